@@ -1,0 +1,129 @@
+# Run `make` for the list of targets.
+
+# The processor of the functions. arm64 costs a fifth less on Lambda and is built by cargo-lambda, x86_64 by cargo alone.
+ARCH ?= x86_64
+# CROSS=1 builds x86_64 by cargo-lambda too, against an older glibc than this system's.
+CROSS ?=
+# More template parameters for `make deploy`: PARAMETERS="LogRetentionDays=90 ThrottleRate=200".
+PARAMETERS ?=
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+VENV_LINT := .venv-lint
+VENV_WATCH := .venv-watch
+# Give SAM=sam to use an installed one; then no virtual environment is made.
+SAM ?= $(VENV_LINT)/bin/sam
+SAM_READY := $(if $(filter $(VENV_LINT)/bin/sam,$(SAM)),$(VENV_LINT)/.ready)
+CARGO_DENY_VERSION := 0.20.2
+# And the zig that it links with.
+CARGO_LAMBDA_PACKAGES := cargo-lambda==1.9.2 ziglang==0.17.1
+WATCH_READY := $(VENV_WATCH)/.ready-$(subst $(strip) ,-,$(subst ==,-,$(CARGO_LAMBDA_PACKAGES)))
+
+# Lambda's functions: every package but those that run on a laptop only. One set of packages, so that features are
+# resolved once and nothing is built twice.
+FUNCTIONS := --workspace --exclude local --exclude tests --bins
+
+# cargo alone links for the system it runs on, so elsewhere cargo-lambda builds x86_64 as well.
+HOST := $(shell uname -s)-$(shell uname -m)
+WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
+
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run watch test lint build package deploy clean
+.PHONY: need-cargo need-cc need-python3 need-architecture local-binary target-arm64 target-x86_64
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see README.md)
+	@exec "$(TARGET_DIR)/debug/local"
+
+watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
+	@PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" scripts/watch "$(TARGET_DIR)/debug/local"
+
+test: need-python3 local-binary ## Run all tests (with cargo-nextest where it is installed)
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -x; cargo nextest run --workspace; \
+	else \
+		set -x; cargo test --workspace; \
+	fi
+
+lint: need-cargo need-cc $(SAM_READY) ## Check formatting, clippy, the template and, with cargo-deny, the dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(SAM) validate --lint --template template.yaml --region us-east-1
+	@if cargo deny --version >/dev/null 2>&1; then \
+		set -x; cargo deny check bans licenses sources; \
+	else \
+		echo "skipped: cargo-deny is not installed, so licences and bans of dependencies were not checked." >&2; \
+		echo "         To check them: cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)" >&2; \
+	fi
+
+build: need-architecture need-cargo need-cc $(if $(WITH_CARGO_LAMBDA),$(WATCH_READY) target-$(ARCH)) ## Build all functions in release into target/lambda (ARCH=x86_64 or arm64)
+ifneq ($(WITH_CARGO_LAMBDA),)
+	PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(FUNCTIONS) --lambda-dir target/lambda
+	@scripts/lay-out-functions $(ARCH)
+else
+	cargo build --release $(FUNCTIONS)
+	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/release"
+endif
+
+package: build $(SAM_READY) ## Build, and make the template that is deployed (.aws-sam/build)
+	$(SAM) build --template template.yaml
+
+deploy: package ## Build and deploy to your AWS account (settings: samconfig.toml, PARAMETERS="Name=value ...")
+	$(SAM) deploy --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
+
+clean: need-cargo ## Remove what was built (.data and the virtual environments stay)
+	cargo clean
+	rm -rf target/lambda .aws-sam
+
+# `local` is built as part of the workspace and in debug: the tests use the same artefacts, so that either is quick
+# after the other. `cargo run -p local` would resolve other features and build the dependencies once more.
+local-binary: need-cargo need-cc
+	cargo build --workspace --bin local
+
+need-cargo:
+	@command -v cargo >/dev/null || { \
+		echo "cargo is missing: install Rust with rustup (https://rustup.rs), then open a new shell" >&2; exit 1; }
+
+need-cc:
+	@command -v cc >/dev/null || { \
+		echo "cc is missing: a C compiler links Rust and builds SQLite and the TLS library" >&2; \
+		echo "  Debian, Ubuntu: apt install build-essential   Fedora: dnf install gcc   macOS: xcode-select --install" >&2; \
+		exit 1; }
+
+need-python3:
+	@command -v python3 >/dev/null || { \
+		echo "python3 is missing: install Python 3.10 or later" >&2; \
+		echo "  Debian, Ubuntu: apt install python3 python3-venv   Fedora: dnf install python3   macOS: brew install python" >&2; \
+		exit 1; }
+
+need-architecture:
+	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is '$(ARCH)', expected x86_64 or arm64" >&2; exit 1 ;; esac
+
+# Without rustup the toolchain is the system's, and whether it can build for the target shows in the build.
+target-arm64:
+	@! command -v rustup >/dev/null || rustup target add aarch64-unknown-linux-gnu
+
+target-x86_64:
+	@! command -v rustup >/dev/null || rustup target add x86_64-unknown-linux-gnu
+
+# $(call venv,folder,what to install)
+define venv
+	@rm -rf $(1)
+	@python3 -m venv $(1) || { rm -rf $(1); \
+		echo "could not make $(1): python3 lacks its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "installing $(2) into $(1), once"
+	@$(1)/bin/pip install --quiet --disable-pip-version-check $(2) || { \
+		echo "could not install $(2) into $(1): pip says why above; it needs a package index to install from" >&2; exit 1; }
+	@touch $@
+endef
+
+$(VENV_LINT)/.ready: requirements-lint.txt | need-python3
+	$(call venv,$(VENV_LINT),-r requirements-lint.txt)
+
+# Its name holds the versions, so that new ones are installed.
+$(WATCH_READY): | need-python3
+	$(call venv,$(VENV_WATCH),$(CARGO_LAMBDA_PACKAGES))

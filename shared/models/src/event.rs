@@ -1,0 +1,387 @@
+//! An event as it is stored, and the CloudEvents 1.0 envelope that is made of it on reading.
+
+use crate::{
+    body::{self, Format},
+    ids::{ConnectionId, ContentKey, EventId, HookId, SubscriberId},
+    mapping::Reading,
+    subscriber::Person,
+    time::Timestamp,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Value, value::RawValue};
+use std::borrow::Cow;
+
+/// The version of the stored shape. A reader takes every version up to this one.
+pub const VERSION: u32 = 1;
+
+/// An event as DynamoDB holds it: the store, the dedupe record and the outbox in one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// The content's key, or the event's id once a later event has taken that key.
+    pub pk: String,
+    pub v: u32,
+    /// The key in the index by time.
+    pub list: String,
+    /// `<id> <type> <hook>`: what lists sort and filter by, without reading the event.
+    pub sort: String,
+    /// The key in the index by person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    pub connection: ConnectionId,
+    pub platform: String,
+    /// The body as it was received; none once the person was erased.
+    #[serde(with = "serde_bytes", skip_serializing_if = "Option::is_none", default)]
+    pub raw: Option<Vec<u8>>,
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub form: bool,
+    /// The [`Reading`], as JSON.
+    pub reading: String,
+    /// Tells the writer's own retry from another's event of the same instant and content.
+    pub nonce: String,
+    /// When DynamoDB may delete it, in seconds since the epoch.
+    pub expires: u64,
+    /// How often it was remapped or scrubbed.
+    #[serde(default)]
+    pub rev: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// What a list of events tells of each before it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventKey {
+    pub id: EventId,
+    pub event_type: String,
+    pub hook: HookId,
+}
+
+impl EventKey {
+    pub fn parse(sort: &str) -> Option<Self> {
+        let mut parts = sort.split(' ');
+        let key = Self {
+            id: parts.next()?.parse().ok()?,
+            event_type: parts.next()?.to_owned(),
+            hook: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(key)
+    }
+
+    pub fn sort(&self) -> String {
+        format!("{} {} {}", self.id, self.event_type, self.hook)
+    }
+}
+
+/// An item that is no event of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    #[error("the event is of version {0}, which this release does not know")]
+    Version(u32),
+    #[error("the event's sort key is not one")]
+    Sort,
+    #[error("the event's reading is not one: {0}")]
+    Reading(#[from] serde_json::Error),
+}
+
+/// What an event is made of.
+pub struct Accepted<'a> {
+    pub at: Timestamp,
+    pub key: ContentKey,
+    pub hook: &'a HookId,
+    pub connection: &'a ConnectionId,
+    pub platform: &'a str,
+    pub event_type: &'a str,
+    pub raw: &'a [u8],
+    pub format: Format,
+    pub body: &'a Value,
+    pub reading: &'a Reading,
+    pub nonce: String,
+    pub expires: Timestamp,
+}
+
+impl StoredEvent {
+    pub fn new(accepted: Accepted<'_>) -> Self {
+        let id = EventId::new(accepted.at, accepted.key);
+        let list = list_key(id.shard());
+        let key = EventKey { id, event_type: accepted.event_type.to_owned(), hook: accepted.hook.clone() };
+        let mut event = Self {
+            pk: accepted.key.to_string(),
+            v: VERSION,
+            list,
+            sort: key.sort(),
+            person: None,
+            connection: accepted.connection.clone(),
+            platform: accepted.platform.to_owned(),
+            raw: Some(accepted.raw.to_vec()),
+            form: accepted.format == Format::Form,
+            reading: String::new(),
+            nonce: accepted.nonce,
+            expires: accepted.expires.seconds(),
+            rev: 0,
+        };
+        event.set_reading(accepted.reading, accepted.body, &key.id);
+        event
+    }
+
+    fn set_reading(&mut self, reading: &Reading, body: &Value, id: &EventId) {
+        self.reading = serde_json::to_string(reading).unwrap_or_default();
+        let platform_id = reading.text("subscriber.id", body);
+        self.person = platform_id.map(|platform_id| {
+            let subscriber = SubscriberId::derive(&self.platform, &self.connection, &platform_id);
+            person_key(&subscriber, id.shard())
+        });
+    }
+
+    /// The same event, read anew.
+    pub fn remapped(&self, reading: &Reading, body: &Value) -> Result<Self, Malformed> {
+        let mut event = Self { rev: self.rev + 1, ..self.clone() };
+        event.set_reading(reading, body, &self.key()?.id);
+        Ok(event)
+    }
+
+    /// The same event without anything of the person in it, save the pseudonym that keeps the person away.
+    pub fn scrubbed(&self) -> Self {
+        Self { rev: self.rev + 1, raw: None, reading: "{\"f\":{}}".to_owned(), ..self.clone() }
+    }
+
+    pub fn key(&self) -> Result<EventKey, Malformed> {
+        if self.v > VERSION {
+            return Err(Malformed::Version(self.v));
+        }
+        EventKey::parse(&self.sort).ok_or(Malformed::Sort)
+    }
+
+    pub const fn format(&self) -> Format {
+        if self.form { Format::Form } else { Format::Json }
+    }
+
+    /// Who the event is of, when the body told.
+    pub fn subscriber(&self) -> Option<SubscriberId> {
+        self.person.as_deref()?.split('#').next()?.parse().ok()
+    }
+
+    /// Reads the event.
+    pub fn open(&self) -> Result<OpenEvent<'_>, Malformed> {
+        let key = self.key()?;
+        let reading: Reading = serde_json::from_str(&self.reading)?;
+        let (body, raw) = match &self.raw {
+            Some(raw) => body::reread(raw, self.format()),
+            None => (Value::Null, Cow::Borrowed("null")),
+        };
+        Ok(OpenEvent { stored: self, key, reading, body, raw })
+    }
+}
+
+/// The key of a shard in the index of events by time.
+pub fn list_key(shard: usize) -> String {
+    format!("event#{shard:02}")
+}
+
+/// The key of a shard in the indexes by person.
+pub fn person_key(subscriber: &SubscriberId, shard: usize) -> String {
+    format!("{subscriber}#{shard:02}")
+}
+
+/// A stored event with its body and reading taken apart.
+pub struct OpenEvent<'a> {
+    pub stored: &'a StoredEvent,
+    pub key: EventKey,
+    pub reading: Reading,
+    pub body: Value,
+    raw: Cow<'a, str>,
+}
+
+impl OpenEvent<'_> {
+    /// The person that the body tells of.
+    pub fn person(&self) -> Option<Person> {
+        let id = self.stored.subscriber()?;
+        self.stored.raw.is_some().then(|| Person::read(id, self.stored, &self.reading, &self.body))
+    }
+
+    pub fn envelope(&self) -> Result<Envelope, Malformed> {
+        let subscriber = self.person().map(|person| person.into_subscriber());
+        Ok(Envelope {
+            id: self.key.id.clone(),
+            source: format!("/hooks/{}", self.key.hook),
+            event_type: self.key.event_type.clone(),
+            subject: self.stored.subscriber(),
+            time: self.key.id.time(),
+            data: Data {
+                hook: self.key.hook.clone(),
+                connection: self.stored.connection.clone(),
+                subscriber: serde_json::to_value(subscriber)?,
+                mapped: self.reading.data(&self.body),
+                unmapped: self.reading.unmapped.clone(),
+                raw: RawValue::from_string(self.raw.clone().into_owned())?,
+            },
+        })
+    }
+}
+
+/// A CloudEvents 1.0 envelope in the JSON event format.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    pub id: EventId,
+    pub source: String,
+    pub event_type: String,
+    pub subject: Option<SubscriberId>,
+    pub time: Timestamp,
+    pub data: Data,
+}
+
+#[derive(Debug, Clone)]
+pub struct Data {
+    pub hook: HookId,
+    pub connection: ConnectionId,
+    pub subscriber: Value,
+    /// The fields of the event's type.
+    pub mapped: serde_json::Map<String, Value>,
+    pub unmapped: Vec<String>,
+    /// The text as it was received: numbers of any size and the order of keys survive.
+    pub raw: Box<RawValue>,
+}
+
+impl Serialize for Envelope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("specversion", "1.0")?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("source", &self.source)?;
+        map.serialize_entry("type", &self.event_type)?;
+        if let Some(subject) = &self.subject {
+            map.serialize_entry("subject", subject)?;
+        }
+        map.serialize_entry("time", &self.time)?;
+        map.serialize_entry("datacontenttype", "application/json")?;
+        map.serialize_entry("data", &self.data)?;
+        map.end()
+    }
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("hook", &self.hook)?;
+        map.serialize_entry("connection", &self.connection)?;
+        map.serialize_entry("subscriber", &self.subscriber)?;
+        for (name, value) in &self.mapped {
+            map.serialize_entry(name, value)?;
+        }
+        map.serialize_entry("unmapped", &self.unmapped)?;
+        map.serialize_entry("raw", &self.raw)?;
+        map.end()
+    }
+}
+
+impl JsonSchema for Envelope {
+    fn schema_name() -> Cow<'static, str> {
+        "Event".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let subscriber = generator.subschema_for::<crate::Subscriber>();
+        json_schema!({
+            "type": "object",
+            "description": "A CloudEvents 1.0 envelope. `data` has, besides what is listed, the fields of the event's type.",
+            "required": ["specversion", "id", "source", "type", "time", "datacontenttype", "data"],
+            "properties": {
+                "specversion": { "const": "1.0" },
+                "id": generator.subschema_for::<EventId>(),
+                "source": { "type": "string", "description": "The hook, as `/hooks/hook_…`." },
+                "type": { "type": "string" },
+                "subject": generator.subschema_for::<SubscriberId>(),
+                "time": generator.subschema_for::<Timestamp>(),
+                "datacontenttype": { "const": "application/json" },
+                "data": {
+                    "type": "object",
+                    "required": ["hook", "connection", "subscriber", "unmapped", "raw"],
+                    "properties": {
+                        "hook": generator.subschema_for::<HookId>(),
+                        "connection": generator.subschema_for::<ConnectionId>(),
+                        "subscriber": { "anyOf": [subscriber, { "type": "null" }] },
+                        "unmapped": { "type": "array", "items": { "type": "string" } },
+                        "raw": { "description": "The body as it was received; a form as an object of its fields; null once the person was erased." },
+                    },
+                },
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::mapping::{Field, Mapping, resolve};
+    use serde_json::json;
+
+    const FIELDS: &[Field] = &[
+        Field { path: "subscriber.id", expected: true, candidates: &["/user_id"] },
+        Field { path: "tag", expected: true, candidates: &["/tag"] },
+    ];
+
+    fn stored(raw: &[u8]) -> StoredEvent {
+        let at = Timestamp::from_millis(1_767_225_600_000);
+        let hook = HookId::new(at, [1; 10]);
+        let (format, body) = body::read(raw, None).unwrap();
+        StoredEvent::new(Accepted {
+            at,
+            key: ContentKey::digest(&hook, &[raw]),
+            hook: &hook,
+            connection: &ConnectionId::new(at, [2; 10]),
+            platform: "botstar",
+            event_type: "botstar.tag.added",
+            raw,
+            format,
+            body: &body,
+            reading: &resolve(FIELDS, &Mapping::new(), &body),
+            nonce: "n".to_owned(),
+            expires: at.plus_seconds(60),
+        })
+    }
+
+    #[test]
+    fn the_envelope_is_cloudevents_with_the_body_as_received() {
+        let event =
+            stored(br#"{"user_id": "u-1", "tag": "vip", "big": 123456789012345678901234567890, "z": 1, "a": 2}"#);
+        let text = serde_json::to_string(&event.open().unwrap().envelope().unwrap()).unwrap();
+        assert!(text.contains(
+            r#""raw":{"user_id": "u-1", "tag": "vip", "big": 123456789012345678901234567890, "z": 1, "a": 2}"#
+        ));
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["specversion"], "1.0");
+        assert_eq!(value["time"], "2026-01-01T00:00:00.000Z");
+        assert_eq!(value["subject"], value["data"]["subscriber"]["id"]);
+        assert_eq!(value["data"]["subscriber"]["platform_id"], "u-1");
+        assert_eq!(value["data"]["tag"], "vip");
+        assert_eq!(value["data"]["unmapped"], json!([]));
+        assert!(event.pk.len() == 32 && event.sort.starts_with("evt_"));
+    }
+
+    #[test]
+    fn what_is_not_found_is_null_and_listed() {
+        let event = stored(b"[1,2]");
+        let value = serde_json::to_value(event.open().unwrap().envelope().unwrap()).unwrap();
+        assert_eq!(value["data"]["subscriber"], Value::Null);
+        assert_eq!(value["data"]["tag"], Value::Null);
+        assert_eq!(value["data"]["unmapped"], json!(["subscriber.id", "tag"]));
+        assert!(value.get("subject").is_none());
+    }
+
+    #[test]
+    fn a_scrubbed_event_keeps_its_envelope_only() {
+        let event = stored(br#"{"user_id":"u-1","tag":"vip"}"#).scrubbed();
+        let text = serde_json::to_string(&event.open().unwrap().envelope().unwrap()).unwrap();
+        assert!(!text.contains("u-1") && !text.contains("vip"), "{text}");
+        assert!(event.subscriber().is_some());
+    }
+
+    #[test]
+    fn an_event_of_a_later_release_is_refused() {
+        let event = StoredEvent { v: VERSION + 1, ..stored(b"{}") };
+        assert!(matches!(event.open(), Err(Malformed::Version(2))));
+    }
+}

@@ -1,0 +1,348 @@
+//! Ids: a prefix that tells the kind, then base32hex in lower case, so that ids sort as their bytes do.
+//!
+//! Most begin with six bytes of time and sort by it. An event's id ends in the key under which the event is stored, so
+//! that it is found by its id without an index. A subscriber's id is a digest of who it is.
+
+use crate::time::Timestamp;
+use data_encoding::BASE32_DNSSEC as BASE32;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{borrow::Cow, fmt, str::FromStr};
+
+/// How many keys an index over time is spread over: at 1,000 writes a second each, 16,000 a second in all.
+pub const SHARDS: usize = 16;
+
+const TIME_BYTES: usize = 6;
+const RANDOM_BYTES: usize = 10;
+const CONTENT_BYTES: usize = 20;
+const SUBSCRIBER_BYTES: usize = 16;
+
+/// A text that isn't an id of the expected kind.
+#[derive(Debug, thiserror::Error)]
+#[error("not an id of this kind")]
+pub struct NotAnId;
+
+fn time_bytes(at: Timestamp) -> [u8; TIME_BYTES] {
+    let [_, _, bytes @ ..] = at.millis().to_be_bytes();
+    bytes
+}
+
+/// The shard of an id, from the last character that carries five bits of its digest or randomness.
+pub fn shard(id: &str) -> usize {
+    let character = id.as_bytes().iter().rev().nth(1).copied().unwrap_or(b'0');
+    usize::from(if character.is_ascii_digit() { character - b'0' } else { character.wrapping_sub(b'a').wrapping_add(10) }) % SHARDS
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $bytes:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            pub fn shard(&self) -> usize {
+                shard(&self.0)
+            }
+
+            #[allow(dead_code, reason = "not every kind of id is made from bytes or read as bytes")]
+            fn from_bytes(bytes: &[u8; $bytes]) -> Self {
+                Self(format!("{}{}", $prefix, BASE32.encode(bytes)))
+            }
+
+            #[allow(dead_code, reason = "not every kind of id is made from bytes or read as bytes")]
+            fn bytes(&self) -> [u8; $bytes] {
+                let decoded = BASE32.decode(&self.0.as_bytes()[$prefix.len()..]).unwrap_or_default();
+                decoded.try_into().unwrap_or([0; $bytes])
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                let encoded = text.strip_prefix($prefix).ok_or(NotAnId)?;
+                let bytes = BASE32.decode(encoded.as_bytes()).map_err(|_| NotAnId)?;
+                // The decoder takes upper case too: only the one spelling that we write is the id.
+                if bytes.len() != $bytes || BASE32.encode(&bytes) != encoded {
+                    return Err(NotAnId);
+                }
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotAnId;
+
+            fn try_from(text: String) -> Result<Self, NotAnId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": concat!("^", $prefix, "[0-9a-v]+$") })
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+        }
+    };
+}
+
+macro_rules! timed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        id!($(#[$doc])* $name, $prefix, TIME_BYTES + RANDOM_BYTES);
+
+        impl $name {
+            pub fn new(at: Timestamp, random: [u8; RANDOM_BYTES]) -> Self {
+                let mut bytes = [0; TIME_BYTES + RANDOM_BYTES];
+                bytes[..TIME_BYTES].copy_from_slice(&time_bytes(at));
+                bytes[TIME_BYTES..].copy_from_slice(&random);
+                Self::from_bytes(&bytes)
+            }
+        }
+    };
+}
+
+timed_id!(
+    /// A named account on one platform.
+    ConnectionId,
+    "con_"
+);
+timed_id!(
+    /// A trigger's open end.
+    HookId,
+    "hook_"
+);
+timed_id!(
+    /// An API key; not the key itself.
+    KeyId,
+    "key_"
+);
+timed_id!(
+    /// A call with a valid token that could not become an event.
+    RejectedId,
+    "rej_"
+);
+id!(
+    /// An event.
+    EventId,
+    "evt_",
+    TIME_BYTES + CONTENT_BYTES
+);
+id!(
+    /// A checkpoint record; it ends as the id of the event that told it.
+    RecordId,
+    "cpr_",
+    TIME_BYTES + CONTENT_BYTES
+);
+id!(
+    /// A takeover; it ends as the id of the event that told it.
+    TakeoverId,
+    "tko_",
+    TIME_BYTES + CONTENT_BYTES
+);
+id!(
+    /// A person on one connection.
+    SubscriberId,
+    "sub_",
+    SUBSCRIBER_BYTES
+);
+
+/// Length of the random part that hook tokens carry behind the hook's id.
+pub const SECRET_BYTES: usize = 32;
+
+impl HookId {
+    /// A hook's token: the hook's id, to find it with one Get, then 256 random bits, to be let in.
+    pub fn token(&self, secret: &[u8; SECRET_BYTES]) -> String {
+        let mut bytes = Vec::with_capacity(TIME_BYTES + RANDOM_BYTES + SECRET_BYTES);
+        bytes.extend_from_slice(&self.bytes());
+        bytes.extend_from_slice(secret);
+        data_encoding::BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// The hook that a token claims to be of.
+    pub fn of_token(token: &str) -> Option<Self> {
+        let bytes = data_encoding::BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
+        if bytes.len() != TIME_BYTES + RANDOM_BYTES + SECRET_BYTES {
+            return None;
+        }
+        bytes[..TIME_BYTES + RANDOM_BYTES].try_into().ok().map(|id| Self::from_bytes(&id))
+    }
+}
+
+/// What makes two webhook calls the same: a digest of the hook and the content, or the platform's own message id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentKey([u8; CONTENT_BYTES]);
+
+impl ContentKey {
+    /// The parts are length-prefixed, so that no two lists of parts have the same bytes.
+    pub fn digest(hook: &HookId, parts: &[&[u8]]) -> Self {
+        let mut digest = Sha256::new_with_prefix(hook.as_str());
+        for part in parts {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let mut key = [0; CONTENT_BYTES];
+        key.copy_from_slice(&digest.finalize()[..CONTENT_BYTES]);
+        Self(key)
+    }
+
+    /// A key that nothing else has, for a hook that doesn't deduplicate.
+    pub const fn unique(random: [u8; CONTENT_BYTES]) -> Self {
+        Self(random)
+    }
+}
+
+impl fmt::Display for ContentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE32.encode(&self.0))
+    }
+}
+
+impl EventId {
+    pub fn new(at: Timestamp, key: ContentKey) -> Self {
+        let mut bytes = [0; TIME_BYTES + CONTENT_BYTES];
+        bytes[..TIME_BYTES].copy_from_slice(&time_bytes(at));
+        bytes[TIME_BYTES..].copy_from_slice(&key.0);
+        Self::from_bytes(&bytes)
+    }
+
+    /// The key that the event was stored under.
+    pub fn key(&self) -> ContentKey {
+        let mut key = [0; CONTENT_BYTES];
+        key.copy_from_slice(&self.bytes()[TIME_BYTES..]);
+        ContentKey(key)
+    }
+
+    /// When the event was accepted.
+    pub fn time(&self) -> Timestamp {
+        let mut millis = [0; 8];
+        millis[2..].copy_from_slice(&self.bytes()[..TIME_BYTES]);
+        Timestamp::from_millis(u64::from_be_bytes(millis))
+    }
+
+    pub fn record(&self) -> RecordId {
+        RecordId::from_bytes(&self.bytes())
+    }
+
+    pub fn takeover(&self) -> TakeoverId {
+        TakeoverId::from_bytes(&self.bytes())
+    }
+}
+
+impl SubscriberId {
+    /// The same person is the same subscriber over all hooks of a connection.
+    pub fn derive(platform: &str, connection: &ConnectionId, platform_id: &str) -> Self {
+        let mut digest = Sha256::new();
+        for part in [platform, connection.as_str(), platform_id] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let mut bytes = [0; SUBSCRIBER_BYTES];
+        bytes.copy_from_slice(&digest.finalize()[..SUBSCRIBER_BYTES]);
+        Self::from_bytes(&bytes)
+    }
+}
+
+/// The lowest text that sorts at or after every timed id of this prefix made before `at`.
+pub fn lower_bound(prefix: &str, at: Timestamp) -> String {
+    // Six bytes end within the tenth character, whose low bits belong to what follows: they are zero here.
+    format!("{prefix}{}", BASE32.encode(&time_bytes(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_token_names_its_hook() {
+        let hook = HookId::new(Timestamp::from_millis(1_767_225_600_000), [7; 10]);
+        let token = hook.token(&[9; SECRET_BYTES]);
+        assert_eq!(token.len(), 64);
+        assert_eq!(HookId::of_token(&token), Some(hook));
+        assert_eq!(HookId::of_token("short"), None);
+        assert_eq!(HookId::of_token(&"!".repeat(64)), None);
+    }
+
+    #[test]
+    fn only_the_spelling_that_we_write_is_an_id() {
+        let id = KeyId::new(Timestamp::from_millis(1), [255; 10]).to_string();
+        assert!(id.parse::<KeyId>().is_ok());
+        assert!(id.to_uppercase().replace("KEY_", "key_").parse::<KeyId>().is_err());
+        assert!(id.parse::<HookId>().is_err());
+        assert!("key_".parse::<KeyId>().is_err());
+    }
+
+    #[test]
+    fn shards_are_even() {
+        let mut counts = [0_usize; SHARDS];
+        for n in 0_u32..16_000 {
+            let hook = HookId::new(Timestamp::from_millis(0), [0; 10]);
+            let id = EventId::new(Timestamp::from_millis(5), ContentKey::digest(&hook, &[&n.to_be_bytes()]));
+            counts[id.shard()] += 1;
+        }
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn event_ids_sort_by_time_and_keep_their_parts(
+            a in 0_u64..1 << 47, b in 0_u64..1 << 47, key: [u8; 20], other: [u8; 20],
+        ) {
+            let (a, b) = (Timestamp::from_millis(a), Timestamp::from_millis(b));
+            let first = EventId::new(a, ContentKey::unique(key));
+            let second = EventId::new(b, ContentKey::unique(other));
+            prop_assert_eq!(first.time(), a);
+            prop_assert_eq!(first.key(), ContentKey::unique(key));
+            if a != b {
+                prop_assert_eq!(first < second, a < b);
+                prop_assert_eq!(first.as_str() < lower_bound("evt_", b).as_str(), a < b);
+            }
+            prop_assert!(lower_bound("evt_", a).as_str() <= first.as_str());
+            prop_assert_eq!(first.to_string().parse::<EventId>().unwrap(), first);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = text.parse::<EventId>();
+            let _ = HookId::of_token(&text);
+            shard(&text);
+        }
+
+        #[test]
+        fn parts_are_not_run_together(a in ".{0,8}", b in ".{0,8}") {
+            let hook = HookId::new(Timestamp::from_millis(0), [0; 10]);
+            let apart = ContentKey::digest(&hook, &[a.as_bytes(), b.as_bytes()]);
+            let joined = ContentKey::digest(&hook, &[format!("{a}{b}").as_bytes()]);
+            prop_assert_ne!(apart, joined);
+        }
+    }
+}

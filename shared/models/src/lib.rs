@@ -1,0 +1,18 @@
+//! The words of Switchboard as types: ids, events, records, mappings and the statements of modules. No I/O, no clock.
+
+pub mod body;
+pub mod event;
+pub mod ids;
+pub mod mapping;
+pub mod module;
+pub mod records;
+pub mod subscriber;
+pub mod time;
+
+pub use event::{Envelope, StoredEvent};
+pub use ids::{ConnectionId, EventId, HookId, KeyId, RecordId, RejectedId, SubscriberId, TakeoverId};
+pub use mapping::{Field, Mapping, Reading};
+pub use module::{Module, Trigger};
+pub use records::{CheckpointRecord, Takeover, TakeoverState};
+pub use subscriber::Subscriber;
+pub use time::Timestamp;

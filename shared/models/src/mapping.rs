@@ -1,0 +1,293 @@
+//! Finding an event's fields in a body whose shape no document gives.
+//!
+//! A hook's mapping names JSON Pointers (RFC 6901) by the dotted path in the event's `data`. Where it has none for a
+//! path, the trigger's candidates are tried in turn. The outcome, a [`Reading`], is stored with the event: from then on
+//! the event is read the same way, whatever later releases or mappings would find.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A hook's own pointers, by path.
+pub type Mapping = BTreeMap<String, String>;
+
+/// One field that a trigger looks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Where it goes in `data`.
+    pub path: &'static str,
+    /// Listed in `unmapped` when it isn't found.
+    pub expected: bool,
+    /// Pointers tried in this order.
+    pub candidates: &'static [&'static str],
+}
+
+/// How an event's body is read: which pointer gives which path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// By path; none for a field that the body has nowhere.
+    #[serde(rename = "f")]
+    pub fields: BTreeMap<String, Option<String>>,
+    #[serde(rename = "u", default, skip_serializing_if = "Vec::is_empty")]
+    pub unmapped: Vec<String>,
+}
+
+/// What a path holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Texts,
+    Object,
+    Any,
+}
+
+fn kind(path: &str) -> Kind {
+    match path {
+        "subscriber.tags" => Kind::Texts,
+        "subscriber.attributes" | "subscriber.platform_user" | "record.fields" => Kind::Object,
+        "attributes" | "node" | "variables" => Kind::Object,
+        "message" => Kind::Any,
+        _ if path.starts_with(ATTRIBUTE) => Kind::Any,
+        _ => Kind::Text,
+    }
+}
+
+/// What paths to single attributes begin with.
+pub const ATTRIBUTE: &str = "subscriber.attributes.";
+
+/// Whether a text is a JSON Pointer.
+pub fn is_pointer(text: &str) -> bool {
+    let escaped = |segment: &str| segment.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    (text.is_empty() || text.starts_with('/')) && escaped(text)
+}
+
+/// Finds a trigger's fields in a body. Of a path that is stated twice, the first candidates come first.
+pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mapping, body: &Value) -> Reading {
+    let mut reading = Reading::default();
+    let mut expected = Vec::new();
+    for field in fields {
+        if field.expected {
+            expected.push(field.path);
+        }
+        if reading.has(field.path) {
+            continue;
+        }
+        let found = match mapping.get(field.path) {
+            Some(pointer) => usable(field.path, pointer, body).then(|| pointer.clone()),
+            None => {
+                let candidate = field.candidates.iter().find(|pointer| usable(field.path, pointer, body));
+                candidate.map(|pointer| (*pointer).to_owned())
+            }
+        };
+        // A subscriber has the same fields everywhere, so that those not found need no mention.
+        if found.is_some() || !field.path.starts_with("subscriber.") {
+            reading.fields.insert(field.path.to_owned(), found);
+        }
+    }
+    for (path, pointer) in mapping.iter().filter(|(path, _)| path.starts_with(ATTRIBUTE)) {
+        expected.push(path);
+        if usable(path, pointer, body) {
+            reading.fields.insert(path.clone(), Some(pointer.clone()));
+        }
+    }
+    expected.retain(|path| !reading.has(path));
+    expected.dedup();
+    reading.unmapped = expected.into_iter().map(str::to_owned).collect();
+    reading
+}
+
+fn usable(path: &str, pointer: &str, body: &Value) -> bool {
+    body.pointer(pointer).and_then(|value| coerce(kind(path), value)).is_some()
+}
+
+/// Takes a value for what a path holds, leniently: numbers for text, one text for a list of them.
+fn coerce(kind: Kind, value: &Value) -> Option<Value> {
+    match kind {
+        Kind::Any => (!value.is_null()).then(|| value.clone()),
+        Kind::Object => value.is_object().then(|| value.clone()),
+        Kind::Text => text(value).map(Value::String),
+        Kind::Texts => match value {
+            Value::Array(items) => Some(items.iter().filter_map(name).map(Value::String).collect()),
+            one => name(one).map(|tag| Value::Array(vec![Value::String(tag)])),
+        },
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// An item of a list of tags, given as a text or as an object with a name.
+fn name(value: &Value) -> Option<String> {
+    text(value.get("name").unwrap_or(value))
+}
+
+impl Reading {
+    fn has(&self, path: &str) -> bool {
+        matches!(self.fields.get(path), Some(Some(_)))
+    }
+
+    /// The value that a path has in a body.
+    pub fn get(&self, path: &str, body: &Value) -> Option<Value> {
+        let pointer = self.fields.get(path)?.as_ref()?;
+        coerce(kind(path), body.pointer(pointer)?)
+    }
+
+    pub fn text(&self, path: &str, body: &Value) -> Option<String> {
+        match self.get(path, body)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The fields besides the subscriber's, laid out as `data` has them; null where the body has nothing.
+    pub fn data(&self, body: &Value) -> Map<String, Value> {
+        let mut data = Map::new();
+        for path in self.fields.keys().filter(|path| !path.starts_with("subscriber.")) {
+            let value = self.get(path, body).unwrap_or(Value::Null);
+            let (parents, leaf) = path.rsplit_once('.').unwrap_or(("", path));
+            let parent = parents.split('.').filter(|name| !name.is_empty()).fold(Some(&mut data), |at, name| {
+                at?.entry(name).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+            });
+            if let Some(parent) = parent {
+                parent.insert(leaf.to_owned(), value);
+            }
+        }
+        data
+    }
+
+    /// A person's attributes: the object that is mapped to them, less what the reading takes from it for other fields,
+    /// and those that are mapped one by one.
+    pub fn attributes(&self, body: &Value) -> Map<String, Value> {
+        let mut attributes = Map::new();
+        if let Some(Some(pointer)) = self.fields.get("subscriber.attributes")
+            && let Some(Value::Object(object)) = body.pointer(pointer)
+        {
+            let taken: Vec<&str> = self.fields.values().flatten().map(String::as_str).collect();
+            let free = |key: &str| !taken.contains(&format!("{pointer}/{}", escape(key)).as_str());
+            let entries = object.iter().filter(|(key, value)| !value.is_null() && free(key));
+            attributes.extend(entries.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        for path in self.fields.keys() {
+            if let Some(name) = path.strip_prefix(ATTRIBUTE)
+                && let Some(value) = self.get(path, body)
+            {
+                attributes.insert(name.to_owned(), value);
+            }
+        }
+        attributes
+    }
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const FIELDS: &[Field] = &[
+        Field { path: "subscriber.id", expected: true, candidates: &["/user/id", "/user_id", "/id"] },
+        Field { path: "subscriber.name", expected: false, candidates: &["/user/name"] },
+        Field { path: "subscriber.attributes", expected: false, candidates: &["/user"] },
+        Field { path: "checkpoint.id", expected: false, candidates: &["/checkpoint/id"] },
+        Field { path: "checkpoint.name", expected: true, candidates: &["/checkpoint/name", "/checkpoint"] },
+        Field { path: "record.fields", expected: true, candidates: &["/fields"] },
+    ];
+
+    fn mapping(pairs: &[(&str, &str)]) -> Mapping {
+        pairs.iter().map(|(path, pointer)| ((*path).to_owned(), (*pointer).to_owned())).collect()
+    }
+
+    #[test]
+    fn candidates_are_tried_in_turn() {
+        let body = json!({"user": {"id": 7, "name": "Ava", "plan": "gold"}, "checkpoint": "Coffee Order"});
+        let reading = resolve(FIELDS, &Mapping::new(), &body);
+        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("7"));
+        assert_eq!(reading.text("checkpoint.name", &body).as_deref(), Some("Coffee Order"));
+        assert_eq!(reading.unmapped, ["record.fields"]);
+        assert_eq!(
+            Value::Object(reading.data(&body)),
+            json!({"checkpoint": {"id": null, "name": "Coffee Order"}, "record": {"fields": null}})
+        );
+        assert_eq!(Value::Object(reading.attributes(&body)), json!({"plan": "gold"}));
+    }
+
+    #[test]
+    fn a_mapping_comes_before_the_candidates_and_in_place_of_them() {
+        let body = json!({"id": "wrong", "who": {"a/b": "u-1"}, "tier": 3});
+        let own = mapping(&[
+            ("subscriber.id", "/who/a~1b"),
+            ("checkpoint.name", "/nowhere"),
+            ("subscriber.attributes.tier", "/tier"),
+            ("subscriber.attributes.gone", "/gone"),
+            ("takeover.reason", "/id"),
+        ]);
+        let reading = resolve(FIELDS, &own, &body);
+        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+        assert_eq!(reading.unmapped, ["checkpoint.name", "record.fields", "subscriber.attributes.gone"]);
+        assert_eq!(Value::Object(reading.attributes(&body)), json!({"tier": 3}));
+        assert!(!reading.fields.contains_key("takeover.reason"), "no field of this trigger");
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_not_found() {
+        for body in [json!({"id": ""}), json!({"id": null}), json!({"id": {}}), json!([]), json!(5), json!(null)] {
+            let reading = resolve(FIELDS, &Mapping::new(), &body);
+            assert_eq!(reading.unmapped, ["subscriber.id", "checkpoint.name", "record.fields"], "{body}");
+        }
+    }
+
+    #[test]
+    fn pointers_are_told_from_other_texts() {
+        assert!(["", "/", "/a", "/a~0b/~1", "/ä/0"].into_iter().all(is_pointer));
+        assert!(["a", "/~", "/a~2", "#/a", "$.a"].into_iter().all(|text| !is_pointer(text)));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let key = proptest::sample::select(vec!["user", "id", "name", "fields", "checkpoint", "a/b", "~"]);
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 32, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((key.clone(), inner), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_or_mapping_panics_and_what_is_found_is_there(
+            body in any_json(),
+            own in proptest::collection::btree_map("(subscriber\\.(id|attributes\\.[a-z.]{0,3})|record\\.fields|.{0,5})", ".{0,8}", 0..5),
+        ) {
+            let reading = resolve(FIELDS, &own, &body);
+            for (path, pointer) in &reading.fields {
+                prop_assert_eq!(pointer.is_some(), reading.get(path, &body).is_some());
+            }
+            for field in FIELDS.iter().filter(|field| field.expected) {
+                let missing = reading.unmapped.iter().any(|path| path == field.path);
+                prop_assert_eq!(missing, reading.get(field.path, &body).is_none());
+            }
+            reading.data(&body);
+            reading.attributes(&body);
+            let stored = serde_json::to_string(&reading).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Reading>(&stored).unwrap(), reading);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Checkpoint records and takeovers: what single events tell, kept as records.
+
+use crate::{
+    event::{OpenEvent, person_key},
+    ids::{EventId, RecordId, SubscriberId, TakeoverId},
+    time::Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A checkpoint record as it is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct CheckpointRecord {
+    pub id: RecordId,
+    pub subscriber: Option<SubscriberId>,
+    /// The checkpoint's name.
+    pub checkpoint: Option<String>,
+    /// The fields that the bot's author defined.
+    pub fields: Map<String, Value>,
+    /// The event that told it.
+    pub event: EventId,
+    pub created_at: Timestamp,
+}
+
+/// How far a request for a human operator is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TakeoverState {
+    Open,
+    Claimed,
+    Closed,
+}
+
+impl TakeoverState {
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Open, Self::Claimed, Self::Closed].into_iter().find(|state| state.as_str() == text)
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Claimed => "claimed",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A request for a human operator as it is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Takeover {
+    pub id: TakeoverId,
+    pub subscriber: Option<SubscriberId>,
+    pub reason: Option<String>,
+    pub state: TakeoverState,
+    /// The event that told it.
+    pub event: EventId,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What the stored records have in common: where the indexes list them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub pk: String,
+    pub v: u32,
+    pub list: String,
+    pub sort: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub person: Option<String>,
+}
+
+/// The version of the stored shapes of records.
+pub const VERSION: u32 = 1;
+
+/// The kinds of record, as the index by time names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordKind {
+    Subscriber,
+    CheckpointRecord,
+    Takeover,
+}
+
+impl RecordKind {
+    pub fn list_key(self, shard: usize) -> String {
+        let kind = match self {
+            Self::Subscriber => "subscriber",
+            Self::CheckpointRecord => "checkpoint_record",
+            Self::Takeover => "takeover",
+        };
+        format!("{kind}#{shard:02}")
+    }
+}
+
+impl Place {
+    fn of_event(kind: RecordKind, id: &str, event: &OpenEvent<'_>) -> Self {
+        let shard = event.key.id.shard();
+        Self {
+            pk: id.to_owned(),
+            v: VERSION,
+            list: kind.list_key(shard),
+            sort: id.to_owned(),
+            person: event.stored.subscriber().map(|subscriber| person_key(&subscriber, shard)),
+        }
+    }
+
+    fn subscriber(&self) -> Option<SubscriberId> {
+        self.person.as_deref()?.split('#').next()?.parse().ok()
+    }
+}
+
+/// A checkpoint record as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredCheckpointRecord {
+    #[serde(flatten)]
+    pub place: Place,
+    pub checkpoint: Option<String>,
+    /// JSON: DynamoDB's numbers and keys are narrower.
+    pub fields: String,
+    pub event: EventId,
+}
+
+impl StoredCheckpointRecord {
+    /// The record that an event tells, if it tells any.
+    pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
+        let checkpoint = event.reading.text("checkpoint.name", &event.body);
+        let fields = event.reading.get("record.fields", &event.body);
+        if checkpoint.is_none() && fields.is_none() {
+            return None;
+        }
+        Some(Self {
+            place: Place::of_event(RecordKind::CheckpointRecord, event.key.id.record().as_str(), event),
+            checkpoint,
+            fields: fields.unwrap_or_else(|| Value::Object(Map::new())).to_string(),
+            event: event.key.id.clone(),
+        })
+    }
+
+    pub fn into_record(self) -> CheckpointRecord {
+        CheckpointRecord {
+            id: self.event.record(),
+            subscriber: self.place.subscriber(),
+            checkpoint: self.checkpoint,
+            fields: serde_json::from_str(&self.fields).unwrap_or_default(),
+            created_at: self.event.time(),
+            event: self.event,
+        }
+    }
+}
+
+/// A takeover as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredTakeover {
+    #[serde(flatten)]
+    pub place: Place,
+    pub reason: Option<String>,
+    pub state: TakeoverState,
+    pub event: EventId,
+    pub updated_at: Timestamp,
+}
+
+impl StoredTakeover {
+    pub fn told(event: &OpenEvent<'_>) -> Self {
+        Self {
+            place: Place::of_event(RecordKind::Takeover, event.key.id.takeover().as_str(), event),
+            reason: event.reading.text("takeover.reason", &event.body),
+            state: TakeoverState::Open,
+            event: event.key.id.clone(),
+            updated_at: event.key.id.time(),
+        }
+    }
+
+    pub fn into_takeover(self) -> Takeover {
+        Takeover {
+            id: self.event.takeover(),
+            subscriber: self.place.subscriber(),
+            reason: self.reason,
+            state: self.state,
+            created_at: self.event.time(),
+            event: self.event,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+/// A subscriber as it is stored, or what is left of one that was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredSubscriber {
+    #[serde(flatten)]
+    pub place: Option<Place>,
+    /// Counts the writes: each is made on condition that no other came between.
+    pub version: u64,
+    /// The [`crate::subscriber::Profile`], as JSON.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub profile: Option<String>,
+    /// Events up to this instant are not taken in any more.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub erased_at: Option<Timestamp>,
+}

@@ -1,0 +1,340 @@
+//! A person on one connection, folded out of what the events tell.
+//!
+//! Events arrive in any order, more than once, and on several workers at a time. So each field remembers the event it
+//! came from, and the later event wins, field by field: folding the same events in any order gives the same subscriber.
+
+use crate::{
+    event::StoredEvent,
+    ids::{ConnectionId, EventId, SubscriberId},
+    mapping::Reading,
+    time::Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A subscriber as it is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Subscriber {
+    pub id: SubscriberId,
+    pub platform: String,
+    pub connection: ConnectionId,
+    /// The person's id at the platform.
+    pub platform_id: String,
+    pub name: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    /// Where the person talks to the bot, in the platform's word: `facebook`, say.
+    pub channel: Option<String>,
+    pub locale: Option<String>,
+    pub timezone: Option<String>,
+    /// A URL.
+    pub picture: Option<String>,
+    pub tags: BTreeSet<String>,
+    pub attributes: Map<String, Value>,
+    /// The platform's own object, whole.
+    pub platform_user: Option<Value>,
+    /// When the first event of the person was accepted; null in an event.
+    pub first_seen: Option<Timestamp>,
+    /// When the last event of the person was accepted; null in an event.
+    pub last_seen: Option<Timestamp>,
+}
+
+const TEXTS: [&str; 9] =
+    ["name", "first_name", "last_name", "email", "phone", "channel", "locale", "timezone", "picture"];
+
+/// What one event tells of a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Person {
+    pub id: SubscriberId,
+    pub platform: String,
+    pub connection: ConnectionId,
+    pub platform_id: String,
+    texts: BTreeMap<String, String>,
+    tags: BTreeSet<String>,
+    attributes: Map<String, Value>,
+    platform_user: Option<Value>,
+}
+
+impl Person {
+    pub fn read(id: SubscriberId, stored: &StoredEvent, reading: &Reading, body: &Value) -> Self {
+        let text = |field: &str| reading.text(&format!("subscriber.{field}"), body);
+        let mut tags = BTreeSet::new();
+        if let Some(Value::Array(items)) = reading.get("subscriber.tags", body) {
+            tags.extend(items.iter().filter_map(|item| item.as_str().map(str::to_owned)));
+        }
+        tags.extend(reading.text("tag", body));
+        Self {
+            id,
+            platform: stored.platform.clone(),
+            connection: stored.connection.clone(),
+            platform_id: text("id").unwrap_or_default(),
+            texts: TEXTS.iter().filter_map(|field| Some(((*field).to_owned(), text(field)?))).collect(),
+            tags,
+            attributes: reading.attributes(body),
+            platform_user: reading.get("subscriber.platform_user", body),
+        }
+    }
+
+    pub fn into_subscriber(self) -> Subscriber {
+        let mut texts = self.texts;
+        let mut text = |field: &str| texts.remove(field);
+        Subscriber {
+            name: text("name"),
+            first_name: text("first_name"),
+            last_name: text("last_name"),
+            email: text("email"),
+            phone: text("phone"),
+            channel: text("channel"),
+            locale: text("locale"),
+            timezone: text("timezone"),
+            picture: text("picture"),
+            id: self.id,
+            platform: self.platform,
+            connection: self.connection,
+            platform_id: self.platform_id,
+            tags: self.tags,
+            attributes: self.attributes,
+            platform_user: self.platform_user,
+            first_seen: None,
+            last_seen: None,
+        }
+    }
+}
+
+/// A value and the event it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Told<T> {
+    #[serde(rename = "v")]
+    value: T,
+    #[serde(rename = "e")]
+    by: Stamp,
+}
+
+/// Which telling of which event: a later event wins, and of one event a later reading.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Stamp(EventId, u32);
+
+fn tell<T>(slot: &mut Option<Told<T>>, value: T, by: &Stamp) {
+    if slot.as_ref().is_none_or(|told| told.by <= *by) {
+        *slot = Some(Told { value, by: by.clone() });
+    }
+}
+
+/// All that is known of a person, each field with its origin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    pub platform: String,
+    pub connection: ConnectionId,
+    pub platform_id: String,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    texts: BTreeMap<String, Option<Told<String>>>,
+    tags: BTreeMap<String, Option<Told<()>>>,
+    attributes: BTreeMap<String, Option<Told<Value>>>,
+    platform_user: Option<Told<Value>>,
+}
+
+/// The most bytes that a profile may have as JSON. With the item's other attributes it stays under DynamoDB's 400 KB.
+const MAX_PROFILE_BYTES: usize = 360_000;
+
+impl Profile {
+    pub fn new(person: &Person, at: Timestamp) -> Self {
+        Self {
+            platform: person.platform.clone(),
+            connection: person.connection.clone(),
+            platform_id: person.platform_id.clone(),
+            first_seen: at,
+            last_seen: at,
+            texts: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+            platform_user: None,
+        }
+    }
+
+    /// Takes in what an event tells.
+    pub fn fold(&mut self, person: &Person, event: &EventId, revision: u32) {
+        let by = Stamp(event.clone(), revision);
+        for (field, value) in &person.texts {
+            tell(self.texts.entry(field.clone()).or_default(), value.clone(), &by);
+        }
+        for tag in &person.tags {
+            tell(self.tags.entry(tag.clone()).or_default(), (), &by);
+        }
+        for (name, value) in &person.attributes {
+            tell(self.attributes.entry(name.clone()).or_default(), value.clone(), &by);
+        }
+        if let Some(user) = &person.platform_user {
+            tell(&mut self.platform_user, user.clone(), &by);
+        }
+        self.first_seen = self.first_seen.min(event.time());
+        self.last_seen = self.last_seen.max(event.time());
+    }
+
+    /// Takes back what earlier readings of an event told. What other events told stays; what this one had overwritten
+    /// comes back when those are folded again.
+    pub fn unfold(&mut self, event: &EventId, revision: u32) {
+        let stays = |by: &Stamp| by.0 != *event || by.1 >= revision;
+        self.texts.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
+        self.tags.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
+        self.attributes.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
+        self.platform_user = self.platform_user.take().filter(|told| stays(&told.by));
+    }
+
+    /// The profile as JSON, small enough to be stored: a person of more than that loses the platform's own object
+    /// first, then the attributes told longest ago. The events keep them all.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let text = serde_json::to_string(self)?;
+        if text.len() <= MAX_PROFILE_BYTES {
+            return Ok(text);
+        }
+        let mut profile = Self { platform_user: None, ..self.clone() };
+        let mut size = serde_json::to_string(&profile)?.len();
+        let mut by_age: Vec<_> = profile
+            .attributes
+            .iter()
+            .map(|(name, told)| {
+                Ok((told.as_ref().map(|told| told.by.clone()), name.clone(), serde_json::to_string(told)?.len()))
+            })
+            .collect::<Result<_, serde_json::Error>>()?;
+        by_age.sort();
+        for (_, name, bytes) in by_age {
+            if size <= MAX_PROFILE_BYTES {
+                break;
+            }
+            size = size.saturating_sub(bytes + name.len());
+            profile.attributes.remove(&name);
+        }
+        serde_json::to_string(&profile)
+    }
+
+    pub fn into_subscriber(mut self, id: SubscriberId) -> Subscriber {
+        let mut text = |field: &str| self.texts.remove(field).flatten().map(|told| told.value);
+        Subscriber {
+            name: text("name"),
+            first_name: text("first_name"),
+            last_name: text("last_name"),
+            email: text("email"),
+            phone: text("phone"),
+            channel: text("channel"),
+            locale: text("locale"),
+            timezone: text("timezone"),
+            picture: text("picture"),
+            id,
+            platform: self.platform,
+            connection: self.connection,
+            platform_id: self.platform_id,
+            tags: self.tags.into_keys().collect(),
+            attributes: self.attributes.into_iter().filter_map(|(name, told)| Some((name, told?.value))).collect(),
+            platform_user: self.platform_user.map(|told| told.value),
+            first_seen: Some(self.first_seen),
+            last_seen: Some(self.last_seen),
+        }
+    }
+
+    /// The texts by which a person can be found in a body that could not be read.
+    pub fn identifiers(&self) -> Vec<String> {
+        let told = |field: &str| Some(self.texts.get(field)?.as_ref()?.value.clone());
+        let mut texts: Vec<String> = ["name", "email", "phone"].into_iter().filter_map(told).collect();
+        texts.push(self.platform_id.clone());
+        // Shorter ones would be found in anything.
+        texts.retain(|text| text.chars().count() >= 3);
+        texts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::ids::{ContentKey, HookId};
+    use proptest::prelude::*;
+
+    fn person(texts: &[(&str, &str)], tags: &[&str], attributes: Value) -> Person {
+        let connection = ConnectionId::new(Timestamp::from_millis(0), [0; 10]);
+        Person {
+            id: SubscriberId::derive("botstar", &connection, "u-1"),
+            platform: "botstar".to_owned(),
+            connection,
+            platform_id: "u-1".to_owned(),
+            texts: texts.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())).collect(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            attributes: attributes.as_object().cloned().unwrap_or_default(),
+            platform_user: Some(attributes),
+        }
+    }
+
+    fn event(millis: u64) -> EventId {
+        let at = Timestamp::from_millis(millis);
+        EventId::new(at, ContentKey::digest(&HookId::new(at, [0; 10]), &[&millis.to_be_bytes()]))
+    }
+
+    fn fold(tellings: &[(Person, u64)]) -> Profile {
+        let mut profile = Profile::new(&tellings[0].0, Timestamp::from_millis(tellings[0].1));
+        for (person, millis) in tellings {
+            profile.fold(person, &event(*millis), 0);
+        }
+        profile
+    }
+
+    #[test]
+    fn the_later_event_wins_field_by_field() {
+        let early = (person(&[("name", "A"), ("email", "a@example.com")], &["x"], serde_json::json!({"plan": 1})), 10);
+        let late = (person(&[("name", "B")], &["y"], serde_json::json!({"plan": 2})), 20);
+        let profile = fold(&[late.clone(), early.clone()]);
+        assert_eq!(profile, fold(&[early, late]));
+        let subscriber = profile.into_subscriber(person(&[], &[], Value::Null).id);
+        assert_eq!((subscriber.name.as_deref(), subscriber.email.as_deref()), (Some("B"), Some("a@example.com")));
+        assert_eq!(subscriber.tags.len(), 2);
+        assert_eq!(subscriber.attributes["plan"], 2);
+    }
+
+    #[test]
+    fn a_reading_is_taken_back() {
+        let wrong = person(&[("name", "wrong")], &["wrong"], Value::Null);
+        let right = person(&[("name", "right")], &[], Value::Null);
+        let other = person(&[("email", "a@example.com")], &[], Value::Null);
+        let mut profile = fold(&[(other, 5), (wrong, 10)]);
+        profile.unfold(&event(10), 1);
+        profile.fold(&right, &event(10), 1);
+        profile.unfold(&event(10), 1);
+        let subscriber = profile.into_subscriber(right.id);
+        assert_eq!((subscriber.name.as_deref(), subscriber.email.as_deref()), (Some("right"), Some("a@example.com")));
+        assert!(subscriber.tags.is_empty());
+    }
+
+    #[test]
+    fn a_profile_fits_into_an_item() {
+        let big = |n: usize| serde_json::json!({ format!("k{n}"): "x".repeat(100_000) });
+        let profile =
+            fold(&(1_u64..8).map(|n| (person(&[("name", "A")], &[], big(n as usize)), n)).collect::<Vec<_>>());
+        let kept: Profile = serde_json::from_str(&profile.to_json().unwrap()).unwrap();
+        let subscriber = kept.into_subscriber(person(&[], &[], Value::Null).id);
+        assert_eq!(subscriber.attributes.keys().collect::<Vec<_>>(), ["k5", "k6", "k7"]);
+        assert_eq!(subscriber.platform_user, None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_any_repeats_give_the_same(
+            tellings in proptest::collection::vec(
+                (0_u64..6, proptest::sample::subsequence(vec!["name", "email"], 0..3), proptest::sample::subsequence(vec!["a", "b"], 0..3)), 1..8),
+            order in proptest::collection::vec(any::<proptest::sample::Index>(), 0..24),
+        ) {
+            // One event tells one thing: its id decides what.
+            let mut seen = BTreeMap::new();
+            for (millis, fields, tags) in &tellings {
+                let texts: Vec<_> = fields.iter().map(|field| (*field, if millis % 2 == 0 { "even" } else { "odd" })).collect();
+                seen.entry(*millis).or_insert_with(|| person(&texts, tags, serde_json::json!({ "n": millis })));
+            }
+            let once: Vec<_> = seen.iter().map(|(millis, person)| (person.clone(), *millis)).collect();
+            let mut shuffled: Vec<_> = order.iter().map(|index| index.get(&once).clone()).collect();
+            shuffled.extend(once.iter().rev().cloned());
+            prop_assert_eq!(fold(&shuffled), fold(&once));
+        }
+    }
+}
