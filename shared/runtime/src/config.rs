@@ -1,0 +1,181 @@
+//! Settings: environment variables, read once at start. A bad value is an error that names it.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use url::Url;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub tables: Tables,
+    /// What hook URLs begin with; unset on Lambda, where the request's own host is taken.
+    pub public_url: Option<Url>,
+    pub botstar_api_url: Url,
+    pub dedupe_window_seconds: u64,
+    pub event_ttl_days: u64,
+    pub sealing_key_file: Option<PathBuf>,
+    pub dead_letter_queue_url: Option<String>,
+    pub log_format: LogFormat,
+    pub rust_log: String,
+}
+
+/// The names of the tables.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    pub control: String,
+    pub events: String,
+    pub records: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Pretty,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "json" => Ok(Self::Json),
+            "pretty" => Ok(Self::Pretty),
+            _ => Err("is neither json nor pretty"),
+        }
+    }
+}
+
+/// A setting that is missing or wrong.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{name} {fault}")]
+pub struct BadSetting {
+    pub name: String,
+    pub fault: String,
+}
+
+/// The longest that a window or a time to live may be: a century.
+const MOST_DAYS: u64 = 36_500;
+
+/// A source of settings, by name.
+pub struct Settings(BTreeMap<String, String>);
+
+impl Settings {
+    pub fn from_env() -> Self {
+        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    /// A setting's text; an empty one counts as unset, as CloudFormation can't leave a variable out.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub fn required(&self, name: &str) -> Result<String, BadSetting> {
+        self.get(name).map(str::to_owned).ok_or_else(|| bad(name, "is not set"))
+    }
+
+    pub fn parse<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> Result<Option<T>, BadSetting> {
+        self.get(name).map(|text| text.parse().map_err(|error: T::Err| bad(name, &error.to_string()))).transpose()
+    }
+
+    pub fn url(&self, name: &str) -> Result<Option<Url>, BadSetting> {
+        let url = self.parse::<Url>(name)?;
+        match &url {
+            Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
+                Err(bad(name, "is not an http or https URL"))
+            }
+            Some(url) if url.query().is_some() || url.fragment().is_some() => {
+                Err(bad(name, "has a query or a fragment"))
+            }
+            _ => Ok(url),
+        }
+    }
+
+    fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
+        let number = self.parse(name)?.unwrap_or(default);
+        if (least..=most).contains(&number) { Ok(number) } else { Err(bad(name, &format!("is not from {least} to {most}"))) }
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Settings {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+fn bad(name: &str, fault: &str) -> BadSetting {
+    BadSetting { name: name.to_owned(), fault: fault.to_owned() }
+}
+
+impl Config {
+    /// Every variable that [`Config::read`] knows.
+    pub const VARIABLES: [&'static str; 11] = [
+        "CONTROL_TABLE",
+        "EVENTS_TABLE",
+        "RECORDS_TABLE",
+        "PUBLIC_URL",
+        "BOTSTAR_API_URL",
+        "DEDUPE_WINDOW_SECONDS",
+        "EVENT_TTL_DAYS",
+        "SEALING_KEY_FILE",
+        "DEAD_LETTER_QUEUE_URL",
+        "LOG_FORMAT",
+        "RUST_LOG",
+    ];
+
+    pub fn read(settings: &Settings) -> Result<Self, BadSetting> {
+        let botstar = settings.url("BOTSTAR_API_URL")?.map_or_else(|| "https://apis.botstar.com/v1".parse(), Ok);
+        let rust_log = settings.get("RUST_LOG").unwrap_or("info").to_owned();
+        let _: tracing_subscriber::filter::Targets =
+            rust_log.parse().map_err(|_| bad("RUST_LOG", "is not a level, nor a list of target=level"))?;
+        Ok(Self {
+            tables: Tables {
+                control: settings.required("CONTROL_TABLE")?,
+                events: settings.required("EVENTS_TABLE")?,
+                records: settings.required("RECORDS_TABLE")?,
+            },
+            public_url: settings.url("PUBLIC_URL")?,
+            botstar_api_url: botstar.map_err(|error: url::ParseError| bad("BOTSTAR_API_URL", &error.to_string()))?,
+            dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MOST_DAYS * 86_400)?,
+            event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
+            sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
+            dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
+            log_format: settings.parse("LOG_FORMAT")?.unwrap_or(LogFormat::Json),
+            rust_log,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const TABLES: [(&str, &str); 3] = [("CONTROL_TABLE", "c"), ("EVENTS_TABLE", "e"), ("RECORDS_TABLE", "r")];
+
+    fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
+        Config::read(&TABLES.into_iter().chain([(name, value)]).collect())
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_documents() {
+        let config = read("PUBLIC_URL", "").unwrap();
+        assert_eq!((config.dedupe_window_seconds, config.event_ttl_days), (600, 90));
+        assert_eq!(config.botstar_api_url.as_str(), "https://apis.botstar.com/v1");
+        assert!(config.public_url.is_none());
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        for (name, value, fault) in [
+            ("EVENT_TTL_DAYS", "0", "is not from 1 to 36500"),
+            ("EVENT_TTL_DAYS", "ten", "invalid digit found in string"),
+            ("DEDUPE_WINDOW_SECONDS", "-1", "invalid digit found in string"),
+            ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
+            ("PUBLIC_URL", "example", "relative URL without a base"),
+            ("BOTSTAR_API_URL", "https://example.com/?a=b", "has a query or a fragment"),
+            ("LOG_FORMAT", "xml", "is neither json nor pretty"),
+            ("RUST_LOG", "a=b=c", "is not a level, nor a list of target=level"),
+            ("EVENTS_TABLE", "", "is not set"),
+        ] {
+            assert_eq!(read(name, value).unwrap_err(), bad(name, fault));
+        }
+    }
+}

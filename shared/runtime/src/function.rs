@@ -1,0 +1,245 @@
+//! Functions and their routes, stated once: the glue serves them, the OpenAPI document, the router of `cargo lambda
+//! watch` and the template are held against them.
+
+use crate::{App, Code, Problem, auth, auth::KnownKey};
+use bytes::Bytes;
+use data_encoding::BASE32_DNSSEC;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use models::Timestamp;
+use schemars::Schema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::{collections::BTreeMap, future::Future, pin::Pin, time::Instant};
+
+/// One Lambda function.
+#[derive(Debug)]
+pub struct Function {
+    /// The function, which is also the binary.
+    pub name: &'static str,
+    pub routes: &'static [Route],
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone: what the route needs is in the route.
+    Public,
+    /// A key whose scope reaches this far.
+    Key(auth::Scope),
+}
+
+pub type Handling<'a> = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send + 'a>>;
+
+/// One method on one path.
+#[derive(Debug)]
+pub struct Route {
+    pub method: Method,
+    /// As API Gateway writes it: `/v1/hooks/{id}`.
+    pub path: &'static str,
+    pub access: Access,
+    pub summary: &'static str,
+    pub query: &'static [Query],
+    /// The body's JSON Schema, if it takes a body.
+    pub body: Option<fn() -> Schema>,
+    /// The status of success, and what is then answered.
+    pub success: (StatusCode, Option<fn() -> Schema>),
+    pub handler: for<'a> fn(&'a App, Call) -> Handling<'a>,
+}
+
+/// A query parameter.
+#[derive(Debug)]
+pub struct Query {
+    pub name: &'static str,
+    pub description: &'static str,
+}
+
+/// A request on its way to a handler.
+#[derive(Debug)]
+pub struct Call {
+    pub request_id: String,
+    pub now: Timestamp,
+    pub params: BTreeMap<String, String>,
+    pub query: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Set on routes that ask for a key.
+    pub key: Option<KnownKey>,
+}
+
+impl Call {
+    /// A path parameter.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// A path parameter that is an id: a text that is none is not found, like an id of nothing.
+    pub fn id<T: std::str::FromStr>(&self, what: &str) -> Result<T, Problem> {
+        self.param("id").parse().map_err(|_| Problem::not_found(what))
+    }
+
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub body: Vec<u8>,
+    /// What is logged of it besides: the outcome of a webhook, and the event's id.
+    pub outcome: Option<&'static str>,
+    pub event: Option<String>,
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl Reply {
+    pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(body).map_err(Problem::internal)?;
+        Ok(Self { status, headers: vec![(header::CONTENT_TYPE, JSON)], body, outcome: None, event: None })
+    }
+
+    pub fn ok<T: Serialize>(body: &T) -> Result<Self, Problem> {
+        Self::json(StatusCode::OK, body)
+    }
+
+    pub const fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: Vec::new(), outcome: None, event: None }
+    }
+
+    /// A page of a list.
+    pub fn list(items: &[Box<RawValue>], next: Option<String>) -> Result<Self, Problem> {
+        #[derive(Serialize)]
+        struct Page<'a> {
+            items: &'a [Box<RawValue>],
+            next: Option<String>,
+        }
+        Self::ok(&Page { items, next })
+    }
+
+    fn problem(problem: &Problem, request_id: &str) -> Self {
+        let mut headers = vec![(header::CONTENT_TYPE, PROBLEM_JSON)];
+        headers.extend(problem.headers.iter().cloned());
+        let body = problem.to_json(request_id);
+        Self { status: problem.code.status(), headers, body, outcome: Some(problem.code.as_str()), event: None }
+    }
+}
+
+/// A request as a door hands it in.
+pub struct Request {
+    pub request_id: Option<String>,
+    pub method: Method,
+    pub path: String,
+    pub query: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// The routes of one or more functions, ready to be called. Lambda serves one function's, `local` all.
+pub struct Router {
+    paths: matchit::Router<Vec<(&'static Function, &'static Route)>>,
+}
+
+/// The most that an API call's body may have. Webhooks have a limit of their own.
+const MAX_API_BODY_BYTES: usize = 1024 * 1024;
+
+impl Router {
+    pub fn new(functions: &[&'static Function]) -> Result<Self, matchit::InsertError> {
+        let mut by_path: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for function in functions {
+            for route in function.routes {
+                by_path.entry(route.path).or_default().push((*function, route));
+            }
+        }
+        let mut paths = matchit::Router::new();
+        for (path, routes) in by_path {
+            paths.insert(path, routes)?;
+        }
+        Ok(Self { paths })
+    }
+
+    /// Answers a request, whatever comes of it, and logs it in one line.
+    pub async fn answer(&self, app: &App, mut request: Request) -> Response<Vec<u8>> {
+        let started = Instant::now();
+        let request_id = request.request_id.take().unwrap_or_else(new_request_id);
+        let found = self.find(&request.method, &request.path);
+        let route_key = found.as_ref().map_or("-".to_owned(), |(_, route, _)| format!("{} {}", route.method, route.path));
+        let function = found.as_ref().map_or("-", |(function, _, _)| function.name);
+        let result = match found {
+            Ok((_, route, params)) => call(app, route, params, request, &request_id).await,
+            Err(problem) => Err(problem),
+        };
+        let reply = result.unwrap_or_else(|problem| {
+            if problem.source.is_some() {
+                tracing::error!(request_id, function, code = problem.code.as_str(), cause = problem.causes(), "failed");
+            }
+            Reply::problem(&problem, &request_id)
+        });
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let status = reply.status.as_u16();
+        let (outcome, event) = (reply.outcome, reply.event.as_deref());
+        tracing::info!(request_id, function, route = route_key, status, outcome, event, duration_ms, "answered");
+        respond(reply, &request_id)
+    }
+
+    fn find(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> Result<(&'static Function, &'static Route, BTreeMap<String, String>), Problem> {
+        let matched = self.paths.at(path).map_err(|_| Problem::not_found("route"))?;
+        let found = matched.value.iter().find(|(_, route)| route.method == *method);
+        let (function, route) = found.ok_or_else(|| {
+            let allowed: Vec<&str> = matched.value.iter().map(|(_, route)| route.method.as_str()).collect();
+            let problem = Problem::new(Code::MethodNotAllowed, format!("this route takes {}", allowed.join(", ")));
+            match HeaderValue::from_str(&allowed.join(", ")) {
+                Ok(allow) => problem.with_header(header::ALLOW, allow),
+                Err(_) => problem,
+            }
+        })?;
+        let params = matched.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok((function, route, params))
+    }
+}
+
+async fn call(
+    app: &App,
+    route: &Route,
+    params: BTreeMap<String, String>,
+    request: Request,
+    request_id: &str,
+) -> Result<Reply, Problem> {
+    let now = app.now();
+    let key = match route.access {
+        Access::Public => None,
+        Access::Key(scope) => Some(auth::authorize(app, &request.headers, scope, now).await?),
+    };
+    if route.access != Access::Public {
+        if request.body.len() > MAX_API_BODY_BYTES {
+            return Err(Problem::new(Code::BodyTooLarge, "the body has more than 1 MB"));
+        }
+        crate::input::check_query(&request.query, route.query)?;
+    }
+    let Request { query, headers, body, .. } = request;
+    let call = Call { request_id: request_id.to_owned(), now, params, query, headers, body, key };
+    (route.handler)(app, call).await
+}
+
+fn respond(reply: Reply, request_id: &str) -> Response<Vec<u8>> {
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = reply.status;
+    response.headers_mut().extend(reply.headers.into_iter().map(|(name, value)| (Some(name), value)));
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn new_request_id() -> String {
+    // Only names a line in the log: without randomness a request can still be answered.
+    format!("req_{}", BASE32_DNSSEC.encode(&crate::clock::random::<10>().unwrap_or_default()))
+}

@@ -1,0 +1,135 @@
+//! Reading input strictly: a body against its JSON Schema, with every fault at once; a query by its declared parameters.
+
+use crate::{Call, Code, Fault, Problem, Query, cursor};
+use jsonschema::error::ValidationErrorKind;
+use models::Timestamp;
+use schemars::Schema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+const DEFAULT_LIMIT: usize = 20;
+const MAX_LIMIT: usize = 100;
+
+/// Reads a body that fits a schema. The schema is that of `T`, or a narrower one.
+pub fn body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Problem> {
+    let value: Value =
+        serde_json::from_slice(&call.body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))?;
+    validate(&value, schema)?;
+    serde_path_to_error::deserialize(&value).map_err(|error| {
+        let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
+        Problem::invalid_body(vec![Fault::new(pointer, error.inner().to_string())])
+    })
+}
+
+/// Reads a body as [`body`] does; an empty one counts as `{}`.
+pub fn optional_body<T: DeserializeOwned>(mut call: Call, schema: &Schema) -> Result<T, Problem> {
+    if call.body.is_empty() {
+        call.body = bytes::Bytes::from_static(b"{}");
+    }
+    body(&call, schema)
+}
+
+/// Holds a value against a schema.
+pub fn validate(value: &Value, schema: &Schema) -> Result<(), Problem> {
+    let validator = jsonschema::validator_for(schema.as_value()).map_err(Problem::internal)?;
+    let mut faults: Vec<Fault> = validator.iter_errors(value).flat_map(|error| faults_of(&error)).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    faults.dedup();
+    Err(Problem::invalid_body(faults))
+}
+
+/// A validator's error as faults that point at the field itself, and that don't repeat its value: it may be a secret.
+fn faults_of(error: &jsonschema::ValidationError<'_>) -> Vec<Fault> {
+    let at = error.instance_path().as_str();
+    let field = |name: &str| format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            vec![Fault::new(field(property.as_str().unwrap_or_default()), "is required")]
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            unexpected.iter().map(|name| Fault::new(field(name), "is not a known field")).collect()
+        }
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            // An optional field is "this or null": the branch that is not null tells what is wrong.
+            let telling = context.iter().max_by_key(|errors| errors.iter().map(depth).max().unwrap_or(0));
+            telling.map(|errors| errors.iter().flat_map(faults_of).collect()).unwrap_or_default()
+        }
+        ValidationErrorKind::PropertyNames { error } => {
+            vec![Fault::new(at, format!("has a name that is not allowed: {}", error.masked()))]
+        }
+        _ => vec![Fault::new(at, error.masked().to_string())],
+    }
+}
+
+fn depth(error: &jsonschema::ValidationError<'_>) -> usize {
+    let null = matches!(error.kind(), ValidationErrorKind::Type { kind } if format!("{kind:?}").contains("Null"));
+    error.instance_path().as_str().len() * 2 + usize::from(!null)
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned()
+}
+
+/// Refuses parameters that the route does not have, or has twice.
+pub fn check_query(query: &str, known: &[Query]) -> Result<(), Problem> {
+    let mut seen = Vec::new();
+    for (name, _) in pairs(query) {
+        if !known.iter().any(|parameter| parameter.name == name) {
+            return Err(Problem::invalid_query(&name, "is not a known parameter"));
+        }
+        if seen.contains(&name) {
+            return Err(Problem::invalid_query(&name, "is given twice"));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+impl Call {
+    /// A query parameter; an empty one counts as left out.
+    pub fn query(&self, name: &str) -> Option<String> {
+        pairs(&self.query).find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value)
+    }
+
+    pub fn query_time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        Timestamp::parse(&text)
+            .map(Some)
+            .ok_or_else(|| Problem::invalid_query(name, "is not an RFC 3339 time; write + as %2B"))
+    }
+
+    pub fn query_id<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| Problem::invalid_query(name, "is not an id of this kind"))
+    }
+
+    /// How many items a page has.
+    pub fn limit(&self) -> Result<usize, Problem> {
+        let Some(text) = self.query("limit") else { return Ok(DEFAULT_LIMIT) };
+        let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        limit.ok_or_else(|| Problem::invalid_query("limit", "is not a number from 1 to 100"))
+    }
+
+    /// What a cursor of this call's list is bound to: the list and its filters.
+    fn list_name(&self, list: &str) -> String {
+        let mut filters: Vec<_> =
+            pairs(&self.query).filter(|(name, value)| name != "cursor" && name != "limit" && !value.is_empty()).collect();
+        filters.sort();
+        format!("{list} {} {filters:?}", self.param("id"))
+    }
+
+    /// Where the page begins.
+    pub fn position(&self, list: &str) -> Result<Option<String>, Problem> {
+        let Some(text) = self.query("cursor") else { return Ok(None) };
+        let position = cursor::decode(&self.list_name(list), &text);
+        position.map(Some).ok_or_else(|| Problem::invalid_query("cursor", "is not a cursor of this list"))
+    }
+
+    /// The cursor of the page that follows.
+    pub fn cursor(&self, list: &str, position: Option<String>) -> Option<String> {
+        position.map(|position| cursor::encode(&self.list_name(list), &position))
+    }
+}

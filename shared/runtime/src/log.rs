@@ -1,0 +1,21 @@
+//! Structured logs: one line a request, and a failure once, where it is handled. Never a body, a path (it holds tokens),
+//! a credential or anything of a person.
+
+use crate::config::{Config, LogFormat};
+use std::io;
+use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+/// Starts logging. Lambda takes what a function writes to standard output; `local` keeps that for its user.
+pub fn start(config: &Config) {
+    let filter: Targets = config.rust_log.parse().unwrap_or_default();
+    let registry = tracing_subscriber::registry();
+    match config.log_format {
+        LogFormat::Json => {
+            let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_writer(io::stdout);
+            registry.with(json.with_filter(filter)).init();
+        }
+        LogFormat::Pretty => {
+            registry.with(fmt::layer().with_target(false).with_writer(io::stderr).with_filter(filter)).init();
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Errors as they are answered: RFC 9457 problem details, one [`Code`] for each meaning.
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use std::{error::Error, fmt};
+
+/// What went wrong, in a word that doesn't change between releases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    BadJson,
+    UnreadableBody,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    Conflict,
+    ConnectionInUse,
+    BodyTooLarge,
+    InvalidBody,
+    InvalidQuery,
+    ConnectionMismatch,
+    PlatformRejected,
+    ConnectionUnauthorized,
+    PlatformSlowDown,
+    PlatformUnavailable,
+    PlatformTimeout,
+    HookUnreachable,
+    Internal,
+    StoreUnavailable,
+    Unfinished,
+}
+
+impl Code {
+    pub const ALL: [Self; 21] = [
+        Self::BadJson,
+        Self::UnreadableBody,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::ConnectionInUse,
+        Self::BodyTooLarge,
+        Self::InvalidBody,
+        Self::InvalidQuery,
+        Self::ConnectionMismatch,
+        Self::PlatformRejected,
+        Self::ConnectionUnauthorized,
+        Self::PlatformSlowDown,
+        Self::PlatformUnavailable,
+        Self::PlatformTimeout,
+        Self::HookUnreachable,
+        Self::Internal,
+        Self::StoreUnavailable,
+        Self::Unfinished,
+    ];
+
+    /// The status, the code as it is written, and the title.
+    const fn facts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::BadJson => (StatusCode::BAD_REQUEST, "bad_json", "The body is not JSON"),
+            Self::UnreadableBody => (StatusCode::BAD_REQUEST, "unreadable_body", "The body is neither JSON nor a form"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A key is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The key's scope does not reach this"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route has no such method")
+            }
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "Something else changed it at the same time"),
+            Self::ConnectionInUse => (StatusCode::CONFLICT, "connection_in_use", "Hooks use the connection"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
+            Self::InvalidBody => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "The body has faults"),
+            Self::InvalidQuery => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", "A query parameter is at fault"),
+            Self::ConnectionMismatch => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "connection_mismatch", "The connection is of another platform")
+            }
+            Self::PlatformRejected => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "platform_rejected", "The platform refused the request")
+            }
+            Self::ConnectionUnauthorized => (
+                StatusCode::FAILED_DEPENDENCY,
+                "connection_unauthorized",
+                "The platform does not take the connection's credentials",
+            ),
+            Self::PlatformSlowDown => {
+                (StatusCode::TOO_MANY_REQUESTS, "platform_slow_down", "The platform asks for fewer requests")
+            }
+            Self::PlatformUnavailable => {
+                (StatusCode::BAD_GATEWAY, "platform_unavailable", "The platform is down or answers nonsense")
+            }
+            Self::PlatformTimeout => {
+                (StatusCode::GATEWAY_TIMEOUT, "platform_timeout", "The platform did not answer in time")
+            }
+            Self::HookUnreachable => {
+                (StatusCode::BAD_GATEWAY, "hook_unreachable", "The hook's URL could not be reached")
+            }
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "A fault of ours"),
+            Self::StoreUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The store could not be reached")
+            }
+            Self::Unfinished => (StatusCode::SERVICE_UNAVAILABLE, "unfinished", "There is more to do than one call may"),
+        }
+    }
+
+    pub const fn status(self) -> StatusCode {
+        self.facts().0
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        self.facts().1
+    }
+
+    pub const fn title(self) -> &'static str {
+        self.facts().2
+    }
+}
+
+/// One fault of a body or a query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// A JSON Pointer into the body, or a query parameter's name.
+    pub pointer: String,
+    pub detail: String,
+}
+
+impl Fault {
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// An error that is answered. What it says goes to the caller; `source` goes to the log alone.
+#[derive(Debug)]
+pub struct Problem {
+    pub code: Code,
+    pub detail: String,
+    pub errors: Vec<Fault>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
+    errors: &'a [Fault],
+}
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), source: None }
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("no such {what}"))
+    }
+
+    pub fn invalid_body(errors: Vec<Fault>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] => format!("{}: {}", one.pointer, one.detail),
+            many => format!("{} faults, each with its pointer in errors", many.len()),
+        };
+        Self { errors, ..Self::new(Code::InvalidBody, detail) }
+    }
+
+    pub fn invalid_query(parameter: &str, detail: &str) -> Self {
+        let errors = vec![Fault::new(parameter, detail)];
+        Self { errors, ..Self::new(Code::InvalidQuery, format!("{parameter}: {detail}")) }
+    }
+
+    pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Code::Internal, "the log has more under this instance").caused_by(source)
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub fn unauthorized(detail: &str) -> Self {
+        let challenge = HeaderValue::from_static("Bearer realm=\"switchboard\"");
+        Self::new(Code::Unauthorized, detail).with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// The body, for the request that it answers.
+    pub fn to_json(&self, request_id: &str) -> Vec<u8> {
+        let body = Body {
+            r#type: format!("urn:switchboard:problem:{}", self.code.as_str()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: &self.detail,
+            instance: request_id,
+            code: self.code.as_str(),
+            errors: &self.errors,
+        };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The chain of causes, for the log.
+    pub fn causes(&self) -> String {
+        let mut causes = Vec::new();
+        let mut next = self.source.as_ref().map(|source| source.as_ref() as &dyn Error);
+        while let Some(error) = next {
+            causes.push(error.to_string());
+            next = error.source();
+        }
+        causes.join(": ")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_code_has_a_status_of_an_error_and_a_name_of_its_own() {
+        let names: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{code:?}");
+            assert!(code.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn the_body_is_problem_json_without_the_cause() {
+        let problem = Problem::invalid_query("limit", "is not a number").caused_by("secret");
+        let body: serde_json::Value = serde_json::from_slice(&problem.to_json("req-1")).unwrap_or_default();
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "type": "urn:switchboard:problem:invalid_query",
+                "title": "A query parameter is at fault",
+                "status": 422,
+                "detail": "limit: is not a number",
+                "instance": "req-1",
+                "code": "invalid_query",
+                "errors": [{ "pointer": "limit", "detail": "is not a number" }],
+            })
+        );
+        assert_eq!(problem.causes(), "secret");
+    }
+}

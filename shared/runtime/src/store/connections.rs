@@ -1,0 +1,32 @@
+//! Connections: named accounts, their credentials sealed.
+
+use super::control::Controlled;
+use models::{ConnectionId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Connection {
+    pub id: ConnectionId,
+    pub v: u32,
+    pub version: u64,
+    pub platform: String,
+    pub name: String,
+    /// The credentials as JSON, sealed; none for a connection that has none.
+    pub sealed: Option<String>,
+    /// What a read shows of the credentials, as JSON.
+    pub masked: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl Controlled for Connection {
+    const KIND: &'static str = "connection";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}

@@ -1,0 +1,90 @@
+//! The control table: few items, changed by hand, found by kind and id.
+
+use super::{Item, Store, StoreError, from_item, text, text_of, to_item};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What is kept in the control table. It is stored with its kind as partition key and its id as sort key.
+pub trait Controlled: Serialize + DeserializeOwned {
+    const KIND: &'static str;
+    fn id(&self) -> &str;
+    /// Counts the changes: each is made on condition that no other came between.
+    fn version(&mut self) -> &mut u64;
+}
+
+/// A page of items, and the position of the next.
+pub struct ControlPage<T> {
+    pub items: Vec<T>,
+    pub next: Option<String>,
+}
+
+impl Store {
+    pub async fn find<T: Controlled>(&self, id: &str) -> Result<Option<T>, StoreError> {
+        let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
+        let got = get.key("pk", text(T::KIND)).key("sk", text(id)).send().await?;
+        got.item.map(from_item).transpose()
+    }
+
+    pub async fn create<T: Controlled>(&self, value: &T) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.tables.control);
+        put.set_item(Some(control_item(value)?)).condition_expression("attribute_not_exists(pk)").send().await?;
+        Ok(())
+    }
+
+    /// Writes a changed item, unless something else has changed it since it was read.
+    pub async fn update<T: Controlled>(&self, value: &mut T) -> Result<(), StoreError> {
+        let read = *value.version();
+        *value.version() = read + 1;
+        let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(control_item(value)?));
+        put.condition_expression("#version = :read")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":read", super::number(read))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    pub async fn remove<T: Controlled>(&self, id: &str) -> Result<(), StoreError> {
+        let delete = self.client.delete_item().table_name(&self.tables.control);
+        delete.key("pk", text(T::KIND)).key("sk", text(id)).send().await?;
+        Ok(())
+    }
+
+    /// A page of a kind, newest first.
+    pub async fn page<T: Controlled>(&self, limit: usize, after: Option<&str>) -> Result<ControlPage<T>, StoreError> {
+        let start = after.map(|id| Item::from([("pk".to_owned(), text(T::KIND)), ("sk".to_owned(), text(id))]));
+        let queried = self
+            .client
+            .query()
+            .table_name(&self.tables.control)
+            .key_condition_expression("pk = :kind")
+            .expression_attribute_values(":kind", text(T::KIND))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
+            .send()
+            .await?;
+        let next = queried.last_evaluated_key.map(|key| text_of(&key, "sk").to_owned());
+        let items = queried.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?;
+        Ok(ControlPage { items, next })
+    }
+
+    /// Every item of a kind, for the rare change that has to look at all.
+    pub async fn all<T: Controlled>(&self) -> Result<Vec<T>, StoreError> {
+        let (mut items, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.page(100, after.as_deref()).await?;
+            items.extend(page.items);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(items),
+            }
+        }
+    }
+}
+
+pub(super) fn control_item<T: Controlled>(value: &T) -> Result<Item, StoreError> {
+    let mut item = to_item(value)?;
+    item.insert("pk".to_owned(), text(T::KIND));
+    item.insert("sk".to_owned(), text(value.id()));
+    Ok(item)
+}

@@ -1,0 +1,174 @@
+//! Events and rejected calls.
+
+use super::{
+    Item, Store, StoreError, from_item,
+    keys::refused,
+    list::{END, Listing},
+    number,
+    tables::{BY_PERSON, BY_TIME},
+    text, to_item,
+};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use models::{
+    EventId, HookId, RejectedId, StoredEvent, SubscriberId, Timestamp,
+    event::{list_key, person_key},
+    ids::{SHARDS, lower_bound},
+};
+use serde::{Deserialize, Serialize};
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    Accepted,
+    /// The same content came before, as this event.
+    Duplicate(EventId),
+}
+
+/// A call with a valid token that could not become an event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RejectedCall {
+    pub pk: RejectedId,
+    pub v: u32,
+    pub list: String,
+    pub sort: RejectedId,
+    /// The code of the answer.
+    pub code: String,
+    pub detail: String,
+    pub content_type: Option<String>,
+    /// How many bytes the body had.
+    pub bytes: u64,
+    /// The body, unless it was too large or a person in it was erased.
+    #[serde(with = "serde_bytes", skip_serializing_if = "Option::is_none", default)]
+    pub body: Option<Vec<u8>>,
+    pub expires: u64,
+}
+
+/// How often a racing write is tried anew. Each time some other one has won, so it ends.
+const ATTEMPTS: usize = 20;
+
+impl Store {
+    /// Stores an event, unless the same content came within the window. One write, in all but the rare case that the
+    /// same content came before the window: then the earlier event moves to its own id, and both stay.
+    pub async fn accept(&self, event: &StoredEvent, window_millis: u64) -> Result<Taken, StoreError> {
+        let item = to_item(event)?;
+        for _ in 0..ATTEMPTS {
+            let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(item.clone()));
+            let put = put
+                .condition_expression("attribute_not_exists(pk)")
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let earlier = match put.send().await.map_err(StoreError::from) {
+                Ok(_) => return Ok(Taken::Accepted),
+                Err(StoreError::Condition(Some(earlier))) => *earlier,
+                Err(StoreError::Condition(None)) => continue,
+                Err(error) => return Err(error),
+            };
+            let old: StoredEvent = from_item(earlier.clone())?;
+            let (id, old_id) = (event.key()?.id, old.key()?.id);
+            if old.nonce == event.nonce && old_id == id {
+                // A write of ours whose answer was lost, sent again by the SDK.
+                return Ok(Taken::Accepted);
+            }
+            if id.time().millis_since(old_id.time()) < window_millis {
+                return Ok(Taken::Duplicate(old_id));
+            }
+            match self.replace(&old, earlier, item.clone()).await {
+                Ok(()) => return Ok(Taken::Accepted),
+                Err(StoreError::Condition(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Condition(None))
+    }
+
+    /// Moves an event to its own id and puts a later one in its place, if the earlier is still as it was read.
+    async fn replace(&self, old: &StoredEvent, mut earlier: Item, item: Item) -> Result<(), StoreError> {
+        earlier.insert("pk".to_owned(), text(old.key()?.id.as_str()));
+        let put = || Put::builder().table_name(&self.tables.events);
+        let keep = put().set_item(Some(earlier)).condition_expression("attribute_not_exists(pk)");
+        let store = put()
+            .set_item(Some(item))
+            .condition_expression("#sort = :sort AND #rev = :rev")
+            .expression_attribute_names("#sort", "sort")
+            .expression_attribute_names("#rev", "rev")
+            .expression_attribute_values(":sort", text(&old.sort))
+            .expression_attribute_values(":rev", number(u64::from(old.rev)));
+        let mut write = self.client.transact_write_items();
+        for put in [keep, store] {
+            write = write.transact_items(TransactWriteItem::builder().put(put.build().map_err(refused)?).build());
+        }
+        write.send().await?;
+        Ok(())
+    }
+
+    /// An event by its id: under the key that the id ends in, or under the id itself once a later event has that key.
+    pub async fn event(&self, id: &EventId) -> Result<Option<StoredEvent>, StoreError> {
+        for pk in [id.key().to_string(), id.to_string()] {
+            if let Some(item) = self.get(&self.tables.events, &pk).await? {
+                let event: StoredEvent = from_item(item)?;
+                if event.key()?.id == *id {
+                    return Ok(Some(event));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes a new revision of an event, if nothing else has.
+    pub async fn revise(&self, event: &StoredEvent) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(event)?));
+        put.condition_expression("#sort = :sort AND #rev = :read")
+            .expression_attribute_names("#sort", "sort")
+            .expression_attribute_names("#rev", "rev")
+            .expression_attribute_values(":sort", text(&event.sort))
+            .expression_attribute_values(":read", number(u64::from(event.rev.saturating_sub(1))))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// The events after and before an instant, up to a position.
+    pub fn events(&self, after: Option<Timestamp>, before: Option<Timestamp>, position: Option<String>) -> Listing<'_> {
+        let bound = |at: Timestamp| lower_bound(EventId::PREFIX, at);
+        let before = before.map_or_else(|| END.to_owned(), bound);
+        Listing {
+            table: &self.tables.events,
+            index: BY_TIME,
+            shards: (0..SHARDS).map(list_key).collect(),
+            from: after.map_or_else(|| EventId::PREFIX.to_owned(), |at| bound(Timestamp::from_millis(at.millis() + 1))),
+            until: position.map_or(before.clone(), |position| position.min(before)),
+        }
+    }
+
+    /// Every event of a person.
+    pub fn events_of(&self, subscriber: &SubscriberId) -> Listing<'_> {
+        Listing {
+            table: &self.tables.events,
+            index: BY_PERSON,
+            shards: (0..SHARDS).map(|shard| person_key(subscriber, shard)).collect(),
+            from: EventId::PREFIX.to_owned(),
+            until: END.to_owned(),
+        }
+    }
+
+    pub async fn reject(&self, call: &RejectedCall) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(call)?));
+        put.send().await?;
+        Ok(())
+    }
+
+    /// A hook's rejected calls.
+    pub fn rejected(&self, hook: &HookId, position: Option<String>) -> Listing<'_> {
+        Listing {
+            table: &self.tables.events,
+            index: BY_TIME,
+            shards: (0..SHARDS).map(|shard| rejected_key(hook, shard)).collect(),
+            from: RejectedId::PREFIX.to_owned(),
+            until: position.unwrap_or_else(|| END.to_owned()),
+        }
+    }
+}
+
+/// The key of a shard in the index of rejected calls by time.
+pub fn rejected_key(hook: &HookId, shard: usize) -> String {
+    format!("rejected {hook}#{shard:02}")
+}

@@ -1,0 +1,88 @@
+//! API keys: listed by id, found by fingerprint. The key itself is nowhere.
+
+use super::{
+    Store, StoreError,
+    control::{Controlled, control_item},
+    from_item, text,
+};
+use crate::auth::{KnownKey, Scope};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use models::{KeyId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Key {
+    pub id: KeyId,
+    pub v: u32,
+    pub version: u64,
+    pub name: String,
+    pub scope: Scope,
+    pub sha256: String,
+    pub created_at: Timestamp,
+}
+
+impl Controlled for Key {
+    const KIND: &'static str = "key";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+/// What a fingerprint leads to, in one Get.
+#[derive(Serialize, Deserialize)]
+struct Fingerprint {
+    pk: String,
+    sk: String,
+    id: KeyId,
+    scope: Scope,
+}
+
+fn fingerprint_key(sha256: &str) -> String {
+    format!("key_sha256#{sha256}")
+}
+
+impl Store {
+    pub async fn find_key(&self, sha256: &str) -> Result<Option<KnownKey>, StoreError> {
+        let get = self.client.get_item().table_name(&self.tables.control);
+        let got = get.key("pk", text(fingerprint_key(sha256))).key("sk", text("key")).send().await?;
+        let found: Option<Fingerprint> = got.item.map(from_item).transpose()?;
+        Ok(found.map(|found| KnownKey { id: found.id, scope: found.scope }))
+    }
+
+    /// Stores a key and its fingerprint together; over an earlier key of the same id, too.
+    pub async fn put_key(&self, key: &Key) -> Result<(), StoreError> {
+        let fingerprint = Fingerprint {
+            pk: fingerprint_key(&key.sha256),
+            sk: "key".to_owned(),
+            id: key.id.clone(),
+            scope: key.scope,
+        };
+        let mut write = self.client.transact_write_items();
+        for item in [control_item(key)?, super::to_item(&fingerprint)?] {
+            let put = Put::builder().table_name(&self.tables.control).set_item(Some(item)).build();
+            write = write.transact_items(TransactWriteItem::builder().put(put.map_err(refused)?).build());
+        }
+        write.send().await?;
+        Ok(())
+    }
+
+    pub async fn remove_key(&self, key: &Key) -> Result<(), StoreError> {
+        let mut write = self.client.transact_write_items();
+        for (pk, sk) in [(Key::KIND.to_owned(), key.id.as_str()), (fingerprint_key(&key.sha256), "key")] {
+            let delete = Delete::builder().table_name(&self.tables.control).key("pk", text(pk)).key("sk", text(sk));
+            write = write.transact_items(TransactWriteItem::builder().delete(delete.build().map_err(refused)?).build());
+        }
+        write.send().await?;
+        Ok(())
+    }
+}
+
+/// A request that could not be built.
+pub(super) fn refused(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
+    StoreError::Refused(Box::new(error))
+}

@@ -1,0 +1,129 @@
+//! The store: DynamoDB, through Gets, Queries and conditional writes. Never a Scan.
+
+pub mod connections;
+pub mod control;
+pub mod events;
+pub mod hooks;
+pub mod keys;
+pub mod list;
+pub mod records;
+pub mod tables;
+
+use crate::{Code, Problem, config::Tables};
+use aws_sdk_dynamodb::{Client, error::SdkError, types::AttributeValue};
+use http::{HeaderValue, header};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::HashMap, error::Error};
+
+pub use models::ids::SHARDS;
+
+pub struct Store {
+    pub client: Client,
+    pub tables: Tables,
+}
+
+/// An item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A condition did not hold: something else changed the item. With the item, where it was asked for.
+    #[error("the condition of a write did not hold")]
+    Condition(Option<Box<Item>>),
+    #[error("the store could not be reached")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the store refused a request")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
+    #[error("an item is not of the expected shape")]
+    Malformed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl<E, R> From<SdkError<E, R>> for StoreError
+where
+    aws_sdk_dynamodb::Error: From<SdkError<E, R>>,
+    E: std::fmt::Debug,
+    R: std::fmt::Debug,
+{
+    fn from(error: SdkError<E, R>) -> Self {
+        use aws_sdk_dynamodb::Error as Sdk;
+        let answered = matches!(error, SdkError::ServiceError(_));
+        match Sdk::from(error) {
+            Sdk::ConditionalCheckFailedException(failed) => Self::Condition(failed.item.map(Box::new)),
+            Sdk::TransactionCanceledException(cancelled)
+                if cancelled.cancellation_reasons().iter().any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
+            {
+                Self::Condition(None)
+            }
+            // Two transactions met on one item: the other one won.
+            Sdk::TransactionCanceledException(cancelled)
+                if cancelled.cancellation_reasons().iter().any(|reason| reason.code() == Some("TransactionConflict")) =>
+            {
+                Self::Condition(None)
+            }
+            error @ (Sdk::ProvisionedThroughputExceededException(_)
+            | Sdk::RequestLimitExceeded(_)
+            | Sdk::InternalServerError(_)) => Self::Unavailable(Box::new(error)),
+            error if answered => Self::Refused(Box::new(error)),
+            error => Self::Unavailable(Box::new(error)),
+        }
+    }
+}
+
+impl From<serde_dynamo::Error> for StoreError {
+    fn from(error: serde_dynamo::Error) -> Self {
+        Self::Malformed(Box::new(error))
+    }
+}
+
+impl From<models::event::Malformed> for StoreError {
+    fn from(error: models::event::Malformed) -> Self {
+        Self::Malformed(Box::new(error))
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(Box::new(error))
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Condition(_) => Self::new(Code::Conflict, "read it again and repeat the change"),
+            StoreError::Unavailable(_) => Self::new(Code::StoreUnavailable, "nothing was changed; try again")
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+                .caused_by(error),
+            StoreError::Refused(_) | StoreError::Malformed(_) => Self::internal(error),
+        }
+    }
+}
+
+pub fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub fn to_item<T: Serialize>(value: &T) -> Result<Item, StoreError> {
+    Ok(serde_dynamo::to_item(value)?)
+}
+
+pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    Ok(serde_dynamo::from_item(item)?)
+}
+
+/// The text of an attribute, where it has one.
+pub fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+impl Store {
+    /// Gets an item by its only key.
+    pub(crate) async fn get(&self, table: &str, pk: &str) -> Result<Option<Item>, StoreError> {
+        let got = self.client.get_item().table_name(table).key("pk", text(pk)).consistent_read(true).send().await?;
+        Ok(got.item)
+    }
+}

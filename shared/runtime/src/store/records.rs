@@ -1,0 +1,117 @@
+//! Subscribers, checkpoint records and takeovers.
+
+use super::{
+    Store, StoreError, from_item,
+    list::{END, Listing},
+    number,
+    tables::{BY_PERSON, BY_TIME},
+    text, to_item,
+};
+use models::{
+    SubscriberId, TakeoverId, TakeoverState, Timestamp,
+    event::person_key,
+    ids::SHARDS,
+    records::{RecordKind, StoredCheckpointRecord, StoredSubscriber, StoredTakeover},
+};
+use serde::de::DeserializeOwned;
+
+impl Store {
+    /// A record by its id.
+    pub async fn record<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, StoreError> {
+        self.get(&self.tables.records, id).await?.map(from_item).transpose()
+    }
+
+    /// Writes a subscriber, if nothing else has since it was read.
+    pub async fn write_subscriber(&self, id: &SubscriberId, subscriber: &StoredSubscriber) -> Result<(), StoreError> {
+        let mut item = to_item(subscriber)?;
+        item.insert("pk".to_owned(), text(id.as_str()));
+        let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(item));
+        let put = match subscriber.version {
+            1 => put.condition_expression("attribute_not_exists(pk)"),
+            version => put
+                .condition_expression("#version = :read")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":read", number(version - 1)),
+        };
+        put.send().await?;
+        Ok(())
+    }
+
+    /// A checkpoint record is what its event tells: the same event writes the same record.
+    pub async fn put_checkpoint_record(&self, record: &StoredCheckpointRecord) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.tables.records);
+        put.set_item(Some(to_item(record)?)).send().await?;
+        Ok(())
+    }
+
+    /// Stores a takeover unless it is there: a repeat must not open what was closed.
+    pub async fn put_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(takeover)?));
+        match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(StoreError::from) {
+            Err(StoreError::Condition(_)) => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Writes what a new reading of its event tells of a takeover, and leaves its state.
+    pub async fn retell_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
+        let Some(kept) = self.record::<StoredTakeover>(&takeover.place.pk).await? else {
+            return self.put_takeover(takeover).await;
+        };
+        let told = StoredTakeover { state: kept.state, updated_at: kept.updated_at, ..takeover.clone() };
+        let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(&told)?));
+        put.condition_expression("updated_at = :read")
+            .expression_attribute_values(":read", text(kept.updated_at.to_string()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    pub async fn set_takeover_state(
+        &self,
+        id: &TakeoverId,
+        state: TakeoverState,
+        now: Timestamp,
+    ) -> Result<Option<StoredTakeover>, StoreError> {
+        let updated = self
+            .client
+            .update_item()
+            .table_name(&self.tables.records)
+            .key("pk", text(id.as_str()))
+            .update_expression("SET #state = :state, updated_at = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", text(state.as_str()))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
+            .send()
+            .await;
+        match updated.map_err(StoreError::from) {
+            Ok(updated) => updated.attributes.map(from_item).transpose(),
+            Err(StoreError::Condition(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn remove_record(&self, id: &str) -> Result<(), StoreError> {
+        self.client.delete_item().table_name(&self.tables.records).key("pk", text(id)).send().await?;
+        Ok(())
+    }
+
+    /// The records of a kind, in a range of their sort keys.
+    pub fn records(&self, kind: RecordKind, from: String, until: String) -> Listing<'_> {
+        let shards = (0..SHARDS).map(|shard| kind.list_key(shard)).collect();
+        Listing { table: &self.tables.records, index: BY_TIME, shards, from, until }
+    }
+
+    /// The checkpoint records and takeovers of a person, in a range of their ids.
+    pub fn records_of(&self, subscriber: &SubscriberId, from: String, until: String) -> Listing<'_> {
+        let shards = (0..SHARDS).map(|shard| person_key(subscriber, shard)).collect();
+        Listing { table: &self.tables.records, index: BY_PERSON, shards, from, until }
+    }
+
+    /// All checkpoint records and takeovers of a person.
+    pub fn all_records_of(&self, subscriber: &SubscriberId) -> Listing<'_> {
+        self.records_of(subscriber, "!".to_owned(), END.to_owned())
+    }
+}
