@@ -1,0 +1,37 @@
+//! BotStar: four triggers whose webhook bodies no public document describes. They are read leniently, by candidates and
+//! by a hook's own mapping; every sample here is synthetic.
+
+mod client;
+mod credentials;
+mod person;
+pub mod watch_checkpoint_record;
+pub mod watch_human_takeover;
+pub mod watch_subscriber;
+pub mod watch_tag;
+
+use runtime::Platform;
+
+pub static PLATFORM: Platform = Platform {
+    name: "botstar",
+    label: "BotStar",
+    credentials: credentials::schema,
+    credentials_optional: true,
+    modules: &[
+        watch_checkpoint_record::MODULE,
+        watch_subscriber::MODULE,
+        watch_tag::MODULE,
+        watch_human_takeover::MODULE,
+    ],
+    functions: &[
+        &watch_checkpoint_record::FUNCTION,
+        &watch_subscriber::FUNCTION,
+        &watch_tag::FUNCTION,
+        &watch_human_takeover::FUNCTION,
+    ],
+    test: |app, credentials| Box::pin(credentials::test(app, credentials)),
+};
+
+/// What a hook's settings hold, for every BotStar trigger.
+fn settings() -> schemars::Schema {
+    schemars::schema_for!(runtime::store::hooks::Settings)
+}

@@ -1,0 +1,5 @@
+//! What happens to an event once it is stored. Architecture invariant: nothing here knows a platform; an event carries
+//! how it is read.
+
+pub mod dead_letters;
+pub mod dispatch;

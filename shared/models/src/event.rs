@@ -311,9 +311,24 @@ impl JsonSchema for Envelope {
     }
 }
 
+/// JSON Schema of the events of one type, with the fields that its `data` has besides.
+pub fn schema(event_type: &str, data: Value) -> Schema {
+    let mut schema = schemars::schema_for!(Envelope);
+    let Some(properties) = schema.get_mut("properties") else { return schema };
+    properties["type"] = serde_json::json!({ "const": event_type });
+    if let Value::Object(fields) = data {
+        for (name, field) in fields {
+            properties["data"]["properties"][&name] = field;
+            if let Some(required) = properties["data"]["required"].as_array_mut() {
+                required.push(Value::String(name));
+            }
+        }
+    }
+    schema
+}
+
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::mapping::{Field, Mapping, resolve};
     use serde_json::json;

@@ -28,10 +28,20 @@ fn time_bytes(at: Timestamp) -> [u8; TIME_BYTES] {
     bytes
 }
 
+fn time_of(bytes: &[u8]) -> Timestamp {
+    let mut millis = [0; 8];
+    millis[2..].copy_from_slice(&bytes[..TIME_BYTES]);
+    Timestamp::from_millis(u64::from_be_bytes(millis))
+}
+
 /// The shard of an id, from the last character that carries five bits of its digest or randomness.
 pub fn shard(id: &str) -> usize {
     let character = id.as_bytes().iter().rev().nth(1).copied().unwrap_or(b'0');
-    usize::from(if character.is_ascii_digit() { character - b'0' } else { character.wrapping_sub(b'a').wrapping_add(10) }) % SHARDS
+    usize::from(if character.is_ascii_digit() {
+        character - b'0'
+    } else {
+        character.wrapping_sub(b'a').wrapping_add(10)
+    }) % SHARDS
 }
 
 macro_rules! id {
@@ -124,6 +134,11 @@ macro_rules! timed_id {
                 bytes[..TIME_BYTES].copy_from_slice(&time_bytes(at));
                 bytes[TIME_BYTES..].copy_from_slice(&random);
                 Self::from_bytes(&bytes)
+            }
+
+            /// When it was made.
+            pub fn time(&self) -> Timestamp {
+                time_of(&self.bytes())
             }
         }
     };
@@ -242,9 +257,7 @@ impl EventId {
 
     /// When the event was accepted.
     pub fn time(&self) -> Timestamp {
-        let mut millis = [0; 8];
-        millis[2..].copy_from_slice(&self.bytes()[..TIME_BYTES]);
-        Timestamp::from_millis(u64::from_be_bytes(millis))
+        time_of(&self.bytes())
     }
 
     pub fn record(&self) -> RecordId {
@@ -278,7 +291,6 @@ pub fn lower_bound(prefix: &str, at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use proptest::prelude::*;
 

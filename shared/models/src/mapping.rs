@@ -151,8 +151,9 @@ impl Reading {
         for path in self.fields.keys().filter(|path| !path.starts_with("subscriber.")) {
             let value = self.get(path, body).unwrap_or(Value::Null);
             let (parents, leaf) = path.rsplit_once('.').unwrap_or(("", path));
-            let parent = parents.split('.').filter(|name| !name.is_empty()).fold(Some(&mut data), |at, name| {
-                at?.entry(name).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+            let mut names = parents.split('.').filter(|name| !name.is_empty());
+            let parent = names.try_fold(&mut data, |at, name| {
+                at.entry(name).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
             });
             if let Some(parent) = parent {
                 parent.insert(leaf.to_owned(), value);
@@ -190,7 +191,6 @@ fn escape(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;

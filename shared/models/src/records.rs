@@ -3,6 +3,7 @@
 use crate::{
     event::{OpenEvent, person_key},
     ids::{EventId, RecordId, SubscriberId, TakeoverId},
+    subscriber::Profile,
     time::Timestamp,
 };
 use schemars::JsonSchema;
@@ -104,6 +105,17 @@ impl Place {
         }
     }
 
+    /// Where a subscriber is listed: by when it was first seen, and told by its platform without being read.
+    pub fn of_subscriber(id: &SubscriberId, profile: &Profile) -> Self {
+        Self {
+            pk: id.to_string(),
+            v: VERSION,
+            list: RecordKind::Subscriber.list_key(id.shard()),
+            sort: format!("{:015} {id} {}", profile.first_seen.millis(), profile.platform),
+            person: None,
+        }
+    }
+
     fn subscriber(&self) -> Option<SubscriberId> {
         self.person.as_deref()?.split('#').next()?.parse().ok()
     }
@@ -160,14 +172,15 @@ pub struct StoredTakeover {
 }
 
 impl StoredTakeover {
-    pub fn told(event: &OpenEvent<'_>) -> Self {
-        Self {
+    /// The takeover that an event asks for, if it is of that type.
+    pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
+        event.reading.fields.contains_key("takeover.reason").then(|| Self {
             place: Place::of_event(RecordKind::Takeover, event.key.id.takeover().as_str(), event),
             reason: event.reading.text("takeover.reason", &event.body),
             state: TakeoverState::Open,
             event: event.key.id.clone(),
             updated_at: event.key.id.time(),
-        }
+        })
     }
 
     pub fn into_takeover(self) -> Takeover {
@@ -196,4 +209,7 @@ pub struct StoredSubscriber {
     /// Events up to this instant are not taken in any more.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub erased_at: Option<Timestamp>,
+    /// What an erasure that is under way still has to find, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub erasing: Option<String>,
 }

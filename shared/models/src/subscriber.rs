@@ -185,6 +185,11 @@ impl Profile {
         self.platform_user = self.platform_user.take().filter(|told| stays(&told.by));
     }
 
+    /// Whether no event has told anything that still stands.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty() && self.tags.is_empty() && self.attributes.is_empty() && self.platform_user.is_none()
+    }
+
     /// The profile as JSON, small enough to be stored: a person of more than that loses the platform's own object
     /// first, then the attributes told longest ago. The events keep them all.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
@@ -249,7 +254,6 @@ impl Profile {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::ids::{ContentKey, HookId};
     use proptest::prelude::*;

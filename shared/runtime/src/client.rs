@@ -41,7 +41,8 @@ impl HttpClient {
         // The error's URL may hold a secret.
         let failed = |error: reqwest::Error| {
             let code = if error.is_timeout() { Code::PlatformTimeout } else { Code::PlatformUnavailable };
-            let detail = if error.is_connect() { "no connection could be made" } else { "the answer did not arrive whole" };
+            let detail =
+                if error.is_connect() { "no connection could be made" } else { "the answer did not arrive whole" };
             Problem::new(code, detail).caused_by(error.without_url())
         };
         let mut response = request.send().await.map_err(failed)?;

@@ -90,7 +90,11 @@ impl Settings {
 
     fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
         let number = self.parse(name)?.unwrap_or(default);
-        if (least..=most).contains(&number) { Ok(number) } else { Err(bad(name, &format!("is not from {least} to {most}"))) }
+        if (least..=most).contains(&number) {
+            Ok(number)
+        } else {
+            Err(bad(name, &format!("is not from {least} to {most}")))
+        }
     }
 }
 
@@ -145,7 +149,6 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     const TABLES: [(&str, &str); 3] = [("CONTROL_TABLE", "c"), ("EVENTS_TABLE", "e"), ("RECORDS_TABLE", "r")];

@@ -8,7 +8,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use models::Timestamp;
 use schemars::Schema;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use std::{collections::BTreeMap, future::Future, pin::Pin, time::Instant};
 
 /// One Lambda function.
@@ -112,10 +111,10 @@ impl Reply {
     }
 
     /// A page of a list.
-    pub fn list(items: &[Box<RawValue>], next: Option<String>) -> Result<Self, Problem> {
+    pub fn page<T: Serialize>(items: Vec<T>, next: Option<String>) -> Result<Self, Problem> {
         #[derive(Serialize)]
-        struct Page<'a> {
-            items: &'a [Box<RawValue>],
+        struct Page<T> {
+            items: Vec<T>,
             next: Option<String>,
         }
         Self::ok(&Page { items, next })
@@ -167,7 +166,8 @@ impl Router {
         let started = Instant::now();
         let request_id = request.request_id.take().unwrap_or_else(new_request_id);
         let found = self.find(&request.method, &request.path);
-        let route_key = found.as_ref().map_or("-".to_owned(), |(_, route, _)| format!("{} {}", route.method, route.path));
+        let route_key =
+            found.as_ref().map_or("-".to_owned(), |(_, route, _)| format!("{} {}", route.method, route.path));
         let function = found.as_ref().map_or("-", |(function, _, _)| function.name);
         let result = match found {
             Ok((_, route, params)) => call(app, route, params, request, &request_id).await,

@@ -10,31 +10,34 @@ use serde_json::Value;
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 
-/// Reads a body that fits a schema. The schema is that of `T`, or a narrower one.
+/// Reads a body that fits a schema.
 pub fn body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Problem> {
-    let value: Value =
-        serde_json::from_slice(&call.body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))?;
-    validate(&value, schema)?;
+    read(&call.body, schema)
+}
+
+/// Reads a body that fits a schema; none at all counts as `{}`.
+pub fn optional_body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Problem> {
+    read(if call.body.is_empty() { b"{}" } else { &call.body }, schema)
+}
+
+fn read<T: DeserializeOwned>(body: &[u8], schema: &Schema) -> Result<T, Problem> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))?;
+    validate(&value, schema, "")?;
     serde_path_to_error::deserialize(&value).map_err(|error| {
         let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
         Problem::invalid_body(vec![Fault::new(pointer, error.inner().to_string())])
     })
 }
 
-/// Reads a body as [`body`] does; an empty one counts as `{}`.
-pub fn optional_body<T: DeserializeOwned>(mut call: Call, schema: &Schema) -> Result<T, Problem> {
-    if call.body.is_empty() {
-        call.body = bytes::Bytes::from_static(b"{}");
-    }
-    body(&call, schema)
-}
-
-/// Holds a value against a schema.
-pub fn validate(value: &Value, schema: &Schema) -> Result<(), Problem> {
+/// Holds a value against a schema. `at` is where in the body the value stands.
+pub fn validate(value: &Value, schema: &Schema, at: &str) -> Result<(), Problem> {
     let validator = jsonschema::validator_for(schema.as_value()).map_err(Problem::internal)?;
     let mut faults: Vec<Fault> = validator.iter_errors(value).flat_map(|error| faults_of(&error)).collect();
     if faults.is_empty() {
         return Ok(());
+    }
+    for fault in &mut faults {
+        fault.pointer.insert_str(0, at);
     }
     faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
     faults.dedup();
@@ -115,8 +118,9 @@ impl Call {
 
     /// What a cursor of this call's list is bound to: the list and its filters.
     fn list_name(&self, list: &str) -> String {
-        let mut filters: Vec<_> =
-            pairs(&self.query).filter(|(name, value)| name != "cursor" && name != "limit" && !value.is_empty()).collect();
+        let mut filters: Vec<_> = pairs(&self.query)
+            .filter(|(name, value)| name != "cursor" && name != "limit" && !value.is_empty())
+            .collect();
         filters.sort();
         format!("{list} {} {filters:?}", self.param("id"))
     }

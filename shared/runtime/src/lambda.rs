@@ -3,20 +3,20 @@
 use crate::{
     App, Function,
     clock::SystemClock,
-    config::{Config, Settings},
+    config::{BadSetting, Config, Settings},
     function::{Request, Router},
     log,
 };
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, SdkConfig};
 use bytes::Bytes;
 use lambda_http::{Body, RequestExt as _, request::RequestContext, service_fn};
-use lambda_runtime::Error;
+pub use lambda_runtime::Error;
 use std::{future::Future, sync::Arc};
 
 /// Serves one function until Lambda ends the process. Not generic, so that the heavy code is compiled once.
 pub fn serve(function: &'static Function) -> Result<(), Error> {
     block_on(async move {
-        let app = Arc::new(start().await?);
+        let app = Arc::new(start(&sdk_config().await)?);
         let router = Arc::new(Router::new(&[function])?);
         lambda_http::run(service_fn(move |request: lambda_http::Request| {
             let (app, router) = (Arc::clone(&app), Arc::clone(&router));
@@ -34,12 +34,16 @@ pub fn block_on(serving: impl Future<Output = Result<(), Error>>) -> Result<(), 
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serving)
 }
 
-/// Reads the settings, starts the log and makes the clients.
-pub async fn start() -> Result<App, Error> {
+/// What every AWS client is made from.
+pub async fn sdk_config() -> SdkConfig {
+    aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await
+}
+
+/// Reads the settings, starts the log and makes the store's client.
+pub fn start(sdk: &SdkConfig) -> Result<App, BadSetting> {
     let config = Config::read(&Settings::from_env())?;
     log::start(&config);
-    let sdk = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    Ok(App::new(config, aws_sdk_dynamodb::Client::new(&sdk), Arc::new(SystemClock)))
+    Ok(App::new(config, aws_sdk_dynamodb::Client::new(sdk), Arc::new(SystemClock)))
 }
 
 fn accept(request: lambda_http::Request) -> Request {

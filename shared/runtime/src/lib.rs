@@ -12,6 +12,7 @@ pub mod function;
 pub mod input;
 pub mod lambda;
 pub mod log;
+pub mod platform;
 pub mod problem;
 pub mod receive;
 pub mod seal;
@@ -19,4 +20,5 @@ pub mod store;
 
 pub use app::App;
 pub use function::{Access, Call, Function, Query, Reply, Route};
+pub use platform::Platform;
 pub use problem::{Code, Fault, Problem};

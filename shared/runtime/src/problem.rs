@@ -98,7 +98,9 @@ impl Code {
             Self::StoreUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The store could not be reached")
             }
-            Self::Unfinished => (StatusCode::SERVICE_UNAVAILABLE, "unfinished", "There is more to do than one call may"),
+            Self::Unfinished => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unfinished", "There is more to do than one call may")
+            }
         }
     }
 

@@ -9,12 +9,7 @@ use crate::{
     },
 };
 use http::{HeaderName, HeaderValue, header};
-use models::{
-    HookId, RejectedId, StoredEvent, Trigger, body,
-    event::Accepted,
-    ids::ContentKey,
-    mapping,
-};
+use models::{HookId, RejectedId, StoredEvent, Trigger, body, event::Accepted, ids::ContentKey, mapping};
 use serde::Serialize;
 use std::sync::Arc;
 

@@ -126,6 +126,24 @@ impl Store {
         Ok(())
     }
 
+    /// Takes out of an event whatever it tells of its person.
+    pub async fn scrub(&self, mut event: StoredEvent) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS {
+            if event.raw.is_none() {
+                return Ok(());
+            }
+            match self.revise(&event.scrubbed()).await {
+                Err(StoreError::Condition(_)) => {}
+                done => return done,
+            }
+            match self.event(&event.key()?.id).await? {
+                Some(again) => event = again,
+                None => return Ok(()),
+            }
+        }
+        Err(StoreError::Condition(None))
+    }
+
     /// The events after and before an instant, up to a position.
     pub fn events(&self, after: Option<Timestamp>, before: Option<Timestamp>, position: Option<String>) -> Listing<'_> {
         let bound = |at: Timestamp| lower_bound(EventId::PREFIX, at);

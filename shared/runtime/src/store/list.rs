@@ -143,7 +143,8 @@ impl Store {
         let mut items = Vec::new();
         while !pending.is_empty() {
             let wanted = KeysAndAttributes::builder().set_keys(Some(pending)).consistent_read(true).build();
-            let got = self.client.batch_get_item().request_items(table, wanted.map_err(super::keys::refused)?).send().await?;
+            let got =
+                self.client.batch_get_item().request_items(table, wanted.map_err(super::keys::refused)?).send().await?;
             items.extend(got.responses.unwrap_or_default().remove(table).unwrap_or_default());
             pending = got.unprocessed_keys.unwrap_or_default().remove(table).map(|left| left.keys).unwrap_or_default();
         }

@@ -50,13 +50,19 @@ where
         match Sdk::from(error) {
             Sdk::ConditionalCheckFailedException(failed) => Self::Condition(failed.item.map(Box::new)),
             Sdk::TransactionCanceledException(cancelled)
-                if cancelled.cancellation_reasons().iter().any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
+                if cancelled
+                    .cancellation_reasons()
+                    .iter()
+                    .any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
             {
                 Self::Condition(None)
             }
             // Two transactions met on one item: the other one won.
             Sdk::TransactionCanceledException(cancelled)
-                if cancelled.cancellation_reasons().iter().any(|reason| reason.code() == Some("TransactionConflict")) =>
+                if cancelled
+                    .cancellation_reasons()
+                    .iter()
+                    .any(|reason| reason.code() == Some("TransactionConflict")) =>
             {
                 Self::Condition(None)
             }

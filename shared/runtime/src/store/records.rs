@@ -37,6 +37,20 @@ impl Store {
         Ok(())
     }
 
+    /// Removes a subscriber, if nothing has written it since it was read.
+    pub async fn remove_subscriber(&self, id: &SubscriberId, read: &StoredSubscriber) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.tables.records)
+            .key("pk", text(id.as_str()))
+            .condition_expression("#version = :read")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":read", number(read.version))
+            .send()
+            .await?;
+        Ok(())
+    }
+
     /// A checkpoint record is what its event tells: the same event writes the same record.
     pub async fn put_checkpoint_record(&self, record: &StoredCheckpointRecord) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.records);

@@ -1,0 +1,59 @@
+//! Credentials: held against their platform's schema, sealed, masked.
+
+use models::ConnectionId;
+use runtime::{App, Platform, Problem, input, store::connections::Connection};
+use serde_json::{Map, Value};
+
+/// The credentials sealed for their connection, and what a read shows of them.
+pub fn seal(
+    app: &App,
+    platform: &Platform,
+    connection: &ConnectionId,
+    credentials: Map<String, Value>,
+) -> Result<(Option<String>, String), Problem> {
+    let credentials = Value::Object(credentials);
+    input::validate(&credentials, &(platform.credentials)(), "/credentials")?;
+    let masked = mask(&credentials).to_string();
+    let empty = credentials.as_object().is_none_or(Map::is_empty);
+    let sealed = if empty { None } else { Some(app.sealer()?.seal(connection.as_str(), &credentials.to_string())?) };
+    Ok((sealed, masked))
+}
+
+/// The credentials in the clear, for a call to the platform.
+pub fn open(app: &App, connection: &Connection) -> Result<Value, Problem> {
+    let Some(sealed) = &connection.sealed else { return Ok(Value::Object(Map::new())) };
+    let plain = app.sealer()?.open(connection.id.as_str(), sealed)?;
+    serde_json::from_str(&plain).map_err(Problem::internal)
+}
+
+const DOTS: &str = "••••";
+/// A shorter secret would be told by its tail.
+const LEAST_TO_SHOW_A_TAIL: usize = 16;
+
+fn mask(credentials: &Value) -> Value {
+    match credentials {
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (name.clone(), mask(value))).collect())
+        }
+        Value::Null => Value::Null,
+        Value::String(secret) if secret.chars().count() >= LEAST_TO_SHOW_A_TAIL => {
+            let tail: Vec<char> = secret.chars().rev().take(4).collect();
+            Value::String(DOTS.chars().chain(tail.into_iter().rev()).collect())
+        }
+        _ => Value::String(DOTS.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_mask_tells_a_long_secret_by_its_last_four() {
+        assert_eq!(
+            mask(&json!({ "long": "0123456789abcdef", "short": "0123456789abcde", "none": null, "number": 1 })),
+            json!({ "long": "••••cdef", "short": "••••", "none": null, "number": "••••" })
+        );
+    }
+}

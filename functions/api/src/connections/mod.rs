@@ -1,0 +1,202 @@
+//! Connections: named accounts on platforms. Their credentials go in and never come out.
+
+mod credentials;
+
+use crate::{ADMIN, CURSOR, LIMIT, READ};
+use http::{Method, StatusCode};
+use models::{ConnectionId, Timestamp};
+use registry::platform;
+use runtime::{
+    App, Call, Code, Fault, Function, Platform, Problem, Reply, Route,
+    clock::random,
+    input,
+    platform::Tested,
+    store::{connections::Connection, control::Controlled, hooks::Hook},
+};
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub static FUNCTION: Function = Function {
+    name: "api-connections",
+    routes: &[
+        Route {
+            method: Method::POST,
+            path: "/v1/connections",
+            access: ADMIN,
+            summary: "Make a connection",
+            query: &[],
+            body: Some(|| schema_for!(NewConnection)),
+            success: (StatusCode::CREATED, Some(view_schema)),
+            handler: |app, call| Box::pin(create(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/connections",
+            access: READ,
+            summary: "List the connections",
+            query: &[LIMIT, CURSOR],
+            body: None,
+            success: (StatusCode::OK, Some(|| crate::page_of(view_schema()))),
+            handler: |app, call| Box::pin(list(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/connections/{id}",
+            access: READ,
+            summary: "Get a connection",
+            query: &[],
+            body: None,
+            success: (StatusCode::OK, Some(view_schema)),
+            handler: |app, call| Box::pin(get(app, call)),
+        },
+        Route {
+            method: Method::PATCH,
+            path: "/v1/connections/{id}",
+            access: ADMIN,
+            summary: "Rename a connection, or replace its credentials",
+            query: &[],
+            body: Some(|| schema_for!(ConnectionChange)),
+            success: (StatusCode::OK, Some(view_schema)),
+            handler: |app, call| Box::pin(change(app, call)),
+        },
+        Route {
+            method: Method::DELETE,
+            path: "/v1/connections/{id}",
+            access: ADMIN,
+            summary: "Delete a connection that no hook uses",
+            query: &[],
+            body: None,
+            success: (StatusCode::NO_CONTENT, None),
+            handler: |app, call| Box::pin(delete(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/connections/{id}/test",
+            access: ADMIN,
+            summary: "Ask the platform whether the credentials work",
+            query: &[],
+            body: None,
+            success: (StatusCode::OK, Some(|| schema_for!(Tested))),
+            handler: |app, call| Box::pin(test(app, call)),
+        },
+    ],
+};
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct NewConnection {
+    /// A platform of the catalogue.
+    platform: String,
+    #[schemars(length(min = 1, max = 200))]
+    name: String,
+    /// As the platform's schema in the catalogue says.
+    #[serde(default)]
+    credentials: Map<String, Value>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ConnectionChange {
+    #[schemars(length(min = 1, max = 200))]
+    name: Option<String>,
+    /// Replaces the credentials whole.
+    credentials: Option<Map<String, Value>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ConnectionView {
+    id: ConnectionId,
+    platform: String,
+    name: String,
+    /// Masked: `••••` and the last four characters of those that have sixteen or more.
+    credentials: Map<String, Value>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+fn view_schema() -> Schema {
+    schema_for!(ConnectionView)
+}
+
+fn view(connection: Connection) -> Result<ConnectionView, Problem> {
+    Ok(ConnectionView {
+        credentials: serde_json::from_str(&connection.masked).map_err(Problem::internal)?,
+        id: connection.id,
+        platform: connection.platform,
+        name: connection.name,
+        created_at: connection.created_at,
+        updated_at: connection.updated_at,
+    })
+}
+
+async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
+    let new: NewConnection = input::body(&call, &schema_for!(NewConnection))?;
+    let known = platform(&new.platform);
+    let platform =
+        known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
+    let id = ConnectionId::new(call.now, random()?);
+    let (sealed, masked) = credentials::seal(app, platform, &id, new.credentials)?;
+    let connection = Connection {
+        id,
+        v: 1,
+        version: 1,
+        platform: platform.name.to_owned(),
+        name: new.name,
+        sealed,
+        masked,
+        created_at: call.now,
+        updated_at: call.now,
+    };
+    app.store.create(&connection).await?;
+    Reply::json(StatusCode::CREATED, &view(connection)?)
+}
+
+async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
+    let page = app.store.page::<Connection>(call.limit()?, call.position("connections")?.as_deref()).await?;
+    let items = page.items.into_iter().map(view).collect::<Result<_, _>>()?;
+    Reply::page(items, call.cursor("connections", page.next))
+}
+
+async fn find(app: &App, call: &Call) -> Result<(Connection, &'static Platform), Problem> {
+    let id: ConnectionId = call.id("connection")?;
+    let found = app.store.find::<Connection>(id.as_str()).await?;
+    let connection = found.ok_or_else(|| Problem::not_found("connection"))?;
+    let platform = platform(&connection.platform).ok_or_else(|| Problem::internal("a connection of no platform"))?;
+    Ok((connection, platform))
+}
+
+async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
+    Reply::ok(&view(find(app, &call).await?.0)?)
+}
+
+async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
+    let (mut connection, platform) = find(app, &call).await?;
+    let change: ConnectionChange = input::body(&call, &schema_for!(ConnectionChange))?;
+    if let Some(name) = change.name {
+        connection.name = name;
+    }
+    if let Some(credentials) = change.credentials {
+        (connection.sealed, connection.masked) = credentials::seal(app, platform, &connection.id, credentials)?;
+    }
+    connection.updated_at = call.now;
+    app.store.update(&mut connection).await?;
+    Reply::ok(&view(connection)?)
+}
+
+async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
+    let (connection, _) = find(app, &call).await?;
+    let hooks = app.store.all::<Hook>().await?;
+    let using: Vec<&str> = hooks.iter().filter(|hook| hook.connection == connection.id).map(Controlled::id).collect();
+    if !using.is_empty() {
+        return Err(Problem::new(Code::ConnectionInUse, format!("delete these hooks first: {}", using.join(", "))));
+    }
+    app.store.remove::<Connection>(connection.id.as_str()).await?;
+    Ok(Reply::no_content())
+}
+
+async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
+    let (connection, platform) = find(app, &call).await?;
+    let credentials = credentials::open(app, &connection)?;
+    Reply::ok(&(platform.test)(app, credentials).await?)
+}

@@ -1,0 +1,138 @@
+//! Hooks: the open ends of triggers, each with a secret URL.
+
+mod change;
+mod create;
+mod rejected;
+mod remap;
+mod rotate;
+mod sample;
+mod view;
+
+use crate::{ADMIN, CURSOR, LIMIT, READ};
+use http::{Method, StatusCode};
+use models::HookId;
+use runtime::{App, Call, Function, Problem, Reply, Route, auth::Scope, store::hooks::Hook};
+use schemars::{Schema, schema_for};
+use view::HookView;
+
+pub static FUNCTION: Function = Function {
+    name: "api-hooks",
+    routes: &[
+        Route {
+            method: Method::POST,
+            path: "/v1/hooks",
+            access: ADMIN,
+            summary: "Make a hook",
+            query: &[],
+            body: Some(|| schema_for!(create::NewHook)),
+            success: (StatusCode::CREATED, Some(view_schema)),
+            handler: |app, call| Box::pin(create::create(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/hooks",
+            access: READ,
+            summary: "List the hooks",
+            query: &[LIMIT, CURSOR],
+            body: None,
+            success: (StatusCode::OK, Some(|| crate::page_of(view_schema()))),
+            handler: |app, call| Box::pin(list(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/hooks/{id}",
+            access: READ,
+            summary: "Get a hook",
+            query: &[],
+            body: None,
+            success: (StatusCode::OK, Some(view_schema)),
+            handler: |app, call| Box::pin(get(app, call)),
+        },
+        Route {
+            method: Method::PATCH,
+            path: "/v1/hooks/{id}",
+            access: ADMIN,
+            summary: "Rename a hook, enable or disable it, change its settings",
+            query: &[],
+            body: Some(|| schema_for!(change::HookChange)),
+            success: (StatusCode::OK, Some(view_schema)),
+            handler: |app, call| Box::pin(change::change(app, call)),
+        },
+        Route {
+            method: Method::DELETE,
+            path: "/v1/hooks/{id}",
+            access: ADMIN,
+            summary: "Delete a hook; its events stay",
+            query: &[],
+            body: None,
+            success: (StatusCode::NO_CONTENT, None),
+            handler: |app, call| Box::pin(change::delete(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/hooks/{id}/rotate",
+            access: ADMIN,
+            summary: "Give a hook a new URL; the old one works on for a while",
+            query: &[],
+            body: Some(|| schema_for!(rotate::Rotation)),
+            success: (StatusCode::OK, Some(view_schema)),
+            handler: |app, call| Box::pin(rotate::rotate(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/hooks/{id}/remap",
+            access: ADMIN,
+            summary: "Read a hook's kept events anew, by its mapping as it is now",
+            query: &[CURSOR],
+            body: None,
+            success: (StatusCode::OK, Some(|| schema_for!(remap::Remapped))),
+            handler: |app, call| Box::pin(remap::remap(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/hooks/{id}/sample",
+            access: ADMIN,
+            summary: "Send a sample body to a hook's own URL",
+            query: &[],
+            body: None,
+            success: (StatusCode::OK, Some(|| schema_for!(sample::Sent))),
+            handler: |app, call| Box::pin(sample::send(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/hooks/{id}/rejected",
+            access: READ,
+            summary: "List the calls that a hook could not take",
+            query: &[LIMIT, CURSOR],
+            body: None,
+            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(rejected::Rejected)))),
+            handler: |app, call| Box::pin(rejected::list(app, call)),
+        },
+    ],
+};
+
+fn view_schema() -> Schema {
+    schema_for!(HookView)
+}
+
+async fn find(app: &App, call: &Call) -> Result<Hook, Problem> {
+    let id: HookId = call.id("hook")?;
+    app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("hook"))
+}
+
+/// Whether the caller may see URLs.
+fn sees_url(call: &Call) -> bool {
+    call.key.as_ref().is_some_and(|key| key.scope == Scope::Admin)
+}
+
+async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
+    let hook = find(app, &call).await?;
+    Reply::ok(&view::view(app, &call, hook, sees_url(&call))?)
+}
+
+async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
+    let page = app.store.page::<Hook>(call.limit()?, call.position("hooks")?.as_deref()).await?;
+    let view = |hook| view::view(app, &call, hook, sees_url(&call));
+    let items = page.items.into_iter().map(view).collect::<Result<_, _>>()?;
+    Reply::page(items, call.cursor("hooks", page.next))
+}

@@ -1,0 +1,79 @@
+//! `POST /v1/hooks/{id}/remap`: reads a hook's kept events anew. Each event that reads differently is written as a new
+//! revision; the stream brings it to dispatch, which mends the records.
+
+use super::find;
+use futures::future::try_join_all;
+use models::{StoredEvent, body, event::EventKey, mapping};
+use runtime::{
+    App, Call, Problem, Reply,
+    store::{Item, StoreError, from_item, hooks::Hook},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+#[derive(Default, Serialize, JsonSchema)]
+pub struct Remapped {
+    /// How many events were read.
+    read: u64,
+    /// How many of them read differently now.
+    changed: u64,
+    /// There are more: call again with this as `cursor`. Null at the end.
+    next: Option<String>,
+}
+
+/// Well within the time that API Gateway gives.
+const TIME: Duration = Duration::from_secs(15);
+const BATCH: usize = 50;
+/// A write that keeps losing to others is left to the next remap.
+const ATTEMPTS: usize = 5;
+
+pub async fn remap(app: &App, call: Call) -> Result<Reply, Problem> {
+    let hook = find(app, &call).await?;
+    let started = Instant::now();
+    let mut remapped = Remapped::default();
+    let listing = app.store.events(None, None, call.position("remap")?);
+    let table = listing.table;
+    let mut entries = app.store.entries(listing, 400).await?;
+    loop {
+        let (mut batch, mut position) = (Vec::new(), None);
+        while batch.len() < BATCH && started.elapsed() < TIME {
+            let Some(entry) = entries.next().await? else { break };
+            position = Some(entry.sort.clone());
+            if EventKey::parse(&entry.sort).is_some_and(|key| key.hook == hook.id) {
+                batch.push(entry);
+            }
+        }
+        let items = app.store.read(table, &batch).await?;
+        remapped.read += items.len() as u64;
+        let changed = try_join_all(items.into_values().map(|item| reread(app, &hook, item))).await?;
+        remapped.changed += changed.into_iter().filter(|changed| *changed).count() as u64;
+        if position.is_none() || started.elapsed() >= TIME {
+            remapped.next = call.cursor("remap", position);
+            return Reply::ok(&remapped);
+        }
+    }
+}
+
+/// Reads one event anew; whether it reads differently.
+async fn reread(app: &App, hook: &Hook, item: Item) -> Result<bool, StoreError> {
+    let mut event: StoredEvent = from_item(item)?;
+    for _ in 0..ATTEMPTS {
+        let Some((_, module)) = registry::trigger(&hook.trigger) else { return Ok(false) };
+        let Some(raw) = &event.raw else { return Ok(false) };
+        let (body, _) = body::reread(raw, event.format());
+        let reading = mapping::resolve(module.trigger.fields(), &hook.settings.mapping, &body);
+        if serde_json::to_string(&reading)? == event.reading {
+            return Ok(false);
+        }
+        match app.store.revise(&event.remapped(&reading, &body)?).await {
+            Ok(()) => return Ok(true),
+            Err(StoreError::Condition(_)) => match app.store.event(&event.key()?.id).await? {
+                Some(again) => event = again,
+                None => return Ok(false),
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Err(StoreError::Condition(None))
+}

@@ -1,0 +1,36 @@
+//! `POST /v1/hooks/{id}/rotate`: a new URL. The old one works on, by default for a day, so that no call is lost while
+//! the URL is changed at the platform.
+
+use super::{create::new_token, find, view::view};
+use runtime::{App, Call, Problem, Reply, input};
+use schemars::{JsonSchema, schema_for};
+use serde::Deserialize;
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Rotation {
+    /// How long the old URL works on, in seconds; 0 ends it at once.
+    #[serde(default = "a_day")]
+    #[schemars(range(min = 0, max = 2_592_000))]
+    grace_seconds: u64,
+}
+
+const fn a_day() -> u64 {
+    86_400
+}
+
+pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
+    let mut hook = find(app, &call).await?;
+    let rotation: Rotation = input::optional_body(&call, &schema_for!(Rotation))?;
+    let end = call.now.plus_seconds(rotation.grace_seconds);
+    for token in &mut hook.tokens {
+        // A token in its grace keeps its own end, unless this one is sooner.
+        token.expires_at = Some(token.expires_at.map_or(end, |earlier| earlier.min(end)));
+    }
+    hook.tokens.retain(|token| token.expires_at.is_some_and(|end| call.now < end));
+    hook.tokens.insert(0, new_token(app, &hook.id)?);
+    hook.updated_at = call.now;
+    app.store.update(&mut hook).await?;
+    app.hooks.forget(&hook.id);
+    Reply::ok(&view(app, &call, hook, true)?)
+}

@@ -1,0 +1,147 @@
+//! The OpenAPI 3.1 document, made of the routes' and modules' statements.
+
+use runtime::{Access, Code, Route, auth::Scope};
+use schemars::Schema;
+use serde_json::{Map, Value, json};
+
+pub fn document() -> Value {
+    let mut components = Map::new();
+    let mut paths = Map::new();
+    for function in crate::http_functions() {
+        for route in function.routes {
+            let operation = operation(function.name, route, &mut components);
+            let path = paths.entry(route.path).or_insert_with(|| json!({}));
+            path[route.method.as_str().to_ascii_lowercase()] = operation;
+        }
+    }
+    components.insert("Problem".to_owned(), problem());
+    json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Switchboard",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Chatbot platforms wired to the rest of a business.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+fn operation(function: &str, route: &Route, components: &mut Map<String, Value>) -> Value {
+    let id = format!("{} {}", route.method, route.path);
+    let mut operation = json!({
+        "operationId": id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect::<String>(),
+        "summary": route.summary,
+        "tags": [function],
+        "parameters": parameters(route),
+        "responses": {
+            route.success.0.as_str(): success(route, components),
+            "default": {
+                "description": "A problem (RFC 9457).",
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+            },
+        },
+        "security": security(route.access),
+    });
+    if let Access::Key(scope) = route.access {
+        operation["description"] = Value::String(format!("Takes a key of scope {}.", scope_name(scope)));
+    }
+    if let Some(schema) = route.body {
+        let schema = inline(schema(), components);
+        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    }
+    if route.path.starts_with("/hooks/") {
+        let any = json!({ "schema": {} });
+        let content = json!({ "application/json": any, "application/x-www-form-urlencoded": any });
+        operation["requestBody"] = json!({ "description": "Whatever the platform sends.", "content": content });
+    }
+    operation
+}
+
+fn scope_name(scope: Scope) -> String {
+    format!("`{scope:?}`").to_lowercase()
+}
+
+fn security(access: Access) -> Value {
+    match access {
+        Access::Public => json!([]),
+        Access::Key(_) => json!([{ "key": [] }]),
+    }
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let path =
+        in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let query = route.query.iter().map(|parameter| {
+        json!({ "name": parameter.name, "in": "query", "description": parameter.description, "schema": { "type": "string" } })
+    });
+    path.chain(query).collect()
+}
+
+fn success(route: &Route, components: &mut Map<String, Value>) -> Value {
+    let (status, schema) = route.success;
+    let mut response = json!({ "description": status.canonical_reason().unwrap_or("Success") });
+    if let Some(schema) = schema {
+        response["content"]["application/json"]["schema"] = inline(schema(), components);
+    }
+    response
+}
+
+/// A schema as it stands in the document: its definitions move to the components.
+fn inline(schema: Schema, components: &mut Map<String, Value>) -> Value {
+    let mut value = schema.to_value();
+    move_definitions(&mut value, components);
+    value
+}
+
+fn move_definitions(value: &mut Value, components: &mut Map<String, Value>) {
+    match value {
+        Value::Object(object) => {
+            object.remove("$schema");
+            if let Some(Value::Object(definitions)) = object.remove("$defs") {
+                for (name, mut definition) in definitions {
+                    move_definitions(&mut definition, components);
+                    components.insert(name, definition);
+                }
+            }
+            if let Some(Value::String(reference)) = object.get_mut("$ref") {
+                *reference = reference.replace("#/$defs/", "#/components/schemas/");
+            }
+            object.values_mut().for_each(|inner| move_definitions(inner, components));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| move_definitions(inner, components)),
+        _ => {}
+    }
+}
+
+fn problem() -> Value {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "instance", "code"],
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "instance": { "type": "string", "description": "The request's id, under which the log has more." },
+            "code": { "type": "string", "enum": codes },
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["pointer", "detail"],
+                    "properties": {
+                        "pointer": { "type": "string", "description": "A JSON Pointer into the body, or a parameter." },
+                        "detail": { "type": "string" },
+                    },
+                },
+            },
+        },
+    })
+}

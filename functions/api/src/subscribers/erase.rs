@@ -1,0 +1,141 @@
+//! `DELETE /v1/subscribers/{id}`: erases a person everywhere.
+//!
+//! First the tombstone, which keeps late stream records, remaps and replays from bringing the person back; then all that
+//! the indexes find. A call that is cut off leaves in the tombstone what it was looking for, and the next goes on.
+
+use super::profile;
+use futures::future::try_join_all;
+use models::{ConnectionId, StoredEvent, SubscriberId, Timestamp, records::StoredSubscriber};
+use runtime::{
+    App, Call, Code, Problem, Reply,
+    store::{
+        StoreError,
+        events::RejectedCall,
+        from_item,
+        hooks::Hook,
+        list::{Entry, Listing},
+    },
+};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// Well within the time that API Gateway gives.
+const TIME: Duration = Duration::from_secs(20);
+const BATCH: usize = 50;
+const ATTEMPTS: usize = 20;
+
+/// What an erasure looks for.
+#[derive(Serialize, Deserialize)]
+struct Wanted {
+    connection: ConnectionId,
+    /// Texts that tell the person in a body that could not be read.
+    identifiers: Vec<String>,
+}
+
+pub async fn erase(app: &App, call: Call) -> Result<Reply, Problem> {
+    let id: SubscriberId = call.id("subscriber")?;
+    let deadline = Instant::now() + TIME;
+    let wanted = bury(app, &id, call.now).await?;
+    let store = &app.store;
+    each(app, store.events_of(&id), deadline, |entries| scrub_events(app, entries)).await?;
+    each(app, store.all_records_of(&id), deadline, |entries| remove_records(app, entries)).await?;
+    for hook in store.all::<Hook>().await?.iter().filter(|hook| hook.connection == wanted.connection) {
+        each(app, store.rejected(&hook.id, None), deadline, |entries| scrub_rejected(app, entries, &wanted)).await?;
+    }
+    finish(app, &id).await?;
+    Ok(Reply::no_content())
+}
+
+/// Leaves a tombstone in the subscriber's place.
+async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Problem> {
+    for _ in 0..ATTEMPTS {
+        let stored = app.store.record::<StoredSubscriber>(id.as_str()).await?;
+        let stored = stored.ok_or_else(|| Problem::not_found("subscriber"))?;
+        let begun: Option<Wanted> =
+            stored.erasing.as_deref().map(serde_json::from_str).transpose().map_err(StoreError::from)?;
+        let wanted = match (profile(&stored)?, begun) {
+            (None, None) => return Err(Problem::not_found("subscriber")),
+            (None, Some(begun)) => return Ok(begun),
+            (Some(profile), begun) => {
+                let mut identifiers = begun.map(|begun| begun.identifiers).unwrap_or_default();
+                identifiers.extend(profile.identifiers());
+                Wanted { connection: profile.connection, identifiers }
+            }
+        };
+        let tombstone = StoredSubscriber {
+            place: None,
+            version: stored.version + 1,
+            profile: None,
+            erased_at: Some(now),
+            erasing: Some(serde_json::to_string(&wanted).map_err(Problem::internal)?),
+        };
+        match app.store.write_subscriber(id, &tombstone).await {
+            Ok(()) => return Ok(wanted),
+            Err(StoreError::Condition(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Condition(None).into())
+}
+
+/// Takes from the tombstone what the erasure was looking for.
+async fn finish(app: &App, id: &SubscriberId) -> Result<(), Problem> {
+    for _ in 0..ATTEMPTS {
+        let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
+        let finished = StoredSubscriber { version: stored.version + 1, erasing: None, ..stored };
+        match app.store.write_subscriber(id, &finished).await {
+            Ok(()) => return Ok(()),
+            // The person has written anew meanwhile; that is a life of its own.
+            Err(StoreError::Condition(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Condition(None).into())
+}
+
+/// Works through a listing in batches.
+async fn each<F, W>(app: &App, listing: Listing<'_>, deadline: Instant, work: F) -> Result<(), Problem>
+where
+    F: Fn(Vec<Entry>) -> W,
+    W: Future<Output = Result<(), StoreError>>,
+{
+    let mut entries = app.store.entries(listing, BATCH).await?;
+    loop {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let Some(entry) = entries.next().await? else { break };
+            batch.push(entry);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        work(batch).await?;
+        if Instant::now() >= deadline {
+            return Err(Problem::new(Code::Unfinished, "the person is hidden and partly erased; repeat the call"));
+        }
+    }
+}
+
+async fn scrub_events(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> {
+    let items = app.store.read(&app.store.tables.events, &entries).await?;
+    let events = items.into_values().map(from_item).collect::<Result<Vec<StoredEvent>, _>>()?;
+    try_join_all(events.into_iter().map(|event| app.store.scrub(event))).await?;
+    Ok(())
+}
+
+async fn remove_records(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> {
+    try_join_all(entries.iter().map(|entry| app.store.remove_record(&entry.pk))).await?;
+    Ok(())
+}
+
+async fn scrub_rejected(app: &App, entries: Vec<Entry>, wanted: &Wanted) -> Result<(), StoreError> {
+    for item in app.store.read(&app.store.tables.events, &entries).await?.into_values() {
+        let mut call: RejectedCall = from_item(item)?;
+        let body = call.body.as_deref().map(String::from_utf8_lossy);
+        if body.is_some_and(|body| wanted.identifiers.iter().any(|text| body.contains(text.as_str()))) {
+            call.body = None;
+            app.store.reject(&call).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! BotStar's API, as far as it is used here. <https://apis.botstar.com/docs/>
+
+use runtime::{App, Code, Problem};
+use serde::Deserialize;
+
+/// A bot of the account; what else BotStar tells of it is not used.
+#[derive(Debug, Deserialize)]
+pub struct Bot {
+    #[serde(rename = "id")]
+    _id: String,
+}
+
+/// `GET /bots/`, with the slash: the bots that the token's account has.
+pub async fn list_bots(app: &App, api_token: &str) -> Result<Vec<Bot>, Problem> {
+    let http = app.http().map_err(Problem::internal)?;
+    let mut url = app.config.botstar_api_url.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["bots", ""]);
+    }
+    let request = http.request(http::Method::GET, url).bearer_auth(api_token).header("accept", "application/json");
+    let answer = http.send(request).await?.successful(&[api_token])?;
+    let mut body = serde_json::Deserializer::from_slice(&answer.body);
+    serde_path_to_error::deserialize(&mut body)
+        .map_err(|error| Problem::new(Code::PlatformUnavailable, format!("BotStar's list of bots: {error}")))
+}

@@ -1,0 +1,60 @@
+//! Where BotStar's webhook bodies may tell of the chat user. The names of the user's fields are those of `GET
+//! /bots/{botId}/users/{userId}`; where a webhook has them is not documented, so likely places are tried in turn.
+
+use models::Field;
+
+/// A user's field, inside the objects that may be the user and, where the name is clear by itself, at the top.
+macro_rules! user_field {
+    ($path:literal, $key:literal $(, $more:literal)*) => {
+        Field {
+            path: $path,
+            expected: false,
+            candidates: &[
+                concat!("/user/", $key),
+                concat!("/subscriber/", $key),
+                concat!("/audience/", $key),
+                concat!("/contact/", $key),
+                $($more),*
+            ],
+        }
+    };
+}
+
+pub const PERSON: &[Field] = &[
+    Field {
+        path: "subscriber.id",
+        expected: true,
+        candidates: &[
+            "/user/id",
+            "/subscriber/id",
+            "/audience/id",
+            "/contact/id",
+            "/user_id",
+            "/userId",
+            "/subscriber_id",
+            "/recipient/id",
+            "/id",
+        ],
+    },
+    user_field!("subscriber.name", "name", "/user_name", "/full_name"),
+    user_field!("subscriber.first_name", "first_name", "/first_name"),
+    user_field!("subscriber.last_name", "last_name", "/last_name"),
+    user_field!("subscriber.email", "email", "/email"),
+    user_field!("subscriber.phone", "phone", "/phone"),
+    user_field!("subscriber.channel", "channel", "/channel"),
+    user_field!("subscriber.locale", "locale", "/locale"),
+    user_field!("subscriber.timezone", "timezone", "/timezone"),
+    user_field!("subscriber.picture", "picture", "/picture"),
+    user_field!("subscriber.tags", "tags", "/tags"),
+    // A user's custom attributes stand among its own fields.
+    Field {
+        path: "subscriber.attributes",
+        expected: false,
+        candidates: &["/user/attributes", "/subscriber/attributes", "/user", "/subscriber", "/audience", "/contact"],
+    },
+    Field {
+        path: "subscriber.platform_user",
+        expected: false,
+        candidates: &["/user", "/subscriber", "/audience", "/contact"],
+    },
+];

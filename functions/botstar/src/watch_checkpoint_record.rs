@@ -1,0 +1,120 @@
+//! Fires when a checkpoint record is created.
+//!
+//! `POST /hooks/botstar/checkpoint-record/{token}`. BotStar's help says where the URL goes, not what is posted to it:
+//! <https://apps.make.com/botstar>.
+
+use crate::person::PERSON;
+use http::{Method, StatusCode};
+use models::{Field, Module, Trigger};
+use runtime::{Access, Function, Route, receive::receive};
+use schemars::Schema;
+use serde_json::json;
+
+pub static TRIGGER: Trigger = Trigger {
+    name: "botstar.watch-checkpoint-record",
+    platform: "botstar",
+    path: "/hooks/botstar/checkpoint-record",
+    event_type: "botstar.checkpoint_record.created",
+    fields: &[CHECKPOINT, PERSON],
+};
+
+const CHECKPOINT: &[Field] = &[
+    Field {
+        path: "checkpoint.id",
+        expected: false,
+        candidates: &["/checkpoint/id", "/checkpoint_id", "/checkpointId"],
+    },
+    Field {
+        path: "checkpoint.name",
+        expected: true,
+        candidates: &["/checkpoint/name", "/checkpoint", "/checkpoint_name", "/checkpointName"],
+    },
+    Field { path: "record.id", expected: false, candidates: &["/record/id", "/record_id", "/recordId"] },
+    Field {
+        path: "record.fields",
+        expected: true,
+        candidates: &["/record/fields", "/fields", "/record/data", "/data", "/record"],
+    },
+];
+
+pub const MODULE: Module = Module {
+    trigger: &TRIGGER,
+    label: "Watch New Checkpoint Record",
+    description: "Fires when a checkpoint record is created.",
+    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+            event New Checkpoint Record, and paste the URL.",
+    sample: SAMPLE,
+    input: crate::settings,
+    output,
+};
+
+pub static FUNCTION: Function = Function {
+    name: "botstar-watch-checkpoint-record",
+    routes: &[Route {
+        method: Method::POST,
+        path: "/hooks/botstar/checkpoint-record/{token}",
+        access: Access::Public,
+        summary: MODULE.label,
+        query: &[],
+        body: None,
+        success: (StatusCode::OK, None),
+        handler: |app, call| Box::pin(receive(app, &TRIGGER, call)),
+    }],
+};
+
+fn output() -> Schema {
+    models::event::schema(
+        TRIGGER.event_type,
+        json!({
+            "checkpoint": {
+                "type": "object",
+                "required": ["id", "name"],
+                "properties": { "id": { "type": ["string", "null"] }, "name": { "type": ["string", "null"] } },
+            },
+            "record": {
+                "type": "object",
+                "required": ["id", "fields"],
+                "properties": { "id": { "type": ["string", "null"] }, "fields": { "type": ["object", "null"] } },
+            },
+        }),
+    )
+}
+
+/// Synthetic: no public document shows what BotStar sends.
+const SAMPLE: &str = r#"{
+  "user": {
+    "id": "u-1",
+    "name": "Ava Chen",
+    "first_name": "Ava",
+    "last_name": "Chen",
+    "email": "ava@example.com",
+    "channel": "facebook",
+    "locale": "en_US",
+    "timezone": 2,
+    "tags": ["vip"],
+    "plan": "gold"
+  },
+  "checkpoint": { "id": "c-1", "name": "Coffee Order" },
+  "record": {
+    "id": "r-1",
+    "fields": { "Product": "Latte", "Quantity": "2", "Total Cost": "9.00", "Delivery Status": "on its way" }
+  }
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::mapping::{Mapping, resolve};
+    use serde_json::Value;
+
+    #[test]
+    fn the_sample_is_found_whole() {
+        let body: Value = serde_json::from_str(SAMPLE).unwrap();
+        let reading = resolve(TRIGGER.fields(), &Mapping::new(), &body);
+        assert_eq!(reading.unmapped, [""; 0]);
+        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+        assert_eq!(reading.text("checkpoint.name", &body).as_deref(), Some("Coffee Order"));
+        assert_eq!(reading.get("record.fields", &body).unwrap()["Product"], "Latte");
+        assert_eq!(Value::Object(reading.attributes(&body)), json!({ "plan": "gold" }));
+    }
+}

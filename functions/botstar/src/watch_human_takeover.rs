@@ -1,0 +1,96 @@
+//! Fires when a user asks for a human operator.
+//!
+//! `POST /hooks/botstar/human-takeover/{token}`. BotStar's help says where the URL goes, not what is posted to it:
+//! <https://apps.make.com/botstar>.
+
+use crate::person::PERSON;
+use http::{Method, StatusCode};
+use models::{Field, Module, Trigger};
+use runtime::{Access, Function, Route, receive::receive};
+use schemars::Schema;
+use serde_json::json;
+
+pub static TRIGGER: Trigger = Trigger {
+    name: "botstar.watch-human-takeover",
+    platform: "botstar",
+    path: "/hooks/botstar/human-takeover",
+    event_type: "botstar.takeover.requested",
+    fields: &[TAKEOVER, PERSON],
+};
+
+const TAKEOVER: &[Field] = &[Field {
+    path: "takeover.reason",
+    expected: false,
+    candidates: &["/takeover/reason", "/reason", "/request/reason", "/message", "/note"],
+}];
+
+pub const MODULE: Module = Module {
+    trigger: &TRIGGER,
+    label: "Watch New Request for Human Takeover",
+    description: "Fires when a user asks for a human operator.",
+    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+            event New Request for Human Takeover, and paste the URL.",
+    sample: SAMPLE,
+    input: crate::settings,
+    output,
+};
+
+pub static FUNCTION: Function = Function {
+    name: "botstar-watch-human-takeover",
+    routes: &[Route {
+        method: Method::POST,
+        path: "/hooks/botstar/human-takeover/{token}",
+        access: Access::Public,
+        summary: MODULE.label,
+        query: &[],
+        body: None,
+        success: (StatusCode::OK, None),
+        handler: |app, call| Box::pin(receive(app, &TRIGGER, call)),
+    }],
+};
+
+fn output() -> Schema {
+    models::event::schema(
+        TRIGGER.event_type,
+        json!({
+            "takeover": {
+                "type": "object",
+                "required": ["reason"],
+                "properties": { "reason": { "type": ["string", "null"] } },
+            },
+        }),
+    )
+}
+
+/// Synthetic: no public document shows what BotStar sends.
+const SAMPLE: &str = r#"{
+  "user": {
+    "id": "u-1",
+    "name": "Ava Chen",
+    "first_name": "Ava",
+    "last_name": "Chen",
+    "email": "ava@example.com",
+    "channel": "facebook",
+    "locale": "en_US",
+    "timezone": 2,
+    "tags": ["vip"],
+    "plan": "gold"
+  },
+  "takeover": { "reason": "Wants to talk about a refund" }
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::mapping::{Mapping, resolve};
+    use serde_json::Value;
+
+    #[test]
+    fn the_sample_is_found_whole() {
+        let body: Value = serde_json::from_str(SAMPLE).unwrap();
+        let reading = resolve(TRIGGER.fields(), &Mapping::new(), &body);
+        assert_eq!(reading.unmapped, [""; 0]);
+        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+        assert_eq!(reading.text("takeover.reason", &body).as_deref(), Some("Wants to talk about a refund"));
+    }
+}

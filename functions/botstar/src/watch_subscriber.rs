@@ -1,0 +1,90 @@
+//! Fires when a user subscribes to broadcasts.
+//!
+//! `POST /hooks/botstar/subscriber/{token}`. BotStar's help says where the URL goes, not what is posted to it:
+//! <https://apps.make.com/botstar>.
+
+use crate::person::PERSON;
+use http::{Method, StatusCode};
+use models::{Field, Module, Trigger};
+use runtime::{Access, Function, Route, receive::receive};
+use schemars::Schema;
+use serde_json::json;
+
+pub static TRIGGER: Trigger = Trigger {
+    name: "botstar.watch-subscriber",
+    platform: "botstar",
+    path: "/hooks/botstar/subscriber",
+    event_type: "botstar.subscriber.created",
+    fields: &[PERSON, WHOLE_BODY],
+};
+
+/// This event is about nothing but the user, so the body itself may be the user.
+const WHOLE_BODY: &[Field] = &[
+    Field { path: "subscriber.name", expected: false, candidates: &["/name"] },
+    Field { path: "subscriber.attributes", expected: false, candidates: &["/attributes", ""] },
+    Field { path: "subscriber.platform_user", expected: false, candidates: &[""] },
+];
+
+pub const MODULE: Module = Module {
+    trigger: &TRIGGER,
+    label: "Watch New Subscriber",
+    description: "Fires when a user subscribes to broadcasts.",
+    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+            event New Subscriber, and paste the URL.",
+    sample: SAMPLE,
+    input: crate::settings,
+    output,
+};
+
+pub static FUNCTION: Function = Function {
+    name: "botstar-watch-subscriber",
+    routes: &[Route {
+        method: Method::POST,
+        path: "/hooks/botstar/subscriber/{token}",
+        access: Access::Public,
+        summary: MODULE.label,
+        query: &[],
+        body: None,
+        success: (StatusCode::OK, None),
+        handler: |app, call| Box::pin(receive(app, &TRIGGER, call)),
+    }],
+};
+
+fn output() -> Schema {
+    models::event::schema(TRIGGER.event_type, json!({}))
+}
+
+/// Synthetic: no public document shows what BotStar sends.
+const SAMPLE: &str = r#"{
+  "user": {
+    "id": "u-1",
+    "name": "Ava Chen",
+    "first_name": "Ava",
+    "last_name": "Chen",
+    "email": "ava@example.com",
+    "channel": "facebook",
+    "locale": "en_US",
+    "timezone": 2,
+    "tags": ["vip"],
+    "plan": "gold"
+  }
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::mapping::{Mapping, resolve};
+    use serde_json::Value;
+
+    #[test]
+    fn the_sample_is_found_whole() {
+        let body: Value = serde_json::from_str(SAMPLE).unwrap();
+        let reading = resolve(TRIGGER.fields(), &Mapping::new(), &body);
+        assert_eq!(reading.unmapped, [""; 0]);
+        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+        let flat: Value = json!({ "id": "u-1", "name": "Ava", "plan": "gold" });
+        let reading = resolve(TRIGGER.fields(), &Mapping::new(), &flat);
+        assert_eq!(reading.text("subscriber.name", &flat).as_deref(), Some("Ava"));
+        assert_eq!(Value::Object(reading.attributes(&flat)), json!({ "plan": "gold" }));
+    }
+}

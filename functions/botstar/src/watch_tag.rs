@@ -1,0 +1,84 @@
+//! Fires when a tag is added to a user.
+//!
+//! `POST /hooks/botstar/tag/{token}`. BotStar's help says where the URL goes, not what is posted to it:
+//! <https://apps.make.com/botstar>.
+
+use crate::person::PERSON;
+use http::{Method, StatusCode};
+use models::{Field, Module, Trigger};
+use runtime::{Access, Function, Route, receive::receive};
+use schemars::Schema;
+use serde_json::json;
+
+pub static TRIGGER: Trigger = Trigger {
+    name: "botstar.watch-tag",
+    platform: "botstar",
+    path: "/hooks/botstar/tag",
+    event_type: "botstar.tag.added",
+    fields: &[TAG, PERSON],
+};
+
+const TAG: &[Field] =
+    &[Field { path: "tag", expected: true, candidates: &["/tag/name", "/tag", "/tag_name", "/tagName"] }];
+
+pub const MODULE: Module = Module {
+    trigger: &TRIGGER,
+    label: "Watch New Tag on User",
+    description: "Fires when a tag is added to a user.",
+    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+            event New Tag on User, and paste the URL.",
+    sample: SAMPLE,
+    input: crate::settings,
+    output,
+};
+
+pub static FUNCTION: Function = Function {
+    name: "botstar-watch-tag",
+    routes: &[Route {
+        method: Method::POST,
+        path: "/hooks/botstar/tag/{token}",
+        access: Access::Public,
+        summary: MODULE.label,
+        query: &[],
+        body: None,
+        success: (StatusCode::OK, None),
+        handler: |app, call| Box::pin(receive(app, &TRIGGER, call)),
+    }],
+};
+
+fn output() -> Schema {
+    models::event::schema(TRIGGER.event_type, json!({ "tag": { "type": ["string", "null"] } }))
+}
+
+/// Synthetic: no public document shows what BotStar sends.
+const SAMPLE: &str = r#"{
+  "user": {
+    "id": "u-1",
+    "name": "Ava Chen",
+    "first_name": "Ava",
+    "last_name": "Chen",
+    "email": "ava@example.com",
+    "channel": "facebook",
+    "locale": "en_US",
+    "timezone": 2,
+    "tags": ["vip"],
+    "plan": "gold"
+  },
+  "tag": "vip"
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::mapping::{Mapping, resolve};
+    use serde_json::Value;
+
+    #[test]
+    fn the_sample_is_found_whole() {
+        let body: Value = serde_json::from_str(SAMPLE).unwrap();
+        let reading = resolve(TRIGGER.fields(), &Mapping::new(), &body);
+        assert_eq!(reading.unmapped, [""; 0]);
+        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+        assert_eq!(reading.text("tag", &body).as_deref(), Some("vip"));
+    }
+}

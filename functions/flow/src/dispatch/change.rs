@@ -1,0 +1,71 @@
+//! A record of the stream, read.
+
+use crate::dead_letters::DeadLetter;
+use models::{EventId, StoredEvent};
+use serde::Deserialize;
+use serde_dynamo::{AttributeValue, Item};
+use serde_json::Value;
+
+/// A change of an event.
+#[derive(Debug)]
+pub struct Change {
+    pub sequence_number: String,
+    pub new: StoredEvent,
+    /// The event before, where it is the same event.
+    old: Option<StoredEvent>,
+}
+
+/// A record that can't be read.
+#[derive(Debug)]
+pub struct Poison {
+    pub sequence_number: String,
+    pub letter: DeadLetter,
+}
+
+#[derive(Deserialize)]
+struct StreamRecord {
+    #[serde(rename = "eventName")]
+    event_name: String,
+    dynamodb: Images,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Images {
+    sequence_number: String,
+    keys: Item,
+    new_image: Option<Item>,
+    old_image: Option<Item>,
+}
+
+impl Change {
+    /// Reads a record; none of what tells nothing new of an event.
+    pub fn read(record: Value) -> Result<Option<Self>, Poison> {
+        let number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let poison = |event: String, error: &dyn std::fmt::Display| Poison {
+            sequence_number: number.clone(),
+            letter: DeadLetter { event, reason: error.to_string() },
+        };
+        let record: StreamRecord =
+            serde_json::from_value(record).map_err(|error| poison("unknown".to_owned(), &error))?;
+        let images = record.dynamodb;
+        let pk = match images.keys.get("pk") {
+            Some(AttributeValue::S(pk)) => pk.clone(),
+            _ => "unknown".to_owned(),
+        };
+        // Rejected calls have no reading. An event that is inserted under its id only made room for a later one.
+        let Some(new) = images.new_image.filter(|image| image.contains_key("reading")) else { return Ok(None) };
+        if record.event_name == "INSERT" && pk.starts_with(EventId::PREFIX) {
+            return Ok(None);
+        }
+        let new: StoredEvent = serde_dynamo::from_item(new).map_err(|error| poison(pk.clone(), &error))?;
+        let old = images.old_image.and_then(|image| serde_dynamo::from_item::<_, StoredEvent>(image).ok());
+        let old = old.filter(|old| old.sort == new.sort);
+        Ok(Some(Self { sequence_number: images.sequence_number, new, old }))
+    }
+
+    /// The event as it was read before, if it is read differently now.
+    pub fn retold(&self) -> Option<&StoredEvent> {
+        self.old.as_ref().filter(|old| old.rev != self.new.rev)
+    }
+}

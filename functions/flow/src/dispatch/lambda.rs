@@ -1,0 +1,45 @@
+//! The door of dispatch: Lambda's event source for DynamoDB streams, with partial batch responses.
+
+use super::dispatch;
+use crate::dead_letters::Queue;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use runtime::lambda::{block_on, sdk_config, start};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct StreamEvent {
+    #[serde(rename = "Records")]
+    records: Vec<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchResponse {
+    batch_item_failures: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    item_identifier: String,
+}
+
+/// Serves dispatch until Lambda ends the process.
+pub fn serve() -> Result<(), Error> {
+    block_on(async {
+        let sdk = sdk_config().await;
+        let app = start(&sdk)?;
+        let url = app.config.dead_letter_queue_url.clone().ok_or("DEAD_LETTER_QUEUE_URL is not set")?;
+        let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url };
+        let (app, letters) = (&app, &letters);
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamEvent>| async move {
+            let (request_id, records) = (event.context.request_id, event.payload.records.len());
+            let failed = dispatch(app, letters, event.payload.records).await;
+            tracing::info!(request_id, function = "dispatch", records, failed = failed.len(), "dispatched");
+            let batch_item_failures = failed.into_iter().map(|item_identifier| Failure { item_identifier }).collect();
+            Ok::<_, Error>(BatchResponse { batch_item_failures })
+        }))
+        .await
+    })
+}

@@ -1,0 +1,61 @@
+//! The door for `aws-sdk-dynamodb` in this process: its HTTP client, without a socket.
+
+use aws_sdk_dynamodb::Config;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+
+use crate::Database;
+use crate::operations::CONTENT_TYPE;
+
+impl Database {
+    /// For a configuration of the caller's own; [`Database::sdk_config`] is a whole one.
+    pub fn http_client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(Connector(self.clone()));
+        http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// What `aws_sdk_dynamodb::Client::from_conf` needs to use this database. The credentials and the endpoint are
+    /// made up: the one is not checked, the other never resolved.
+    pub fn sdk_config(&self) -> Config {
+        Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded"))
+            .region(Region::new("local"))
+            .endpoint_url("http://embedded.invalid")
+            .retry_config(RetryConfig::standard())
+            .http_client(self.http_client())
+            .build()
+    }
+}
+
+struct Connector(Database);
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Connector")
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let database = self.0.clone();
+        HttpConnectorFuture::new(async move { respond(&database, &request).await })
+    }
+}
+
+async fn respond(database: &Database, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    let body = request.body().bytes().ok_or_else(|| ConnectorError::user("the body is a stream".into()))?;
+    let reply = database.answer(target, body.to_vec()).await;
+
+    let status = reply.status.try_into().map_err(|error| ConnectorError::other(Box::new(error), None))?;
+    let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
+    response.headers_mut().insert("content-type", CONTENT_TYPE);
+    Ok(response)
+}

@@ -1,0 +1,136 @@
+//! The operations, as they are on the wire: a target and a JSON body in, a status and a JSON body out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use dynoxide::DynoxideError;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Database;
+
+const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+
+/// An answer in [`CONTENT_TYPE`].
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Database {
+    /// Runs what the header `X-Amz-Target` names. It runs to its end on a thread that may block, even if the caller
+    /// stops waiting, as on the wire.
+    pub(crate) async fn answer(&self, target: &str, body: Vec<u8>) -> Reply {
+        let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default().to_owned();
+        let database = self.clone();
+        let task = tokio::task::spawn_blocking(move || database.answer_operation(&operation, &body));
+        task.await.unwrap_or_else(|died| Reply::failure(&DynoxideError::InternalServerError(died.to_string())))
+    }
+
+    fn answer_operation(&self, operation: &str, body: &[u8]) -> Reply {
+        let writes = !is_read(operation);
+        let turn = writes.then(|| self.turn_to_write());
+        let result = self.run(operation, body);
+        drop(turn);
+
+        let Some(result) = result else {
+            return Reply::refusal(400, "UnknownOperationException", &format!("{operation} is not served"));
+        };
+        self.count(operation, body);
+        if writes {
+            // After a failure too: a batch may have written a part.
+            self.0.written.notify_waiters();
+        }
+        match result {
+            Ok(body) => Reply { status: 200, body },
+            Err(error) => Reply::failure(&error),
+        }
+    }
+
+    /// `None` if the operation is not one of those that the product uses. `Scan` is not, on purpose.
+    fn run(&self, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
+        let engine = &self.0.engine;
+        Some(match operation {
+            "BatchExecuteStatement" => call(body, |request| engine.batch_execute_statement(request)),
+            "BatchGetItem" => call(body, |request| engine.batch_get_item(request)),
+            "BatchWriteItem" => call(body, |request| engine.batch_write_item(request)),
+            "DeleteItem" => call(body, |request| engine.delete_item(request)),
+            "DescribeTable" => call(body, |request| engine.describe_table(request)),
+            "ExecuteStatement" => call(body, |request| engine.execute_statement(request)),
+            "GetItem" => call(body, |request| engine.get_item(request)),
+            "PutItem" => call(body, |request| engine.put_item(request)),
+            "Query" => call(body, |request| engine.query(request)),
+            "TransactGetItems" => call(body, |request| engine.transact_get_items(request)),
+            "TransactWriteItems" => call(body, |request| engine.transact_write_items(request)),
+            "UpdateItem" => call(body, |request| engine.update_item(request)),
+            _ => return None,
+        })
+    }
+
+    fn count(&self, operation: &str, body: &[u8]) {
+        let named: Named = serde_json::from_slice(body).unwrap_or_default();
+        let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry((operation.to_owned(), named.joined())).or_default() += 1;
+    }
+}
+
+fn is_read(operation: &str) -> bool {
+    matches!(operation, "BatchGetItem" | "DescribeTable" | "GetItem" | "Query" | "TransactGetItems")
+}
+
+fn call<Q: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(Q) -> Result<A, DynoxideError>,
+) -> Result<String, DynoxideError> {
+    let answer = operation(serde_json::from_slice(body).map_err(malformed)?)?;
+    serde_json::to_string(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+/// The engine's types mark in the message which exception a bad value is, as in `VALIDATION:text`.
+pub(crate) fn malformed(error: serde_json::Error) -> DynoxideError {
+    let message = error.to_string();
+    match message.split_once(':') {
+        Some(("VALIDATION" | "VALIDATION_REQUEST" | "VALIDATION_AS_READ", text)) => {
+            DynoxideError::ValidationException(text.to_owned())
+        }
+        Some(("SERIALIZATION" | "SERIALIZATION_AS_READ", text)) => {
+            DynoxideError::SerializationException(text.to_owned())
+        }
+        _ => DynoxideError::SerializationException(message),
+    }
+}
+
+impl Reply {
+    /// The engine words its errors as the SDK parses them: the old item of a failed condition, the reasons of a
+    /// cancelled transaction.
+    fn failure(error: &DynoxideError) -> Self {
+        Self { status: error.status_code(), body: error.to_json() }
+    }
+
+    pub(crate) fn refusal(status: u16, kind: &str, message: &str) -> Self {
+        let kind = format!("com.amazon.coral.service#{kind}");
+        Self { status, body: json!({ "__type": kind, "message": message }).to_string() }
+    }
+}
+
+/// The tables that a request names: itself, by the keys of a batch, or in each action of a transaction.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Named {
+    table_name: Option<String>,
+    request_items: BTreeMap<String, IgnoredAny>,
+    transact_items: Vec<BTreeMap<String, Named>>,
+}
+
+impl Named {
+    fn joined(self) -> String {
+        let of_actions = self.transact_items.into_iter().flat_map(BTreeMap::into_values);
+        let names: BTreeSet<_> = (self.table_name.into_iter())
+            .chain(self.request_items.into_keys())
+            .chain(of_actions.filter_map(|action| action.table_name))
+            .collect();
+        Vec::from_iter(names).join("+")
+    }
+}

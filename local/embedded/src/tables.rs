@@ -1,0 +1,101 @@
+//! The tables, as the product's template declares them for AWS: string keys, on demand, sparse indexes that hold only
+//! keys.
+
+use dynoxide::DynoxideError;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::operations::malformed;
+use crate::{Database, Error};
+
+/// A table: its keys are strings, it is billed per request, and its stream has both images.
+#[derive(Clone, Debug)]
+pub struct TableSpec {
+    pub name: String,
+    pub key: &'static str,
+    pub sort: Option<&'static str>,
+    pub indexes: Vec<IndexSpec>,
+    /// The attribute with the second at which an item expires.
+    pub ttl: Option<&'static str>,
+    pub stream: bool,
+}
+
+/// A global index that holds the keys alone.
+#[derive(Clone, Debug)]
+pub struct IndexSpec {
+    pub name: &'static str,
+    pub key: &'static str,
+    pub sort: Option<&'static str>,
+}
+
+impl Database {
+    /// Creates the tables that are absent. One that is there is left as it is, even if it differs from its
+    /// specification; only a time to live that is off is turned on, since the process may have ended between the two.
+    pub fn create_tables(&self, tables: &[TableSpec]) -> Result<(), Error> {
+        let engine = &self.0.engine;
+        for table in tables {
+            let existing = engine.get_table_metadata(&table.name)?;
+            if existing.is_none() {
+                engine.create_table(request(table.creation())?)?;
+            }
+            if let Some(attribute) = table.ttl
+                && !existing.is_some_and(|metadata| metadata.ttl_enabled)
+            {
+                engine.update_time_to_live(request(json!({
+                    "TableName": table.name,
+                    "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
+                }))?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TableSpec {
+    fn creation(&self) -> Value {
+        let mut creation = json!({
+            "TableName": self.name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": self.key_attributes().iter()
+                .map(|name| json!({ "AttributeName": name, "AttributeType": "S" }))
+                .collect::<Vec<_>>(),
+            "KeySchema": key_schema(self.key, self.sort),
+            "StreamSpecification": { "StreamEnabled": self.stream },
+        });
+        if self.stream {
+            creation["StreamSpecification"]["StreamViewType"] = json!("NEW_AND_OLD_IMAGES");
+        }
+        if !self.indexes.is_empty() {
+            creation["GlobalSecondaryIndexes"] = self.indexes.iter().map(IndexSpec::creation).collect();
+        }
+        creation
+    }
+
+    /// Each once, for indexes may share the table's keys.
+    fn key_attributes(&self) -> Vec<&'static str> {
+        let of_indexes = self.indexes.iter().flat_map(|index| [Some(index.key), index.sort]);
+        let mut names: Vec<_> = [Some(self.key), self.sort].into_iter().chain(of_indexes).flatten().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+impl IndexSpec {
+    fn creation(&self) -> Value {
+        json!({
+            "IndexName": self.name,
+            "KeySchema": key_schema(self.key, self.sort),
+            "Projection": { "ProjectionType": "KEYS_ONLY" },
+        })
+    }
+}
+
+fn key_schema(key: &str, sort: Option<&str>) -> Value {
+    let element = |name, kind| json!({ "AttributeName": name, "KeyType": kind });
+    [Some(element(key, "HASH")), sort.map(|name| element(name, "RANGE"))].into_iter().flatten().collect()
+}
+
+fn request<T: DeserializeOwned>(body: Value) -> Result<T, DynoxideError> {
+    serde_json::from_value(body).map_err(malformed)
+}
