@@ -1,1 +1,102 @@
+//! All of Switchboard in one process, for a laptop: every function behind one HTTP door, on an embedded DynamoDB. The
+//! handlers are those of Lambda; only the door differs.
 
+mod admin_key;
+mod background;
+mod database;
+mod door;
+mod options;
+
+use background::Background;
+use embedded::{Database, Location};
+use runtime::{App, clock::Clock, config::Config, function::Router, seal::Sealer};
+use std::{error::Error, path::PathBuf, sync::Arc};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+pub use admin_key::AdminKey;
+pub use database::serve_database;
+pub use options::Options;
+
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// A running Switchboard.
+pub struct Local {
+    pub url: String,
+    pub admin_key: AdminKey,
+    pub app: Arc<App>,
+    pub database: Database,
+    stop: watch::Sender<bool>,
+    door: JoinHandle<std::io::Result<()>>,
+    background: Background,
+    _keeps: Option<TempDir>,
+}
+
+/// What stands before anything is served: the database with its tables, and the keys.
+struct Ground {
+    app: Arc<App>,
+    database: Database,
+    admin_key: AdminKey,
+    keeps: Option<TempDir>,
+}
+
+impl Ground {
+    async fn lay(options: &Options, port: u16, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let (location, folder, keeps) = match &options.data_dir {
+            Some(folder) => (Location::Directory(folder.clone()), folder.clone(), None),
+            None => {
+                let keeps = TempDir::new()?;
+                (Location::Temporary, keeps.path().to_owned(), Some(keeps))
+            }
+        };
+        let database = Database::open(location)?;
+        let sealing_key = folder.join("sealing-key");
+        Sealer::create_file(&sealing_key)?;
+        let config = Config::read(&options.settings(port, &sealing_key))?;
+        database::create_tables(&database, &config.tables)?;
+        let client = aws_sdk_dynamodb::Client::from_conf(database.sdk_config());
+        let app = Arc::new(App::new(config, client, clock));
+        let admin_key = AdminKey::prepare(&app, options, &folder).await?;
+        Ok(Self { app, database, admin_key, keeps })
+    }
+}
+
+impl Local {
+    /// Starts everything, and returns once it serves.
+    pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await.map_err(|error| {
+            format!("cannot listen on 127.0.0.1:{}: {error}; stop what does, or set PORT", options.port)
+        })?;
+        let port = listener.local_addr()?.port();
+        let ground = Ground::lay(&options, port, clock).await?;
+        let functions: Vec<_> = api::http_functions().collect();
+        let router = Router::new(&functions)?;
+        let (stop, stopped) = watch::channel(false);
+        let background = Background::start(&ground.app, &ground.database, stopped.clone())?;
+        let door = tokio::spawn(door::serve(listener, Arc::clone(&ground.app), router, stopped));
+        Ok(Self {
+            url: format!("http://127.0.0.1:{port}"),
+            admin_key: ground.admin_key,
+            app: ground.app,
+            database: ground.database,
+            stop,
+            door,
+            background,
+            _keeps: ground.keeps,
+        })
+    }
+
+    /// Finishes the requests and the events in hand, and stops.
+    pub async fn stop(self) -> Result<(), Failure> {
+        // Nobody listening any more is as good as stopped.
+        let _ = self.stop.send(true);
+        self.door.await??;
+        self.background.finish().await;
+        Ok(())
+    }
+}
+
+/// Where a folder's admin key is kept.
+fn admin_key_file(folder: &std::path::Path) -> PathBuf {
+    folder.join("admin-key")
+}

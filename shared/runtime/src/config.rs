@@ -54,12 +54,22 @@ pub struct BadSetting {
 /// The longest that a window or a time to live may be: a century.
 const MOST_DAYS: u64 = 36_500;
 
-/// A source of settings, by name.
+/// Settings by name.
+#[derive(Clone)]
 pub struct Settings(BTreeMap<String, String>);
 
 impl Settings {
     pub fn from_env() -> Self {
         Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    /// These settings, and where they have nothing, the defaults.
+    #[must_use]
+    pub fn with_defaults<const N: usize>(&self, defaults: [(&str, String); N]) -> Self {
+        let unset = defaults.into_iter().filter(|(name, _)| self.get(name).is_none());
+        let mut settings = self.0.clone();
+        settings.extend(unset.map(|(name, value)| (name.to_owned(), value)));
+        Self(settings)
     }
 
     /// A setting's text; an empty one counts as unset, as CloudFormation can't leave a variable out.

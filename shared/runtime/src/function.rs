@@ -229,6 +229,12 @@ async fn call(
     (route.handler)(app, call).await
 }
 
+/// Answers what never became a request.
+pub fn refuse(problem: &Problem) -> Response<Vec<u8>> {
+    let request_id = new_request_id();
+    respond(Reply::problem(problem, &request_id), &request_id)
+}
+
 fn respond(reply: Reply, request_id: &str) -> Response<Vec<u8>> {
     let mut response = Response::new(reply.body);
     *response.status_mut() = reply.status;

@@ -2,10 +2,10 @@
 
 use super::control::Controlled;
 use crate::auth::fingerprint;
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use models::{ConnectionId, HookId, Mapping, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hook {
@@ -56,9 +56,7 @@ impl Hook {
     pub fn takes(&self, token: &str, now: Timestamp) -> bool {
         let given = fingerprint(token);
         let live = self.tokens.iter().filter(|token| token.expires_at.is_none_or(|end| now < end));
-        live.fold(false, |found, token| {
-            found | verify_slices_are_equal(token.sha256.as_bytes(), given.as_bytes()).is_ok()
-        })
+        live.map(|token| token.sha256.as_bytes().ct_eq(given.as_bytes())).fold(false, |any, one| any | bool::from(one))
     }
 }
 

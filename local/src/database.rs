@@ -1,0 +1,77 @@
+//! The tables, and the database by itself for functions that run as processes of their own.
+
+use crate::{Failure, Ground, Options, background::Background};
+use embedded::{Database, IndexSpec, TableSpec};
+use runtime::{
+    clock::{SystemClock, random},
+    config::Tables,
+    store::tables::{CONTROL, EVENTS, RECORDS, Table},
+};
+use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
+use tokio::{net::TcpListener, sync::watch};
+
+pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), Failure> {
+    let spec = |table: &Table, name: &str| TableSpec {
+        name: name.to_owned(),
+        key: table.key,
+        sort: table.sort,
+        indexes: table
+            .indexes
+            .iter()
+            .map(|index| IndexSpec { name: index.name, key: index.key, sort: Some(index.sort) })
+            .collect(),
+        ttl: table.ttl,
+        stream: table.stream,
+    };
+    Ok(database.create_tables(&[
+        spec(&CONTROL, &tables.control),
+        spec(&EVENTS, &tables.events),
+        spec(&RECORDS, &tables.records),
+    ])?)
+}
+
+/// Serves the database alone, over HTTP behind a random key, and dispatches its stream. Once it serves, what the
+/// functions need to reach it is in `env_file`, as shell assignments.
+pub async fn serve_database(
+    options: Options,
+    env_file: &Path,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    let ground = Ground::lay(&options, options.port, Arc::new(SystemClock)).await?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    let access_key = data_encoding::BASE32_NOPAD.encode(&random::<20>()?);
+    let (stop, stopped) = watch::channel(false);
+    let background = Background::start(&ground.app, &ground.database, stopped)?;
+    let config = &ground.app.config;
+    let sealing_key = config.sealing_key_file.as_ref().map(fs::canonicalize).transpose()?.unwrap_or_default();
+    let public_url = config.public_url.as_ref().map_or_else(String::new, ToString::to_string);
+    write_settings(
+        env_file,
+        &[
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("AWS_REGION", "local"),
+            ("AWS_ACCESS_KEY_ID", &access_key),
+            ("AWS_SECRET_ACCESS_KEY", "not-verified"),
+            ("CONTROL_TABLE", &config.tables.control),
+            ("EVENTS_TABLE", &config.tables.events),
+            ("RECORDS_TABLE", &config.tables.records),
+            ("PUBLIC_URL", public_url.trim_end_matches('/')),
+            ("SEALING_KEY_FILE", &sealing_key.display().to_string()),
+        ],
+    )?;
+    embedded::serve(ground.database.clone(), listener, access_key, shutdown).await?;
+    let _ = stop.send(true);
+    background.finish().await;
+    Ok(())
+}
+
+/// Written whole or not at all, as a reader waits for it.
+fn write_settings(file: &Path, settings: &[(&str, &str)]) -> Result<(), Failure> {
+    let part = file.with_extension("part");
+    let mut writer = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    for (name, value) in settings {
+        writeln!(writer, "{name}='{}'", value.replace('\'', r"'\''"))?;
+    }
+    Ok(fs::rename(part, file)?)
+}

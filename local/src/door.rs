@@ -1,0 +1,60 @@
+//! The HTTP door.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{Request as HttpRequest, Response},
+};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use runtime::{
+    App, Code, Problem,
+    function::{Request, Router, refuse},
+};
+use std::{io, sync::Arc};
+use tokio::{net::TcpListener, sync::watch};
+
+/// A larger body is read no further; up to this, its sender sees the answer.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+struct Door {
+    app: Arc<App>,
+    router: Router,
+}
+
+/// Serves until it is told to stop, and then finishes the requests in hand.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let service = axum::Router::new().fallback(answer).with_state(Arc::new(Door { app, router }));
+    let stop = async move {
+        // An error says that the sender is gone, which is a stop as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
+
+async fn answer(State(door): State<Arc<Door>>, request: HttpRequest<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) => {
+            let problem = match error.is::<LengthLimitError>() {
+                true => Problem::new(Code::BodyTooLarge, "the body has more than 10 MB"),
+                false => Problem::new(Code::UnreadableBody, "the body did not arrive whole"),
+            };
+            return refuse(&problem).map(Body::from);
+        }
+    };
+    let request = Request {
+        request_id: None,
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body,
+    };
+    door.router.answer(&door.app, request).await.map(Body::from)
+}

@@ -1,0 +1,78 @@
+//! `local`: everything on <http://127.0.0.1:9000>. `local database --env-file FILE`: the database alone, for functions
+//! under `cargo lambda watch`.
+
+use local::{Failure, Local, Options, serve_database};
+use runtime::{
+    clock::SystemClock,
+    config::{Config, Settings},
+    log,
+};
+use std::{env, io::Write as _, path::Path, process::ExitCode, sync::Arc};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let run = tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| {
+        runtime.block_on(async {
+            let settings = Settings::from_env();
+            start_log(&settings)?;
+            let options = Options::read(settings)?;
+            match arguments.as_slice() {
+                [] => serve(options).await,
+                ["database", "--env-file", file] => database(options, Path::new(file)).await,
+                _ => Err("usage: local [database --env-file FILE]".into()),
+            }
+        })
+    });
+    match run {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(settings: &Settings) -> Result<(), Failure> {
+    let tables = ["CONTROL_TABLE", "EVENTS_TABLE", "RECORDS_TABLE"].map(|name| (name, name.to_owned()));
+    let settings = settings.with_defaults(tables).with_defaults([("LOG_FORMAT", "pretty".to_owned())]);
+    log::start(&Config::read(&settings)?);
+    Ok(())
+}
+
+/// To standard error. That nobody reads it is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+async fn serve(options: Options) -> Result<(), Failure> {
+    let folder = options.data_dir.clone();
+    let stopped = stopped()?;
+    let local = Local::start(options, Arc::new(SystemClock)).await?;
+    if local.admin_key.is_new {
+        say(&format!("the admin key, shown this once: {}", local.admin_key.secret));
+        if let Some(folder) = folder {
+            say(&format!("it is kept in {}", folder.join("admin-key").display()));
+        }
+    }
+    say(&format!("listening on {}", local.url));
+    stopped.await;
+    say("stopping");
+    local.stop().await
+}
+
+async fn database(options: Options, env_file: &Path) -> Result<(), Failure> {
+    serve_database(options, env_file, stopped()?).await
+}
+
+/// Resolves on SIGINT or SIGTERM.
+fn stopped() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
