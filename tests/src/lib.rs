@@ -1,1 +1,198 @@
+//! What the tests stand on: the whole bundle in one process, on a port and a database of its own, called over HTTP.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
+
+use local::{Local, Options};
+use models::Timestamp;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use runtime::{
+    clock::{Clock, SystemClock},
+    config::Settings,
+};
+use serde_json::{Value, json};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long anything that happens in the background may take before a test gives up on it.
+const DEADLINE: Duration = Duration::from_secs(30);
+const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
+
+/// The system's clock, set forward by what a test says.
+#[derive(Default)]
+pub struct TestClock {
+    ahead_millis: AtomicU64,
+}
+
+impl TestClock {
+    pub fn advance(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).expect("a span that a test can mean");
+        self.ahead_millis.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(SystemClock.now().millis() + self.ahead_millis.load(Ordering::SeqCst))
+    }
+}
+
+/// A running bundle, and a client with the admin key.
+pub struct Bundle {
+    pub local: Local,
+    pub clock: Arc<TestClock>,
+    pub http: reqwest::Client,
+}
+
+/// A hook that a test posts to.
+pub struct TestHook {
+    pub id: String,
+    pub connection: String,
+    pub url: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+}
+
+impl Bundle {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts with settings besides those of the tests.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let own = [("PORT", "0"), ("DATA_DIR", ":memory:"), ("ADMIN_KEY", ADMIN_KEY)];
+        let settings: Settings = own.iter().chain(settings).copied().collect();
+        let clock = Arc::new(TestClock::default());
+        let options = Options::read(settings).expect("the settings are right");
+        let local = Local::start(options, clock.clone()).await.expect("it starts");
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { local, clock, http }
+    }
+
+    /// A request with the admin key.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.local.url)).bearer_auth(ADMIN_KEY)
+    }
+
+    pub async fn get(&self, path: &str, status: u16) -> Value {
+        expect(self.request(Method::GET, path), status).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value, status: u16) -> Value {
+        expect(self.request(Method::POST, path).json(body), status).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value, status: u16) -> Value {
+        expect(self.request(Method::PATCH, path).json(body), status).await
+    }
+
+    pub async fn delete(&self, path: &str, status: u16) -> Value {
+        expect(self.request(Method::DELETE, path), status).await
+    }
+
+    pub async fn connection(&self, platform: &str) -> String {
+        let made = self.post("/v1/connections", &json!({ "platform": platform, "name": "Demo" }), 201).await;
+        string(&made["id"])
+    }
+
+    /// A hook of a trigger, on a connection of its own.
+    pub async fn hook(&self, trigger: &str) -> TestHook {
+        self.hook_with(trigger, json!({})).await
+    }
+
+    pub async fn hook_with(&self, trigger: &str, settings: Value) -> TestHook {
+        let platform = trigger.split('.').next().unwrap_or_default();
+        let connection = self.connection(platform).await;
+        self.hook_on(&connection, trigger, settings).await
+    }
+
+    pub async fn hook_on(&self, connection: &str, trigger: &str, settings: Value) -> TestHook {
+        let new = json!({ "trigger": trigger, "name": "Demo", "connection": connection, "settings": settings });
+        let made = self.post("/v1/hooks", &new, 201).await;
+        TestHook { id: string(&made["id"]), connection: connection.to_owned(), url: string(&made["url"]) }
+    }
+
+    /// Posts to a hook as a platform does: without a key.
+    pub async fn send(&self, url: &str, body: impl Into<reqwest::Body>) -> Answer {
+        answer(self.http.post(url).header("content-type", "application/json").body(body)).await
+    }
+
+    /// Posts a body that becomes an event; the event's id.
+    pub async fn accept(&self, hook: &TestHook, body: &Value) -> String {
+        let answer = self.send(&hook.url, body.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let receipt = answer.json();
+        assert_eq!(receipt["status"], "accepted", "{receipt}");
+        string(&receipt["event"])
+    }
+
+    /// Every item of a list, page by page.
+    pub async fn all(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{joint}limit=100{cursor}"), 200).await;
+            items.extend(page["items"].as_array().cloned().unwrap_or_default());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Waits until a list has so many items, and gives them.
+    pub async fn until_count(&self, path: &str, count: usize) -> Vec<Value> {
+        eventually(|| async {
+            let items = self.all(path).await;
+            (items.len() == count).then_some(items)
+        })
+        .await
+    }
+}
+
+pub fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+/// Sends a request and reads the answer.
+pub async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, text: response.text().await.expect("a body") }
+}
+
+/// Sends a request that must be answered with this status; the body, null where there is none.
+pub async fn expect(request: RequestBuilder, status: u16) -> Value {
+    let answer = answer(request).await;
+    assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+    if answer.text.is_empty() { Value::Null } else { answer.json() }
+}
+
+/// Asks again and again until there is something, or the deadline has passed.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(start.elapsed() < DEADLINE, "it did not happen within {DEADLINE:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -2,7 +2,7 @@
 //! a credential or anything of a person.
 
 use crate::config::{Config, LogFormat};
-use std::io;
+use std::io::{self, IsTerminal as _};
 use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// Starts logging. Lambda takes what a function writes to standard output; `local` keeps that for its user.
@@ -15,7 +15,9 @@ pub fn start(config: &Config) {
             registry.with(json.with_filter(filter)).init();
         }
         LogFormat::Pretty => {
-            registry.with(fmt::layer().with_target(false).with_writer(io::stderr).with_filter(filter)).init();
+            let colours = io::stderr().is_terminal();
+            let pretty = fmt::layer().with_target(false).with_ansi(colours).with_writer(io::stderr);
+            registry.with(pretty.with_filter(filter)).init();
         }
     }
 }

@@ -1,0 +1,3 @@
+//! The workspace's integration tests.
+
+mod accept;
