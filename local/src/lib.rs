@@ -9,7 +9,7 @@ mod options;
 
 use background::Background;
 use embedded::{Database, Location};
-use runtime::{App, clock::Clock, config::Config, function::Router, seal::Sealer};
+use runtime::{App, clock::Clock, config::Config, function::Router, seal::KeyFile};
 use std::{error::Error, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -51,11 +51,11 @@ impl Ground {
         };
         let database = Database::open(location)?;
         let sealing_key = folder.join("sealing-key");
-        Sealer::create_file(&sealing_key)?;
+        KeyFile::create(&sealing_key)?;
         let config = Config::read(&options.settings(port, &sealing_key))?;
         database::create_tables(&database, &config.tables)?;
         let client = aws_sdk_dynamodb::Client::from_conf(database.sdk_config());
-        let app = Arc::new(App::new(config, client, clock));
+        let app = Arc::new(App::new(config, client, None, clock));
         let admin_key = AdminKey::prepare(&app, options, &folder).await?;
         Ok(Self { app, database, admin_key, keeps })
     }

@@ -6,9 +6,10 @@ use crate::{
     client::HttpClient,
     clock::Clock,
     config::Config,
-    seal::{SealError, Sealer},
+    seal::{KeyFile, KmsKey, SealError, Sealer},
     store::{Store, hooks::Hook},
 };
+use aws_config::SdkConfig;
 use models::{HookId, Timestamp};
 use std::sync::{Arc, OnceLock};
 
@@ -18,12 +19,19 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub hooks: Cache<HookId, Arc<Hook>>,
     pub keys: Cache<String, KnownKey>,
+    /// What other AWS clients are made from when they are first needed; none on a laptop.
+    sdk: Option<SdkConfig>,
     sealer: OnceLock<Sealer>,
     http: OnceLock<HttpClient>,
 }
 
 impl App {
-    pub fn new(config: Config, client: aws_sdk_dynamodb::Client, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        config: Config,
+        client: aws_sdk_dynamodb::Client,
+        sdk: Option<SdkConfig>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let store = Store { client, tables: config.tables.clone() };
         Self {
             config,
@@ -31,6 +39,7 @@ impl App {
             clock,
             hooks: Cache::default(),
             keys: Cache::default(),
+            sdk,
             sealer: OnceLock::new(),
             http: OnceLock::new(),
         }
@@ -45,7 +54,13 @@ impl App {
         if let Some(sealer) = self.sealer.get() {
             return Ok(sealer);
         }
-        let sealer = Sealer::from_file(self.config.sealing_key_file.as_ref().ok_or(SealError::NoKey)?)?;
+        let sealer = match (&self.config.sealing_key_arn, &self.sdk, &self.config.sealing_key_file) {
+            (Some(arn), Some(sdk), _) => {
+                Sealer::Kms(KmsKey { client: aws_sdk_kms::Client::new(sdk), arn: arn.clone() })
+            }
+            (_, _, Some(file)) => Sealer::File(KeyFile::read(file)?),
+            _ => return Err(SealError::NoKey),
+        };
         Ok(self.sealer.get_or_init(|| sealer))
     }
 

@@ -11,6 +11,7 @@ pub struct Config {
     pub botstar_api_url: Url,
     pub dedupe_window_seconds: u64,
     pub event_ttl_days: u64,
+    pub sealing_key_arn: Option<String>,
     pub sealing_key_file: Option<PathBuf>,
     pub dead_letter_queue_url: Option<String>,
     pub log_format: LogFormat,
@@ -120,7 +121,7 @@ fn bad(name: &str, fault: &str) -> BadSetting {
 
 impl Config {
     /// Every variable that [`Config::read`] knows.
-    pub const VARIABLES: [&'static str; 11] = [
+    pub const VARIABLES: [&'static str; 12] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
@@ -128,6 +129,7 @@ impl Config {
         "BOTSTAR_API_URL",
         "DEDUPE_WINDOW_SECONDS",
         "EVENT_TTL_DAYS",
+        "SEALING_KEY_ARN",
         "SEALING_KEY_FILE",
         "DEAD_LETTER_QUEUE_URL",
         "LOG_FORMAT",
@@ -149,6 +151,7 @@ impl Config {
             botstar_api_url: botstar.map_err(|error: url::ParseError| bad("BOTSTAR_API_URL", &error.to_string()))?,
             dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MOST_DAYS * 86_400)?,
             event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
+            sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
             log_format: settings.parse("LOG_FORMAT")?.unwrap_or(LogFormat::Json),

@@ -43,7 +43,7 @@ pub async fn sdk_config() -> SdkConfig {
 pub fn start(sdk: &SdkConfig) -> Result<App, BadSetting> {
     let config = Config::read(&Settings::from_env())?;
     log::start(&config);
-    Ok(App::new(config, aws_sdk_dynamodb::Client::new(sdk), Arc::new(SystemClock)))
+    Ok(App::new(config, aws_sdk_dynamodb::Client::new(sdk), Some(sdk.clone()), Arc::new(SystemClock)))
 }
 
 fn accept(request: lambda_http::Request) -> Request {

@@ -5,7 +5,7 @@ use runtime::{App, Platform, Problem, input, store::connections::Connection};
 use serde_json::{Map, Value};
 
 /// The credentials sealed for their connection, and what a read shows of them.
-pub fn seal(
+pub async fn seal(
     app: &App,
     platform: &Platform,
     connection: &ConnectionId,
@@ -15,14 +15,15 @@ pub fn seal(
     input::validate(&credentials, &(platform.credentials)(), "/credentials")?;
     let masked = mask(&credentials).to_string();
     let empty = credentials.as_object().is_none_or(Map::is_empty);
-    let sealed = if empty { None } else { Some(app.sealer()?.seal(connection.as_str(), &credentials.to_string())?) };
+    let sealed =
+        if empty { None } else { Some(app.sealer()?.seal(connection.as_str(), &credentials.to_string()).await?) };
     Ok((sealed, masked))
 }
 
 /// The credentials in the clear, for a call to the platform.
-pub fn open(app: &App, connection: &Connection) -> Result<Value, Problem> {
+pub async fn open(app: &App, connection: &Connection) -> Result<Value, Problem> {
     let Some(sealed) = &connection.sealed else { return Ok(Value::Object(Map::new())) };
-    let plain = app.sealer()?.open(connection.id.as_str(), sealed)?;
+    let plain = app.sealer()?.open(connection.id.as_str(), sealed).await?;
     serde_json::from_str(&plain).map_err(Problem::internal)
 }
 

@@ -136,7 +136,7 @@ async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
     let platform =
         known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
     let id = ConnectionId::new(call.now, random()?);
-    let (sealed, masked) = credentials::seal(app, platform, &id, new.credentials)?;
+    let (sealed, masked) = credentials::seal(app, platform, &id, new.credentials).await?;
     let connection = Connection {
         id,
         v: 1,
@@ -177,7 +177,7 @@ async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
         connection.name = name;
     }
     if let Some(credentials) = change.credentials {
-        (connection.sealed, connection.masked) = credentials::seal(app, platform, &connection.id, credentials)?;
+        (connection.sealed, connection.masked) = credentials::seal(app, platform, &connection.id, credentials).await?;
     }
     connection.updated_at = call.now;
     app.store.update(&mut connection).await?;
@@ -197,6 +197,6 @@ async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
     let (connection, platform) = find(app, &call).await?;
-    let credentials = credentials::open(app, &connection)?;
+    let credentials = credentials::open(app, &connection).await?;
     Reply::ok(&(platform.test)(app, credentials).await?)
 }

@@ -27,7 +27,7 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     hook.updated_at = call.now;
     app.store.update(&mut hook).await?;
     app.hooks.forget(&hook.id);
-    Reply::ok(&view(app, &call, hook, true)?)
+    Reply::ok(&view(app, &call, hook, true).await?)
 }
 
 pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {

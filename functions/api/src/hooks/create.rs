@@ -41,7 +41,7 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
     }
     let id = HookId::new(call.now, random()?);
     let hook = Hook {
-        tokens: vec![new_token(app, &id)?],
+        tokens: vec![new_token(app, &id).await?],
         id,
         v: 1,
         version: 1,
@@ -55,7 +55,7 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         updated_at: call.now,
     };
     app.store.create(&hook).await?;
-    Reply::json(StatusCode::CREATED, &view(app, &call, hook, true)?)
+    Reply::json(StatusCode::CREATED, &view(app, &call, hook, true).await?)
 }
 
 async fn find_connection(app: &App, id: &str) -> Result<Connection, Problem> {
@@ -65,8 +65,8 @@ async fn find_connection(app: &App, id: &str) -> Result<Connection, Problem> {
 }
 
 /// A new secret for a hook.
-pub fn new_token(app: &App, hook: &HookId) -> Result<Token, Problem> {
+pub async fn new_token(app: &App, hook: &HookId) -> Result<Token, Problem> {
     let token = hook.token(&random::<SECRET_BYTES>()?);
-    let sealed = app.sealer()?.seal(hook.as_str(), &token)?;
+    let sealed = app.sealer()?.seal(hook.as_str(), &token).await?;
     Ok(Token { sha256: fingerprint(&token), sealed, expires_at: None::<Timestamp> })
 }

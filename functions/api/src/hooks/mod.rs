@@ -9,6 +9,7 @@ mod sample;
 mod view;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ};
+use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::HookId;
 use runtime::{App, Call, Function, Problem, Reply, Route, auth::Scope, store::hooks::Hook};
@@ -127,12 +128,12 @@ fn sees_url(call: &Call) -> bool {
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, &call).await?;
-    Reply::ok(&view::view(app, &call, hook, sees_url(&call))?)
+    Reply::ok(&view::view(app, &call, hook, sees_url(&call)).await?)
 }
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let page = app.store.page::<Hook>(call.limit()?, call.position("hooks")?.as_deref()).await?;
-    let view = |hook| view::view(app, &call, hook, sees_url(&call));
-    let items = page.items.into_iter().map(view).collect::<Result<_, _>>()?;
+    let views = page.items.into_iter().map(|hook| view::view(app, &call, hook, sees_url(&call)));
+    let items = try_join_all(views).await?;
     Reply::page(items, call.cursor("hooks", page.next))
 }

@@ -28,9 +28,9 @@ pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
         token.expires_at = Some(token.expires_at.map_or(end, |earlier| earlier.min(end)));
     }
     hook.tokens.retain(|token| token.expires_at.is_some_and(|end| call.now < end));
-    hook.tokens.insert(0, new_token(app, &hook.id)?);
+    hook.tokens.insert(0, new_token(app, &hook.id).await?);
     hook.updated_at = call.now;
     app.store.update(&mut hook).await?;
     app.hooks.forget(&hook.id);
-    Reply::ok(&view(app, &call, hook, true)?)
+    Reply::ok(&view(app, &call, hook, true).await?)
 }

@@ -20,7 +20,7 @@ pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, &call).await?;
     let (_, module) = registry::trigger(&hook.trigger).ok_or_else(|| Problem::internal("a hook of no trigger"))?;
     let unreachable = |detail: String| Problem::new(Code::HookUnreachable, detail);
-    let url = url(app, &call, &hook)?.parse().map_err(Problem::internal)?;
+    let url = url(app, &call, &hook).await?.parse().map_err(Problem::internal)?;
     let http = app.http().map_err(Problem::internal)?;
     let request = http.request(http::Method::POST, url).header("content-type", "application/json").body(module.sample);
     let answer = http.send(request).await.map_err(|problem| {

@@ -26,8 +26,8 @@ pub struct HookView {
     pub updated_at: Timestamp,
 }
 
-pub fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<HookView, Problem> {
-    let url = if with_url { Some(url(app, call, &hook)?) } else { None };
+pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<HookView, Problem> {
+    let url = if with_url { Some(url(app, call, &hook).await?) } else { None };
     let old = hook.tokens.iter().skip(1).filter_map(|token| token.expires_at).max();
     let module = registry::trigger(&hook.trigger);
     Ok(HookView {
@@ -46,9 +46,9 @@ pub fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<HookVi
 }
 
 /// The hook's URL, with its newest token.
-pub fn url(app: &App, call: &Call, hook: &Hook) -> Result<String, Problem> {
+pub async fn url(app: &App, call: &Call, hook: &Hook) -> Result<String, Problem> {
     let token = hook.tokens.first().ok_or_else(|| Problem::internal("a hook without a token"))?;
-    let token = app.sealer()?.open(hook.id.as_str(), &token.sealed)?;
+    let token = app.sealer()?.open(hook.id.as_str(), &token.sealed).await?;
     let (_, module) = registry::trigger(&hook.trigger).ok_or_else(|| Problem::internal("a hook of no trigger"))?;
     Ok(format!("{}{}/{token}", public_url(app, call)?, module.trigger.path))
 }
