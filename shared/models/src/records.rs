@@ -130,6 +130,8 @@ pub struct StoredCheckpointRecord {
     /// JSON: DynamoDB's numbers and keys are narrower.
     pub fields: String,
     pub event: EventId,
+    /// The event's revision that told this.
+    pub rev: u32,
 }
 
 impl StoredCheckpointRecord {
@@ -145,6 +147,7 @@ impl StoredCheckpointRecord {
             checkpoint,
             fields: fields.unwrap_or_else(|| Value::Object(Map::new())).to_string(),
             event: event.key.id.clone(),
+            rev: event.stored.rev,
         })
     }
 

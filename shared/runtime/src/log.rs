@@ -3,11 +3,21 @@
 
 use crate::config::{Config, LogFormat};
 use std::io::{self, IsTerminal as _};
-use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
+
+/// Libraries that log requests at their finer levels, with tokens, credentials and bodies in them.
+const LIBRARIES: [&str; 7] = ["aws", "h2", "hyper", "lambda", "reqwest", "rustls", "tower"];
 
 /// Starts logging. Lambda takes what a function writes to standard output; `local` keeps that for its user.
 pub fn start(config: &Config) {
-    let filter: Targets = config.rust_log.parse().unwrap_or_default();
+    let asked: Targets = config.rust_log.parse().unwrap_or_default();
+    let filter = LIBRARIES.iter().fold(asked, |filter, library| filter.with_target(*library, LevelFilter::WARN));
     let registry = tracing_subscriber::registry();
     match config.log_format {
         LogFormat::Json => {

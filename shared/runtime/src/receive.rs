@@ -85,8 +85,8 @@ async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: 
     let id = RejectedId::new(call.now, random()?);
     let rejected = RejectedCall {
         v: 1,
-        list: rejected_key(&hook.id, id.shard()),
-        sort: id.clone(),
+        list: rejected_key(&hook.connection, id.shard()),
+        sort: format!("{id} {}", hook.id),
         pk: id,
         code: code.to_owned(),
         detail: detail.to_owned(),

@@ -4,7 +4,7 @@ use super::find;
 use models::{RejectedId, Timestamp};
 use runtime::{
     App, Call, Problem, Reply,
-    store::{Item, StoreError, events::RejectedCall, from_item},
+    store::{Item, StoreError, events::RejectedCall, from_item, list::Entry},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,8 +26,9 @@ pub struct Rejected {
 
 pub async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, &call).await?;
-    let listing = app.store.rejected(&hook.id, call.position("rejected")?);
-    let page = app.store.page_of(listing, call.limit()?, |_| true, show).await?;
+    let listing = app.store.rejected(&hook.connection, call.position("rejected")?);
+    let of_hook = |entry: &Entry| RejectedCall::is_of(&hook.id, &entry.sort);
+    let page = app.store.page_of(listing, call.limit()?, of_hook, show).await?;
     Reply::page(page.items, call.cursor("rejected", page.next))
 }
 

@@ -12,7 +12,6 @@ use runtime::{
         StoreError,
         events::RejectedCall,
         from_item,
-        hooks::Hook,
         list::{Entry, Listing},
     },
 };
@@ -39,9 +38,8 @@ pub async fn erase(app: &App, call: Call) -> Result<Reply, Problem> {
     let store = &app.store;
     each(app, store.events_of(&id), deadline, |entries| scrub_events(app, entries)).await?;
     each(app, store.all_records_of(&id), deadline, |entries| remove_records(app, entries)).await?;
-    for hook in store.all::<Hook>().await?.iter().filter(|hook| hook.connection == wanted.connection) {
-        each(app, store.rejected(&hook.id, None), deadline, |entries| scrub_rejected(app, entries, &wanted)).await?;
-    }
+    let rejected = store.rejected(&wanted.connection, None);
+    each(app, rejected, deadline, |entries| scrub_rejected(app, entries, &wanted)).await?;
     finish(app, &id).await?;
     Ok(Reply::no_content())
 }

@@ -59,12 +59,18 @@ impl Store {
             .key_condition_expression("pk = :kind")
             .expression_attribute_values(":kind", text(T::KIND))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
             .send()
             .await?;
-        let next = queried.last_evaluated_key.map(|key| text_of(&key, "sk").to_owned());
-        let items = queried.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?;
+        let mut next = queried.last_evaluated_key.map(|key| text_of(&key, "sk").to_owned());
+        let mut items: Vec<T> =
+            queried.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?;
+        // One more than asked for was read, to tell whether there is a next page.
+        if items.len() > limit {
+            items.truncate(limit);
+            next = items.last().map(|item| item.id().to_owned());
+        }
         Ok(ControlPage { items, next })
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use models::{
-    EventId, HookId, RejectedId, StoredEvent, SubscriberId, Timestamp,
+    ConnectionId, EventId, HookId, RejectedId, StoredEvent, SubscriberId, Timestamp,
     event::{list_key, person_key},
     ids::{SHARDS, lower_bound},
 };
@@ -29,8 +29,10 @@ pub enum Taken {
 pub struct RejectedCall {
     pub pk: RejectedId,
     pub v: u32,
+    /// Listed by connection, so that an erasure finds it when its hook is gone.
     pub list: String,
-    pub sort: RejectedId,
+    /// `<id> <hook>`.
+    pub sort: String,
     /// The code of the answer.
     pub code: String,
     pub detail: String,
@@ -174,19 +176,26 @@ impl Store {
         Ok(())
     }
 
-    /// A hook's rejected calls.
-    pub fn rejected(&self, hook: &HookId, position: Option<String>) -> Listing<'_> {
+    /// A connection's rejected calls.
+    pub fn rejected(&self, connection: &ConnectionId, position: Option<String>) -> Listing<'_> {
         Listing {
             table: &self.tables.events,
             index: BY_TIME,
-            shards: (0..SHARDS).map(|shard| rejected_key(hook, shard)).collect(),
+            shards: (0..SHARDS).map(|shard| rejected_key(connection, shard)).collect(),
             from: RejectedId::PREFIX.to_owned(),
             until: position.unwrap_or_else(|| END.to_owned()),
         }
     }
 }
 
+impl RejectedCall {
+    /// Whether an entry of a list of rejected calls is of this hook.
+    pub fn is_of(hook: &HookId, sort: &str) -> bool {
+        sort.split(' ').nth(1) == Some(hook.as_str())
+    }
+}
+
 /// The key of a shard in the index of rejected calls by time.
-pub fn rejected_key(hook: &HookId, shard: usize) -> String {
-    format!("rejected {hook}#{shard:02}")
+pub fn rejected_key(connection: &ConnectionId, shard: usize) -> String {
+    format!("rejected {connection}#{shard:02}")
 }

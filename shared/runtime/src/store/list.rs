@@ -4,7 +4,7 @@ use super::{Item, Store, StoreError, tables::Index, text, text_of};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::try_join_all;
 use serde_json::value::RawValue;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// Where to list: an index, its shards, and the range of its sort key.
 pub struct Listing<'a> {
@@ -60,7 +60,9 @@ pub struct Entries<'a> {
 impl Store {
     /// Begins a listing that will likely be read for about so many entries.
     pub async fn entries<'a>(&'a self, listing: Listing<'a>, about: usize) -> Result<Entries<'a>, StoreError> {
-        let new = |key: &String| Shard { key: key.clone(), entries: VecDeque::new(), next: None, finished: false };
+        // DynamoDB refuses a range that ends before it begins; a list of it is empty.
+        let finished = listing.from >= listing.until;
+        let new = |key: &String| Shard { key: key.clone(), entries: VecDeque::new(), next: None, finished };
         let shards = listing.shards.iter().map(new).collect();
         let per_query = i32::try_from(about / 4 + 8).unwrap_or(i32::MAX);
         let mut entries = Entries { store: self, listing, shards, per_query };
@@ -94,8 +96,14 @@ impl Store {
             let mut items = self.read(table, &batch).await?;
             let mut before = None;
             for entry in batch {
-                let shown = items.remove(&entry.sort).map(&show).transpose()?.flatten();
-                if let Some(json) = shown {
+                // One item that can't be read must not hide the others.
+                let shown = items.remove(&entry.sort).and_then(|item| {
+                    let shown = show(item);
+                    shown
+                        .inspect_err(|error| tracing::error!(item = entry.pk, cause = error.to_string(), "skipped"))
+                        .ok()
+                });
+                if let Some(json) = shown.flatten() {
                     bytes += json.get().len();
                     if bytes > MAX_PAGE_BYTES && !page.items.is_empty() {
                         page.next = before.or(page.next);
@@ -129,17 +137,15 @@ impl Store {
                 }
                 let lost = batch.iter().filter(|entry| !items.contains_key(&entry.sort));
                 wanted = lost.filter_map(|entry| entry.sort.split(' ').next().map(str::to_owned)).collect();
-                if wanted.is_empty() {
-                    break;
-                }
             }
         }
         Ok(items)
     }
 
     async fn batch_get(&self, table: &str, keys: &[String]) -> Result<Vec<Item>, StoreError> {
-        let key = |pk: &String| Item::from([("pk".to_owned(), text(pk))]);
-        let mut pending: Vec<Item> = keys.iter().map(key).collect();
+        // A key that is asked for twice is refused.
+        let keys: BTreeSet<&String> = keys.iter().collect();
+        let mut pending: Vec<Item> = keys.into_iter().map(|pk| Item::from([("pk".to_owned(), text(pk))])).collect();
         let mut items = Vec::new();
         while !pending.is_empty() {
             let wanted = KeysAndAttributes::builder().set_keys(Some(pending)).consistent_read(true).build();

@@ -51,20 +51,20 @@ impl Store {
         Ok(())
     }
 
-    /// A checkpoint record is what its event tells: the same event writes the same record.
+    /// Stores what an event tells, unless a later reading of it has told something else.
     pub async fn put_checkpoint_record(&self, record: &StoredCheckpointRecord) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.tables.records);
-        put.set_item(Some(to_item(record)?)).send().await?;
-        Ok(())
+        let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(record)?));
+        let put = put
+            .condition_expression("attribute_not_exists(pk) OR #rev <= :rev")
+            .expression_attribute_names("#rev", "rev")
+            .expression_attribute_values(":rev", number(u64::from(record.rev)));
+        unless_there(put.send().await.map(|_| ()))
     }
 
     /// Stores a takeover unless it is there: a repeat must not open what was closed.
     pub async fn put_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(takeover)?));
-        match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(StoreError::from) {
-            Err(StoreError::Condition(_)) => Ok(()),
-            other => other.map(|_| ()),
-        }
+        unless_there(put.condition_expression("attribute_not_exists(pk)").send().await.map(|_| ()))
     }
 
     /// Writes what a new reading of its event tells of a takeover, and leaves its state.
@@ -127,5 +127,13 @@ impl Store {
     /// All checkpoint records and takeovers of a person.
     pub fn all_records_of(&self, subscriber: &SubscriberId) -> Listing<'_> {
         self.records_of(subscriber, "!".to_owned(), END.to_owned())
+    }
+}
+
+/// A write that finds what it would write, or better, has nothing to do.
+fn unless_there<E: Into<StoreError>>(written: Result<(), E>) -> Result<(), StoreError> {
+    match written.map_err(Into::into) {
+        Err(StoreError::Condition(_)) => Ok(()),
+        other => other,
     }
 }
