@@ -9,6 +9,7 @@ PARAMETERS ?=
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VENV_LINT := .venv-lint
+TOOLS := .tools
 VENV_WATCH := .venv-watch
 # Give SAM=sam to use an installed one; then no virtual environment is made.
 SAM ?= $(VENV_LINT)/bin/sam
@@ -32,11 +33,11 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run watch test lint build package deploy clean
+.PHONY: help run watch test lint cargo-deny build package deploy clean
 .PHONY: need-cargo need-cc need-python3 need-architecture local-binary target-arm64 target-x86_64
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see README.md)
 	@exec "$(TARGET_DIR)/debug/local"
@@ -55,12 +56,16 @@ lint: need-cargo need-cc $(SAM_READY) ## Check formatting, clippy, the template 
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(SAM) validate --lint --template template.yaml --region us-east-1
-	@if cargo deny --version >/dev/null 2>&1; then \
+	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; if cargo deny --version >/dev/null 2>&1; then \
 		set -x; cargo deny check bans licenses sources; \
 	else \
 		echo "skipped: cargo-deny is not installed, so licences and bans of dependencies were not checked." >&2; \
-		echo "         To check them: cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)" >&2; \
+		echo "         To check them: make cargo-deny" >&2; \
 	fi
+
+cargo-deny: need-cargo need-cc ## Install cargo-deny for make lint, into .tools (some minutes, once)
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --version 2>/dev/null || \
+		cargo install --quiet --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY_VERSION)
 
 build: need-architecture need-cargo need-cc $(if $(WITH_CARGO_LAMBDA),$(WATCH_READY) target-$(ARCH)) ## Build all functions in release into target/lambda (ARCH=x86_64 or arm64)
 ifneq ($(WITH_CARGO_LAMBDA),)
