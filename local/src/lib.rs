@@ -10,13 +10,16 @@ mod options;
 use background::Background;
 use embedded::{Database, Location};
 use runtime::{App, clock::Clock, config::Config, function::Router, seal::KeyFile};
-use std::{error::Error, path::PathBuf, sync::Arc};
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub use admin_key::AdminKey;
 pub use database::serve_database;
 pub use options::Options;
+
+/// How long a stop waits for requests in hand.
+const GRACE: Duration = Duration::from_secs(10);
 
 pub type Failure = Box<dyn Error + Send + Sync>;
 
@@ -86,11 +89,14 @@ impl Local {
         })
     }
 
-    /// Finishes the requests and the events in hand, and stops.
+    /// Finishes the requests and the events in hand, and stops. A caller that does not finish is not waited for long.
     pub async fn stop(self) -> Result<(), Failure> {
         // Nobody listening any more is as good as stopped.
         let _ = self.stop.send(true);
-        self.door.await??;
+        match tokio::time::timeout(GRACE, self.door).await {
+            Ok(served) => served??,
+            Err(_) => tracing::warn!("stopped while a request was still coming in"),
+        }
         self.background.finish().await;
         Ok(())
     }

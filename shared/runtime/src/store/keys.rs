@@ -48,7 +48,7 @@ fn fingerprint_key(sha256: &str) -> String {
 
 impl Store {
     pub async fn find_key(&self, sha256: &str) -> Result<Option<KnownKey>, StoreError> {
-        let get = self.client.get_item().table_name(&self.tables.control);
+        let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
         let got = get.key("pk", text(fingerprint_key(sha256))).key("sk", text("key")).send().await?;
         let found: Option<Fingerprint> = got.item.map(from_item).transpose()?;
         Ok(found.map(|found| KnownKey { id: found.id, scope: found.scope }))
