@@ -12,14 +12,13 @@ use embedded::{Database, Location};
 use runtime::{App, clock::Clock, config::Config, function::Router, seal::KeyFile};
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time};
 
 pub use admin_key::AdminKey;
 pub use database::serve_database;
 pub use options::Options;
 
-/// How long a stop waits for requests in hand.
-const GRACE: Duration = Duration::from_secs(10);
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 pub type Failure = Box<dyn Error + Send + Sync>;
 
@@ -89,16 +88,19 @@ impl Local {
         })
     }
 
-    /// Finishes the requests and the events in hand, and stops. A caller that does not finish is not waited for long.
+    /// Finishes the requests and the events in hand, and stops. A request that does not end is given up.
     pub async fn stop(self) -> Result<(), Failure> {
         // Nobody listening any more is as good as stopped.
         let _ = self.stop.send(true);
-        match tokio::time::timeout(GRACE, self.door).await {
-            Ok(served) => served??,
-            Err(_) => tracing::warn!("stopped while a request was still coming in"),
-        }
-        self.background.finish().await;
-        Ok(())
+        let finish = async {
+            self.door.await??;
+            self.background.finish().await;
+            Ok(())
+        };
+        time::timeout(STOP_WITHIN, finish).await.unwrap_or_else(|_| {
+            tracing::warn!("stopped with work in hand");
+            Ok(())
+        })
     }
 }
 
