@@ -49,6 +49,18 @@ impl AdminKey {
         Ok(key)
     }
 
+    /// Shows a key that was made just now. The folder is where it is kept.
+    pub fn announce(&self, folder: Option<&Path>) {
+        if !self.is_new {
+            return;
+        }
+        // That nobody reads it is no reason to stop.
+        let _ = writeln!(io::stderr(), "the admin key, shown this once: {}", self.secret);
+        if let Some(folder) = folder {
+            let _ = writeln!(io::stderr(), "it is kept in {}", admin_key_file(folder).display());
+        }
+    }
+
     fn kept_in(folder: &Path) -> Result<Self, Failure> {
         let path = admin_key_file(folder);
         match fs::read_to_string(&path) {

@@ -38,6 +38,7 @@ pub async fn serve_database(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let ground = Ground::lay(&options, options.port, Arc::new(SystemClock)).await?;
+    ground.admin_key.announce(options.data_dir.as_deref());
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
     let access_key = data_encoding::BASE32_NOPAD.encode(&random::<20>()?);

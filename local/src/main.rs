@@ -7,7 +7,7 @@ use runtime::{
     config::{Config, Settings},
     log,
 };
-use std::{env, io::Write as _, path::Path, process::ExitCode, sync::Arc};
+use std::{env, io::Write as _, iter, path::Path, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -28,7 +28,9 @@ fn main() -> ExitCode {
     match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("error: {error}"));
+            let causes: String =
+                iter::successors(error.source(), |cause| cause.source()).map(|cause| format!(": {cause}")).collect();
+            say(&format!("error: {error}{causes}"));
             ExitCode::FAILURE
         }
     }
@@ -50,12 +52,7 @@ async fn serve(options: Options) -> Result<(), Failure> {
     let folder = options.data_dir.clone();
     let stopped = stopped()?;
     let local = Local::start(options, Arc::new(SystemClock)).await?;
-    if local.admin_key.is_new {
-        say(&format!("the admin key, shown this once: {}", local.admin_key.secret));
-        if let Some(folder) = folder {
-            say(&format!("it is kept in {}", folder.join("admin-key").display()));
-        }
-    }
+    local.admin_key.announce(folder.as_deref());
     say(&format!("listening on {}", local.url));
     stopped.await;
     say("stopping");

@@ -18,7 +18,7 @@ pub enum SealError {
     NoKey,
     #[error("KMS did not do it")]
     Kms(#[source] Box<aws_sdk_kms::Error>),
-    #[error("the sealing key {path}: {source}")]
+    #[error("cannot use the sealing key {path}")]
     File { path: PathBuf, source: io::Error },
     #[error("the sealing key {0} does not hold 32 bytes")]
     WrongLength(PathBuf),
