@@ -1,3 +1,5 @@
 //! The workspace's integration tests.
 
 mod accept;
+mod crash;
+mod process;

@@ -2,6 +2,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
+mod process;
+
+pub use process::Process;
+
 use local::{Local, Options};
 use models::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -12,6 +16,7 @@ use runtime::{
 use serde_json::{Value, json};
 use std::{
     future::Future,
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -42,11 +47,26 @@ impl Clock for TestClock {
     }
 }
 
-/// A running bundle, and a client with the admin key.
+/// A client with the admin key.
+pub struct Api {
+    pub url: String,
+    pub key: String,
+    pub http: reqwest::Client,
+}
+
+/// A running bundle, and a client of it.
 pub struct Bundle {
     pub local: Local,
     pub clock: Arc<TestClock>,
-    pub http: reqwest::Client,
+    api: Api,
+}
+
+impl Deref for Bundle {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
 }
 
 /// A hook that a test posts to.
@@ -82,13 +102,20 @@ impl Bundle {
         let clock = Arc::new(TestClock::default());
         let options = Options::read(settings).expect("the settings are right");
         let local = Local::start(options, clock.clone()).await.expect("it starts");
+        let api = Api::new(&local.url, ADMIN_KEY);
+        Self { local, clock, api }
+    }
+}
+
+impl Api {
+    pub fn new(url: &str, key: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { local, clock, http }
+        Self { url: url.to_owned(), key: key.to_owned(), http }
     }
 
     /// A request with the admin key.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.local.url)).bearer_auth(ADMIN_KEY)
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key)
     }
 
     pub async fn get(&self, path: &str, status: u16) -> Value {
