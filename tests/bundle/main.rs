@@ -3,3 +3,5 @@
 mod accept;
 mod crash;
 mod process;
+mod statements;
+mod template;

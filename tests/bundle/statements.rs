@@ -1,0 +1,91 @@
+//! What is stated once in code, against what repeats it: the registry, the binaries, the router of `cargo lambda watch`.
+
+use registry::PLATFORMS;
+use runtime::Function;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The workspace's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every route as method, path and function, in order.
+pub fn routes() -> Vec<[String; 3]> {
+    let of = |function: &'static Function| {
+        function.routes.iter().map(|route| [route.method.as_str(), route.path, function.name].map(str::to_owned))
+    };
+    let mut routes: Vec<_> = api::http_functions().flat_map(of).collect();
+    routes.sort();
+    routes
+}
+
+/// Every function by name: those that are called over HTTP, and those that are not.
+pub fn functions() -> BTreeSet<String> {
+    api::http_functions().map(|function| function.name).chain(["dispatch"]).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_router_of_cargo_lambda_watch_has_every_route_once() {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
+    let text = |value: &toml::Value| value.as_str().unwrap().to_owned();
+    let mut entries: Vec<[String; 3]> = Vec::new();
+    for (path, methods) in router {
+        let methods = methods.as_array().unwrap().iter();
+        entries.extend(methods.map(|entry| [text(&entry["method"]), path.clone(), text(&entry["function"])]));
+    }
+    entries.sort();
+    assert_eq!(entries, routes());
+}
+
+#[test]
+fn every_function_has_a_binary_and_every_binary_is_a_function() {
+    let (mut files, mut stated) = (Vec::new(), Vec::new());
+    for folder in fs::read_dir(root().join("functions")).unwrap() {
+        let folder = folder.unwrap().path();
+        let manifest: toml::Table = fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+        let bins = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
+        stated.extend(bins.map(|bin| bin["name"].as_str().unwrap().to_owned()));
+        let sources = fs::read_dir(folder.join("src/bin")).into_iter().flatten();
+        files.extend(sources.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()));
+    }
+    files.sort();
+    stated.sort();
+    let functions: Vec<String> = functions().into_iter().collect();
+    assert_eq!((files, stated), (functions.clone(), functions));
+}
+
+#[test]
+fn a_module_is_named_as_its_platform_its_function_and_its_path() {
+    for platform in PLATFORMS {
+        assert_eq!(platform.modules.len(), platform.functions.len(), "{}", platform.name);
+        for (module, function) in platform.modules.iter().zip(platform.functions) {
+            let trigger = module.trigger;
+            let action = trigger.name.strip_prefix(&format!("{}.", platform.name)).unwrap();
+            let noun = action.strip_prefix("watch-").unwrap();
+            assert!(noun.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{noun}");
+            assert_eq!(trigger.platform, platform.name);
+            assert_eq!(trigger.path, format!("/hooks/{}/{noun}", platform.name));
+            assert_eq!(trigger.function(), function.name);
+            let [route] = function.routes else { panic!("{} has one route", function.name) };
+            assert_eq!((route.method.as_str(), route.path), ("POST", format!("{}/{{token}}", trigger.path).as_str()));
+        }
+    }
+}
+
+#[test]
+fn the_modules_are_those_of_the_documents() {
+    let modules: Vec<_> =
+        registry::modules().map(|(_, module)| (module.trigger.name, module.trigger.event_type)).collect();
+    let documented = [
+        ("botstar.watch-checkpoint-record", "botstar.checkpoint_record.created"),
+        ("botstar.watch-subscriber", "botstar.subscriber.created"),
+        ("botstar.watch-tag", "botstar.tag.added"),
+        ("botstar.watch-human-takeover", "botstar.takeover.requested"),
+    ];
+    assert_eq!(modules, documented);
+}
