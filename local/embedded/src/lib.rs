@@ -22,7 +22,7 @@ mod streams;
 mod tables;
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -101,10 +101,12 @@ impl Database {
         let (directory, temporary) = prepare(location)?;
         let lock = lock(&directory)?;
         let file = directory.join(DATABASE_FILE);
-        let name = file.to_str().ok_or_else(|| OpenError::Directory {
-            path: directory.clone(),
-            source: io::Error::new(io::ErrorKind::InvalidFilename, "the path is not UTF-8"),
-        })?;
+        let unusable = |source| OpenError::Directory { path: directory.clone(), source };
+        // SQLite gives its other files the mode of this one.
+        private_file(&file).map_err(unusable)?;
+        let name = file
+            .to_str()
+            .ok_or_else(|| unusable(io::Error::new(io::ErrorKind::InvalidFilename, "the path is not UTF-8")))?;
 
         let engine = dynoxide::Database::new(name)?;
         let durability = if temporary.is_some() {
@@ -167,11 +169,19 @@ fn private_directory(path: &Path) -> io::Result<()> {
     builder.recursive(true).create(path)
 }
 
+/// Opens a file, which is made for its owner alone if it is absent.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.append(true).create(true).open(path)
+}
+
 /// Taken from the operating system, so it is free again whichever way the process ends.
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = || directory.to_owned();
     let file =
-        File::create(directory.join(LOCK_FILE)).map_err(|source| OpenError::Directory { path: path(), source })?;
+        private_file(&directory.join(LOCK_FILE)).map_err(|source| OpenError::Directory { path: path(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path() }),
