@@ -3,5 +3,6 @@
 mod accept;
 mod crash;
 mod process;
+mod readme;
 mod statements;
 mod template;

@@ -24,6 +24,17 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
+/// These are there, and whatever is there is for its owner alone.
+fn assert_private(data: &Path, names: &[&str]) {
+    let files: Vec<PathBuf> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for name in names {
+        assert!(files.contains(&data.join(name)), "{name} is not among {files:?}");
+    }
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
 #[test]
 fn it_serves_soon_after_it_was_started() {
     let (_folder, data) = folder();
@@ -134,15 +145,22 @@ fn what_it_keeps_is_for_its_owner_and_the_admin_key_is_shown_once() {
     assert_eq!(said.matches(key.trim()).count(), 1, "{said}");
     assert!(said.contains(&format!("it is kept in {}", data.join("admin-key").display())), "{said}");
     assert_eq!(mode(&data), 0o700);
-    for secret in ["admin-key", "sealing-key"] {
-        assert_eq!(mode(&data.join(secret)), 0o600, "{secret}");
-    }
+    assert_private(&data, &["admin-key", "sealing-key", "switchboard.db"]);
 
     let (process, _) = Process::start(&data);
     process.signal("TERM");
     let said = process.ended().1;
     assert!(!said.contains(key.trim()), "{said}");
     assert_eq!(fs::read_to_string(data.join("admin-key")).unwrap(), key);
+}
+
+#[test]
+fn its_files_are_private_in_an_open_folder_too() {
+    let (_folder, data) = folder();
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+    let (_process, _) = Process::start(&data);
+    assert_private(&data, &["admin-key", "sealing-key", "switchboard.db", "switchboard.db-wal"]);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use std::{
 };
 
 /// How long anything that happens in the background may take before a test gives up on it.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
 
 /// The system's clock, set forward by what a test says.

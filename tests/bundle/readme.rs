@@ -1,0 +1,119 @@
+//! The README's first example, as a reader would run it.
+
+use crate::statements::root;
+use regex::Regex;
+use serde_json::Value;
+use std::{
+    env, fs,
+    process::{Command, Stdio},
+    sync::LazyLock,
+};
+use tempfile::TempDir;
+use tests::Process;
+
+/// Where the README says that `make run` listens. Here it is any free port.
+const DOCUMENTED_PORT: &str = "9000";
+/// Stands between the outputs of two blocks.
+const BETWEEN: char = '\u{1e}';
+
+/// What no two runs have in common, and what is put in its place.
+static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    let varying = [
+        (r"\b(con|hook|evt|sub|cpr|rec|tko|key|req)_[a-z0-9]+", "${1}_…"),
+        (r"(/hooks/[a-z]+/[a-z-]+/)[A-Za-z0-9_-]+", "${1}…"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "…"),
+    ];
+    varying.into_iter().map(|(pattern, place)| (Regex::new(pattern).unwrap(), place)).collect()
+});
+
+/// A block of commands, and what the README says they print.
+struct Step {
+    commands: String,
+    output: Option<Output>,
+}
+
+struct Output {
+    is_json: bool,
+    text: String,
+}
+
+/// The fenced blocks under a heading: language and text.
+fn blocks(document: &str, heading: &str) -> Vec<(String, String)> {
+    let section = document.lines().skip_while(|line| *line != heading).skip(1);
+    let (mut blocks, mut open): (Vec<(String, String)>, bool) = (Vec::new(), false);
+    for line in section.take_while(|line| !line.starts_with("## ")) {
+        match line.strip_prefix("```") {
+            Some(_) if open => open = false,
+            Some(language) => {
+                open = true;
+                blocks.push((language.to_owned(), String::new()));
+            }
+            None if open => blocks.last_mut().unwrap().1.push_str(&format!("{line}\n")),
+            None => {}
+        }
+    }
+    assert!(!open, "a block under {heading} does not end");
+    blocks
+}
+
+fn steps(blocks: Vec<(String, String)>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for (language, text) in blocks {
+        match language.as_str() {
+            "sh" => steps.push(Step { commands: text, output: None }),
+            "json" | "text" | "console-output" => {
+                let output = Output { is_json: language == "json", text };
+                assert!(steps.last_mut().unwrap().output.replace(output).is_none(), "two outputs of one block");
+            }
+            other => panic!("a block of {other:?} in the example"),
+        }
+    }
+    steps
+}
+
+fn without_what_varies(text: &str) -> String {
+    VARYING.iter().fold(text.to_owned(), |text, (pattern, place)| pattern.replace_all(&text, *place).into_owned())
+}
+
+fn json(text: &str) -> Vec<Value> {
+    let values = serde_json::Deserializer::from_str(text).into_iter();
+    values.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn the_first_example_does_what_it_says() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    assert!(readme.contains("make run"), "the README does not say how to start it");
+    let steps = steps(blocks(&readme, "## First example"));
+    let steps: Vec<Step> = steps.into_iter().filter(|step| !step.commands.contains("make run")).collect();
+    assert!(steps.iter().any(|step| step.output.is_some()), "the README has no example with an output");
+
+    let folder = TempDir::new().unwrap();
+    let (_process, url) = Process::start(&folder.path().join(".data"));
+    let port = url.rsplit(':').next().unwrap();
+    let here = |text: &str| text.replace(&format!(":{DOCUMENTED_PORT}"), &format!(":{port}"));
+
+    // One shell for all blocks, as the reader has.
+    let script: String = steps.iter().map(|step| format!("{}\nprintf '{BETWEEN}'\n", here(&step.commands))).collect();
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", &script]).current_dir(folder.path()).stdin(Stdio::null());
+    shell.env_clear().env("PATH", env::var_os("PATH").unwrap()).env("HOME", folder.path());
+    let ran = shell.output().expect("bash");
+    let printed = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{printed}\n{}", String::from_utf8_lossy(&ran.stderr));
+
+    let printed: Vec<&str> = printed.split_terminator(BETWEEN).collect();
+    assert_eq!(printed.len(), steps.len());
+    for (step, printed) in steps.iter().zip(printed) {
+        let printed = without_what_varies(printed);
+        match &step.output {
+            None => {}
+            Some(Output { is_json: true, text }) => {
+                assert_eq!(json(&printed), json(&without_what_varies(&here(text))), "{}", step.commands);
+            }
+            Some(Output { is_json: false, text }) => {
+                assert_eq!(printed.trim(), without_what_varies(&here(text)).trim(), "{}", step.commands);
+            }
+        }
+    }
+}
