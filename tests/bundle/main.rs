@@ -2,7 +2,9 @@
 
 mod accept;
 mod crash;
+mod dedupe;
 mod process;
 mod readme;
+mod stage;
 mod statements;
 mod template;

@@ -18,7 +18,7 @@ use std::{
     future::Future,
     ops::Deref,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -26,15 +26,21 @@ use std::{
 
 /// How long anything that happens in the background may take before a test gives up on it.
 const DEADLINE: Duration = Duration::from_secs(60);
-const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
+pub const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
 
-/// The system's clock, set forward by what a test says.
+/// The system's clock, set forward by what a test says, or held.
 #[derive(Default)]
 pub struct TestClock {
     ahead_millis: AtomicU64,
+    held: OnceLock<Timestamp>,
 }
 
 impl TestClock {
+    /// From now on time passes only as the test says.
+    pub fn hold(&self) {
+        self.held.get_or_init(|| SystemClock.now());
+    }
+
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).expect("a span that a test can mean");
         self.ahead_millis.fetch_add(millis, Ordering::SeqCst);
@@ -43,7 +49,8 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(SystemClock.now().millis() + self.ahead_millis.load(Ordering::SeqCst))
+        let now = self.held.get().copied().unwrap_or_else(|| SystemClock.now());
+        Timestamp::from_millis(now.millis() + self.ahead_millis.load(Ordering::SeqCst))
     }
 }
 
