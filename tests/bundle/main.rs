@@ -3,6 +3,7 @@
 mod accept;
 mod crash;
 mod dedupe;
+mod dispatch;
 mod process;
 mod readme;
 mod stage;
