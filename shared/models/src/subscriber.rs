@@ -183,6 +183,13 @@ impl Profile {
         self.tags.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
         self.attributes.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
         self.platform_user = self.platform_user.take().filter(|told| stays(&told.by));
+        let (first, last) = (self.first_seen, self.last_seen);
+        if first == event.time() {
+            self.first_seen = last;
+        }
+        if last == event.time() {
+            self.last_seen = first;
+        }
     }
 
     /// Whether no event has told anything that still stands.
