@@ -5,7 +5,7 @@
 
 use super::profile;
 use futures::future::try_join_all;
-use models::{ConnectionId, StoredEvent, SubscriberId, Timestamp, records::StoredSubscriber};
+use models::{ConnectionId, StoredEvent, SubscriberId, Timestamp, body, records::StoredSubscriber};
 use runtime::{
     App, Call, Code, Problem, Reply,
     store::{
@@ -16,6 +16,7 @@ use runtime::{
     },
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Well within the time that API Gateway gives.
@@ -27,7 +28,7 @@ const ATTEMPTS: usize = 20;
 #[derive(Serialize, Deserialize)]
 struct Wanted {
     connection: ConnectionId,
-    /// Texts that tell the person in a body that could not be read.
+    /// Texts that tell the person in the body of a rejected call.
     identifiers: Vec<String>,
 }
 
@@ -129,11 +130,26 @@ async fn remove_records(app: &App, entries: Vec<Entry>) -> Result<(), StoreError
 async fn scrub_rejected(app: &App, entries: Vec<Entry>, wanted: &Wanted) -> Result<(), StoreError> {
     for item in app.store.read(&app.store.tables.events, &entries).await?.into_values() {
         let mut call: RejectedCall = from_item(item)?;
-        let body = call.body.as_deref().map(String::from_utf8_lossy);
-        if body.is_some_and(|body| wanted.identifiers.iter().any(|text| body.contains(text.as_str()))) {
+        if wanted.identifiers.iter().any(|text| names(&call, text)) {
             call.body = None;
             app.store.reject(&call).await?;
         }
     }
     Ok(())
+}
+
+/// Whether a call's body has a text, as it was received or as it reads.
+fn names(call: &RejectedCall, text: &str) -> bool {
+    let Some(body) = &call.body else { return false };
+    let read = body::read(body, call.content_type.as_deref());
+    String::from_utf8_lossy(body).contains(text) || read.is_ok_and(|(_, value)| has(&value, text))
+}
+
+fn has(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(value) => value.contains(text),
+        Value::Array(values) => values.iter().any(|value| has(value, text)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains(text) || has(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
