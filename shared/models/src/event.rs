@@ -144,7 +144,9 @@ impl StoredEvent {
 
     /// The same event without anything of the person in it, save the pseudonym that keeps the person away.
     pub fn scrubbed(&self) -> Self {
-        Self { rev: self.rev + 1, raw: None, reading: "{\"f\":{}}".to_owned(), ..self.clone() }
+        let reading: Reading = serde_json::from_str(&self.reading).unwrap_or_default();
+        let reading = serde_json::to_string(&reading.emptied()).unwrap_or_default();
+        Self { rev: self.rev + 1, raw: None, reading, ..self.clone() }
     }
 
     pub fn key(&self) -> Result<EventKey, Malformed> {
@@ -391,6 +393,7 @@ mod tests {
         let event = stored(br#"{"user_id":"u-1","tag":"vip"}"#).scrubbed();
         let text = serde_json::to_string(&event.open().unwrap().envelope().unwrap()).unwrap();
         assert!(!text.contains("u-1") && !text.contains("vip"), "{text}");
+        assert!(text.contains("\"tag\":null"), "{text}");
         assert!(event.subscriber().is_some());
     }
 

@@ -132,6 +132,12 @@ impl Reading {
         matches!(self.fields.get(path), Some(Some(_)))
     }
 
+    /// The same fields besides the subscriber's, none of them found.
+    pub fn emptied(&self) -> Self {
+        let paths = self.fields.keys().filter(|path| !path.starts_with("subscriber."));
+        Self { fields: paths.map(|path| (path.clone(), None)).collect(), unmapped: Vec::new() }
+    }
+
     /// The value that a path has in a body.
     pub fn get(&self, path: &str, body: &Value) -> Option<Value> {
         let pointer = self.fields.get(path)?.as_ref()?;
