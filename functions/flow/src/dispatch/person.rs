@@ -53,10 +53,13 @@ pub async fn take_back(app: &App, change: &Change, event: &OpenEvent<'_>) -> Res
         profile.unfold(&event.key.id, event.stored.rev);
         let others = fold_again(app, &id, &event.key.id, &mut profile).await?;
         let still_this_one = event.stored.subscriber().as_ref() == Some(&id);
-        let written = if others == 0 && profile.is_empty() && !still_this_one && stored.erased_at.is_none() {
+        let written = if others > 0 || still_this_one || !profile.is_empty() {
+            write(app, &id, Some(&stored), &profile).await
+        } else if stored.erased_at.is_none() {
             app.store.remove_subscriber(&id, &stored).await
         } else {
-            write(app, &id, Some(&stored), &profile).await
+            let tombstone = StoredSubscriber { place: None, version: stored.version + 1, profile: None, ..stored };
+            app.store.write_subscriber(&id, &tombstone).await
         };
         match written {
             Err(StoreError::Condition(_)) => back_off(attempt).await,
@@ -66,7 +69,7 @@ pub async fn take_back(app: &App, change: &Change, event: &OpenEvent<'_>) -> Res
     Err(StoreError::Condition(None))
 }
 
-/// Folds a person's other events again; how many there are.
+/// Folds a person's other events again; how many of them tell anything.
 async fn fold_again(app: &App, id: &SubscriberId, but: &EventId, profile: &mut Profile) -> Result<usize, StoreError> {
     let listing = app.store.events_of(id);
     let table = listing.table;
@@ -81,11 +84,12 @@ async fn fold_again(app: &App, id: &SubscriberId, but: &EventId, profile: &mut P
             let stored: StoredEvent = from_item(item)?;
             let event = stored.open()?;
             // The index may lag behind the table.
-            if event.key.id != *but && stored.subscriber().as_ref() == Some(id) {
+            if event.key.id != *but
+                && stored.subscriber().as_ref() == Some(id)
+                && let Some(person) = event.person()
+            {
                 count += 1;
-                if let Some(person) = event.person() {
-                    profile.fold(&person, &event.key.id, stored.rev);
-                }
+                profile.fold(&person, &event.key.id, stored.rev);
             }
         }
     }
