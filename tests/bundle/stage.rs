@@ -49,11 +49,6 @@ pub struct Stage<'b> {
 }
 
 impl<'b> Stage<'b> {
-    /// On the bundle's own tables.
-    pub fn shared(bundle: &'b Bundle) -> Self {
-        Self::on(bundle, bundle.local.app.config.tables.clone())
-    }
-
     /// On events and records of its own; hooks and keys are the bundle's.
     pub fn beside(bundle: &'b Bundle) -> Self {
         let own = Tables { events: "staged-events".to_owned(), ..bundle.local.app.config.tables.clone() };
@@ -85,8 +80,8 @@ impl<'b> Stage<'b> {
         let config = self.bundle.local.database.sdk_config().to_builder().http_client(client).retry_config(retry);
         let tables = self.app.config.tables.clone();
         Self {
-            app: app(self.bundle, tables, Client::from_conf(config.build())),
-            ..Self::on(self.bundle, self.app.config.tables.clone())
+            app: app(self.bundle, tables.clone(), Client::from_conf(config.build())),
+            ..Self::on(self.bundle, tables)
         }
     }
 
@@ -134,15 +129,19 @@ impl<'b> Stage<'b> {
         })
     }
 
-    /// The first records of the stream, from its beginning, as dispatch gets them.
+    /// What is in the stream so far, as dispatch gets it; there has to be something.
+    pub async fn so_far(&self) -> Vec<Value> {
+        const MOST: usize = 1_000;
+        let follower = self.bundle.local.database.follow(&self.app.config.tables.events, MOST);
+        let records = follower.expect("a table with a stream").next().await.expect("its records").records;
+        assert!(records.len() < MOST, "there may be more");
+        records
+    }
+
+    /// What is in the stream, which has so many records.
     pub async fn stream(&self, count: usize) -> Vec<Value> {
-        let mut follower =
-            self.bundle.local.database.follow(&self.app.config.tables.events, 1_000).expect("a table with a stream");
-        let mut records = Vec::new();
-        while records.len() < count {
-            records.extend(follower.next().await.expect("a stream that can be read").records);
-        }
-        assert_eq!(records.len(), count, "there are more than are asked for");
+        let records = self.so_far().await;
+        assert_eq!(records.len(), count);
         records
     }
 
