@@ -10,7 +10,11 @@ pub mod records;
 pub mod tables;
 
 use crate::{Code, Problem, config::Tables};
-use aws_sdk_dynamodb::{Client, error::SdkError, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata as _, SdkError},
+    types::AttributeValue,
+};
 use http::{HeaderValue, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::HashMap, error::Error};
@@ -46,30 +50,21 @@ where
 {
     fn from(error: SdkError<E, R>) -> Self {
         use aws_sdk_dynamodb::Error as Sdk;
-        let answered = matches!(error, SdkError::ServiceError(_));
         match Sdk::from(error) {
             Sdk::ConditionalCheckFailedException(failed) => Self::Condition(failed.item.map(Box::new)),
+            // A write and a transaction, or two transactions, met on one item: the other one won.
+            Sdk::TransactionConflictException(_) => Self::Condition(None),
             Sdk::TransactionCanceledException(cancelled)
                 if cancelled
                     .cancellation_reasons()
                     .iter()
-                    .any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
+                    .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))) =>
             {
                 Self::Condition(None)
             }
-            // Two transactions met on one item: the other one won.
-            Sdk::TransactionCanceledException(cancelled)
-                if cancelled
-                    .cancellation_reasons()
-                    .iter()
-                    .any(|reason| reason.code() == Some("TransactionConflict")) =>
-            {
-                Self::Condition(None)
-            }
-            error @ (Sdk::ProvisionedThroughputExceededException(_)
-            | Sdk::RequestLimitExceeded(_)
-            | Sdk::InternalServerError(_)) => Self::Unavailable(Box::new(error)),
-            error if answered => Self::Refused(Box::new(error)),
+            // The request's own fault. Whatever else goes wrong may go right later: throttling, a lost connection, a
+            // table or a permission that is not there yet.
+            error if error.code() == Some("ValidationException") => Self::Refused(Box::new(error)),
             error => Self::Unavailable(Box::new(error)),
         }
     }
