@@ -229,19 +229,47 @@ async fn a_store_that_fails_is_a_503_and_nothing_is_acknowledged() {
     let stage = Stage::beside(&bundle);
     let hook = bundle.hook("botstar.watch-tag").await;
     let body = json!({ "user": ava(), "tag": "new" });
-    let down = stage.failing(RetryConfig::disabled(), |operation, _| match operation {
-        "PutItem" => Fault::Unreached,
-        _ => Fault::None,
-    });
-    for body in [body.to_string().as_str(), "neither JSON nor a form"] {
-        let answer = down.send(&hook, body.to_owned()).await;
-        assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (503, &json!("store_unavailable")));
-        assert!(answer.headers["retry-after"].to_str().is_ok_and(|seconds| seconds.parse::<u32>().is_ok()));
-        assert_eq!(answer.headers["content-type"], "application/problem+json");
-        assert!(!answer.headers.contains_key("x-switchboard-event") && !answer.text.contains("evt_"));
+    let faults = [
+        Fault::Unreached,
+        Fault::Error(400, "ProvisionedThroughputExceededException"),
+        Fault::Error(400, "ThrottlingException"),
+        Fault::Error(400, "RequestLimitExceeded"),
+        Fault::Error(400, "ExpiredTokenException"),
+        Fault::Error(500, "InternalServerError"),
+        Fault::Error(503, "ServiceUnavailable"),
+    ];
+    for fault in faults {
+        let down = stage.failing(RetryConfig::disabled(), move |operation, _| match operation {
+            "PutItem" => fault,
+            _ => Fault::None,
+        });
+        for body in [body.to_string().as_str(), "neither JSON nor a form"] {
+            let answer = down.send(&hook, body.to_owned()).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json()["code"]),
+                (503, &json!("store_unavailable")),
+                "{fault:?}"
+            );
+            assert!(answer.headers["retry-after"].to_str().is_ok_and(|seconds| seconds.parse::<u32>().is_ok()));
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+            assert!(!answer.headers.contains_key("x-switchboard-event") && !answer.text.contains("evt_"));
+        }
     }
     assert_eq!(stage.all("/v1/events").await, [json!(0); 0]);
     stage.accept(&hook, &body).await;
+}
+
+#[tokio::test]
+async fn a_write_that_meets_a_transaction_is_tried_again() {
+    let bundle = Bundle::start().await;
+    let own = Stage::beside(&bundle);
+    let hook = bundle.hook("botstar.watch-tag").await;
+    let met = AtomicBool::new(false);
+    let stage = own.failing(RetryConfig::disabled(), move |operation, _| match operation {
+        "PutItem" if !met.swap(true, Ordering::SeqCst) => Fault::Error(400, "TransactionConflictException"),
+        _ => Fault::None,
+    });
+    stage.accept(&hook, &json!({ "user": ava(), "tag": "new" })).await;
 }
 
 /// A stage whose store loses the answer to the next request of an operation, once, after it was armed.

@@ -262,9 +262,10 @@ async fn wherever_the_store_fails_nothing_is_lost() {
     let stage = Stage::beside(&bundle);
     let records = play(&bundle, &stage).await;
     let plain = plainly(&stage, &records).await;
-    for fault in [Fault::Unreached, Fault::AnswerLost] {
+    let faults = [Fault::Unreached, Fault::AnswerLost, Fault::Error(400, "ThrottlingException")];
+    for (which, fault) in faults.into_iter().enumerate() {
         for at in 0.. {
-            let stage = stage.with_records(&format!("records-{fault:?}-{at}"));
+            let stage = stage.with_records(&format!("records-{which}-{at}"));
             let (flaky, count) = failing_at(&stage, fault, at);
             let (failed, letters) = flaky.dispatch(&records).await;
             assert!(letters.is_empty(), "{letters:?}");

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::{Client, config::retry::RetryConfig, types::AttributeValue};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
-    orchestrator::HttpRequest,
+    orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
 };
 use axum::{
@@ -37,6 +37,8 @@ pub enum Fault {
     Unreached,
     /// It is carried out, and its answer is lost.
     AnswerLost,
+    /// It is answered with an error of this status and name.
+    Error(u16, &'static str),
 }
 
 /// Says what becomes of a request, by its operation and body.
@@ -242,6 +244,11 @@ impl HttpConnector for Failing {
         match fault {
             Fault::None => self.inner.call(request),
             Fault::Unreached => HttpConnectorFuture::ready(Err(lost())),
+            Fault::Error(status, name) => {
+                let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{name}"), "message": "" });
+                let status = status.try_into().expect("a status");
+                HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.to_string().into())))
+            }
             Fault::AnswerLost => {
                 let carried_out = self.inner.call(request);
                 HttpConnectorFuture::new(async move {
