@@ -163,7 +163,7 @@ impl<'b> Stage<'b> {
 
 fn app(bundle: &Bundle, tables: Tables, client: Client) -> App {
     let config = runtime::config::Config { tables, ..bundle.local.app.config.clone() };
-    App::new(config, client, bundle.clock.clone())
+    App::new(config, client, None, bundle.clock.clone())
 }
 
 fn create(bundle: &Bundle, table: &Table, name: &str) {
