@@ -22,6 +22,7 @@ async fn walk(bundle: &Bundle, path: &str, sizes: &[usize], between: impl AsyncF
         assert!(shown.len() <= *size, "{} of {size}", shown.len());
         items.extend(shown.iter().cloned());
         let Some(next) = page["next"].as_str() else { break };
+        assert_ne!(cursor, format!("&cursor={next}"), "it goes on");
         cursor = format!("&cursor={next}");
         between().await;
     }
