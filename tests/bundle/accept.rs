@@ -255,7 +255,7 @@ async fn a_store_that_fails_is_a_503_and_nothing_is_acknowledged() {
             assert!(!answer.headers.contains_key("x-switchboard-event") && !answer.text.contains("evt_"));
         }
     }
-    assert_eq!(stage.all("/v1/events").await, [json!(0); 0]);
+    assert_eq!(json!(stage.all("/v1/events").await), json!([]));
     stage.accept(&hook, &body).await;
 }
 

@@ -1,5 +1,7 @@
 //! The workspace's integration tests.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
+
 mod accept;
 mod crash;
 mod dedupe;

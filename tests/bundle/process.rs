@@ -176,7 +176,7 @@ async fn in_memory_it_leaves_nothing_behind() {
     process.signal("TERM");
     assert!(process.ended().0.success());
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(left, [PathBuf::new(); 0]);
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[cfg(target_os = "linux")]
