@@ -1,6 +1,6 @@
 //! BotStar's API, as far as it is used here. <https://apis.botstar.com/docs/>
 
-use runtime::{App, Code, Problem};
+use runtime::{App, Problem};
 use serde::Deserialize;
 
 /// A bot of the account; what else BotStar tells of it is not used.
@@ -19,7 +19,5 @@ pub async fn list_bots(app: &App, api_token: &str) -> Result<Vec<Bot>, Problem> 
     }
     let request = http.request(http::Method::GET, url).bearer_auth(api_token).header("accept", "application/json");
     let answer = http.send(request).await?.successful(&[api_token])?;
-    let mut body = serde_json::Deserializer::from_slice(&answer.body);
-    serde_path_to_error::deserialize(&mut body)
-        .map_err(|error| Problem::new(Code::PlatformUnavailable, format!("BotStar's list of bots: {error}")))
+    answer.json("BotStar's list of bots", &[api_token])
 }
