@@ -10,7 +10,7 @@ use serde_json::Value;
 #[schemars(deny_unknown_fields)]
 pub struct Credentials {
     /// The API token of the BotStar account's profile page. Receiving webhooks needs none.
-    #[schemars(length(min = 1, max = 4096))]
+    #[schemars(length(min = 1, max = 4096), regex(pattern = "^[!-~]*$"))]
     pub api_token: Option<String>,
 }
 
