@@ -6,7 +6,10 @@
 use crate::person::PERSON;
 use http::{Method, StatusCode};
 use models::{Field, Module, Trigger};
-use runtime::{Access, Function, Route, receive::receive};
+use runtime::{
+    Access, Function, Route,
+    receive::{receipt_schema, receive},
+};
 use schemars::Schema;
 use serde_json::json;
 
@@ -44,7 +47,7 @@ pub static FUNCTION: Function = Function {
         summary: MODULE.label,
         query: &[],
         body: None,
-        success: (StatusCode::OK, None),
+        success: (StatusCode::OK, Some(receipt_schema)),
         handler: |app, call| Box::pin(receive(app, &TRIGGER, call)),
     }],
 };

@@ -10,6 +10,7 @@ use crate::{
 };
 use http::{HeaderName, HeaderValue, header};
 use models::{HookId, RejectedId, StoredEvent, Trigger, body, event::Accepted, ids::ContentKey, mapping};
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -17,10 +18,16 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
 const SECONDS_A_DAY: u64 = 86_400;
 
-#[derive(Serialize)]
+/// What a platform is answered.
+#[derive(Serialize, JsonSchema)]
 struct Receipt<'a> {
+    /// `accepted`; `duplicate` of an earlier call, with its event's id; `ignored`, when the hook is disabled.
     status: &'a str,
     event: Option<&'a str>,
+}
+
+pub fn receipt_schema() -> Schema {
+    schema_for!(Receipt)
 }
 
 /// Takes a call of a trigger's webhook.
