@@ -9,6 +9,8 @@ use serde_json::Value;
 
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
+/// A position is a sort key, of which DynamoDB takes so many.
+const MAX_POSITION_BYTES: usize = 1024;
 
 /// Reads a body that fits a schema.
 pub fn body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Problem> {
@@ -129,6 +131,7 @@ impl Call {
     pub fn position(&self, list: &str) -> Result<Option<String>, Problem> {
         let Some(text) = self.query("cursor") else { return Ok(None) };
         let position = cursor::decode(&self.list_name(list), &text);
+        let position = position.filter(|position| (1..=MAX_POSITION_BYTES).contains(&position.len()));
         position.map(Some).ok_or_else(|| Problem::invalid_query("cursor", "is not a cursor of this list"))
     }
 
