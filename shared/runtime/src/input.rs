@@ -17,33 +17,52 @@ pub fn body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Prob
     read(&call.body, schema)
 }
 
+/// Reads a body that fits a schema, and whose part at a pointer fits one that depends on the body.
+pub fn body_with_part<T: DeserializeOwned>(
+    call: &Call,
+    schema: &Schema,
+    at: &str,
+    part_schema: impl FnOnce(&Value) -> Option<Schema>,
+) -> Result<T, Problem> {
+    let value = parse(&call.body)?;
+    let mut found = faults(&value, schema)?;
+    if let (Some(part @ Value::Object(_)), Some(schema)) = (value.pointer(at), part_schema(&value)) {
+        let of_part = faults(part, &schema)?.into_iter();
+        found.extend(of_part.map(|fault| Fault { pointer: format!("{at}{}", fault.pointer), ..fault }));
+    }
+    finish(&value, found)
+}
+
 /// Reads a body that fits a schema; none at all counts as `{}`.
 pub fn optional_body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Problem> {
     read(if call.body.is_empty() { b"{}" } else { &call.body }, schema)
 }
 
 fn read<T: DeserializeOwned>(body: &[u8], schema: &Schema) -> Result<T, Problem> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))?;
-    validate(&value, schema, "")?;
-    serde_path_to_error::deserialize(&value).map_err(|error| {
+    let value = parse(body)?;
+    let found = faults(&value, schema)?;
+    finish(&value, found)
+}
+
+fn parse(body: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))
+}
+
+fn faults(value: &Value, schema: &Schema) -> Result<Vec<Fault>, Problem> {
+    let validator = jsonschema::validator_for(schema.as_value()).map_err(Problem::internal)?;
+    Ok(validator.iter_errors(value).flat_map(|error| faults_of(&error)).collect())
+}
+
+fn finish<T: DeserializeOwned>(value: &Value, mut faults: Vec<Fault>) -> Result<T, Problem> {
+    if !faults.is_empty() {
+        faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+        faults.dedup();
+        return Err(Problem::invalid_body(faults));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
         Problem::invalid_body(vec![Fault::new(pointer, error.inner().to_string())])
     })
-}
-
-/// Holds a value against a schema. `at` is where in the body the value stands.
-pub fn validate(value: &Value, schema: &Schema, at: &str) -> Result<(), Problem> {
-    let validator = jsonschema::validator_for(schema.as_value()).map_err(Problem::internal)?;
-    let mut faults: Vec<Fault> = validator.iter_errors(value).flat_map(|error| faults_of(&error)).collect();
-    if faults.is_empty() {
-        return Ok(());
-    }
-    for fault in &mut faults {
-        fault.pointer.insert_str(0, at);
-    }
-    faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
-    faults.dedup();
-    Err(Problem::invalid_body(faults))
 }
 
 /// A validator's error as faults that point at the field itself, and that don't repeat its value: it may be a secret.

@@ -1,18 +1,16 @@
-//! Credentials: held against their platform's schema, sealed, masked.
+//! Credentials: sealed, masked.
 
 use models::ConnectionId;
-use runtime::{App, Platform, Problem, input, store::connections::Connection};
+use runtime::{App, Problem, store::connections::Connection};
 use serde_json::{Map, Value};
 
 /// The credentials sealed for their connection, and what a read shows of them.
 pub async fn seal(
     app: &App,
-    platform: &Platform,
     connection: &ConnectionId,
     credentials: Map<String, Value>,
 ) -> Result<(Option<String>, String), Problem> {
     let credentials = Value::Object(credentials);
-    input::validate(&credentials, &(platform.credentials)(), "/credentials")?;
     let masked = mask(&credentials).to_string();
     let empty = credentials.as_object().is_none_or(Map::is_empty);
     let sealed =

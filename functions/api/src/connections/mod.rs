@@ -5,7 +5,7 @@ mod credentials;
 use crate::{ADMIN, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
 use models::{ConnectionId, Timestamp};
-use registry::platform;
+use registry::{PLATFORMS, platform};
 use runtime::{
     App, Call, Code, Fault, Function, Platform, Problem, Reply, Route,
     clock::random,
@@ -87,6 +87,7 @@ pub static FUNCTION: Function = Function {
 #[schemars(deny_unknown_fields)]
 struct NewConnection {
     /// A platform of the catalogue.
+    #[schemars(extend("enum" = PLATFORMS.iter().map(|platform| platform.name).collect::<Vec<_>>()))]
     platform: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
@@ -131,12 +132,13 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
 }
 
 async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let new: NewConnection = input::body(&call, &schema_for!(NewConnection))?;
+    let credentials = |body: &Value| Some((platform(body["platform"].as_str()?)?.credentials)());
+    let new: NewConnection = input::body_with_part(&call, &schema_for!(NewConnection), "/credentials", credentials)?;
     let known = platform(&new.platform);
     let platform =
         known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
     let id = ConnectionId::new(call.now, random()?);
-    let (sealed, masked) = credentials::seal(app, platform, &id, new.credentials).await?;
+    let (sealed, masked) = credentials::seal(app, &id, new.credentials).await?;
     let connection = Connection {
         id,
         v: 1,
@@ -172,12 +174,14 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let (mut connection, platform) = find(app, &call).await?;
-    let change: ConnectionChange = input::body(&call, &schema_for!(ConnectionChange))?;
+    let credentials = |_: &Value| Some((platform.credentials)());
+    let change: ConnectionChange =
+        input::body_with_part(&call, &schema_for!(ConnectionChange), "/credentials", credentials)?;
     if let Some(name) = change.name {
         connection.name = name;
     }
     if let Some(credentials) = change.credentials {
-        (connection.sealed, connection.masked) = credentials::seal(app, platform, &connection.id, credentials).await?;
+        (connection.sealed, connection.masked) = credentials::seal(app, &connection.id, credentials).await?;
     }
     connection.updated_at = call.now;
     app.store.update(&mut connection).await?;

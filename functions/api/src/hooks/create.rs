@@ -20,6 +20,7 @@ use serde::Deserialize;
 #[schemars(deny_unknown_fields)]
 pub struct NewHook {
     /// A trigger of the catalogue: `botstar.watch-tag`, say.
+    #[schemars(extend("enum" = registry::modules().map(|(_, module)| module.trigger.name).collect::<Vec<_>>()))]
     trigger: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
