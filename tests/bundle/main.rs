@@ -3,10 +3,12 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod accept;
+mod checks;
 mod crash;
 mod dedupe;
 mod dispatch;
 mod erase;
+mod keys;
 mod lists;
 mod process;
 mod readme;
