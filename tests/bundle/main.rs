@@ -4,6 +4,7 @@
 
 mod accept;
 mod checks;
+mod connections;
 mod crash;
 mod dedupe;
 mod dispatch;
