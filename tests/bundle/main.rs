@@ -9,6 +9,7 @@ mod crash;
 mod dedupe;
 mod dispatch;
 mod erase;
+mod hooks;
 mod keys;
 mod lists;
 mod process;
