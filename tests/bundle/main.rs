@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod accept;
+mod bad_input;
 mod bad_webhooks;
 mod checks;
 mod connections;
