@@ -14,6 +14,7 @@ mod erase;
 mod hooks;
 mod keys;
 mod lists;
+mod openapi;
 mod process;
 mod readme;
 mod remap;

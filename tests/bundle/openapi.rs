@@ -1,0 +1,279 @@
+//! The OpenAPI document, held against the routes and against what they answer.
+
+use crate::checks::{BotStar, make_key};
+use api::http_functions;
+use jsonschema::Validator;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use tests::{Answer, Bundle, answer, string};
+
+/// Gets the document, as anyone can.
+async fn document(bundle: &Bundle) -> Value {
+    let answer = answer(bundle.http.get(format!("{}/v1/openapi.json", bundle.local.url))).await;
+    assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (200, &"application/json".parse().unwrap()));
+    answer.json()
+}
+
+/// Every route's method and path.
+fn routes() -> BTreeSet<(Method, &'static str)> {
+    let routes = http_functions().flat_map(|function| function.routes);
+    routes.map(|route| (route.method.clone(), route.path)).collect()
+}
+
+fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Map<String, Value>)) {
+    match value {
+        Value::Object(object) => {
+            visit(object);
+            object.values().for_each(|inner| walk(inner, visit));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| walk(inner, visit)),
+        _ => {}
+    }
+}
+
+fn compile(schema: &Value) -> Validator {
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(schema)
+        .unwrap_or_else(|error| panic!("{error}: {schema}"))
+}
+
+/// Lets objects have no fields but those that are listed, so that an answer with more than the document says is found.
+/// An event's `data` is open by design: its type says what else it has.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            let fields = object.get("properties").and_then(Value::as_object);
+            if fields.is_some_and(|fields| !fields.contains_key("unmapped")) {
+                object.entry("additionalProperties").or_insert(json!(false));
+            }
+            object.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_and_no_loose_end() {
+    let bundle = Bundle::start().await;
+    let document = document(&bundle).await;
+    assert!(string(&document["openapi"]).starts_with("3.1."), "{document}");
+    let mut stated = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            stated.insert((method.to_uppercase().parse::<Method>().unwrap(), path.as_str()));
+            assert!(ids.insert(string(&operation["operationId"])), "{operation}");
+            let parameters = operation["parameters"].as_array().unwrap();
+            let named: BTreeSet<(&str, &str)> = parameters
+                .iter()
+                .map(|parameter| (parameter["in"].as_str().unwrap(), parameter["name"].as_str().unwrap()))
+                .collect();
+            assert_eq!(named.len(), parameters.len(), "{method} {path} states a parameter twice");
+            let in_path = path.split(['{', '}']).skip(1).step_by(2);
+            for name in in_path {
+                assert!(named.contains(&("path", name)), "{method} {path}");
+            }
+            let public = operation["security"].as_array().unwrap().is_empty();
+            let asks = path.starts_with("/v1/") && !matches!(path.as_str(), "/v1/health" | "/v1/openapi.json");
+            assert_eq!(public, !asks, "{method} {path}");
+            let takes_body = matches!(method.as_str(), "post" | "patch");
+            assert!(takes_body || operation.get("requestBody").is_none(), "{method} {path}");
+        }
+    }
+    assert_eq!(stated, routes());
+
+    let mut references = 0;
+    walk(&document, &mut |object| {
+        if let Some(Value::String(reference)) = object.get("$ref") {
+            references += 1;
+            let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads out"));
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        assert!(!object.contains_key("$defs") && !object.contains_key("definitions"), "{object:?}");
+    });
+    assert!(references > 30, "the document refers to its schemas");
+    let mut schemas = 0;
+    walk(&document["paths"], &mut |object| {
+        if let Some(schema) = object.get("schema") {
+            schemas += 1;
+            compile(&json!({ "allOf": [schema], "components": document["components"] }));
+        }
+    });
+    assert!(schemas > 60, "the paths have schemas");
+    for schema in document["components"]["schemas"].as_object().unwrap().values() {
+        compile(&json!({ "allOf": [schema], "components": document["components"] }));
+    }
+}
+
+/// Calls routes and holds what they answer against the document.
+struct Walker<'a> {
+    bundle: &'a Bundle,
+    document: Value,
+    components: Value,
+    seen: BTreeSet<(Method, &'static str)>,
+}
+
+impl<'a> Walker<'a> {
+    async fn new(bundle: &'a Bundle) -> Self {
+        let document = document(bundle).await;
+        let mut components = document["components"].clone();
+        close(&mut components);
+        Self { bundle, document, components, seen: BTreeSet::new() }
+    }
+
+    fn check(&self, method: &Method, route: &str, answer: &Answer) {
+        let (status, text) = (answer.status.as_str(), &answer.text);
+        let responses = &self.document["paths"][route][method.as_str().to_lowercase()]["responses"];
+        let success = answer.status.is_success();
+        let stated = if success { &responses[status] } else { &responses["default"] };
+        assert!(stated.is_object(), "{method} {route} answers {status}, which it does not state: {text}");
+        let Some(content) = stated.get("content") else {
+            assert_eq!(text, "", "{method} {route} answers with what it does not state");
+            return;
+        };
+        let media = answer.headers["content-type"].to_str().unwrap();
+        let mut schema = content[media]["schema"].clone();
+        close(&mut schema);
+        let validator = compile(&json!({ "allOf": [schema], "components": self.components }));
+        let faults: Vec<String> =
+            validator.iter_errors(&answer.json()).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert_eq!(faults, [""; 0], "{method} {route}: {text}");
+    }
+
+    async fn send(&mut self, request: RequestBuilder, method: &Method, route: &'static str) -> Answer {
+        let answer = answer(request).await;
+        assert!(answer.status.is_success(), "{method} {route}: {}", answer.text);
+        self.check(method, route, &answer);
+        self.seen.insert((method.clone(), route));
+        answer
+    }
+
+    /// Calls a route with the admin key, and the body if there is one.
+    async fn call(&mut self, method: &str, route: &'static str, id: &str, body: Value) -> Value {
+        let method: Method = method.parse().unwrap();
+        let mut request = self.bundle.request(method.clone(), &route.replace("{id}", id));
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = self.send(request, &method, route).await;
+        if answer.text.is_empty() { Value::Null } else { answer.json() }
+    }
+}
+
+#[tokio::test]
+async fn what_the_routes_answer_is_what_the_document_says() {
+    let (botstar, url) = BotStar::start().await;
+    botstar.says(200, &[], r#"[{"id":"b-1","name":"Shop"}]"#);
+    let bundle = Bundle::start_with(&[("BOTSTAR_API_URL", &url)]).await;
+    let mut walker = Walker::new(&bundle).await;
+    let none = Value::Null;
+    for route in ["/v1/health", "/v1/modules"] {
+        walker.call("GET", route, "", none.clone()).await;
+    }
+    // The document itself has no schema in it.
+    walker.seen.insert((Method::GET, "/v1/openapi.json"));
+    walker.call("POST", "/v1/keys", "", json!({ "name": "x", "scope": "read" })).await;
+    let new = json!({ "platform": "botstar", "name": "x", "credentials": { "api_token": "0123456789abcdef" } });
+    let connection = string(&walker.call("POST", "/v1/connections", "", new).await["id"]);
+    walker.call("GET", "/v1/connections/{id}", &connection, none.clone()).await;
+    walker.call("PATCH", "/v1/connections/{id}", &connection, json!({ "name": "y" })).await;
+    walker.call("POST", "/v1/connections/{id}/test", &connection, none.clone()).await;
+    let mut hooks = Vec::new();
+    for (_, module) in registry::modules() {
+        let settings = json!({ "mapping": { "subscriber.attributes.plan": "/user/plan" }, "dedupe_seconds": 60 });
+        let new =
+            json!({ "trigger": module.trigger.name, "name": "x", "connection": connection, "settings": settings });
+        let made = walker.call("POST", "/v1/hooks", "", new).await;
+        let (hook, url) = (string(&made["id"]), string(&made["url"]));
+        walker.call("POST", "/v1/hooks/{id}/sample", &hook, none.clone()).await;
+        let route =
+            routes().into_iter().find(|(_, route)| *route == format!("{}/{{token}}", module.trigger.path)).unwrap();
+        for body in [module.sample, "[]", "{\"user\":{\"id\":7,\"x\":{}}}"] {
+            walker.send(bundle.http.post(&url).body(body), &route.0, route.1).await;
+        }
+        walker.check(&route.0, route.1, &bundle.send(&url, "broken").await);
+        walker.call("GET", "/v1/hooks/{id}", &hook, none.clone()).await;
+        walker.call("PATCH", "/v1/hooks/{id}", &hook, json!({ "enabled": false })).await;
+        walker.send(bundle.http.post(&url).body(module.sample), &route.0, route.1).await;
+        walker.call("POST", "/v1/hooks/{id}/rotate", &hook, json!({ "grace_seconds": 60 })).await;
+        walker.call("POST", "/v1/hooks/{id}/remap", &hook, none.clone()).await;
+        walker.call("GET", "/v1/hooks/{id}/rejected", &hook, none.clone()).await;
+        hooks.push(hook);
+    }
+    // The body that is an empty list is an event of each hook, without a person.
+    bundle.until_count("/v1/subscribers", 2).await;
+    let mut ids = std::collections::BTreeMap::new();
+    for (list, one, count) in [
+        ("/v1/checkpoint-records", "/v1/checkpoint-records/{id}", 1),
+        ("/v1/takeovers", "/v1/takeovers/{id}", 3),
+        ("/v1/subscribers", "/v1/subscribers/{id}", 2),
+        ("/v1/events", "/v1/events/{id}", 12),
+    ] {
+        bundle.until_count(list, count).await;
+        let page = walker.call("GET", list, "", none.clone()).await;
+        for item in page["items"].as_array().unwrap() {
+            walker.call("GET", one, item["id"].as_str().unwrap(), none.clone()).await;
+            ids.insert(list, string(&item["id"]));
+        }
+    }
+    walker.call("PATCH", "/v1/takeovers/{id}", &ids["/v1/takeovers"], json!({ "state": "claimed" })).await;
+    walker.call("DELETE", "/v1/subscribers/{id}", &ids["/v1/subscribers"], none.clone()).await;
+    walker.call("GET", "/v1/events", "", none.clone()).await;
+    for list in ["/v1/connections", "/v1/hooks", "/v1/keys"] {
+        walker.call("GET", list, "", none.clone()).await;
+    }
+    for hook in hooks {
+        walker.call("DELETE", "/v1/hooks/{id}", &hook, none.clone()).await;
+    }
+    walker.call("DELETE", "/v1/connections/{id}", &connection, none.clone()).await;
+    let (key, _) = make_key(&bundle, "act").await;
+    walker.call("DELETE", "/v1/keys/{id}", &key, none).await;
+    assert_eq!(walker.seen, routes(), "every route was called");
+
+    for (method, route) in routes() {
+        let url = format!("{}{route}?unknown=1", bundle.local.url);
+        for request in [
+            bundle.http.request(method.clone(), &url),
+            bundle.http.request(method.clone(), &url).bearer_auth(&bundle.local.admin_key.secret).body("{"),
+        ] {
+            let refused = answer(request).await;
+            if !refused.status.is_success() {
+                walker.check(&method, route, &refused);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_sample_becomes_an_event_that_its_module_states() {
+    let bundle = Bundle::start().await;
+    let catalogue = bundle.get("/v1/modules", 200).await;
+    assert_eq!(catalogue["next"], Value::Null);
+    let platforms = catalogue["items"].as_array().unwrap();
+    let modules: Vec<&Value> = platforms.iter().flat_map(|platform| platform["modules"].as_array().unwrap()).collect();
+    assert_eq!(modules.len(), registry::modules().count());
+    for platform in platforms {
+        let credentials = compile(&platform["credentials"]);
+        assert!(credentials.is_valid(&json!({ "api_token": "x" })) && !credentials.is_valid(&json!({ "other": "x" })));
+    }
+    for module in modules {
+        let hook = bundle.hook(module["name"].as_str().unwrap()).await;
+        let settings = bundle.get(&format!("/v1/hooks/{}", hook.id), 200).await["settings"].clone();
+        let input = compile(&module["input"]);
+        assert!(input.is_valid(&settings) && !input.is_valid(&json!({ "other": 1 })), "{module}");
+        let output = compile(&module["output"]);
+        let event = bundle.accept(&hook, &module["sample"]).await;
+        let mut event = bundle.get(&format!("/v1/events/{event}"), 200).await;
+        let faults: Vec<String> = output.iter_errors(&event).map(|error| error.to_string()).collect();
+        assert_eq!(faults, [""; 0], "{event}");
+        assert_eq!((&event["type"], &event["data"]["unmapped"]), (&module["event_type"], &json!([])));
+        event["type"] = json!("another.type");
+        assert!(!output.is_valid(&event), "the schema is of this type alone");
+        // A body in which nothing is found is an event of the module, too.
+        let empty = bundle.accept(&hook, &json!({})).await;
+        assert!(output.is_valid(&bundle.get(&format!("/v1/events/{empty}"), 200).await), "{module}");
+    }
+}
