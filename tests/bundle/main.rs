@@ -18,6 +18,7 @@ mod openapi;
 mod process;
 mod readme;
 mod remap;
+mod secrets;
 mod stage;
 mod statements;
 mod template;
