@@ -11,7 +11,6 @@ fn scope(method: &Method, path: &str) -> Option<usize> {
     match path {
         "/v1/openapi.json" | "/v1/health" => None,
         _ if path.starts_with("/hooks/") => None,
-        _ if path.starts_with("/v1/keys") => Some(2),
         _ if method == Method::GET => Some(0),
         _ => Some(2),
     }

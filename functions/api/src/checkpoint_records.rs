@@ -8,7 +8,7 @@ use models::{
     records::{RecordKind, StoredCheckpointRecord},
 };
 use runtime::{
-    App, Call, Function, Problem, Query, Reply, Route,
+    App, Body, Call, Function, Problem, Query, Reply, Route,
     store::{Item, StoreError, from_item, list::END},
 };
 use schemars::schema_for;
@@ -30,7 +30,7 @@ pub static FUNCTION: Function = Function {
                 LIMIT,
                 CURSOR,
             ],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(CheckpointRecord)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
@@ -40,7 +40,7 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "Get a checkpoint record",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(CheckpointRecord))),
             handler: |app, call| Box::pin(get(app, call)),
         },

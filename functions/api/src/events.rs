@@ -4,7 +4,7 @@ use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
 use models::{Envelope, EventId, HookId, StoredEvent, event::EventKey};
 use runtime::{
-    App, Call, Function, Problem, Query, Reply, Route,
+    App, Body, Call, Function, Problem, Query, Reply, Route,
     store::{Item, StoreError, from_item},
 };
 use schemars::schema_for;
@@ -26,7 +26,7 @@ pub static FUNCTION: Function = Function {
                 LIMIT,
                 CURSOR,
             ],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(Envelope)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
@@ -36,7 +36,7 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "Get an event",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Envelope))),
             handler: |app, call| Box::pin(get(app, call)),
         },

@@ -1,10 +1,10 @@
 //! API keys: made, listed, deleted. A key is shown once, when it is made.
 
-use crate::{ADMIN, CURSOR, LIMIT};
+use crate::{ADMIN, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
 use models::{KeyId, Timestamp};
 use runtime::{
-    App, Call, Function, Problem, Reply, Route,
+    App, Body, Call, Function, Problem, Reply, Route,
     auth::{Scope, fingerprint},
     clock::random,
     input,
@@ -22,17 +22,17 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Make a key",
             query: &[],
-            body: Some(new_schema),
+            body: Body::Required(new_schema),
             success: (StatusCode::CREATED, Some(made_schema)),
             handler: |app, call| Box::pin(create(app, call)),
         },
         Route {
             method: Method::GET,
             path: "/v1/keys",
-            access: ADMIN,
+            access: READ,
             summary: "List the keys",
             query: &[LIMIT, CURSOR],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(KeyView)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
@@ -42,7 +42,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Delete a key",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
             handler: |app, call| Box::pin(delete(app, call)),
         },

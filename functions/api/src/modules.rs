@@ -3,7 +3,7 @@
 use crate::{READ, openapi};
 use http::{Method, StatusCode};
 use registry::PLATFORMS;
-use runtime::{Access, App, Call, Function, Problem, Reply, Route};
+use runtime::{Access, App, Body, Call, Function, Problem, Reply, Route};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the platforms with their modules",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(PlatformView)))),
             handler: |app, call| Box::pin(catalogue(app, call)),
         },
@@ -27,7 +27,7 @@ pub static FUNCTION: Function = Function {
             access: Access::Public,
             summary: "Get this document",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, None),
             handler: |app, call| Box::pin(document(app, call)),
         },
@@ -37,7 +37,7 @@ pub static FUNCTION: Function = Function {
             access: Access::Public,
             summary: "Ask whether it is up, and in which version",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Health))),
             handler: |_, _| Box::pin(health()),
         },

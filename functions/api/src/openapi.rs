@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, made of the routes' and modules' statements.
 
-use runtime::{Access, Code, Route, auth::Scope};
+use runtime::{Access, Body, Code, Route, auth::Scope};
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
@@ -50,9 +50,10 @@ fn operation(function: &str, route: &Route, components: &mut Map<String, Value>)
     if let Access::Key(scope) = route.access {
         operation["description"] = Value::String(format!("Takes a key of scope {}.", scope_name(scope)));
     }
-    if let Some(schema) = route.body {
+    if let Some((required, schema)) = body(route.body) {
         let schema = inline(schema(), components);
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        operation["requestBody"] =
+            json!({ "required": required, "content": { "application/json": { "schema": schema } } });
     }
     if route.path.starts_with("/hooks/") {
         let any = json!({ "schema": {} });
@@ -60,6 +61,14 @@ fn operation(function: &str, route: &Route, components: &mut Map<String, Value>)
         operation["requestBody"] = json!({ "description": "Whatever the platform sends.", "content": content });
     }
     operation
+}
+
+fn body(body: Body) -> Option<(bool, fn() -> Schema)> {
+    match body {
+        Body::None => None,
+        Body::Optional(schema) => Some((false, schema)),
+        Body::Required(schema) => Some((true, schema)),
+    }
 }
 
 fn scope_name(scope: Scope) -> String {

@@ -7,7 +7,7 @@ use models::{
     records::{RecordKind, StoredTakeover},
 };
 use runtime::{
-    App, Call, Function, Problem, Query, Reply, Route, input,
+    App, Body, Call, Function, Problem, Query, Reply, Route, input,
     store::{Item, StoreError, from_item, list::END},
 };
 use schemars::{JsonSchema, schema_for};
@@ -27,7 +27,7 @@ pub static FUNCTION: Function = Function {
                 LIMIT,
                 CURSOR,
             ],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(Takeover)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
@@ -37,7 +37,7 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "Get a request for a human operator",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Takeover))),
             handler: |app, call| Box::pin(get(app, call)),
         },
@@ -47,7 +47,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Claim, close or reopen a request for a human operator",
             query: &[],
-            body: Some(|| schema_for!(TakeoverChange)),
+            body: Body::Required(|| schema_for!(TakeoverChange)),
             success: (StatusCode::OK, Some(|| schema_for!(Takeover))),
             handler: |app, call| Box::pin(change(app, call)),
         },

@@ -7,7 +7,7 @@ use crate::person::PERSON;
 use http::{Method, StatusCode};
 use models::{Field, Module, Trigger};
 use runtime::{
-    Access, Function, Route,
+    Access, Body, Function, Route,
     receive::{receipt_schema, receive},
 };
 use schemars::Schema;
@@ -59,14 +59,14 @@ pub static FUNCTION: Function = Function {
         access: Access::Public,
         summary: MODULE.label,
         query: &[],
-        body: None,
+        body: Body::None,
         success: (StatusCode::OK, Some(receipt_schema)),
         handler: |app, call| Box::pin(receive(app, &TRIGGER, call)),
     }],
 };
 
 fn output() -> Schema {
-    models::event::schema(
+    models::envelope::schema(
         TRIGGER.event_type,
         json!({
             "checkpoint": {

@@ -1,6 +1,7 @@
 //! The words of Switchboard as types: ids, events, records, mappings and the statements of modules. No I/O, no clock.
 
 pub mod body;
+pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod mapping;
@@ -9,7 +10,8 @@ pub mod records;
 pub mod subscriber;
 pub mod time;
 
-pub use event::{Envelope, StoredEvent};
+pub use envelope::Envelope;
+pub use event::StoredEvent;
 pub use ids::{ConnectionId, EventId, HookId, KeyId, RecordId, RejectedId, SubscriberId, TakeoverId};
 pub use mapping::{Field, Mapping, Reading};
 pub use module::{Module, Trigger};

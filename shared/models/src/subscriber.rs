@@ -46,6 +46,9 @@ pub struct Subscriber {
 const TEXTS: [&str; 9] =
     ["name", "first_name", "last_name", "email", "phone", "channel", "locale", "timezone", "picture"];
 
+/// A longer text is no name, address or tag of a person. The event keeps it.
+const MAX_TEXT_BYTES: usize = 4096;
+
 /// What one event tells of a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Person {
@@ -61,17 +64,20 @@ pub struct Person {
 
 impl Person {
     pub fn read(id: SubscriberId, stored: &StoredEvent, reading: &Reading, body: &Value) -> Self {
-        let text = |field: &str| reading.text(&format!("subscriber.{field}"), body);
+        let text = |field: &str| {
+            reading.text(&format!("subscriber.{field}"), body).filter(|text| text.len() <= MAX_TEXT_BYTES)
+        };
         let mut tags = BTreeSet::new();
         if let Some(Value::Array(items)) = reading.get("subscriber.tags", body) {
             tags.extend(items.iter().filter_map(|item| item.as_str().map(str::to_owned)));
         }
         tags.extend(reading.text("tag", body));
+        tags.retain(|tag: &String| tag.len() <= MAX_TEXT_BYTES);
         Self {
             id,
             platform: stored.platform.clone(),
             connection: stored.connection.clone(),
-            platform_id: text("id").unwrap_or_default(),
+            platform_id: reading.text("subscriber.id", body).unwrap_or_default(),
             texts: TEXTS.iter().filter_map(|field| Some(((*field).to_owned(), text(field)?))).collect(),
             tags,
             attributes: reading.attributes(body),
@@ -122,6 +128,17 @@ fn tell<T>(slot: &mut Option<Told<T>>, value: T, by: &Stamp) {
     if slot.as_ref().is_none_or(|told| told.by <= *by) {
         *slot = Some(Told { value, by: by.clone() });
     }
+}
+
+fn stamp<T>(told: &Option<Told<T>>) -> Option<Stamp> {
+    told.as_ref().map(|told| told.by.clone())
+}
+
+/// What a profile can do without.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Attribute,
+    Tag,
 }
 
 /// All that is known of a person, each field with its origin.
@@ -198,30 +215,33 @@ impl Profile {
     }
 
     /// The profile as JSON, small enough to be stored: a person of more than that loses the platform's own object
-    /// first, then the attributes told longest ago. The events keep them all.
+    /// first, then the attributes and tags told longest ago. The events keep them all.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         let text = serde_json::to_string(self)?;
         if text.len() <= MAX_PROFILE_BYTES {
             return Ok(text);
         }
         let mut profile = Self { platform_user: None, ..self.clone() };
-        let mut size = serde_json::to_string(&profile)?.len();
-        let mut by_age: Vec<_> = profile
-            .attributes
-            .iter()
-            .map(|(name, told)| {
-                Ok((told.as_ref().map(|told| told.by.clone()), name.clone(), serde_json::to_string(told)?.len()))
-            })
-            .collect::<Result<_, serde_json::Error>>()?;
-        by_age.sort();
-        for (_, name, bytes) in by_age {
-            if size <= MAX_PROFILE_BYTES {
+        let mut excess = serde_json::to_string(&profile)?.len().saturating_sub(MAX_PROFILE_BYTES);
+        for (_, part, name) in profile.oldest_first() {
+            if excess == 0 {
                 break;
             }
-            size = size.saturating_sub(bytes + name.len());
-            profile.attributes.remove(&name);
+            let bytes = match part {
+                Part::Attribute => serde_json::to_string(&profile.attributes.remove(&name))?.len(),
+                Part::Tag => serde_json::to_string(&profile.tags.remove(&name))?.len(),
+            };
+            excess = excess.saturating_sub(bytes + name.len());
         }
         serde_json::to_string(&profile)
+    }
+
+    fn oldest_first(&self) -> Vec<(Option<Stamp>, Part, String)> {
+        let attributes = self.attributes.iter().map(|(name, told)| (stamp(told), Part::Attribute, name.clone()));
+        let tags = self.tags.iter().map(|(name, told)| (stamp(told), Part::Tag, name.clone()));
+        let mut parts: Vec<_> = attributes.chain(tags).collect();
+        parts.sort();
+        parts
     }
 
     pub fn into_subscriber(mut self, id: SubscriberId) -> Subscriber {

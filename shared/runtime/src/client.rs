@@ -102,7 +102,7 @@ impl Answer {
 mod tests {
     use super::*;
     use std::{
-        io::Write as _,
+        io::{Read as _, Write as _},
         net::{TcpListener, TcpStream},
     };
 
@@ -116,16 +116,19 @@ mod tests {
         let client = HttpClient::within(Duration::from_millis(50)).unwrap();
         // Connected to by the system alone, and never read.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        assert_eq!(get(&client, &silent).await.code, Code::PlatformTimeout);
+        let problem = get(&client, &silent).await;
+        assert_eq!(problem.code, Code::PlatformTimeout, "{}", problem.causes());
 
         let halting = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = halting.try_clone().unwrap();
         let halted = std::thread::spawn(move || -> TcpStream {
             let (mut stream, _) = server.accept().unwrap();
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").unwrap();
             stream
         });
-        assert_eq!(get(&client, &halting).await.code, Code::PlatformTimeout);
+        let problem = get(&client, &halting).await;
+        assert_eq!(problem.code, Code::PlatformTimeout, "{}", problem.causes());
         drop(halted.join().unwrap());
     }
 

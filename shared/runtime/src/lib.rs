@@ -19,6 +19,6 @@ pub mod seal;
 pub mod store;
 
 pub use app::App;
-pub use function::{Access, Call, Function, Query, Reply, Route};
+pub use function::{Access, Body, Call, Function, Query, Reply, Route};
 pub use platform::Platform;
 pub use problem::{Code, Fault, Problem};

@@ -12,7 +12,7 @@ use crate::{ADMIN, CURSOR, LIMIT, READ};
 use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::HookId;
-use runtime::{App, Call, Function, Problem, Reply, Route, auth::Scope, store::hooks::Hook};
+use runtime::{App, Body, Call, Function, Problem, Reply, Route, auth::Scope, store::hooks::Hook};
 use schemars::{Schema, schema_for};
 use view::HookView;
 
@@ -25,7 +25,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Make a hook",
             query: &[],
-            body: Some(|| schema_for!(create::NewHook)),
+            body: Body::Required(|| schema_for!(create::NewHook)),
             success: (StatusCode::CREATED, Some(view_schema)),
             handler: |app, call| Box::pin(create::create(app, call)),
         },
@@ -35,7 +35,7 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the hooks",
             query: &[LIMIT, CURSOR],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(view_schema()))),
             handler: |app, call| Box::pin(list(app, call)),
         },
@@ -45,7 +45,7 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "Get a hook",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(view_schema)),
             handler: |app, call| Box::pin(get(app, call)),
         },
@@ -55,7 +55,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Rename a hook, enable or disable it, change its settings",
             query: &[],
-            body: Some(|| schema_for!(change::HookChange)),
+            body: Body::Required(|| schema_for!(change::HookChange)),
             success: (StatusCode::OK, Some(view_schema)),
             handler: |app, call| Box::pin(change::change(app, call)),
         },
@@ -65,7 +65,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Delete a hook; its events stay",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
             handler: |app, call| Box::pin(change::delete(app, call)),
         },
@@ -75,7 +75,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Give a hook a new URL; the old one works on for a while",
             query: &[],
-            body: Some(|| schema_for!(rotate::Rotation)),
+            body: Body::Optional(|| schema_for!(rotate::Rotation)),
             success: (StatusCode::OK, Some(view_schema)),
             handler: |app, call| Box::pin(rotate::rotate(app, call)),
         },
@@ -85,7 +85,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Read a hook's kept events anew, by its mapping as it is now",
             query: &[CURSOR],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(remap::Remapped))),
             handler: |app, call| Box::pin(remap::remap(app, call)),
         },
@@ -95,7 +95,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Send a sample body to a hook's own URL",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(sample::Sent))),
             handler: |app, call| Box::pin(sample::send(app, call)),
         },
@@ -105,7 +105,7 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the calls that a hook could not take",
             query: &[LIMIT, CURSOR],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(rejected::Rejected)))),
             handler: |app, call| Box::pin(rejected::list(app, call)),
         },

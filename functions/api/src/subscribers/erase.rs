@@ -5,7 +5,10 @@
 
 use super::profile;
 use futures::future::try_join_all;
-use models::{ConnectionId, StoredEvent, SubscriberId, Timestamp, body, records::StoredSubscriber};
+use models::{
+    ConnectionId, EventId, RecordId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body, ids::lower_bound,
+    records::StoredSubscriber,
+};
 use runtime::{
     App, Call, Code, Problem, Reply,
     store::{
@@ -28,6 +31,8 @@ const ATTEMPTS: usize = 20;
 #[derive(Serialize, Deserialize)]
 struct Wanted {
     connection: ConnectionId,
+    /// What came later is the person's anew.
+    until: Timestamp,
     /// Texts that tell the person in the body of a rejected call.
     identifiers: Vec<String>,
 }
@@ -37,8 +42,13 @@ pub async fn erase(app: &App, call: Call) -> Result<Reply, Problem> {
     let deadline = Instant::now() + TIME;
     let wanted = bury(app, &id, call.now).await?;
     let store = &app.store;
-    each(app, store.events_of(&id), deadline, |entries| scrub_events(app, entries)).await?;
-    each(app, store.all_records_of(&id), deadline, |entries| remove_records(app, entries)).await?;
+    let end = |prefix: &str| lower_bound(prefix, Timestamp::from_millis(wanted.until.millis() + 1));
+    let events = store.events_of(&id, end(EventId::PREFIX));
+    each(app, events, deadline, |entries| scrub_events(app, entries)).await?;
+    for prefix in [RecordId::PREFIX, TakeoverId::PREFIX] {
+        let records = store.records_of(&id, prefix.to_owned(), end(prefix));
+        each(app, records, deadline, |entries| remove_records(app, entries)).await?;
+    }
     let rejected = store.rejected(&wanted.connection, None);
     each(app, rejected, deadline, |entries| scrub_rejected(app, entries, &wanted)).await?;
     finish(app, &id).await?;
@@ -58,14 +68,15 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
             (Some(profile), begun) => {
                 let mut identifiers = begun.map(|begun| begun.identifiers).unwrap_or_default();
                 identifiers.extend(profile.identifiers());
-                Wanted { connection: profile.connection, identifiers }
+                // A clock elsewhere may be ahead of this one.
+                Wanted { connection: profile.connection, until: now.max(profile.last_seen), identifiers }
             }
         };
         let tombstone = StoredSubscriber {
             place: None,
             version: stored.version + 1,
             profile: None,
-            erased_at: Some(now),
+            erased_at: Some(wanted.until),
             erasing: Some(serde_json::to_string(&wanted).map_err(Problem::internal)?),
         };
         match app.store.write_subscriber(id, &tombstone).await {

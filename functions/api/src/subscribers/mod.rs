@@ -10,7 +10,7 @@ use models::{
     subscriber::Profile,
 };
 use runtime::{
-    App, Call, Function, Problem, Query, Reply, Route,
+    App, Body, Call, Function, Problem, Query, Reply, Route,
     store::{
         Item, StoreError, from_item,
         list::{END, Entry},
@@ -34,7 +34,7 @@ pub static FUNCTION: Function = Function {
                 LIMIT,
                 CURSOR,
             ],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(Subscriber)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
@@ -44,7 +44,7 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "Get a subscriber",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Subscriber))),
             handler: |app, call| Box::pin(get(app, call)),
         },
@@ -54,7 +54,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Erase a person: the record, checkpoint records and takeovers, and personal data in kept events",
             query: &[],
-            body: None,
+            body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
             handler: |app, call| Box::pin(erase::erase(app, call)),
         },

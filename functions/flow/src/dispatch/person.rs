@@ -10,7 +10,7 @@ use models::{
 use runtime::{
     App,
     clock::random,
-    store::{StoreError, from_item},
+    store::{StoreError, from_item, list::END},
 };
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub async fn take_back(app: &App, change: &Change, event: &OpenEvent<'_>) -> Res
 
 /// Folds a person's other events again; how many of them tell anything.
 async fn fold_again(app: &App, id: &SubscriberId, but: &EventId, profile: &mut Profile) -> Result<usize, StoreError> {
-    let listing = app.store.events_of(id);
+    let listing = app.store.events_of(id, END.to_owned());
     let table = listing.table;
     let mut entries = app.store.entries(listing, 50).await?;
     let (mut batch, mut count) = (Vec::new(), 0);

@@ -1,4 +1,5 @@
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -15,9 +16,13 @@ const ACKNOWLEDGED: &str = "acknowledged ";
 
 #[tokio::test]
 async fn an_acknowledged_write_and_its_record_survive_kill_9() {
+    // The child that is killed is this test, started with the variable.
+    if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
+        return write_until_killed(PathBuf::from(directory)).await;
+    }
     let directory = TempDir::new().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "durability::write_until_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "durability::an_acknowledged_write_and_its_record_survive_kill_9", "--nocapture"])
         .env(DIRECTORY_VARIABLE, directory.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -41,14 +46,12 @@ async fn an_acknowledged_write_and_its_record_survive_kill_9() {
     assert!(records.len() > last, "{} records of {last} events", records.len());
 }
 
-#[tokio::test]
-#[ignore = "run, and killed, by an_acknowledged_write_and_its_record_survive_kill_9"]
-async fn write_until_killed() {
-    let directory = std::env::var_os(DIRECTORY_VARIABLE).unwrap();
-    let (_database, client) = open(Location::Directory(directory.into()));
+#[expect(clippy::print_stdout, reason = "the parent reads it")]
+async fn write_until_killed(directory: PathBuf) {
+    let (_database, client) = open(Location::Directory(directory));
     for number in 0.. {
         put(&client, number).await;
-        writeln!(std::io::stdout(), "\n{ACKNOWLEDGED}{number}").unwrap();
+        println!("\n{ACKNOWLEDGED}{number}");
     }
 }
 

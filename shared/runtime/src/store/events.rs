@@ -159,14 +159,14 @@ impl Store {
         }
     }
 
-    /// Every event of a person.
-    pub fn events_of(&self, subscriber: &SubscriberId) -> Listing<'_> {
+    /// A person's events, up to a sort key.
+    pub fn events_of(&self, subscriber: &SubscriberId, until: String) -> Listing<'_> {
         Listing {
             table: &self.tables.events,
             index: BY_PERSON,
             shards: (0..SHARDS).map(|shard| person_key(subscriber, shard)).collect(),
             from: EventId::PREFIX.to_owned(),
-            until: END.to_owned(),
+            until,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreError, from_item,
-    list::{END, Listing},
+    list::Listing,
     number,
     tables::{BY_PERSON, BY_TIME},
     text, to_item,
@@ -122,11 +122,6 @@ impl Store {
     pub fn records_of(&self, subscriber: &SubscriberId, from: String, until: String) -> Listing<'_> {
         let shards = (0..SHARDS).map(|shard| person_key(subscriber, shard)).collect();
         Listing { table: &self.tables.records, index: BY_PERSON, shards, from, until }
-    }
-
-    /// All checkpoint records and takeovers of a person.
-    pub fn all_records_of(&self, subscriber: &SubscriberId) -> Listing<'_> {
-        self.records_of(subscriber, "!".to_owned(), END.to_owned())
     }
 }
 
