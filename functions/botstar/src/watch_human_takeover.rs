@@ -4,12 +4,8 @@
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
-use http::{Method, StatusCode};
 use models::{Field, Module, Trigger};
-use runtime::{
-    Access, Body, Function, Route,
-    receive::{receipt_schema, receive},
-};
+use runtime::{Function, receive};
 use schemars::Schema;
 use serde_json::json;
 
@@ -40,16 +36,9 @@ pub const MODULE: Module = Module {
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-human-takeover",
-    routes: &[Route {
-        method: Method::POST,
-        path: "/hooks/botstar/human-takeover/{token}",
-        access: Access::Public,
-        summary: MODULE.label,
-        query: &[],
-        body: Body::None,
-        success: (StatusCode::OK, Some(receipt_schema)),
-        handler: |app, call| Box::pin(receive(app, &TRIGGER, call)),
-    }],
+    routes: &[receive::route("/hooks/botstar/human-takeover/{token}", MODULE.label, |app, call| {
+        Box::pin(receive::receive(app, &TRIGGER, call))
+    })],
 };
 
 fn output() -> Schema {

@@ -204,7 +204,7 @@ impl OpenEvent<'_> {
     }
 
     pub fn envelope(&self) -> Result<Envelope, Malformed> {
-        let subscriber = self.person().map(|person| person.into_subscriber());
+        let subscriber = self.person().map(|person| person.into_subscriber(&self.key.id));
         Ok(Envelope {
             id: self.key.id.clone(),
             source: format!("/hooks/{}", self.key.hook),

@@ -85,29 +85,11 @@ impl Person {
         }
     }
 
-    pub fn into_subscriber(self) -> Subscriber {
-        let mut texts = self.texts;
-        let mut text = |field: &str| texts.remove(field);
-        Subscriber {
-            name: text("name"),
-            first_name: text("first_name"),
-            last_name: text("last_name"),
-            email: text("email"),
-            phone: text("phone"),
-            channel: text("channel"),
-            locale: text("locale"),
-            timezone: text("timezone"),
-            picture: text("picture"),
-            id: self.id,
-            platform: self.platform,
-            connection: self.connection,
-            platform_id: self.platform_id,
-            tags: self.tags,
-            attributes: self.attributes,
-            platform_user: self.platform_user,
-            first_seen: None,
-            last_seen: None,
-        }
+    /// The person as one event tells, so without when it was seen.
+    pub fn into_subscriber(self, event: &EventId) -> Subscriber {
+        let mut profile = Profile::new(&self, event.time());
+        profile.fold(&self, event, 0);
+        Subscriber { first_seen: None, last_seen: None, ..profile.into_subscriber(self.id) }
     }
 }
 

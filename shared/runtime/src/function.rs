@@ -29,6 +29,8 @@ pub enum Access {
 
 pub type Handling<'a> = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send + 'a>>;
 
+pub type Handler = for<'a> fn(&'a App, Call) -> Handling<'a>;
+
 /// One method on one path.
 #[derive(Debug)]
 pub struct Route {
@@ -41,7 +43,7 @@ pub struct Route {
     pub body: Body,
     /// The status of success, and what is then answered.
     pub success: (StatusCode, Option<fn() -> Schema>),
-    pub handler: for<'a> fn(&'a App, Call) -> Handling<'a>,
+    pub handler: Handler,
 }
 
 /// What a route takes as its body, by JSON Schema.

@@ -1,14 +1,15 @@
 //! Receiving a platform's webhook: one conditional write, and only then 200.
 
 use crate::{
-    App, Call, Code, Problem, Reply,
+    Access, App, Body, Call, Code, Problem, Reply, Route,
     clock::random,
+    function::Handler,
     store::{
         events::{RejectedCall, Taken, rejected_key},
         hooks::Hook,
     },
 };
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use models::{HookId, RejectedId, StoredEvent, Trigger, body, event::Accepted, ids::ContentKey, mapping};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
@@ -26,8 +27,22 @@ struct Receipt<'a> {
     event: Option<&'a str>,
 }
 
-pub fn receipt_schema() -> Schema {
+fn receipt_schema() -> Schema {
     schema_for!(Receipt)
+}
+
+/// The route of a trigger's webhook.
+pub const fn route(path: &'static str, label: &'static str, handler: Handler) -> Route {
+    Route {
+        method: Method::POST,
+        path,
+        access: Access::Public,
+        summary: label,
+        query: &[],
+        body: Body::None,
+        success: (StatusCode::OK, Some(receipt_schema)),
+        handler,
+    }
 }
 
 /// Takes a call of a trigger's webhook.
