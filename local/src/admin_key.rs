@@ -22,16 +22,21 @@ pub struct AdminKey {
 }
 
 impl AdminKey {
-    /// Finds or makes the key, and sees that the store knows it, and no earlier one in its place.
+    /// Finds or makes the key, and sees that the store knows it, and no earlier one in its place. A kept key that the
+    /// store does not know any more was deleted: it stays so, and another one is made.
     pub(crate) async fn prepare(app: &App, options: &Options, folder: &Path) -> Result<Self, Failure> {
+        let id = KeyId::new(Timestamp::from_millis(0), [0; 10]);
+        let earlier = app.store.find::<Key>(id.as_str()).await?;
         let key = match (&options.admin_key, &options.data_dir) {
             (Some(given), _) => Self { secret: given.clone(), is_new: false },
-            (None, Some(_)) => Self::kept_in(folder)?,
+            (None, Some(_)) => match kept_in(folder)?.filter(|_| earlier.is_some()) {
+                Some(secret) => Self { secret, is_new: false },
+                None => Self::made_in(folder)?,
+            },
             (None, None) => Self { secret: new_secret()?, is_new: true },
         };
-        let id = KeyId::new(Timestamp::from_millis(0), [0; 10]);
         let stored = Key {
-            id: id.clone(),
+            id,
             v: 1,
             version: 1,
             name: "the first key".to_owned(),
@@ -39,7 +44,6 @@ impl AdminKey {
             sha256: fingerprint(&key.secret),
             created_at: app.now(),
         };
-        let earlier = app.store.find::<Key>(id.as_str()).await?;
         if earlier.as_ref().is_none_or(|earlier| earlier.sha256 != stored.sha256) {
             if let Some(earlier) = earlier {
                 app.store.remove_key(&earlier).await?;
@@ -61,21 +65,33 @@ impl AdminKey {
         }
     }
 
-    fn kept_in(folder: &Path) -> Result<Self, Failure> {
+    fn made_in(folder: &Path) -> Result<Self, Failure> {
         let path = admin_key_file(folder);
-        match fs::read_to_string(&path) {
-            Ok(text) if !text.trim().is_empty() => return Ok(Self { secret: text.trim().to_owned(), is_new: false }),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(format!("cannot read {}: {error}", path.display()).into());
-            }
-            _ => {}
-        }
         let secret = new_secret()?;
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         writeln!(file, "{secret}")?;
         file.sync_all()?;
         Ok(Self { secret, is_new: true })
     }
+}
+
+/// The key that is kept in a folder.
+fn kept_in(folder: &Path) -> Result<Option<String>, Failure> {
+    let path = admin_key_file(folder);
+    match fs::read_to_string(&path) {
+        Ok(text) if is_key(text.trim()) => Ok(Some(text.trim().to_owned())),
+        Ok(text) if text.trim().is_empty() => Ok(None),
+        Ok(_) => Err(format!("{} holds no key; remove it, and another one is made", path.display()).into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display()).into()),
+    }
+}
+
+const LEAST_CHARACTERS: usize = 32;
+
+/// Whether a text can be a key: long enough, and fit for a header.
+pub fn is_key(text: &str) -> bool {
+    text.len() >= LEAST_CHARACTERS && text.chars().all(|c| c.is_ascii_graphic())
 }
 
 fn new_secret() -> Result<String, Failure> {

@@ -10,7 +10,14 @@ mod options;
 use background::Background;
 use embedded::{Database, Location};
 use runtime::{App, clock::Clock, config::Config, function::Router, seal::KeyFile};
-use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time};
 
@@ -51,9 +58,9 @@ impl Ground {
                 (Location::Temporary, keeps.path().to_owned(), Some(keeps))
             }
         };
-        let database = Database::open(location)?;
         let sealing_key = folder.join("sealing-key");
-        KeyFile::create(&sealing_key)?;
+        prepare_sealing_key(&folder, &sealing_key)?;
+        let database = Database::open(location)?;
         let config = Config::read(&options.settings(port, &sealing_key))?;
         database::create_tables(&database, &config.tables)?;
         let client = aws_sdk_dynamodb::Client::from_conf(database.sdk_config());
@@ -104,7 +111,20 @@ impl Local {
     }
 }
 
+/// Makes the sealing key, before there is anything that it could have sealed.
+fn prepare_sealing_key(folder: &Path, key: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| format!("cannot use the directory {}: {error}", folder.display()))?;
+    if folder.join(embedded::DATABASE_FILE).exists() && !key.exists() {
+        let text = "is missing, and what the database holds sealed can't be opened without it; put it back";
+        return Err(format!("{} {text}", key.display()).into());
+    }
+    KeyFile::create(key)?;
+    KeyFile::read(key)?;
+    Ok(())
+}
+
 /// Where a folder's admin key is kept.
-fn admin_key_file(folder: &std::path::Path) -> PathBuf {
+fn admin_key_file(folder: &Path) -> PathBuf {
     folder.join("admin-key")
 }

@@ -1,5 +1,6 @@
 //! What `local` is started with: environment variables, the same as on Lambda, with defaults for a laptop.
 
+use crate::admin_key::is_key;
 use runtime::config::{BadSetting, Settings};
 use std::path::{Path, PathBuf};
 
@@ -13,15 +14,11 @@ pub struct Options {
 }
 
 const DEFAULT_PORT: u16 = 9000;
-const LEAST_ADMIN_KEY_CHARACTERS: usize = 32;
 
 impl Options {
     pub fn read(settings: Settings) -> Result<Self, BadSetting> {
         let admin_key = settings.get("ADMIN_KEY").map(str::to_owned);
-        let is_key = |key: &String| {
-            key.chars().count() >= LEAST_ADMIN_KEY_CHARACTERS && key.chars().all(|c| c.is_ascii_graphic())
-        };
-        if admin_key.as_ref().is_some_and(|key| !is_key(key)) {
+        if admin_key.as_deref().is_some_and(|key| !is_key(key)) {
             let fault = "has fewer than 32 characters, or others than visible ASCII".to_owned();
             return Err(BadSetting { name: "ADMIN_KEY".to_owned(), fault });
         }

@@ -92,8 +92,8 @@ async fn every_fault_of_a_body_is_named_at_once() {
             &["/settings/mapping/checkpoint.name", "/settings/mapping/record.fields", "/settings/mapping/tag"],
         ),
         (hooks, settings(json!({ "mapping": { "tag": format!("/{}", "x".repeat(256)) } })), &["/settings/mapping/tag"]),
-        (hooks, settings(json!({ "mapping": { "Subscriber Id": "/id" } })), &["/settings/mapping"]),
-        (hooks, settings(json!({ "mapping": { "subscriber.attributes.\u{0}": "/id" } })), &["/settings/mapping"]),
+        (hooks, settings(json!({ "mapping": { "Subscriber Id": "/id" } })), &["/settings/mapping/Subscriber Id"]),
+        (hooks, settings(json!({ "mapping": { "tag.\u{0}": "/id" } })), &["/settings/mapping/tag.\u{0}"]),
         (hooks, settings(json!({ "mapping": many })), &["/settings/mapping"]),
         (
             &patch,

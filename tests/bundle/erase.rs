@@ -316,3 +316,24 @@ async fn the_running_bundle_erases_too() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn events_that_could_not_be_read_are_searched_for_the_person() {
+    let bundle = Bundle::start().await;
+    let connection = bundle.connection("botstar").await;
+    let known = bundle.hook_on(&connection, "botstar.watch-subscriber", json!({})).await;
+    let mapping = json!({ "mapping": { "subscriber.id": "/nowhere" } });
+    let blind = bundle.hook_on(&connection, "botstar.watch-tag", mapping).await;
+    bundle.accept(&known, &json!({ "user": ava() })).await;
+    let ours = [json!({ "who": "u-ava" }), json!({ "to": ["ava@example.com"] }), json!({ "+41 79 000": 1 })];
+    let others = [json!({ "who": "u-ava-2" }), json!({ "tag": "Ava Chen" }), json!({ "n": 1 })];
+    for body in ours.iter().chain(&others) {
+        bundle.accept(&blind, body).await;
+    }
+    let id = string(&bundle.until_count("/v1/subscribers", 1).await[0]["id"]);
+    bundle.delete(&format!("/v1/subscribers/{id}"), 204).await;
+    let events = bundle.all(&format!("/v1/events?hook={}", blind.id)).await;
+    let kept: Vec<&Value> = events.iter().map(|event| &event["data"]["raw"]).filter(|raw| !raw.is_null()).collect();
+    assert_eq!(kept.len(), others.len());
+    assert!(others.iter().all(|body| kept.contains(&body)), "{kept:?}");
+}

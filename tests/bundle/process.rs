@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tests::{Api, Process};
+use tests::{Api, Process, expect, string};
 
 /// A folder, and in it one that `local` has not made yet.
 fn folder() -> (TempDir, PathBuf) {
@@ -118,13 +118,13 @@ fn what_keeps_it_from_starting_is_one_readable_line() {
     let in_use =
         format!("cannot listen on 127.0.0.1:{port}: Address already in use (os error 98); stop what does, or set PORT");
     for (name, value, fault) in [
-        ("PORT", "x", "PORT invalid digit found in string"),
-        ("PORT", "65536", "PORT number too large to fit in target type"),
+        ("PORT", "x", "PORT: invalid digit found in string"),
+        ("PORT", "65536", "PORT: number too large to fit in target type"),
         ("PORT", port.as_str(), in_use.as_str()),
-        ("ADMIN_KEY", "short", "ADMIN_KEY has fewer than 32 characters, or others than visible ASCII"),
-        ("EVENT_TTL_DAYS", "0", "EVENT_TTL_DAYS is not from 1 to 36500"),
-        ("LOG_FORMAT", "xml", "LOG_FORMAT is neither json nor pretty"),
-        ("PUBLIC_URL", "example.com", "PUBLIC_URL relative URL without a base"),
+        ("ADMIN_KEY", "short", "ADMIN_KEY: has fewer than 32 characters, or others than visible ASCII"),
+        ("EVENT_TTL_DAYS", "0", "EVENT_TTL_DAYS: is not from 1 to 36500"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT: is neither json nor pretty"),
+        ("PUBLIC_URL", "example.com", "PUBLIC_URL: relative URL without a base"),
         ("DATA_DIR", "/dev/null/data", "cannot use the directory /dev/null/data: Not a directory (os error 20)"),
     ] {
         let folder = TempDir::new().unwrap();
@@ -152,6 +152,48 @@ fn what_it_keeps_is_for_its_owner_and_the_admin_key_is_shown_once() {
     let said = process.ended().1;
     assert!(!said.contains(key.trim()), "{said}");
     assert_eq!(fs::read_to_string(data.join("admin-key")).unwrap(), key);
+}
+
+#[tokio::test]
+async fn a_first_key_that_was_deleted_does_not_come_back() {
+    let (_folder, data) = folder();
+    let (process, url) = Process::start(&data);
+    let old = fs::read_to_string(data.join("admin-key")).unwrap();
+    let http = reqwest::Client::new();
+    let request = |method, url: &str, path: &str, key: &str| {
+        http.request(method, format!("{url}{path}")).bearer_auth(key.trim().to_owned())
+    };
+    let keys = expect(request(reqwest::Method::GET, &url, "/v1/keys", &old), 200).await;
+    let path = format!("/v1/keys/{}", string(&keys["items"][0]["id"]));
+    expect(request(reqwest::Method::DELETE, &url, &path, &old), 204).await;
+    process.signal("TERM");
+    process.ended();
+
+    let (_process, url) = Process::start(&data);
+    let new = fs::read_to_string(data.join("admin-key")).unwrap();
+    expect(request(reqwest::Method::GET, &url, "/v1/keys", &old), 401).await;
+    expect(request(reqwest::Method::GET, &url, "/v1/keys", &new), 200).await;
+}
+
+#[test]
+fn a_key_file_that_is_broken_or_lost_is_named() {
+    for (file, content, fault) in [
+        ("admin-key", Some("short"), "admin-key holds no key"),
+        ("sealing-key", Some("junk"), "sealing-key does not hold 32 bytes"),
+        ("sealing-key", None, "sealing-key is missing"),
+    ] {
+        let (_folder, data) = folder();
+        let (process, _) = Process::start(&data);
+        process.signal("TERM");
+        process.ended();
+        match content {
+            Some(content) => fs::write(data.join(file), content).unwrap(),
+            None => fs::remove_file(data.join(file)).unwrap(),
+        }
+        let (status, said) = Process::spawn(&data, &[("PORT", "0"), ("DATA_DIR", data.to_str().unwrap())]).ended();
+        assert_eq!(status.code(), Some(1));
+        assert!(said.contains(fault), "{said}");
+    }
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub use tables::{IndexSpec, TableSpec};
 
 use stream_rows::{Durability, StreamRows};
 
-const DATABASE_FILE: &str = "switchboard.db";
+/// The database's file in its directory.
+pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
 
 /// Where the data is.

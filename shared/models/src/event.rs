@@ -128,11 +128,12 @@ impl StoredEvent {
 
     fn set_reading(&mut self, reading: &Reading, body: &Value, id: &EventId) {
         self.reading = serde_json::to_string(reading).unwrap_or_default();
-        let platform_id = reading.text("subscriber.id", body);
-        self.person = platform_id.map(|platform_id| {
-            let subscriber = SubscriberId::derive(&self.platform, &self.connection, &platform_id);
-            person_key(&subscriber, id.shard())
-        });
+        let subscriber = reading
+            .text("subscriber.id", body)
+            .map(|platform_id| String::from(SubscriberId::derive(&self.platform, &self.connection, &platform_id)));
+        // An event of nobody known is listed under its connection, for an erasure to search.
+        let owner = subscriber.unwrap_or_else(|| self.connection.to_string());
+        self.person = Some(format!("{owner}#{:02}", id.shard()));
     }
 
     /// The same event, read anew.
@@ -180,6 +181,11 @@ impl StoredEvent {
 /// The key of a shard in the index of events by time.
 pub fn list_key(shard: usize) -> String {
     format!("event#{shard:02}")
+}
+
+/// The key of a shard of a connection's events of nobody known, in the index by person.
+pub fn nobody_key(connection: &ConnectionId, shard: usize) -> String {
+    format!("{connection}#{shard:02}")
 }
 
 /// The key of a shard in the indexes by person.

@@ -113,9 +113,14 @@ fn coerce(kind: Kind, value: &Value) -> Option<Value> {
     }
 }
 
+/// Up to here a float tells every whole number from the next.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        // Read as a float, two ids beyond 64 bits could be one: better none than another's.
+        Value::Number(number) if number.as_f64().is_none_or(|float| number.is_f64() && float.abs() >= EXACT) => None,
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
@@ -250,6 +255,20 @@ mod tests {
         for body in [json!({"id": ""}), json!({"id": null}), json!({"id": {}}), json!([]), json!(5), json!(null)] {
             let reading = resolve(FIELDS, &Mapping::new(), &body);
             assert_eq!(reading.unmapped, ["subscriber.id", "checkpoint.name", "record.fields"], "{body}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_a_float_can_not_tell_is_no_id() {
+        for (body, id) in [
+            (r#"{"id":18446744073709551615}"#, Some("18446744073709551615")),
+            (r#"{"id":-9223372036854775808}"#, Some("-9223372036854775808")),
+            (r#"{"id":1.5}"#, Some("1.5")),
+            (r#"{"id":123456789012345678901}"#, None),
+        ] {
+            let body = serde_json::from_str(body).unwrap();
+            let reading = resolve(FIELDS, &Mapping::new(), &body);
+            assert_eq!(reading.text("subscriber.id", &body).as_deref(), id);
         }
     }
 

@@ -250,14 +250,20 @@ impl Profile {
         }
     }
 
-    /// The texts by which a person can be found in a body that could not be read.
+    /// The texts that tell a person in a body that could not be read: shorter ones would be found in anything.
     pub fn identifiers(&self) -> Vec<String> {
-        let told = |field: &str| Some(self.texts.get(field)?.as_ref()?.value.clone());
-        let mut texts: Vec<String> = ["name", "email", "phone"].into_iter().filter_map(told).collect();
-        texts.push(self.platform_id.clone());
-        // Shorter ones would be found in anything.
-        texts.retain(|text| text.chars().count() >= 3);
-        texts
+        let texts = ["name", "email", "phone"].into_iter().filter_map(|field| self.text(field));
+        texts.chain([self.platform_id.clone()]).filter(|text| text.chars().count() >= 3).collect()
+    }
+
+    /// The values that are this person's alone, long enough not to be another field's by chance.
+    pub fn unique_values(&self) -> Vec<String> {
+        let texts = ["email", "phone"].into_iter().filter_map(|field| self.text(field));
+        texts.chain([self.platform_id.clone()]).filter(|text| text.chars().count() >= 5).collect()
+    }
+
+    fn text(&self, field: &str) -> Option<String> {
+        Some(self.texts.get(field)?.as_ref()?.value.clone())
     }
 }
 

@@ -46,7 +46,7 @@ impl FromStr for LogFormat {
 
 /// A setting that is missing or wrong.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{name} {fault}")]
+#[error("{name}: {fault}")]
 pub struct BadSetting {
     pub name: String,
     pub fault: String,

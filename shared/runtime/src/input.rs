@@ -45,6 +45,9 @@ fn read<T: DeserializeOwned>(body: &[u8], schema: &Schema) -> Result<T, Problem>
 }
 
 fn parse(body: &[u8]) -> Result<Value, Problem> {
+    if body.is_empty() {
+        return Err(Problem::new(Code::BadJson, "the body is empty"));
+    }
     serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))
 }
 
@@ -76,15 +79,30 @@ fn faults_of(error: &jsonschema::ValidationError<'_>) -> Vec<Fault> {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             unexpected.iter().map(|name| Fault::new(field(name), "is not a known field")).collect()
         }
+        ValidationErrorKind::Enum { options } => vec![Fault::new(at, format!("is not one of {options}"))],
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            let constants: Vec<&Value> = context.iter().flatten().filter_map(constant).collect();
+            if constants.len() == context.len() {
+                let options = constants.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+                return vec![Fault::new(at, format!("is not one of [{options}]"))];
+            }
             // An optional field is "this or null": the branch that is not null tells what is wrong.
             let telling = context.iter().max_by_key(|errors| errors.iter().map(depth).max().unwrap_or(0));
             telling.map(|errors| errors.iter().flat_map(faults_of).collect()).unwrap_or_default()
         }
         ValidationErrorKind::PropertyNames { error } => {
-            vec![Fault::new(at, format!("has a name that is not allowed: {}", error.masked()))]
+            let name = error.instance().as_str().unwrap_or_default();
+            vec![Fault::new(field(name), format!("has a name that is not allowed: {}", error.masked()))]
         }
         _ => vec![Fault::new(at, error.masked().to_string())],
+    }
+}
+
+/// The one value that an error says was expected.
+fn constant<'a>(error: &'a jsonschema::ValidationError<'_>) -> Option<&'a Value> {
+    match error.kind() {
+        ValidationErrorKind::Constant { expected_value } => Some(expected_value),
+        _ => None,
     }
 }
 

@@ -164,6 +164,7 @@ impl Problem {
 
     pub fn invalid_body(errors: Vec<Fault>) -> Self {
         let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => format!("the body: {}", one.detail),
             [one] => format!("{}: {}", one.pointer, one.detail),
             many => format!("{} faults, each with its pointer in errors", many.len()),
         };

@@ -35,24 +35,52 @@ struct Wanted {
     until: Timestamp,
     /// Texts that tell the person in the body of a rejected call.
     identifiers: Vec<String>,
+    /// Values that tell the person in an event of nobody known.
+    unique_values: Vec<String>,
+    /// How far the search has come, in events of nobody known and in rejected calls.
+    events_position: Option<String>,
+    rejected_position: Option<String>,
 }
 
 pub async fn erase(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: SubscriberId = call.id("subscriber")?;
     let deadline = Instant::now() + TIME;
-    let wanted = bury(app, &id, call.now).await?;
+    let mut wanted = bury(app, &id, call.now).await?;
+    let finished = search(app, &id, &mut wanted, deadline).await?;
+    note(app, &id, if finished { None } else { Some(&wanted) }).await?;
+    if finished {
+        return Ok(Reply::no_content());
+    }
+    Err(Problem::new(Code::Unfinished, "the person is hidden and partly erased; repeat the call"))
+}
+
+/// Erases all that is found; whether that was all in time.
+async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Instant) -> Result<bool, Problem> {
     let store = &app.store;
     let end = |prefix: &str| lower_bound(prefix, Timestamp::from_millis(wanted.until.millis() + 1));
-    let events = store.events_of(&id, end(EventId::PREFIX));
-    each(app, events, deadline, |entries| scrub_events(app, entries)).await?;
-    for prefix in [RecordId::PREFIX, TakeoverId::PREFIX] {
-        let records = store.records_of(&id, prefix.to_owned(), end(prefix));
-        each(app, records, deadline, |entries| remove_records(app, entries)).await?;
+    let events = store.events_of(id, end(EventId::PREFIX));
+    if each(app, events, deadline, |entries| scrub_events(app, entries)).await?.is_some() {
+        return Ok(false);
     }
-    let rejected = store.rejected(&wanted.connection, None);
-    each(app, rejected, deadline, |entries| scrub_rejected(app, entries, &wanted)).await?;
-    finish(app, &id).await?;
-    Ok(Reply::no_content())
+    for prefix in [RecordId::PREFIX, TakeoverId::PREFIX] {
+        let records = store.records_of(id, prefix.to_owned(), end(prefix));
+        if each(app, records, deadline, |entries| remove_records(app, entries)).await?.is_some() {
+            return Ok(false);
+        }
+    }
+    let until = wanted.events_position.clone().unwrap_or_else(|| end(EventId::PREFIX));
+    let events = store.events_of_nobody(&wanted.connection, until);
+    let position = each(app, events, deadline, |entries| scrub_telling(app, entries, &wanted.unique_values)).await?;
+    if position.is_some() {
+        wanted.events_position = position;
+        return Ok(false);
+    }
+    // Nothing is left in what was searched: the position is now before all.
+    wanted.events_position = Some(EventId::PREFIX.to_owned());
+    let rejected = store.rejected(&wanted.connection, wanted.rejected_position.clone());
+    let position = each(app, rejected, deadline, |entries| scrub_rejected(app, entries, &wanted.identifiers)).await?;
+    wanted.rejected_position = position;
+    Ok(wanted.rejected_position.is_none())
 }
 
 /// Leaves a tombstone in the subscriber's place.
@@ -66,10 +94,19 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
             (None, None) => return Err(Problem::not_found("subscriber")),
             (None, Some(begun)) => return Ok(begun),
             (Some(profile), begun) => {
-                let mut identifiers = begun.map(|begun| begun.identifiers).unwrap_or_default();
+                let (mut identifiers, mut unique_values) =
+                    begun.map(|begun| (begun.identifiers, begun.unique_values)).unwrap_or_default();
                 identifiers.extend(profile.identifiers());
+                unique_values.extend(profile.unique_values());
                 // A clock elsewhere may be ahead of this one.
-                Wanted { connection: profile.connection, until: now.max(profile.last_seen), identifiers }
+                Wanted {
+                    connection: profile.connection,
+                    until: now.max(profile.last_seen),
+                    identifiers,
+                    unique_values,
+                    events_position: None,
+                    rejected_position: None,
+                }
             }
         };
         let tombstone = StoredSubscriber {
@@ -88,12 +125,13 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
     Err(StoreError::Condition(None).into())
 }
 
-/// Takes from the tombstone what the erasure was looking for.
-async fn finish(app: &App, id: &SubscriberId) -> Result<(), Problem> {
+/// Notes in the tombstone what an erasure still looks for; nothing once it is done.
+async fn note(app: &App, id: &SubscriberId, wanted: Option<&Wanted>) -> Result<(), Problem> {
+    let erasing = wanted.map(serde_json::to_string).transpose().map_err(StoreError::from)?;
     for _ in 0..ATTEMPTS {
         let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
-        let finished = StoredSubscriber { version: stored.version + 1, erasing: None, ..stored };
-        match app.store.write_subscriber(id, &finished).await {
+        let noted = StoredSubscriber { version: stored.version + 1, erasing: erasing.clone(), ..stored };
+        match app.store.write_subscriber(id, &noted).await {
             Ok(()) => return Ok(()),
             // The person has written anew meanwhile; that is a life of its own.
             Err(StoreError::Condition(_)) => {}
@@ -103,8 +141,8 @@ async fn finish(app: &App, id: &SubscriberId) -> Result<(), Problem> {
     Err(StoreError::Condition(None).into())
 }
 
-/// Works through a listing in batches.
-async fn each<F, W>(app: &App, listing: Listing<'_>, deadline: Instant, work: F) -> Result<(), Problem>
+/// Works through a listing in batches. Answers the position that was reached when the time ran out.
+async fn each<F, W>(app: &App, listing: Listing<'_>, deadline: Instant, work: F) -> Result<Option<String>, StoreError>
 where
     F: Fn(Vec<Entry>) -> W,
     W: Future<Output = Result<(), StoreError>>,
@@ -116,12 +154,11 @@ where
             let Some(entry) = entries.next().await? else { break };
             batch.push(entry);
         }
-        if batch.is_empty() {
-            return Ok(());
-        }
+        let Some(last) = batch.last() else { return Ok(None) };
+        let position = last.sort.clone();
         work(batch).await?;
         if Instant::now() >= deadline {
-            return Err(Problem::new(Code::Unfinished, "the person is hidden and partly erased; repeat the call"));
+            return Ok(Some(position));
         }
     }
 }
@@ -138,10 +175,34 @@ async fn remove_records(app: &App, entries: Vec<Entry>) -> Result<(), StoreError
     Ok(())
 }
 
-async fn scrub_rejected(app: &App, entries: Vec<Entry>, wanted: &Wanted) -> Result<(), StoreError> {
+/// Scrubs those events of nobody known that have one of a person's own values.
+async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Result<(), StoreError> {
+    for item in app.store.read(&app.store.tables.events, &entries).await?.into_values() {
+        let event: StoredEvent = from_item(item)?;
+        let Some(raw) = &event.raw else { continue };
+        let (body, _) = body::reread(raw, event.format());
+        if values.iter().any(|value| holds(&body, value)) {
+            app.store.scrub(event).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether one of a body's values is this one.
+fn holds(body: &Value, wanted: &str) -> bool {
+    match body {
+        Value::String(value) => value == wanted,
+        Value::Number(value) => value.to_string() == wanted,
+        Value::Array(values) => values.iter().any(|value| holds(value, wanted)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name == wanted || holds(value, wanted)),
+        Value::Null | Value::Bool(_) => false,
+    }
+}
+
+async fn scrub_rejected(app: &App, entries: Vec<Entry>, identifiers: &[String]) -> Result<(), StoreError> {
     for item in app.store.read(&app.store.tables.events, &entries).await?.into_values() {
         let mut call: RejectedCall = from_item(item)?;
-        if wanted.identifiers.iter().any(|text| names(&call, text)) {
+        if identifiers.iter().any(|text| names(&call, text)) {
             call.body = None;
             app.store.reject(&call).await?;
         }

@@ -11,7 +11,7 @@ use super::{
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use models::{
     ConnectionId, EventId, HookId, RejectedId, StoredEvent, SubscriberId, Timestamp,
-    event::{list_key, person_key},
+    event::{list_key, nobody_key, person_key},
     ids::{SHARDS, lower_bound},
 };
 use serde::{Deserialize, Serialize};
@@ -168,6 +168,13 @@ impl Store {
             from: EventId::PREFIX.to_owned(),
             until,
         }
+    }
+
+    /// A connection's events of nobody known, up to a sort key.
+    pub fn events_of_nobody(&self, connection: &ConnectionId, until: String) -> Listing<'_> {
+        let shards = (0..SHARDS).map(|shard| nobody_key(connection, shard)).collect();
+        let from = EventId::PREFIX.to_owned();
+        Listing { table: &self.tables.events, index: BY_PERSON, shards, from, until }
     }
 
     pub async fn reject(&self, call: &RejectedCall) -> Result<(), StoreError> {
