@@ -6,7 +6,7 @@ use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
     dispatch::dispatch,
 };
-use models::{KeyId, Timestamp};
+use models::{DeadLetterId, Timestamp};
 use runtime::{App, clock::random, store::control::Controlled};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -94,7 +94,7 @@ struct KeptLetters(Arc<App>);
 
 #[derive(Serialize, Deserialize)]
 struct KeptLetter {
-    id: KeyId,
+    id: DeadLetterId,
     version: u64,
     at: Timestamp,
     event: String,
@@ -117,7 +117,7 @@ impl DeadLetters for KeptLetters {
     fn set_aside(&self, letter: DeadLetter) -> SettingAside<'_> {
         Box::pin(async move {
             let at = self.0.now();
-            let id = KeyId::new(at, random()?);
+            let id = DeadLetterId::new(at, random()?);
             let kept = KeptLetter { id, version: 1, at, event: letter.event, reason: letter.reason };
             Ok(self.0.store.create(&kept).await?)
         })

@@ -58,3 +58,13 @@ pub const PERSON: &[Field] = &[
         candidates: &["/user", "/subscriber", "/audience", "/contact"],
     },
 ];
+
+/// A module's sample, read as a hook without a mapping reads it: nothing that is expected is missing.
+#[cfg(test)]
+pub fn sample(module: &models::Module) -> (serde_json::Value, models::Reading) {
+    let body = serde_json::from_str(module.sample).unwrap_or_default();
+    let reading = models::mapping::resolve(module.trigger.fields(), &models::Mapping::new(), &body);
+    assert_eq!(reading.unmapped, [""; 0]);
+    assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+    (body, reading)
+}

@@ -96,15 +96,12 @@ const SAMPLE: &str = r#"{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use models::mapping::{Mapping, resolve};
+    use crate::person::sample;
     use serde_json::Value;
 
     #[test]
     fn the_sample_is_found_whole() {
-        let body: Value = serde_json::from_str(SAMPLE).unwrap();
-        let reading = resolve(TRIGGER.fields(), &Mapping::new(), &body);
-        assert_eq!(reading.unmapped, [""; 0]);
-        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+        let (body, reading) = sample(&MODULE);
         assert_eq!(reading.text("checkpoint.name", &body).as_deref(), Some("Coffee Order"));
         assert_eq!(reading.get("record.fields", &body).unwrap()["Product"], "Latte");
         assert_eq!(Value::Object(reading.attributes(&body)), json!({ "plan": "gold" }));

@@ -65,15 +65,13 @@ const SAMPLE: &str = r#"{
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::person::sample;
     use models::mapping::{Mapping, resolve};
     use serde_json::Value;
 
     #[test]
     fn the_sample_is_found_whole() {
-        let body: Value = serde_json::from_str(SAMPLE).unwrap();
-        let reading = resolve(TRIGGER.fields(), &Mapping::new(), &body);
-        assert_eq!(reading.unmapped, [""; 0]);
-        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+        sample(&MODULE);
         let flat: Value = json!({ "id": "u-1", "name": "Ava", "plan": "gold" });
         let reading = resolve(TRIGGER.fields(), &Mapping::new(), &flat);
         assert_eq!(reading.text("subscriber.name", &flat).as_deref(), Some("Ava"));

@@ -62,15 +62,11 @@ const SAMPLE: &str = r#"{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use models::mapping::{Mapping, resolve};
-    use serde_json::Value;
+    use crate::person::sample;
 
     #[test]
     fn the_sample_is_found_whole() {
-        let body: Value = serde_json::from_str(SAMPLE).unwrap();
-        let reading = resolve(TRIGGER.fields(), &Mapping::new(), &body);
-        assert_eq!(reading.unmapped, [""; 0]);
-        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
+        let (body, reading) = sample(&MODULE);
         assert_eq!(reading.text("tag", &body).as_deref(), Some("vip"));
     }
 }

@@ -164,6 +164,11 @@ timed_id!(
     RejectedId,
     "rej_"
 );
+timed_id!(
+    /// What was set aside because it could not be handled.
+    DeadLetterId,
+    "ltr_"
+);
 id!(
     /// An event.
     EventId,

@@ -12,7 +12,7 @@ pub mod time;
 
 pub use envelope::Envelope;
 pub use event::StoredEvent;
-pub use ids::{ConnectionId, EventId, HookId, KeyId, RecordId, RejectedId, SubscriberId, TakeoverId};
+pub use ids::{ConnectionId, DeadLetterId, EventId, HookId, KeyId, RecordId, RejectedId, SubscriberId, TakeoverId};
 pub use mapping::{Field, Mapping, Reading};
 pub use module::{Module, Trigger};
 pub use records::{CheckpointRecord, Takeover, TakeoverState};

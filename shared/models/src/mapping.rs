@@ -55,12 +55,6 @@ fn kind(path: &str) -> Kind {
 /// What paths to single attributes begin with.
 pub const ATTRIBUTE: &str = "subscriber.attributes.";
 
-/// Whether a text is a JSON Pointer.
-pub fn is_pointer(text: &str) -> bool {
-    let escaped = |segment: &str| segment.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    (text.is_empty() || text.starts_with('/')) && escaped(text)
-}
-
 /// Finds a trigger's fields in a body. Of a path that is stated twice, the first candidates come first.
 pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mapping, body: &Value) -> Reading {
     let mut reading = Reading::default();
@@ -270,12 +264,6 @@ mod tests {
             let reading = resolve(FIELDS, &Mapping::new(), &body);
             assert_eq!(reading.text("subscriber.id", &body).as_deref(), id);
         }
-    }
-
-    #[test]
-    fn pointers_are_told_from_other_texts() {
-        assert!(["", "/", "/a", "/a~0b/~1", "/ä/0"].into_iter().all(is_pointer));
-        assert!(["a", "/~", "/a~2", "#/a", "$.a"].into_iter().all(|text| !is_pointer(text)));
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
