@@ -31,9 +31,9 @@ async fn a_token_opens_its_own_path_alone() {
     let hook = bundle.hook("botstar.watch-tag").await;
     let token = hook.url.rsplit('/').next().unwrap();
     let before = counts(&bundle).await;
-    let paths = registry::modules().map(|(_, module)| module.trigger.path).filter(|path| !path.ends_with("/tag"));
+    let paths = registry::triggers().map(|watch| watch.trigger.path).filter(|path| !path.ends_with("/tag"));
     let mut urls: Vec<String> = paths.map(|path| format!("{path}/{token}")).collect();
-    assert_eq!(urls.len(), 3);
+    assert_eq!(urls.len(), 4);
     let mut flipped = token.to_owned().into_bytes();
     flipped[40] = if flipped[40] == b'A' { b'B' } else { b'A' };
     for wrong in [

@@ -5,6 +5,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method as HttpMethod, Response, StatusCode, Uri},
 };
+use registry::Watch;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -47,6 +48,11 @@ pub async fn make_key(bundle: &Bundle, scope: &str) -> (String, String) {
 /// A request with a key of one's own.
 pub fn with_key(bundle: &Bundle, method: Method, path: &str, key: &str) -> RequestBuilder {
     bundle.http.request(method, format!("{}{path}", bundle.local.url)).bearer_auth(key)
+}
+
+/// The triggers whose URLs are pasted by hand.
+pub fn by_hand() -> impl Iterator<Item = Watch> {
+    registry::triggers().filter(|watch| watch.registrar().is_none())
 }
 
 /// How much there is of everything that is listed.

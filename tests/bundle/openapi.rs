@@ -1,6 +1,6 @@
 //! The OpenAPI document, held against the routes and against what they answer.
 
-use crate::checks::{BotStar, make_key};
+use crate::checks::{BotStar, by_hand, make_key};
 use api::http_functions;
 use jsonschema::Validator;
 use reqwest::{Method, RequestBuilder};
@@ -182,22 +182,21 @@ async fn what_the_routes_answer_is_what_the_document_says() {
     walker.call("PATCH", "/v1/connections/{id}", &connection, json!({ "name": "y" })).await;
     walker.call("POST", "/v1/connections/{id}/test", &connection, none.clone()).await;
     let mut hooks = Vec::new();
-    for (_, module) in registry::modules() {
+    for watch in by_hand() {
         let settings = json!({ "mapping": { "subscriber.attributes.plan": "/user/plan" }, "dedupe_seconds": 60 });
-        let new =
-            json!({ "trigger": module.trigger.name, "name": "x", "connection": connection, "settings": settings });
+        let new = json!({ "trigger": watch.trigger.name, "name": "x", "connection": connection, "settings": settings });
         let made = walker.call("POST", "/v1/hooks", "", new).await;
         let (hook, url) = (string(&made["id"]), string(&made["url"]));
         walker.call("POST", "/v1/hooks/{id}/sample", &hook, none.clone()).await;
         let route =
-            routes().into_iter().find(|(_, route)| *route == format!("{}/{{token}}", module.trigger.path)).unwrap();
-        for body in [module.sample, "[]", "{\"user\":{\"id\":7,\"x\":{}}}"] {
+            routes().into_iter().find(|(_, route)| *route == format!("{}/{{token}}", watch.trigger.path)).unwrap();
+        for body in [watch.sample, "[]", "{\"user\":{\"id\":7,\"x\":{}}}"] {
             walker.send(bundle.http.post(&url).body(body), &route.0, route.1).await;
         }
         walker.check(&route.0, route.1, &bundle.send(&url, "broken").await);
         walker.call("GET", "/v1/hooks/{id}", &hook, none.clone()).await;
         walker.call("PATCH", "/v1/hooks/{id}", &hook, json!({ "enabled": false })).await;
-        walker.send(bundle.http.post(&url).body(module.sample), &route.0, route.1).await;
+        walker.send(bundle.http.post(&url).body(watch.sample), &route.0, route.1).await;
         walker.call("POST", "/v1/hooks/{id}/rotate", &hook, json!({ "grace_seconds": 60 })).await;
         walker.call("POST", "/v1/hooks/{id}/remap", &hook, none.clone()).await;
         walker.call("GET", "/v1/hooks/{id}/rejected", &hook, none.clone()).await;

@@ -1,5 +1,6 @@
 //! What is stated once in code, against what repeats it: the registry, the binaries, the router of `cargo lambda watch`.
 
+use models::{Effect, Kind};
 use registry::PLATFORMS;
 use runtime::Function;
 use std::{
@@ -64,28 +65,52 @@ fn a_module_is_named_as_its_platform_its_function_and_its_path() {
     for platform in PLATFORMS {
         assert_eq!(platform.modules.len(), platform.functions.len(), "{}", platform.name);
         for (module, function) in platform.modules.iter().zip(platform.functions) {
-            let trigger = module.trigger;
-            let action = trigger.name.strip_prefix(&format!("{}.", platform.name)).unwrap();
-            let noun = action.strip_prefix("watch-").unwrap();
-            assert!(noun.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{noun}");
-            assert_eq!(trigger.platform, platform.name);
-            assert_eq!(trigger.path, format!("/hooks/{}/{noun}", platform.name));
-            assert_eq!(trigger.function(), function.name);
-            let [route] = function.routes else { panic!("{} has one route", function.name) };
-            assert_eq!((route.method.as_str(), route.path), ("POST", format!("{}/{{token}}", trigger.path).as_str()));
+            let verb_noun = module.name().strip_prefix(&format!("{}.", platform.name)).unwrap();
+            assert!(verb_noun.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{verb_noun}");
+            assert_eq!(function.name, module.name().replace('.', "-"));
+            let route = &function.routes[0];
+            let (stated, path) = match module.kind {
+                Kind::Trigger { trigger, .. } => {
+                    let noun = verb_noun.strip_prefix("watch-").unwrap();
+                    assert_eq!(trigger.path, format!("/hooks/{}/{noun}", platform.name));
+                    assert!(function.direct.is_none());
+                    (trigger.platform, format!("{}/{{token}}", trigger.path))
+                }
+                Kind::Action(action) => {
+                    assert_eq!(action.path, format!("/v1/actions/{}/{verb_noun}", platform.name));
+                    assert!(function.direct.is_some() && function.routes.len() == 1);
+                    (action.platform, action.path.to_owned())
+                }
+            };
+            assert_eq!((stated, route.method.as_str(), route.path), (platform.name, "POST", path.as_str()));
         }
     }
 }
 
 #[test]
 fn the_modules_are_those_of_the_documents() {
-    let modules: Vec<_> =
-        registry::modules().map(|(_, module)| (module.trigger.name, module.trigger.event_type)).collect();
+    let triggers: Vec<_> = registry::triggers().map(|watch| (watch.trigger.name, watch.trigger.event_type)).collect();
     let documented = [
         ("botstar.watch-checkpoint-record", "botstar.checkpoint_record.created"),
         ("botstar.watch-subscriber", "botstar.subscriber.created"),
         ("botstar.watch-tag", "botstar.tag.added"),
         ("botstar.watch-human-takeover", "botstar.takeover.requested"),
+        ("chatbot.watch-message", "chatbot.message.received"),
     ];
-    assert_eq!(modules, documented);
+    assert_eq!(triggers, documented);
+    let actions: Vec<_> = registry::actions().map(|action| (action.name, action.effect)).collect();
+    let documented = [
+        ("chatbot.search-users", Effect::Safe),
+        ("chatbot.get-user", Effect::Safe),
+        ("chatbot.create-user", Effect::NotIdempotent),
+        ("chatbot.update-user", Effect::Idempotent),
+        ("chatbot.ban-user", Effect::Idempotent),
+        ("chatbot.list-stories", Effect::Safe),
+        ("chatbot.get-story", Effect::Safe),
+        ("chatbot.create-story", Effect::NotIdempotent),
+        ("chatbot.update-story", Effect::Idempotent),
+        ("chatbot.delete-story", Effect::Idempotent),
+        ("chatbot.call-api", Effect::OfMethod),
+    ];
+    assert_eq!(actions, documented);
 }

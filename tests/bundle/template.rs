@@ -1,6 +1,7 @@
 //! `template.yaml` against the statements in code: functions, routes, logs, settings, tables.
 
 use crate::statements::{functions, root, routes};
+use models::Effect;
 use runtime::{
     config::{Config, Settings},
     store::tables::{TABLES, Table},
@@ -115,17 +116,36 @@ fn the_api_has_every_route_once() {
     assert_eq!(*stream, json!({ "Fn::GetAtt": "EventsTable.StreamArn" }));
 }
 
+fn allow(actions: &[&str], of: &str) -> Value {
+    json!({ "Effect": "Allow", "Action": actions, "Resource": { "Fn::GetAtt": format!("{of}.Arn") } })
+}
+
+fn assert_rights(template: &Value, module: &str, statement: &[Value]) {
+    let policies = &template["Resources"][logical_id(&module.replace('.', "-"))]["Properties"]["Policies"];
+    assert_eq!(*policies, json!([{ "Version": "2012-10-17", "Statement": statement }]), "{module}");
+}
+
 #[test]
 fn a_trigger_may_read_a_hook_and_put_an_event_and_nothing_else() {
     let template = template();
-    for function in registry::functions() {
-        let policies = &template["Resources"][logical_id(function.name)]["Properties"]["Policies"];
-        let allow = |action: &str, table: &str| {
-            let resource = json!({ "Fn::GetAtt": format!("{table}.Arn") });
-            json!({ "Effect": "Allow", "Action": [action], "Resource": resource })
-        };
-        let statement = [allow("dynamodb:GetItem", "ControlTable"), allow("dynamodb:PutItem", "EventsTable")];
-        assert_eq!(*policies, json!([{ "Version": "2012-10-17", "Statement": statement }]), "{}", function.name);
+    let statement = [allow(&["dynamodb:GetItem"], "ControlTable"), allow(&["dynamodb:PutItem"], "EventsTable")];
+    for watch in registry::triggers() {
+        assert_rights(&template, watch.trigger.name, &statement);
+    }
+}
+
+#[test]
+fn an_action_may_open_a_connection_and_keep_its_answers_and_nothing_else() {
+    let template = template();
+    let (read, open) = (allow(&["dynamodb:GetItem"], "ControlTable"), allow(&["kms:Decrypt"], "SealingKey"));
+    let mut keep = allow(&["dynamodb:PutItem", "dynamodb:DeleteItem"], "ControlTable");
+    let own_keys = format!("{}*", runtime::store::idempotency::PREFIX);
+    keep["Condition"] = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [own_keys] } });
+    for action in registry::actions() {
+        match action.effect {
+            Effect::Safe => assert_rights(&template, action.name, &[read.clone(), open.clone()]),
+            _ => assert_rights(&template, action.name, &[read.clone(), keep.clone(), open.clone()]),
+        }
     }
 }
 
@@ -240,17 +260,16 @@ fn resource(table: &Table) -> Value {
 fn the_outputs_show_the_url_of_every_trigger() {
     let template = template();
     let outputs = template["Outputs"].as_object().unwrap();
-    let stated: BTreeSet<String> = registry::modules()
-        .map(|(_, module)| format!("{}HookUrl", logical_id(&module.trigger.path["/hooks/".len()..].replace('/', "-"))))
-        .collect();
+    let name = |path: &str| logical_id(&path["/hooks/".len()..].replace('/', "-"));
+    let stated: BTreeSet<String> =
+        registry::triggers().map(|watch| format!("{}HookUrl", name(watch.trigger.path))).collect();
     let shown: BTreeSet<String> = outputs.keys().filter(|name| name.ends_with("HookUrl")).cloned().collect();
     assert_eq!(shown, stated);
-    for (_, module) in registry::modules() {
-        let name = logical_id(&module.trigger.path["/hooks/".len()..].replace('/', "-"));
-        let output = &outputs[&format!("{name}HookUrl")];
-        assert_eq!(output["Value"]["Fn::Sub"][0], format!("${{Url}}{}/{{token}}", module.trigger.path));
+    for watch in registry::triggers() {
+        let output = &outputs[&format!("{}HookUrl", name(watch.trigger.path))];
+        assert_eq!(output["Value"]["Fn::Sub"][0], format!("${{Url}}{}/{{token}}", watch.trigger.path));
         assert!(
-            output["Description"].as_str().unwrap().contains(&format!("a {} hook", module.trigger.name)),
+            output["Description"].as_str().unwrap().contains(&format!("a {} hook", watch.trigger.name)),
             "{output}"
         );
     }

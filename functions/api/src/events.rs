@@ -41,6 +41,7 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(get(app, call)),
         },
     ],
+    direct: None,
 };
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {

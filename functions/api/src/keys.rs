@@ -47,6 +47,7 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(delete(app, call)),
         },
     ],
+    direct: None,
 };
 
 #[derive(Deserialize, JsonSchema)]

@@ -2,9 +2,10 @@
 
 use crate::{READ, openapi};
 use http::{Method, StatusCode};
+use models::{Kind, Module};
 use registry::PLATFORMS;
 use runtime::{Access, App, Body, Call, Function, Problem, Reply, Route};
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -42,6 +43,7 @@ pub static FUNCTION: Function = Function {
             handler: |_, _| Box::pin(health()),
         },
     ],
+    direct: None,
 };
 
 #[derive(Serialize, JsonSchema)]
@@ -56,24 +58,28 @@ struct PlatformView {
 #[derive(Serialize, JsonSchema)]
 struct ModuleView {
     name: &'static str,
-    kind: Kind,
+    kind: KindView,
     label: &'static str,
     description: &'static str,
-    /// What to do at the platform with a hook's URL.
-    setup: &'static str,
-    event_type: &'static str,
-    /// JSON Schema of a hook's settings.
+    /// JSON Schema of a hook's settings, or of an action's input.
     input: Value,
-    /// JSON Schema of the event.
+    /// JSON Schema of the event, or of an action's output.
     output: Value,
+    /// A trigger's hooks are made by `POST /v1/hooks`; an action is run by a POST to this path.
+    path: Option<&'static str>,
+    /// What a trigger's events are.
+    event_type: Option<&'static str>,
+    /// What to do at the platform with a hook's URL.
+    setup: Option<&'static str>,
     /// A body to try a hook with.
-    sample: Value,
+    sample: Option<Value>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum KindView {
     Trigger,
+    Action,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -83,28 +89,38 @@ struct Health {
 }
 
 async fn catalogue(_: &App, _: Call) -> Result<Reply, Problem> {
-    let schema = |make: fn() -> Schema| make().to_value();
     let platforms = PLATFORMS.iter().map(|platform| PlatformView {
         name: platform.name,
         label: platform.label,
-        credentials: schema(platform.credentials),
-        modules: platform
-            .modules
-            .iter()
-            .map(|module| ModuleView {
-                name: module.trigger.name,
-                kind: Kind::Trigger,
-                label: module.label,
-                description: module.description,
-                setup: module.setup,
-                event_type: module.trigger.event_type,
-                input: schema(module.input),
-                output: schema(module.output),
-                sample: serde_json::from_str(module.sample).unwrap_or_default(),
-            })
-            .collect(),
+        credentials: (platform.credentials)().to_value(),
+        modules: platform.modules.iter().map(view).collect(),
     });
     Reply::page(platforms.collect(), None)
+}
+
+fn view(module: &Module) -> ModuleView {
+    let view = ModuleView {
+        name: module.name(),
+        kind: KindView::Action,
+        label: module.label,
+        description: module.description,
+        input: module.input()().to_value(),
+        output: (module.output)().to_value(),
+        path: None,
+        event_type: None,
+        setup: None,
+        sample: None,
+    };
+    match module.kind {
+        Kind::Trigger { trigger, setup, sample, .. } => ModuleView {
+            kind: KindView::Trigger,
+            event_type: Some(trigger.event_type),
+            setup: Some(setup),
+            sample: serde_json::from_str(sample).ok(),
+            ..view
+        },
+        Kind::Action(action) => ModuleView { path: Some(action.path), ..view },
+    }
 }
 
 async fn document(_: &App, _: Call) -> Result<Reply, Problem> {

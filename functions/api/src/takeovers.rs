@@ -52,6 +52,7 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(change(app, call)),
         },
     ],
+    direct: None,
 };
 
 #[derive(Deserialize, JsonSchema)]

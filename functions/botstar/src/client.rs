@@ -1,6 +1,6 @@
 //! BotStar's API, as far as it is used here. <https://apis.botstar.com/docs/>
 
-use runtime::{App, Problem};
+use runtime::{App, Problem, client::PATIENCE};
 use serde::Deserialize;
 
 /// A bot of the account; what else BotStar tells of it is not used.
@@ -18,6 +18,6 @@ pub async fn list_bots(app: &App, api_token: &str) -> Result<Vec<Bot>, Problem> 
         path.pop_if_empty().extend(["bots", ""]);
     }
     let request = http.request(http::Method::GET, url).bearer_auth(api_token).header("accept", "application/json");
-    let answer = http.send(request).await?.successful(&[api_token])?;
+    let answer = http.send(request, PATIENCE).await?.successful(&[api_token])?;
     answer.json("BotStar's list of bots", &[api_token])
 }

@@ -29,9 +29,5 @@ pub static PLATFORM: Platform = Platform {
         &watch_human_takeover::FUNCTION,
     ],
     test: |app, credentials| Box::pin(credentials::test(app, credentials)),
+    registrar: None,
 };
-
-/// What a hook's settings hold, for every BotStar trigger.
-fn settings() -> schemars::Schema {
-    schemars::schema_for!(runtime::store::hooks::Settings)
-}

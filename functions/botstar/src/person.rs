@@ -62,8 +62,9 @@ pub const PERSON: &[Field] = &[
 /// A module's sample, read as a hook without a mapping reads it: nothing that is expected is missing.
 #[cfg(test)]
 pub fn sample(module: &models::Module) -> (serde_json::Value, models::Reading) {
-    let body = serde_json::from_str(module.sample).unwrap_or_default();
-    let reading = models::mapping::resolve(module.trigger.fields(), &models::Mapping::new(), &body);
+    let models::Kind::Trigger { trigger, sample, .. } = module.kind else { return Default::default() };
+    let body = serde_json::from_str(sample).unwrap_or_default();
+    let reading = models::mapping::resolve(trigger.fields(), &models::Mapping::new(), &body);
     assert_eq!(reading.unmapped, [""; 0]);
     assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
     (body, reading)

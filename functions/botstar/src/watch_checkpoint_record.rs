@@ -4,7 +4,7 @@
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
-use models::{Field, Module, Trigger};
+use models::{Field, Kind, Module, Trigger};
 use runtime::{Function, receive};
 use schemars::Schema;
 use serde_json::json;
@@ -15,6 +15,7 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botstar/checkpoint-record",
     event_type: "botstar.checkpoint_record.created",
     fields: &[CHECKPOINT, PERSON],
+    message_id: None,
 };
 
 const CHECKPOINT: &[Field] = &[
@@ -37,21 +38,27 @@ const CHECKPOINT: &[Field] = &[
 ];
 
 pub const MODULE: Module = Module {
-    trigger: &TRIGGER,
     label: "Watch New Checkpoint Record",
     description: "Fires when a checkpoint record is created.",
-    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+    kind: Kind::Trigger {
+        trigger: &TRIGGER,
+        setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Checkpoint Record, and paste the URL.",
-    sample: SAMPLE,
-    input: crate::settings,
+        sample: SAMPLE,
+        settings: runtime::store::hooks::settings_schema,
+    },
     output,
 };
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-checkpoint-record",
-    routes: &[receive::route("/hooks/botstar/checkpoint-record/{token}", MODULE.label, |app, call| {
-        Box::pin(receive::receive(app, &TRIGGER, call))
-    })],
+    routes: &[receive::route(
+        "/hooks/botstar/checkpoint-record/{token}",
+        MODULE.label,
+        receive::receipt_schema,
+        |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
+    )],
+    direct: None,
 };
 
 fn output() -> Schema {

@@ -4,7 +4,7 @@
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
-use models::{Field, Module, Trigger};
+use models::{Field, Kind, Module, Trigger};
 use runtime::{Function, receive};
 use schemars::Schema;
 use serde_json::json;
@@ -15,6 +15,7 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botstar/human-takeover",
     event_type: "botstar.takeover.requested",
     fields: &[TAKEOVER, PERSON],
+    message_id: None,
 };
 
 const TAKEOVER: &[Field] = &[Field {
@@ -24,21 +25,27 @@ const TAKEOVER: &[Field] = &[Field {
 }];
 
 pub const MODULE: Module = Module {
-    trigger: &TRIGGER,
     label: "Watch New Request for Human Takeover",
     description: "Fires when a user asks for a human operator.",
-    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+    kind: Kind::Trigger {
+        trigger: &TRIGGER,
+        setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Request for Human Takeover, and paste the URL.",
-    sample: SAMPLE,
-    input: crate::settings,
+        sample: SAMPLE,
+        settings: runtime::store::hooks::settings_schema,
+    },
     output,
 };
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-human-takeover",
-    routes: &[receive::route("/hooks/botstar/human-takeover/{token}", MODULE.label, |app, call| {
-        Box::pin(receive::receive(app, &TRIGGER, call))
-    })],
+    routes: &[receive::route(
+        "/hooks/botstar/human-takeover/{token}",
+        MODULE.label,
+        receive::receipt_schema,
+        |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
+    )],
+    direct: None,
 };
 
 fn output() -> Schema {

@@ -4,7 +4,7 @@
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
-use models::{Field, Module, Trigger};
+use models::{Field, Kind, Module, Trigger};
 use runtime::{Function, receive};
 use schemars::Schema;
 use serde_json::json;
@@ -15,6 +15,7 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botstar/subscriber",
     event_type: "botstar.subscriber.created",
     fields: &[PERSON, WHOLE_BODY],
+    message_id: None,
 };
 
 /// This event is about nothing but the user, so the body itself may be the user.
@@ -25,21 +26,27 @@ const WHOLE_BODY: &[Field] = &[
 ];
 
 pub const MODULE: Module = Module {
-    trigger: &TRIGGER,
     label: "Watch New Subscriber",
     description: "Fires when a user subscribes to broadcasts.",
-    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+    kind: Kind::Trigger {
+        trigger: &TRIGGER,
+        setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Subscriber, and paste the URL.",
-    sample: SAMPLE,
-    input: crate::settings,
+        sample: SAMPLE,
+        settings: runtime::store::hooks::settings_schema,
+    },
     output,
 };
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-subscriber",
-    routes: &[receive::route("/hooks/botstar/subscriber/{token}", MODULE.label, |app, call| {
-        Box::pin(receive::receive(app, &TRIGGER, call))
-    })],
+    routes: &[receive::route(
+        "/hooks/botstar/subscriber/{token}",
+        MODULE.label,
+        receive::receipt_schema,
+        |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
+    )],
+    direct: None,
 };
 
 fn output() -> Schema {

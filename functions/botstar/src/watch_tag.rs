@@ -4,7 +4,7 @@
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
-use models::{Field, Module, Trigger};
+use models::{Field, Kind, Module, Trigger};
 use runtime::{Function, receive};
 use schemars::Schema;
 use serde_json::json;
@@ -15,27 +15,31 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botstar/tag",
     event_type: "botstar.tag.added",
     fields: &[TAG, PERSON],
+    message_id: None,
 };
 
 const TAG: &[Field] =
     &[Field { path: "tag", expected: true, candidates: &["/tag/name", "/tag", "/tag_name", "/tagName"] }];
 
 pub const MODULE: Module = Module {
-    trigger: &TRIGGER,
     label: "Watch New Tag on User",
     description: "Fires when a tag is added to a user.",
-    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+    kind: Kind::Trigger {
+        trigger: &TRIGGER,
+        setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Tag on User, and paste the URL.",
-    sample: SAMPLE,
-    input: crate::settings,
+        sample: SAMPLE,
+        settings: runtime::store::hooks::settings_schema,
+    },
     output,
 };
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-tag",
-    routes: &[receive::route("/hooks/botstar/tag/{token}", MODULE.label, |app, call| {
+    routes: &[receive::route("/hooks/botstar/tag/{token}", MODULE.label, receive::receipt_schema, |app, call| {
         Box::pin(receive::receive(app, &TRIGGER, call))
     })],
+    direct: None,
 };
 
 fn output() -> Schema {

@@ -1,9 +1,10 @@
 //! The list of platforms, one line each.
 
-use models::Module;
-use runtime::{Function, Platform};
+use models::{Action, Kind, Module, Trigger};
+use runtime::{Function, Platform, Registrar};
+use schemars::Schema;
 
-pub static PLATFORMS: &[&Platform] = &[&botstar::PLATFORM];
+pub static PLATFORMS: &[&Platform] = &[&botstar::PLATFORM, &chatbot::PLATFORM];
 
 pub fn platform(name: &str) -> Option<&'static Platform> {
     PLATFORMS.iter().copied().find(|platform| platform.name == name)
@@ -14,9 +15,40 @@ pub fn modules() -> impl Iterator<Item = (&'static Platform, &'static Module)> {
     PLATFORMS.iter().flat_map(|platform| platform.modules.iter().map(move |module| (*platform, module)))
 }
 
-/// A trigger's module, by the trigger's name.
-pub fn trigger(name: &str) -> Option<(&'static Platform, &'static Module)> {
-    modules().find(|(_, module)| module.trigger.name == name)
+/// A trigger with what its hooks need to know.
+pub struct Watch {
+    pub platform: &'static Platform,
+    pub trigger: &'static Trigger,
+    pub setup: &'static str,
+    pub sample: &'static str,
+    pub settings: fn() -> Schema,
+}
+
+impl Watch {
+    /// What tells the platform of the trigger's hooks, if it can be told.
+    pub fn registrar(&self) -> Option<&'static Registrar> {
+        self.platform.registrar.as_ref().filter(|registrar| registrar.trigger == self.trigger.name)
+    }
+}
+
+pub fn triggers() -> impl Iterator<Item = Watch> {
+    modules().filter_map(|(platform, module)| match module.kind {
+        Kind::Trigger { trigger, setup, sample, settings } => {
+            Some(Watch { platform, trigger, setup, sample, settings })
+        }
+        Kind::Action(_) => None,
+    })
+}
+
+pub fn trigger(name: &str) -> Option<Watch> {
+    triggers().find(|watch| watch.trigger.name == name)
+}
+
+pub fn actions() -> impl Iterator<Item = &'static Action> {
+    modules().filter_map(|(_, module)| match module.kind {
+        Kind::Action(action) => Some(action),
+        Kind::Trigger { .. } => None,
+    })
 }
 
 /// The functions of all modules.

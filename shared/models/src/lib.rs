@@ -14,7 +14,7 @@ pub use envelope::Envelope;
 pub use event::StoredEvent;
 pub use ids::{ConnectionId, DeadLetterId, EventId, HookId, KeyId, RecordId, RejectedId, SubscriberId, TakeoverId};
 pub use mapping::{Field, Mapping, Reading};
-pub use module::{Module, Trigger};
+pub use module::{Action, Effect, Fault, Kind, Module, Trigger};
 pub use records::{CheckpointRecord, Takeover, TakeoverState};
 pub use subscriber::Subscriber;
 pub use time::Timestamp;

@@ -190,7 +190,8 @@ impl Reading {
     }
 }
 
-fn escape(key: &str) -> String {
+/// A name as it stands in a JSON Pointer.
+pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 

@@ -2,6 +2,48 @@
 
 use crate::mapping::Field;
 use schemars::Schema;
+use serde_json::Value;
+
+/// What a reader, a form or a document needs to know of a module.
+#[derive(Debug, Clone, Copy)]
+pub struct Module {
+    pub label: &'static str,
+    pub description: &'static str,
+    pub kind: Kind,
+    /// JSON Schema of the event, or of the action's output.
+    pub output: fn() -> Schema,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Trigger {
+        trigger: &'static Trigger,
+        /// What to do at the platform with the hook's URL.
+        setup: &'static str,
+        /// A body to try the hook with, as JSON. Where no document of the platform gives one, it is synthetic.
+        sample: &'static str,
+        /// JSON Schema of the hook's settings.
+        settings: fn() -> Schema,
+    },
+    Action(&'static Action),
+}
+
+impl Module {
+    pub const fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Trigger { trigger, .. } => trigger.name,
+            Kind::Action(action) => action.name,
+        }
+    }
+
+    /// JSON Schema of a hook's settings, or of an action's input.
+    pub const fn input(&self) -> fn() -> Schema {
+        match self.kind {
+            Kind::Trigger { settings, .. } => settings,
+            Kind::Action(action) => action.input,
+        }
+    }
+}
 
 /// What receiving needs to know of a trigger.
 #[derive(Debug, Clone, Copy)]
@@ -14,31 +56,66 @@ pub struct Trigger {
     pub event_type: &'static str,
     /// What is looked for in a body. Of a path in two groups, the first group's candidates come first.
     pub fields: &'static [&'static [Field]],
+    /// Where a body has the platform's own id of the message, by which it is one event for good.
+    pub message_id: Option<&'static str>,
 }
 
 impl Trigger {
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> + use<> {
         self.fields.iter().copied().flatten()
     }
+}
 
-    /// The Lambda function, which is also the binary.
-    pub fn function(&self) -> String {
-        self.name.replace('.', "-")
+/// What running an action needs to know of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Action {
+    /// `<platform>.<verb-noun>`.
+    pub name: &'static str,
+    pub platform: &'static str,
+    /// The route: `/v1/actions/<platform>/<verb-noun>`.
+    pub path: &'static str,
+    pub effect: Effect,
+    /// JSON Schema of the input.
+    pub input: fn() -> Schema,
+    /// The faults of an input that fits the schema in everything else.
+    pub check: fn(&Value) -> Vec<Fault>,
+}
+
+/// What an action does at the platform, in the terms of RFC 9110.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It changes nothing.
+    Safe,
+    /// Done twice, it is as done once.
+    Idempotent,
+    /// Done twice, it is done twice.
+    NotIdempotent,
+    /// As the HTTP method that the input's `method` names.
+    OfMethod,
+}
+
+impl Effect {
+    /// The effect of one input.
+    pub fn of(self, input: &Value) -> Self {
+        match (self, input["method"].as_str()) {
+            (Self::OfMethod, Some("GET")) => Self::Safe,
+            (Self::OfMethod, Some("PUT" | "DELETE")) => Self::Idempotent,
+            (Self::OfMethod, _) => Self::NotIdempotent,
+            (effect, _) => effect,
+        }
     }
 }
 
-/// What a reader, a form or a document needs to know of a trigger.
-#[derive(Debug, Clone, Copy)]
-pub struct Module {
-    pub trigger: &'static Trigger,
-    pub label: &'static str,
-    pub description: &'static str,
-    /// What to do at the platform with the hook's URL.
-    pub setup: &'static str,
-    /// A body to try the hook with, as JSON. Where no document of the platform gives one, it is synthetic.
-    pub sample: &'static str,
-    /// JSON Schema of the hook's settings.
-    pub input: fn() -> Schema,
-    /// JSON Schema of the event.
-    pub output: fn() -> Schema,
+/// One fault of a body or a query.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+    /// A JSON Pointer into the body, or a query parameter's name.
+    pub pointer: String,
+    pub detail: String,
+}
+
+impl Fault {
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
 }

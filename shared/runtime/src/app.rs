@@ -6,11 +6,12 @@ use crate::{
     client::HttpClient,
     clock::Clock,
     config::Config,
+    credentials::OpenConnection,
     seal::{KeyFile, KmsKey, SealError, Sealer},
     store::{Store, hooks::Hook},
 };
 use aws_config::SdkConfig;
-use models::{HookId, Timestamp};
+use models::{ConnectionId, HookId, Timestamp};
 use std::sync::{Arc, OnceLock};
 
 pub struct App {
@@ -19,6 +20,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub hooks: Cache<HookId, Arc<Hook>>,
     pub keys: Cache<String, KnownKey>,
+    pub connections: Cache<ConnectionId, Arc<OpenConnection>>,
     /// What other AWS clients are made from when they are first needed; none on a laptop.
     sdk: Option<SdkConfig>,
     sealer: OnceLock<Sealer>,
@@ -39,6 +41,7 @@ impl App {
             clock,
             hooks: Cache::default(),
             keys: Cache::default(),
+            connections: Cache::default(),
             sdk,
             sealer: OnceLock::new(),
             http: OnceLock::new(),

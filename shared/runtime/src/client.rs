@@ -2,15 +2,22 @@
 //! what the caller is told.
 
 use crate::{Code, Problem};
+use backon::{ExponentialBuilder, Retryable as _};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
+use serde_json::Value;
+use std::{fmt::Display, time::Duration};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a call to a platform may take, its repetitions included: within the time that API Gateway gives.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
 const MAX_WORDS: usize = 500;
+const MAX_REPETITIONS: usize = 2;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+pub use reqwest::RequestBuilder;
 
 pub struct HttpClient(reqwest::Client);
 
@@ -20,68 +27,143 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// Whether the request may have changed something.
+    changes: bool,
 }
 
 impl HttpClient {
     pub fn new() -> Result<Self, reqwest::Error> {
-        Self::within(TOTAL_TIMEOUT)
-    }
-
-    fn within(timeout: Duration) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(timeout)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self(client))
     }
 
-    pub fn request(&self, method: http::Method, url: url::Url) -> reqwest::RequestBuilder {
+    pub fn request(&self, method: http::Method, url: url::Url) -> RequestBuilder {
         self.0.request(method, url)
     }
 
-    /// Sends a request once and reads the answer, up to its limit.
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, Problem> {
-        // The error's URL may hold a secret.
-        let failed = |error: reqwest::Error| {
-            let code = if error.is_timeout() { Code::PlatformTimeout } else { Code::PlatformUnavailable };
-            let detail =
-                if error.is_connect() { "no connection could be made" } else { "the answer did not arrive whole" };
-            Problem::new(code, detail).caused_by(error.without_url())
+    /// Sends a request and reads the answer, up to its limit. It is sent again only where that is safe: when no
+    /// connection was made, and, if it changes nothing, when the answer was lost or tells of a passing failure.
+    pub async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Answer, Problem> {
+        let request = request.build().map_err(|error| Problem::internal(error.without_url()))?;
+        let changes = !request.method().is_safe();
+        let attempt = || async {
+            // Bodies are held in memory, so there is always a copy.
+            let copy = request.try_clone().ok_or(Failure::Uncopied)?;
+            let answer = self.send_once(copy, changes).await?;
+            if changes || !is_passing(answer.status) { Ok(answer) } else { Err(Failure::Passing(answer)) }
         };
-        let mut response = request.send().await.map_err(failed)?;
+        let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(MAX_REPETITIONS).with_jitter();
+        let sent = attempt.retry(waits).when(|failure| failure.may_be_repeated(changes));
+        match tokio::time::timeout(patience, sent).await {
+            Ok(Ok(answer) | Err(Failure::Passing(answer))) => Ok(answer),
+            Ok(Err(Failure::TooLarge)) => {
+                Err(unanswered(Code::PlatformUnavailable, "the answer is larger than 5 MB", changes))
+            }
+            Ok(Err(Failure::Uncopied)) => Err(Problem::internal("a request whose body can't be copied")),
+            Ok(Err(Failure::Lost(error))) => Err(lost(error, changes)),
+            Err(_) => Err(unanswered(Code::PlatformTimeout, "the answer did not arrive in time", changes)),
+        }
+    }
+
+    async fn send_once(&self, request: reqwest::Request, changes: bool) -> Result<Answer, Failure> {
+        let mut response = self.0.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER_BYTES {
-                return Err(Problem::new(Code::PlatformUnavailable, "the answer is larger than 5 MB"));
+                return Err(Failure::TooLarge);
             }
         }
-        Ok(Answer { status, headers, body: body.freeze() })
+        Ok(Answer { status, headers, body: body.freeze(), changes })
     }
 }
 
-/// What a platform said, as far as it is passed on: less the secrets of the call, which it may have repeated.
-fn without(words: &str, secrets: &[&str]) -> String {
+/// Why a request is to be sent again, or given up.
+enum Failure {
+    Lost(reqwest::Error),
+    Passing(Answer),
+    TooLarge,
+    Uncopied,
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl Failure {
+    fn may_be_repeated(&self, changes: bool) -> bool {
+        match self {
+            Self::Lost(error) if error.is_connect() => true,
+            Self::Lost(_) | Self::Passing(_) => !changes,
+            Self::TooLarge | Self::Uncopied => false,
+        }
+    }
+}
+
+const fn is_passing(status: StatusCode) -> bool {
+    matches!(status, StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+fn lost(error: reqwest::Error, changes: bool) -> Problem {
+    let code = if error.is_timeout() { Code::PlatformTimeout } else { Code::PlatformUnavailable };
+    let problem = match error.is_connect() {
+        true => Problem::new(code, "no connection could be made"),
+        false => unanswered(code, "the answer did not arrive whole", changes),
+    };
+    // The error's URL may hold a secret.
+    problem.caused_by(error.without_url())
+}
+
+/// A request that was sent, and whose answer tells nothing.
+fn unanswered(code: Code, detail: &str, changes: bool) -> Problem {
+    Problem { outcome_unknown: changes, ..Problem::new(code, detail) }
+}
+
+/// Takes the secrets of a call, which a platform may have repeated, out of what it said.
+pub fn without(words: &str, secrets: &[&str]) -> String {
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
-    secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "••••")).chars().take(MAX_WORDS).collect()
+    secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "••••"))
+}
+
+/// The same for JSON, its names included.
+pub fn value_without(value: Value, secrets: &[&str]) -> Value {
+    match value {
+        Value::String(text) => Value::String(without(&text, secrets)),
+        Value::Array(items) => items.into_iter().map(|item| value_without(item, secrets)).collect(),
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().map(|(name, value)| (without(&name, secrets), value_without(value, secrets))).collect(),
+        ),
+        other => other,
+    }
 }
 
 impl Answer {
-    /// The body as JSON. `what` it is of begins the problem of a body that is something else.
+    /// The body as JSON, less the secrets of the call. `what` it is of begins the problem of a body that is something
+    /// else.
     pub fn json<T: DeserializeOwned>(&self, what: &str, secrets: &[&str]) -> Result<T, Problem> {
-        let mut body = serde_json::Deserializer::from_slice(&self.body);
-        serde_path_to_error::deserialize(&mut body).map_err(|error| {
-            Problem::new(Code::PlatformUnavailable, format!("{what}: {}", without(&error.to_string(), secrets)))
-        })
+        let fault = |error: &dyn Display| {
+            let words: String = without(&error.to_string(), secrets).chars().take(MAX_WORDS).collect();
+            unanswered(Code::PlatformUnavailable, &format!("{what}: {words}"), self.changes)
+        };
+        let value: Value = serde_json::from_slice(&self.body).map_err(|error| fault(&error))?;
+        serde_path_to_error::deserialize(value_without(value, secrets)).map_err(|error| fault(&error))
     }
 
     /// The answer, if it tells of success; else what the platform said, less the secrets of the call.
     pub fn successful(self, secrets: &[&str]) -> Result<Self, Problem> {
-        let code = match self.status.as_u16() {
-            200..=299 => return Ok(self),
+        if self.status.is_success() { Ok(self) } else { Err(self.refusal(self.status.as_u16(), secrets)) }
+    }
+
+    /// The problem that a status means, whether it was the answer's or stood in its body.
+    pub fn refusal(&self, status: u16, secrets: &[&str]) -> Problem {
+        let code = match status {
             401 | 403 => Code::ConnectionUnauthorized,
             404 | 410 => Code::NotFound,
             408 | 504 => Code::PlatformTimeout,
@@ -89,12 +171,13 @@ impl Answer {
             400..=499 => Code::PlatformRejected,
             _ => Code::PlatformUnavailable,
         };
-        let words = without(&String::from_utf8_lossy(&self.body), secrets);
-        let problem = Problem::new(code, format!("the platform answered {}: {words}", self.status.as_u16()));
-        Err(match self.headers.get(header::RETRY_AFTER) {
+        let words: String = without(&String::from_utf8_lossy(&self.body), secrets).chars().take(MAX_WORDS).collect();
+        let untold = self.changes && (code == Code::PlatformTimeout || status >= 500);
+        let problem = unanswered(code, &format!("the platform answered {status}: {words}"), untold);
+        match self.headers.get(header::RETRY_AFTER) {
             Some(wait) if code == Code::PlatformSlowDown => problem.with_header(header::RETRY_AFTER, wait.clone()),
             _ => problem,
-        })
+        }
     }
 }
 
@@ -108,12 +191,12 @@ mod tests {
 
     async fn get(client: &HttpClient, server: &TcpListener) -> Problem {
         let url = format!("http://{}", server.local_addr().unwrap()).parse().unwrap();
-        client.send(client.request(http::Method::GET, url)).await.unwrap_err()
+        client.send(client.request(http::Method::GET, url), Duration::from_millis(50)).await.unwrap_err()
     }
 
     #[tokio::test]
     async fn a_platform_that_does_not_answer_in_time_is_a_time_out() {
-        let client = HttpClient::within(Duration::from_millis(50)).unwrap();
+        let client = HttpClient::new().unwrap();
         // Connected to by the system alone, and never read.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let problem = get(&client, &silent).await;
@@ -134,8 +217,10 @@ mod tests {
 
     #[test]
     fn secrets_are_taken_out_before_words_are_cut() {
-        let words = without(&format!("{}secret", "x".repeat(MAX_WORDS - 3)), &["", "secret"]);
-        assert!(words.ends_with("x•••") && words.chars().count() == MAX_WORDS, "{words}");
+        let body = Bytes::from(format!("{}secret", "x".repeat(MAX_WORDS - 3)));
+        let answer = Answer { status: StatusCode::BAD_REQUEST, headers: HeaderMap::new(), body, changes: false };
+        let problem = answer.successful(&["", "secret"]).unwrap_err();
+        assert!(problem.detail.ends_with("x•••"), "{}", problem.detail);
         assert_eq!(without("a secret, b", &["secret", "b"]), "a ••••, ••••");
     }
 }

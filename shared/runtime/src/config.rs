@@ -9,6 +9,9 @@ pub struct Config {
     /// What hook URLs begin with; unset on Lambda, where the request's own host is taken.
     pub public_url: Option<Url>,
     pub botstar_api_url: Url,
+    pub chatbot_api_url: Url,
+    /// What the paths of ChatBot's stories begin with: `/v2`, or `/` where they have no version.
+    pub chatbot_stories_prefix: String,
     pub dedupe_window_seconds: u64,
     pub event_ttl_days: u64,
     pub sealing_key_arn: Option<String>,
@@ -99,6 +102,24 @@ impl Settings {
         }
     }
 
+    fn url_or(&self, name: &str, default: &str) -> Result<Url, BadSetting> {
+        match self.url(name)? {
+            Some(url) => Ok(url),
+            None => default.parse().map_err(|error: url::ParseError| bad(name, &error.to_string())),
+        }
+    }
+
+    /// One step of a path, or `/` for none.
+    fn path(&self, name: &str, default: &str) -> Result<String, BadSetting> {
+        let path = self.get(name).unwrap_or(default);
+        let step = path.strip_prefix('/').ok_or_else(|| bad(name, "does not begin with /"))?;
+        if step.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+            Ok(path.to_owned())
+        } else {
+            Err(bad(name, "is more than one step of letters, digits, - and _"))
+        }
+    }
+
     fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
         let number = self.parse(name)?.unwrap_or(default);
         if (least..=most).contains(&number) {
@@ -121,12 +142,14 @@ fn bad(name: &str, fault: &str) -> BadSetting {
 
 impl Config {
     /// Every variable that [`Config::read`] knows.
-    pub const VARIABLES: [&'static str; 12] = [
+    pub const VARIABLES: [&'static str; 14] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
         "PUBLIC_URL",
         "BOTSTAR_API_URL",
+        "CHATBOT_API_URL",
+        "CHATBOT_STORIES_PREFIX",
         "DEDUPE_WINDOW_SECONDS",
         "EVENT_TTL_DAYS",
         "SEALING_KEY_ARN",
@@ -137,7 +160,6 @@ impl Config {
     ];
 
     pub fn read(settings: &Settings) -> Result<Self, BadSetting> {
-        let botstar = settings.url("BOTSTAR_API_URL")?.map_or_else(|| "https://apis.botstar.com/v1".parse(), Ok);
         let rust_log = settings.get("RUST_LOG").unwrap_or("info").to_owned();
         let _: tracing_subscriber::filter::Targets =
             rust_log.parse().map_err(|_| bad("RUST_LOG", "is not a level, nor a list of target=level"))?;
@@ -148,7 +170,9 @@ impl Config {
                 records: settings.required("RECORDS_TABLE")?,
             },
             public_url: settings.url("PUBLIC_URL")?,
-            botstar_api_url: botstar.map_err(|error: url::ParseError| bad("BOTSTAR_API_URL", &error.to_string()))?,
+            botstar_api_url: settings.url_or("BOTSTAR_API_URL", "https://apis.botstar.com/v1")?,
+            chatbot_api_url: settings.url_or("CHATBOT_API_URL", "https://api.chatbot.com")?,
+            chatbot_stories_prefix: settings.path("CHATBOT_STORIES_PREFIX", "/v2")?,
             dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MOST_DAYS * 86_400)?,
             event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
@@ -175,6 +199,8 @@ mod tests {
         let config = read("PUBLIC_URL", "").unwrap();
         assert_eq!((config.dedupe_window_seconds, config.event_ttl_days), (600, 90));
         assert_eq!(config.botstar_api_url.as_str(), "https://apis.botstar.com/v1");
+        assert_eq!(config.chatbot_api_url.as_str(), "https://api.chatbot.com/");
+        assert_eq!(config.chatbot_stories_prefix, "/v2");
         assert!(config.public_url.is_none());
     }
 
@@ -187,6 +213,9 @@ mod tests {
             ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
             ("PUBLIC_URL", "example", "relative URL without a base"),
             ("BOTSTAR_API_URL", "https://example.com/?a=b", "has a query or a fragment"),
+            ("CHATBOT_API_URL", "api.chatbot.com", "relative URL without a base"),
+            ("CHATBOT_STORIES_PREFIX", "v2", "does not begin with /"),
+            ("CHATBOT_STORIES_PREFIX", "/v2/../x", "is more than one step of letters, digits, - and _"),
             ("LOG_FORMAT", "xml", "is neither json nor pretty"),
             ("RUST_LOG", "a=b=c", "is not a level, nor a list of target=level"),
             ("EVENTS_TABLE", "", "is not set"),

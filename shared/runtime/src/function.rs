@@ -16,6 +16,8 @@ pub struct Function {
     /// The function, which is also the binary.
     pub name: &'static str,
     pub routes: &'static [Route],
+    /// What bare JSON is handed to, when the function is invoked without HTTP. IAM says who may.
+    pub direct: Option<Handler>,
 }
 
 /// Who may call a route.
@@ -108,8 +110,17 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Reply {
     pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Problem> {
-        let body = serde_json::to_vec(body).map_err(Problem::internal)?;
-        Ok(Self { status, headers: vec![(header::CONTENT_TYPE, JSON)], body, outcome: None, event: None })
+        Ok(Self::written_json(status, serde_json::to_vec(body).map_err(Problem::internal)?))
+    }
+
+    /// JSON that is written already.
+    pub fn written_json(status: StatusCode, body: Vec<u8>) -> Self {
+        Self { status, headers: vec![(header::CONTENT_TYPE, JSON)], body, outcome: None, event: None }
+    }
+
+    pub fn text(status: StatusCode, body: String) -> Self {
+        let plain = (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        Self { status, headers: vec![plain], body: body.into_bytes(), outcome: None, event: None }
     }
 
     pub fn ok<T: Serialize>(body: &T) -> Result<Self, Problem> {
@@ -184,9 +195,7 @@ impl Router {
             Err(problem) => Err(problem),
         };
         let reply = result.unwrap_or_else(|problem| {
-            if problem.source.is_some() {
-                tracing::error!(request_id, function, code = problem.code.as_str(), cause = problem.causes(), "failed");
-            }
+            log_cause(&problem, &request_id, function);
             Reply::problem(&problem, &request_id)
         });
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -238,6 +247,45 @@ async fn call(
     let Request { query, headers, body, .. } = request;
     let call = Call { request_id: request_id.to_owned(), now, params, query, headers, body, key };
     (route.handler)(app, call).await
+}
+
+/// An error of a direct invocation: its code, and the problem as JSON.
+#[derive(Debug)]
+pub struct Failed {
+    pub code: Code,
+    pub problem: String,
+}
+
+/// Runs a function that is invoked without HTTP: bare JSON in and out. Logged in one line, as a request is.
+pub async fn invoke(app: &App, function: &Function, request_id: &str, input: Bytes) -> Result<Vec<u8>, Failed> {
+    let (started, name) = (Instant::now(), function.name);
+    let call = Call {
+        request_id: request_id.to_owned(),
+        now: app.now(),
+        params: BTreeMap::new(),
+        query: String::new(),
+        headers: HeaderMap::new(),
+        body: input,
+        key: None,
+    };
+    let result = match function.direct {
+        Some(handler) => handler(app, call).await,
+        None => Err(Problem::new(Code::NotInvocable, format!("{name} is called over HTTP"))),
+    };
+    let outcome = result.as_ref().map_or_else(|problem| Some(problem.code.as_str()), |reply| reply.outcome);
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(request_id, function = name, route = "direct", outcome, duration_ms, "answered");
+    result.map(|reply| reply.body).map_err(|problem| {
+        log_cause(&problem, request_id, name);
+        let json = String::from_utf8_lossy(&problem.to_json(request_id)).into_owned();
+        Failed { code: problem.code, problem: json }
+    })
+}
+
+fn log_cause(problem: &Problem, request_id: &str, function: &str) {
+    if problem.source.is_some() {
+        tracing::error!(request_id, function, code = problem.code.as_str(), cause = problem.causes(), "failed");
+    }
 }
 
 /// Answers what never became a request.

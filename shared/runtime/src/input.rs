@@ -17,20 +17,33 @@ pub fn body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Prob
     read(&call.body, schema)
 }
 
-/// Reads a body that fits a schema, and whose part at a pointer fits one that depends on the body.
-pub fn body_with_part<T: DeserializeOwned>(
+/// Reads a body that fits a schema, and in which a check of its own finds no fault.
+pub fn body_with<T: DeserializeOwned>(
     call: &Call,
     schema: &Schema,
-    at: &str,
-    part_schema: impl FnOnce(&Value) -> Option<Schema>,
+    check: impl FnOnce(&Value) -> Result<Vec<Fault>, Problem>,
 ) -> Result<T, Problem> {
-    let value = parse(&call.body)?;
+    typed(&checked(&call.body, schema, check)?)
+}
+
+/// The same, as JSON.
+pub fn checked(
+    body: &[u8],
+    schema: &Schema,
+    check: impl FnOnce(&Value) -> Result<Vec<Fault>, Problem>,
+) -> Result<Value, Problem> {
+    let value = parse(body)?;
     let mut found = faults(&value, schema)?;
-    if let (Some(part @ Value::Object(_)), Some(schema)) = (value.pointer(at), part_schema(&value)) {
-        let of_part = faults(part, &schema)?.into_iter();
-        found.extend(of_part.map(|fault| Fault { pointer: format!("{at}{}", fault.pointer), ..fault }));
-    }
-    finish(&value, found)
+    found.extend(check(&value)?);
+    finish(found)?;
+    Ok(value)
+}
+
+/// The faults of a body's part, whose schema depends on the body.
+pub fn part_faults(value: &Value, at: &str, schema: Option<Schema>) -> Result<Vec<Fault>, Problem> {
+    let (Some(part @ Value::Object(_)), Some(schema)) = (value.pointer(at), schema) else { return Ok(Vec::new()) };
+    let of_part = faults(part, &schema)?.into_iter();
+    Ok(of_part.map(|fault| Fault { pointer: format!("{at}{}", fault.pointer), ..fault }).collect())
 }
 
 /// Reads a body that fits a schema; none at all counts as `{}`.
@@ -39,9 +52,7 @@ pub fn optional_body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Resul
 }
 
 fn read<T: DeserializeOwned>(body: &[u8], schema: &Schema) -> Result<T, Problem> {
-    let value = parse(body)?;
-    let found = faults(&value, schema)?;
-    finish(&value, found)
+    typed(&checked(body, schema, |_| Ok(Vec::new()))?)
 }
 
 fn parse(body: &[u8]) -> Result<Value, Problem> {
@@ -56,12 +67,17 @@ fn faults(value: &Value, schema: &Schema) -> Result<Vec<Fault>, Problem> {
     Ok(validator.iter_errors(value).flat_map(|error| faults_of(&error)).collect())
 }
 
-fn finish<T: DeserializeOwned>(value: &Value, mut faults: Vec<Fault>) -> Result<T, Problem> {
-    if !faults.is_empty() {
-        faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
-        faults.dedup();
-        return Err(Problem::invalid_body(faults));
+fn finish(mut faults: Vec<Fault>) -> Result<(), Problem> {
+    if faults.is_empty() {
+        return Ok(());
     }
+    faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    faults.dedup();
+    Err(Problem::invalid_body(faults))
+}
+
+/// A value that fits its type's schema, as that type.
+pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
         Problem::invalid_body(vec![Fault::new(pointer, error.inner().to_string())])

@@ -1,16 +1,22 @@
-//! The door of Lambda: API Gateway's requests in, answers out.
+//! The door of Lambda: API Gateway's requests in, answers out; or bare JSON, for a function that is invoked directly.
 
 use crate::{
-    App, Function,
+    App, Code, Function,
     clock::SystemClock,
     config::{BadSetting, Config, Settings},
-    function::{Request, Router},
+    function::{Failed, Request, Router, invoke},
     log,
 };
 use aws_config::{BehaviorVersion, SdkConfig};
 use bytes::Bytes;
-use lambda_http::{Body, RequestExt as _, request::RequestContext, service_fn};
+use lambda_http::{
+    Adapter, Body, RequestExt as _, Service as _,
+    request::{LambdaRequest, RequestContext},
+};
 pub use lambda_runtime::Error;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::{RawValue, to_raw_value};
 use std::{future::Future, sync::Arc};
 
 /// Serves one function until Lambda ends the process. Not generic, so that the heavy code is compiled once.
@@ -18,15 +24,60 @@ pub fn serve(function: &'static Function) -> Result<(), Error> {
     block_on(async move {
         let app = Arc::new(start(&sdk_config().await)?);
         let router = Arc::new(Router::new(&[function])?);
-        lambda_http::run(service_fn(move |request: lambda_http::Request| {
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
             let (app, router) = (Arc::clone(&app), Arc::clone(&router));
             async move {
-                let response = router.answer(&app, accept(request)).await;
-                Ok::<_, Error>(response.map(body))
+                let LambdaEvent { payload, context } = event;
+                if is_http(&payload) {
+                    answer(&app, &router, LambdaEvent::new(payload, context)).await
+                } else {
+                    let input = Bytes::from(String::from(Box::<str>::from(payload)));
+                    invoke(&app, function, &context.request_id, input).await.map_err(Diagnostic::from).and_then(json)
+                }
             }
         }))
         .await
     })
+}
+
+/// Whether an event is a request that came through API Gateway, rather than bare JSON.
+fn is_http(event: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Event {
+        #[serde(rename = "requestContext")]
+        _context: Context,
+    }
+    #[derive(Deserialize)]
+    struct Context {
+        #[serde(rename = "http")]
+        _http: IgnoredAny,
+    }
+    serde_json::from_str::<Event>(event.get()).is_ok()
+}
+
+async fn answer(app: &App, router: &Router, event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Diagnostic> {
+    let request: LambdaRequest = serde_json::from_str(event.payload.get()).map_err(unreadable)?;
+    let mut adapter = Adapter::from(service_fn(|request: lambda_http::Request| async {
+        Ok::<_, Diagnostic>(router.answer(app, accept(request)).await.map(body))
+    }));
+    let response = adapter.call(LambdaEvent::new(request, event.context)).await?;
+    to_raw_value(&response).map_err(unreadable)
+}
+
+fn json(output: Vec<u8>) -> Result<Box<RawValue>, Diagnostic> {
+    let text = String::from_utf8(output).map_err(unreadable)?;
+    RawValue::from_string(text).map_err(unreadable)
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic { error_type: Code::Internal.as_str().to_owned(), error_message: error.to_string() }
+}
+
+/// Step Functions and other callers tell errors apart by the type.
+impl From<Failed> for Diagnostic {
+    fn from(failed: Failed) -> Self {
+        Self { error_type: failed.code.as_str().to_owned(), error_message: failed.problem }
+    }
 }
 
 /// Runs a function that is not called over HTTP.

@@ -1,12 +1,14 @@
 //! What every function stands on: settings, the store, keys, errors, sealing, and the glue between a handler and the
 //! door it is called through. Architecture invariant: nothing here knows a platform.
 
+pub mod action;
 pub mod app;
 pub mod auth;
 pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod cursor;
 pub mod function;
 pub mod input;
@@ -15,10 +17,12 @@ pub mod log;
 pub mod platform;
 pub mod problem;
 pub mod receive;
+pub mod reply;
 pub mod seal;
 pub mod store;
 
+pub use action::Acting;
 pub use app::App;
 pub use function::{Access, Body, Call, Function, Query, Reply, Route};
-pub use platform::Platform;
+pub use platform::{Platform, Registrar};
 pub use problem::{Code, Fault, Problem};

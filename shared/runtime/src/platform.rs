@@ -18,10 +18,35 @@ pub struct Platform {
     pub modules: &'static [Module],
     pub functions: &'static [&'static Function],
     /// Asks the platform whether credentials work.
-    pub test: for<'a> fn(&'a App, Value) -> Testing<'a>,
+    pub test: for<'a> fn(&'a App, Value) -> Working<'a, Tested>,
+    /// For the trigger whose hooks the platform is told of through its API.
+    pub registrar: Option<Registrar>,
 }
 
-pub type Testing<'a> = Pin<Box<dyn Future<Output = Result<Tested, Problem>> + Send + 'a>>;
+pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
+
+/// Tells a platform of hooks.
+#[derive(Debug)]
+pub struct Registrar {
+    /// The trigger's name.
+    pub trigger: &'static str,
+    /// Tells the platform of a hook, which answers its verification while that runs. The webhook's id there; none if the
+    /// platform has no way to be told.
+    pub register: for<'a> fn(&'a App, &'a Value, Webhook) -> Working<'a, Option<String>>,
+    /// Finds the id of the webhook that has a URL.
+    pub find: for<'a> fn(&'a App, &'a Value, String) -> Working<'a, Option<String>>,
+    /// Has the platform forget a webhook, which may be gone already.
+    pub remove: for<'a> fn(&'a App, &'a Value, String) -> Working<'a, ()>,
+}
+
+/// A hook as a platform is told of it.
+#[derive(Debug)]
+pub struct Webhook {
+    pub name: String,
+    pub url: String,
+    /// What the platform sends back when it verifies the URL.
+    pub token: String,
+}
 
 /// What a test of a connection found. Credentials that the platform refuses are a problem, not an outcome.
 #[derive(Debug, Serialize, JsonSchema)]

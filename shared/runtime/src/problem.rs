@@ -1,8 +1,10 @@
 //! Errors as they are answered: RFC 9457 problem details, one [`Code`] for each meaning.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
+pub use models::Fault;
 use serde::Serialize;
-use std::{error::Error, fmt};
+use serde_json::Value;
+use std::error::Error;
 
 /// What went wrong, in a word that doesn't change between releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +15,17 @@ pub enum Code {
     Forbidden,
     NotFound,
     MethodNotAllowed,
+    NotInvocable,
     Conflict,
     ConnectionInUse,
     BodyTooLarge,
     InvalidBody,
     InvalidQuery,
     ConnectionMismatch,
+    FilterUnsupported,
+    IdempotencyKeyReused,
+    IdempotencyInFlight,
+    OutcomeUnknown,
     PlatformRejected,
     ConnectionUnauthorized,
     PlatformSlowDown,
@@ -31,19 +38,24 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::NotInvocable,
         Self::Conflict,
         Self::ConnectionInUse,
         Self::BodyTooLarge,
         Self::InvalidBody,
         Self::InvalidQuery,
         Self::ConnectionMismatch,
+        Self::FilterUnsupported,
+        Self::IdempotencyKeyReused,
+        Self::IdempotencyInFlight,
+        Self::OutcomeUnknown,
         Self::PlatformRejected,
         Self::ConnectionUnauthorized,
         Self::PlatformSlowDown,
@@ -66,6 +78,9 @@ impl Code {
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route has no such method")
             }
+            Self::NotInvocable => {
+                (StatusCode::METHOD_NOT_ALLOWED, "not_invocable", "The function takes no direct invocation")
+            }
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "Something else changed it at the same time"),
             Self::ConnectionInUse => (StatusCode::CONFLICT, "connection_in_use", "Hooks use the connection"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
@@ -73,6 +88,20 @@ impl Code {
             Self::InvalidQuery => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", "A query parameter is at fault"),
             Self::ConnectionMismatch => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "connection_mismatch", "The connection is of another platform")
+            }
+            Self::FilterUnsupported => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "filter_unsupported", "A filter can't be applied")
+            }
+            Self::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "The idempotency key was used with another body",
+            ),
+            Self::IdempotencyInFlight => {
+                (StatusCode::CONFLICT, "idempotency_in_flight", "A call with this idempotency key is under way")
+            }
+            Self::OutcomeUnknown => {
+                (StatusCode::CONFLICT, "outcome_unknown", "An earlier call with this idempotency key ended untold")
             }
             Self::PlatformRejected => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "platform_rejected", "The platform refused the request")
@@ -117,20 +146,6 @@ impl Code {
     }
 }
 
-/// One fault of a body or a query.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// A JSON Pointer into the body, or a query parameter's name.
-    pub pointer: String,
-    pub detail: String,
-}
-
-impl Fault {
-    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
-    }
-}
-
 /// An error that is answered. What it says goes to the caller; `source` goes to the log alone.
 #[derive(Debug)]
 pub struct Problem {
@@ -138,6 +153,10 @@ pub struct Problem {
     pub detail: String,
     pub errors: Vec<Fault>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether what was asked of a platform may have happened all the same.
+    pub outcome_unknown: bool,
+    /// The answer of the platform, where the caller asked for it as it is.
+    pub answer: Option<Box<Value>>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -151,11 +170,23 @@ struct Body<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     errors: &'a [Fault],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<&'a Value>,
 }
 
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), source: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            outcome_unknown: false,
+            answer: None,
+            source: None,
+        }
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -207,8 +238,21 @@ impl Problem {
             instance: request_id,
             code: self.code.as_str(),
             errors: &self.errors,
+            outcome: self.outcome_unknown.then_some("unknown"),
+            answer: self.answer.as_deref(),
         };
         serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Reads a body that [`Problem::to_json`] wrote.
+    pub fn from_json(body: &[u8]) -> Option<Self> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let code = Code::ALL.into_iter().find(|code| body["code"] == code.as_str())?;
+        Some(Self {
+            outcome_unknown: body["outcome"] == "unknown",
+            answer: body.get("answer").cloned().map(Box::new),
+            ..Self::new(code, body["detail"].as_str()?)
+        })
     }
 
     /// The chain of causes, for the log.
@@ -222,14 +266,6 @@ impl Problem {
         causes.join(": ")
     }
 }
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.as_str(), self.detail)
-    }
-}
-
-impl Error for Problem {}
 
 #[cfg(test)]
 mod tests {
@@ -249,7 +285,7 @@ mod tests {
     #[test]
     fn the_body_is_problem_json_without_the_cause() {
         let problem = Problem::invalid_query("limit", "is not a number").caused_by("secret");
-        let body: serde_json::Value = serde_json::from_slice(&problem.to_json("req-1")).unwrap_or_default();
+        let body: Value = serde_json::from_slice(&problem.to_json("req-1")).unwrap_or_default();
         assert_eq!(
             body,
             serde_json::json!({

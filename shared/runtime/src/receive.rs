@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use models::{HookId, RejectedId, StoredEvent, Trigger, body, event::Accepted, ids::ContentKey, mapping};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -27,12 +28,12 @@ struct Receipt<'a> {
     event: Option<&'a str>,
 }
 
-fn receipt_schema() -> Schema {
+pub fn receipt_schema() -> Schema {
     schema_for!(Receipt)
 }
 
-/// The route of a trigger's webhook.
-pub const fn route(path: &'static str, label: &'static str, handler: Handler) -> Route {
+/// The route of a trigger's webhook, with what it answers.
+pub const fn route(path: &'static str, label: &'static str, answer: fn() -> Schema, handler: Handler) -> Route {
     Route {
         method: Method::POST,
         path,
@@ -40,33 +41,69 @@ pub const fn route(path: &'static str, label: &'static str, handler: Handler) ->
         summary: label,
         query: &[],
         body: Body::None,
-        success: (StatusCode::OK, Some(receipt_schema)),
+        success: (StatusCode::OK, Some(answer)),
         handler,
     }
 }
 
-/// Takes a call of a trigger's webhook.
+/// Takes a call of a trigger's webhook, and answers with a receipt.
 pub async fn receive(app: &App, trigger: &'static Trigger, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, trigger, &call).await?;
+    let received = take(app, trigger, &hook, &call).await?;
+    received.reply(&Receipt { status: received.status, event: received.event_id.as_deref() })
+}
+
+/// What became of a call.
+pub struct Received {
+    status: &'static str,
+    event_id: Option<String>,
+    /// None while the hook is disabled.
+    event: Option<StoredEvent>,
+}
+
+impl Received {
+    fn taken(event: StoredEvent, taken: &Taken) -> Self {
+        let (status, event_id) = match taken {
+            Taken::Accepted => ("accepted", event.sort.split(' ').next().map(str::to_owned)),
+            Taken::Duplicate(first) => ("duplicate", Some(first.to_string())),
+        };
+        Self { status, event_id, event: Some(event) }
+    }
+
+    /// The event's data, as far as this call tells it.
+    pub fn data(&self) -> Option<Value> {
+        let envelope = self.event.as_ref()?.open().ok()?.envelope().ok()?;
+        serde_json::to_value(envelope.data).ok()
+    }
+
+    /// The answer with this body.
+    pub fn reply<T: Serialize>(&self, body: &T) -> Result<Reply, Problem> {
+        let mut reply = Reply::ok(body)?;
+        if let Some(value) = self.event_id.as_ref().and_then(|id| HeaderValue::from_str(id).ok()) {
+            reply.headers.push((EVENT_HEADER, value));
+        }
+        reply.outcome = Some(self.status);
+        reply.event.clone_from(&self.event_id);
+        Ok(reply)
+    }
+}
+
+/// Stores a call as an event, unless it is a duplicate or the hook is disabled.
+pub async fn take(app: &App, trigger: &'static Trigger, hook: &Hook, call: &Call) -> Result<Received, Problem> {
     if !hook.enabled {
-        keep_rejected(app, &hook, &call, "hook_disabled", "the hook was disabled").await?;
-        return receipt("ignored", None);
+        keep_rejected(app, hook, call, "hook_disabled", "the hook was disabled").await?;
+        return Ok(Received { status: "ignored", event_id: None, event: None });
     }
     if call.body.len() > MAX_BODY_BYTES {
-        let problem = Problem::new(Code::BodyTooLarge, "the body has more than 256 KB");
-        keep_rejected(app, &hook, &call, problem.code.as_str(), &problem.detail).await?;
-        return Err(problem);
+        return Err(reject(app, hook, call, Problem::new(Code::BodyTooLarge, "the body has more than 256 KB")).await);
     }
     let (format, body) = match body::read(&call.body, call.header(&header::CONTENT_TYPE)) {
         Ok(read) => read,
         Err(unreadable) => {
-            let problem = Problem::new(Code::UnreadableBody, unreadable.to_string());
-            keep_rejected(app, &hook, &call, problem.code.as_str(), &problem.detail).await?;
-            return Err(problem);
+            return Err(reject(app, hook, call, Problem::new(Code::UnreadableBody, unreadable.to_string())).await);
         }
     };
-    let window = hook.settings.dedupe_seconds.unwrap_or(app.config.dedupe_window_seconds);
-    let key = if window == 0 { ContentKey::unique(random()?) } else { ContentKey::digest(&hook.id, &[&call.body]) };
+    let (key, window_seconds) = dedupe(app, trigger, hook, call, &body)?;
     let event = StoredEvent::new(Accepted {
         at: call.now,
         key,
@@ -81,14 +118,24 @@ pub async fn receive(app: &App, trigger: &'static Trigger, call: Call) -> Result
         nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<6>()?),
         expires: call.now.plus_seconds(app.config.event_ttl_days * SECONDS_A_DAY),
     });
-    match app.store.accept(&event, window.saturating_mul(1000)).await? {
-        Taken::Accepted => receipt("accepted", event.sort.split(' ').next()),
-        Taken::Duplicate(first) => receipt("duplicate", Some(first.as_str())),
+    let taken = app.store.accept(&event, window_seconds.saturating_mul(1000)).await?;
+    Ok(Received::taken(event, &taken))
+}
+
+/// What makes a call the same as an earlier one, and for how long: the platform's own id of the message for good, or
+/// else the content within the hook's window.
+fn dedupe(app: &App, trigger: &Trigger, hook: &Hook, call: &Call, body: &Value) -> Result<(ContentKey, u64), Problem> {
+    let message = trigger.message_id.and_then(|pointer| body.pointer(pointer)?.as_str()).filter(|id| !id.is_empty());
+    if let Some(id) = message {
+        return Ok((ContentKey::digest(&hook.id, &[b"message", id.as_bytes()]), u64::MAX));
     }
+    let window = hook.settings.dedupe_seconds.unwrap_or(app.config.dedupe_window_seconds);
+    let key = if window == 0 { ContentKey::unique(random()?) } else { ContentKey::digest(&hook.id, &[&call.body]) };
+    Ok((key, window))
 }
 
 /// The hook that the token opens. A wrong token learns nothing: not even whether the hook exists.
-async fn find(app: &App, trigger: &Trigger, call: &Call) -> Result<Arc<Hook>, Problem> {
+pub async fn find(app: &App, trigger: &Trigger, call: &Call) -> Result<Arc<Hook>, Problem> {
     let unknown = || Problem::not_found("hook");
     let token = call.param("token");
     let id = HookId::of_token(token).ok_or_else(unknown)?;
@@ -101,6 +148,14 @@ async fn find(app: &App, trigger: &Trigger, call: &Call) -> Result<Arc<Hook>, Pr
         }
     };
     if hook.trigger == trigger.name && hook.takes(token, call.now) { Ok(hook) } else { Err(unknown()) }
+}
+
+/// Keeps a call among the rejected ones; the problem that it is answered with.
+pub async fn reject(app: &App, hook: &Hook, call: &Call, problem: Problem) -> Problem {
+    match keep_rejected(app, hook, call, problem.code.as_str(), &problem.detail).await {
+        Ok(()) => problem,
+        Err(unkept) => unkept,
+    }
 }
 
 async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: &str) -> Result<(), Problem> {
@@ -118,14 +173,4 @@ async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: 
         expires: call.now.plus_seconds(app.config.event_ttl_days * SECONDS_A_DAY).seconds(),
     };
     Ok(app.store.reject(&rejected).await?)
-}
-
-fn receipt(status: &'static str, event: Option<&str>) -> Result<Reply, Problem> {
-    let mut reply = Reply::ok(&Receipt { status, event })?;
-    if let Some(value) = event.and_then(|id| HeaderValue::from_str(id).ok()) {
-        reply.headers.push((EVENT_HEADER, value));
-    }
-    reply.outcome = Some(status);
-    reply.event = event.map(str::to_owned);
-    Ok(reply)
 }

@@ -1,7 +1,7 @@
 //! Credentials: sealed, masked.
 
 use models::ConnectionId;
-use runtime::{App, Problem, store::connections::Connection};
+use runtime::{App, Problem};
 use serde_json::{Map, Value};
 
 /// The credentials sealed for their connection, and what a read shows of them.
@@ -16,13 +16,6 @@ pub async fn seal(
     let sealed =
         if empty { None } else { Some(app.sealer()?.seal(connection.as_str(), &credentials.to_string()).await?) };
     Ok((sealed, masked))
-}
-
-/// The credentials in the clear, for a call to the platform.
-pub async fn open(app: &App, connection: &Connection) -> Result<Value, Problem> {
-    let Some(sealed) = &connection.sealed else { return Ok(Value::Object(Map::new())) };
-    let plain = app.sealer()?.open(connection.id.as_str(), sealed).await?;
-    serde_json::from_str(&plain).map_err(Problem::internal)
 }
 
 const DOTS: &str = "••••";

@@ -81,6 +81,7 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(test(app, call)),
         },
     ],
+    direct: None,
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -132,8 +133,10 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
 }
 
 async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let credentials = |body: &Value| Some((platform(body["platform"].as_str()?)?.credentials)());
-    let new: NewConnection = input::body_with_part(&call, &schema_for!(NewConnection), "/credentials", credentials)?;
+    let schema = |body: &Value| Some((platform(body["platform"].as_str()?)?.credentials)());
+    let new: NewConnection = input::body_with(&call, &schema_for!(NewConnection), |body| {
+        input::part_faults(body, "/credentials", schema(body))
+    })?;
     let known = platform(&new.platform);
     let platform =
         known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
@@ -174,9 +177,9 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let (mut connection, platform) = find(app, &call).await?;
-    let credentials = |_: &Value| Some((platform.credentials)());
-    let change: ConnectionChange =
-        input::body_with_part(&call, &schema_for!(ConnectionChange), "/credentials", credentials)?;
+    let change: ConnectionChange = input::body_with(&call, &schema_for!(ConnectionChange), |body| {
+        input::part_faults(body, "/credentials", Some((platform.credentials)()))
+    })?;
     if let Some(name) = change.name {
         connection.name = name;
     }
@@ -185,6 +188,7 @@ async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     }
     connection.updated_at = call.now;
     app.store.update(&mut connection).await?;
+    app.connections.forget(&connection.id);
     Reply::ok(&view(connection)?)
 }
 
@@ -196,11 +200,12 @@ async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
         return Err(Problem::new(Code::ConnectionInUse, format!("delete these hooks first: {}", using.join(", "))));
     }
     app.store.remove::<Connection>(connection.id.as_str()).await?;
+    app.connections.forget(&connection.id);
     Ok(Reply::no_content())
 }
 
 async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
     let (connection, platform) = find(app, &call).await?;
-    let credentials = credentials::open(app, &connection).await?;
+    let credentials = runtime::credentials::open(app, &connection).await?;
     Reply::ok(&(platform.test)(app, credentials).await?)
 }

@@ -1,12 +1,13 @@
 //! `PATCH` and `DELETE /v1/hooks/{id}`.
 
-use super::{find, view::view};
+use super::{create::settings_faults, find, registration, view::view};
 use runtime::{
     App, Call, Problem, Reply, input,
     store::hooks::{Hook, Settings},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -15,15 +16,18 @@ pub struct HookChange {
     name: Option<String>,
     enabled: Option<bool>,
     /// Replaces the settings whole.
-    settings: Option<Settings>,
+    settings: Option<Map<String, Value>>,
 }
 
 pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut hook = find(app, &call).await?;
-    let change: HookChange = input::body(&call, &schema_for!(HookChange))?;
+    let watch = registry::trigger(&hook.trigger);
+    let change: HookChange = input::body_with(&call, &schema_for!(HookChange), |body| settings_faults(body, watch))?;
     hook.name = change.name.unwrap_or(hook.name);
     hook.enabled = change.enabled.unwrap_or(hook.enabled);
-    hook.settings = change.settings.unwrap_or(hook.settings);
+    if let Some(settings) = change.settings {
+        hook.settings = Settings::read(settings).map_err(Problem::internal)?;
+    }
     hook.updated_at = call.now;
     app.store.update(&mut hook).await?;
     app.hooks.forget(&hook.id);
@@ -32,6 +36,19 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
 
 pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, &call).await?;
+    let force = match call.query("force").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::invalid_query("force", "is neither true nor false")),
+    };
+    if let Some(registrar) = registry::trigger(&hook.trigger).and_then(|watch| watch.registrar())
+        && !force
+    {
+        registration::remove(app, &call, registrar, &hook).await.map_err(|problem| {
+            let advice = "the hook stays; with ?force=true it goes, and its webhook at the platform is left to you";
+            Problem { detail: format!("{}; {advice}", problem.detail), ..problem }
+        })?;
+    }
     app.store.remove::<Hook>(hook.id.as_str()).await?;
     app.hooks.forget(&hook.id);
     Ok(Reply::no_content())

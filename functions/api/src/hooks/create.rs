@@ -1,62 +1,79 @@
 //! `POST /v1/hooks`: makes a hook and its secret URL.
 
-use super::view::view;
+use super::{registration, view::view};
 use http::StatusCode;
 use models::{ConnectionId, HookId, Timestamp, ids::SECRET_BYTES};
+use registry::Watch;
 use runtime::{
     App, Call, Code, Fault, Problem, Reply,
     auth::fingerprint,
     clock::random,
-    input,
+    input, reply,
     store::{
         connections::Connection,
-        hooks::{Hook, Settings, Token},
+        hooks::{Hook, Registration, Settings, Token},
     },
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct NewHook {
     /// A trigger of the catalogue: `botstar.watch-tag`, say.
-    #[schemars(extend("enum" = registry::modules().map(|(_, module)| module.trigger.name).collect::<Vec<_>>()))]
+    #[schemars(extend("enum" = registry::triggers().map(|watch| watch.trigger.name).collect::<Vec<_>>()))]
     trigger: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
     /// A connection of the trigger's platform.
     connection: String,
+    /// As the trigger's schema in the catalogue says.
     #[serde(default)]
-    settings: Settings,
+    settings: Map<String, Value>,
 }
 
 pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let new: NewHook = input::body(&call, &schema_for!(NewHook))?;
-    let Some((platform, module)) = registry::trigger(&new.trigger) else {
+    let new: NewHook = input::body_with(&call, &schema_for!(NewHook), |body| {
+        settings_faults(body, body["trigger"].as_str().and_then(registry::trigger))
+    })?;
+    let Some(watch) = registry::trigger(&new.trigger) else {
         return Err(Problem::invalid_body(vec![Fault::new("/trigger", "is no trigger of ours")]));
     };
     let connection = find_connection(app, &new.connection).await?;
-    if connection.platform != platform.name {
-        let detail = format!("the connection is of {}, the trigger of {}", connection.platform, platform.name);
+    if connection.platform != watch.platform.name {
+        let detail = format!("the connection is of {}, the trigger of {}", connection.platform, watch.platform.name);
         return Err(Problem::new(Code::ConnectionMismatch, detail));
     }
     let id = HookId::new(call.now, random()?);
-    let hook = Hook {
+    let mut hook = Hook {
         tokens: vec![new_token(app, &id).await?],
         id,
         v: 1,
         version: 1,
-        trigger: module.trigger.name.to_owned(),
-        platform: platform.name.to_owned(),
+        trigger: watch.trigger.name.to_owned(),
+        platform: watch.platform.name.to_owned(),
         connection: connection.id,
         name: new.name,
         enabled: true,
-        settings: new.settings,
+        settings: Settings::read(new.settings).map_err(Problem::internal)?,
+        registration: watch.registrar().map(|_| Registration::Pending),
         created_at: call.now,
         updated_at: call.now,
     };
     app.store.create(&hook).await?;
+    if let Some(registrar) = watch.registrar() {
+        registration::register(app, &call, registrar, &mut hook).await?;
+    }
     Reply::json(StatusCode::CREATED, &view(app, &call, hook, true).await?)
+}
+
+/// The faults of a hook's settings, by its trigger's schema.
+pub fn settings_faults(body: &Value, watch: Option<Watch>) -> Result<Vec<Fault>, Problem> {
+    let mut faults = input::part_faults(body, "/settings", watch.map(|watch| (watch.settings)()))?;
+    faults
+        .extend(body.pointer("/settings/reply").into_iter().flat_map(|reply| reply::faults(reply, "/settings/reply")));
+    Ok(faults)
 }
 
 async fn find_connection(app: &App, id: &str) -> Result<Connection, Problem> {

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod registration;
 mod rejected;
 mod remap;
 mod rotate;
@@ -12,7 +13,7 @@ use crate::{ADMIN, CURSOR, LIMIT, READ};
 use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::HookId;
-use runtime::{App, Body, Call, Function, Problem, Reply, Route, auth::Scope, store::hooks::Hook};
+use runtime::{App, Body, Call, Function, Problem, Query, Reply, Route, auth::Scope, store::hooks::Hook};
 use schemars::{Schema, schema_for};
 use view::HookView;
 
@@ -63,8 +64,8 @@ pub static FUNCTION: Function = Function {
             method: Method::DELETE,
             path: "/v1/hooks/{id}",
             access: ADMIN,
-            summary: "Delete a hook; its events stay",
-            query: &[],
+            summary: "Delete a hook, and its webhook where the platform was told of it; its events stay",
+            query: &[FORCE],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
             handler: |app, call| Box::pin(change::delete(app, call)),
@@ -110,7 +111,10 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(rejected::list(app, call)),
         },
     ],
+    direct: None,
 };
+
+const FORCE: Query = Query { name: "force", description: "true: delete the hook even if the platform can't be told." };
 
 fn view_schema() -> Schema {
     schema_for!(HookView)

@@ -59,10 +59,10 @@ pub async fn remap(app: &App, call: Call) -> Result<Reply, Problem> {
 async fn reread(app: &App, hook: &Hook, item: Item) -> Result<bool, StoreError> {
     let mut event: StoredEvent = from_item(item)?;
     for _ in 0..ATTEMPTS {
-        let Some((_, module)) = registry::trigger(&hook.trigger) else { return Ok(false) };
+        let Some(watch) = registry::trigger(&hook.trigger) else { return Ok(false) };
         let Some(raw) = &event.raw else { return Ok(false) };
         let (body, _) = body::reread(raw, event.format());
-        let reading = mapping::resolve(module.trigger.fields(), &hook.settings.mapping, &body);
+        let reading = mapping::resolve(watch.trigger.fields(), &hook.settings.mapping, &body);
         if serde_json::to_string(&reading)? == event.reading {
             return Ok(false);
         }

@@ -1,8 +1,13 @@
 //! `POST /v1/hooks/{id}/sample`: posts the trigger's sample body to the hook's own URL, through the front door, so that
 //! what answers is what will answer the platform.
 
-use super::{find, view::url};
-use runtime::{App, Call, Code, Problem, Reply};
+use super::{
+    find,
+    view::{url, watch},
+};
+use data_encoding::BASE32_DNSSEC;
+use registry::Watch;
+use runtime::{App, Call, Code, Problem, Reply, client::PATIENCE, clock::random};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,19 +23,28 @@ pub struct Sent {
 
 pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, &call).await?;
-    let (_, module) = registry::trigger(&hook.trigger).ok_or_else(|| Problem::internal("a hook of no trigger"))?;
+    let sample = sample(&watch(&hook)?)?;
     let unreachable = |detail: String| Problem::new(Code::HookUnreachable, detail);
     let url = url(app, &call, &hook).await?.parse().map_err(Problem::internal)?;
     let http = app.http().map_err(Problem::internal)?;
-    let request = http.request(http::Method::POST, url).header("content-type", "application/json").body(module.sample);
-    let answer = http.send(request).await.map_err(|problem| {
+    let request = http.request(http::Method::POST, url).json(&sample);
+    let answer = http.send(request, PATIENCE).await.map_err(|problem| {
         let advice = "check that PUBLIC_URL leads here";
         Problem { source: problem.source, ..unreachable(format!("{}: {advice}", problem.detail)) }
     })?;
     Reply::ok(&Sent {
-        body: serde_json::from_str(module.sample).map_err(Problem::internal)?,
+        body: sample,
         status: answer.status.as_u16(),
         answer: serde_json::from_slice(&answer.body)
             .map_err(|_| unreachable(format!("something else than the hook answered {}", answer.status)))?,
     })
+}
+
+/// The trigger's sample; where the platform numbers its messages, as a message that was never sent before.
+fn sample(watch: &Watch) -> Result<Value, Problem> {
+    let mut sample: Value = serde_json::from_str(watch.sample).map_err(Problem::internal)?;
+    if let Some(id) = watch.trigger.message_id.and_then(|pointer| sample.pointer_mut(pointer)) {
+        *id = Value::String(format!("sample-{}", BASE32_DNSSEC.encode(&random::<10>()?)));
+    }
+    Ok(sample)
 }

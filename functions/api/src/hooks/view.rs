@@ -1,12 +1,14 @@
 //! A hook as it is answered.
 
 use models::{ConnectionId, HookId, Timestamp};
+use registry::Watch;
 use runtime::{
     App, Call, Problem,
-    store::hooks::{Hook, Settings},
+    store::hooks::{Hook, Registration, verification_token},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 #[derive(Serialize, JsonSchema)]
 pub struct HookView {
@@ -15,42 +17,87 @@ pub struct HookView {
     pub name: String,
     pub connection: ConnectionId,
     pub enabled: bool,
-    pub settings: Settings,
+    /// As the trigger's schema in the catalogue says.
+    pub settings: Map<String, Value>,
     /// Where the platform posts to. It is a secret: null for a key that is not `admin`.
     pub url: Option<String>,
     /// Until when the URL before the last rotation works on.
     pub old_url_until: Option<Timestamp>,
+    /// Where the hook stands at a platform that is told of it; null at one where its URL is pasted by hand.
+    pub registration: Option<RegistrationView>,
     /// What to do at the platform with the URL.
     pub setup: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
+#[derive(Serialize, JsonSchema)]
+pub struct RegistrationView {
+    pub state: State,
+    /// The webhook's id at the platform.
+    pub webhook: Option<String>,
+    /// What the platform sends back to verify the URL, to be entered where the webhook is made by hand. It is a secret:
+    /// null for a key that is not `admin`.
+    pub token: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The platform was told and didn't answer: delete the hook and make another.
+    Pending,
+    Registered,
+    /// The platform has no way to be told: make the webhook there by hand.
+    Manual,
+}
+
 pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<HookView, Problem> {
-    let url = if with_url { Some(url(app, call, &hook).await?) } else { None };
+    let token = if with_url { Some(token(app, &hook).await?) } else { None };
+    let url = token.as_deref().map(|token| url_of(app, call, &hook, token)).transpose()?;
     let old = hook.tokens.iter().skip(1).filter_map(|token| token.expires_at).max();
-    let module = registry::trigger(&hook.trigger);
+    let watch = watch(&hook)?;
+    let registration = hook.registration.map(|registration| {
+        let (state, webhook) = match registration {
+            Registration::Pending => (State::Pending, None),
+            Registration::Registered { webhook } => (State::Registered, Some(webhook)),
+            Registration::Manual => (State::Manual, None),
+        };
+        RegistrationView { state, webhook, token: token.as_deref().map(verification_token) }
+    });
     Ok(HookView {
         id: hook.id,
         trigger: hook.trigger,
         name: hook.name,
         connection: hook.connection,
         enabled: hook.enabled,
-        settings: hook.settings,
+        settings: hook.settings.show(&(watch.settings)()),
         url,
         old_url_until: old.filter(|end| call.now < *end),
-        setup: module.map_or_else(String::new, |(_, module)| module.setup.to_owned()),
+        registration,
+        setup: watch.setup.to_owned(),
         created_at: hook.created_at,
         updated_at: hook.updated_at,
     })
 }
 
+/// The trigger that a hook is of.
+pub fn watch(hook: &Hook) -> Result<Watch, Problem> {
+    registry::trigger(&hook.trigger).ok_or_else(|| Problem::internal("a hook of no trigger"))
+}
+
+/// The hook's newest token.
+pub async fn token(app: &App, hook: &Hook) -> Result<String, Problem> {
+    let token = hook.tokens.first().ok_or_else(|| Problem::internal("a hook without a token"))?;
+    Ok(app.sealer()?.open(hook.id.as_str(), &token.sealed).await?)
+}
+
 /// The hook's URL, with its newest token.
 pub async fn url(app: &App, call: &Call, hook: &Hook) -> Result<String, Problem> {
-    let token = hook.tokens.first().ok_or_else(|| Problem::internal("a hook without a token"))?;
-    let token = app.sealer()?.open(hook.id.as_str(), &token.sealed).await?;
-    let (_, module) = registry::trigger(&hook.trigger).ok_or_else(|| Problem::internal("a hook of no trigger"))?;
-    Ok(format!("{}{}/{token}", public_url(app, call)?, module.trigger.path))
+    url_of(app, call, hook, &token(app, hook).await?)
+}
+
+fn url_of(app: &App, call: &Call, hook: &Hook, token: &str) -> Result<String, Problem> {
+    Ok(format!("{}{}/{token}", public_url(app, call)?, watch(hook)?.trigger.path))
 }
 
 /// What hook URLs begin with: the setting, or on Lambda the API's own host, which API Gateway writes into the header.

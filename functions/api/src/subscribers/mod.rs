@@ -59,6 +59,7 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(erase::erase(app, call)),
         },
     ],
+    direct: None,
 };
 
 /// A subscriber's profile; none of one that was erased.

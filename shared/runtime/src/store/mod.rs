@@ -4,6 +4,7 @@ pub mod connections;
 pub mod control;
 pub mod events;
 pub mod hooks;
+pub mod idempotency;
 pub mod keys;
 pub mod list;
 pub mod records;

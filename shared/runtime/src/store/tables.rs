@@ -27,14 +27,14 @@ pub const BY_TIME: Index = Index { name: "by_time", key: "list", sort: "sort" };
 /// Everything of one person, for a subscriber's history and erasure.
 pub const BY_PERSON: Index = Index { name: "by_person", key: "person", sort: "sort" };
 
-/// Connections, hooks and keys.
+/// Connections, hooks and keys; for a day, the answers that idempotency keys lead to.
 pub const CONTROL: Table = Table {
     name: "control",
     variable: "CONTROL_TABLE",
     key: "pk",
     sort: Some("sk"),
     indexes: &[],
-    ttl: None,
+    ttl: Some("expires"),
     stream: false,
 };
 

@@ -1,0 +1,97 @@
+//! `chatbot.create-user`: `POST /users`. Segments are given by id or by name; names are looked up first.
+
+use crate::{
+    client::Client,
+    user::{self, Attributes},
+};
+use models::{Action, Effect, Kind, Module};
+use runtime::{Acting, Fault, Function, Problem, action, clock::random, function::Handler};
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub static ACTION: Action = Action {
+    name: "chatbot.create-user",
+    platform: "chatbot",
+    path: "/v1/actions/chatbot/create-user",
+    effect: Effect::NotIdempotent,
+    input: || action::input_schema::<Input>(Effect::NotIdempotent),
+    check: user::check,
+};
+
+pub const MODULE: Module = Module {
+    label: "Create a User",
+    description: "Creates a user, by an id of yours or one made automatically.",
+    kind: Kind::Action(&ACTION),
+    output: || schema_for!(Output),
+};
+
+pub static FUNCTION: Function = Function {
+    name: "chatbot-create-user",
+    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
+    direct: Some(HANDLER),
+};
+
+const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Input {
+    /// Your own id of the user. Left out: a UUID is made.
+    #[schemars(length(min = 1, max = 256))]
+    custom_user_id: Option<String>,
+    /// Segments to put the user in, each by its id or its name.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 256)))]
+    segments: Option<Vec<String>>,
+    #[serde(flatten)]
+    attributes: Attributes,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    /// ChatBot's id of the user: `user_id` of other actions.
+    id: String,
+    custom_user_id: String,
+}
+
+async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+    let client = Client::of(&acting)?;
+    let custom_user_id = match input.custom_user_id {
+        Some(id) => id,
+        None => uuid::Builder::from_random_bytes(random()?).into_uuid().to_string(),
+    };
+    let mut user = json!({ "userId": custom_user_id, "attributes": input.attributes.into_wire() });
+    if let Some(segments) = input.segments {
+        user["segments"] = json!(segment_ids(&client, segments).await?);
+    }
+    let id = client.create_user(&user).await?;
+    Ok(Output { id, custom_user_id })
+}
+
+/// The ids of segments that are given by id or by name.
+async fn segment_ids(client: &Client<'_>, given: Vec<String>) -> Result<Vec<String>, Problem> {
+    if given.iter().all(|segment| is_id(segment)) {
+        return Ok(given);
+    }
+    let known = client.segments().await?;
+    let (mut ids, mut faults) = (Vec::new(), Vec::new());
+    for (index, segment) in given.into_iter().enumerate() {
+        let mut named = known.iter().filter(|known| known.name == segment);
+        match (is_id(&segment), named.next(), named.next()) {
+            (true, ..) => ids.push(segment),
+            (false, Some(one), None) => ids.push(one.id.clone()),
+            (false, Some(_), Some(_)) => {
+                faults.push(Fault::new(format!("/segments/{index}"), "is the name of several segments: give an id"));
+            }
+            (false, None, _) => {
+                faults.push(Fault::new(format!("/segments/{index}"), "is neither the id nor the name of a segment"));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(ids) } else { Err(Problem::invalid_body(faults)) }
+}
+
+/// Whether a text is an id as ChatBot makes them.
+fn is_id(text: &str) -> bool {
+    text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

@@ -1,0 +1,241 @@
+//! Filters of users. How ChatBot writes them is not public, so they are applied here, to what its list of users tells.
+
+use crate::client::Object;
+use models::{Fault, Timestamp};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What is compared: the kinds that Make's ChatBot app has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Refused: ChatBot's list doesn't tell a user's segments.
+    Segment,
+    CustomerUserId,
+    DefaultEmail,
+    DefaultName,
+    /// The attribute that `name` names.
+    Attribute,
+    /// True or false.
+    Banned,
+    /// An RFC 3339 time, or a date.
+    CreatedAt,
+    /// An RFC 3339 time, or a date.
+    LastSeenAt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operator {
+    #[default]
+    Equal,
+    NotEqual,
+    /// Of a text.
+    Contains,
+    /// Of a text.
+    StartsWith,
+    /// Of a time.
+    Before,
+    /// Of a time.
+    After,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Filter {
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Left out: `equal`. Capital letters count.
+    operator: Option<Operator>,
+    /// The attribute's name, with type `attribute`.
+    #[schemars(length(min = 1, max = 256))]
+    name: Option<String>,
+    #[schemars(extend("type" = ["string", "boolean", "number"], "maxLength" = 1024))]
+    value: Value,
+}
+
+/// How several filters are joined.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Match {
+    #[default]
+    All,
+    Any,
+}
+
+/// The faults of an input's filters that its schema can't tell.
+pub fn check(input: &Value) -> Vec<Fault> {
+    let filters = input["filters"].as_array().into_iter().flatten().enumerate();
+    filters
+        .filter_map(|(index, filter)| Some((index, Filter::deserialize(filter).ok()?)))
+        .flat_map(|(index, filter)| {
+            filter
+                .faults()
+                .into_iter()
+                .map(move |(field, detail)| Fault::new(format!("/filters/{index}/{field}"), detail))
+        })
+        .collect()
+}
+
+impl Filter {
+    fn faults(&self) -> Vec<(&'static str, &'static str)> {
+        let mut faults = Vec::new();
+        match (self.kind, &self.name) {
+            (Kind::Attribute, None) => faults.push(("name", "is required with type attribute")),
+            (Kind::Attribute, Some(_)) | (_, None) => {}
+            (_, Some(_)) => faults.push(("name", "goes with type attribute only")),
+        }
+        let operator = self.operator.unwrap_or_default();
+        match self.kind {
+            Kind::Segment => {}
+            Kind::Banned => {
+                if !self.value.is_boolean() {
+                    faults.push(("value", "is neither true nor false"));
+                }
+                if !matches!(operator, Operator::Equal | Operator::NotEqual) {
+                    faults.push(("operator", "of type banned is equal or not_equal"));
+                }
+            }
+            Kind::CreatedAt | Kind::LastSeenAt => {
+                if self.value.as_str().and_then(time).is_none() {
+                    faults.push(("value", "is neither an RFC 3339 time nor a date"));
+                }
+                if matches!(operator, Operator::Contains | Operator::StartsWith) {
+                    faults.push(("operator", "of a time is equal, not_equal, before or after"));
+                }
+            }
+            Kind::CustomerUserId | Kind::DefaultEmail | Kind::DefaultName | Kind::Attribute => {
+                if matches!(operator, Operator::Before | Operator::After) {
+                    faults.push(("operator", "of a text is equal, not_equal, contains or starts_with"));
+                }
+            }
+        }
+        faults
+    }
+
+    /// Whether a user passes.
+    fn takes(&self, user: &Object) -> bool {
+        let attribute = |name: &str| user.get("attributes").and_then(|attributes| text(attributes.get(name)?));
+        let operator = self.operator.unwrap_or_default();
+        match self.kind {
+            Kind::Segment => false,
+            Kind::CustomerUserId => compare_texts(operator, user.get("userId").and_then(text), &self.value),
+            Kind::DefaultEmail => compare_texts(operator, attribute("default_email"), &self.value),
+            Kind::DefaultName => compare_texts(operator, attribute("default_name"), &self.value),
+            Kind::Attribute => {
+                compare_texts(operator, attribute(self.name.as_deref().unwrap_or_default()), &self.value)
+            }
+            Kind::Banned => {
+                let banned = user.get("banned").and_then(Value::as_bool).unwrap_or_default();
+                (Some(banned) == self.value.as_bool()) == (operator == Operator::Equal)
+            }
+            Kind::CreatedAt => compare_times(operator, user.get("createdAt"), &self.value),
+            Kind::LastSeenAt => compare_times(operator, user.get("lastSeen"), &self.value),
+        }
+    }
+}
+
+/// Whether a user passes the filters, joined as is asked.
+pub fn take(filters: &[Filter], join: Match, user: &Object) -> bool {
+    match join {
+        _ if filters.is_empty() => true,
+        Match::All => filters.iter().all(|filter| filter.takes(user)),
+        Match::Any => filters.iter().any(|filter| filter.takes(user)),
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// What a user does not have equals nothing and contains nothing.
+fn compare_texts(operator: Operator, found: Option<String>, value: &Value) -> bool {
+    let wanted = text(value).unwrap_or_default();
+    match (operator, found) {
+        (Operator::NotEqual, found) => found != Some(wanted),
+        (_, None) => false,
+        (Operator::Contains, Some(found)) => found.contains(&wanted),
+        (Operator::StartsWith, Some(found)) => found.starts_with(&wanted),
+        (_, Some(found)) => found == wanted,
+    }
+}
+
+fn compare_times(operator: Operator, found: Option<&Value>, value: &Value) -> bool {
+    let found = found.and_then(|found| time(found.as_str()?));
+    match (operator, found, value.as_str().and_then(time)) {
+        (Operator::NotEqual, found, wanted) => found != wanted,
+        (Operator::Before, Some(found), Some(wanted)) => found < wanted,
+        (Operator::After, Some(found), Some(wanted)) => found > wanted,
+        (_, Some(found), Some(wanted)) => found == wanted,
+        _ => false,
+    }
+}
+
+/// Reads an RFC 3339 time, a date, or a time as ChatBot writes it, with a space.
+fn time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    Timestamp::parse(&text.replacen(' ', "T", 1)).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn takes(filter: &Value) -> bool {
+        let user = json!({
+            "id": "1", "userId": "customer-1", "banned": false,
+            "attributes": { "default_email": "ava@example.com", "default_name": null, "age": 7 },
+            "createdAt": "2019-01-23 13:32:30.163Z", "lastSeen": "nonsense",
+        });
+        let filter = Filter::deserialize(filter).unwrap();
+        assert_eq!(filter.faults(), [], "{filter:?}");
+        filter.takes(user.as_object().unwrap())
+    }
+
+    #[test]
+    fn each_kind_compares_what_it_names() {
+        for (filter, taken) in [
+            (json!({ "type": "customer_user_id", "value": "customer-1" }), true),
+            (json!({ "type": "customer_user_id", "operator": "not_equal", "value": "customer-1" }), false),
+            (json!({ "type": "default_email", "operator": "contains", "value": "@example" }), true),
+            (json!({ "type": "default_email", "operator": "starts_with", "value": "@example" }), false),
+            (json!({ "type": "default_name", "value": "Ava" }), false),
+            (json!({ "type": "default_name", "operator": "not_equal", "value": "Ava" }), true),
+            (json!({ "type": "attribute", "name": "age", "value": 7 }), true),
+            (json!({ "type": "attribute", "name": "age", "value": "7" }), true),
+            (json!({ "type": "attribute", "name": "none", "operator": "contains", "value": "" }), false),
+            (json!({ "type": "banned", "value": false }), true),
+            (json!({ "type": "banned", "operator": "not_equal", "value": false }), false),
+            (json!({ "type": "created_at", "operator": "before", "value": "2019-01-23T13:32:30.164Z" }), true),
+            (json!({ "type": "created_at", "operator": "after", "value": "2019-01-23" }), true),
+            (json!({ "type": "created_at", "value": "2019-01-23 13:32:30.163Z" }), true),
+            (json!({ "type": "created_at", "operator": "after", "value": "2019-01-23T15:00:00+02:00" }), true),
+            (json!({ "type": "last_seen_at", "operator": "after", "value": "2019-01-23" }), false),
+        ] {
+            assert_eq!(takes(&filter), taken, "{filter}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_told_with_its_place() {
+        let input = json!({ "filters": [
+            { "type": "attribute", "value": "x" },
+            { "type": "default_name", "name": "x", "operator": "before", "value": "x" },
+            { "type": "banned", "operator": "contains", "value": "true" },
+            { "type": "created_at", "operator": "starts_with", "value": "yesterday" },
+            { "type": "segment", "value": "x" },
+        ]});
+        let faults: Vec<String> = check(&input).into_iter().map(|fault| fault.pointer).collect();
+        assert_eq!(
+            faults,
+            ["0/name", "1/name", "1/operator", "2/value", "2/operator", "3/value", "3/operator"]
+                .map(|at| format!("/filters/{at}"))
+        );
+    }
+}

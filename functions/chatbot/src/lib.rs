@@ -1,0 +1,59 @@
+//! ChatBot: eleven actions, and a trigger whose webhook is made and removed through ChatBot's API.
+//! <https://www.chatbot.com/docs/>
+
+pub mod ban_user;
+pub mod call_api;
+mod client;
+pub mod create_story;
+pub mod create_user;
+mod credentials;
+pub mod delete_story;
+mod filters;
+pub mod get_story;
+pub mod get_user;
+pub mod list_stories;
+pub mod search_users;
+mod story;
+pub mod update_story;
+pub mod update_user;
+mod user;
+pub mod watch_message;
+
+use runtime::Platform;
+
+pub static PLATFORM: Platform = Platform {
+    name: "chatbot",
+    label: "ChatBot",
+    credentials: credentials::schema,
+    credentials_optional: false,
+    modules: &[
+        watch_message::MODULE,
+        search_users::MODULE,
+        get_user::MODULE,
+        create_user::MODULE,
+        update_user::MODULE,
+        ban_user::MODULE,
+        list_stories::MODULE,
+        get_story::MODULE,
+        create_story::MODULE,
+        update_story::MODULE,
+        delete_story::MODULE,
+        call_api::MODULE,
+    ],
+    functions: &[
+        &watch_message::FUNCTION,
+        &search_users::FUNCTION,
+        &get_user::FUNCTION,
+        &create_user::FUNCTION,
+        &update_user::FUNCTION,
+        &ban_user::FUNCTION,
+        &list_stories::FUNCTION,
+        &get_story::FUNCTION,
+        &create_story::FUNCTION,
+        &update_story::FUNCTION,
+        &delete_story::FUNCTION,
+        &call_api::FUNCTION,
+    ],
+    test: |app, credentials| Box::pin(credentials::test(app, credentials)),
+    registrar: Some(watch_message::REGISTRAR),
+};

@@ -1,0 +1,228 @@
+//! Fires when a story's webhook block does.
+//!
+//! `POST /hooks/chatbot/message/{token}`, and `GET` for ChatBot's verification. The webhook is made and removed through
+//! ChatBot's API. <https://chatbot.com/docs/webhooks/>, <https://chatbot.com/help/webhooks/verification-request>
+
+use crate::client::Client;
+use http::{Method, StatusCode};
+use models::{Field, Kind, Module, Trigger};
+use runtime::{
+    Access, App, Body, Call, Function, Problem, Query, Registrar, Reply, Route, receive, reply,
+    store::hooks::{self, Hook, verification_token},
+};
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::time::{Duration, Instant};
+use subtle::ConstantTimeEq as _;
+
+pub static TRIGGER: Trigger = Trigger {
+    name: "chatbot.watch-message",
+    platform: "chatbot",
+    path: "/hooks/chatbot/message",
+    event_type: "chatbot.message.received",
+    fields: &[FIELDS],
+    message_id: Some("/messageId"),
+};
+
+pub const MODULE: Module = Module {
+    label: "Watch New Messages",
+    description: "Fires when a story's webhook block does.",
+    kind: Kind::Trigger {
+        trigger: &TRIGGER,
+        setup: "While `registration.state` is `registered`, ChatBot has the webhook under the hook's name: add a Webhook \
+                block to a story and choose it. If it is `manual`, make a webhook in ChatBot by hand: paste this URL, and \
+                enter `registration.token` as its token. After a rotation do so too, as ChatBot's API documents no way \
+                to change a webhook.",
+        sample: SAMPLE,
+        settings: hooks::settings_schema_with::<Settings>,
+    },
+    output,
+};
+
+pub static FUNCTION: Function = Function {
+    name: "chatbot-watch-message",
+    routes: &[
+        receive::route("/hooks/chatbot/message/{token}", MODULE.label, reply_schema, |app, call| {
+            Box::pin(receive(app, call))
+        }),
+        Route {
+            method: Method::GET,
+            path: "/hooks/chatbot/message/{token}",
+            access: Access::Public,
+            summary: "Answer ChatBot's verification with its challenge",
+            query: &[
+                Query { name: "challenge", description: "What is answered." },
+                Query { name: "token", description: "The webhook's token." },
+            ],
+            body: Body::None,
+            success: (StatusCode::OK, None),
+            handler: |app, call| Box::pin(verify(app, call)),
+        },
+    ],
+    direct: None,
+};
+
+/// The body of ChatBot's present API, or else that of the one before, which is told by its `result`. A message's text is
+/// in the older alone: a story of today keeps it in an attribute, which a hook's mapping may name.
+const FIELDS: &[Field] = &[
+    field("message.id", true, &["/messageId"]),
+    field("message.chat_id", true, &["/chatId", "/conversationId"]),
+    field("message.text", false, &["/result/resolvedQuery"]),
+    field("node", true, &["/node", "/result/interaction"]),
+    field("attributes", false, &["/attributes", "/result/sessionParameters", "/result/parameters"]),
+    field("subscriber.id", true, &["/userId", "/sessionId"]),
+    field("subscriber.name", false, &["/userAttributes/default_name"]),
+    field("subscriber.email", false, &["/userAttributes/default_email"]),
+    field("subscriber.locale", false, &["/userAttributes/default_language"]),
+    field("subscriber.timezone", false, &["/userAttributes/default_timezone"]),
+    field("subscriber.picture", false, &["/userAttributes/default_avatar"]),
+    field("subscriber.attributes", false, &["/userAttributes"]),
+    field("subscriber.attributes.external_id", false, &["/externalId"]),
+];
+
+const fn field(path: &'static str, expected: bool, candidates: &'static [&'static str]) -> Field {
+    Field { path, expected, candidates }
+}
+
+/// The trigger's own settings.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Settings {
+    /// What ChatBot is answered. A text may hold `{{/json/pointer}}` into the event's `data`.
+    reply: Option<Answer>,
+    /// Whether a delivery has to bring the webhook's token, which ChatBot documents for the verification alone. A token
+    /// that is brought has to be right in any case.
+    require_token: Option<bool>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(inline, deny_unknown_fields)]
+struct Answer {
+    /// Messages of the bot, as ChatBot takes them: `{"type": "text", "message": "Hi {{/subscriber/name}}"}`.
+    #[schemars(extend("items" = { "type": "object", "required": ["type"], "properties": { "type": { "type": "string" } } }))]
+    #[schemars(length(max = 50))]
+    responses: Vec<Value>,
+    /// Attributes of the chat to set.
+    #[schemars(extend("maxProperties" = 99, "additionalProperties" = { "type": ["string", "number", "boolean"] }))]
+    attributes: Map<String, Value>,
+}
+
+fn output() -> Schema {
+    let text = json!({ "type": ["string", "null"] });
+    let object = json!({ "type": ["object", "null"] });
+    models::envelope::schema(
+        TRIGGER.event_type,
+        json!({
+            "message": {
+                "type": "object",
+                "required": ["id", "chat_id", "text"],
+                "properties": { "id": text, "chat_id": text, "text": text },
+            },
+            "node": object,
+            "attributes": object,
+        }),
+    )
+}
+
+fn reply_schema() -> Schema {
+    json_schema!({
+        "type": "object",
+        "description": "What the hook's `reply` says.",
+        "required": ["responses"],
+        "properties": { "responses": { "type": "array" }, "attributes": { "type": "object" } },
+    })
+}
+
+/// Takes a delivery. ChatBot waits 10 s for the reply.
+async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
+    let hook = receive::find(app, &TRIGGER, &call).await?;
+    let settings: Settings = hook.settings.own();
+    let right = match call.query("token") {
+        Some(token) => is_token(&call, &token),
+        None => settings.require_token != Some(true),
+    };
+    if !right {
+        return Err(receive::reject(app, &hook, &call, Problem::unauthorized("the webhook's token is wrong")).await);
+    }
+    let received = receive::take(app, &TRIGGER, &hook, &call).await?;
+    let data = received.data().unwrap_or_default();
+    received.reply(&answer(&hook, &data))
+}
+
+fn answer(hook: &Hook, data: &Value) -> Value {
+    let settings: Map<String, Value> = hook.settings.own();
+    let filled = reply::fill(settings.get("reply").unwrap_or(&Value::Null), data);
+    let part = |name: &str, empty: Value| filled.get(name).filter(|part| !part.is_null()).cloned().unwrap_or(empty);
+    let (responses, attributes) = (part("responses", json!([])), part("attributes", json!({})));
+    match data["raw"].get("result") {
+        Some(_) => json!({ "responses": legacy(&responses, &attributes) }),
+        None => json!({ "responses": responses, "attributes": attributes }),
+    }
+}
+
+/// The same as ChatBot's API before took it: texts in lists, attributes as a response of their own.
+fn legacy(responses: &Value, attributes: &Value) -> Value {
+    let mut all: Vec<Value> = responses.as_array().cloned().unwrap_or_default();
+    for response in &mut all {
+        if let Some(message) = response.as_object_mut().and_then(|fields| fields.shift_remove("message")) {
+            response["elements"] = json!([message]);
+        }
+    }
+    let set = attributes.as_object().into_iter().flatten();
+    let elements: Vec<Value> =
+        set.map(|(name, value)| json!({ "name": name, "action": "set", "value": value })).collect();
+    if !elements.is_empty() {
+        all.push(json!({ "type": "setAttributes", "elements": elements }));
+    }
+    Value::Array(all)
+}
+
+/// Answers ChatBot's verification, which comes while the webhook is being made.
+async fn verify(app: &App, call: Call) -> Result<Reply, Problem> {
+    receive::find(app, &TRIGGER, &call).await?;
+    if !call.query("token").is_some_and(|token| is_token(&call, &token)) {
+        return Err(Problem::unauthorized("the webhook's token is wrong"));
+    }
+    match call.query("challenge") {
+        Some(challenge) => Ok(Reply::text(StatusCode::OK, challenge)),
+        None => Err(Problem::invalid_query("challenge", "is missing")),
+    }
+}
+
+/// Whether a token is the one that belongs to the URL that was called.
+fn is_token(call: &Call, token: &str) -> bool {
+    verification_token(call.param("token")).as_bytes().ct_eq(token.as_bytes()).into()
+}
+
+pub const REGISTRAR: Registrar = Registrar {
+    trigger: "chatbot.watch-message",
+    register: |app, credentials, webhook| {
+        Box::pin(async move { within(app, credentials, 12)?.create_webhook(&webhook).await })
+    },
+    find: |app, credentials, url| Box::pin(async move { within(app, credentials, 8)?.find_webhook(&url).await }),
+    remove: |app, credentials, id| Box::pin(async move { within(app, credentials, 12)?.delete_webhook(&id).await }),
+};
+
+/// A client with so many seconds: one call may follow another within the time that API Gateway gives.
+fn within<'a>(app: &'a App, credentials: &Value, seconds: u64) -> Result<Client<'a>, Problem> {
+    Client::new(app, credentials, Instant::now() + Duration::from_secs(seconds))
+}
+
+/// After ChatBot's documentation of webhooks, with values made up.
+const SAMPLE: &str = r#"{
+  "chatId": "602313f00000000000000001",
+  "messageId": "5a7fb3e1-8452-4aee-a7a9-2f0edaeb8e42",
+  "userId": "602313f00000000000000002",
+  "externalId": "26565d77-dd8f-4f34-bb46-4daaa8a22895",
+  "node": {
+    "id": "4b0d6bea-1a9b-4d29-bf23-85e8aa9619ae",
+    "name": "Order",
+    "type": "WEBHOOK",
+    "webhookId": "602313f00000000000000003",
+    "webhookName": "Orders"
+  },
+  "userAttributes": { "default_name": "Ava Chen", "default_email": "ava@example.com", "plan": "gold" },
+  "attributes": { "product": "Latte", "quantity": "2" }
+}"#;

@@ -1,0 +1,234 @@
+//! Running an action: its input checked whole, its connection opened, and with an idempotency key no more than once.
+
+use crate::{
+    Access, App, Body, Call, Code, Problem, Reply, Route,
+    auth::{Scope, fingerprint},
+    clock::random,
+    credentials::{OpenConnection, connect},
+    function::Handler,
+    input,
+    store::idempotency::{Begun, Ending, Keyed},
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use models::{Action, Effect, Fault};
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed");
+const KEY_FIELD: &str = "idempotency_key";
+const MAX_KEY: usize = 255;
+/// How long all calls of an action may take: within the time that API Gateway gives.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// Longer than any function runs.
+const LEASE_SECONDS: u64 = 60;
+
+/// What an action runs with.
+pub struct Acting<'a> {
+    pub app: &'a App,
+    connection: Arc<OpenConnection>,
+    /// When the platform must have answered.
+    pub deadline: Instant,
+}
+
+impl Acting<'_> {
+    pub fn credentials<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_value(self.connection.credentials.clone()).map_err(Problem::internal)
+    }
+}
+
+/// The route of an action.
+pub const fn route(action: &'static Action, label: &'static str, output: fn() -> Schema, handler: Handler) -> Route {
+    Route {
+        method: Method::POST,
+        path: action.path,
+        access: Access::Key(Scope::Act),
+        summary: label,
+        query: &[],
+        body: Body::Required(action.input),
+        success: (StatusCode::OK, Some(output)),
+        handler,
+    }
+}
+
+/// JSON Schema of an action's input: its own fields, and those of every action.
+pub fn input_schema<Input: JsonSchema>(effect: Effect) -> Schema {
+    let mut schema = schema_for!(Input);
+    let object = schema.ensure_object();
+    let connection = json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 100,
+        "description": "A connection of the action's platform.",
+    });
+    let mut properties = Map::from_iter([("connection".to_owned(), connection)]);
+    if let Some(Value::Object(own)) = object.remove("properties") {
+        properties.extend(own);
+    }
+    if effect != Effect::Safe {
+        let key = json!({
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": MAX_KEY,
+            "description": "For a day, the same key with the same input is answered with the first answer, and nothing \
+                            is done twice. The Idempotency-Key header says the same.",
+        });
+        properties.insert(KEY_FIELD.to_owned(), key);
+    }
+    object.insert("properties".to_owned(), Value::Object(properties));
+    match object.entry("required").or_insert_with(|| json!([])) {
+        Value::Array(required) => required.insert(0, json!("connection")),
+        _ => unreachable!("schemars writes a list"),
+    }
+    schema
+}
+
+/// Runs an action.
+pub async fn act<'a, Input, Output, Running>(
+    app: &'a App,
+    action: &'static Action,
+    call: Call,
+    run: fn(Acting<'a>, Input) -> Running,
+) -> Result<Reply, Problem>
+where
+    Input: DeserializeOwned,
+    Output: Serialize,
+    Running: Future<Output = Result<Output, Problem>> + Send,
+{
+    let checked = Checked::read(action, &call)?;
+    let input: Input = input::typed(&checked.input)?;
+    let connection = connect(app, action.platform, checked.connection()).await?;
+    let held = match checked.begin(app).await? {
+        Start::Over(ended) => return ended,
+        Start::Go(held) => held,
+    };
+    let acting = Acting { app, connection, deadline: Instant::now() + PATIENCE };
+    let outcome = run(acting, input).await.and_then(|output| Reply::ok(&output));
+    checked.finish(app, held, &outcome, &call.request_id).await;
+    outcome
+}
+
+/// An input without a fault.
+struct Checked {
+    action: &'static Action,
+    input: Value,
+    effect: Effect,
+    key: Option<String>,
+}
+
+enum Start {
+    Go(Option<Keyed>),
+    Over(Result<Reply, Problem>),
+}
+
+impl Checked {
+    fn read(action: &'static Action, call: &Call) -> Result<Self, Problem> {
+        let mut input = input::checked(&call.body, &(action.input)(), |value| {
+            let mut faults = (action.check)(value);
+            if action.effect != Effect::Safe {
+                faults.extend(key_fault(call, value));
+            }
+            Ok(faults)
+        })?;
+        let effect = action.effect.of(&input);
+        let field = input.as_object_mut().and_then(|fields| fields.shift_remove(KEY_FIELD));
+        let field = field.as_ref().and_then(Value::as_str);
+        let key = call.header(&KEY_HEADER).or(field).filter(|_| effect != Effect::Safe).map(str::to_owned);
+        Ok(Self { action, input, effect, key })
+    }
+
+    fn connection(&self) -> &str {
+        self.input["connection"].as_str().unwrap_or_default()
+    }
+
+    /// Takes the idempotency key, if there is one, or tells how the call with it went.
+    async fn begin(&self, app: &App) -> Result<Start, Problem> {
+        let Some(key) = &self.key else { return Ok(Start::Go(None)) };
+        let mut body = self.input.clone();
+        body.sort_all_objects();
+        let body = fingerprint(&body.to_string());
+        let now = app.now();
+        let key = fingerprint(&format!("{} {key}", self.action.name));
+        let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
+        let call = Keyed::new(&key, body.clone(), nonce, now, now.plus_seconds(LEASE_SECONDS));
+        let over = |problem| Ok(Start::Over(Err(problem)));
+        match app.store.begin(call.clone(), now).await? {
+            Begun::First(call) => Ok(Start::Go(Some(call))),
+            Begun::Held(held) | Begun::Ended(held, _) if held.body != body => {
+                over(Problem::new(Code::IdempotencyKeyReused, "use one key for one call and its repetitions"))
+            }
+            Begun::Ended(_, ending) => Ok(Start::Over(replay(ending))),
+            Begun::Held(held) if now < held.lease => over(in_flight()),
+            Begun::Held(held) if self.effect == Effect::Idempotent => match app.store.take_over(&held, &call).await {
+                Ok(()) => Ok(Start::Go(Some(call))),
+                Err(crate::store::StoreError::Condition(_)) => over(in_flight()),
+                Err(error) => Err(error.into()),
+            },
+            Begun::Held(_) => over(Problem {
+                outcome_unknown: true,
+                ..Problem::new(Code::OutcomeUnknown, "look at the platform whether it was done, then use another key")
+            }),
+        }
+    }
+
+    /// Keeps what a repetition is to be answered with. Where nothing was done, or doing it again does no harm, that is
+    /// nothing. What was done was done, so a failure to keep it is no failure of the call.
+    async fn finish(&self, app: &App, held: Option<Keyed>, outcome: &Result<Reply, Problem>, request_id: &str) {
+        if outcome.as_ref().is_err_and(|problem| problem.code == Code::ConnectionUnauthorized)
+            && let Ok(connection) = self.connection().parse()
+        {
+            app.connections.forget(&connection);
+        }
+        let Some(call) = held else { return };
+        let kept = match outcome {
+            Ok(reply) => {
+                let ending = Ending { status: reply.status.as_u16(), body: reply.body.clone() };
+                app.store.end(&call, &ending).await
+            }
+            Err(problem) if problem.outcome_unknown && self.effect != Effect::Idempotent => {
+                let ending = Ending { status: problem.code.status().as_u16(), body: problem.to_json(request_id) };
+                app.store.end(&call, &ending).await
+            }
+            Err(_) => app.store.release(&call).await,
+        };
+        if let Err(error) = kept {
+            tracing::error!(request_id, cause = Problem::internal(error).causes(), "an idempotency key was not kept");
+        }
+    }
+}
+
+fn in_flight() -> Problem {
+    Problem::new(Code::IdempotencyInFlight, "wait for its answer, or ask again")
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+}
+
+/// What is wrong with the idempotency key, whichever way it came.
+fn key_fault(call: &Call, input: &Value) -> Option<Fault> {
+    let given = call.headers.get(&KEY_HEADER)?;
+    let fault = |detail: String| Some(Fault::new(format!("/{KEY_FIELD}"), detail));
+    match given.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= MAX_KEY => match input[KEY_FIELD].as_str() {
+            Some(field) if field != key => fault("is another than the Idempotency-Key header's".to_owned()),
+            _ => None,
+        },
+        _ => fault(format!("the Idempotency-Key header is not 1 to {MAX_KEY} visible ASCII characters")),
+    }
+}
+
+/// The first answer again.
+fn replay(ending: Ending) -> Result<Reply, Problem> {
+    let replayed = (REPLAYED_HEADER, HeaderValue::from_static("true"));
+    if ending.status < 400 {
+        let status = StatusCode::from_u16(ending.status).map_err(Problem::internal)?;
+        let mut reply = Reply::written_json(status, ending.body);
+        reply.headers.push(replayed);
+        return Ok(reply);
+    }
+    let problem = Problem::from_json(&ending.body);
+    Err(problem.unwrap_or_else(|| Problem::internal("a kept answer can't be read")).with_header(replayed.0, replayed.1))
+}

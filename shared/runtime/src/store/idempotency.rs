@@ -1,0 +1,146 @@
+//! The first answers of calls with an idempotency key, kept for a day in the control table.
+
+use super::{Store, StoreError, from_item, number, text, to_item};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use futures::future::try_join_all;
+use models::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// What partition keys begin with: the rights of an action's function end there.
+pub const PREFIX: &str = "idempotency#";
+const KEPT_SECONDS: u64 = 86_400;
+/// An item holds 400 KB, so a larger answer takes several.
+const PART_BYTES: usize = 380_000;
+
+/// A call that an idempotency key stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keyed {
+    pk: String,
+    sk: String,
+    v: u32,
+    /// Tells the writer's own retry from another's call.
+    nonce: String,
+    /// A digest of the body.
+    pub body: String,
+    /// When a call that has not ended has surely ended.
+    pub lease: Timestamp,
+    /// None while the call is under way.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ended: Option<Ended>,
+    expires: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Ended {
+    status: u16,
+    parts: usize,
+}
+
+/// How a call ended: the status and the body of its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Part {
+    pk: String,
+    sk: String,
+    #[serde(with = "serde_bytes")]
+    bytes: Vec<u8>,
+    expires: u64,
+}
+
+/// What there is under a key.
+#[derive(Debug)]
+pub enum Begun {
+    /// Nothing yet: the call is the first, and holds the key.
+    First(Keyed),
+    /// Another call holds it, or did when its process ended.
+    Held(Keyed),
+    Ended(Keyed, Ending),
+}
+
+impl Keyed {
+    pub fn new(key: &str, body: String, nonce: String, now: Timestamp, lease: Timestamp) -> Self {
+        let expires = now.plus_seconds(KEPT_SECONDS).seconds();
+        let (pk, sk) = (format!("{PREFIX}{key}"), "call".to_owned());
+        Self { pk, sk, v: 1, nonce, body, lease, ended: None, expires }
+    }
+
+    fn part_key(&self, index: usize) -> String {
+        // By nonce, so that two calls that both end can't mix their parts.
+        format!("{} {index:02}", self.nonce)
+    }
+}
+
+impl Store {
+    /// Takes a key for a call, if it is free. One write.
+    pub async fn begin(&self, call: Keyed, now: Timestamp) -> Result<Begun, StoreError> {
+        let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(&call)?));
+        let put = put
+            // DynamoDB deletes what has expired some time later.
+            .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
+            .expression_attribute_names("#expires", "expires")
+            .expression_attribute_values(":now", number(now.seconds()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let held: Keyed = match put.send().await.map_err(StoreError::from) {
+            Ok(_) => return Ok(Begun::First(call)),
+            Err(StoreError::Condition(Some(held))) => from_item(*held)?,
+            Err(error) => return Err(error),
+        };
+        match &held.ended {
+            None if held.nonce == call.nonce => Ok(Begun::First(call)),
+            None => Ok(Begun::Held(held)),
+            Some(ended) => {
+                let body = try_join_all((0..ended.parts).map(|index| self.part(&held, index))).await?.concat();
+                let ending = Ending { status: ended.status, body };
+                Ok(Begun::Ended(held, ending))
+            }
+        }
+    }
+
+    async fn part(&self, call: &Keyed, index: usize) -> Result<Vec<u8>, StoreError> {
+        let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
+        let got = get.key("pk", text(&call.pk)).key("sk", text(call.part_key(index))).send().await?;
+        let part: Part = from_item(got.item.ok_or(StoreError::Condition(None))?)?;
+        Ok(part.bytes)
+    }
+
+    /// Takes a key over from a call whose process has ended, unless another has done so.
+    pub async fn take_over(&self, held: &Keyed, call: &Keyed) -> Result<(), StoreError> {
+        self.put_keyed(call, &held.nonce).await
+    }
+
+    /// Keeps a call's ending under its key, while the call still holds it.
+    pub async fn end(&self, call: &Keyed, ending: &Ending) -> Result<(), StoreError> {
+        let chunks: Vec<&[u8]> = ending.body.chunks(PART_BYTES).collect();
+        let parts = chunks.len();
+        try_join_all(chunks.into_iter().enumerate().map(|(index, bytes)| async move {
+            let part =
+                Part { pk: call.pk.clone(), sk: call.part_key(index), bytes: bytes.to_vec(), expires: call.expires };
+            let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(&part)?));
+            put.send().await.map_err(StoreError::from)
+        }))
+        .await?;
+        let ended = Keyed { ended: Some(Ended { status: ending.status, parts }), ..call.clone() };
+        self.put_keyed(&ended, &call.nonce).await
+    }
+
+    async fn put_keyed(&self, call: &Keyed, nonce: &str) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(call)?));
+        put.condition_expression("nonce = :nonce").expression_attribute_values(":nonce", text(nonce)).send().await?;
+        Ok(())
+    }
+
+    /// Gives a key back, as if the call had never been.
+    pub async fn release(&self, call: &Keyed) -> Result<(), StoreError> {
+        let delete = self.client.delete_item().table_name(&self.tables.control);
+        let key = HashMap::from([("pk".to_owned(), text(&call.pk)), ("sk".to_owned(), text(&call.sk))]);
+        let delete = delete.set_key(Some(key)).condition_expression("nonce = :nonce");
+        delete.expression_attribute_values(":nonce", text(&call.nonce)).send().await?;
+        Ok(())
+    }
+}
