@@ -1,8 +1,10 @@
-//! What the tests stand on: the whole bundle in one process, on a port and a database of its own, called over HTTP.
+//! What the tests stand on: the whole bundle in one process, on a port and a database of its own, called over HTTP; and
+//! the sandbox, which plays the platforms.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
 mod process;
+pub mod sandbox;
 
 pub use process::Process;
 

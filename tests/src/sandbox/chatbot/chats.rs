@@ -1,0 +1,173 @@
+//! What users say, and what the webhook blocks of a story deliver of it.
+
+use super::{
+    World, chance, date,
+    users::{Chat, User},
+    uuid,
+    webhooks::Webhook,
+};
+use crate::sandbox::{Shared, lock};
+use futures::future::join_all;
+use reqwest::Method;
+use runtime::clock::{Clock as _, SystemClock};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::time::Instant;
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Said {
+    /// By default all.
+    webhook: Option<String>,
+    /// By default the first.
+    user: Option<String>,
+    /// Added to those of the chat.
+    attributes: Map<String, Value>,
+    text: Option<String>,
+    message_id: Option<String>,
+    /// By default the current one.
+    version: Version,
+    /// By default with it.
+    with_token: Option<bool>,
+    /// Another than the webhook's own.
+    token: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+enum Version {
+    Legacy,
+    #[default]
+    Current,
+}
+
+impl TryFrom<u8> for Version {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        match number {
+            1 => Ok(Self::Legacy),
+            2 => Ok(Self::Current),
+            _ => Err("version: is neither 2 nor 1"),
+        }
+    }
+}
+
+/// What is posted to a webhook.
+struct Delivery {
+    webhook: Webhook,
+    user: String,
+    token: Option<String>,
+    body: Value,
+}
+
+pub async fn say(shared: &Shared, said: Value) -> Result<Value, String> {
+    let said: Said = serde_json::from_value(said).map_err(|error| error.to_string())?;
+    let deliveries = lock(&shared.chatbot).hear(&said)?;
+    Ok(join_all(deliveries.iter().map(|delivery| delivery.make(shared))).await.into())
+}
+
+impl World {
+    fn hear(&mut self, said: &Said) -> Result<Vec<Delivery>, String> {
+        let wanted = |webhook: &&Webhook| said.webhook.as_ref().is_none_or(|id| *id == webhook.id);
+        let webhooks: Vec<Webhook> = self.webhooks.iter().filter(wanted).cloned().collect();
+        if webhooks.is_empty() && said.webhook.is_some() {
+            return Err("webhook: there is no such one".to_owned());
+        }
+        let (chat, now) = (Chat { id: self.id(), created: self.now() }, self.latest);
+        let story = self.first_story().unwrap_or_default().to_owned();
+        let user = match &said.user {
+            Some(id) => self.users.iter_mut().find(|user| user.id == *id),
+            None => self.users.first_mut(),
+        };
+        let user = user.ok_or("user: there is no such one")?;
+        user.seen = now;
+        if user.chats.is_empty() {
+            user.chats.push(chat);
+        }
+        user.session.extend(said.attributes.clone());
+        if let (Version::Current, Some(text)) = (said.version, &said.text) {
+            // The body has no text of its own. A story would save the answer to an attribute, here to this one.
+            user.session.insert("text".to_owned(), text.as_str().into());
+        }
+        let delivery = |webhook: Webhook| {
+            let body = match said.version {
+                Version::Current => said.delivery(user, &webhook),
+                Version::Legacy => said.legacy_delivery(user, &story),
+            };
+            let own = || webhook.asked.token.clone();
+            let token = said.with_token.unwrap_or(true).then(|| said.token.clone().unwrap_or_else(own));
+            Delivery { user: user.id.clone(), webhook, token, body }
+        };
+        Ok(webhooks.into_iter().map(delivery).collect())
+    }
+}
+
+impl Said {
+    fn delivery(&self, user: &User, webhook: &Webhook) -> Value {
+        let user_attributes: Map<String, Value> =
+            user.attributes.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        json!({
+            "chatId": user.chats[0].id,
+            "messageId": self.message_id.clone().unwrap_or_else(|| uuid(chance())),
+            "userId": user.id,
+            "externalId": user.user_id,
+            "node": {
+                "id": uuid(2), "name": "Switchboard", "type": "WEBHOOK",
+                "webhookId": webhook.id, "webhookName": webhook.asked.name,
+            },
+            "userAttributes": user_attributes,
+            "attributes": user.session,
+        })
+    }
+
+    /// The names are documented, the values of most are synthetic.
+    fn legacy_delivery(&self, user: &User, story: &str) -> Value {
+        json!({
+            "conversationId": user.chats[0].id,
+            "result": {
+                "source": "sandbox", "resolvedQuery": self.text.as_deref().unwrap_or("Hello"), "confidence": 1,
+                "score": 1, "lifespan": 1, "incomplete": false, "storyId": story,
+                "interaction": { "id": uuid(2), "name": "Switchboard", "action": "" },
+                "parameters": {}, "sessionParameters": user.session, "contexts": [], "fulfillment": [],
+            },
+            "sessionId": user.user_id,
+            "timestamp": date(SystemClock.now()),
+            "status": { "code": 200, "type": "success" },
+        })
+    }
+}
+
+impl Delivery {
+    /// Posts it; how it was answered. The attributes of the answer become the chat's.
+    async fn make(&self, shared: &Shared) -> Value {
+        let parameters: Vec<_> = self.token.iter().map(|token| ("token", token.as_str())).collect();
+        let started = Instant::now();
+        let answer = async {
+            let request = self.webhook.asked.call(shared, Method::POST, &parameters).json(&self.body);
+            let response = request.send().await?;
+            Ok::<_, reqwest::Error>((response.status(), response.text().await?))
+        };
+        let answer = answer.await;
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (status, body) = match answer {
+            Ok((status, text)) => (Some(status), serde_json::from_str(&text).unwrap_or(Value::String(text))),
+            Err(error) if error.is_timeout() => (None, "timeout of 10000ms exceeded".into()),
+            Err(_) => (None, "there was no answer".into()),
+        };
+        let mut world = lock(&shared.chatbot);
+        match status {
+            Some(status) if status.is_success() => {
+                if let (Some(set), Ok(user)) = (body["attributes"].as_object(), world.user(&self.user)) {
+                    user.session.extend(set.clone());
+                }
+            }
+            Some(status) => world.note_error(&self.webhook.id, &format!("answered {}", status.as_u16())),
+            None => world.note_error(&self.webhook.id, body.as_str().unwrap_or_default()),
+        }
+        json!({
+            "webhook": self.webhook.id, "status": status.map(|status| status.as_u16()), "body": body,
+            "milliseconds": milliseconds,
+        })
+    }
+}

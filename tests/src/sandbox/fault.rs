@@ -1,0 +1,183 @@
+//! What goes wrong when a test says so.
+
+use super::{Seen, Shared, chatbot, server::json};
+use axum::{
+    body::{Body, Bytes},
+    http::{Method, StatusCode, header},
+    response::{Html, IntoResponse as _, Response},
+};
+use futures::stream::{self, StreamExt as _};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::json;
+use std::{io, time::Duration};
+
+/// A fault that is armed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    pub kind: FaultKind,
+    /// Only requests whose path begins so: `/webhooks`.
+    pub path: Option<String>,
+    #[serde(default, deserialize_with = "method")]
+    pub method: Option<Method>,
+    /// How often.
+    #[serde(default = "once")]
+    pub times: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    Gone,
+    Conflict,
+    /// 429, with `Retry-After: 7`.
+    SlowDown,
+    Error,
+    Unavailable,
+    Redirect,
+    /// Carries the request out, and never answers.
+    Hang,
+    /// Never answers, and carries out nothing.
+    HangBefore,
+    /// Carries the request out, and breaks the connection in the middle of the answer.
+    Cut,
+    /// Carries out nothing, and closes the connection without a byte.
+    CutBefore,
+    /// Carries the request out, and answers 200 with a page of HTML.
+    Nonsense,
+    /// Carries the request out, and answers 200 with JSON of a shape that nobody documents.
+    WrongShape,
+    /// Carries the request out, and answers 200 with no body.
+    Empty,
+    /// 400, with the request's whole `Authorization` in the words.
+    Echo,
+    /// Carries the request out, and answers 200 with more than 5 MB of JSON.
+    Huge,
+    /// HTTP 200, but 400 in the documented envelope. Carries out nothing.
+    EnvelopeError,
+}
+
+impl From<FaultKind> for Fault {
+    /// Once, at the next request whatever it is.
+    fn from(kind: FaultKind) -> Self {
+        Self { kind, path: None, method: None, times: once() }
+    }
+}
+
+impl FaultKind {
+    /// At the next request whose path begins so.
+    pub fn on(self, path: &str) -> Fault {
+        Fault { path: Some(path.to_owned()), ..self.into() }
+    }
+
+    /// The status of a fault that is nothing but a refusal.
+    fn refusal(self) -> Option<StatusCode> {
+        Some(match self {
+            Self::BadRequest | Self::Echo => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Gone => StatusCode::GONE,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::SlowDown => StatusCode::TOO_MANY_REQUESTS,
+            Self::Error => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => return None,
+        })
+    }
+
+    pub(super) async fn answer(self, shared: &Shared, seen: &Seen) -> Response {
+        if let Some(status) = self.refusal() {
+            return self.refuse(status, seen);
+        }
+        match self {
+            Self::Redirect => {
+                return (StatusCode::FOUND, [(header::LOCATION, format!("{}/elsewhere", chatbot::PREFIX))])
+                    .into_response();
+            }
+            Self::EnvelopeError => return json(StatusCode::OK, &chatbot::error(StatusCode::BAD_REQUEST, ARMED)),
+            Self::CutBefore => return broken(Vec::new()),
+            Self::HangBefore => return hang(shared).await,
+            _ => {}
+        }
+        let (_, body) = chatbot::answer(shared, seen).await;
+        match self {
+            Self::Hang => hang(shared).await,
+            Self::Cut => cut(&body.to_string()),
+            Self::Nonsense => Html("<!doctype html><title>Welcome</title><p>Please sign in.").into_response(),
+            Self::WrongShape => json(StatusCode::OK, &json!([[1], "x"])),
+            Self::Huge => json(StatusCode::OK, &json!({ "data": [], "count": 0, "padding": "x".repeat(5_500_000) })),
+            _ => StatusCode::OK.into_response(),
+        }
+    }
+
+    fn refuse(self, status: StatusCode, seen: &Seen) -> Response {
+        let words = match self {
+            Self::Echo => {
+                let authorization = seen.authorization().unwrap_or_default();
+                let token = authorization.trim_start_matches("Bearer ");
+                format!("cannot take authorization: {authorization}, token {token}")
+            }
+            _ => ARMED.to_owned(),
+        };
+        let mut response = json(status, &chatbot::error(status, &words));
+        if self == Self::SlowDown {
+            response.headers_mut().insert(header::RETRY_AFTER, 7.into());
+        }
+        response
+    }
+}
+
+const ARMED: &str = "this fault was armed";
+
+/// The fault that is next for this request, which uses it up.
+pub(super) fn due(faults: &mut Vec<Fault>, seen: &Seen) -> Option<FaultKind> {
+    faults.retain(|fault| fault.times > 0);
+    let fault = faults.iter_mut().find(|fault| {
+        fault.path.as_ref().is_none_or(|path| seen.path.starts_with(path))
+            && fault.method.as_ref().is_none_or(|method| *method == seen.method)
+    })?;
+    fault.times -= 1;
+    Some(fault.kind)
+}
+
+/// Waits as long as the sandbox is there. The server drops it when the caller leaves.
+async fn hang(shared: &Shared) -> Response {
+    shared.closed().await;
+    broken(Vec::new())
+}
+
+/// The first half of an answer whose length is said to be the whole.
+fn cut(whole: &str) -> Response {
+    let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
+    let mut response = broken(vec![half]);
+    response.headers_mut().insert(header::CONTENT_LENGTH, whole.len().into());
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// An answer that breaks off after these parts. With none, hyper closes the connection before it has written the head.
+fn broken(parts: Vec<Bytes>) -> Response {
+    let begun = !parts.is_empty();
+    let end = stream::once(async move {
+        if begun {
+            // Time for what is begun to leave.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+    });
+    Body::from_stream(stream::iter(parts.into_iter().map(Ok)).chain(end)).into_response()
+}
+
+fn once() -> usize {
+    1
+}
+
+fn method<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Method>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.to_ascii_uppercase().parse().map_err(D::Error::custom)).transpose()
+}

@@ -1,0 +1,62 @@
+//! The HTTP server: it keeps what came, looks for a fault, and hands on.
+
+use super::{Seen, Shared, chatbot, control, lock};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// Serves until the sandbox is gone, and then finishes the requests in hand.
+pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let closing = shared.clone();
+    let router = Router::new().fallback(answer).with_state(shared);
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move { closing.closed().await });
+    // It does not fail: a connection that can't be accepted is tried again.
+    let _ = served.await;
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+        return (StatusCode::BAD_REQUEST, "the body did not arrive whole, or has more than 10 MB").into_response();
+    };
+    let mut seen = Seen {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    match seen.path.strip_prefix(chatbot::PREFIX) {
+        Some(path) if path.starts_with('/') => {
+            seen.path = path.to_owned();
+            play(&shared, seen).await
+        }
+        _ => control::answer(&shared, &seen).await,
+    }
+}
+
+/// A request to a platform.
+async fn play(shared: &Shared, seen: Seen) -> Response {
+    lock(&shared.seen).push(seen.clone());
+    let fault = super::fault::due(&mut lock(&shared.faults), &seen);
+    match fault {
+        Some(fault) => fault.answer(shared, &seen).await,
+        None => {
+            let (status, body) = chatbot::answer(shared, &seen).await;
+            json(status, &body)
+        }
+    }
+}
+
+pub fn json(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body.to_string())).into_response()
+}
