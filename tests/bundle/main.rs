@@ -18,6 +18,8 @@ mod openapi;
 mod process;
 mod readme;
 mod remap;
+mod sandbox;
+mod sandbox_faults;
 mod secrets;
 mod stage;
 mod statements;

@@ -1,4 +1,4 @@
-//! `local` as a process of its own, as `make run` starts it.
+//! `local` as a process of its own, as `make run` starts it, or another binary.
 
 use crate::Api;
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A running `local`. Dropped, it is killed.
+/// A running process. Dropped, it is killed.
 pub struct Process {
     child: Child,
     stderr: Receiver<String>,
@@ -21,9 +21,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it with these settings and no others, in a folder where it may leave what it wants.
+    /// Starts `local` with these settings and no others, in a folder where it may leave what it wants.
     pub fn spawn(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(binary());
+        Self::spawn_binary(&binary(), folder, settings)
+    }
+
+    /// Starts another binary likewise.
+    pub fn spawn_binary(binary: &Path, folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(binary);
         command.env_clear().envs(settings.iter().copied()).env("TMPDIR", folder).current_dir(folder);
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
         let (sender, stderr) = channel();
@@ -32,7 +37,7 @@ impl Process {
         Self { child, stderr, said: Vec::new() }
     }
 
-    /// Starts it on a folder of its own, on any free port, and waits until it serves. With the URL.
+    /// Starts `local` on a folder of its own, on any free port, and waits until it serves. With the URL.
     pub fn start(data_dir: &Path) -> (Self, String) {
         let data = data_dir.to_str().expect("a path in UTF-8");
         let mut process = Self::spawn(data_dir.parent().expect("a parent"), &[("PORT", "0"), ("DATA_DIR", data)]);
