@@ -33,14 +33,17 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run watch test lint cargo-deny build package deploy clean
-.PHONY: need-cargo need-cc need-python3 need-architecture local-binary target-arm64 target-x86_64
+.PHONY: help run sandbox watch test lint cargo-deny build package deploy clean
+.PHONY: need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see README.md)
 	@exec "$(TARGET_DIR)/debug/local"
+
+sandbox: sandbox-binary ## Play ChatBot on http://127.0.0.1:9100, to try everything without an account (SANDBOX_PORT)
+	@exec "$(TARGET_DIR)/debug/sandbox"
 
 watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
 	@PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" scripts/watch "$(TARGET_DIR)/debug/local"
@@ -86,10 +89,13 @@ clean: need-cargo ## Remove what was built (.data and the virtual environments s
 	cargo clean
 	rm -rf target/lambda .aws-sam
 
-# `local` is built as part of the workspace and in debug: the tests use the same artefacts, so that either is quick
+# These are built as part of the workspace and in debug: the tests use the same artefacts, so that either is quick
 # after the other. `cargo run -p local` would resolve other features and build the dependencies once more.
 local-binary: need-cargo need-cc
 	cargo build --workspace --bin local
+
+sandbox-binary: need-cargo need-cc
+	cargo build --workspace --bin sandbox
 
 need-cargo:
 	@command -v cargo >/dev/null || { \
