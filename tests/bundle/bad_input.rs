@@ -80,7 +80,7 @@ async fn every_fault_of_a_body_is_named_at_once() {
         (hooks, named(json!({ "name": huge })), &["/name"]),
         (hooks, named(json!({ "url": "https://example.com" })), &["/url"]),
         (hooks, named(json!({ "trigger": "botstar.watch-nothing" })), &["/trigger"]),
-        (hooks, named(json!({ "trigger": "chatbot.watch-message" })), &["/trigger"]),
+        (hooks, named(json!({ "trigger": "chatbot.get-user" })), &["/trigger"]),
         (hooks, named(json!({ "trigger": "" })), &["/trigger"]),
         (hooks, settings(json!([])), &["/settings"]),
         (hooks, settings(json!({ "dedupe_seconds": 31_536_001 })), &["/settings/dedupe_seconds"]),
@@ -111,7 +111,7 @@ async fn every_fault_of_a_body_is_named_at_once() {
             json!({ "platform": 1, "name": "", "credentials": [], "id": 1 }),
             &["/credentials", "/id", "/name", "/platform"],
         ),
-        ("POST /v1/connections", json!({ "platform": "chatbot", "name": "x" }), &["/platform"]),
+        ("POST /v1/connections", json!({ "platform": "chatbox", "name": "x" }), &["/platform"]),
         (
             "POST /v1/connections",
             json!({ "platform": "botstar", "name": "", "credentials": { "a": 1 } }),

@@ -12,6 +12,7 @@ fn scope(method: &Method, path: &str) -> Option<usize> {
         "/v1/openapi.json" | "/v1/health" => None,
         _ if path.starts_with("/hooks/") => None,
         _ if method == Method::GET => Some(0),
+        _ if path.starts_with("/v1/actions/") => Some(1),
         _ => Some(2),
     }
 }

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use tests::{Answer, Bundle, answer, string};
+use tests::{Answer, Bundle, Sandbox, TestHook, answer, string};
 
 /// Gets the document, as anyone can.
 async fn document(bundle: &Bundle) -> Value {
@@ -167,7 +167,9 @@ impl<'a> Walker<'a> {
 async fn what_the_routes_answer_is_what_the_document_says() {
     let (botstar, url) = BotStar::start().await;
     botstar.says(200, &[], r#"[{"id":"b-1","name":"Shop"}]"#);
-    let bundle = Bundle::start_with(&[("BOTSTAR_API_URL", &url)]).await;
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let settings = [("BOTSTAR_API_URL", url.as_str()), ("CHATBOT_API_URL", &sandbox.chatbot_url())];
+    let bundle = Bundle::start_with(&settings).await;
     let mut walker = Walker::new(&bundle).await;
     let none = Value::Null;
     for route in ["/v1/health", "/v1/modules"] {
@@ -230,6 +232,7 @@ async fn what_the_routes_answer_is_what_the_document_says() {
     walker.call("DELETE", "/v1/connections/{id}", &connection, none.clone()).await;
     let (key, _) = make_key(&bundle, "act").await;
     walker.call("DELETE", "/v1/keys/{id}", &key, none).await;
+    walk_chatbot(&mut walker).await;
     assert_eq!(walker.seen, routes(), "every route was called");
 
     for (method, route) in routes() {
@@ -246,33 +249,84 @@ async fn what_the_routes_answer_is_what_the_document_says() {
     }
 }
 
+/// Makes and removes what ChatBot's actions make and remove; then a hook, and its verification.
+async fn walk_chatbot(walker: &mut Walker<'_>) {
+    let connection = walker.bundle.connection("chatbot").await;
+    let with = |mut input: Value| {
+        input["connection"] = json!(connection);
+        input
+    };
+    let new = with(json!({ "email": "ava@example.com" }));
+    let user = string(&walker.call("POST", "/v1/actions/chatbot/create-user", "", new).await["id"]);
+    let new = with(json!({ "name": "Orders" }));
+    let story = string(&walker.call("POST", "/v1/actions/chatbot/create-story", "", new).await["id"]);
+    for (route, input) in [
+        ("/v1/actions/chatbot/search-users", json!({ "limit": 100 })),
+        ("/v1/actions/chatbot/get-user", json!({ "user_id": user })),
+        ("/v1/actions/chatbot/update-user", json!({ "user_id": user, "city": "Gdańsk" })),
+        ("/v1/actions/chatbot/ban-user", json!({ "user_id": user, "operation": "ban" })),
+        ("/v1/actions/chatbot/list-stories", json!({})),
+        ("/v1/actions/chatbot/get-story", json!({ "story_id": story })),
+        ("/v1/actions/chatbot/update-story", json!({ "story_id": story, "name": "Refunds" })),
+        ("/v1/actions/chatbot/delete-story", json!({ "story_id": story })),
+        ("/v1/actions/chatbot/call-api", json!({ "path": "users/segments", "method": "GET" })),
+    ] {
+        walker.call("POST", route, "", with(input)).await;
+    }
+    let route = "/hooks/chatbot/message/{token}";
+    let new = with(json!({ "trigger": "chatbot.watch-message", "name": "x" }));
+    let hook = walker.call("POST", "/v1/hooks", "", new).await;
+    let (url, token) = (string(&hook["url"]), string(&hook["registration"]["token"]));
+    walker.send(walker.bundle.http.post(&url).body("{}"), &Method::POST, route).await;
+    let asked = walker.bundle.http.get(format!("{url}?challenge=hello&token={token}"));
+    let answer = answer(asked).await;
+    let stated = &walker.document["paths"][route]["get"]["responses"]["200"]["content"];
+    assert!(stated[answer.headers["content-type"].to_str().unwrap().split(';').next().unwrap()].is_object());
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "hello"));
+    walker.seen.insert((Method::GET, route));
+    walker.call("DELETE", "/v1/hooks/{id}", hook["id"].as_str().unwrap(), Value::Null).await;
+}
+
+/// Posts to a hook, whatever its trigger answers; the event.
+async fn event_of(bundle: &Bundle, hook: &TestHook, body: &Value) -> Value {
+    let answer = bundle.send(&hook.url, body.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let id = answer.headers["x-switchboard-event"].to_str().unwrap();
+    bundle.get(&format!("/v1/events/{id}"), 200).await
+}
+
 #[tokio::test]
-async fn every_sample_becomes_an_event_that_its_module_states() {
-    let bundle = Bundle::start().await;
+async fn every_module_is_in_the_catalogue_and_every_sample_becomes_an_event_that_its_module_states() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let bundle = Bundle::start_with(&[("CHATBOT_API_URL", &sandbox.chatbot_url())]).await;
     let catalogue = bundle.get("/v1/modules", 200).await;
     assert_eq!(catalogue["next"], Value::Null);
     let platforms = catalogue["items"].as_array().unwrap();
     let modules: Vec<&Value> = platforms.iter().flat_map(|platform| platform["modules"].as_array().unwrap()).collect();
     assert_eq!(modules.len(), registry::modules().count());
-    for platform in platforms {
+    for (platform, known) in platforms.iter().zip([json!({ "api_token": "x" }), json!({ "access_token": "x" })]) {
         let credentials = compile(&platform["credentials"]);
-        assert!(credentials.is_valid(&json!({ "api_token": "x" })) && !credentials.is_valid(&json!({ "other": "x" })));
+        assert!(credentials.is_valid(&known) && !credentials.is_valid(&json!({ "other": "x" })), "{platform}");
     }
     for module in modules {
+        let (input, output) = (compile(&module["input"]), compile(&module["output"]));
+        assert!(!input.is_valid(&json!({ "other": 1 })), "{module}");
+        if module["kind"] == "action" {
+            let fields = module["input"]["properties"].as_object().unwrap();
+            assert_eq!(fields.keys().next().unwrap(), "connection", "{module}");
+            assert!(module["input"]["required"].as_array().unwrap().contains(&json!("connection")), "{module}");
+            continue;
+        }
         let hook = bundle.hook(module["name"].as_str().unwrap()).await;
         let settings = bundle.get(&format!("/v1/hooks/{}", hook.id), 200).await["settings"].clone();
-        let input = compile(&module["input"]);
-        assert!(input.is_valid(&settings) && !input.is_valid(&json!({ "other": 1 })), "{module}");
-        let output = compile(&module["output"]);
-        let event = bundle.accept(&hook, &module["sample"]).await;
-        let mut event = bundle.get(&format!("/v1/events/{event}"), 200).await;
+        assert!(input.is_valid(&settings), "{module}");
+        let mut event = event_of(&bundle, &hook, &module["sample"]).await;
         let faults: Vec<String> = output.iter_errors(&event).map(|error| error.to_string()).collect();
         assert_eq!(faults, [""; 0], "{event}");
         assert_eq!((&event["type"], &event["data"]["unmapped"]), (&module["event_type"], &json!([])));
         event["type"] = json!("another.type");
         assert!(!output.is_valid(&event), "the schema is of this type alone");
         // A body in which nothing is found is an event of the module, too.
-        let empty = bundle.accept(&hook, &json!({})).await;
-        assert!(output.is_valid(&bundle.get(&format!("/v1/events/{empty}"), 200).await), "{module}");
+        assert!(output.is_valid(&event_of(&bundle, &hook, &json!({})).await), "{module}");
     }
 }

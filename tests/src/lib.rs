@@ -7,6 +7,7 @@ mod process;
 pub mod sandbox;
 
 pub use process::Process;
+pub use sandbox::Sandbox;
 
 use local::{Local, Options};
 use models::Timestamp;
@@ -28,6 +29,8 @@ use std::{
 
 /// How long anything that happens in the background may take before a test gives up on it.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Where nothing listens.
+const NOWHERE: &str = "http://127.0.0.1:9";
 pub const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
 
 /// The system's clock, set forward by what a test says, or held.
@@ -106,8 +109,10 @@ impl Bundle {
 
     /// Starts with settings besides those of the tests.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        // No test reaches a platform: who wants one starts a sandbox.
+        let platforms = [("BOTSTAR_API_URL", NOWHERE), ("CHATBOT_API_URL", NOWHERE)];
         let own = [("PORT", "0"), ("DATA_DIR", ":memory:"), ("ADMIN_KEY", ADMIN_KEY)];
-        let settings: Settings = own.iter().chain(settings).copied().collect();
+        let settings: Settings = own.iter().chain(&platforms).chain(settings).copied().collect();
         let clock = Arc::new(TestClock::default());
         let options = Options::read(settings).expect("the settings are right");
         let local = Local::start(options, clock.clone()).await.expect("it starts");
@@ -144,7 +149,12 @@ impl Api {
     }
 
     pub async fn connection(&self, platform: &str) -> String {
-        let made = self.post("/v1/connections", &json!({ "platform": platform, "name": "Demo" }), 201).await;
+        let credentials = match platform {
+            "chatbot" => json!({ "access_token": Sandbox::TOKEN }),
+            _ => json!({}),
+        };
+        let new = json!({ "platform": platform, "name": "Demo", "credentials": credentials });
+        let made = self.post("/v1/connections", &new, 201).await;
         string(&made["id"])
     }
 

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document, made of the routes' and modules' statements.
 
+use http::Method;
+use models::Effect;
 use runtime::{Access, Body, Code, Route, auth::Scope};
 use schemars::Schema;
 use serde_json::{Map, Value, json};
@@ -55,7 +57,7 @@ fn operation(function: &str, route: &Route, components: &mut Map<String, Value>)
         operation["requestBody"] =
             json!({ "required": required, "content": { "application/json": { "schema": schema } } });
     }
-    if route.path.starts_with("/hooks/") {
+    if route.path.starts_with("/hooks/") && route.method == Method::POST {
         let any = json!({ "schema": {} });
         let content = json!({ "application/json": any, "application/x-www-form-urlencoded": any });
         operation["requestBody"] = json!({ "description": "Whatever the platform sends.", "content": content });
@@ -89,14 +91,25 @@ fn parameters(route: &Route) -> Vec<Value> {
     let query = route.query.iter().map(|parameter| {
         json!({ "name": parameter.name, "in": "query", "description": parameter.description, "schema": { "type": "string" } })
     });
-    path.chain(query).collect()
+    let keyed = registry::actions().any(|action| action.path == route.path && action.effect != Effect::Safe);
+    let header = keyed.then(|| {
+        json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "For a day, the same key with the same body is answered with the first answer.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+        })
+    });
+    path.chain(query).chain(header).collect()
 }
 
 fn success(route: &Route, components: &mut Map<String, Value>) -> Value {
     let (status, schema) = route.success;
     let mut response = json!({ "description": status.canonical_reason().unwrap_or("Success") });
     if let Some(schema) = schema {
-        response["content"]["application/json"]["schema"] = inline(schema(), components);
+        let schema = inline(schema(), components);
+        let media = schema["contentMediaType"].as_str().unwrap_or("application/json").to_owned();
+        response["content"][media]["schema"] = schema;
     }
     response
 }
@@ -140,6 +153,15 @@ fn problem() -> Value {
             "detail": { "type": "string" },
             "instance": { "type": "string", "description": "The request's id, under which the log has more." },
             "code": { "type": "string", "enum": codes },
+            "outcome": {
+                "const": "unknown",
+                "description": "There where what was asked of a platform may have happened all the same.",
+            },
+            "answer": {
+                "type": "object",
+                "description": "The platform's answer to `call-api`: status, headers and body.",
+                "additionalProperties": true,
+            },
             "errors": {
                 "type": "array",
                 "items": {

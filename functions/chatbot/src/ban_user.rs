@@ -39,6 +39,7 @@ struct Input {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 enum Operation {
     Ban,
     Unban,

@@ -9,6 +9,7 @@ use serde_json::Value;
 /// What is compared: the kinds that Make's ChatBot app has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Kind {
     /// Refused: ChatBot's list doesn't tell a user's segments.
     Segment,
@@ -27,6 +28,7 @@ pub enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Operator {
     #[default]
     Equal,
@@ -42,7 +44,7 @@ pub enum Operator {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(inline, deny_unknown_fields)]
 pub struct Filter {
     #[serde(rename = "type")]
     pub kind: Kind,
@@ -58,6 +60,7 @@ pub struct Filter {
 /// How several filters are joined.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Match {
     #[default]
     All,

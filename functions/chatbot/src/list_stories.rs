@@ -18,12 +18,8 @@ pub static ACTION: Action = Action {
     check: |_| Vec::new(),
 };
 
-pub const MODULE: Module = Module {
-    label: "List Stories",
-    description: "Lists the account's stories.",
-    kind: Kind::Action(&ACTION),
-    output: output,
-};
+pub const MODULE: Module =
+    Module { label: "List Stories", description: "Lists the account's stories.", kind: Kind::Action(&ACTION), output };
 
 pub static FUNCTION: Function = Function {
     name: "chatbot-list-stories",

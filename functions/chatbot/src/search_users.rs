@@ -66,6 +66,7 @@ struct Input {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 enum Field {
     CreatedAt,
     LastSeen,
@@ -73,6 +74,7 @@ enum Field {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 enum Order {
     Asc,
     Desc,

@@ -17,7 +17,7 @@ pub static ACTION: Action = Action {
     path: "/v1/actions/chatbot/update-story",
     effect: Effect::Idempotent,
     input: || action::input_schema::<Input>(Effect::Idempotent),
-    check: check,
+    check,
 };
 
 pub const MODULE: Module = Module {

@@ -12,6 +12,7 @@ const MOST_ATTRIBUTES: usize = 99;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 enum Gender {
     Male,
     Female,

@@ -56,7 +56,7 @@ pub static FUNCTION: Function = Function {
                 Query { name: "token", description: "The webhook's token." },
             ],
             body: Body::None,
-            success: (StatusCode::OK, None),
+            success: (StatusCode::OK, Some(challenge_schema)),
             handler: |app, call| Box::pin(verify(app, call)),
         },
     ],
@@ -91,8 +91,7 @@ const fn field(path: &'static str, expected: bool, candidates: &'static [&'stati
 struct Settings {
     /// What ChatBot is answered. A text may hold `{{/json/pointer}}` into the event's `data`.
     reply: Option<Answer>,
-    /// Whether a delivery has to bring the webhook's token, which ChatBot documents for the verification alone. A token
-    /// that is brought has to be right in any case.
+    /// Whether a delivery has to bring the webhook's token. One that it brings has to be right in any case.
     require_token: Option<bool>,
 }
 
@@ -133,6 +132,10 @@ fn reply_schema() -> Schema {
         "required": ["responses"],
         "properties": { "responses": { "type": "array" }, "attributes": { "type": "object" } },
     })
+}
+
+fn challenge_schema() -> Schema {
+    json_schema!({ "type": "string", "contentMediaType": "text/plain" })
 }
 
 /// Takes a delivery. ChatBot waits 10 s for the reply.

@@ -60,6 +60,8 @@ pub const fn route(action: &'static Action, label: &'static str, output: fn() ->
 pub fn input_schema<Input: JsonSchema>(effect: Effect) -> Schema {
     let mut schema = schema_for!(Input);
     let object = schema.ensure_object();
+    // They name a type of ours.
+    object.retain(|keyword, _| keyword != "title" && keyword != "description");
     let connection = json!({
         "type": "string",
         "minLength": 1,

@@ -108,7 +108,11 @@ fn faults_of(error: &jsonschema::ValidationError<'_>) -> Vec<Fault> {
         }
         ValidationErrorKind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default();
-            vec![Fault::new(field(name), format!("has a name that is not allowed: {}", error.masked()))]
+            let detail = match error.kind() {
+                ValidationErrorKind::Not { .. } => "has a name that is reserved".to_owned(),
+                _ => format!("has a name that is not allowed: {}", error.masked()),
+            };
+            vec![Fault::new(field(name), detail)]
         }
         _ => vec![Fault::new(at, error.masked().to_string())],
     }

@@ -11,7 +11,7 @@ use runtime::{
     input, reply,
     store::{
         connections::Connection,
-        hooks::{Hook, Registration, Settings, Token},
+        hooks::{Hook, Registration, Settings, Token, settings_schema},
     },
 };
 use schemars::{JsonSchema, schema_for};
@@ -70,7 +70,8 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
 
 /// The faults of a hook's settings, by its trigger's schema.
 pub fn settings_faults(body: &Value, watch: Option<Watch>) -> Result<Vec<Fault>, Problem> {
-    let mut faults = input::part_faults(body, "/settings", watch.map(|watch| (watch.settings)()))?;
+    let schema = watch.map_or_else(settings_schema, |watch| (watch.settings)());
+    let mut faults = input::part_faults(body, "/settings", Some(schema))?;
     faults
         .extend(body.pointer("/settings/reply").into_iter().flat_map(|reply| reply::faults(reply, "/settings/reply")));
     Ok(faults)

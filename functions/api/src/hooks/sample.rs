@@ -27,13 +27,13 @@ pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
     let unreachable = |detail: String| Problem::new(Code::HookUnreachable, detail);
     let url = url(app, &call, &hook).await?.parse().map_err(Problem::internal)?;
     let http = app.http().map_err(Problem::internal)?;
-    let request = http.request(http::Method::POST, url).json(&sample);
+    let request = http.request(http::Method::POST, url).header("content-type", "application/json").body(sample.clone());
     let answer = http.send(request, PATIENCE).await.map_err(|problem| {
         let advice = "check that PUBLIC_URL leads here";
         Problem { source: problem.source, ..unreachable(format!("{}: {advice}", problem.detail)) }
     })?;
     Reply::ok(&Sent {
-        body: sample,
+        body: serde_json::from_str(&sample).map_err(Problem::internal)?,
         status: answer.status.as_u16(),
         answer: serde_json::from_slice(&answer.body)
             .map_err(|_| unreachable(format!("something else than the hook answered {}", answer.status)))?,
@@ -41,10 +41,11 @@ pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
 }
 
 /// The trigger's sample; where the platform numbers its messages, as a message that was never sent before.
-fn sample(watch: &Watch) -> Result<Value, Problem> {
+fn sample(watch: &Watch) -> Result<String, Problem> {
+    let Some(pointer) = watch.trigger.message_id else { return Ok(watch.sample.to_owned()) };
     let mut sample: Value = serde_json::from_str(watch.sample).map_err(Problem::internal)?;
-    if let Some(id) = watch.trigger.message_id.and_then(|pointer| sample.pointer_mut(pointer)) {
+    if let Some(id) = sample.pointer_mut(pointer) {
         *id = Value::String(format!("sample-{}", BASE32_DNSSEC.encode(&random::<10>()?)));
     }
-    Ok(sample)
+    Ok(sample.to_string())
 }

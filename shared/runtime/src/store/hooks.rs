@@ -58,7 +58,10 @@ struct Common {
 
 /// JSON Schema of the settings of a trigger that has none of its own.
 pub fn settings_schema() -> Schema {
-    schema_for!(Common)
+    let mut schema = schema_for!(Common);
+    // They name a type of ours.
+    schema.ensure_object().retain(|keyword, _| keyword != "title" && keyword != "description");
+    schema
 }
 
 /// JSON Schema of the settings of a trigger that has its own besides.
