@@ -1,18 +1,19 @@
-//! The README's first example, as a reader would run it.
+//! The README's examples, as a reader would run them.
 
 use crate::statements::root;
 use regex::Regex;
 use serde_json::Value;
 use std::{
     env, fs,
+    path::Path,
     process::{Command, Stdio},
     sync::LazyLock,
 };
 use tempfile::TempDir;
 use tests::Process;
 
-/// Where the README says that `make run` listens. Here it is any free port.
-const DOCUMENTED_PORT: &str = "9000";
+/// Where the README says that `make run` and `make sandbox` listen. Here it is any free port.
+const DOCUMENTED_PORTS: [&str; 2] = ["9000", "9100"];
 /// Stands between the outputs of two blocks.
 const BETWEEN: char = '\u{1e}';
 
@@ -21,7 +22,11 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let varying = [
         (r"\b(con|hook|evt|sub|cpr|rec|tko|key|req)_[a-z0-9]+", "${1}_…"),
         (r"(/hooks/[a-z]+/[a-z-]+/)[A-Za-z0-9_-]+", "${1}…"),
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "…"),
+        (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z", "…"),
+        (r"\b[0-9a-f]{24}\b", "…"),
+        (r"\b[0-9a-f]{64}\b", "…"),
+        (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "…"),
+        (r#""milliseconds":\d+"#, r#""milliseconds":0"#),
     ];
     varying.into_iter().map(|(pattern, place)| (Regex::new(pattern).unwrap(), place)).collect()
 });
@@ -60,6 +65,8 @@ fn steps(blocks: Vec<(String, String)>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for (language, text) in blocks {
         match language.as_str() {
+            // Started before the example.
+            "" if text.contains("make ") => {}
             "sh" => steps.push(Step { commands: text, output: None }),
             "json" | "text" | "console-output" => {
                 let output = Output { is_json: language == "json", text };
@@ -81,17 +88,28 @@ fn json(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_first_example_does_what_it_says() {
+fn the_examples_do_what_they_say() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
-    assert!(readme.contains("make run"), "the README does not say how to start it");
-    let steps = steps(blocks(&readme, "## First example"));
-    let steps: Vec<Step> = steps.into_iter().filter(|step| !step.commands.contains("make run")).collect();
-    assert!(steps.iter().any(|step| step.output.is_some()), "the README has no example with an output");
+    assert!(readme.contains("make run") && readme.contains("make sandbox"), "the README does not say how to start it");
+    let sections = ["## First example", "## Actions, without an account"];
+    let steps: Vec<Step> = sections.iter().flat_map(|heading| steps(blocks(&readme, heading))).collect();
+    assert!(steps.iter().filter(|step| step.output.is_some()).count() > 8, "the README shows no outputs");
 
     let folder = TempDir::new().unwrap();
-    let (_process, url) = Process::start(&folder.path().join(".data"));
-    let port = url.rsplit(':').next().unwrap();
-    let here = |text: &str| text.replace(&format!(":{DOCUMENTED_PORT}"), &format!(":{port}"));
+    let mut sandbox =
+        Process::spawn_binary(Path::new(env!("CARGO_BIN_EXE_sandbox")), folder.path(), &[("SANDBOX_PORT", "0")]);
+    let sandbox_url = sandbox.listening();
+    let chatbot = format!("{sandbox_url}/chatbot");
+    let data = folder.path().join(".data");
+    let settings = [("PORT", "0"), ("DATA_DIR", data.to_str().unwrap()), ("CHATBOT_API_URL", &chatbot)];
+    let mut process = Process::spawn(folder.path(), &settings);
+    let urls = [process.listening(), sandbox_url];
+    let here = |text: &str| {
+        let ports = DOCUMENTED_PORTS.iter().zip(&urls);
+        ports.fold(text.to_owned(), |text, (documented, url)| {
+            text.replace(&format!(":{documented}"), &format!(":{}", url.rsplit(':').next().unwrap()))
+        })
+    };
 
     // One shell for all blocks, as the reader has.
     let script: String = steps.iter().map(|step| format!("{}\nprintf '{BETWEEN}'\n", here(&step.commands))).collect();
