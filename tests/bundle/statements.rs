@@ -2,7 +2,7 @@
 
 use models::{Effect, Kind};
 use registry::PLATFORMS;
-use runtime::Function;
+use runtime::{Code, Function, config::Config};
 use std::{
     collections::BTreeSet,
     fs,
@@ -113,4 +113,17 @@ fn the_modules_are_those_of_the_documents() {
         ("chatbot.call-api", Effect::OfMethod),
     ];
     assert_eq!(actions, documented);
+}
+
+#[test]
+fn the_readme_names_every_module_setting_and_problem() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    // Those of the deployment alone name its own resources.
+    let deployed = ["_TABLE", "_QUEUE_URL", "SEALING_"];
+    let settings = Config::VARIABLES.iter().filter(|name| !deployed.iter().any(|part| name.contains(part)));
+    let modules = registry::modules().map(|(_, module)| module.name());
+    let problems = Code::ALL.iter().map(|code| code.as_str());
+    let names: Vec<&str> = modules.chain(settings.copied()).chain(problems).collect();
+    let missing: Vec<&str> = names.into_iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+    assert_eq!(missing, [""; 0]);
 }
