@@ -1,34 +1,21 @@
 //! `chatbot.ban-user`: `PUT /users/:id/ban`, for both ways.
 
 use crate::{client::Client, user::UserId};
-use models::{Action, Effect, Kind, Module};
-use runtime::{Acting, Function, Problem, action, function::Handler};
+use runtime::{Acting, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
-pub static ACTION: Action = Action {
-    name: "chatbot.ban-user",
+action! {
     platform: "chatbot",
-    path: "/v1/actions/chatbot/ban-user",
-    effect: Effect::Idempotent,
-    input: || action::input_schema::<Input>(Effect::Idempotent),
-    check: |_| Vec::new(),
-};
-
-pub const MODULE: Module = Module {
+    name: "ban-user",
     label: "Ban/Unban a User",
     description: "Bans a user, or lifts the ban.",
-    kind: Kind::Action(&ACTION),
+    effect: Idempotent,
+    input: Input,
+    check: action::no_check,
     output: || schema_for!(Output),
-};
-
-pub static FUNCTION: Function = Function {
-    name: "chatbot-ban-user",
-    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
-    direct: Some(HANDLER),
-};
-
-const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+    run: run,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -2,42 +2,29 @@
 
 use crate::client::Client;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use models::{Action, Effect, Fault, Kind, Module, mapping::escape};
+use models::{Fault, mapping::escape};
 use percent_encoding::percent_decode_str;
 use runtime::{
-    Acting, Function, Problem, action,
+    Acting, Problem, action,
     client::{Answer, value_without, without},
-    function::Handler,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-pub static ACTION: Action = Action {
-    name: "chatbot.call-api",
+action! {
     platform: "chatbot",
-    path: "/v1/actions/chatbot/call-api",
-    effect: Effect::OfMethod,
-    input: || action::input_schema::<Input>(Effect::OfMethod),
-    check,
-};
-
-pub const MODULE: Module = Module {
+    name: "call-api",
     label: "Make an API Call",
     description: "Calls ChatBot's API with the connection's token. An answer that tells of failure is a problem, with \
                   the answer as it was in its `answer`.",
-    kind: Kind::Action(&ACTION),
+    effect: OfMethod,
+    input: Input,
+    check: check,
     output: || schema_for!(Output),
-};
-
-pub static FUNCTION: Function = Function {
-    name: "chatbot-call-api",
-    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
-    direct: Some(HANDLER),
-};
-
-const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+    run: run,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

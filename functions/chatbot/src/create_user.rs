@@ -4,35 +4,22 @@ use crate::{
     client::Client,
     user::{self, Attributes},
 };
-use models::{Action, Effect, Kind, Module};
-use runtime::{Acting, Fault, Function, Problem, action, clock::random, function::Handler};
+use runtime::{Acting, Fault, Problem, action, clock::random};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub static ACTION: Action = Action {
-    name: "chatbot.create-user",
+action! {
     platform: "chatbot",
-    path: "/v1/actions/chatbot/create-user",
-    effect: Effect::NotIdempotent,
-    input: || action::input_schema::<Input>(Effect::NotIdempotent),
-    check: user::check,
-};
-
-pub const MODULE: Module = Module {
+    name: "create-user",
     label: "Create a User",
     description: "Creates a user, by an id of yours or one made automatically.",
-    kind: Kind::Action(&ACTION),
+    effect: NotIdempotent,
+    input: Input,
+    check: user::check,
     output: || schema_for!(Output),
-};
-
-pub static FUNCTION: Function = Function {
-    name: "chatbot-create-user",
-    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
-    direct: Some(HANDLER),
-};
-
-const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+    run: run,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -4,34 +4,21 @@ use crate::{
     client::Client,
     story::{StoryId, Touched},
 };
-use models::{Action, Effect, Kind, Module};
-use runtime::{Acting, Function, Problem, action, function::Handler};
+use runtime::{Acting, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 
-pub static ACTION: Action = Action {
-    name: "chatbot.delete-story",
+action! {
     platform: "chatbot",
-    path: "/v1/actions/chatbot/delete-story",
-    effect: Effect::Idempotent,
-    input: || action::input_schema::<Input>(Effect::Idempotent),
-    check: |_| Vec::new(),
-};
-
-pub const MODULE: Module = Module {
+    name: "delete-story",
     label: "Delete a Story",
     description: "Deletes a story.",
-    kind: Kind::Action(&ACTION),
+    effect: Idempotent,
+    input: Input,
+    check: action::no_check,
     output: || schema_for!(Touched),
-};
-
-pub static FUNCTION: Function = Function {
-    name: "chatbot-delete-story",
-    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
-    direct: Some(HANDLER),
-};
-
-const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+    run: run,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -4,30 +4,21 @@ use crate::{
     client::{Client, Object},
     story,
 };
-use models::{Action, Effect, Kind, Module};
-use runtime::{Acting, Function, Problem, action, function::Handler};
+use runtime::{Acting, Problem, action};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub static ACTION: Action = Action {
-    name: "chatbot.list-stories",
+action! {
     platform: "chatbot",
-    path: "/v1/actions/chatbot/list-stories",
-    effect: Effect::Safe,
-    input: || action::input_schema::<Input>(Effect::Safe),
-    check: |_| Vec::new(),
-};
-
-pub const MODULE: Module =
-    Module { label: "List Stories", description: "Lists the account's stories.", kind: Kind::Action(&ACTION), output };
-
-pub static FUNCTION: Function = Function {
-    name: "chatbot-list-stories",
-    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
-    direct: Some(HANDLER),
-};
-
-const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+    name: "list-stories",
+    label: "List Stories",
+    description: "Lists the account's stories.",
+    effect: Safe,
+    input: Input,
+    check: action::no_check,
+    output: output,
+    run: run,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -3,11 +3,10 @@
 
 use crate::{
     client::{Client, Object, id},
-    filters::{self, Filter, Kind as FilterKind, Match},
+    filters::{self, Filter, Kind, Match},
     user,
 };
-use models::{Action, Effect, Kind, Module};
-use runtime::{Acting, Code, Fault, Function, Problem, action, function::Handler};
+use runtime::{Acting, Code, Fault, Problem, action};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -19,30 +18,18 @@ const DEFAULT_LIMIT: usize = 20;
 const MOST_PAGES: usize = 25;
 const FILTERING_TIME: Duration = Duration::from_secs(10);
 
-pub static ACTION: Action = Action {
-    name: "chatbot.search-users",
+action! {
     platform: "chatbot",
-    path: "/v1/actions/chatbot/search-users",
-    effect: Effect::Safe,
-    input: || action::input_schema::<Input>(Effect::Safe),
-    check: filters::check,
-};
-
-pub const MODULE: Module = Module {
+    name: "search-users",
     label: "Search Users",
     description: "Lists users, newest first or as asked, and by filters. Filters are applied to what ChatBot lists: at \
                   most 25 pages of 40 users or 10 seconds a call, then `next` goes on.",
-    kind: Kind::Action(&ACTION),
-    output,
-};
-
-pub static FUNCTION: Function = Function {
-    name: "chatbot-search-users",
-    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
-    direct: Some(HANDLER),
-};
-
-const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+    effect: Safe,
+    input: Input,
+    check: filters::check,
+    output: output,
+    run: run,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -135,7 +122,7 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
 
 /// A user of ChatBot's list doesn't tell its segments.
 fn refuse_segments(filters: &[Filter]) -> Result<(), Problem> {
-    let segments = filters.iter().enumerate().filter(|(_, filter)| filter.kind == FilterKind::Segment);
+    let segments = filters.iter().enumerate().filter(|(_, filter)| filter.kind == Kind::Segment);
     let errors: Vec<Fault> = segments
         .map(|(index, _)| Fault::new(format!("/filters/{index}/type"), "can't be applied: users carry no segments"))
         .collect();

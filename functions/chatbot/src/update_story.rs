@@ -5,35 +5,22 @@ use crate::{
     client::{Client, Object},
     story::{StoryId, Touched},
 };
-use models::{Action, Effect, Kind, Module};
-use runtime::{Acting, Fault, Function, Problem, action, function::Handler};
+use runtime::{Acting, Fault, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub static ACTION: Action = Action {
-    name: "chatbot.update-story",
+action! {
     platform: "chatbot",
-    path: "/v1/actions/chatbot/update-story",
-    effect: Effect::Idempotent,
-    input: || action::input_schema::<Input>(Effect::Idempotent),
-    check,
-};
-
-pub const MODULE: Module = Module {
+    name: "update-story",
     label: "Update a Story",
     description: "Changes a story's name or description. What is left out stays.",
-    kind: Kind::Action(&ACTION),
+    effect: Idempotent,
+    input: Input,
+    check: check,
     output: || schema_for!(Touched),
-};
-
-pub static FUNCTION: Function = Function {
-    name: "chatbot-update-story",
-    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
-    direct: Some(HANDLER),
-};
-
-const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+    run: run,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

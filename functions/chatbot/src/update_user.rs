@@ -4,34 +4,21 @@ use crate::{
     client::Client,
     user::{self, Attributes, UserId},
 };
-use models::{Action, Effect, Kind, Module};
-use runtime::{Acting, Function, Problem, action, function::Handler};
+use runtime::{Acting, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
-pub static ACTION: Action = Action {
-    name: "chatbot.update-user",
+action! {
     platform: "chatbot",
-    path: "/v1/actions/chatbot/update-user",
-    effect: Effect::Idempotent,
-    input: || action::input_schema::<Input>(Effect::Idempotent),
-    check: user::check,
-};
-
-pub const MODULE: Module = Module {
+    name: "update-user",
     label: "Update a User",
     description: "Changes what is known of a user. Attributes that are left out stay.",
-    kind: Kind::Action(&ACTION),
+    effect: Idempotent,
+    input: Input,
+    check: user::check,
     output: || schema_for!(Output),
-};
-
-pub static FUNCTION: Function = Function {
-    name: "chatbot-update-user",
-    routes: &[action::route(&ACTION, MODULE.label, MODULE.output, HANDLER)],
-    direct: Some(HANDLER),
-};
-
-const HANDLER: Handler = |app, call| Box::pin(action::act(app, &ACTION, call, run));
+    run: run,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use crate::{
     store::idempotency::{Begun, Ending, Keyed},
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use models::{Action, Effect, Fault};
+use models::{Action, Effect, Fault, Module};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -42,16 +42,62 @@ impl Acting<'_> {
     }
 }
 
+/// States an action once: `ACTION`, what running it needs; `MODULE`, what a reader needs; `FUNCTION`, the Lambda function,
+/// which answers its one route and direct invocations alike.
+#[macro_export]
+macro_rules! action {
+    (
+        platform: $platform:literal,
+        name: $name:literal,
+        label: $label:literal,
+        description: $description:literal,
+        effect: $effect:ident,
+        input: $input:ty,
+        check: $check:expr,
+        output: $output:expr,
+        run: $run:path,
+    ) => {
+        pub static ACTION: $crate::models::Action = $crate::models::Action {
+            name: concat!($platform, ".", $name),
+            platform: $platform,
+            path: concat!("/v1/actions/", $platform, "/", $name),
+            effect: $crate::models::Effect::$effect,
+            input: || $crate::action::input_schema::<$input>($crate::models::Effect::$effect),
+            check: $check,
+        };
+
+        pub const MODULE: $crate::models::Module = $crate::models::Module {
+            label: $label,
+            description: $description,
+            kind: $crate::models::Kind::Action(&ACTION),
+            output: $output,
+        };
+
+        pub static FUNCTION: $crate::Function = $crate::Function {
+            name: concat!($platform, "-", $name),
+            routes: &[$crate::action::route(&ACTION, &MODULE, HANDLER)],
+            direct: Some(HANDLER),
+        };
+
+        const HANDLER: $crate::function::Handler = |app, call| Box::pin($crate::action::act(app, &ACTION, call, $run));
+    };
+}
+
+/// For an action whose schema tells every fault.
+pub fn no_check(_: &Value) -> Vec<Fault> {
+    Vec::new()
+}
+
 /// The route of an action.
-pub const fn route(action: &'static Action, label: &'static str, output: fn() -> Schema, handler: Handler) -> Route {
+pub const fn route(action: &'static Action, module: &Module, handler: Handler) -> Route {
     Route {
         method: Method::POST,
         path: action.path,
         access: Access::Key(Scope::Act),
-        summary: label,
+        summary: module.label,
         query: &[],
         body: Body::Required(action.input),
-        success: (StatusCode::OK, Some(output)),
+        success: (StatusCode::OK, Some(module.output)),
         handler,
     }
 }

@@ -26,3 +26,7 @@ pub use app::App;
 pub use function::{Access, Body, Call, Function, Query, Reply, Route};
 pub use platform::{Platform, Registrar};
 pub use problem::{Code, Fault, Problem};
+
+/// For what [`action!`] writes.
+#[doc(hidden)]
+pub use models;
