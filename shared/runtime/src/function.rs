@@ -120,7 +120,10 @@ impl Reply {
 
     pub fn text(status: StatusCode, body: String) -> Self {
         let plain = (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        Self { status, headers: vec![plain], body: body.into_bytes(), outcome: None, event: None }
+        // The text may be a caller's: no browser is to take it for a page.
+        let taken_at_its_word = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let headers = vec![plain, taken_at_its_word];
+        Self { status, headers, body: body.into_bytes(), outcome: None, event: None }
     }
 
     pub fn ok<T: Serialize>(body: &T) -> Result<Self, Problem> {
