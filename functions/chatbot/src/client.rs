@@ -1,9 +1,10 @@
 //! ChatBot's API. <https://www.chatbot.com/docs/>
 
 use crate::credentials::Credentials;
-use http::{Method, StatusCode};
+use http::Method;
+use models::HookId;
 use runtime::{
-    Acting, App, Problem,
+    Acting, App, Code, Problem,
     client::{Answer, HttpClient, PATIENCE},
     platform::Webhook,
 };
@@ -38,7 +39,7 @@ struct UserPage {
 #[derive(Deserialize)]
 struct KnownWebhook {
     id: String,
-    url: String,
+    url: Option<String>,
 }
 
 /// What ChatBot answers to a change. A user's creation is documented to answer with a list of these.
@@ -151,30 +152,21 @@ impl<'a> Client<'a> {
         let Webhook { name, url, token } = webhook;
         let body = json!({ "name": name, "url": url, "token": token, "headers": [], "auth": {} });
         let answer = self.send(Method::POST, &["webhooks"], &[], Some(&body)).await?;
-        match answer.status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-            _ => self.id_of(answer, &[&self.token, token]).map(Some),
-        }
+        or_missing(self.id_of(answer, &[&self.token, token, last_step(url)]))
     }
 
-    /// The id of the webhook that has a URL.
-    pub async fn find_webhook(&self, url: &str) -> Result<Option<String>, Problem> {
+    /// The id of the webhook whose URL is a hook's.
+    pub async fn find_webhook(&self, hook: &HookId) -> Result<Option<String>, Problem> {
         let answer = self.send(Method::GET, &["webhooks"], &[], None).await?;
-        if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Ok(None);
-        }
-        let known: Vec<KnownWebhook> =
-            answer.successful(&self.secrets())?.json("ChatBot's list of webhooks", &self.secrets())?;
-        Ok(known.into_iter().find(|webhook| webhook.url == url).map(|webhook| webhook.id))
+        let Some(answer) = or_missing(answer.successful(&self.secrets()))? else { return Ok(None) };
+        let known: Vec<KnownWebhook> = answer.json("ChatBot's list of webhooks", &self.secrets())?;
+        let of_hook = |url: &String| HookId::of_token(last_step(url)).as_ref() == Some(hook);
+        Ok(known.into_iter().find(|webhook| webhook.url.as_ref().is_some_and(of_hook)).map(|webhook| webhook.id))
     }
 
     /// Deletes a webhook, which may be gone already.
     pub async fn delete_webhook(&self, id: &str) -> Result<(), Problem> {
-        let answer = self.send(Method::DELETE, &["webhooks", id], &[], None).await?;
-        match answer.status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(()),
-            _ => self.done(answer, &self.secrets()).map(drop),
-        }
+        or_missing(self.change(Method::DELETE, &["webhooks", id], None).await).map(drop)
     }
 
     async fn object(&self, path: &[&str], what: &str) -> Result<Object, Problem> {
@@ -191,7 +183,9 @@ impl<'a> Client<'a> {
 
     fn id_of(&self, answer: Answer, secrets: &[&str]) -> Result<String, Problem> {
         let done = self.done(answer, secrets)?;
-        done.id.ok_or_else(|| Problem { outcome_unknown: true, ..nonsense("what ChatBot has made, it gives no id of") })
+        done.id
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| Problem { outcome_unknown: true, ..nonsense("what ChatBot has made, it gives no id of") })
     }
 
     async fn change(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Done, Problem> {
@@ -266,6 +260,19 @@ fn identified(object: &Object, what: &str) -> Result<(), Problem> {
     if id(object).is_empty() { Err(nonsense(&format!("{what} has no id"))) } else { Ok(()) }
 }
 
+/// None where ChatBot has nothing of the kind.
+fn or_missing<T>(outcome: Result<T, Problem>) -> Result<Option<T>, Problem> {
+    match outcome {
+        Err(problem) if problem.code == Code::NotFound => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
+/// Where a hook's URL has its token.
+fn last_step(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
+}
+
 fn nonsense(detail: &str) -> Problem {
-    Problem::new(runtime::Code::PlatformUnavailable, detail)
+    Problem::new(Code::PlatformUnavailable, detail)
 }

@@ -30,10 +30,12 @@ pub const MODULE: Module = Module {
     description: "Fires when a story's webhook block does.",
     kind: Kind::Trigger {
         trigger: &TRIGGER,
-        setup: "While `registration.state` is `registered`, ChatBot has the webhook under the hook's name: add a Webhook \
-                block to a story and choose it. If it is `manual`, make a webhook in ChatBot by hand: paste this URL, and \
-                enter `registration.token` as its token. After a rotation do so too, as ChatBot's API documents no way \
-                to change a webhook.",
+        setup: "While `registration.state` is `registered`, ChatBot has the webhook under the name that the hook was \
+                made with: add a Webhook block to a story and choose it. If it is `manual`, make a webhook in ChatBot \
+                by hand: paste this URL, and enter `registration.token` as its token. If it is `pending`, ChatBot did \
+                not say whether it has the webhook: delete the hook and make another. After a rotation, paste the new \
+                URL and token into ChatBot's webhook, and after a renaming the name, as ChatBot's API documents no way \
+                to change one.",
         sample: SAMPLE,
         settings: hooks::settings_schema_with::<Settings>,
     },
@@ -89,7 +91,7 @@ const fn field(path: &'static str, expected: bool, candidates: &'static [&'stati
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Settings {
-    /// What ChatBot is answered. A text may hold `{{/json/pointer}}` into the event's `data`.
+    /// What ChatBot is answered, in up to 32 KB of JSON. A text may hold `{{/json/pointer}}` into the event's `data`.
     reply: Option<Answer>,
     /// Whether a delivery has to bring the webhook's token. One that it brings has to be right in any case.
     require_token: Option<bool>,
@@ -150,10 +152,11 @@ async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
         return Err(receive::reject(app, &hook, &call, Problem::unauthorized("the webhook's token is wrong")).await);
     }
     let received = receive::take(app, &TRIGGER, &hook, &call).await?;
-    let data = received.data().unwrap_or_default();
-    received.reply(&answer(&hook, &data))
+    let nothing = || json!({ "responses": [], "attributes": {} });
+    received.reply(&received.data().map_or_else(nothing, |data| answer(&hook, &data)))
 }
 
+/// What the hook's `reply` says to an event.
 fn answer(hook: &Hook, data: &Value) -> Value {
     let settings: Map<String, Value> = hook.settings.own();
     let filled = reply::fill(settings.get("reply").unwrap_or(&Value::Null), data);
@@ -204,7 +207,7 @@ pub const REGISTRAR: Registrar = Registrar {
     register: |app, credentials, webhook| {
         Box::pin(async move { within(app, credentials, 12)?.create_webhook(&webhook).await })
     },
-    find: |app, credentials, url| Box::pin(async move { within(app, credentials, 8)?.find_webhook(&url).await }),
+    find: |app, credentials, hook| Box::pin(async move { within(app, credentials, 8)?.find_webhook(hook).await }),
     remove: |app, credentials, id| Box::pin(async move { within(app, credentials, 12)?.delete_webhook(&id).await }),
 };
 

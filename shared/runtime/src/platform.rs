@@ -1,7 +1,7 @@
 //! The statement of a platform. A platform is one folder that makes this statement, and one line in the registry.
 
 use crate::{App, Function, Problem};
-use models::Module;
+use models::{HookId, Module};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -33,8 +33,8 @@ pub struct Registrar {
     /// Tells the platform of a hook, which answers its verification while that runs. The webhook's id there; none if the
     /// platform has no way to be told.
     pub register: for<'a> fn(&'a App, &'a Value, Webhook) -> Working<'a, Option<String>>,
-    /// Finds the id of the webhook that has a URL.
-    pub find: for<'a> fn(&'a App, &'a Value, String) -> Working<'a, Option<String>>,
+    /// Finds the id of the webhook whose URL is a hook's, with whichever of its tokens.
+    pub find: for<'a> fn(&'a App, &'a Value, &'a HookId) -> Working<'a, Option<String>>,
     /// Has the platform forget a webhook, which may be gone already.
     pub remove: for<'a> fn(&'a App, &'a Value, String) -> Working<'a, ()>,
 }

@@ -35,7 +35,7 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
 }
 
 pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = find(app, &call).await?;
+    let mut hook = find(app, &call).await?;
     let force = match call.query("force").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
@@ -44,12 +44,15 @@ pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
     if let Some(registrar) = registry::trigger(&hook.trigger).and_then(|watch| watch.registrar())
         && !force
     {
-        registration::remove(app, &call, registrar, &hook).await.map_err(|problem| {
+        registration::remove(app, registrar, &hook).await.map_err(|problem| {
             let advice = "the hook stays; with ?force=true it goes, and its webhook at the platform is left to you";
             Problem { detail: format!("{}; {advice}", problem.detail), ..problem }
         })?;
+        // It may have been registered meanwhile.
+        app.store.remove_unchanged(&mut hook).await?;
+    } else {
+        app.store.remove::<Hook>(hook.id.as_str()).await?;
     }
-    app.store.remove::<Hook>(hook.id.as_str()).await?;
     app.hooks.forget(&hook.id);
     Ok(Reply::no_content())
 }

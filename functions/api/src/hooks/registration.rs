@@ -2,31 +2,33 @@
 
 use super::view::{token, url};
 use runtime::{
-    App, Call, Problem, Registrar, credentials,
+    App, Call, Code, Problem, Registrar, credentials,
     platform::Webhook,
-    store::hooks::{Hook, Registration, verification_token},
+    store::{
+        StoreError,
+        hooks::{Hook, Registration, verification_token},
+    },
 };
 
 /// Tells the platform of a hook that is stored: the platform calls it while this runs. A hook that the platform does not
 /// take is no hook.
 pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
-    hook.registration = Some(match told(app, call, registrar, hook).await {
+    let registration = match told(app, call, registrar, hook).await {
         Ok(Some(webhook)) => Registration::Registered { webhook },
         Ok(None) => Registration::Manual,
-        Err(problem) if problem.outcome_unknown => {
-            let detail =
-                format!("{}; delete {}, which removes what the platform may have made", problem.detail, hook.id);
-            return Err(Problem { detail, ..problem });
-        }
+        Err(problem) if problem.outcome_unknown => return Err(pending(problem, hook)),
         Err(problem) => {
-            app.store.remove::<Hook>(hook.id.as_str()).await?;
             app.hooks.forget(&hook.id);
-            return Err(problem);
+            return Err(match app.store.remove::<Hook>(hook.id.as_str()).await {
+                Ok(()) => advised(problem),
+                Err(error) => pending(problem, hook).caused_by(error),
+            });
         }
-    });
-    app.store.update(hook).await?;
+    };
+    hook.registration = Some(registration);
+    let noted = note(app, registrar, hook).await;
     app.hooks.forget(&hook.id);
-    Ok(())
+    noted
 }
 
 /// The webhook's id at the platform. Where the answer was lost, the platform is asked what it has.
@@ -34,28 +36,71 @@ async fn told(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Res
     let connection = credentials::connect(app, &hook.platform, hook.connection.as_str()).await?;
     let url = url(app, call, hook).await?;
     let token = verification_token(&token(app, hook).await?);
-    let webhook = Webhook { name: hook.name.clone(), url: url.clone(), token };
+    let webhook = Webhook { name: hook.name.clone(), url, token };
     match (registrar.register)(app, &connection.credentials, webhook).await {
-        Err(problem) if problem.outcome_unknown => match (registrar.find)(app, &connection.credentials, url).await {
+        Err(problem) if problem.outcome_unknown => match (registrar.find)(app, &connection.credentials, &hook.id).await
+        {
             Ok(Some(webhook)) => Ok(Some(webhook)),
-            Ok(None) => Err(Problem { outcome_unknown: false, ..problem }),
-            Err(_) => Err(problem),
+            // A platform that is slow may still make it.
+            Ok(None) if problem.code != Code::PlatformTimeout => Err(Problem { outcome_unknown: false, ..problem }),
+            _ => Err(problem),
         },
         told => told,
     }
 }
 
+/// Keeps what the platform said of a hook, which may have been changed or deleted meanwhile.
+async fn note(app: &App, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
+    loop {
+        match app.store.update(hook).await {
+            Err(StoreError::Condition(_)) => match app.store.find::<Hook>(hook.id.as_str()).await {
+                Ok(Some(changed)) => *hook = Hook { registration: hook.registration.take(), ..changed },
+                Ok(None) => {
+                    let gone = "the hook was deleted while the platform was told of it";
+                    return Err(match remove(app, registrar, hook).await {
+                        Ok(()) => Problem::new(Code::Conflict, gone),
+                        Err(problem) => {
+                            let detail = format!("{gone}, and its webhook there is left to you: {}", problem.detail);
+                            Problem { detail, ..problem }
+                        }
+                    });
+                }
+                Err(error) => return Err(pending(error.into(), hook)),
+            },
+            Err(error) => return Err(pending(error.into(), hook)),
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// The problem of a hook that stays, though nobody knows where it stands at the platform.
+fn pending(problem: Problem, hook: &Hook) -> Problem {
+    let said = if problem.code == Code::StoreUnavailable { "the store could not be reached" } else { &problem.detail };
+    let detail = format!("{said}; delete {}, which removes what the platform may have made", hook.id);
+    Problem { detail, ..problem }
+}
+
+/// The problem of a hook that the platform refuses, with what is most often the reason.
+fn advised(problem: Problem) -> Problem {
+    if problem.code != Code::PlatformRejected {
+        return problem;
+    }
+    let detail =
+        format!("{}; the platform calls the hook's URL first: check that PUBLIC_URL leads here", problem.detail);
+    Problem { detail, ..problem }
+}
+
 /// Has the platform forget a hook.
-pub async fn remove(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Result<(), Problem> {
-    let webhook = match &hook.registration {
+pub async fn remove(app: &App, registrar: &Registrar, hook: &Hook) -> Result<(), Problem> {
+    let connect = credentials::connect(app, &hook.platform, hook.connection.as_str());
+    let (connection, webhook) = match &hook.registration {
         None | Some(Registration::Manual) => return Ok(()),
-        Some(Registration::Registered { webhook }) => Some(webhook.clone()),
-        Some(Registration::Pending) => None,
-    };
-    let connection = credentials::connect(app, &hook.platform, hook.connection.as_str()).await?;
-    let webhook = match webhook {
-        Some(webhook) => Some(webhook),
-        None => (registrar.find)(app, &connection.credentials, url(app, call, hook).await?).await?,
+        Some(Registration::Registered { webhook }) => (connect.await?, Some(webhook.clone())),
+        Some(Registration::Pending) => {
+            let connection = connect.await?;
+            let webhook = (registrar.find)(app, &connection.credentials, &hook.id).await?;
+            (connection, webhook)
+        }
     };
     match webhook {
         Some(webhook) => (registrar.remove)(app, &connection.credentials, webhook).await,
