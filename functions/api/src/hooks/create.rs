@@ -68,12 +68,19 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
     Reply::json(StatusCode::CREATED, &view(app, &call, hook, true).await?)
 }
 
+/// A hook is one item of the store, and its reply is held whole while it is filled in.
+const MAX_REPLY_BYTES: usize = 32 * 1024;
+
 /// The faults of a hook's settings, by its trigger's schema.
 pub fn settings_faults(body: &Value, watch: Option<Watch>) -> Result<Vec<Fault>, Problem> {
     let schema = watch.map_or_else(settings_schema, |watch| (watch.settings)());
     let mut faults = input::part_faults(body, "/settings", Some(schema))?;
-    faults
-        .extend(body.pointer("/settings/reply").into_iter().flat_map(|reply| reply::faults(reply, "/settings/reply")));
+    if let Some(reply) = body.pointer("/settings/reply") {
+        faults.extend(reply::faults(reply, "/settings/reply"));
+        if reply.to_string().len() > MAX_REPLY_BYTES {
+            faults.push(Fault::new("/settings/reply", "has more than 32 KB"));
+        }
+    }
     Ok(faults)
 }
 

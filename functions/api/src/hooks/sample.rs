@@ -3,11 +3,11 @@
 
 use super::{
     find,
-    view::{url, watch},
+    view::{token, url, watch},
 };
 use data_encoding::BASE32_DNSSEC;
 use registry::Watch;
-use runtime::{App, Call, Code, Problem, Reply, client::PATIENCE, clock::random};
+use runtime::{App, Call, Code, Problem, Reply, client::PATIENCE, clock::random, store::hooks::verification_token};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,9 +23,15 @@ pub struct Sent {
 
 pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, &call).await?;
-    let sample = sample(&watch(&hook)?)?;
+    let watch = watch(&hook)?;
+    let sample = sample(&watch)?;
     let unreachable = |detail: String| Problem::new(Code::HookUnreachable, detail);
-    let url = url(app, &call, &hook).await?.parse().map_err(Problem::internal)?;
+    let mut url = url(app, &call, &hook).await?;
+    if watch.registrar().is_some() {
+        url.push_str("?token=");
+        url.push_str(&verification_token(&token(app, &hook).await?));
+    }
+    let url = url.parse().map_err(Problem::internal)?;
     let http = app.http().map_err(Problem::internal)?;
     let request = http.request(http::Method::POST, url).header("content-type", "application/json").body(sample.clone());
     let answer = http.send(request, PATIENCE).await.map_err(|problem| {
