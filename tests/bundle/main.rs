@@ -5,6 +5,11 @@
 mod accept;
 mod bad_input;
 mod bad_webhooks;
+mod chatbot_hooks;
+mod chatbot_messages;
+mod chatbot_registration;
+mod chatbot_reply;
+mod chatbot_secrets;
 mod checks;
 mod connections;
 mod crash;

@@ -20,7 +20,21 @@ thread_local! {
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Keeps it from now on. The process has no other.
+    pub fn start() -> Self {
+        let log = Self::default();
+        tracing_subscriber::fmt().json().with_writer(log.clone()).init();
+        KEPT.set(true);
+        log
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -121,7 +135,7 @@ async fn walk(bundle: &Bundle, botstar: &BotStar) -> Vec<String> {
 }
 
 /// Every file of the folder, its text as far as it has any.
-fn contents(folder: &Path) -> String {
+pub fn contents(folder: &Path) -> String {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()).collect()
 }
@@ -139,9 +153,7 @@ async fn broken_connection(bundle: &Bundle) {
 
 #[tokio::test]
 async fn no_secret_is_stored_in_the_clear_and_none_nor_a_person_is_logged() {
-    let log = Log::default();
-    tracing_subscriber::fmt().json().with_writer(log.clone()).init();
-    KEPT.set(true);
+    let log = Log::start();
     let folder = tempfile::tempdir().unwrap();
     let (botstar, url) = BotStar::start().await;
     let settings = [("DATA_DIR", folder.path().to_str().unwrap()), ("BOTSTAR_API_URL", &url)];
@@ -154,7 +166,7 @@ async fn no_secret_is_stored_in_the_clear_and_none_nor_a_person_is_logged() {
         assert!(!stored.contains(secret), "{secret} is stored in the clear");
     }
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let answered = |route: &str| log.contains(&format!("\"route\":\"{route}\""));
     assert!(answered("POST /hooks/botstar/tag/{token}") && answered("DELETE /v1/subscribers/{id}"), "{log}");
     assert!(log.contains("\"message\":\"failed\"") && log.contains("\"code\":\"internal\""), "{log}");
