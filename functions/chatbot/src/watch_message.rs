@@ -30,12 +30,8 @@ pub const MODULE: Module = Module {
     description: "Fires when a story's webhook block does.",
     kind: Kind::Trigger {
         trigger: &TRIGGER,
-        setup: "While `registration.state` is `registered`, ChatBot has the webhook under the name that the hook was \
-                made with: add a Webhook block to a story and choose it. If it is `manual`, make a webhook in ChatBot \
-                by hand: paste this URL, and enter `registration.token` as its token. If it is `pending`, ChatBot did \
-                not say whether it has the webhook: delete the hook and make another. After a rotation, paste the new \
-                URL and token into ChatBot's webhook, and after a renaming the name, as ChatBot's API documents no way \
-                to change one.",
+        setup: "The hook makes its webhook at ChatBot, under its own name. Add a Webhook block to a story and choose \
+                that name.",
         sample: SAMPLE,
         settings: hooks::settings_schema_with::<Settings>,
     },
@@ -152,9 +148,13 @@ async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
         return Err(receive::reject(app, &hook, &call, Problem::unauthorized("the webhook's token is wrong")).await);
     }
     let received = receive::take(app, &TRIGGER, &hook, &call).await?;
-    let nothing = || json!({ "responses": [], "attributes": {} });
-    received.reply(&received.data().map_or_else(nothing, |data| answer(&hook, &data)))
+    let answered = received.data().map(|data| answer(&hook, &data));
+    let fits = |answered: &Value| answered.to_string().len() <= MAX_REPLY_BYTES;
+    received.reply(&answered.filter(fits).unwrap_or_else(|| json!({ "responses": [], "attributes": {} })))
 }
+
+/// A reply that repeats the body again and again is none: Lambda could not answer it.
+const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// What the hook's `reply` says to an event.
 fn answer(hook: &Hook, data: &Value) -> Value {
@@ -204,6 +204,13 @@ fn is_token(call: &Call, token: &str) -> bool {
 
 pub const REGISTRAR: Registrar = Registrar {
     trigger: "chatbot.watch-message",
+    pending: "ChatBot did not say whether it has the webhook: delete this hook, which removes what there may be, and \
+              make another.",
+    registered: "ChatBot has the webhook, under the name that the hook was made with: add a Webhook block to a story and \
+                 choose it. After a rotation, paste the new URL and `registration.token` into that webhook by hand, and \
+                 after a renaming the name: ChatBot's API documents no way to change one.",
+    manual: "ChatBot's API has no webhooks, so paste this URL by hand: make a webhook in ChatBot with it, and with \
+             `registration.token` as its token. Then add a Webhook block to a story and choose it.",
     register: |app, credentials, webhook| {
         Box::pin(async move { within(app, credentials, 12)?.create_webhook(&webhook).await })
     },

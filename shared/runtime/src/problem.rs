@@ -72,7 +72,7 @@ impl Code {
         match self {
             Self::BadJson => (StatusCode::BAD_REQUEST, "bad_json", "The body is not JSON"),
             Self::UnreadableBody => (StatusCode::BAD_REQUEST, "unreadable_body", "The body is neither JSON nor a form"),
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A key is needed"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A key or token is needed"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The key's scope does not reach this"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here"),
             Self::MethodNotAllowed => {

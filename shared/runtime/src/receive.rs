@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
-const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
+pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
 const SECONDS_A_DAY: u64 = 86_400;
 
 /// What a platform is answered.

@@ -7,7 +7,10 @@ use super::{
 };
 use data_encoding::BASE32_DNSSEC;
 use registry::Watch;
-use runtime::{App, Call, Code, Problem, Reply, client::PATIENCE, clock::random, store::hooks::verification_token};
+use runtime::{
+    App, Call, Code, Problem, Reply, client::PATIENCE, clock::random, receive::EVENT_HEADER,
+    store::hooks::verification_token,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +22,8 @@ pub struct Sent {
     /// The hook's answer.
     status: u16,
     answer: Value,
+    /// The event that it became, or is a duplicate of; null while the hook is disabled.
+    event: Option<String>,
 }
 
 pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
@@ -38,7 +43,9 @@ pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
         let advice = "check that PUBLIC_URL leads here";
         Problem { source: problem.source, ..unreachable(format!("{}: {advice}", problem.detail)) }
     })?;
+    let event = answer.headers.get(EVENT_HEADER).and_then(|id| id.to_str().ok());
     Reply::ok(&Sent {
+        event: event.map(str::to_owned),
         body: serde_json::from_str(&sample).map_err(Problem::internal)?,
         status: answer.status.as_u16(),
         answer: serde_json::from_slice(&answer.body)

@@ -56,6 +56,12 @@ pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<
     let url = token.as_deref().map(|token| url_of(app, call, &hook, token)).transpose()?;
     let old = hook.tokens.iter().skip(1).filter_map(|token| token.expires_at).max();
     let watch = watch(&hook)?;
+    let setup = match (watch.registrar(), &hook.registration) {
+        (Some(registrar), Some(Registration::Pending)) => registrar.pending,
+        (Some(registrar), Some(Registration::Registered { .. })) => registrar.registered,
+        (Some(registrar), Some(Registration::Manual)) => registrar.manual,
+        _ => watch.setup,
+    };
     let registration = hook.registration.map(|registration| {
         let (state, webhook) = match registration {
             Registration::Pending => (State::Pending, None),
@@ -74,7 +80,7 @@ pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<
         url,
         old_url_until: old.filter(|end| call.now < *end),
         registration,
-        setup: watch.setup.to_owned(),
+        setup: setup.to_owned(),
         created_at: hook.created_at,
         updated_at: hook.updated_at,
     })
