@@ -8,7 +8,7 @@ use std::{
     cell::Cell,
     fs, io,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 use tests::{Bundle, answer, string};
 use tracing_subscriber::fmt::MakeWriter;
@@ -23,12 +23,16 @@ thread_local! {
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Keeps it from now on. The process has no other.
+    /// From now on what this thread logs is kept.
     pub fn start() -> Self {
-        let log = Self::default();
-        tracing_subscriber::fmt().json().with_writer(log.clone()).init();
+        static LOG: OnceLock<Log> = OnceLock::new();
         KEPT.set(true);
-        log
+        let start = || {
+            let log = Self::default();
+            tracing_subscriber::fmt().json().with_writer(log.clone()).init();
+            log
+        };
+        LOG.get_or_init(start).clone()
     }
 
     pub fn text(&self) -> String {

@@ -6,11 +6,14 @@ use models::{Fault, mapping::escape};
 use percent_encoding::percent_decode_str;
 use runtime::{
     Acting, Problem, action,
-    client::{Answer, value_without, without},
+    client::{Answer, without},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 use std::collections::BTreeMap;
 
 action! {
@@ -55,14 +58,23 @@ struct Output {
     /// By name, in lower case.
     headers: BTreeMap<String, String>,
     /// JSON where it is JSON, else a text; null where there is none.
-    body: Value,
+    #[schemars(with = "Value")]
+    body: Box<RawValue>,
 }
 
 fn check(input: &Value) -> Vec<Fault> {
     let path = input["path"].as_str().and_then(|path| steps(path).err()).map(|fault| Fault::new("/path", fault));
+    let mut given = Vec::new();
     let headers = input["headers"].as_object().into_iter().flatten();
     let headers = headers.filter_map(|(name, value)| {
-        let fault = header_of(name, value.as_str()?).err()?;
+        let fault = match header_of(name, value.as_str()?) {
+            Ok((header, _)) if given.contains(&header) => "is given twice",
+            Ok((header, _)) => {
+                given.push(header);
+                return None;
+            }
+            Err(fault) => fault,
+        };
         Some(Fault::new(format!("/headers/{}", escape(name)), fault))
     });
     path.into_iter().chain(headers).collect()
@@ -112,10 +124,11 @@ fn is_dots(step: &str) -> bool {
     matches!(step.split(';').next(), Some("." | ".."))
 }
 
-/// Headers that say who calls, where to or how.
+/// A header, unless it says who calls, where to or how. The answer's encoding is part of how: it has to be read here.
 fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let header: HeaderName = name.parse().map_err(|_| "is no name of a header")?;
     let ours = [
+        header::ACCEPT_ENCODING,
         header::AUTHORIZATION,
         header::HOST,
         header::CONNECTION,
@@ -127,7 +140,8 @@ fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'sta
         header::TRANSFER_ENCODING,
         header::UPGRADE,
     ];
-    if ours.contains(&header) || header.as_str() == "keep-alive" || header.as_str().starts_with("proxy-") {
+    let name = header.as_str();
+    if ours.contains(&header) || matches!(name, "http2-settings" | "keep-alive") || name.starts_with("proxy-") {
         return Err("is a header that can't be given");
     }
     Ok((header, value.parse().map_err(|_| "is no value of a header")?))
@@ -148,7 +162,7 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     let mut headers = HeaderMap::new();
     for (name, value) in input.headers.iter().flatten() {
         let (name, value) = header_of(name, value).map_err(|detail| fault("/headers", detail))?;
-        headers.append(name, value);
+        headers.insert(name, value);
     }
     let as_it_is = headers.get(header::CONTENT_TYPE).is_some_and(|kind| !kind.to_str().is_ok_and(is_json));
     let request = client.request(method, url);
@@ -158,11 +172,11 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         None => request,
     };
     let answer = client.send_request(request.headers(headers)).await?;
-    let output = output(&answer, &client.secrets());
+    let output = output(&answer, &client.secrets())?;
     match answer.successful(&client.secrets()) {
         Ok(_) => Ok(output),
         Err(problem) => {
-            let answer = Some(Box::new(serde_json::to_value(output).map_err(Problem::internal)?));
+            let answer = serde_json::to_value(output).ok().map(Box::new);
             Err(Problem { answer, ..problem })
         }
     }
@@ -178,18 +192,18 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// The answer as it is, less the token.
-fn output(answer: &Answer, secrets: &[&str]) -> Output {
+fn output(answer: &Answer, secrets: &[&str]) -> Result<Output, Problem> {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &answer.headers {
         let value = without(&String::from_utf8_lossy(value.as_bytes()), secrets);
         headers.entry(name.to_string()).and_modify(|all| *all = format!("{all}, {value}")).or_insert(value);
     }
-    let body = match serde_json::from_slice(&answer.body) {
-        Ok(body) => value_without(body, secrets),
-        Err(_) if answer.body.is_empty() => Value::Null,
-        Err(_) => Value::String(without(&String::from_utf8_lossy(&answer.body), secrets)),
+    let body = match RawValue::from_string(answer.text(secrets)) {
+        Ok(body) => body,
+        Err(_) if answer.body.is_empty() => RawValue::NULL.to_owned(),
+        Err(_) => to_raw_value(&answer.text(secrets)).map_err(Problem::internal)?,
     };
-    Output { status: answer.status.as_u16(), headers, body }
+    Ok(Output { status: answer.status.as_u16(), headers, body })
 }
 
 #[cfg(test)]
@@ -249,10 +263,10 @@ mod tests {
         let input = json!({ "path": "users", "headers": {
             "Authorization": "x", "HOST": "x", "Proxy-Authorization": "x", "proxy-anything": "x", "Connection": "x",
             "Keep-Alive": "x", "TE": "x", "Trailer": "x", "Transfer-Encoding": "x", "Upgrade": "x", "Content-Length": "1",
-            "a b": "x", "X-Bad": "a\r\nb", "X-Fine": "x", "Accept": "text/html",
+            "a b": "x", "X-Bad": "a\r\nb", "X-Fine": "x", "Accept": "text/html", "Accept-Encoding": "gzip", "accept": "x",
         }});
         let faults = check(&input);
-        assert_eq!(faults.len(), 13, "{faults:?}");
+        assert_eq!(faults.len(), 15, "{faults:?}");
         assert!(faults.iter().all(|fault| !fault.pointer.ends_with("Fine") && !fault.pointer.ends_with("Accept")));
     }
 }

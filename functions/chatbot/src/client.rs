@@ -9,8 +9,8 @@ use runtime::{
     platform::Webhook,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use std::time::Instant;
+use serde_json::{Map, Value, json, value::RawValue};
+use std::{collections::BTreeMap, time::Instant};
 use url::Url;
 
 pub struct Client<'a> {
@@ -42,16 +42,15 @@ struct KnownWebhook {
     url: Option<String>,
 }
 
-/// What ChatBot answers to a change. A user's creation is documented to answer with a list of these.
-#[derive(Default, Deserialize)]
-struct Done {
-    id: Option<String>,
-    status: Option<Status>,
+/// How a body tells that something went well or not.
+#[derive(Deserialize)]
+struct Told {
+    status: Status,
 }
 
 #[derive(Deserialize)]
 struct Status {
-    code: Option<u16>,
+    code: u16,
 }
 
 impl<'a> Client<'a> {
@@ -82,7 +81,7 @@ impl<'a> Client<'a> {
 
     /// A page of users, by the parameters that ChatBot documents.
     pub async fn users(&self, query: &[(&str, &str)]) -> Result<Vec<Object>, Problem> {
-        let answer = self.send(Method::GET, &["users"], query, None).await?.successful(&self.secrets())?;
+        let answer = self.get(&["users"], query).await?;
         let page: UserPage = answer.json("ChatBot's list of users", &self.secrets())?;
         for user in &page.data {
             identified(user, "a user of ChatBot's list")?;
@@ -91,7 +90,10 @@ impl<'a> Client<'a> {
     }
 
     pub async fn user(&self, id: &str) -> Result<Object, Problem> {
-        self.object(&["users", id], "ChatBot's user").await
+        let what = "ChatBot's user";
+        let user: Object = self.get(&["users", id], &[]).await?.json(what, &self.secrets())?;
+        identified(&user, what)?;
+        Ok(user)
     }
 
     /// The new user's id.
@@ -100,21 +102,21 @@ impl<'a> Client<'a> {
     }
 
     pub async fn update_user(&self, id: &str, attributes: Object) -> Result<(), Problem> {
-        self.change(Method::PUT, &["users", id], Some(&json!({ "attributes": attributes }))).await.map(drop)
+        self.change(Method::PUT, &["users", id], Some(&json!({ "attributes": attributes }))).await
     }
 
     pub async fn ban_user(&self, id: &str, banned: bool) -> Result<(), Problem> {
-        self.change(Method::PUT, &["users", id, "ban"], Some(&json!({ "banned": banned }))).await.map(drop)
+        self.change(Method::PUT, &["users", id, "ban"], Some(&json!({ "banned": banned }))).await
     }
 
     pub async fn segments(&self) -> Result<Vec<Segment>, Problem> {
-        let answer = self.send(Method::GET, &["users", "segments"], &[], None).await?.successful(&self.secrets())?;
+        let answer = self.get(&["users", "segments"], &[]).await?;
         answer.json("ChatBot's list of segments", &self.secrets())
     }
 
     /// All stories: ChatBot documents no paging of them.
     pub async fn stories(&self) -> Result<Vec<Object>, Problem> {
-        let answer = self.send(Method::GET, &self.story_path(None), &[], None).await?.successful(&self.secrets())?;
+        let answer = self.get(&self.story_path(None), &[]).await?;
         let stories: Vec<Object> = answer.json("ChatBot's list of stories", &self.secrets())?;
         for story in &stories {
             identified(story, "a story of ChatBot's list")?;
@@ -122,8 +124,15 @@ impl<'a> Client<'a> {
         Ok(stories)
     }
 
-    pub async fn story(&self, id: &str) -> Result<Object, Problem> {
-        self.object(&self.story_path(Some(id)), "ChatBot's story").await
+    /// As it came: its diagram is nested deeper than serde_json reads values.
+    pub async fn story(&self, id: &str) -> Result<Box<RawValue>, Problem> {
+        let what = "ChatBot's story";
+        let story: Box<RawValue> = self.get(&self.story_path(Some(id)), &[]).await?.json(what, &self.secrets())?;
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(story.get()).unwrap_or_default();
+        match fields.get("id").map(|id| id.get()) {
+            Some(id) if id.starts_with('"') && id != "\"\"" => Ok(story),
+            _ => Err(without_id(what)),
+        }
     }
 
     /// The new story's id.
@@ -132,11 +141,11 @@ impl<'a> Client<'a> {
     }
 
     pub async fn update_story(&self, id: &str, change: &Value) -> Result<(), Problem> {
-        self.change(Method::PUT, &self.story_path(Some(id)), Some(change)).await.map(drop)
+        self.change(Method::PUT, &self.story_path(Some(id)), Some(change)).await
     }
 
     pub async fn delete_story(&self, id: &str) -> Result<(), Problem> {
-        self.change(Method::DELETE, &self.story_path(Some(id)), None).await.map(drop)
+        self.change(Method::DELETE, &self.story_path(Some(id)), None).await
     }
 
     fn story_path<'b>(&self, id: Option<&'b str>) -> Vec<&'b str>
@@ -152,13 +161,12 @@ impl<'a> Client<'a> {
         let Webhook { name, url, token } = webhook;
         let body = json!({ "name": name, "url": url, "token": token, "headers": [], "auth": {} });
         let answer = self.send(Method::POST, &["webhooks"], &[], Some(&body)).await?;
-        or_missing(self.id_of(answer, &[&self.token, token, last_step(url)]))
+        or_missing(id_of(answer, &[&self.token, token, last_step(url)]))
     }
 
     /// The id of the webhook whose URL is a hook's.
     pub async fn find_webhook(&self, hook: &HookId) -> Result<Option<String>, Problem> {
-        let answer = self.send(Method::GET, &["webhooks"], &[], None).await?;
-        let Some(answer) = or_missing(answer.successful(&self.secrets()))? else { return Ok(None) };
+        let Some(answer) = or_missing(self.get(&["webhooks"], &[]).await)? else { return Ok(None) };
         let known: Vec<KnownWebhook> = answer.json("ChatBot's list of webhooks", &self.secrets())?;
         let of_hook = |url: &String| HookId::of_token(last_step(url)).as_ref() == Some(hook);
         Ok(known.into_iter().find(|webhook| webhook.url.as_ref().is_some_and(of_hook)).map(|webhook| webhook.id))
@@ -169,48 +177,16 @@ impl<'a> Client<'a> {
         or_missing(self.change(Method::DELETE, &["webhooks", id], None).await).map(drop)
     }
 
-    async fn object(&self, path: &[&str], what: &str) -> Result<Object, Problem> {
-        let answer = self.send(Method::GET, path, &[], None).await?.successful(&self.secrets())?;
-        let object: Object = answer.json(what, &self.secrets())?;
-        identified(&object, what)?;
-        Ok(object)
+    async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, Problem> {
+        successful(self.send(Method::GET, path, query, None).await?, &self.secrets())
     }
 
     async fn create(&self, path: &[&str], body: &Value) -> Result<String, Problem> {
-        let answer = self.send(Method::POST, path, &[], Some(body)).await?;
-        self.id_of(answer, &self.secrets())
+        id_of(self.send(Method::POST, path, &[], Some(body)).await?, &self.secrets())
     }
 
-    fn id_of(&self, answer: Answer, secrets: &[&str]) -> Result<String, Problem> {
-        let done = self.done(answer, secrets)?;
-        done.id
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| Problem { outcome_unknown: true, ..nonsense("what ChatBot has made, it gives no id of") })
-    }
-
-    async fn change(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Done, Problem> {
-        let answer = self.send(method, path, &[], body).await?;
-        self.done(answer, &self.secrets())
-    }
-
-    /// Reads what ChatBot answers to a change. Where its status and its body's disagree, the body tells.
-    fn done(&self, answer: Answer, secrets: &[&str]) -> Result<Done, Problem> {
-        let answer = answer.successful(secrets)?;
-        if answer.body.is_empty() {
-            return Ok(Done::default());
-        }
-        let what = "what ChatBot answers to a change";
-        let one = match answer.json(what, secrets)? {
-            Value::Array(items) => items.into_iter().next().unwrap_or_default(),
-            one => one,
-        };
-        let done = if one.is_object() { Done::deserialize(one).ok() } else { None };
-        let done =
-            done.ok_or_else(|| Problem { outcome_unknown: true, ..nonsense(&format!("{what} is no object")) })?;
-        match done.status.as_ref().and_then(|status| status.code) {
-            Some(code) if !(200..300).contains(&code) => Err(answer.refusal(code, secrets)),
-            _ => Ok(done),
-        }
+    async fn change(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<(), Problem> {
+        done(self.send(method, path, &[], body).await?, &self.secrets()).map(drop)
     }
 
     async fn send(
@@ -251,13 +227,58 @@ impl<'a> Client<'a> {
     }
 }
 
+/// The answer, if it tells of success. Where its status and its body's disagree, the body tells.
+fn successful(answer: Answer, secrets: &[&str]) -> Result<Answer, Problem> {
+    let answer = answer.successful(secrets)?;
+    match told(&answer.body) {
+        Some(status) if !(200..300).contains(&status) => Err(answer.refusal(status, secrets)),
+        _ => Ok(answer),
+    }
+}
+
+/// The status that a body tells. A user's creation is documented to answer with a list of one.
+fn told(body: &[u8]) -> Option<u16> {
+    let alone = serde_json::from_slice(body);
+    let one = alone.or_else(|_| serde_json::from_slice(body).map(|[one]: [Told; 1]| one));
+    one.ok().map(|Told { status }| status.code)
+}
+
+/// Reads what ChatBot answers to a change: nothing, an object, or a list of one.
+fn done(answer: Answer, secrets: &[&str]) -> Result<Object, Problem> {
+    let answer = successful(answer, secrets)?;
+    if answer.body.trim_ascii().is_empty() {
+        return Ok(Object::new());
+    }
+    let what = "what ChatBot answers to a change";
+    let one = match answer.json(what, secrets)? {
+        Value::Array(items) => items.into_iter().next().unwrap_or_default(),
+        one => one,
+    };
+    match one {
+        Value::Object(one) => Ok(one),
+        _ => Err(untold(&format!("{what} is no object"))),
+    }
+}
+
+fn id_of(answer: Answer, secrets: &[&str]) -> Result<String, Problem> {
+    let done = done(answer, secrets)?;
+    match id(&done) {
+        "" => Err(untold("what ChatBot has made, it gives no id of")),
+        id => Ok(id.to_owned()),
+    }
+}
+
 /// An object's id.
 pub fn id(object: &Object) -> &str {
     object.get("id").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn identified(object: &Object, what: &str) -> Result<(), Problem> {
-    if id(object).is_empty() { Err(nonsense(&format!("{what} has no id"))) } else { Ok(()) }
+    if id(object).is_empty() { Err(without_id(what)) } else { Ok(()) }
+}
+
+fn without_id(what: &str) -> Problem {
+    nonsense(&format!("{what} has no id that is a text"))
 }
 
 /// None where ChatBot has nothing of the kind.
@@ -275,4 +296,9 @@ fn last_step(url: &str) -> &str {
 
 fn nonsense(detail: &str) -> Problem {
     Problem::new(Code::PlatformUnavailable, detail)
+}
+
+/// Nonsense that answers a change, which may have been made.
+fn untold(detail: &str) -> Problem {
+    Problem { outcome_unknown: true, ..nonsense(detail) }
 }

@@ -1,12 +1,13 @@
 //! `chatbot.get-story`: `GET /v2/stories/:storyId`.
 
 use crate::{
-    client::{Client, Object},
+    client::Client,
     story::{self, StoryId},
 };
 use runtime::{Acting, Problem, action};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 action! {
     platform: "chatbot",
@@ -26,6 +27,6 @@ struct Input {
     story_id: StoryId,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Object, Problem> {
+async fn run(acting: Acting<'_>, input: Input) -> Result<Box<RawValue>, Problem> {
     Client::of(&acting)?.story(&input.story_id.0).await
 }

@@ -43,9 +43,8 @@ struct Input {
     /// Whether all filters have to hold, or any.
     #[serde(rename = "match")]
     join: Option<Match>,
-    #[serde(default)]
     #[schemars(length(max = 5))]
-    filters: Vec<Filter>,
+    filters: Option<Vec<Filter>>,
     /// How many users at most; 20 if left out.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<usize>,
@@ -85,9 +84,10 @@ fn output() -> Schema {
 }
 
 async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
-    refuse_segments(&input.filters)?;
+    let filters = input.filters.as_deref().unwrap_or_default();
+    refuse_segments(filters)?;
     let mut client = Client::of(&acting)?;
-    let (started, limit, filtered) = (Instant::now(), input.limit.unwrap_or(DEFAULT_LIMIT), !input.filters.is_empty());
+    let (started, limit, filtered) = (Instant::now(), input.limit.unwrap_or(DEFAULT_LIMIT), !filters.is_empty());
     let (mut items, mut after) = (Vec::new(), input.after.clone());
     for page in 0..MOST_PAGES {
         let wanted = if filtered { PAGE } else { PAGE.min(limit - items.len()) };
@@ -102,7 +102,7 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         let count = users.len();
         for (index, user) in users.into_iter().enumerate() {
             after = Some(id(&user).to_owned());
-            if filters::take(&input.filters, input.join.unwrap_or_default(), &user) {
+            if filters::take(filters, input.join.unwrap_or_default(), &user) {
                 items.push(user);
             }
             if items.len() == limit {

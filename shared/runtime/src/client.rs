@@ -4,9 +4,8 @@
 use crate::{Code, Problem};
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::{fmt::Display, time::Duration};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -126,34 +125,66 @@ fn unanswered(code: Code, detail: &str, changes: bool) -> Problem {
     Problem { outcome_unknown: changes, ..Problem::new(code, detail) }
 }
 
-/// Takes the secrets of a call, which a platform may have repeated, out of what it said.
+/// Takes the secrets of a call, which a platform may have repeated, out of what it said. JSON stays JSON.
 pub fn without(words: &str, secrets: &[&str]) -> String {
-    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
-    secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "••••"))
+    let mut told = String::with_capacity(words.len());
+    let mut rest = words;
+    while let Some(next) = rest.chars().next() {
+        rest = match secrets.iter().find_map(|secret| after_secret(rest, secret)) {
+            Some(after) => {
+                told.push_str("••••");
+                after
+            }
+            None => {
+                told.push(next);
+                &rest[next.len_utf8()..]
+            }
+        };
+    }
+    told
 }
 
-/// The same for JSON, its names included.
-pub fn value_without(value: Value, secrets: &[&str]) -> Value {
-    match value {
-        Value::String(text) => Value::String(without(&text, secrets)),
-        Value::Array(items) => items.into_iter().map(|item| value_without(item, secrets)).collect(),
-        Value::Object(fields) => Value::Object(
-            fields.into_iter().map(|(name, value)| (without(&name, secrets), value_without(value, secrets))).collect(),
-        ),
-        other => other,
-    }
+/// What follows a secret at the beginning of a text, be it as it is or as JSON or a URL write it.
+fn after_secret<'a>(text: &'a str, secret: &str) -> Option<&'a str> {
+    let written = || secret.chars().try_fold(text, after_char);
+    text.strip_prefix(secret).or_else(written).filter(|after| after.len() < text.len())
+}
+
+fn after_char(text: &str, wanted: char) -> Option<&str> {
+    let by_code = |mark: &str, digits: usize, text: &'_ str| {
+        let (code, after) = text.strip_prefix(mark)?.split_at_checked(digits)?;
+        (u32::from_str_radix(code, 16) == Ok(wanted.into())).then_some(after.len())
+    };
+    // JSON inside a text of JSON has more than one.
+    let unescaped = text.trim_start_matches('\\');
+    let in_json = || by_code("u", 4, unescaped).or_else(|| Some(unescaped.strip_prefix(wanted)?.len()));
+    let left = match text.strip_prefix('\\') {
+        Some(next) if wanted == '\\' => {
+            by_code("u", 4, unescaped).unwrap_or(next.strip_prefix('\\').unwrap_or(next).len())
+        }
+        Some(_) => in_json()?,
+        None => by_code("%", 2, text).or_else(|| Some(text.strip_prefix(wanted)?.len()))?,
+    };
+    Some(&text[text.len() - left..])
 }
 
 impl Answer {
-    /// The body as JSON, less the secrets of the call. `what` it is of begins the problem of a body that is something
-    /// else.
+    /// The body as a text, less the secrets of the call.
+    pub fn text(&self, secrets: &[&str]) -> String {
+        without(&String::from_utf8_lossy(&self.body), secrets)
+    }
+
+    /// The body as what it should be, less the secrets of the call. `what` it is of begins the problem of a body that is
+    /// something else.
     pub fn json<T: DeserializeOwned>(&self, what: &str, secrets: &[&str]) -> Result<T, Problem> {
         let fault = |error: &dyn Display| {
-            let words: String = without(&error.to_string(), secrets).chars().take(MAX_WORDS).collect();
+            let words: String = error.to_string().chars().take(MAX_WORDS).collect();
             unanswered(Code::PlatformUnavailable, &format!("{what}: {words}"), self.changes)
         };
-        let value: Value = serde_json::from_slice(&self.body).map_err(|error| fault(&error))?;
-        serde_path_to_error::deserialize(value_without(value, secrets)).map_err(|error| fault(&error))
+        let text = self.text(secrets);
+        let mut json = serde_json::Deserializer::from_str(&text);
+        let read = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error))?;
+        json.end().map_err(|error| fault(&error)).map(|()| read)
     }
 
     /// The answer, if it tells of success; else what the platform said, less the secrets of the call.
@@ -171,10 +202,11 @@ impl Answer {
             400..=499 => Code::PlatformRejected,
             _ => Code::PlatformUnavailable,
         };
-        let words: String = without(&String::from_utf8_lossy(&self.body), secrets).chars().take(MAX_WORDS).collect();
+        let words: String = self.text(secrets).chars().take(MAX_WORDS).collect();
         let untold = self.changes && (code == Code::PlatformTimeout || status >= 500);
         let problem = unanswered(code, &format!("the platform answered {status}: {words}"), untold);
-        match self.headers.get(header::RETRY_AFTER) {
+        let harmless = |wait: &&HeaderValue| wait.to_str().is_ok_and(|text| without(text, secrets) == text);
+        match self.headers.get(header::RETRY_AFTER).filter(harmless) {
             Some(wait) if code == Code::PlatformSlowDown => problem.with_header(header::RETRY_AFTER, wait.clone()),
             _ => problem,
         }
@@ -221,6 +253,19 @@ mod tests {
         let answer = Answer { status: StatusCode::BAD_REQUEST, headers: HeaderMap::new(), body, changes: false };
         let problem = answer.successful(&["", "secret"]).unwrap_err();
         assert!(problem.detail.ends_with("x•••"), "{}", problem.detail);
-        assert_eq!(without("a secret, b", &["secret", "b"]), "a ••••, ••••");
+        assert_eq!(without("a secret, b", &["", "secret", "b"]), "a ••••, ••••");
+    }
+
+    #[test]
+    fn a_secret_is_found_however_it_is_written() {
+        let secret = r#"a/b+c=%41"\"#;
+        for written in
+            [secret, r#"a\/b+c=%41\"\\"#, "a%2Fb%2bc%3D%2541%22%5C", r"\u0061\u002f\u0062\u002B\u0063=%41\u0022\u005c"]
+        {
+            assert_eq!(without(&format!("é{written}{written}é"), &[secret]), "é••••••••é", "{written}");
+        }
+        for other in ["", "a", "a/b+c=A\"\\", "a%", "a%2", "a\\u00", "a%é", "a\\u00é"] {
+            assert_eq!(without(other, &[secret]), other);
+        }
     }
 }

@@ -8,7 +8,10 @@ mod server;
 
 pub use fault::{Fault, FaultKind};
 
-use axum::http::{HeaderMap, Method, header};
+use axum::{
+    http::{HeaderMap, Method, header},
+    response::{IntoResponse, Response},
+};
 use chatbot::World;
 use reqwest::redirect::Policy;
 use serde_json::Value;
@@ -50,12 +53,16 @@ impl Seen {
     }
 }
 
+/// Answers in a platform's place.
+type Script = Box<dyn Fn(&Seen) -> Response + Send>;
+
 /// What the requests share.
 struct Shared {
     http: reqwest::Client,
     /// Its sender is gone when the sandbox is.
     open: watch::Receiver<()>,
     faults: Mutex<Vec<Fault>>,
+    script: Mutex<Option<Script>>,
     seen: Mutex<Vec<Seen>>,
     chatbot: Mutex<World>,
 }
@@ -85,6 +92,7 @@ impl Sandbox {
             http: http.build().map_err(io::Error::other)?,
             open,
             faults: Mutex::default(),
+            script: Mutex::default(),
             seen: Mutex::default(),
             chatbot: Mutex::new(World::seeded()),
         });
@@ -99,6 +107,11 @@ impl Sandbox {
     /// Arms a fault. Of those that fit a request, the one armed first is taken.
     pub fn fault(&self, fault: impl Into<Fault>) {
         lock(&self.shared.faults).push(fault.into());
+    }
+
+    /// From now on every request is answered so, and not carried out.
+    pub fn script<R: IntoResponse>(&self, answer: impl Fn(&Seen) -> R + Send + 'static) {
+        *lock(&self.shared.script) = Some(Box::new(move |seen| answer(seen).into_response()));
     }
 
     pub fn forget_faults(&self) {

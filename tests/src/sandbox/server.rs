@@ -47,6 +47,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 /// A request to a platform.
 async fn play(shared: &Shared, seen: Seen) -> Response {
     lock(&shared.seen).push(seen.clone());
+    if let Some(script) = &*lock(&shared.script) {
+        return script(&seen);
+    }
     let fault = super::fault::due(&mut lock(&shared.faults), &seen);
     match fault {
         Some(fault) => fault.answer(shared, &seen).await,
