@@ -59,14 +59,14 @@ async fn every_status_has_its_meaning() {
 }
 
 #[tokio::test]
-async fn how_long_to_wait_is_handed_on_as_it_came() {
+async fn how_long_to_wait_is_handed_on_or_else_made_up() {
     let chatbot = ChatBot::start().await;
     for (says, told) in [
         (Some("0"), Some("0")),
         (Some("120"), Some("120")),
         (Some("Wed, 21 Oct 2026 07:28:00 GMT"), Some("Wed, 21 Oct 2026 07:28:00 GMT")),
-        (Some(Sandbox::TOKEN), None),
-        (None, None),
+        (Some(Sandbox::TOKEN), Some("10")),
+        (None, Some("10")),
     ] {
         chatbot.sandbox.script(move |_| {
             let mut response = axum::http::Response::new(axum::body::Body::empty());

@@ -184,6 +184,23 @@ async fn a_list_that_does_not_go_on_is_no_endless_search() {
 }
 
 #[tokio::test]
+async fn a_later_page_that_fails_for_a_while_ends_the_search_with_what_was_found() {
+    let chatbot = ChatBot::start().await;
+    for (says, status) in [(429, 200), (503, 200), (401, 424), (404, 404)] {
+        let users: Vec<Value> = (0..40).map(|n| json!({ "id": format!("u-{n}") })).collect();
+        let page = json!({ "data": users, "count": 100 }).to_string();
+        chatbot.sandbox.script(move |seen| match seen.query.contains("after") {
+            false => (StatusCode::OK, page.clone()),
+            true => (StatusCode::from_u16(says).unwrap(), String::new()),
+        });
+        let answer = chatbot.act("search-users", json!({ "limit": 100 }), status).await;
+        if status == 200 {
+            assert_eq!((ids(&answer).len(), &answer["next"]), (40, &json!("u-39")), "{says}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn more_than_was_asked_for_is_cut_to_the_limit() {
     let chatbot = ChatBot::start().await;
     let many: Vec<Value> = (0..300).map(|n| json!({ "id": format!("u-{n}") })).collect();

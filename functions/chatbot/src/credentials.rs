@@ -11,7 +11,7 @@ use std::time::Instant;
 #[schemars(deny_unknown_fields)]
 pub struct Credentials {
     /// The developer access token, from ChatBot's Settings > API keys.
-    #[schemars(length(min = 1, max = 4096), regex(pattern = "^[!-~]*$"))]
+    #[schemars(length(min = 8, max = 4096), regex(pattern = "^[!-~]*$"))]
     pub access_token: String,
 }
 

@@ -93,7 +93,8 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         let wanted = if filtered { PAGE } else { PAGE.min(limit - items.len()) };
         let users = match client.users(&parameters(&input, after.as_deref(), &wanted.to_string())).await {
             Ok(users) => users,
-            Err(problem) if page > 0 && problem.code == Code::PlatformTimeout => break,
+            // What was found so far is answered; the next call may fare better.
+            Err(problem) if page > 0 && is_passing(problem.code) => break,
             Err(problem) => return Err(problem),
         };
         if users.last().is_some_and(|last| after.as_deref() == Some(id(last))) {
@@ -118,6 +119,10 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         }
     }
     Ok(Output { items, next: after })
+}
+
+const fn is_passing(code: Code) -> bool {
+    matches!(code, Code::PlatformTimeout | Code::PlatformSlowDown | Code::PlatformUnavailable)
 }
 
 /// A user of ChatBot's list doesn't tell its segments.

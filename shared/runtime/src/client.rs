@@ -13,6 +13,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
 const MAX_WORDS: usize = 500;
+/// How many backslashes may stand before a character of a secret: JSON three times inside JSON.
+const MOST_SLASHES: usize = 8;
+/// What a platform's 429 is passed on with where it has none of its own, in seconds.
+const RETRY_AFTER_UNTOLD: HeaderValue = HeaderValue::from_static("10");
 const MAX_REPETITIONS: usize = 2;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
@@ -155,8 +159,9 @@ fn after_char(text: &str, wanted: char) -> Option<&str> {
         let (code, after) = text.strip_prefix(mark)?.split_at_checked(digits)?;
         (u32::from_str_radix(code, 16) == Ok(wanted.into())).then_some(after.len())
     };
-    // JSON inside a text of JSON has more than one.
-    let unescaped = text.trim_start_matches('\\');
+    // JSON inside a text of JSON has more than one. Not all of a long run are looked at, from each of its places anew.
+    let slashes = text.bytes().take(MOST_SLASHES).take_while(|byte| *byte == b'\\').count();
+    let unescaped = &text[slashes..];
     let in_json = || by_code("u", 4, unescaped).or_else(|| Some(unescaped.strip_prefix(wanted)?.len()));
     let left = match text.strip_prefix('\\') {
         Some(next) if wanted == '\\' => {
@@ -207,8 +212,9 @@ impl Answer {
         let problem = unanswered(code, &format!("the platform answered {status}: {words}"), untold);
         let harmless = |wait: &&HeaderValue| wait.to_str().is_ok_and(|text| without(text, secrets) == text);
         match self.headers.get(header::RETRY_AFTER).filter(harmless) {
-            Some(wait) if code == Code::PlatformSlowDown => problem.with_header(header::RETRY_AFTER, wait.clone()),
-            _ => problem,
+            _ if code != Code::PlatformSlowDown => problem,
+            Some(wait) => problem.with_header(header::RETRY_AFTER, wait.clone()),
+            None => problem.with_header(header::RETRY_AFTER, RETRY_AFTER_UNTOLD),
         }
     }
 }
