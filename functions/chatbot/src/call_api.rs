@@ -16,12 +16,15 @@ use serde_json::{
 };
 use std::collections::BTreeMap;
 
+/// What a problem carries of an answer at most: as much as Step Functions takes.
+const MAX_PROBLEM_ANSWER_BYTES: usize = 256 * 1024;
+
 action! {
     platform: "chatbot",
     name: "call-api",
     label: "Make an API Call",
     description: "Calls ChatBot's API with the connection's token. An answer that tells of failure is a problem, with \
-                  the answer as it was in its `answer`.",
+                  the answer as it was in its `answer`, up to 256 KB.",
     effect: OfMethod,
     input: Input,
     check: check,
@@ -172,9 +175,10 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         None => request,
     };
     let answer = client.send_request(request.headers(headers)).await?;
-    let output = output(&answer, &client.secrets())?;
+    let (output, length) = (output(&answer, &client.secrets())?, answer.body.len());
     match answer.successful(&client.secrets()) {
         Ok(_) => Ok(output),
+        Err(problem) if length > MAX_PROBLEM_ANSWER_BYTES => Err(problem),
         Err(problem) => {
             let answer = serde_json::to_value(output).ok().map(Box::new);
             Err(Problem { answer, ..problem })

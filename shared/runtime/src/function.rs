@@ -169,6 +169,8 @@ pub struct Router {
 
 /// The most that an API call's body may have. Webhooks have a limit of their own.
 const MAX_API_BODY_BYTES: usize = 1024 * 1024;
+/// The most that an answer may have, behind every door: Lambda hands on 6 MB, in base64 if need be.
+pub const MAX_ANSWER_BYTES: usize = 4_500_000;
 
 impl Router {
     pub fn new(functions: &[&'static Function]) -> Result<Self, matchit::InsertError> {
@@ -197,7 +199,7 @@ impl Router {
             Ok((_, route, params)) => call(app, route, params, request, &request_id).await,
             Err(problem) => Err(problem),
         };
-        let reply = result.unwrap_or_else(|problem| {
+        let reply = result.and_then(handed_on).unwrap_or_else(|problem| {
             log_cause(&problem, &request_id, function);
             Reply::problem(&problem, &request_id)
         });
@@ -259,6 +261,13 @@ pub struct Failed {
     pub problem: String,
 }
 
+impl Failed {
+    pub fn new(problem: &Problem, request_id: &str) -> Self {
+        let json = String::from_utf8_lossy(&problem.to_json(request_id)).into_owned();
+        Self { code: problem.code, problem: json }
+    }
+}
+
 /// Runs a function that is invoked without HTTP: bare JSON in and out. Logged in one line, as a request is.
 pub async fn invoke(app: &App, function: &Function, request_id: &str, input: Bytes) -> Result<Vec<u8>, Failed> {
     let (started, name) = (Instant::now(), function.name);
@@ -272,7 +281,7 @@ pub async fn invoke(app: &App, function: &Function, request_id: &str, input: Byt
         key: None,
     };
     let result = match function.direct {
-        Some(handler) => handler(app, call).await,
+        Some(handler) => handler(app, call).await.and_then(handed_on),
         None => Err(Problem::new(Code::NotInvocable, format!("{name} is called over HTTP"))),
     };
     let outcome = result.as_ref().map_or_else(|problem| Some(problem.code.as_str()), |reply| reply.outcome);
@@ -280,9 +289,16 @@ pub async fn invoke(app: &App, function: &Function, request_id: &str, input: Byt
     tracing::info!(request_id, function = name, route = "direct", outcome, duration_ms, "answered");
     result.map(|reply| reply.body).map_err(|problem| {
         log_cause(&problem, request_id, name);
-        let json = String::from_utf8_lossy(&problem.to_json(request_id)).into_owned();
-        Failed { code: problem.code, problem: json }
+        Failed::new(&problem, request_id)
     })
+}
+
+/// What is done is done, so its repetition would be answered the same.
+fn handed_on(reply: Reply) -> Result<Reply, Problem> {
+    if reply.body.len() <= MAX_ANSWER_BYTES {
+        return Ok(reply);
+    }
+    Err(Problem::new(Code::AnswerTooLarge, "it was done, but its answer has more than 4.5 MB"))
 }
 
 fn log_cause(problem: &Problem, request_id: &str, function: &str) {

@@ -7,6 +7,8 @@ use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// More than these nobody reads, and an answer has to stay small.
+const MAX_FAULTS: usize = 1_000;
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 /// A position is a sort key, of which DynamoDB takes so many.
@@ -73,6 +75,7 @@ fn finish(mut faults: Vec<Fault>) -> Result<(), Problem> {
     }
     faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
     faults.dedup();
+    faults.truncate(MAX_FAULTS);
     Err(Problem::invalid_body(faults))
 }
 

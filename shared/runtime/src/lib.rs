@@ -11,6 +11,7 @@ pub mod config;
 pub mod credentials;
 pub mod cursor;
 pub mod function;
+mod gateway;
 pub mod input;
 pub mod lambda;
 pub mod log;

@@ -31,6 +31,7 @@ pub enum Code {
     PlatformSlowDown,
     PlatformUnavailable,
     PlatformTimeout,
+    AnswerTooLarge,
     HookUnreachable,
     Internal,
     StoreUnavailable,
@@ -38,7 +39,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::Unauthorized,
@@ -61,6 +62,7 @@ impl Code {
         Self::PlatformSlowDown,
         Self::PlatformUnavailable,
         Self::PlatformTimeout,
+        Self::AnswerTooLarge,
         Self::HookUnreachable,
         Self::Internal,
         Self::StoreUnavailable,
@@ -119,6 +121,9 @@ impl Code {
             }
             Self::PlatformTimeout => {
                 (StatusCode::GATEWAY_TIMEOUT, "platform_timeout", "The platform did not answer in time")
+            }
+            Self::AnswerTooLarge => {
+                (StatusCode::BAD_GATEWAY, "answer_too_large", "The answer is too large to be handed on")
             }
             Self::HookUnreachable => {
                 (StatusCode::BAD_GATEWAY, "hook_unreachable", "The hook's URL could not be reached")
