@@ -14,10 +14,14 @@ use tracing_subscriber::{
 /// Libraries that log requests at their finer levels, with tokens, credentials and bodies in them.
 const LIBRARIES: [&str; 7] = ["aws", "h2", "hyper", "lambda", "reqwest", "rustls", "tower"];
 
+/// Logs every error that a direct invocation is answered with, which is no failure, and may hold what a platform said.
+const LAMBDA_ERRORS: &str = "lambda_runtime::layers::panic";
+
 /// Starts logging. Lambda takes what a function writes to standard output; `local` keeps that for its user.
 pub fn start(config: &Config) {
     let asked: Targets = config.rust_log.parse().unwrap_or_default();
     let filter = LIBRARIES.iter().fold(asked, |filter, library| filter.with_target(*library, LevelFilter::WARN));
+    let filter = filter.with_target(LAMBDA_ERRORS, LevelFilter::OFF);
     let registry = tracing_subscriber::registry();
     match config.log_format {
         LogFormat::Json => {
