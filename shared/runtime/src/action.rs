@@ -123,6 +123,7 @@ pub fn input_schema<Input: JsonSchema>(effect: Effect) -> Schema {
             "type": ["string", "null"],
             "minLength": 1,
             "maxLength": MAX_KEY,
+            "pattern": "^[ -~]*$",
             "description": "For a day, the same key with the same input is answered with the first answer, and nothing \
                             is done twice. The Idempotency-Key header says the same.",
         });
@@ -150,13 +151,16 @@ where
 {
     let checked = Checked::read(action, &call)?;
     let input: Input = input::typed(&checked.input)?;
-    let connection = connect(app, action.platform, checked.connection()).await?;
     let held = match checked.begin(app).await? {
         Start::Over(ended) => return ended,
         Start::Go(held) => held,
     };
-    let acting = Acting { app, connection, deadline: Instant::now() + PATIENCE };
-    let outcome = run(acting, input).await.and_then(|output| Reply::ok(&output));
+    let outcome = async {
+        let connection = connect(app, action.platform, checked.connection()).await?;
+        let acting = Acting { app, connection, deadline: Instant::now() + PATIENCE };
+        Reply::ok(&run(acting, input).await?)
+    };
+    let outcome = outcome.await;
     checked.finish(app, held, &outcome, &call.request_id).await;
     outcome
 }
@@ -177,8 +181,8 @@ enum Start {
 impl Checked {
     fn read(action: &'static Action, call: &Call) -> Result<Self, Problem> {
         let mut input = input::checked(&call.body, &(action.input)(), |value| {
-            let mut faults = (action.check)(value);
-            if action.effect != Effect::Safe {
+            let mut faults = if value.is_object() { (action.check)(value) } else { Vec::new() };
+            if action.effect.of(value) != Effect::Safe {
                 faults.extend(key_fault(call, value));
             }
             Ok(faults)

@@ -89,7 +89,11 @@ impl Store {
         let held: Keyed = match put.send().await.map_err(StoreError::from) {
             Ok(_) => return Ok(Begun::First(call)),
             Err(StoreError::Condition(Some(held))) => from_item(*held)?,
-            Err(error) => return Err(error),
+            Err(error) => {
+                // It may have been written all the same, and the call does not go on to give it back.
+                let _ = self.release(&call).await;
+                return Err(error);
+            }
         };
         match &held.ended {
             None if held.nonce == call.nonce => Ok(Begun::First(call)),
@@ -129,9 +133,11 @@ impl Store {
         self.put_keyed(&ended, &call.nonce).await
     }
 
-    async fn put_keyed(&self, call: &Keyed, nonce: &str) -> Result<(), StoreError> {
+    async fn put_keyed(&self, call: &Keyed, held: &str) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(call)?));
-        put.condition_expression("nonce = :nonce").expression_attribute_values(":nonce", text(nonce)).send().await?;
+        let put = put.condition_expression("nonce IN (:held, :own)").expression_attribute_values(":held", text(held));
+        // Its own: the SDK repeats a write whose answer was lost.
+        put.expression_attribute_values(":own", text(&call.nonce)).send().await?;
         Ok(())
     }
 
