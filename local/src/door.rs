@@ -56,5 +56,7 @@ async fn answer(State(door): State<Arc<Door>>, request: HttpRequest<Body>) -> Re
         headers: parts.headers,
         body,
     };
-    door.router.answer(&door.app, request).await.map(Body::from)
+    // A task of its own: a request that was begun is finished, as on Lambda, even if its caller has left.
+    let answered = tokio::spawn(async move { door.router.answer(&door.app, request).await }).await;
+    answered.unwrap_or_else(|died| refuse(&Problem::internal(died))).map(Body::from)
 }
