@@ -12,8 +12,8 @@ const HELP: &str = r#"Switchboard's sandbox. It plays ChatBot under /chatbot; ev
 
 POST   /sandbox/faults         arm a fault: {"kind": "slow_down", "path": "/webhooks", "method": "POST", "times": 2}
                                all but the kind may be left out. Kinds: bad_request, unauthorized, forbidden, not_found,
-                               gone, conflict, slow_down, error, unavailable, redirect, hang, hang_before, cut,
-                               cut_before, nonsense, wrong_shape, empty, echo, huge, envelope_error
+                               gone, conflict, slow_down, error, unavailable, redirect, hang, hang_before, slow,
+                               cut, cut_before, nonsense, wrong_shape, empty, echo, huge, envelope_error
 DELETE /sandbox/faults         disarm all
 GET    /sandbox/requests       what ChatBot received, in order
 DELETE /sandbox/requests       forget it

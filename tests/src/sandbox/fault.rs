@@ -43,6 +43,8 @@ pub enum FaultKind {
     Hang,
     /// Never answers, and carries out nothing.
     HangBefore,
+    /// Carries the request out, and answers a second later.
+    Slow,
     /// Carries the request out, and breaks the connection in the middle of the answer.
     Cut,
     /// Carries out nothing, and closes the connection without a byte.
@@ -104,9 +106,13 @@ impl FaultKind {
             Self::HangBefore => return hang(shared).await,
             _ => {}
         }
-        let (_, body) = chatbot::answer(shared, seen).await;
+        let (status, body) = chatbot::answer(shared, seen).await;
         match self {
             Self::Hang => hang(shared).await,
+            Self::Slow => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                json(status, &body)
+            }
             Self::Cut => cut(&body.to_string()),
             Self::Nonsense => Html("<!doctype html><title>Welcome</title><p>Please sign in.").into_response(),
             Self::WrongShape => json(StatusCode::OK, &json!([[1], "x"])),
