@@ -3,9 +3,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
+pub mod lambda;
 mod process;
 pub mod sandbox;
 
+pub use lambda::Lambda;
 pub use process::Process;
 pub use sandbox::Sandbox;
 

@@ -23,7 +23,7 @@ pub struct Process {
 impl Process {
     /// Starts `local` with these settings and no others, in a folder where it may leave what it wants.
     pub fn spawn(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        Self::spawn_binary(&binary(), folder, settings)
+        Self::spawn_binary(&binary("local"), folder, settings)
     }
 
     /// Starts another binary likewise.
@@ -110,10 +110,10 @@ impl Api {
     }
 }
 
-/// Cargo puts it into the folder above the test's.
-fn binary() -> PathBuf {
+/// A binary of another package. Cargo puts it into the folder above the test's.
+pub fn binary(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the test's own path");
-    let binary = test.ancestors().nth(2).expect("cargo's folder").join("local");
+    let binary = test.ancestors().nth(2).expect("cargo's folder").join(name);
     assert!(binary.is_file(), "{} is missing: run `make test`, which builds it first", binary.display());
     binary
 }

@@ -1,0 +1,241 @@
+//! Functions as Lambda runs them: real processes that are invoked through the Runtime API, with bare JSON and with
+//! API Gateway's events.
+
+use crate::{
+    checks::{BotStar, pointers},
+    keyed::{Wired, ava},
+};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tests::{Bundle, Lambda, Sandbox, lambda::http_event, sandbox::FaultKind, string};
+
+const CREATE: &str = "/v1/actions/chatbot/create-user";
+
+fn body(event: Value) -> Value {
+    serde_json::from_str(event["body"].as_str().unwrap()).unwrap_or_else(|error| panic!("{error}: {event}"))
+}
+
+#[tokio::test]
+async fn the_same_json_answers_directly_and_through_api_gateway() {
+    let wired = Wired::start().await;
+    let mut get_user = Lambda::start("chatbot-get-user", &wired.bundle, &[]).await;
+    let input = wired.input(json!({ "user_id": wired.user() }));
+    let direct = get_user.invoke(&input).await.answer();
+    assert_eq!(direct["id"], json!(wired.user()));
+
+    let path = "/v1/actions/chatbot/get-user";
+    let mut event = http_event("POST", path, &input.to_string());
+    let answer = get_user.invoke(&event).await.answer();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    assert_eq!(answer["headers"]["content-type"], "application/json");
+    assert_eq!(answer["headers"]["x-request-id"], event["requestContext"]["requestId"]);
+    assert_eq!(answer["isBase64Encoded"], false);
+    assert_eq!(body(answer), direct);
+    assert_eq!(wired.bundle.post(path, &input, 200).await, direct);
+
+    for key in ["Bearer wrong", "Basic YTpi", ""] {
+        event["headers"]["authorization"] = json!(key);
+        let answer = get_user.invoke(&event).await.answer();
+        assert_eq!(answer["statusCode"], 401, "{answer}");
+        assert!(string(&answer["headers"]["www-authenticate"]).starts_with("Bearer "));
+        assert_eq!(body(answer)["code"], "unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn a_key_works_directly_as_it_does_over_http() {
+    let wired = Wired::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
+    let mut input = wired.input(ava());
+    input["idempotency_key"] = json!("k");
+    let first = create_user.invoke(&input).await.answer();
+    assert_eq!(create_user.invoke(&input).await.answer(), first);
+    assert_eq!(wired.answer("create-user", "k", ava()).await.json(), first);
+    let mut event = http_event("POST", CREATE, &wired.input(ava()).to_string());
+    event["headers"]["idempotency-key"] = json!("k");
+    let answer = create_user.invoke(&event).await.answer();
+    assert_eq!(answer["headers"]["idempotent-replayed"], "true", "{answer}");
+    assert_eq!(body(answer), first);
+    assert_eq!(wired.created(), 1);
+
+    input["city"] = json!("Oslo");
+    create_user.invoke(&input).await.problem("idempotency_key_reused");
+
+    wired.sandbox.fault(FaultKind::Cut);
+    input["idempotency_key"] = json!("l");
+    let lost = create_user.invoke(&input).await.problem("platform_unavailable");
+    assert_eq!(lost["outcome"], "unknown", "{lost}");
+    let again = create_user.invoke(&input).await.problem("platform_unavailable");
+    assert_eq!((&again["outcome"], &again["detail"]), (&lost["outcome"], &lost["detail"]));
+    assert_eq!(wired.created(), 2);
+}
+
+#[tokio::test]
+async fn errors_are_typed_and_the_process_outlives_them() {
+    let wired = Wired::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
+    let faulty = json!({ "connection": 1, "gender": "none", "email": 7, "requestContext": { "stage": "x" }, "x~/": 1 });
+    let problem = create_user.invoke(&faulty).await.problem("invalid_body");
+    assert_eq!(pointers(&problem), ["/connection", "/email", "/gender", "/requestContext", "/x~0~1"], "{problem}");
+    assert_eq!(problem["status"], 422);
+    assert!(string(&problem["instance"]).starts_with("8476a536-"), "{problem}");
+    for event in ["[]", "\"x\"", "null", "5", "true", "[{}]"] {
+        let problem = create_user.invoke_text(event).await.problem("invalid_body");
+        assert_eq!(problem["errors"].as_array().map(Vec::len), Some(1), "{event}: {problem}");
+        assert_eq!(pointers(&problem), [""], "{event}: {problem}");
+    }
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    create_user.invoke_text(deep).await.problem("bad_json");
+    let many: String = (0..100_000).map(|n| format!(",\"field-{n}\":1")).collect();
+    let problem = create_user.invoke_text(format!("{{\"connection\":\"con_x\"{many}}}")).await.problem("invalid_body");
+    assert_eq!(pointers(&problem).len(), 1_000);
+
+    let unknown = json!({ "connection": "con_00000000000000000000000000", "name": "Ava" });
+    create_user.invoke(&unknown).await.problem("not_found");
+    for (fault, code) in [
+        (FaultKind::NotFound, "not_found"),
+        (FaultKind::SlowDown, "platform_slow_down"),
+        (FaultKind::Unauthorized, "connection_unauthorized"),
+        (FaultKind::BadRequest, "platform_rejected"),
+        (FaultKind::Error, "platform_unavailable"),
+    ] {
+        wired.sandbox.fault(fault);
+        let problem = create_user.invoke(&wired.input(ava())).await.problem(code);
+        assert_eq!(problem.get("outcome").is_some(), fault == FaultKind::Error, "{problem}");
+        assert!(string(&problem["detail"]).contains("this fault was armed"), "{problem}");
+    }
+    create_user.invoke(&wired.input(ava())).await.answer();
+    let log = create_user.log();
+    assert!(log.contains("platform_slow_down") && !log.contains("this fault was armed"), "{log}");
+    assert!(!log.contains("Ava") && !log.contains(Sandbox::TOKEN), "{log}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_no_request_after_all_is_an_error_or_is_answered() {
+    let wired = Wired::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
+    let input = wired.input(ava());
+    let mut with_field = input.clone();
+    // What it says of HTTP asks for a key.
+    with_field["requestContext"] = json!({ "http": {} });
+    create_user.invoke(&with_field).await.problem("bad_json");
+    with_field["requestContext"] = json!({ "http": { "method": "POST" } });
+    assert_eq!(create_user.invoke(&with_field).await.answer()["statusCode"], 404);
+    with_field["requestContext"] = json!("mine");
+    create_user.invoke(&with_field).await.problem("invalid_body");
+
+    // As a Lambda behind a load balancer or a REST API gets it.
+    let mut event = http_event("POST", CREATE, &input.to_string());
+    event["requestContext"].as_object_mut().unwrap().remove("http");
+    create_user.invoke(&event).await.problem("invalid_body");
+    assert_eq!(wired.created(), 0);
+}
+
+#[tokio::test]
+async fn a_strange_request_is_answered_and_ends_nothing() {
+    let wired = Wired::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
+    let text = wired.input(ava()).to_string();
+    let strange = |change: &dyn Fn(&mut Value)| {
+        let mut event = http_event("POST", CREATE, &text);
+        change(&mut event);
+        event
+    };
+    for (event, status) in [
+        (strange(&|event| event["rawQueryString"] = json!("a=<b> ^`{|}\u{0}ü")), 422),
+        (strange(&|event| event["rawPath"] = json!("/v1/actions/chat bot/\u{0}<ü>%zz")), 404),
+        (strange(&|event| event["rawPath"] = Value::Null), 404),
+        (strange(&|event| event["headers"]["authorization"] = json!("Bearer ü\u{0}")), 401),
+        (strange(&|event| event["headers"] = Value::Null), 401),
+        (strange(&|event| event["headers"]["idempotency-key"] = json!("ключ")), 422),
+        (strange(&|event| event["requestContext"]["http"]["method"] = json!("GET")), 405),
+        (strange(&|event| event["requestContext"]["http"]["method"] = json!("no method")), 405),
+        (strange(&|event| event["body"] = Value::Null), 400),
+        (strange(&|event| event["body"] = json!("{")), 400),
+        (strange(&|event| event["isBase64Encoded"] = json!(true)), 400),
+        (strange(&|event| event["headers"]["host"] = json!("no host")), 200),
+        (strange(&|event| event["headers"]["x-forwarded-proto"] = json!("http, :")), 200),
+        (strange(&|event| event["headers"]["x-name"] = json!("é\u{7f}")), 200),
+        (strange(&|event| event["cookies"] = json!(["a=\n", "b"])), 200),
+        (
+            strange(&|event| {
+                event["body"] = json!(data_encoding::BASE64.encode(text.as_bytes()));
+                event["isBase64Encoded"] = json!(true);
+            }),
+            200,
+        ),
+    ] {
+        let answer = create_user.invoke(&event).await.answer();
+        assert_eq!(answer["statusCode"], status, "{event}: {answer}");
+        if status >= 400 {
+            assert_eq!(answer["headers"]["content-type"], "application/problem+json", "{answer}");
+            assert_eq!(body(answer)["status"], status);
+        }
+    }
+    assert_eq!(wired.created(), 5);
+}
+
+#[tokio::test]
+async fn an_answer_of_any_size_is_handed_on_or_says_why_not() {
+    let (platform, url) = BotStar::start().await;
+    let bundle = Bundle::start_with(&[("CHATBOT_API_URL", &url)]).await;
+    let mut call_api = Lambda::start("chatbot-call-api", &bundle, &[]).await;
+    let input = json!({ "connection": bundle.connection("chatbot").await, "method": "POST", "path": "things" });
+    let event = http_event("POST", "/v1/actions/chatbot/call-api", &input.to_string());
+
+    let quotes = "\"".repeat(2_000_000);
+    for large in ["x".repeat(4_400_000), quotes] {
+        platform.says(200, &[], &large);
+        let direct = call_api.invoke(&input).await.answer();
+        assert!(direct["body"] == json!(large));
+        let answer = call_api.invoke(&event).await.answer();
+        let text = string(&answer["body"]);
+        let text = match answer["isBase64Encoded"].as_bool() {
+            Some(true) => String::from_utf8(data_encoding::BASE64.decode(text.as_bytes()).unwrap()).unwrap(),
+            _ => text,
+        };
+        assert_eq!(answer["statusCode"], 200);
+        assert!(serde_json::from_str::<Value>(&text).unwrap()["body"] == json!(large));
+    }
+
+    // Within what is read of a platform, but escaped twice the size.
+    for too_large in ["x".repeat(4_600_000), "\"".repeat(3_000_000)] {
+        platform.says(200, &[], &too_large);
+        let problem = call_api.invoke(&input).await.problem("answer_too_large");
+        assert!(string(&problem["detail"]).contains("was done"), "{problem}");
+        let answer = call_api.invoke(&event).await.answer();
+        assert_eq!((&answer["statusCode"], &body(answer.clone())["code"]), (&json!(502), &problem["code"]));
+    }
+
+    platform.says(400, &[], &"\u{1}".repeat(5_000_000));
+    let problem = call_api.invoke(&input).await.problem("platform_rejected");
+    assert!(problem.get("answer").is_none());
+    platform.says(400, &[], &"\u{1}".repeat(200_000));
+    let problem = call_api.invoke(&input).await.problem("platform_rejected");
+    assert_eq!(problem["answer"]["status"], 400);
+    assert_eq!(call_api.invoke(&event).await.answer()["statusCode"], 422);
+}
+
+#[tokio::test]
+async fn a_platform_that_hangs_is_given_up_before_lambda_gives_the_function_up() {
+    let wired = Wired::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
+    wired.sandbox.fault(FaultKind::HangBefore.on("/users"));
+    let begun = Instant::now();
+    let problem = create_user.invoke(&wired.input(ava())).await.problem("platform_timeout");
+    assert_eq!(problem["outcome"], "unknown", "{problem}");
+    assert!(begun.elapsed() < Duration::from_secs(28), "{:?}", begun.elapsed());
+    create_user.invoke(&wired.input(ava())).await.answer();
+}
+
+#[tokio::test]
+async fn a_function_that_takes_no_direct_invocation_says_so() {
+    let bundle = Bundle::start().await;
+    let mut watch = Lambda::start("chatbot-watch-message", &bundle, &[]).await;
+    for event in ["{}", "null", r#"{"chatId":"x","requestContext":{}}"#] {
+        let problem = watch.invoke_text(event).await.problem("not_invocable");
+        assert!(string(&problem["detail"]).contains("chatbot-watch-message"), "{problem}");
+    }
+    let answer = watch.invoke(&http_event("POST", "/hooks/chatbot/message/nobody", "{}")).await.answer();
+    assert_eq!((&answer["statusCode"], &body(answer.clone())["code"]), (&json!(404), &json!("not_found")));
+}

@@ -1,0 +1,216 @@
+//! Lambda's Runtime API, played to a function that runs as a process of its own, from its real binary.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+use crate::{ADMIN_KEY, Bundle, Process, process::binary};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Path, State},
+    http::{Response, StatusCode},
+    routing::{get, post},
+};
+use runtime::clock::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+use std::{future::pending, sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    sync::{
+        Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::timeout,
+};
+
+/// The most that Lambda takes as an answer.
+const MAX_ANSWER_BYTES: usize = 6_291_556;
+/// How long an invocation may take.
+const PATIENCE: Duration = Duration::from_secs(40);
+const DATABASE_KEY: &str = "a-key-of-the-database-for-tests";
+
+/// What became of an invocation.
+#[derive(Debug)]
+pub enum Outcome {
+    Answered(Value),
+    /// An error, its message read as JSON.
+    Failed {
+        error_type: String,
+        problem: Value,
+    },
+}
+
+impl Outcome {
+    pub fn answer(self) -> Value {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Failed { problem, .. } => panic!("it failed: {problem}"),
+        }
+    }
+
+    /// The problem of an error whose type is its code.
+    pub fn problem(self, code: &str) -> Value {
+        match self {
+            Self::Failed { error_type, problem } => {
+                assert_eq!((error_type.as_str(), problem["code"].as_str()), (code, Some(code)), "{problem}");
+                problem
+            }
+            Self::Answered(answer) => panic!("it answered: {answer}"),
+        }
+    }
+}
+
+/// A function that waits for what it is invoked with.
+pub struct Lambda {
+    process: Process,
+    events: Sender<(String, Bytes)>,
+    outcomes: Receiver<(String, Outcome)>,
+    invoked: usize,
+    _folder: TempDir,
+}
+
+struct Played {
+    events: Mutex<Receiver<(String, Bytes)>>,
+    outcomes: Sender<(String, Outcome)>,
+}
+
+impl Lambda {
+    /// Starts a function on the bundle's database, which it reaches over HTTP, and on its sealing key.
+    pub async fn start(function: &str, bundle: &Bundle, settings: &[(&str, &str)]) -> Self {
+        let (events, taken) = channel(1);
+        let (given, outcomes) = channel(1);
+        let api = serve(Played { events: Mutex::new(taken), outcomes: given }).await;
+        let database = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("http://{}", database.local_addr().expect("its address"));
+        tokio::spawn(embedded::serve(bundle.local.database.clone(), database, DATABASE_KEY.to_owned(), pending()));
+
+        let config = &bundle.local.app.config;
+        let sealing_key = config.sealing_key_file.as_ref().and_then(|file| file.to_str()).expect("a sealing key");
+        let own = [
+            ("AWS_LAMBDA_RUNTIME_API", api.as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", function),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("AWS_REGION", "local"),
+            ("AWS_ACCESS_KEY_ID", DATABASE_KEY),
+            ("AWS_SECRET_ACCESS_KEY", "not-verified"),
+            ("CONTROL_TABLE", &config.tables.control),
+            ("EVENTS_TABLE", &config.tables.events),
+            ("RECORDS_TABLE", &config.tables.records),
+            ("SEALING_KEY_FILE", sealing_key),
+            ("CHATBOT_API_URL", config.chatbot_api_url.as_str()),
+            // To standard error, which is read.
+            ("LOG_FORMAT", "pretty"),
+        ];
+        let settings: Vec<_> = own.iter().chain(settings).copied().collect();
+        let folder = TempDir::new().expect("a folder");
+        let process = Process::spawn_binary(&binary(function), folder.path(), &settings);
+        Self { process, events, outcomes, invoked: 0, _folder: folder }
+    }
+
+    /// Invokes it with an event, as it is written.
+    pub async fn invoke_text(&mut self, event: impl Into<Bytes>) -> Outcome {
+        self.invoked += 1;
+        let id = format!("8476a536-e9f4-11e8-9739-{:012}", self.invoked);
+        self.events.send((id.clone(), event.into())).await.expect("a server");
+        let answered = timeout(PATIENCE, self.outcomes.recv()).await;
+        let Ok(Some((answers, outcome))) = answered else { panic!("the function did not answer within {PATIENCE:?}") };
+        assert_eq!(answers, id, "it answers another invocation");
+        outcome
+    }
+
+    pub async fn invoke(&mut self, event: &Value) -> Outcome {
+        self.invoke_text(event.to_string()).await
+    }
+
+    /// Ends it. What it has logged.
+    pub fn log(self) -> String {
+        self.process.signal("TERM");
+        self.process.ended().1
+    }
+}
+
+/// A request as API Gateway's HTTP API makes an event of it, with the admin key.
+pub fn http_event(method: &str, path: &str, body: &str) -> Value {
+    json!({
+        "version": "2.0",
+        "routeKey": format!("{method} {path}"),
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {
+            "accept": "*/*", "authorization": format!("Bearer {ADMIN_KEY}"), "content-length": body.len().to_string(),
+            "content-type": "application/json", "host": "abc123.execute-api.eu-central-1.amazonaws.com",
+            "user-agent": "curl/8.5.0", "x-amzn-trace-id": "Root=1-67890abc-0123456789abcdef01234567",
+            "x-forwarded-for": "203.0.113.7", "x-forwarded-port": "443", "x-forwarded-proto": "https",
+        },
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "abc123",
+            "domainName": "abc123.execute-api.eu-central-1.amazonaws.com", "domainPrefix": "abc123",
+            "http": {
+                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7",
+                "userAgent": "curl/8.5.0",
+            },
+            "requestId": "JKJaXmPLvHcESHA=", "routeKey": format!("{method} {path}"), "stage": "$default",
+            "time": "12/Mar/2026:19:03:58 +0000", "timeEpoch": 1_773_342_238_000_u64,
+        },
+        "body": body,
+        "isBase64Encoded": false,
+    })
+}
+
+async fn serve(played: Played) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address").to_string();
+    let router = Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
+        .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(Arc::new(played));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn next(State(played): State<Arc<Played>>) -> Response<Body> {
+    let Some((id, event)) = played.events.lock().await.recv().await else { return pending().await };
+    let deadline = SystemClock.now().millis() + 29_000;
+    Response::builder()
+        .header("lambda-runtime-aws-request-id", id)
+        .header("lambda-runtime-deadline-ms", deadline)
+        .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:123456789012:function:f")
+        .header("lambda-runtime-trace-id", "Root=1-67890abc-0123456789abcdef01234567;Sampled=0")
+        .body(event.into())
+        .expect("a response")
+}
+
+async fn answered(State(played): State<Arc<Played>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    let outcome = |body: &[u8]| Outcome::Answered(serde_json::from_slice(body).expect("JSON"));
+    played.take(id, &body, outcome).await
+}
+
+async fn failed(State(played): State<Arc<Played>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    let outcome = |body: &[u8]| {
+        let error: Value = serde_json::from_slice(body).expect("JSON");
+        let message = crate::string(&error["errorMessage"]);
+        let problem = serde_json::from_str(&message).unwrap_or(Value::String(message));
+        Outcome::Failed { error_type: crate::string(&error["errorType"]), problem }
+    };
+    played.take(id, &body, outcome).await
+}
+
+impl Played {
+    /// Takes an answer or an error. One that is too large becomes the error that Lambda makes of it.
+    async fn take(&self, id: String, body: &[u8], outcome: impl FnOnce(&[u8]) -> Outcome) -> StatusCode {
+        let (status, outcome) = if body.len() > MAX_ANSWER_BYTES {
+            let error_type = "Function.ResponseSizeTooLarge".to_owned();
+            (StatusCode::PAYLOAD_TOO_LARGE, Outcome::Failed { error_type, problem: body.len().into() })
+        } else {
+            (StatusCode::ACCEPTED, outcome(body))
+        };
+        // The test may have ended.
+        let _ = self.outcomes.send((id, outcome)).await;
+        status
+    }
+}
