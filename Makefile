@@ -25,6 +25,9 @@ WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 # resolved once and nothing is built twice.
 FUNCTIONS := --workspace --exclude local --exclude tests --bins
 
+# The functions that are tested as Lambda runs them.
+TESTED_FUNCTIONS := chatbot-call-api chatbot-create-user chatbot-get-user chatbot-watch-message
+
 # cargo alone links for the system it runs on, so elsewhere cargo-lambda builds x86_64 as well.
 HOST := $(shell uname -s)-$(shell uname -m)
 WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
@@ -34,7 +37,7 @@ export SAM_CLI_TELEMETRY := 0
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run sandbox watch test lint cargo-deny build package deploy clean
-.PHONY: need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary target-arm64 target-x86_64
+.PHONY: need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +51,7 @@ sandbox: sandbox-binary ## Play ChatBot on http://127.0.0.1:9100, to try everyth
 watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
 	@PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" scripts/watch "$(TARGET_DIR)/debug/local"
 
-test: need-python3 local-binary ## Run all tests (with cargo-nextest where it is installed)
+test: need-python3 test-binaries ## Run all tests (with cargo-nextest where it is installed)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --workspace; \
 	else \
@@ -96,6 +99,10 @@ local-binary: need-cargo need-cc
 
 sandbox-binary: need-cargo need-cc
 	cargo build --workspace --bin sandbox
+
+# What the tests start as processes.
+test-binaries: need-cargo need-cc
+	cargo build --workspace --bin local $(TESTED_FUNCTIONS:%=--bin %)
 
 need-cargo:
 	@command -v cargo >/dev/null || { \
