@@ -5,8 +5,7 @@ use crate::{
     clock::SystemClock,
     config::{BadSetting, Config, Settings},
     function::{Failed, Router, invoke, refuse},
-    gateway::{Answer, Event},
-    log,
+    gateway, log,
 };
 use aws_config::{BehaviorVersion, SdkConfig};
 use bytes::Bytes;
@@ -47,13 +46,13 @@ async fn handle(
         let output = String::from_utf8(output).map_err(|error| failed(Problem::internal(error)))?;
         return RawValue::from_string(output).map_err(|error| failed(Problem::internal(error)));
     }
-    let event: Event = serde_json::from_str(event.get())
+    let event = serde_json::from_str(event.get())
         .map_err(|error| failed(Problem::new(Code::BadJson, format!("no event of API Gateway: {error}"))))?;
-    let response = match event.request() {
+    let response = match gateway::request(event) {
         Ok(request) => router.answer(app, request).await,
         Err(problem) => refuse(&problem),
     };
-    to_raw_value(&Answer::from(response)).map_err(|error| failed(Problem::internal(error)))
+    to_raw_value(&gateway::answer(response)).map_err(|error| failed(Problem::internal(error)))
 }
 
 /// Whether an event is a request that came through API Gateway, rather than bare JSON.
