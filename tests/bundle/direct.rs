@@ -118,7 +118,7 @@ async fn an_event_that_is_no_request_after_all_is_an_error_or_is_answered() {
     let mut with_field = input.clone();
     // What it says of HTTP asks for a key.
     with_field["requestContext"] = json!({ "http": {} });
-    create_user.invoke(&with_field).await.problem("bad_json");
+    assert_eq!(create_user.invoke(&with_field).await.answer()["statusCode"], 400);
     with_field["requestContext"] = json!({ "http": { "method": "POST" } });
     assert_eq!(create_user.invoke(&with_field).await.answer()["statusCode"], 404);
     with_field["requestContext"] = json!("mine");
@@ -129,6 +129,26 @@ async fn an_event_that_is_no_request_after_all_is_an_error_or_is_answered() {
     event["requestContext"].as_object_mut().unwrap().remove("http");
     create_user.invoke(&event).await.problem("invalid_body");
     assert_eq!(wired.created(), 0);
+}
+
+#[tokio::test]
+async fn what_lambda_repeats_by_itself_is_not_done_twice() {
+    let wired = Wired::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
+    let input = wired.input(ava());
+    wired.sandbox.fault(FaultKind::Cut);
+    let lost = create_user.invoke(&input).await.problem("platform_unavailable");
+    assert_eq!(lost["outcome"], "unknown");
+    create_user.invoke_again(&input).await.problem("platform_unavailable");
+    assert_eq!(wired.created(), 1);
+    // What surely did nothing is tried anew.
+    wired.sandbox.fault(FaultKind::SlowDown);
+    create_user.invoke(&input).await.problem("platform_slow_down");
+    let first = create_user.invoke_again(&input).await.answer();
+    assert_eq!(create_user.invoke_again(&input).await.answer(), first);
+    // An invocation of its own is a call of its own.
+    assert_ne!(create_user.invoke(&input).await.answer(), first);
+    assert_eq!(wired.created(), 4);
 }
 
 #[tokio::test]
@@ -145,17 +165,18 @@ async fn a_strange_request_is_answered_and_ends_nothing() {
         (strange(&|event| event["rawQueryString"] = json!("a=<b> ^`{|}\u{0}ü")), 422),
         (strange(&|event| event["rawPath"] = json!("/v1/actions/chat bot/\u{0}<ü>%zz")), 404),
         (strange(&|event| event["rawPath"] = Value::Null), 404),
-        (strange(&|event| event["headers"]["authorization"] = json!("Bearer ü\u{0}")), 401),
+        (strange(&|event| event["headers"]["authorization"] = json!("Bearer ü")), 401),
+        (strange(&|event| event["headers"]["authorization"] = json!("Bearer \u{0}")), 400),
         (strange(&|event| event["headers"] = Value::Null), 401),
         (strange(&|event| event["headers"]["idempotency-key"] = json!("ключ")), 422),
         (strange(&|event| event["requestContext"]["http"]["method"] = json!("GET")), 405),
-        (strange(&|event| event["requestContext"]["http"]["method"] = json!("no method")), 405),
+        (strange(&|event| event["requestContext"]["http"]["method"] = json!("no method")), 400),
         (strange(&|event| event["body"] = Value::Null), 400),
         (strange(&|event| event["body"] = json!("{")), 400),
         (strange(&|event| event["isBase64Encoded"] = json!(true)), 400),
         (strange(&|event| event["headers"]["host"] = json!("no host")), 200),
         (strange(&|event| event["headers"]["x-forwarded-proto"] = json!("http, :")), 200),
-        (strange(&|event| event["headers"]["x-name"] = json!("é\u{7f}")), 200),
+        (strange(&|event| event["headers"]["x-name"] = json!("é")), 200),
         (strange(&|event| event["cookies"] = json!(["a=\n", "b"])), 200),
         (
             strange(&|event| {

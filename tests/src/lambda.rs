@@ -11,7 +11,14 @@ use axum::{
 };
 use runtime::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
@@ -59,12 +66,16 @@ impl Outcome {
     }
 }
 
+/// No two invocations have one id, whichever process they go to.
+static INVOKED: AtomicUsize = AtomicUsize::new(1);
+
 /// A function that waits for what it is invoked with.
 pub struct Lambda {
     process: Process,
     events: Sender<(String, Bytes)>,
     outcomes: Receiver<(String, Outcome)>,
-    invoked: usize,
+    /// Of the last invocation.
+    id: String,
     _folder: TempDir,
 }
 
@@ -107,14 +118,18 @@ impl Lambda {
         let settings: Vec<_> = own.iter().chain(settings).copied().collect();
         let folder = TempDir::new().expect("a folder");
         let process = Process::spawn_binary(&binary(function), folder.path(), &settings);
-        Self { process, events, outcomes, invoked: 0, _folder: folder }
+        Self { process, events, outcomes, id: String::new(), _folder: folder }
     }
 
     /// Invokes it with an event, as it is written.
     pub async fn invoke_text(&mut self, event: impl Into<Bytes>) -> Outcome {
-        self.invoked += 1;
-        let id = format!("8476a536-e9f4-11e8-9739-{:012}", self.invoked);
-        self.events.send((id.clone(), event.into())).await.expect("a server");
+        self.id = format!("8476a536-e9f4-11e8-9739-{:012}", INVOKED.fetch_add(1, Ordering::Relaxed));
+        self.send(event.into()).await
+    }
+
+    async fn send(&mut self, event: Bytes) -> Outcome {
+        let id = self.id.clone();
+        self.events.send((id.clone(), event)).await.expect("a server");
         let answered = timeout(PATIENCE, self.outcomes.recv()).await;
         let Ok(Some((answers, outcome))) = answered else { panic!("the function did not answer within {PATIENCE:?}") };
         assert_eq!(answers, id, "it answers another invocation");
@@ -123,6 +138,11 @@ impl Lambda {
 
     pub async fn invoke(&mut self, event: &Value) -> Outcome {
         self.invoke_text(event.to_string()).await
+    }
+
+    /// Invokes it under the id of the last invocation, as Lambda does by itself when an asynchronous one has failed.
+    pub async fn invoke_again(&mut self, event: &Value) -> Outcome {
+        self.send(event.to_string().into()).await
     }
 
     /// Ends it. What it has logged.

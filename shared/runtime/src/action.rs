@@ -190,7 +190,8 @@ impl Checked {
         let effect = action.effect.of(&input);
         let field = input.as_object_mut().and_then(|fields| fields.shift_remove(KEY_FIELD));
         let field = field.as_ref().and_then(Value::as_str);
-        let key = call.header(&KEY_HEADER).or(field).filter(|_| effect != Effect::Safe).map(str::to_owned);
+        let key = call.header(&KEY_HEADER).or(field).or(own_key(effect, call)).filter(|_| effect != Effect::Safe);
+        let key = key.map(str::to_owned);
         Ok(Self { action, input, effect, key })
     }
 
@@ -252,6 +253,12 @@ impl Checked {
             tracing::error!(request_id, cause = Problem::internal(error).causes(), "an idempotency key was not kept");
         }
     }
+}
+
+/// What stands for a key that was not given: Lambda repeats an asynchronous invocation that failed, under the same id.
+fn own_key(effect: Effect, call: &Call) -> Option<&str> {
+    let direct = call.key.is_none();
+    (direct && effect == Effect::NotIdempotent).then_some(&call.request_id)
 }
 
 fn in_flight() -> Problem {

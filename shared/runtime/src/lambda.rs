@@ -1,7 +1,7 @@
 //! The door of Lambda: API Gateway's requests in, answers out; or bare JSON, for a function that is invoked directly.
 
 use crate::{
-    App, Code, Function, Problem,
+    App, Function, Problem,
     clock::SystemClock,
     config::{BadSetting, Config, Settings},
     function::{Failed, Router, invoke, refuse},
@@ -46,9 +46,7 @@ async fn handle(
         let output = String::from_utf8(output).map_err(|error| failed(Problem::internal(error)))?;
         return RawValue::from_string(output).map_err(|error| failed(Problem::internal(error)));
     }
-    let event = serde_json::from_str(event.get())
-        .map_err(|error| failed(Problem::new(Code::BadJson, format!("no event of API Gateway: {error}"))))?;
-    let response = match gateway::request(event) {
+    let response = match gateway::request(&event) {
         Ok(request) => router.answer(app, request).await,
         Err(problem) => refuse(&problem),
     };
@@ -67,7 +65,8 @@ fn is_http(event: &RawValue) -> bool {
         #[serde(rename = "http")]
         _http: IgnoredAny,
     }
-    serde_json::from_str::<Event>(event.get()).is_ok()
+    // A list can stand for a struct.
+    event.get().starts_with('{') && serde_json::from_str::<Event>(event.get()).is_ok()
 }
 
 /// Step Functions and other callers tell errors apart by the type.
