@@ -1,10 +1,15 @@
 //! `template.yaml` against the statements in code: functions, routes, logs, settings, tables.
 
 use crate::statements::{functions, root, routes};
-use models::Effect;
+use models::{ConnectionId, Effect};
 use runtime::{
     config::{Config, Settings},
-    store::tables::{TABLES, Table},
+    store::{
+        connections::Connection,
+        control::Controlled as _,
+        hooks::Hook,
+        tables::{TABLES, Table},
+    },
 };
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -128,7 +133,8 @@ fn assert_rights(template: &Value, module: &str, statement: &[Value]) {
 #[test]
 fn a_trigger_may_read_a_hook_and_put_an_event_and_nothing_else() {
     let template = template();
-    let statement = [allow(&["dynamodb:GetItem"], "ControlTable"), allow(&["dynamodb:PutItem"], "EventsTable")];
+    let find = of_keys(allow(&["dynamodb:GetItem"], "ControlTable"), &[Hook::KIND]);
+    let statement = [find, allow(&["dynamodb:PutItem"], "EventsTable")];
     for watch in registry::triggers() {
         assert_rights(&template, watch.trigger.name, &statement);
     }
@@ -137,16 +143,25 @@ fn a_trigger_may_read_a_hook_and_put_an_event_and_nothing_else() {
 #[test]
 fn an_action_may_open_a_connection_and_keep_its_answers_and_nothing_else() {
     let template = template();
-    let (read, open) = (allow(&["dynamodb:GetItem"], "ControlTable"), allow(&["kms:Decrypt"], "SealingKey"));
-    let mut keep = allow(&["dynamodb:PutItem", "dynamodb:DeleteItem"], "ControlTable");
-    let own_keys = format!("{}*", runtime::store::idempotency::PREFIX);
-    keep["Condition"] = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [own_keys] } });
+    let kept = format!("{}*", runtime::store::idempotency::PREFIX);
+    let known = [Connection::KIND, "key_sha256#*", &kept];
+    let read = |keys| of_keys(allow(&["dynamodb:GetItem"], "ControlTable"), keys);
+    let keep = of_keys(allow(&["dynamodb:PutItem", "dynamodb:DeleteItem"], "ControlTable"), &[&kept]);
+    let mut open = allow(&["kms:Decrypt"], "SealingKey");
+    open["Condition"] =
+        json!({ "StringLike": { "kms:EncryptionContext:record": format!("{}*", ConnectionId::PREFIX) } });
     for action in registry::actions() {
         match action.effect {
-            Effect::Safe => assert_rights(&template, action.name, &[read.clone(), open.clone()]),
-            _ => assert_rights(&template, action.name, &[read.clone(), keep.clone(), open.clone()]),
+            Effect::Safe => assert_rights(&template, action.name, &[read(&known[..2]), open.clone()]),
+            _ => assert_rights(&template, action.name, &[read(&known), keep.clone(), open.clone()]),
         }
     }
+}
+
+/// A statement that reaches no items but those whose partition keys are like these.
+fn of_keys(mut statement: Value, keys: &[&str]) -> Value {
+    statement["Condition"] = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } });
+    statement
 }
 
 #[test]
