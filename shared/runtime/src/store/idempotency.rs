@@ -9,8 +9,10 @@ use std::collections::HashMap;
 
 /// What partition keys begin with: the rights of an action's function end there.
 pub const PREFIX: &str = "idempotency#";
+/// The sort key of a part.
+const PART: &str = "part";
 const KEPT_SECONDS: u64 = 86_400;
-/// An item holds 400 KB, so a larger answer takes several.
+/// An item holds 400 KB, so a larger answer takes more items, under partition keys of their own.
 const PART_BYTES: usize = 380_000;
 
 /// A call that an idempotency key stands for.
@@ -34,6 +36,10 @@ pub struct Keyed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Ended {
     status: u16,
+    /// The answer, as far as the item holds it.
+    #[serde(with = "serde_bytes")]
+    body: Vec<u8>,
+    /// How many more items the rest of it takes.
     parts: usize,
 }
 
@@ -72,7 +78,7 @@ impl Keyed {
 
     fn part_key(&self, index: usize) -> String {
         // By nonce, so that two calls that both end can't mix their parts.
-        format!("{} {index:02}", self.nonce)
+        format!("{} {} {index:02}", self.pk, self.nonce)
     }
 }
 
@@ -98,9 +104,9 @@ impl Store {
         match &held.ended {
             None if held.nonce == call.nonce => Ok(Begun::First(call)),
             None => Ok(Begun::Held(held)),
-            Some(ended) => {
-                let body = try_join_all((0..ended.parts).map(|index| self.part(&held, index))).await?.concat();
-                let ending = Ending { status: ended.status, body };
+            Some(Ended { status, body, parts }) => {
+                let rest = try_join_all((0..*parts).map(|index| self.part(&held, index))).await?;
+                let ending = Ending { status: *status, body: [body.clone(), rest.concat()].concat() };
                 Ok(Begun::Ended(held, ending))
             }
         }
@@ -108,9 +114,9 @@ impl Store {
 
     async fn part(&self, call: &Keyed, index: usize) -> Result<Vec<u8>, StoreError> {
         let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
-        let got = get.key("pk", text(&call.pk)).key("sk", text(call.part_key(index))).send().await?;
-        let part: Part = from_item(got.item.ok_or(StoreError::Condition(None))?)?;
-        Ok(part.bytes)
+        let got = get.key("pk", text(call.part_key(index))).key("sk", text(PART)).send().await?;
+        let item = got.item.ok_or_else(|| StoreError::Malformed("a part of a kept answer is missing".into()))?;
+        Ok(from_item::<Part>(item)?.bytes)
     }
 
     /// Takes a key over from a call whose process has ended, unless another has done so.
@@ -120,16 +126,17 @@ impl Store {
 
     /// Keeps a call's ending under its key, while the call still holds it.
     pub async fn end(&self, call: &Keyed, ending: &Ending) -> Result<(), StoreError> {
-        let chunks: Vec<&[u8]> = ending.body.chunks(PART_BYTES).collect();
-        let parts = chunks.len();
-        try_join_all(chunks.into_iter().enumerate().map(|(index, bytes)| async move {
-            let part =
-                Part { pk: call.pk.clone(), sk: call.part_key(index), bytes: bytes.to_vec(), expires: call.expires };
+        let (body, rest) = ending.body.split_at(ending.body.len().min(PART_BYTES));
+        let mut parts = 0;
+        for bytes in rest.chunks(PART_BYTES) {
+            let (pk, bytes) = (call.part_key(parts), bytes.to_vec());
+            let part = Part { pk, sk: PART.to_owned(), bytes, expires: call.expires };
             let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(&part)?));
-            put.send().await.map_err(StoreError::from)
-        }))
-        .await?;
-        let ended = Keyed { ended: Some(Ended { status: ending.status, parts }), ..call.clone() };
+            put.send().await?;
+            parts += 1;
+        }
+        let ended = Some(Ended { status: ending.status, body: body.to_vec(), parts });
+        let ended = Keyed { ended, ..call.clone() };
         self.put_keyed(&ended, &call.nonce).await
     }
 
