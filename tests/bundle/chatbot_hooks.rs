@@ -147,7 +147,8 @@ async fn a_rotated_hook_is_verified_and_called_at_both_urls_until_the_grace_ends
     let rotated = bundle.post(&format!("{}/rotate", path(&hook)), &json!({ "grace_seconds": 100 }), 200).await;
     let (old, new) = (hook.url.as_str(), string(&rotated["url"]));
     assert_eq!(rotated["registration"]["token"], token(&new));
-    assert_eq!(rotated["registration"]["state"], "registered");
+    assert_eq!(rotated["registration"]["state"], "stale");
+    assert!(string(&rotated["setup"]).contains("by hand"), "{rotated}");
     assert_eq!(webhooks(&sandbox)[0]["url"], old, "no document tells how to change it");
     let both = async || (verified(&bundle, old, &token(old)).await, verified(&bundle, &new, &token(&new)).await);
     let crossed = async || (verified(&bundle, old, &token(&new)).await, verified(&bundle, &new, &token(old)).await);
@@ -168,7 +169,7 @@ async fn a_renamed_hook_keeps_its_name_at_chatbot() {
     sandbox.forget_requests();
     let renamed = bundle.patch(&path(&hook), &json!({ "name": "Leads" }), 200).await;
     assert_eq!((&renamed["name"], &renamed["registration"]["state"]), (&json!("Leads"), &json!("registered")));
-    assert!(string(&renamed["setup"]).contains("after a renaming"), "{renamed}");
+    assert!(string(&renamed["setup"]).contains("After a renaming"), "{renamed}");
     assert_eq!(webhooks(&sandbox)[0]["name"], "Demo");
     assert!(sandbox.requests().is_empty());
 }

@@ -129,7 +129,7 @@ async fn a_message_of_the_legacy_api_tells_its_text() {
     let (sandbox, bundle) = start().await;
     bundle.hook(TRIGGER).await;
     let said = sandbox.say(json!({ "version": 1, "text": "A latte", "attributes": { "plan": "gold" } })).await;
-    assert_eq!((&said[0]["status"], &said[0]["body"]), (&json!(200), &json!({ "responses": [] })));
+    assert_eq!((&said[0]["status"], &said[0]["body"]), (&json!(200), &json!({ "responses": [], "attributes": {} })));
     let [event] = bundle.all("/v1/events").await.try_into().unwrap();
     let (data, raw) = (&event["data"], &event["data"]["raw"]);
     assert_eq!(data["message"], json!({ "id": null, "chat_id": raw["conversationId"], "text": "A latte" }));

@@ -124,7 +124,7 @@ async fn without_a_reply_the_answer_is_empty_and_valid() {
     for own in [json!({}), json!({ "reply": null }), json!({ "reply": {} }), json!({ "reply": { "responses": [] } })] {
         settings(&bundle, &hook, own).await;
         assert_eq!(sandbox.say(json!({})).await[0]["body"], empty);
-        assert_eq!(sandbox.say(json!({ "version": 1 })).await[0]["body"], json!({ "responses": [] }));
+        assert_eq!(sandbox.say(json!({ "version": 1 })).await[0]["body"]["responses"], json!([]));
     }
 }
 

@@ -8,10 +8,10 @@ use http::{Method, StatusCode};
 use models::{Field, Kind, Module, Trigger};
 use runtime::{
     Access, App, Body, Call, Function, Problem, Query, Registrar, Reply, Route, receive, reply,
-    store::hooks::{self, Hook, verification_token},
+    store::hooks::{self, verification_token},
 };
 use schemars::{JsonSchema, Schema, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq as _;
@@ -93,7 +93,7 @@ struct Settings {
     require_token: Option<bool>,
 }
 
-#[derive(Default, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(inline, deny_unknown_fields)]
 struct Answer {
@@ -139,34 +139,35 @@ fn challenge_schema() -> Schema {
 /// Takes a delivery. ChatBot waits 10 s for the reply.
 async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = receive::find(app, &TRIGGER, &call).await?;
-    let settings: Settings = hook.settings.own();
-    let right = match call.query("token") {
-        Some(token) => is_token(&call, &token),
-        None => settings.require_token != Some(true),
+    let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
+    let fault = match call.query("token") {
+        Some(token) if !is_token(&call, &token) => Some("the webhook's token is wrong"),
+        None if settings.require_token == Some(true) => Some("the webhook's token is missing: ?token=… in the URL"),
+        _ => None,
     };
-    if !right {
-        return Err(receive::reject(app, &hook, &call, Problem::unauthorized("the webhook's token is wrong")).await);
+    if let Some(fault) = fault {
+        return Err(receive::reject(app, &hook, &call, Problem::unauthorized(fault)).await);
     }
     let received = receive::take(app, &TRIGGER, &hook, &call).await?;
-    let answered = received.data().map(|data| answer(&hook, &data));
-    let fits = |answered: &Value| answered.to_string().len() <= MAX_REPLY_BYTES;
-    received.reply(&answered.filter(fits).unwrap_or_else(|| json!({ "responses": [], "attributes": {} })))
+    let replied = settings.reply.and_then(|reply| replied(&reply, &received.data()?));
+    received.reply(&replied.unwrap_or_else(|| json!({ "responses": [], "attributes": {} })))
+}
+
+/// What a reply says to an event; nothing if it is too large.
+fn replied(reply: &Answer, data: &Value) -> Option<Value> {
+    let mut left = MAX_REPLY_BYTES;
+    let filled = reply::fill(&serde_json::to_value(reply).ok()?, data, &mut left);
+    if filled.is_none() {
+        tracing::warn!(event_type = TRIGGER.event_type, "a reply is too large, and was left out");
+    }
+    match (filled?, data["raw"].get("result")) {
+        (filled, Some(_)) => Some(json!({ "responses": legacy(&filled["responses"], &filled["attributes"]) })),
+        (filled, None) => Some(filled),
+    }
 }
 
 /// A reply that repeats the body again and again is none: Lambda could not answer it.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
-
-/// What the hook's `reply` says to an event.
-fn answer(hook: &Hook, data: &Value) -> Value {
-    let settings: Map<String, Value> = hook.settings.own();
-    let filled = reply::fill(settings.get("reply").unwrap_or(&Value::Null), data);
-    let part = |name: &str, empty: Value| filled.get(name).filter(|part| !part.is_null()).cloned().unwrap_or(empty);
-    let (responses, attributes) = (part("responses", json!([])), part("attributes", json!({})));
-    match data["raw"].get("result") {
-        Some(_) => json!({ "responses": legacy(&responses, &attributes) }),
-        None => json!({ "responses": responses, "attributes": attributes }),
-    }
-}
 
 /// The same as ChatBot's API before took it: texts in lists, attributes as a response of their own.
 fn legacy(responses: &Value, attributes: &Value) -> Value {
@@ -207,8 +208,9 @@ pub const REGISTRAR: Registrar = Registrar {
     pending: "ChatBot did not say whether it has the webhook: delete this hook, which removes what there may be, and \
               make another.",
     registered: "ChatBot has the webhook, under the name that the hook was made with: add a Webhook block to a story and \
-                 choose it. After a rotation, paste the new URL and `registration.token` into that webhook by hand, and \
-                 after a renaming the name: ChatBot's API documents no way to change one.",
+                 choose it. After a renaming, rename the webhook in ChatBot by hand: its API documents no way to.",
+    stale: "ChatBot still has the old URL, which works until `old_url_until`: before that, paste the new URL and \
+            `registration.token` into the webhook in ChatBot by hand. Its API documents no way to.",
     manual: "ChatBot's API has no webhooks, so paste this URL by hand: make a webhook in ChatBot with it, and with \
              `registration.token` as its token. Then add a Webhook block to a story and choose it.",
     register: |app, credentials, webhook| {

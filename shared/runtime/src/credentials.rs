@@ -24,6 +24,15 @@ pub async fn open(app: &App, connection: &Connection) -> Result<Value, Problem> 
     serde_json::from_str(&plain).map_err(Problem::internal)
 }
 
+/// Forgets a connection whose credentials a platform refuses: others may have been given by now.
+pub fn doubt(app: &App, id: &str, problem: &Problem) {
+    if problem.code == Code::ConnectionUnauthorized
+        && let Ok(id) = id.parse()
+    {
+        app.connections.forget(&id);
+    }
+}
+
 /// Finds a platform's connection and opens it; a warm process remembers it for a minute.
 pub async fn connect(app: &App, platform: &str, id: &str) -> Result<Arc<OpenConnection>, Problem> {
     let missing = || Problem::not_found("connection");

@@ -30,9 +30,11 @@ pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send
 pub struct Registrar {
     /// The trigger's name.
     pub trigger: &'static str,
-    /// What to do while the platform has not said whether it has the hook; once it has; and if it can't be told.
+    /// What to do while the platform has not said whether it has the hook; once it has; after a rotation; and if it
+    /// can't be told.
     pub pending: &'static str,
     pub registered: &'static str,
+    pub stale: &'static str,
     pub manual: &'static str,
     /// Tells the platform of a hook, which answers its verification while that runs. The webhook's id there; none if the
     /// platform has no way to be told.

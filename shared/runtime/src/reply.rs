@@ -3,6 +3,7 @@
 
 use models::Fault;
 use serde_json::Value;
+use std::borrow::Cow;
 
 const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
@@ -30,27 +31,35 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// The same JSON with its placeholders filled in. What the data does not have is left empty.
-pub fn fill(template: &Value, data: &Value) -> Value {
-    match template {
-        Value::String(text) => Value::String(parts(text).iter().map(|part| filled(part, data)).collect()),
-        Value::Array(items) => items.iter().map(|item| fill(item, data)).collect(),
+/// The same JSON with its placeholders filled in. What the data does not have is left empty. None if that takes more
+/// bytes than are left.
+pub fn fill(template: &Value, data: &Value, left: &mut usize) -> Option<Value> {
+    Some(match template {
+        Value::String(text) => Value::String(fill_text(text, data, left)?),
+        Value::Array(items) => items.iter().map(|item| fill(item, data, left)).collect::<Option<_>>()?,
         Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), fill(value, data))).collect())
+            let filled = fields.iter().map(|(name, value)| Some((name.clone(), fill(value, data, left)?)));
+            Value::Object(filled.collect::<Option<_>>()?)
         }
         other => other.clone(),
-    }
+    })
 }
 
-fn filled(part: &Part<'_>, data: &Value) -> String {
-    match part {
-        Part::Text(text) => (*text).to_owned(),
-        Part::Pointer(pointer) => match data.pointer(pointer) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        },
+fn fill_text(text: &str, data: &Value, left: &mut usize) -> Option<String> {
+    let mut filled = String::new();
+    for part in parts(text) {
+        let told = match part {
+            Part::Text(text) => Cow::Borrowed(text),
+            Part::Pointer(pointer) => match data.pointer(pointer) {
+                None | Some(Value::Null) => Cow::Borrowed(""),
+                Some(Value::String(text)) => Cow::Borrowed(text.as_str()),
+                Some(other) => Cow::Owned(other.to_string()),
+            },
+        };
+        *left = left.checked_sub(told.len())?;
+        filled.push_str(&told);
     }
+    Some(filled)
 }
 
 /// The placeholders that are no JSON Pointers, each where its text stands.
@@ -99,9 +108,12 @@ mod tests {
             ("é{{é}}{{/n", "é{{é}}{{/n"),
             ("", ""),
         ] {
-            assert_eq!(fill(&json!([template, { "t": template }]), &data), json!([filled, { "t": filled }]));
+            let whole = json!([template, { "t": template }]);
+            assert_eq!(fill(&whole, &data, &mut 100), Some(json!([filled, { "t": filled }])));
         }
-        assert_eq!(fill(&json!({ "{{/n}}": 7, "x": null }), &data), json!({ "{{/n}}": 7, "x": null }));
+        let untouched = json!({ "{{/n}}": 7, "x": null });
+        assert_eq!(fill(&untouched, &data, &mut 0), Some(untouched.clone()));
+        assert_eq!(fill(&json!(["{{/a/b~1c}}", "{{/a/b~1c}}"]), &data, &mut 1), None);
     }
 
     #[test]
@@ -114,7 +126,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_template_panics(text in "[{}/~é a]{0,24}") {
-            fill(&json!(text), &json!({ "a": 1 }));
+            fill(&json!(text), &json!({ "a": 1 }), &mut 1_000);
             faults(&json!(text), "");
         }
     }

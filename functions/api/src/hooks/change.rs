@@ -3,7 +3,10 @@
 use super::{create::settings_faults, find, registration, view::view};
 use runtime::{
     App, Call, Problem, Reply, input,
-    store::hooks::{Hook, Settings},
+    store::{
+        StoreError,
+        hooks::{Hook, Settings},
+    },
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
@@ -41,18 +44,24 @@ pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
         Some("true") => true,
         Some(_) => return Err(Problem::invalid_query("force", "is neither true nor false")),
     };
-    if let Some(registrar) = registry::trigger(&hook.trigger).and_then(|watch| watch.registrar())
-        && !force
-    {
+    let registrar = registry::trigger(&hook.trigger).and_then(|watch| watch.registrar()).filter(|_| !force);
+    let Some(registrar) = registrar else {
+        app.store.remove::<Hook>(hook.id.as_str()).await?;
+        app.hooks.forget(&hook.id);
+        return Ok(Reply::no_content());
+    };
+    loop {
         registration::remove(app, registrar, &hook).await.map_err(|problem| {
             let advice = "the hook stays; with ?force=true it goes, and its webhook at the platform is left to you";
             Problem { detail: format!("{}; {advice}", problem.detail), ..problem }
         })?;
-        // It may have been registered meanwhile.
-        app.store.remove_unchanged(&mut hook).await?;
-    } else {
-        app.store.remove::<Hook>(hook.id.as_str()).await?;
+        match app.store.remove_unchanged(&mut hook).await {
+            // It may have been registered meanwhile.
+            Err(StoreError::Condition(_)) => hook = find(app, &call).await?,
+            removed => {
+                app.hooks.forget(&hook.id);
+                return Ok(removed.map(|()| Reply::no_content())?);
+            }
+        }
     }
-    app.hooks.forget(&hook.id);
-    Ok(Reply::no_content())
 }

@@ -69,7 +69,7 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
 }
 
 /// A hook is one item of the store, and its reply is held whole while it is filled in.
-const MAX_REPLY_BYTES: usize = 32 * 1024;
+const MAX_TEMPLATE_BYTES: usize = 32 * 1024;
 
 /// The faults of a hook's settings, by its trigger's schema.
 pub fn settings_faults(body: &Value, watch: Option<Watch>) -> Result<Vec<Fault>, Problem> {
@@ -77,7 +77,7 @@ pub fn settings_faults(body: &Value, watch: Option<Watch>) -> Result<Vec<Fault>,
     let mut faults = input::part_faults(body, "/settings", Some(schema))?;
     if let Some(reply) = body.pointer("/settings/reply") {
         faults.extend(reply::faults(reply, "/settings/reply"));
-        if reply.to_string().len() > MAX_REPLY_BYTES {
+        if reply.to_string().len() > MAX_TEMPLATE_BYTES {
             faults.push(Fault::new("/settings/reply", "has more than 32 KB"));
         }
     }

@@ -13,7 +13,7 @@ use runtime::{
 /// Tells the platform of a hook that is stored: the platform calls it while this runs. A hook that the platform does not
 /// take is no hook.
 pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
-    let registration = match told(app, call, registrar, hook).await {
+    let registration = match tell(app, call, registrar, hook).await {
         Ok(Some(webhook)) => Registration::Registered { webhook },
         Ok(None) => Registration::Manual,
         Err(problem) if problem.outcome_unknown => return Err(pending(problem, hook)),
@@ -32,7 +32,7 @@ pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut 
 }
 
 /// The webhook's id at the platform. Where the answer was lost, the platform is asked what it has.
-async fn told(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Result<Option<String>, Problem> {
+async fn tell(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Result<Option<String>, Problem> {
     let connection = credentials::connect(app, &hook.platform, hook.connection.as_str()).await?;
     let url = url(app, call, hook).await?;
     let token = verification_token(&token(app, hook).await?);
@@ -41,11 +41,10 @@ async fn told(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Res
         Err(problem) if problem.outcome_unknown => match (registrar.find)(app, &connection.credentials, &hook.id).await
         {
             Ok(Some(webhook)) => Ok(Some(webhook)),
-            // A platform that is slow may still make it.
-            Ok(None) if problem.code != Code::PlatformTimeout => Err(Problem { outcome_unknown: false, ..problem }),
+            // That it is not listed yet tells nothing: the platform may still be at it.
             _ => Err(problem),
         },
-        told => told,
+        told => told.inspect_err(|problem| credentials::doubt(app, hook.connection.as_str(), problem)),
     }
 }
 
@@ -95,15 +94,16 @@ pub async fn remove(app: &App, registrar: &Registrar, hook: &Hook) -> Result<(),
     let connect = credentials::connect(app, &hook.platform, hook.connection.as_str());
     let (connection, webhook) = match &hook.registration {
         None | Some(Registration::Manual) => return Ok(()),
-        Some(Registration::Registered { webhook }) => (connect.await?, Some(webhook.clone())),
+        Some(Registration::Registered { webhook } | Registration::Stale { webhook }) => {
+            (connect.await?, Some(webhook.clone()))
+        }
         Some(Registration::Pending) => {
             let connection = connect.await?;
             let webhook = (registrar.find)(app, &connection.credentials, &hook.id).await?;
             (connection, webhook)
         }
     };
-    match webhook {
-        Some(webhook) => (registrar.remove)(app, &connection.credentials, webhook).await,
-        None => Ok(()),
-    }
+    let Some(webhook) = webhook else { return Ok(()) };
+    let removed = (registrar.remove)(app, &connection.credentials, webhook).await;
+    removed.inspect_err(|problem| credentials::doubt(app, hook.connection.as_str(), problem))
 }

@@ -2,7 +2,7 @@
 //! the URL is changed at the platform.
 
 use super::{create::new_token, find, view::view};
-use runtime::{App, Call, Problem, Reply, input};
+use runtime::{App, Call, Problem, Reply, input, store::hooks::Registration};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 
@@ -29,6 +29,10 @@ pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
     }
     hook.tokens.retain(|token| token.expires_at.is_some_and(|end| call.now < end));
     hook.tokens.insert(0, new_token(app, &hook.id).await?);
+    hook.registration = hook.registration.map(|registration| match registration {
+        Registration::Registered { webhook } => Registration::Stale { webhook },
+        other => other,
+    });
     hook.updated_at = call.now;
     app.store.update(&mut hook).await?;
     app.hooks.forget(&hook.id);

@@ -47,6 +47,8 @@ pub enum State {
     /// The platform was told and didn't answer: delete the hook and make another.
     Pending,
     Registered,
+    /// The platform has the URL from before a rotation: change it there by hand.
+    Stale,
     /// The platform has no way to be told: make the webhook there by hand.
     Manual,
 }
@@ -59,6 +61,7 @@ pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<
     let setup = match (watch.registrar(), &hook.registration) {
         (Some(registrar), Some(Registration::Pending)) => registrar.pending,
         (Some(registrar), Some(Registration::Registered { .. })) => registrar.registered,
+        (Some(registrar), Some(Registration::Stale { .. })) => registrar.stale,
         (Some(registrar), Some(Registration::Manual)) => registrar.manual,
         _ => watch.setup,
     };
@@ -66,6 +69,7 @@ pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<
         let (state, webhook) = match registration {
             Registration::Pending => (State::Pending, None),
             Registration::Registered { webhook } => (State::Registered, Some(webhook)),
+            Registration::Stale { webhook } => (State::Stale, Some(webhook)),
             Registration::Manual => (State::Manual, None),
         };
         RegistrationView { state, webhook, token: token.as_deref().map(verification_token) }

@@ -90,15 +90,15 @@ impl Settings {
     pub fn show(&self, schema: &Schema) -> Map<String, Value> {
         let properties = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
         let mut fields: Map<String, Value> = properties.map(|name| (name.clone(), Value::Null)).collect();
-        fields.extend(self.own::<Map<String, Value>>());
+        fields.extend(self.own::<Map<String, Value>>().unwrap_or_default());
         fields.insert("mapping".to_owned(), json!(self.mapping));
         fields.insert("dedupe_seconds".to_owned(), json!(self.dedupe_seconds));
         fields
     }
 
     /// The trigger's own settings.
-    pub fn own<Own: DeserializeOwned + Default>(&self) -> Own {
-        serde_json::from_str(&self.own).unwrap_or_default()
+    pub fn own<Own: DeserializeOwned + Default>(&self) -> Result<Own, serde_json::Error> {
+        if self.own.is_empty() { Ok(Own::default()) } else { serde_json::from_str(&self.own) }
     }
 }
 
@@ -110,6 +110,8 @@ pub enum Registration {
     Pending,
     /// It has the hook, under an id of its own.
     Registered { webhook: String },
+    /// It has the hook by an earlier URL: the new one is pasted by hand.
+    Stale { webhook: String },
     /// It can't be told: the URL is pasted by hand.
     Manual,
 }
