@@ -307,3 +307,18 @@ async fn a_failing_answer_is_a_problem_with_the_whole_answer() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_may_act_does_not_learn_what_opens_a_hook() {
+    let chatbot = ChatBot::start().await;
+    let hook = chatbot.bundle.hook_on(&chatbot.connection, "chatbot.watch-message", json!({})).await;
+    let made = chatbot.bundle.get(&format!("/v1/hooks/{}", hook.id), 200).await;
+    let (webhook, token) = (string(&made["registration"]["webhook"]), string(&made["registration"]["token"]));
+    let secret = hook.url.rsplit('/').next().unwrap();
+    for path in ["webhooks".to_owned(), format!("/webhooks/{webhook}"), "%77ebhooks".to_owned()] {
+        let answer = chatbot.act("call-api", json!({ "path": path, "method": "GET" }), 200).await;
+        let text = answer.to_string();
+        assert!(text.contains("/hooks/chatbot/message/••••"), "{text}");
+        assert!(!text.contains(secret) && !text.contains(&token), "{text}");
+    }
+}

@@ -157,17 +157,17 @@ async fn a_filtered_search_ends_where_its_limit_is_reached_and_skips_nobody() {
 }
 
 #[tokio::test]
-async fn what_was_found_before_chatbot_fell_silent_is_answered() {
+async fn what_filters_found_before_chatbot_fell_silent_is_answered() {
     let chatbot = ChatBot::start().await;
     let full: Vec<Value> = (0..40).map(|n| json!({ "id": format!("u-{n}") })).collect();
     chatbot.sandbox.script(move |seen| match seen.query.contains("after") {
         false => (StatusCode::OK, json!({ "data": full }).to_string()),
         true => (StatusCode::GATEWAY_TIMEOUT, String::new()),
     });
-    for input in [json!({ "limit": 50 }), json!({ "filters": [{ "type": "banned", "value": false }], "limit": 50 })] {
-        let page = chatbot.act("search-users", input, 200).await;
-        assert_eq!((ids(&page).len(), &page["next"]), (40, &json!("u-39")));
-    }
+    let filtered = json!({ "filters": [{ "type": "banned", "value": false }], "limit": 50 });
+    let page = chatbot.act("search-users", filtered, 200).await;
+    assert_eq!((ids(&page).len(), &page["next"]), (40, &json!("u-39")));
+    chatbot.refused("search-users", json!({ "limit": 50 }), 504, "platform_timeout").await;
 }
 
 #[tokio::test]
@@ -184,16 +184,24 @@ async fn a_list_that_does_not_go_on_is_no_endless_search() {
 }
 
 #[tokio::test]
-async fn a_later_page_that_fails_for_a_while_ends_the_search_with_what_was_found() {
+async fn a_later_page_that_fails_for_a_while_ends_a_filtered_search_with_what_was_found() {
     let chatbot = ChatBot::start().await;
-    for (says, status) in [(429, 200), (503, 200), (401, 424), (404, 404)] {
+    let filters = json!([{ "type": "attribute", "name": "x", "operator": "not_equal", "value": "y" }]);
+    for (filters, says, status) in [
+        (&filters, 429, 200),
+        (&filters, 503, 200),
+        (&filters, 401, 424),
+        (&filters, 404, 404),
+        (&json!([]), 429, 429),
+        (&json!([]), 503, 502),
+    ] {
         let users: Vec<Value> = (0..40).map(|n| json!({ "id": format!("u-{n}") })).collect();
         let page = json!({ "data": users, "count": 100 }).to_string();
         chatbot.sandbox.script(move |seen| match seen.query.contains("after") {
             false => (StatusCode::OK, page.clone()),
             true => (StatusCode::from_u16(says).unwrap(), String::new()),
         });
-        let answer = chatbot.act("search-users", json!({ "limit": 100 }), status).await;
+        let answer = chatbot.act("search-users", json!({ "limit": 100, "filters": filters }), status).await;
         if status == 200 {
             assert_eq!((ids(&answer).len(), &answer["next"]), (40, &json!("u-39")), "{says}");
         }

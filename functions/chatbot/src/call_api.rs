@@ -6,7 +6,7 @@ use models::{Fault, mapping::escape};
 use percent_encoding::percent_decode_str;
 use runtime::{
     Acting, Problem, action,
-    client::{Answer, without},
+    client::{Answer, MASK, without},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -127,6 +127,10 @@ fn is_dots(step: &str) -> bool {
     matches!(step.split(';').next(), Some("." | ".."))
 }
 
+/// More of them, the last three by which some servers take another method than the request has.
+const OTHERS: [&str; 5] =
+    ["http2-settings", "keep-alive", "x-http-method", "x-http-method-override", "x-method-override"];
+
 /// A header, unless it says who calls, where to or how. The answer's encoding is part of how: it has to be read here.
 fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let header: HeaderName = name.parse().map_err(|_| "is no name of a header")?;
@@ -144,7 +148,7 @@ fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'sta
         header::UPGRADE,
     ];
     let name = header.as_str();
-    if ours.contains(&header) || matches!(name, "http2-settings" | "keep-alive") || name.starts_with("proxy-") {
+    if ours.contains(&header) || OTHERS.contains(&name) || name.starts_with("proxy-") {
         return Err("is a header that can't be given");
     }
     Ok((header, value.parse().map_err(|_| "is no value of a header")?))
@@ -175,7 +179,10 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         None => request,
     };
     let answer = client.send_request(request.headers(headers)).await?;
-    let (output, length) = (output(&answer, &client.secrets())?, answer.body.len());
+    let (mut output, length) = (output(&answer, &client.secrets())?, answer.body.len());
+    if steps.iter().any(|step| step.eq_ignore_ascii_case("webhooks")) {
+        output.body = without_hooks(&output.body)?;
+    }
     match answer.successful(&client.secrets()) {
         Ok(_) => Ok(output),
         Err(problem) if length > MAX_PROBLEM_ANSWER_BYTES => Err(problem),
@@ -208,6 +215,31 @@ fn output(answer: &Answer, secrets: &[&str]) -> Result<Output, Problem> {
         Err(_) => to_raw_value(&answer.text(secrets)).map_err(Problem::internal)?,
     };
     Ok(Output { status: answer.status.as_u16(), headers, body })
+}
+
+/// ChatBot's webhooks without what opens a hook: who may act may not see that.
+fn without_hooks(body: &RawValue) -> Result<Box<RawValue>, Problem> {
+    let body = serde_json::from_str(body.get()).unwrap_or(Value::Null);
+    to_raw_value(&hooks_masked(body)).map_err(Problem::internal)
+}
+
+fn hooks_masked(value: Value) -> Value {
+    let mask = |(name, value): (String, Value)| {
+        let value = match (name.as_str(), value) {
+            ("token", Value::String(_)) => Value::String(MASK.to_owned()),
+            ("url", Value::String(url)) => Value::String(match url.rsplit_once('/') {
+                Some((path, _)) if url.contains("/hooks/") => format!("{path}/{MASK}"),
+                _ => url,
+            }),
+            (_, other) => hooks_masked(other),
+        };
+        (name, value)
+    };
+    match value {
+        Value::Array(items) => items.into_iter().map(hooks_masked).collect(),
+        Value::Object(fields) => Value::Object(fields.into_iter().map(mask).collect()),
+        other => other,
+    }
 }
 
 #[cfg(test)]

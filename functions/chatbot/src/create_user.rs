@@ -75,7 +75,12 @@ async fn segment_ids(client: &Client<'_>, given: Vec<String>) -> Result<Vec<Stri
             }
         }
     }
-    if faults.is_empty() { Ok(ids) } else { Err(Problem::invalid_body(faults)) }
+    if !faults.is_empty() {
+        return Err(Problem::invalid_body(faults));
+    }
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
 }
 
 /// Whether a text is an id as ChatBot makes them.

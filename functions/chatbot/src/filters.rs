@@ -20,9 +20,9 @@ pub enum Kind {
     Attribute,
     /// True or false.
     Banned,
-    /// An RFC 3339 time, or a date.
+    /// An RFC 3339 time, or a date: that day in UTC, or with before and after its beginning.
     CreatedAt,
-    /// An RFC 3339 time, or a date.
+    /// As created_at.
     LastSeenAt,
 }
 
@@ -170,6 +170,11 @@ fn compare_texts(operator: Operator, found: Option<String>, value: &Value) -> bo
 
 fn compare_times(operator: Operator, found: Option<&Value>, value: &Value) -> bool {
     let found = found.and_then(|found| time(found.as_str()?));
+    let day = value.as_str().map(str::trim).filter(|text| text.len() == "2026-01-31".len());
+    if let (Operator::Equal | Operator::NotEqual, Some(day)) = (operator, day) {
+        let on_it = found.is_some_and(|found| found.to_string().starts_with(day));
+        return on_it == (operator == Operator::Equal);
+    }
     match (operator, found, value.as_str().and_then(time)) {
         (Operator::NotEqual, found, wanted) => found != wanted,
         (Operator::Before, Some(found), Some(wanted)) => found < wanted,
@@ -218,6 +223,9 @@ mod tests {
             (json!({ "type": "created_at", "operator": "before", "value": "2019-01-23T13:32:30.164Z" }), true),
             (json!({ "type": "created_at", "operator": "after", "value": "2019-01-23" }), true),
             (json!({ "type": "created_at", "value": "2019-01-23 13:32:30.163Z" }), true),
+            (json!({ "type": "created_at", "value": "2019-01-23" }), true),
+            (json!({ "type": "created_at", "operator": "not_equal", "value": "2019-01-23" }), false),
+            (json!({ "type": "created_at", "value": "2019-01-24" }), false),
             (json!({ "type": "created_at", "operator": "after", "value": "2019-01-23T15:00:00+02:00" }), true),
             (json!({ "type": "last_seen_at", "operator": "after", "value": "2019-01-23" }), false),
         ] {

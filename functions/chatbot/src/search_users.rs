@@ -86,15 +86,18 @@ fn output() -> Schema {
 async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     let filters = input.filters.as_deref().unwrap_or_default();
     refuse_segments(filters)?;
+    let (limit, filtered) = (input.limit.unwrap_or(DEFAULT_LIMIT), !filters.is_empty());
     let mut client = Client::of(&acting)?;
-    let (started, limit, filtered) = (Instant::now(), input.limit.unwrap_or(DEFAULT_LIMIT), !filters.is_empty());
+    if filtered {
+        client = client.until(Instant::now() + FILTERING_TIME);
+    }
     let (mut items, mut after) = (Vec::new(), input.after.clone());
     for page in 0..MOST_PAGES {
         let wanted = if filtered { PAGE } else { PAGE.min(limit - items.len()) };
         let users = match client.users(&parameters(&input, after.as_deref(), &wanted.to_string())).await {
             Ok(users) => users,
             // What was found so far is answered; the next call may fare better.
-            Err(problem) if page > 0 && is_passing(problem.code) => break,
+            Err(problem) if filtered && page > 0 && is_passing(problem.code) => break,
             Err(problem) => return Err(problem),
         };
         if users.last().is_some_and(|last| after.as_deref() == Some(id(last))) {
@@ -113,9 +116,6 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         }
         if count < wanted {
             return Ok(Output { items, next: None });
-        }
-        if filtered {
-            client = client.until(started + FILTERING_TIME);
         }
     }
     Ok(Output { items, next: after })
