@@ -94,6 +94,22 @@ async fn bad_credentials_are_refused_without_being_repeated() {
 }
 
 #[tokio::test]
+async fn a_platform_that_needs_credentials_gets_no_connection_without() {
+    let bundle = Bundle::start().await;
+    for (more, pointer) in [
+        (json!({}), "/credentials"),
+        (json!({ "credentials": null }), "/credentials"),
+        (json!({ "credentials": {} }), "/credentials/access_token"),
+    ] {
+        let mut new = json!({ "platform": "chatbot", "name": "Shop" });
+        new.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let problem = refused(bundle.request(Method::POST, "/v1/connections").json(&new), 422, "invalid_body").await;
+        assert_eq!(pointers(&problem), [pointer], "{problem}");
+    }
+    assert_eq!(bundle.all("/v1/connections").await, [Value::Null; 0]);
+}
+
+#[tokio::test]
 async fn a_connection_with_a_hook_stays() {
     let bundle = Bundle::start().await;
     let TestHook { id, connection, .. } = bundle.hook("botstar.watch-tag").await;

@@ -153,6 +153,7 @@ fn problem() -> Value {
             "detail": { "type": "string" },
             "instance": { "type": "string", "description": "The request's id, under which the log has more." },
             "code": { "type": "string", "enum": codes },
+            "retry_after": { "type": "string", "description": "As the header Retry-After, for who sees no headers." },
             "outcome": {
                 "const": "unknown",
                 "description": "There where what was asked of a platform may have happened all the same.",

@@ -135,7 +135,11 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
 async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
     let schema = |body: &Value| Some((platform(body["platform"].as_str()?)?.credentials)());
     let new: NewConnection = input::body_with(&call, &schema_for!(NewConnection), |body| {
-        input::part_faults(body, "/credentials", schema(body))
+        let mut faults = input::part_faults(body, "/credentials", schema(body))?;
+        if body.get("credentials").is_none() && needs_credentials(body) {
+            faults.push(Fault::new("/credentials", "is required"));
+        }
+        Ok(faults)
     })?;
     let known = platform(&new.platform);
     let platform =
@@ -155,6 +159,10 @@ async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
     };
     app.store.create(&connection).await?;
     Reply::json(StatusCode::CREATED, &view(connection)?)
+}
+
+fn needs_credentials(body: &Value) -> bool {
+    body["platform"].as_str().and_then(platform).is_some_and(|platform| !platform.credentials_optional)
 }
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
