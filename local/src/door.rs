@@ -11,7 +11,10 @@ use runtime::{
     function::{Request, Router, refuse},
 };
 use std::{io, sync::Arc};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 
 /// A larger body is read no further; up to this, its sender sees the answer.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -19,6 +22,8 @@ const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 struct Door {
     app: Arc<App>,
     router: Router,
+    /// Held by each request in hand.
+    working: mpsc::Sender<()>,
 }
 
 /// Serves until it is told to stop, and then finishes the requests in hand.
@@ -28,12 +33,16 @@ pub async fn serve(
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let service = axum::Router::new().fallback(answer).with_state(Arc::new(Door { app, router }));
+    let (working, mut done) = mpsc::channel(1);
+    let service = axum::Router::new().fallback(answer).with_state(Arc::new(Door { app, router, working }));
     let stop = async move {
         // An error says that the sender is gone, which is a stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    axum::serve(listener, service).with_graceful_shutdown(stop).await?;
+    // Nobody sends: this ends when nothing is in hand any more.
+    let _ = done.recv().await;
+    Ok(())
 }
 
 async fn answer(State(door): State<Arc<Door>>, request: HttpRequest<Body>) -> Response<Body> {
@@ -57,6 +66,10 @@ async fn answer(State(door): State<Arc<Door>>, request: HttpRequest<Body>) -> Re
         body,
     };
     // A task of its own: a request that was begun is finished, as on Lambda, even if its caller has left.
-    let answered = tokio::spawn(async move { door.router.answer(&door.app, request).await }).await;
+    let answered = tokio::spawn(async move {
+        let _working = door.working.clone();
+        door.router.answer(&door.app, request).await
+    });
+    let answered = answered.await;
     answered.unwrap_or_else(|died| refuse(&Problem::internal(died))).map(Body::from)
 }

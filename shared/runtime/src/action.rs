@@ -4,7 +4,7 @@ use crate::{
     Access, App, Body, Call, Code, Problem, Reply, Route,
     auth::{Scope, fingerprint},
     clock::random,
-    credentials::{OpenConnection, connect},
+    credentials::{OpenConnection, connect, doubt},
     function::Handler,
     input,
     store::idempotency::{Begun, Ending, Keyed},
@@ -24,7 +24,7 @@ const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed
 const KEY_FIELD: &str = "idempotency_key";
 const MAX_KEY: usize = 255;
 /// How long all calls of an action may take: within the time that API Gateway gives.
-const PATIENCE: Duration = Duration::from_secs(25);
+const ACTION_PATIENCE: Duration = Duration::from_secs(25);
 /// Longer than any function runs.
 const LEASE_SECONDS: u64 = 60;
 
@@ -149,7 +149,7 @@ where
     Output: Serialize,
     Running: Future<Output = Result<Output, Problem>> + Send,
 {
-    let checked = Checked::read(action, &call)?;
+    let checked = Checked::read(app, action, &call)?;
     let input: Input = input::typed(&checked.input)?;
     let held = match checked.begin(app).await? {
         Start::Over(ended) => return ended,
@@ -157,7 +157,7 @@ where
     };
     let outcome = async {
         let connection = connect(app, action.platform, checked.connection()).await?;
-        let acting = Acting { app, connection, deadline: Instant::now() + PATIENCE };
+        let acting = Acting { app, connection, deadline: Instant::now() + ACTION_PATIENCE };
         Reply::ok(&run(acting, input).await?)
     };
     let outcome = outcome.await;
@@ -179,8 +179,8 @@ enum Start {
 }
 
 impl Checked {
-    fn read(action: &'static Action, call: &Call) -> Result<Self, Problem> {
-        let mut input = input::checked(&call.body, &(action.input)(), |value| {
+    fn read(app: &App, action: &'static Action, call: &Call) -> Result<Self, Problem> {
+        let mut input = input::checked(&call.body, &*app.input_of(action)?, |value| {
             let mut faults = if value.is_object() { (action.check)(value) } else { Vec::new() };
             if action.effect.of(value) != Effect::Safe {
                 faults.extend(key_fault(call, value));
@@ -232,10 +232,8 @@ impl Checked {
     /// Keeps what a repetition is to be answered with. Where nothing was done, or doing it again does no harm, that is
     /// nothing. What was done was done, so a failure to keep it is no failure of the call.
     async fn finish(&self, app: &App, held: Option<Keyed>, outcome: &Result<Reply, Problem>, request_id: &str) {
-        if outcome.as_ref().is_err_and(|problem| problem.code == Code::ConnectionUnauthorized)
-            && let Ok(connection) = self.connection().parse()
-        {
-            app.connections.forget(&connection);
+        if let Err(problem) = outcome {
+            doubt(app, self.connection(), problem);
         }
         let Some(call) = held else { return };
         let kept = match outcome {

@@ -1,18 +1,24 @@
 //! What the handlers of one process share, made once.
 
 use crate::{
+    Problem,
     auth::KnownKey,
     cache::Cache,
     client::HttpClient,
     clock::Clock,
     config::Config,
     credentials::OpenConnection,
+    input::validator,
     seal::{KeyFile, KmsKey, SealError, Sealer},
     store::{Store, hooks::Hook},
 };
 use aws_config::SdkConfig;
-use models::{ConnectionId, HookId, Timestamp};
-use std::sync::{Arc, OnceLock};
+use jsonschema::Validator;
+use models::{Action, ConnectionId, HookId, Timestamp};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 pub struct App {
     pub config: Config,
@@ -25,6 +31,7 @@ pub struct App {
     sdk: Option<SdkConfig>,
     sealer: OnceLock<Sealer>,
     http: OnceLock<HttpClient>,
+    inputs: Mutex<HashMap<&'static str, Arc<Validator>>>,
 }
 
 impl App {
@@ -45,6 +52,7 @@ impl App {
             sdk,
             sealer: OnceLock::new(),
             http: OnceLock::new(),
+            inputs: Mutex::default(),
         }
     }
 
@@ -65,6 +73,17 @@ impl App {
             _ => return Err(SealError::NoKey),
         };
         Ok(self.sealer.get_or_init(|| sealer))
+    }
+
+    /// The input schema of an action, compiled when it is first needed.
+    pub fn input_of(&self, action: &'static Action) -> Result<Arc<Validator>, Problem> {
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(validator) = inputs.get(action.name) {
+            return Ok(Arc::clone(validator));
+        }
+        let validator = Arc::new(validator(&(action.input)())?);
+        inputs.insert(action.name, Arc::clone(&validator));
+        Ok(validator)
     }
 
     /// The client for calls to platforms, made when it is first needed.

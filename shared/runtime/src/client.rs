@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use std::{fmt::Display, time::Duration};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A process that Lambda has frozen wakes to connections that are long gone.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a call to a platform may take, its repetitions included: within the time that API Gateway gives.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
@@ -38,6 +40,7 @@ impl HttpClient {
     pub fn new() -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
             .build()?;
@@ -129,14 +132,20 @@ fn unanswered(code: Code, detail: &str, changes: bool) -> Problem {
     Problem { outcome_unknown: changes, ..Problem::new(code, detail) }
 }
 
+/// What stands in place of a secret.
+pub const MASK: &str = "••••";
+
 /// Takes the secrets of a call, which a platform may have repeated, out of what it said. JSON stays JSON.
 pub fn without(words: &str, secrets: &[&str]) -> String {
+    if !words.contains(['\\', '%']) && !secrets.iter().any(|secret| words.contains(secret)) {
+        return words.to_owned();
+    }
     let mut told = String::with_capacity(words.len());
     let mut rest = words;
     while let Some(next) = rest.chars().next() {
         rest = match secrets.iter().find_map(|secret| after_secret(rest, secret)) {
             Some(after) => {
-                told.push_str("••••");
+                told.push_str(MASK);
                 after
             }
             None => {

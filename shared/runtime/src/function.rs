@@ -310,6 +310,8 @@ fn log_cause(problem: &Problem, request_id: &str, function: &str) {
 /// Answers what never became a request.
 pub fn refuse(problem: &Problem) -> Response<Vec<u8>> {
     let request_id = new_request_id();
+    let (status, outcome) = (problem.code.status().as_u16(), problem.code.as_str());
+    tracing::info!(request_id, status, outcome, "refused");
     respond(Reply::problem(problem, &request_id), &request_id)
 }
 

@@ -1,7 +1,7 @@
 //! Reading input strictly: a body against its JSON Schema, with every fault at once; a query by its declared parameters.
 
 use crate::{Call, Code, Fault, Problem, Query, cursor};
-use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Validator, error::ValidationErrorKind};
 use models::Timestamp;
 use schemars::Schema;
 use serde::de::DeserializeOwned;
@@ -25,17 +25,17 @@ pub fn body_with<T: DeserializeOwned>(
     schema: &Schema,
     check: impl FnOnce(&Value) -> Result<Vec<Fault>, Problem>,
 ) -> Result<T, Problem> {
-    typed(&checked(&call.body, schema, check)?)
+    typed(&checked(&call.body, &validator(schema)?, check)?)
 }
 
 /// The same, as JSON.
 pub fn checked(
     body: &[u8],
-    schema: &Schema,
+    validator: &Validator,
     check: impl FnOnce(&Value) -> Result<Vec<Fault>, Problem>,
 ) -> Result<Value, Problem> {
     let value = parse(body)?;
-    let mut found = faults(&value, schema)?;
+    let mut found = faults(&value, validator);
     found.extend(check(&value)?);
     finish(found)?;
     Ok(value)
@@ -44,7 +44,7 @@ pub fn checked(
 /// The faults of a body's part, whose schema depends on the body.
 pub fn part_faults(value: &Value, at: &str, schema: Option<Schema>) -> Result<Vec<Fault>, Problem> {
     let (Some(part @ Value::Object(_)), Some(schema)) = (value.pointer(at), schema) else { return Ok(Vec::new()) };
-    let of_part = faults(part, &schema)?.into_iter();
+    let of_part = faults(part, &validator(&schema)?).into_iter();
     Ok(of_part.map(|fault| Fault { pointer: format!("{at}{}", fault.pointer), ..fault }).collect())
 }
 
@@ -54,7 +54,7 @@ pub fn optional_body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Resul
 }
 
 fn read<T: DeserializeOwned>(body: &[u8], schema: &Schema) -> Result<T, Problem> {
-    typed(&checked(body, schema, |_| Ok(Vec::new()))?)
+    typed(&checked(body, &validator(schema)?, |_| Ok(Vec::new()))?)
 }
 
 fn parse(body: &[u8]) -> Result<Value, Problem> {
@@ -64,9 +64,13 @@ fn parse(body: &[u8]) -> Result<Value, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))
 }
 
-fn faults(value: &Value, schema: &Schema) -> Result<Vec<Fault>, Problem> {
-    let validator = jsonschema::validator_for(schema.as_value()).map_err(Problem::internal)?;
-    Ok(validator.iter_errors(value).flat_map(|error| faults_of(&error)).collect())
+/// Compiles a schema, which takes longer than holding a body against it.
+pub fn validator(schema: &Schema) -> Result<Validator, Problem> {
+    jsonschema::validator_for(schema.as_value()).map_err(Problem::internal)
+}
+
+fn faults(value: &Value, validator: &Validator) -> Vec<Fault> {
+    validator.iter_errors(value).flat_map(|error| faults_of(&error)).collect()
 }
 
 fn finish(mut faults: Vec<Fault>) -> Result<(), Problem> {
@@ -100,9 +104,10 @@ fn faults_of(error: &jsonschema::ValidationError<'_>) -> Vec<Fault> {
         }
         ValidationErrorKind::Enum { options } => vec![Fault::new(at, format!("is not one of {options}"))],
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            let constants: Vec<&Value> = context.iter().flatten().filter_map(constant).collect();
-            if constants.len() == context.len() {
-                let options = constants.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            let options: Option<Vec<&Value>> =
+                context.iter().flatten().map(options).collect::<Option<Vec<_>>>().map(|lists| lists.concat());
+            if let Some(options) = options {
+                let options = options.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
                 return vec![Fault::new(at, format!("is not one of [{options}]"))];
             }
             // An optional field is "this or null": the branch that is not null tells what is wrong.
@@ -121,10 +126,11 @@ fn faults_of(error: &jsonschema::ValidationError<'_>) -> Vec<Fault> {
     }
 }
 
-/// The one value that an error says was expected.
-fn constant<'a>(error: &'a jsonschema::ValidationError<'_>) -> Option<&'a Value> {
+/// The values of which an error says that one was expected.
+fn options<'a>(error: &'a jsonschema::ValidationError<'_>) -> Option<Vec<&'a Value>> {
     match error.kind() {
-        ValidationErrorKind::Constant { expected_value } => Some(expected_value),
+        ValidationErrorKind::Constant { expected_value } => Some(vec![expected_value]),
+        ValidationErrorKind::Enum { options } => Some(options.as_array()?.iter().collect()),
         _ => None,
     }
 }

@@ -176,6 +176,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     errors: &'a [Fault],
     #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<&'a Value>,
@@ -243,6 +245,10 @@ impl Problem {
             instance: request_id,
             code: self.code.as_str(),
             errors: &self.errors,
+            retry_after: self
+                .headers
+                .iter()
+                .find_map(|(name, value)| if name == header::RETRY_AFTER { value.to_str().ok() } else { None }),
             outcome: self.outcome_unknown.then_some("unknown"),
             answer: self.answer.as_deref(),
         };
