@@ -50,7 +50,7 @@ async fn every_status_has_its_meaning() {
         {
             let problem = chatbot.refused(action, input, status, code).await;
             let detail = string(&problem["detail"]);
-            assert!(detail.starts_with(&format!("the platform answered {says}: ")), "{detail}");
+            assert!(detail.starts_with(&format!("the platform answered {says}")), "{detail}");
             assert!(detail.chars().count() < 600, "{detail}");
             assert!(says == 304 || detail.contains("Sorry"), "{detail}");
             assert_eq!(chatbot.asked().len(), 1, "{says}");

@@ -51,7 +51,10 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     if let Some(segments) = input.segments {
         user["segments"] = json!(segment_ids(&client, segments).await?);
     }
-    let id = client.create_user(&user).await?;
+    let id = client.create_user(&user).await.map_err(|problem| match problem.outcome_unknown {
+        true => Problem { detail: format!("{}; look for the user {custom_user_id}", problem.detail), ..problem },
+        false => problem,
+    })?;
     Ok(Output { id, custom_user_id })
 }
 

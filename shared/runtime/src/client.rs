@@ -196,6 +196,9 @@ impl Answer {
             unanswered(Code::PlatformUnavailable, &format!("{what}: {words}"), self.changes)
         };
         let text = self.text(secrets);
+        if !text.trim_start().starts_with(['{', '[']) {
+            return Err(fault(&if text.is_empty() { "the answer is empty" } else { "the answer is no JSON" }));
+        }
         let mut json = serde_json::Deserializer::from_str(&text);
         let read = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error))?;
         json.end().map_err(|error| fault(&error)).map(|()| read)
@@ -218,7 +221,8 @@ impl Answer {
         };
         let words: String = self.text(secrets).chars().take(MAX_WORDS).collect();
         let untold = self.changes && (code == Code::PlatformTimeout || status >= 500);
-        let problem = unanswered(code, &format!("the platform answered {status}: {words}"), untold);
+        let words = if words.is_empty() { words } else { format!(": {words}") };
+        let problem = unanswered(code, &format!("the platform answered {status}{words}"), untold);
         let harmless = |wait: &&HeaderValue| wait.to_str().is_ok_and(|text| without(text, secrets) == text);
         match self.headers.get(header::RETRY_AFTER).filter(harmless) {
             _ if code != Code::PlatformSlowDown => problem,
