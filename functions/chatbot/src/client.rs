@@ -5,7 +5,7 @@ use http::Method;
 use models::HookId;
 use runtime::{
     Acting, App, Code, Problem,
-    client::{Answer, HttpClient, PATIENCE},
+    client::{Answer, HttpClient, PATIENCE, RequestBuilder},
     platform::Webhook,
 };
 use serde::Deserialize;
@@ -217,11 +217,11 @@ impl<'a> Client<'a> {
         url
     }
 
-    pub fn request(&self, method: Method, url: Url) -> runtime::client::RequestBuilder {
+    pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.http.request(method, url).bearer_auth(&self.token)
     }
 
-    pub async fn send_request(&self, request: runtime::client::RequestBuilder) -> Result<Answer, Problem> {
+    pub async fn send_request(&self, request: RequestBuilder) -> Result<Answer, Problem> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         self.http.send(request, left.min(PATIENCE)).await
     }

@@ -11,6 +11,7 @@ pub mod delete_story;
 mod filters;
 pub mod get_story;
 pub mod get_user;
+mod list;
 pub mod list_stories;
 pub mod search_users;
 mod story;

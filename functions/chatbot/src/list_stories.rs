@@ -1,12 +1,14 @@
 //! `chatbot.list-stories`: `GET /v2/stories`. ChatBot documents no paging, so the limit is on our side, as it is on Make's.
 
 use crate::{
-    client::{Client, Object},
+    client::Client,
+    list::{self, List},
     story,
 };
 use runtime::{Acting, Problem, action};
-use schemars::{JsonSchema, Schema, json_schema};
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+use serde_json::json;
 
 action! {
     platform: "chatbot",
@@ -28,25 +30,13 @@ struct Input {
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct Output {
-    items: Vec<Object>,
-    next: Option<String>,
-}
-
 fn output() -> Schema {
-    json_schema!({
-        "type": "object",
-        "required": ["items", "next"],
-        "properties": {
-            "items": { "type": "array", "items": story::schema() },
-            "next": { "type": "null", "description": "ChatBot lists its stories in one page." },
-        },
-    })
+    let next = json!({ "type": "null", "description": "ChatBot lists its stories in one page." });
+    list::schema(&story::schema(), &next)
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+async fn run(acting: Acting<'_>, input: Input) -> Result<List, Problem> {
     let mut items = Client::of(&acting)?.stories().await?;
     items.truncate(input.limit.unwrap_or(usize::MAX));
-    Ok(Output { items, next: None })
+    Ok(List { items, next: None })
 }

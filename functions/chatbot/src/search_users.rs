@@ -2,13 +2,15 @@
 //! public, so they are applied to what it lists.
 
 use crate::{
-    client::{Client, Object, id},
+    client::{Client, id},
     filters::{self, Filter, Kind, Match},
+    list::{self, List},
     user,
 };
 use runtime::{Acting, Code, Fault, Problem, action};
-use schemars::{JsonSchema, Schema, json_schema};
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// The most that ChatBot gives at once.
@@ -66,24 +68,12 @@ enum Order {
     Desc,
 }
 
-#[derive(Serialize)]
-struct Output {
-    items: Vec<Object>,
-    next: Option<String>,
-}
-
 fn output() -> Schema {
-    json_schema!({
-        "type": "object",
-        "required": ["items", "next"],
-        "properties": {
-            "items": { "type": "array", "items": user::schema() },
-            "next": { "type": ["string", "null"], "description": "Goes back in as `after`; null at the end." },
-        },
-    })
+    let next = json!({ "type": ["string", "null"], "description": "Goes back in as `after`; null at the end." });
+    list::schema(&user::schema(), &next)
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+async fn run(acting: Acting<'_>, input: Input) -> Result<List, Problem> {
     let filters = input.filters.as_deref().unwrap_or_default();
     refuse_segments(filters)?;
     let (limit, filtered) = (input.limit.unwrap_or(DEFAULT_LIMIT), !filters.is_empty());
@@ -111,14 +101,14 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
             }
             if items.len() == limit {
                 let ended = count < wanted && index + 1 == count;
-                return Ok(Output { items, next: after.filter(|_| !ended) });
+                return Ok(List { items, next: after.filter(|_| !ended) });
             }
         }
         if count < wanted {
-            return Ok(Output { items, next: None });
+            return Ok(List { items, next: None });
         }
     }
-    Ok(Output { items, next: after })
+    Ok(List { items, next: after })
 }
 
 const fn is_passing(code: Code) -> bool {

@@ -5,6 +5,7 @@ use crate::{Code, Problem};
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+pub use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use std::{fmt::Display, time::Duration};
 
@@ -21,8 +22,6 @@ const MOST_SLASHES: usize = 8;
 const RETRY_AFTER_UNTOLD: HeaderValue = HeaderValue::from_static("10");
 const MAX_REPETITIONS: usize = 2;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-
-pub use reqwest::RequestBuilder;
 
 pub struct HttpClient(reqwest::Client);
 

@@ -34,9 +34,9 @@ pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut 
 /// The webhook's id at the platform. Where the answer was lost, the platform is asked what it has.
 async fn tell(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Result<Option<String>, Problem> {
     let connection = credentials::connect(app, &hook.platform, hook.connection.as_str()).await?;
-    let url = url(app, call, hook).await?;
-    let token = verification_token(&token(app, hook).await?);
-    let webhook = Webhook { name: hook.name.clone(), url, token };
+    let token = token(app, hook).await?;
+    let url = url(app, call, hook, &token)?;
+    let webhook = Webhook { name: hook.name.clone(), url, token: verification_token(&token) };
     match (registrar.register)(app, &connection.credentials, webhook).await {
         Err(problem) if problem.outcome_unknown => match (registrar.find)(app, &connection.credentials, &hook.id).await
         {

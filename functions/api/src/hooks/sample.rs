@@ -31,10 +31,11 @@ pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
     let watch = watch(&hook)?;
     let sample = sample(&watch)?;
     let unreachable = |detail: String| Problem::new(Code::HookUnreachable, detail);
-    let mut url = url(app, &call, &hook).await?;
+    let token = token(app, &hook).await?;
+    let mut url = url(app, &call, &hook, &token)?;
     if watch.registrar().is_some() {
         url.push_str("?token=");
-        url.push_str(&verification_token(&token(app, &hook).await?));
+        url.push_str(&verification_token(&token));
     }
     let url = url.parse().map_err(Problem::internal)?;
     let http = app.http().map_err(Problem::internal)?;

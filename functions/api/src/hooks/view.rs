@@ -55,25 +55,22 @@ pub enum State {
 
 pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<HookView, Problem> {
     let token = if with_url { Some(token(app, &hook).await?) } else { None };
-    let url = token.as_deref().map(|token| url_of(app, call, &hook, token)).transpose()?;
+    let url = token.as_deref().map(|token| url(app, call, &hook, token)).transpose()?;
     let old = hook.tokens.iter().skip(1).filter_map(|token| token.expires_at).max();
     let watch = watch(&hook)?;
-    let setup = match (watch.registrar(), &hook.registration) {
-        (Some(registrar), Some(Registration::Pending)) => registrar.pending,
-        (Some(registrar), Some(Registration::Registered { .. })) => registrar.registered,
-        (Some(registrar), Some(Registration::Stale { .. })) => registrar.stale,
-        (Some(registrar), Some(Registration::Manual)) => registrar.manual,
-        _ => watch.setup,
+    let (registration, setup) = match (hook.registration, watch.registrar()) {
+        (Some(registration), Some(registrar)) => {
+            let (state, webhook, setup) = match registration {
+                Registration::Pending => (State::Pending, None, registrar.pending),
+                Registration::Registered { webhook } => (State::Registered, Some(webhook), registrar.registered),
+                Registration::Stale { webhook } => (State::Stale, Some(webhook), registrar.stale),
+                Registration::Manual => (State::Manual, None, registrar.manual),
+            };
+            let token = token.as_deref().map(verification_token);
+            (Some(RegistrationView { state, webhook, token }), setup)
+        }
+        _ => (None, watch.setup),
     };
-    let registration = hook.registration.map(|registration| {
-        let (state, webhook) = match registration {
-            Registration::Pending => (State::Pending, None),
-            Registration::Registered { webhook } => (State::Registered, Some(webhook)),
-            Registration::Stale { webhook } => (State::Stale, Some(webhook)),
-            Registration::Manual => (State::Manual, None),
-        };
-        RegistrationView { state, webhook, token: token.as_deref().map(verification_token) }
-    });
     Ok(HookView {
         id: hook.id,
         trigger: hook.trigger,
@@ -101,12 +98,8 @@ pub async fn token(app: &App, hook: &Hook) -> Result<String, Problem> {
     Ok(app.sealer()?.open(hook.id.as_str(), &token.sealed).await?)
 }
 
-/// The hook's URL, with its newest token.
-pub async fn url(app: &App, call: &Call, hook: &Hook) -> Result<String, Problem> {
-    url_of(app, call, hook, &token(app, hook).await?)
-}
-
-fn url_of(app: &App, call: &Call, hook: &Hook, token: &str) -> Result<String, Problem> {
+/// The hook's URL, with one of its tokens.
+pub fn url(app: &App, call: &Call, hook: &Hook, token: &str) -> Result<String, Problem> {
     Ok(format!("{}{}/{token}", public_url(app, call)?, watch(hook)?.trigger.path))
 }
 
