@@ -15,6 +15,15 @@ pub struct ChatBot {
     pub connection: String,
 }
 
+/// A bundle whose ChatBot the sandbox plays, and no connection yet.
+pub async fn start_with(settings: &[(&str, &str)]) -> (Sandbox, Bundle) {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let url = sandbox.chatbot_url();
+    let settings: Vec<_> = [("CHATBOT_API_URL", url.as_str())].iter().chain(settings).copied().collect();
+    let bundle = Bundle::start_with(&settings).await;
+    (sandbox, bundle)
+}
+
 impl ChatBot {
     pub async fn start() -> Self {
         Self::start_with(&[]).await
@@ -22,10 +31,7 @@ impl ChatBot {
 
     /// Starts with settings besides those of the tests.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let sandbox = Sandbox::start(0).await.unwrap();
-        let url = sandbox.chatbot_url();
-        let settings: Vec<_> = [("CHATBOT_API_URL", url.as_str())].iter().chain(settings).copied().collect();
-        let bundle = Bundle::start_with(&settings).await;
+        let (sandbox, bundle) = start_with(settings).await;
         let connection = bundle.connection("chatbot").await;
         Self { bundle, sandbox, connection }
     }
@@ -42,6 +48,7 @@ impl ChatBot {
     pub async fn act(&self, action: &str, input: Value, status: u16) -> Value {
         expect(self.request(action, input), status).await
     }
+
     /// Calls an action that must be refused; the problem.
     pub async fn refused(&self, action: &str, input: Value, status: u16, code: &str) -> Value {
         refused(self.request(action, input), status, code).await

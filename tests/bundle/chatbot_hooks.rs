@@ -1,6 +1,7 @@
 //! ChatBot's hooks: the webhook that is made there, its verification, and its end.
 
 use crate::{
+    chatbot::start_with,
     checks::{make_key, problem, refused, with_key},
     stage::{Fault as StoreFault, Stage},
 };
@@ -27,9 +28,7 @@ pub const TRIGGER: &str = "chatbot.watch-message";
 
 /// A bundle whose ChatBot is a sandbox.
 pub async fn start() -> (Sandbox, Bundle) {
-    let sandbox = Sandbox::start(0).await.unwrap();
-    let bundle = Bundle::start_with(&[("CHATBOT_API_URL", &sandbox.chatbot_url())]).await;
-    (sandbox, bundle)
+    start_with(&[]).await
 }
 
 pub fn path(hook: &TestHook) -> String {

@@ -2,8 +2,9 @@
 //! API Gateway's events.
 
 use crate::{
+    chatbot::ChatBot,
     checks::{BotStar, pointers},
-    keyed::{Wired, ava},
+    keyed::ava,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -17,11 +18,11 @@ fn body(event: Value) -> Value {
 
 #[tokio::test]
 async fn the_same_json_answers_directly_and_through_api_gateway() {
-    let wired = Wired::start().await;
-    let mut get_user = Lambda::start("chatbot-get-user", &wired.bundle, &[]).await;
-    let input = wired.input(json!({ "user_id": wired.user() }));
+    let chatbot = ChatBot::start().await;
+    let mut get_user = Lambda::start("chatbot-get-user", &chatbot.bundle, &[]).await;
+    let input = chatbot.input(json!({ "user_id": chatbot.ava() }));
     let direct = get_user.invoke(&input).await.answer();
-    assert_eq!(direct["id"], json!(wired.user()));
+    assert_eq!(direct["id"], json!(chatbot.ava()));
 
     let path = "/v1/actions/chatbot/get-user";
     let mut event = http_event("POST", path, &input.to_string());
@@ -31,7 +32,7 @@ async fn the_same_json_answers_directly_and_through_api_gateway() {
     assert_eq!(answer["headers"]["x-request-id"], event["requestContext"]["requestId"]);
     assert_eq!(answer["isBase64Encoded"], false);
     assert_eq!(body(answer), direct);
-    assert_eq!(wired.bundle.post(path, &input, 200).await, direct);
+    assert_eq!(chatbot.bundle.post(path, &input, 200).await, direct);
 
     for key in ["Bearer wrong", "Basic YTpi", ""] {
         event["headers"]["authorization"] = json!(key);
@@ -44,36 +45,36 @@ async fn the_same_json_answers_directly_and_through_api_gateway() {
 
 #[tokio::test]
 async fn a_key_works_directly_as_it_does_over_http() {
-    let wired = Wired::start().await;
-    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
-    let mut input = wired.input(ava());
+    let chatbot = ChatBot::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
+    let mut input = chatbot.input(ava());
     input["idempotency_key"] = json!("k");
     let first = create_user.invoke(&input).await.answer();
     assert_eq!(create_user.invoke(&input).await.answer(), first);
-    assert_eq!(wired.answer("create-user", "k", ava()).await.json(), first);
-    let mut event = http_event("POST", CREATE, &wired.input(ava()).to_string());
+    assert_eq!(chatbot.answer("create-user", "k", ava()).await.json(), first);
+    let mut event = http_event("POST", CREATE, &chatbot.input(ava()).to_string());
     event["headers"]["idempotency-key"] = json!("k");
     let answer = create_user.invoke(&event).await.answer();
     assert_eq!(answer["headers"]["idempotent-replayed"], "true", "{answer}");
     assert_eq!(body(answer), first);
-    assert_eq!(wired.created(), 1);
+    assert_eq!(chatbot.created(), 1);
 
     input["city"] = json!("Oslo");
     create_user.invoke(&input).await.problem("idempotency_key_reused");
 
-    wired.sandbox.fault(FaultKind::Cut);
+    chatbot.sandbox.fault(FaultKind::Cut);
     input["idempotency_key"] = json!("l");
     let lost = create_user.invoke(&input).await.problem("platform_unavailable");
     assert_eq!(lost["outcome"], "unknown", "{lost}");
     let again = create_user.invoke(&input).await.problem("platform_unavailable");
     assert_eq!((&again["outcome"], &again["detail"]), (&lost["outcome"], &lost["detail"]));
-    assert_eq!(wired.created(), 2);
+    assert_eq!(chatbot.created(), 2);
 }
 
 #[tokio::test]
 async fn errors_are_typed_and_the_process_outlives_them() {
-    let wired = Wired::start().await;
-    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
+    let chatbot = ChatBot::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
     let faulty = json!({ "connection": 1, "gender": "none", "email": 7, "requestContext": { "stage": "x" }, "x~/": 1 });
     let problem = create_user.invoke(&faulty).await.problem("invalid_body");
     assert_eq!(pointers(&problem), ["/connection", "/email", "/gender", "/requestContext", "/x~0~1"], "{problem}");
@@ -99,12 +100,12 @@ async fn errors_are_typed_and_the_process_outlives_them() {
         (FaultKind::BadRequest, "platform_rejected"),
         (FaultKind::Error, "platform_unavailable"),
     ] {
-        wired.sandbox.fault(fault);
-        let problem = create_user.invoke(&wired.input(ava())).await.problem(code);
+        chatbot.sandbox.fault(fault);
+        let problem = create_user.invoke(&chatbot.input(ava())).await.problem(code);
         assert_eq!(problem.get("outcome").is_some(), fault == FaultKind::Error, "{problem}");
         assert!(string(&problem["detail"]).contains("this fault was armed"), "{problem}");
     }
-    create_user.invoke(&wired.input(ava())).await.answer();
+    create_user.invoke(&chatbot.input(ava())).await.answer();
     let log = create_user.log();
     assert!(log.contains("platform_slow_down") && !log.contains("this fault was armed"), "{log}");
     assert!(!log.contains("Ava") && !log.contains(Sandbox::TOKEN), "{log}");
@@ -112,9 +113,9 @@ async fn errors_are_typed_and_the_process_outlives_them() {
 
 #[tokio::test]
 async fn an_event_that_is_no_request_after_all_is_an_error_or_is_answered() {
-    let wired = Wired::start().await;
-    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
-    let input = wired.input(ava());
+    let chatbot = ChatBot::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
+    let input = chatbot.input(ava());
     let mut with_field = input.clone();
     // What it says of HTTP asks for a key.
     with_field["requestContext"] = json!({ "http": {} });
@@ -128,34 +129,34 @@ async fn an_event_that_is_no_request_after_all_is_an_error_or_is_answered() {
     let mut event = http_event("POST", CREATE, &input.to_string());
     event["requestContext"].as_object_mut().unwrap().remove("http");
     create_user.invoke(&event).await.problem("invalid_body");
-    assert_eq!(wired.created(), 0);
+    assert_eq!(chatbot.created(), 0);
 }
 
 #[tokio::test]
 async fn what_lambda_repeats_by_itself_is_not_done_twice() {
-    let wired = Wired::start().await;
-    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
-    let input = wired.input(ava());
-    wired.sandbox.fault(FaultKind::Cut);
+    let chatbot = ChatBot::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
+    let input = chatbot.input(ava());
+    chatbot.sandbox.fault(FaultKind::Cut);
     let lost = create_user.invoke(&input).await.problem("platform_unavailable");
     assert_eq!(lost["outcome"], "unknown");
     create_user.invoke_again(&input).await.problem("platform_unavailable");
-    assert_eq!(wired.created(), 1);
+    assert_eq!(chatbot.created(), 1);
     // What surely did nothing is tried anew.
-    wired.sandbox.fault(FaultKind::SlowDown);
+    chatbot.sandbox.fault(FaultKind::SlowDown);
     create_user.invoke(&input).await.problem("platform_slow_down");
     let first = create_user.invoke_again(&input).await.answer();
     assert_eq!(create_user.invoke_again(&input).await.answer(), first);
     // An invocation of its own is a call of its own.
     assert_ne!(create_user.invoke(&input).await.answer(), first);
-    assert_eq!(wired.created(), 4);
+    assert_eq!(chatbot.created(), 4);
 }
 
 #[tokio::test]
 async fn a_strange_request_is_answered_and_ends_nothing() {
-    let wired = Wired::start().await;
-    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
-    let text = wired.input(ava()).to_string();
+    let chatbot = ChatBot::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
+    let text = chatbot.input(ava()).to_string();
     let strange = |change: &dyn Fn(&mut Value)| {
         let mut event = http_event("POST", CREATE, &text);
         change(&mut event);
@@ -193,7 +194,7 @@ async fn a_strange_request_is_answered_and_ends_nothing() {
             assert_eq!(body(answer)["status"], status);
         }
     }
-    assert_eq!(wired.created(), 5);
+    assert_eq!(chatbot.created(), 5);
 }
 
 #[tokio::test]
@@ -239,14 +240,14 @@ async fn an_answer_of_any_size_is_handed_on_or_says_why_not() {
 
 #[tokio::test]
 async fn a_platform_that_hangs_is_given_up_before_lambda_gives_the_function_up() {
-    let wired = Wired::start().await;
-    let mut create_user = Lambda::start("chatbot-create-user", &wired.bundle, &[]).await;
-    wired.sandbox.fault(FaultKind::HangBefore.on("/users"));
+    let chatbot = ChatBot::start().await;
+    let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
+    chatbot.sandbox.fault(FaultKind::HangBefore.on("/users"));
     let begun = Instant::now();
-    let problem = create_user.invoke(&wired.input(ava())).await.problem("platform_timeout");
+    let problem = create_user.invoke(&chatbot.input(ava())).await.problem("platform_timeout");
     assert_eq!(problem["outcome"], "unknown", "{problem}");
     assert!(begun.elapsed() < Duration::from_secs(28), "{:?}", begun.elapsed());
-    create_user.invoke(&wired.input(ava())).await.answer();
+    create_user.invoke(&chatbot.input(ava())).await.answer();
 }
 
 #[tokio::test]

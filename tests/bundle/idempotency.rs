@@ -1,8 +1,9 @@
 //! Idempotency keys over HTTP: one key, one call, one answer for a day.
 
 use crate::{
+    chatbot::ChatBot,
     checks::{BotStar, pointers, problem, refused},
-    keyed::{REPLAYED, Wired, assert_same_problem, ava, is_replayed},
+    keyed::{REPLAYED, assert_same_problem, ava, is_replayed},
 };
 use models::Effect;
 use reqwest::{Method, header::HeaderValue};
@@ -17,12 +18,12 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 #[tokio::test]
 async fn the_same_key_and_body_are_answered_with_the_first_answer() {
-    let wired = Wired::start().await;
-    let first = wired.answer("create-user", "signup-1", ava()).await;
+    let chatbot = ChatBot::start().await;
+    let first = chatbot.answer("create-user", "signup-1", ava()).await;
     assert_eq!(first.status, 200, "{}", first.text);
     assert!(!first.headers.contains_key(REPLAYED));
 
-    let connection = &wired.connection;
+    let connection = &chatbot.connection;
     let path = "/v1/actions/chatbot/create-user";
     for written in [
         format!(r#"{{"name":"Ava Stone","email":"ava@example.com","connection":"{connection}"}}"#),
@@ -30,84 +31,84 @@ async fn the_same_key_and_body_are_answered_with_the_first_answer() {
             "{{\n \"email\" : \"ava@example.com\",\t\"connection\":\"{connection}\", \"name\": \"Ava \\u0053tone\" }}"
         ),
     ] {
-        let again = wired.bundle.request(Method::POST, path).header("Idempotency-Key", "signup-1").body(written);
+        let again = chatbot.bundle.request(Method::POST, path).header("Idempotency-Key", "signup-1").body(written);
         let again = answer(again).await;
         assert_eq!((again.status, &again.text), (first.status, &first.text));
         assert!(is_replayed(&again));
         assert_eq!(again.headers["content-type"], "application/json");
     }
-    let mut with_field = wired.input(ava());
+    let mut with_field = chatbot.input(ava());
     with_field["idempotency_key"] = json!("signup-1");
-    let again = answer(wired.bundle.request(Method::POST, path).json(&with_field)).await;
+    let again = answer(chatbot.bundle.request(Method::POST, path).json(&with_field)).await;
     assert_eq!((again.status, &again.text), (first.status, &first.text));
-    let both = wired.bundle.request(Method::POST, path).header("Idempotency-Key", "signup-1").json(&with_field);
+    let both = chatbot.bundle.request(Method::POST, path).header("Idempotency-Key", "signup-1").json(&with_field);
     assert_eq!(answer(both).await.text, first.text);
-    assert_eq!(wired.created(), 1);
+    assert_eq!(chatbot.created(), 1);
 }
 
 #[tokio::test]
 async fn the_first_answer_outlives_the_connection() {
-    let wired = Wired::start().await;
-    let first = wired.answer("create-user", "k", ava()).await;
-    wired.bundle.delete(&format!("/v1/connections/{}", wired.connection), 204).await;
-    wired.bundle.clock.advance(Duration::from_secs(61));
-    assert_eq!(wired.answer("create-user", "k", ava()).await.text, first.text);
-    refused(wired.call("create-user", "l", ava()), 404, "not_found").await;
+    let chatbot = ChatBot::start().await;
+    let first = chatbot.answer("create-user", "k", ava()).await;
+    chatbot.bundle.delete(&format!("/v1/connections/{}", chatbot.connection), 204).await;
+    chatbot.bundle.clock.advance(Duration::from_secs(61));
+    assert_eq!(chatbot.answer("create-user", "k", ava()).await.text, first.text);
+    refused(chatbot.call("create-user", "l", ava()), 404, "not_found").await;
 }
 
 #[tokio::test]
 async fn another_body_or_connection_with_the_same_key_is_refused() {
-    let wired = Wired::start().await;
-    let first = wired.answer("create-user", "k", ava()).await;
-    let other = wired.bundle.connection("chatbot").await;
+    let chatbot = ChatBot::start().await;
+    let first = chatbot.answer("create-user", "k", ava()).await;
+    let other = chatbot.bundle.connection("chatbot").await;
     let mut on_other = ava();
     on_other["connection"] = json!(other);
-    let request = wired.bundle.request(Method::POST, "/v1/actions/chatbot/create-user");
+    let request = chatbot.bundle.request(Method::POST, "/v1/actions/chatbot/create-user");
     refused(request.header("idempotency-key", "k").json(&on_other), 422, "idempotency_key_reused").await;
     for body in [json!({ "name": "Ava" }), json!({ "name": "Ava Stone", "email": "ava@example.com", "city": "Oslo" })] {
-        refused(wired.call("create-user", "k", body), 422, "idempotency_key_reused").await;
+        refused(chatbot.call("create-user", "k", body), 422, "idempotency_key_reused").await;
     }
-    assert_eq!(wired.answer("create-user", "k", ava()).await.text, first.text);
-    assert_eq!(wired.created(), 1);
+    assert_eq!(chatbot.answer("create-user", "k", ava()).await.text, first.text);
+    assert_eq!(chatbot.created(), 1);
 }
 
 #[tokio::test]
 async fn a_second_call_while_the_first_is_under_way_is_a_conflict() {
-    let wired = Wired::start().await;
-    wired.sandbox.fault(FaultKind::Slow);
-    let call = wired.call("create-user", "k", ava());
+    let chatbot = ChatBot::start().await;
+    chatbot.sandbox.fault(FaultKind::Slow);
+    let call = chatbot.call("create-user", "k", ava());
     let first = tokio::spawn(async move { answer(call).await });
-    eventually(|| async { (wired.created() == 1).then_some(()) }).await;
-    let second = wired.answer("create-user", "k", ava()).await;
+    eventually(|| async { (chatbot.created() == 1).then_some(()) }).await;
+    let second = chatbot.answer("create-user", "k", ava()).await;
     problem(&second, 409, "idempotency_in_flight");
     assert_eq!(second.headers["retry-after"], "1");
-    refused(wired.call("create-user", "k", json!({ "name": "Ben" })), 422, "idempotency_key_reused").await;
+    refused(chatbot.call("create-user", "k", json!({ "name": "Ben" })), 422, "idempotency_key_reused").await;
     let first = first.await.unwrap();
     assert_eq!(first.status, 200, "{}", first.text);
-    assert_eq!(wired.answer("create-user", "k", ava()).await.text, first.text);
-    assert_eq!(wired.created(), 1);
+    assert_eq!(chatbot.answer("create-user", "k", ava()).await.text, first.text);
+    assert_eq!(chatbot.created(), 1);
 }
 
 #[tokio::test]
 async fn a_caller_that_leaves_finds_its_answer_when_it_asks_again() {
-    let wired = Wired::start().await;
-    wired.sandbox.fault(FaultKind::Slow);
-    let call = wired.call("create-user", "k", ava()).timeout(Duration::from_millis(500));
+    let chatbot = ChatBot::start().await;
+    chatbot.sandbox.fault(FaultKind::Slow);
+    let call = chatbot.call("create-user", "k", ava()).timeout(Duration::from_millis(500));
     assert!(call.send().await.unwrap_err().is_timeout());
     let found = eventually(|| async {
-        let answer = wired.answer("create-user", "k", ava()).await;
+        let answer = chatbot.answer("create-user", "k", ava()).await;
         (answer.status != 409).then_some(answer)
     });
     assert_eq!(found.await.status, 200);
-    assert_eq!(wired.created(), 1);
+    assert_eq!(chatbot.created(), 1);
 }
 
 #[tokio::test]
 async fn of_many_calls_at_once_one_is_made() {
-    let wired = Wired::start().await;
+    let chatbot = ChatBot::start().await;
     let mut calls = JoinSet::new();
     for _ in 0..20 {
-        let call = wired.call("create-user", "k", ava());
+        let call = chatbot.call("create-user", "k", ava());
         calls.spawn(async move { answer(call).await });
     }
     let answers: Vec<Answer> = calls.join_all().await;
@@ -118,34 +119,34 @@ async fn of_many_calls_at_once_one_is_made() {
     for conflict in conflicts {
         problem(conflict, 409, "idempotency_in_flight");
     }
-    assert_eq!(wired.created(), 1);
+    assert_eq!(chatbot.created(), 1);
 }
 
 #[tokio::test]
 async fn an_answer_is_kept_for_a_day_and_no_longer() {
     const MINUTE: Duration = Duration::from_secs(60);
-    let wired = Wired::start().await;
-    wired.bundle.clock.hold();
-    let first = wired.answer("create-user", "k", ava()).await;
-    wired.bundle.clock.advance(24 * 60 * MINUTE - MINUTE);
-    assert_eq!(wired.answer("create-user", "k", ava()).await.text, first.text);
-    refused(wired.call("create-user", "k", json!({ "name": "Ben" })), 422, "idempotency_key_reused").await;
+    let chatbot = ChatBot::start().await;
+    chatbot.bundle.clock.hold();
+    let first = chatbot.answer("create-user", "k", ava()).await;
+    chatbot.bundle.clock.advance(24 * 60 * MINUTE - MINUTE);
+    assert_eq!(chatbot.answer("create-user", "k", ava()).await.text, first.text);
+    refused(chatbot.call("create-user", "k", json!({ "name": "Ben" })), 422, "idempotency_key_reused").await;
     // The database has not deleted it: it goes by the system's clock.
-    wired.bundle.clock.advance(2 * MINUTE);
-    let anew = wired.answer("create-user", "k", json!({ "name": "Ben" })).await;
+    chatbot.bundle.clock.advance(2 * MINUTE);
+    let anew = chatbot.answer("create-user", "k", json!({ "name": "Ben" })).await;
     assert_eq!(anew.status, 200, "{}", anew.text);
     assert!(!is_replayed(&anew) && anew.text != first.text);
-    assert_eq!(wired.answer("create-user", "k", json!({ "name": "Ben" })).await.text, anew.text);
-    assert_eq!(wired.created(), 2);
+    assert_eq!(chatbot.answer("create-user", "k", json!({ "name": "Ben" })).await.text, anew.text);
+    assert_eq!(chatbot.created(), 2);
 }
 
 #[tokio::test]
 async fn a_key_that_can_not_be_is_pointed_at() {
-    let wired = Wired::start().await;
+    let chatbot = ChatBot::start().await;
     let path = "/v1/actions/chatbot/create-user";
     let long = "k".repeat(256);
     for header in [&b""[..], "ключ".as_bytes(), b"\xff", long.as_bytes()] {
-        let request = wired.bundle.request(Method::POST, path).json(&wired.input(json!({ "name": 1 })));
+        let request = chatbot.bundle.request(Method::POST, path).json(&chatbot.input(json!({ "name": 1 })));
         let request = request.header("idempotency-key", HeaderValue::from_bytes(header).unwrap());
         let problem = refused(request, 422, "invalid_body").await;
         assert_eq!(pointers(&problem), ["/idempotency_key", "/name"], "{problem}");
@@ -158,29 +159,29 @@ async fn a_key_that_can_not_be_is_pointed_at() {
         (json!(7), None),
         (json!("k"), Some("l")),
     ] {
-        let mut body = wired.input(ava());
+        let mut body = chatbot.input(ava());
         body["idempotency_key"] = field;
-        let mut request = wired.bundle.request(Method::POST, path).json(&body);
+        let mut request = chatbot.bundle.request(Method::POST, path).json(&body);
         if let Some(header) = header {
             request = request.header("idempotency-key", header);
         }
         let problem = refused(request, 422, "invalid_body").await;
         assert_eq!(pointers(&problem), ["/idempotency_key"], "{problem}");
     }
-    assert_eq!(wired.created(), 0);
+    assert_eq!(chatbot.created(), 0);
     let longest = "k".repeat(255);
     for key in ["~", "a b", "\"quoted\"", &longest] {
-        assert_eq!(wired.answer("create-user", key, ava()).await.status, 200, "{key}");
+        assert_eq!(chatbot.answer("create-user", key, ava()).await.status, 200, "{key}");
     }
-    let mut without = wired.input(ava());
+    let mut without = chatbot.input(ava());
     without["idempotency_key"] = Value::Null;
-    expect(wired.bundle.request(Method::POST, path).json(&without), 200).await;
-    assert_eq!(wired.created(), 5);
+    expect(chatbot.bundle.request(Method::POST, path).json(&without), 200).await;
+    assert_eq!(chatbot.created(), 5);
 }
 
 /// Every call that changes something: the action, its input, and what ChatBot receives of it.
-fn changes(wired: &Wired) -> Vec<(&'static str, Value, &'static str, String)> {
-    let (user, story) = (wired.user(), string(&wired.sandbox.stories()[0]["id"]));
+fn changes(chatbot: &ChatBot) -> Vec<(&'static str, Value, &'static str, String)> {
+    let (user, story) = (chatbot.ava(), string(&chatbot.sandbox.stories()[0]["id"]));
     let (of_user, of_story) = (format!("/users/{user}"), format!("/v2/stories/{story}"));
     let api = |method: &str, path: &str, body: Value| json!({ "method": method, "path": path, "body": body });
     vec![
@@ -198,20 +199,20 @@ fn changes(wired: &Wired) -> Vec<(&'static str, Value, &'static str, String)> {
 
 #[tokio::test]
 async fn every_action_that_changes_something_is_done_once() {
-    let wired = Wired::start().await;
-    let changes = changes(&wired);
+    let chatbot = ChatBot::start().await;
+    let changes = changes(&chatbot);
     let called: BTreeSet<_> = changes.iter().map(|(action, ..)| format!("chatbot.{action}")).collect();
     let stated = registry::actions().filter(|action| action.platform == "chatbot" && action.effect != Effect::Safe);
     assert_eq!(called, stated.map(|action| action.name.to_owned()).collect());
     for (index, (action, input, method, path)) in changes.into_iter().enumerate() {
         let deletes_nothing = path.ends_with("of-nobody");
         let key = if action == "call-api" { format!("k-{index}") } else { "k".to_owned() };
-        wired.sandbox.forget_requests();
-        let first = wired.answer(action, &key, input.clone()).await;
-        let second = wired.answer(action, &key, input.clone()).await;
+        chatbot.sandbox.forget_requests();
+        let first = chatbot.answer(action, &key, input.clone()).await;
+        let second = chatbot.answer(action, &key, input.clone()).await;
         assert_eq!(first.status.as_u16(), if deletes_nothing { 404 } else { 200 }, "{action}: {}", first.text);
         let sent = if deletes_nothing { 2 } else { 1 };
-        assert_eq!(wired.received(method, &path), sent, "{action} {method}");
+        assert_eq!(chatbot.received(method, &path), sent, "{action} {method}");
         assert_eq!(is_replayed(&second), !deletes_nothing, "{action} {method}");
         if !deletes_nothing {
             assert_eq!(first.text, second.text);
@@ -221,26 +222,26 @@ async fn every_action_that_changes_something_is_done_once() {
 
 #[tokio::test]
 async fn what_changes_nothing_ignores_the_header_and_refuses_the_field() {
-    let wired = Wired::start().await;
-    let story = string(&wired.sandbox.stories()[0]["id"]);
+    let chatbot = ChatBot::start().await;
+    let story = string(&chatbot.sandbox.stories()[0]["id"]);
     for (action, input) in [
         ("search-users", json!({})),
-        ("get-user", json!({ "user_id": wired.user() })),
+        ("get-user", json!({ "user_id": chatbot.ava() })),
         ("list-stories", json!({})),
         ("get-story", json!({ "story_id": story })),
         ("call-api", json!({ "method": "GET", "path": "users" })),
     ] {
-        wired.sandbox.forget_requests();
+        chatbot.sandbox.forget_requests();
         for _ in 0..2 {
-            let answer = wired.answer(action, "k", input.clone()).await;
+            let answer = chatbot.answer(action, "k", input.clone()).await;
             assert_eq!(answer.status, 200, "{action}: {}", answer.text);
             assert!(!answer.headers.contains_key(REPLAYED));
         }
-        assert_eq!(wired.answer(action, "", input.clone()).await.status, 200, "{action}");
-        assert_eq!(wired.sandbox.requests().len(), 3, "{action}");
-        let mut body = wired.input(input);
+        assert_eq!(chatbot.answer(action, "", input.clone()).await.status, 200, "{action}");
+        assert_eq!(chatbot.sandbox.requests().len(), 3, "{action}");
+        let mut body = chatbot.input(input);
         body["idempotency_key"] = json!("k");
-        let answer = answer(wired.bundle.request(Method::POST, &format!("/v1/actions/chatbot/{action}")).json(&body));
+        let answer = answer(chatbot.bundle.request(Method::POST, &format!("/v1/actions/chatbot/{action}")).json(&body));
         let answer = answer.await;
         if action == "call-api" {
             assert_eq!(answer.status, 200, "{}", answer.text);
@@ -252,7 +253,7 @@ async fn what_changes_nothing_ignores_the_header_and_refuses_the_field() {
 
 #[tokio::test]
 async fn what_surely_did_nothing_gives_the_key_back() {
-    let wired = Wired::start().await;
+    let chatbot = ChatBot::start().await;
     for (kind, status) in [
         (FaultKind::BadRequest, 422),
         (FaultKind::EnvelopeError, 422),
@@ -262,15 +263,15 @@ async fn what_surely_did_nothing_gives_the_key_back() {
         (FaultKind::SlowDown, 429),
     ] {
         let key = format!("{kind:?}");
-        wired.sandbox.forget_requests();
-        wired.sandbox.fault(kind);
-        let failed = wired.answer("create-user", &key, ava()).await;
+        chatbot.sandbox.forget_requests();
+        chatbot.sandbox.fault(kind);
+        let failed = chatbot.answer("create-user", &key, ava()).await;
         assert_eq!(failed.status, status, "{}", failed.text);
         assert!(failed.json().get("outcome").is_none(), "{}", failed.text);
         // Free for another body too.
-        let done = wired.answer("create-user", &key, json!({ "name": "Ben" })).await;
+        let done = chatbot.answer("create-user", &key, json!({ "name": "Ben" })).await;
         assert_eq!((done.status.as_u16(), is_replayed(&done)), (200, false), "{}", done.text);
-        assert_eq!(wired.created(), 2);
+        assert_eq!(chatbot.created(), 2);
     }
 }
 
@@ -290,7 +291,7 @@ async fn a_platform_that_is_not_there_gives_the_key_back() {
 
 #[tokio::test]
 async fn an_unknown_outcome_is_told_again_and_not_tried_again() {
-    let wired = Wired::start().await;
+    let chatbot = ChatBot::start().await;
     let api =
         json!({ "method": "POST", "path": "users", "body": { "attributes": { "default_email": "a@example.com" } } });
     for (action, input, kind) in [
@@ -306,35 +307,35 @@ async fn an_unknown_outcome_is_told_again_and_not_tried_again() {
         ("call-api", api, FaultKind::Error),
     ] {
         let key = format!("{kind:?}");
-        wired.sandbox.forget_requests();
-        wired.sandbox.fault(kind);
-        let first = wired.answer(action, &key, input.clone()).await;
+        chatbot.sandbox.forget_requests();
+        chatbot.sandbox.fault(kind);
+        let first = chatbot.answer(action, &key, input.clone()).await;
         let told = problem(&first, 502, "platform_unavailable");
         assert_eq!(told["outcome"], "unknown", "{action} {kind:?}: {told}");
         let has_answer = action == "call-api" && kind == FaultKind::Error;
         assert_eq!(told["answer"]["status"], if has_answer { json!(500) } else { Value::Null });
-        assert_same_problem(&first, &wired.answer(action, &key, input.clone()).await);
+        assert_same_problem(&first, &chatbot.answer(action, &key, input.clone()).await);
         let mut other = input;
         other[if action == "call-api" { "body" } else { "name" }] = json!("other");
-        refused(wired.call(action, &key, other), 422, "idempotency_key_reused").await;
-        assert_eq!(wired.created(), 1, "{action} {kind:?}");
+        refused(chatbot.call(action, &key, other), 422, "idempotency_key_reused").await;
+        assert_eq!(chatbot.created(), 1, "{action} {kind:?}");
     }
 }
 
 #[tokio::test]
 async fn an_unknown_outcome_of_what_may_be_done_twice_is_tried_again() {
-    let wired = Wired::start().await;
-    let input = json!({ "user_id": wired.user(), "city": "Oslo" });
-    let path = format!("/users/{}", wired.user());
-    wired.sandbox.fault(Fault { times: 2, ..FaultKind::Cut.on("/users") });
+    let chatbot = ChatBot::start().await;
+    let input = json!({ "user_id": chatbot.ava(), "city": "Oslo" });
+    let path = format!("/users/{}", chatbot.ava());
+    chatbot.sandbox.fault(Fault { times: 2, ..FaultKind::Cut.on("/users") });
     for _ in 0..2 {
-        let lost = wired.answer("update-user", "k", input.clone()).await;
+        let lost = chatbot.answer("update-user", "k", input.clone()).await;
         assert_eq!((lost.status.as_u16(), &lost.json()["outcome"]), (502, &json!("unknown")), "{}", lost.text);
     }
-    let done = wired.answer("update-user", "k", input.clone()).await;
+    let done = chatbot.answer("update-user", "k", input.clone()).await;
     assert_eq!((done.status.as_u16(), is_replayed(&done)), (200, false), "{}", done.text);
-    assert!(is_replayed(&wired.answer("update-user", "k", input).await));
-    assert_eq!(wired.received("PUT", &path), 3);
+    assert!(is_replayed(&chatbot.answer("update-user", "k", input).await));
+    assert_eq!(chatbot.received("PUT", &path), 3);
 }
 
 /// Calls a platform that answers so, twice with one key; the answers.

@@ -1,26 +1,13 @@
-//! What the tests of idempotency keys share: a bundle with a connection to a sandbox, and calls with a key.
+//! What the tests of idempotency keys share: calls with a key, and how many of them ChatBot received.
 
-use crate::checks::problem;
+use crate::{chatbot::ChatBot, checks::problem};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use tests::{Answer, Bundle, Sandbox, answer, string};
+use tests::{Answer, answer, string};
 
 pub const REPLAYED: &str = "idempotent-replayed";
 
-pub struct Wired {
-    pub sandbox: Sandbox,
-    pub bundle: Bundle,
-    pub connection: String,
-}
-
-impl Wired {
-    pub async fn start() -> Self {
-        let sandbox = Sandbox::start(0).await.unwrap();
-        let bundle = Bundle::start_with(&[("CHATBOT_API_URL", &sandbox.chatbot_url())]).await;
-        let connection = bundle.connection("chatbot").await;
-        Self { sandbox, bundle, connection }
-    }
-
+impl ChatBot {
     /// A body with the connection in it.
     pub fn input(&self, mut fields: Value) -> Value {
         fields["connection"] = json!(self.connection);
@@ -46,11 +33,6 @@ impl Wired {
     /// How many users it was asked to make.
     pub fn created(&self) -> usize {
         self.received("POST", "/users")
-    }
-
-    /// The id of the first user.
-    pub fn user(&self) -> String {
-        string(&self.sandbox.users()[0]["id"])
     }
 }
 
