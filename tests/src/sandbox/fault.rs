@@ -1,6 +1,6 @@
 //! What goes wrong when a test says so.
 
-use super::{Seen, Shared, chatbot, server::json};
+use super::{Platform, Seen, Shared, server::json};
 use axum::{
     body::{Body, Bytes},
     http::{Method, StatusCode, header},
@@ -16,6 +16,8 @@ use std::{io, time::Duration};
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub kind: FaultKind,
+    /// Only requests to this one.
+    pub platform: Option<Platform>,
     /// Only requests whose path begins so: `/webhooks`.
     pub path: Option<String>,
     #[serde(default, deserialize_with = "method")]
@@ -55,18 +57,20 @@ pub enum FaultKind {
     WrongShape,
     /// Carries the request out, and answers 200 with no body.
     Empty,
-    /// 400, with the request's whole `Authorization` in the words.
+    /// 400, with all that is secret in the request in the words: ChatBot's with the whole `Authorization`, BotDistrikt's
+    /// with the `domain` and the `Authorization`, Botmother's with the path.
     Echo,
     /// Carries the request out, and answers 200 with more than 5 MB of JSON.
     Huge,
-    /// HTTP 200, but 400 in the documented envelope. Carries out nothing.
+    /// HTTP 200, with the body of an error: of ChatBot the documented envelope, of the others what is synthetic. Carries
+    /// out nothing.
     EnvelopeError,
 }
 
 impl From<FaultKind> for Fault {
     /// Once, at the next request whatever it is.
     fn from(kind: FaultKind) -> Self {
-        Self { kind, path: None, method: None, times: once() }
+        Self { kind, platform: None, path: None, method: None, times: once() }
     }
 }
 
@@ -74,6 +78,11 @@ impl FaultKind {
     /// At the next request whose path begins so.
     pub fn on(self, path: &str) -> Fault {
         Fault { path: Some(path.to_owned()), ..self.into() }
+    }
+
+    /// At the next request to this platform.
+    pub fn at(self, platform: Platform) -> Fault {
+        Fault { platform: Some(platform), ..self.into() }
     }
 
     /// The status of a fault that is nothing but a refusal.
@@ -98,15 +107,17 @@ impl FaultKind {
         }
         match self {
             Self::Redirect => {
-                return (StatusCode::FOUND, [(header::LOCATION, format!("{}/elsewhere", chatbot::PREFIX))])
-                    .into_response();
+                let elsewhere = format!("{}/elsewhere", seen.platform.prefix());
+                return (StatusCode::FOUND, [(header::LOCATION, elsewhere)]).into_response();
             }
-            Self::EnvelopeError => return json(StatusCode::OK, &chatbot::error(StatusCode::BAD_REQUEST, ARMED)),
+            Self::EnvelopeError => {
+                return json(StatusCode::OK, &seen.platform.error(StatusCode::BAD_REQUEST, ARMED));
+            }
             Self::CutBefore => return broken(Vec::new()),
             Self::HangBefore => return hang(shared).await,
             _ => {}
         }
-        let (status, body) = chatbot::answer(shared, seen).await;
+        let (status, body) = seen.platform.answer(shared, seen).await;
         match self {
             Self::Hang => hang(shared).await,
             Self::Slow => {
@@ -123,14 +134,10 @@ impl FaultKind {
 
     fn refuse(self, status: StatusCode, seen: &Seen) -> Response {
         let words = match self {
-            Self::Echo => {
-                let authorization = seen.authorization().unwrap_or_default();
-                let token = authorization.trim_start_matches("Bearer ");
-                format!("cannot take authorization: {authorization}, token {token}")
-            }
+            Self::Echo => seen.platform.echo(seen),
             _ => ARMED.to_owned(),
         };
-        let mut response = json(status, &chatbot::error(status, &words));
+        let mut response = json(status, &seen.platform.error(status, &words));
         if self == Self::SlowDown {
             response.headers_mut().insert(header::RETRY_AFTER, 7.into());
         }
@@ -144,7 +151,8 @@ const ARMED: &str = "this fault was armed";
 pub(super) fn due(faults: &mut Vec<Fault>, seen: &Seen) -> Option<FaultKind> {
     faults.retain(|fault| fault.times > 0);
     let fault = faults.iter_mut().find(|fault| {
-        fault.path.as_ref().is_none_or(|path| seen.path.starts_with(path))
+        fault.platform.is_none_or(|platform| platform == seen.platform)
+            && fault.path.as_ref().is_none_or(|path| seen.path.starts_with(path))
             && fault.method.as_ref().is_none_or(|method| *method == seen.method)
     })?;
     fault.times -= 1;

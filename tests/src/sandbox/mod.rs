@@ -1,19 +1,26 @@
 //! A server that plays the platforms, so that everything can be tried without an account, each under a path of its own.
 //! It is built from what the vendors publish. What no vendor's page backs is called synthetic where it is made.
 
+mod botdistrikt;
+mod botmother;
+mod calls;
 mod chatbot;
 mod control;
 mod fault;
+mod platform;
 mod server;
 
 pub use fault::{Fault, FaultKind};
+pub use platform::Platform;
 
 use axum::{
     http::{HeaderMap, Method, header},
     response::{IntoResponse, Response},
 };
-use chatbot::World;
+use models::Timestamp;
 use reqwest::redirect::Policy;
+use runtime::clock::{Clock as _, SystemClock, random};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::{
     io,
@@ -23,7 +30,8 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
-/// How long the platforms wait for an answer. ChatBot's own sample of an error says `timeout of 10000ms exceeded`.
+/// How long the platforms wait for an answer, unless they say otherwise. ChatBot's own sample of an error says `timeout of
+/// 10000ms exceeded`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running sandbox. It stops when its last clone is dropped.
@@ -38,8 +46,9 @@ pub struct Sandbox {
 /// A request as a platform received it.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    pub platform: Platform,
     pub method: Method,
-    /// Without the platform's own prefix.
+    /// Without what ends the platform's base URL here, as `/chatbot` does.
     pub path: String,
     /// As it was sent; empty where there is none.
     pub query: String,
@@ -64,7 +73,9 @@ struct Shared {
     faults: Mutex<Vec<Fault>>,
     script: Mutex<Option<Script>>,
     seen: Mutex<Vec<Seen>>,
-    chatbot: Mutex<World>,
+    chatbot: Mutex<chatbot::World>,
+    botdistrikt: Mutex<botdistrikt::World>,
+    botmother: Mutex<botmother::World>,
 }
 
 impl Shared {
@@ -78,9 +89,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn chance() -> u128 {
+    u128::from_ne_bytes(random().expect("the system's random bytes"))
+}
+
+/// Now, or a millisecond after the latest if it is not over yet.
+fn next(latest: Timestamp) -> Timestamp {
+    SystemClock.now().max(Timestamp::from_millis(latest.millis() + 1))
+}
+
+/// For a field that may be left out, but not be null.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 impl Sandbox {
     /// The only access token that ChatBot takes.
     pub const TOKEN: &str = chatbot::TOKEN;
+    /// The only webchat app that BotDistrikt has.
+    pub const WEBCHAT_APP_ID: u64 = botdistrikt::WEBCHAT_APP_ID;
+    /// The secret domain of that app.
+    pub const DOMAIN: &str = botdistrikt::DOMAIN;
+    /// The only event that Botmother has, as its URL names it.
+    pub const EVENT_ID: &str = botmother::EVENT_ID;
+    /// What is secret in that URL.
+    pub const EVENT_TOKEN: &str = botmother::EVENT_TOKEN;
 
     /// Serves on loopback. Port 0 is any free one.
     pub async fn start(port: u16) -> io::Result<Self> {
@@ -94,7 +127,9 @@ impl Sandbox {
             faults: Mutex::default(),
             script: Mutex::default(),
             seen: Mutex::default(),
-            chatbot: Mutex::new(World::seeded()),
+            chatbot: Mutex::new(chatbot::World::seeded()),
+            botdistrikt: Mutex::default(),
+            botmother: Mutex::default(),
         });
         tokio::spawn(server::serve(listener, shared.clone()));
         Ok(Self { url, shared, _open: sender })
@@ -102,6 +137,15 @@ impl Sandbox {
 
     pub fn chatbot_url(&self) -> String {
         format!("{}{}", self.url, chatbot::PREFIX)
+    }
+
+    pub fn botdistrikt_url(&self) -> String {
+        format!("{}{}", self.url, botdistrikt::PREFIX)
+    }
+
+    /// The URL of Botmother's event. The base of Botmother's URLs is that of the sandbox.
+    pub fn event_url(&self) -> String {
+        format!("{}{}", self.url, botmother::event_path())
     }
 
     /// Arms a fault. Of those that fit a request, the one armed first is taken.
@@ -118,7 +162,7 @@ impl Sandbox {
         lock(&self.shared.faults).clear();
     }
 
-    /// Every request that ChatBot received, in order.
+    /// Every request that a platform received, in order.
     pub fn requests(&self) -> Vec<Seen> {
         lock(&self.shared.seen).clone()
     }
@@ -156,5 +200,57 @@ impl Sandbox {
     /// Every webhook as `GET /webhooks/:id` answers.
     pub fn webhooks(&self) -> Value {
         lock(&self.shared.chatbot).every_webhook()
+    }
+
+    /// The `webchat_id` of every registration at BotDistrikt, in order; one that is registered again is there again.
+    pub fn registrations(&self) -> Vec<String> {
+        lock(&self.shared.botdistrikt).registered()
+    }
+
+    /// Every message that BotDistrikt took, in order: `webchat_id`, `user` and `message`.
+    pub fn messages(&self) -> Value {
+        lock(&self.shared.botdistrikt).messages()
+    }
+
+    /// What BotDistrikt answers to every message from now on, whatever it says.
+    pub fn answer_messages_with(&self, body: Value) {
+        lock(&self.shared.botdistrikt).answer = Some(body);
+    }
+
+    /// Sets BotDistrikt's Event Webhook, as its address is pasted on the page of the Website Chat integration.
+    pub fn set_event_webhook(&self, url: &str) {
+        lock(&self.shared.botdistrikt).set_webhook(url).unwrap_or_else(|fault| panic!("{fault}"));
+    }
+
+    /// Has BotDistrikt call the Event Webhook; how it was answered. The argument is the body of
+    /// `POST /sandbox/botdistrikt/say`.
+    pub async fn bot_says(&self, said: Value) -> Value {
+        botdistrikt::say(&self.shared, said).await.unwrap_or_else(|fault| panic!("{fault}"))
+    }
+
+    /// Every event that Botmother queued, in order, as its body was.
+    pub fn external_events(&self) -> Value {
+        lock(&self.shared.botmother).events()
+    }
+
+    /// Whether Botmother answers events with `result: false`, and queues none.
+    pub fn refuse_events(&self, refuses: bool) {
+        lock(&self.shared.botmother).refuse_events = refuses;
+    }
+
+    /// Whether Botmother says that its limits are exceeded. It queues the events all the same.
+    pub fn exceed_limits(&self, exceeds: bool) {
+        lock(&self.shared.botmother).exceed_limits = exceeds;
+    }
+
+    /// Whether the records in Botmother's `payload` are nested one level more.
+    pub fn nest_payload(&self, nests: bool) {
+        lock(&self.shared.botmother).nest_payload = nests;
+    }
+
+    /// Has a user reach an API request component of Botmother's; how it was answered. The argument is the body of
+    /// `POST /sandbox/botmother/request`.
+    pub async fn request_component(&self, asked: Value) -> Value {
+        botmother::request(&self.shared, asked).await.unwrap_or_else(|fault| panic!("{fault}"))
     }
 }

@@ -1,6 +1,6 @@
 //! The HTTP server: it keeps what came, looks for a fault, and hands on.
 
-use super::{Seen, Shared, chatbot, control, lock};
+use super::{Platform, Seen, Shared, control, lock};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -28,20 +28,12 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         return (StatusCode::BAD_REQUEST, "the body did not arrive whole, or has more than 10 MB").into_response();
     };
-    let mut seen = Seen {
-        method: parts.method,
-        path: parts.uri.path().to_owned(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers,
-        body: String::from_utf8_lossy(&body).into_owned(),
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let Some((platform, path)) = Platform::at(parts.uri.path()) else {
+        return control::answer(&shared, &parts.method, parts.uri.path(), &body).await;
     };
-    match seen.path.strip_prefix(chatbot::PREFIX) {
-        Some(path) if path.starts_with('/') => {
-            seen.path = path.to_owned();
-            play(&shared, seen).await
-        }
-        _ => control::answer(&shared, &seen).await,
-    }
+    let (path, query) = (path.to_owned(), parts.uri.query().unwrap_or_default().to_owned());
+    play(&shared, Seen { platform, method: parts.method, path, query, headers: parts.headers, body }).await
 }
 
 /// A request to a platform.
@@ -54,7 +46,7 @@ async fn play(shared: &Shared, seen: Seen) -> Response {
     match fault {
         Some(fault) => fault.answer(shared, &seen).await,
         None => {
-            let (status, body) = chatbot::answer(shared, &seen).await;
+            let (status, body) = seen.platform.answer(shared, &seen).await;
             json(status, &body)
         }
     }

@@ -6,13 +6,12 @@ use super::{
     uuid,
     webhooks::Webhook,
 };
-use crate::sandbox::{Shared, lock};
+use crate::sandbox::{PATIENCE, Shared, calls, lock};
 use futures::future::join_all;
 use reqwest::Method;
 use runtime::clock::{Clock as _, SystemClock};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::time::Instant;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -142,32 +141,21 @@ impl Delivery {
     /// Posts it; how it was answered. The attributes of the answer become the chat's.
     async fn make(&self, shared: &Shared) -> Value {
         let parameters: Vec<_> = self.token.iter().map(|token| ("token", token.as_str())).collect();
-        let started = Instant::now();
-        let answer = async {
-            let request = self.webhook.asked.call(shared, Method::POST, &parameters).json(&self.body);
-            let response = request.send().await?;
-            Ok::<_, reqwest::Error>((response.status(), response.text().await?))
-        };
-        let answer = answer.await;
-        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (status, body) = match answer {
-            Ok((status, text)) => (Some(status), serde_json::from_str(&text).unwrap_or(Value::String(text))),
-            Err(error) if error.is_timeout() => (None, "timeout of 10000ms exceeded".into()),
-            Err(_) => (None, "there was no answer".into()),
-        };
+        let request = self.webhook.asked.call(shared, Method::POST, &parameters).json(&self.body);
+        let answered = calls::make(request, PATIENCE).await;
         let mut world = lock(&shared.chatbot);
-        match status {
+        match answered.status {
             Some(status) if status.is_success() => {
-                if let (Some(set), Ok(user)) = (body["attributes"].as_object(), world.user(&self.user)) {
+                if let (Some(set), Ok(user)) = (answered.body["attributes"].as_object(), world.user(&self.user)) {
                     user.session.extend(set.clone());
                 }
             }
             Some(status) => world.note_error(&self.webhook.id, &format!("answered {}", status.as_u16())),
-            None => world.note_error(&self.webhook.id, body.as_str().unwrap_or_default()),
+            None => world.note_error(&self.webhook.id, answered.body.as_str().unwrap_or_default()),
         }
         json!({
-            "webhook": self.webhook.id, "status": status.map(|status| status.as_u16()), "body": body,
-            "milliseconds": milliseconds,
+            "webhook": self.webhook.id, "status": answered.status(), "body": answered.body,
+            "milliseconds": answered.milliseconds,
         })
     }
 }

@@ -8,12 +8,12 @@ mod webhooks;
 
 pub use chats::say;
 
-use super::{Seen, Shared, lock};
+use super::{Seen, Shared, chance, given, lock, next};
 use axum::http::StatusCode;
 use models::Timestamp;
-use runtime::clock::{Clock as _, SystemClock, random};
+use runtime::clock::{Clock as _, SystemClock};
 use segments::Segment;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stories::Story;
 use users::User;
@@ -75,7 +75,7 @@ impl World {
 
     /// When something that is made now was made. No two have the same time.
     fn now(&mut self) -> Timestamp {
-        self.latest = SystemClock.now().max(Timestamp::from_millis(self.latest.millis() + 1));
+        self.latest = next(self.latest);
         self.latest
     }
 
@@ -94,10 +94,6 @@ fn date(timestamp: Timestamp) -> String {
 fn uuid(bits: u128) -> String {
     let hex = format!("{bits:032x}");
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
-}
-
-fn chance() -> u128 {
-    u128::from_ne_bytes(random().expect("the system's random bytes"))
 }
 
 fn envelope(status: StatusCode, kind: &str) -> Value {
@@ -180,11 +176,6 @@ fn fields<T: DeserializeOwned>(seen: &Seen) -> Result<T, Refusal> {
         return Err(bad("the body: is no object"));
     }
     T::deserialize(value).map_err(|error| bad(format!("the body: {error}")))
-}
-
-/// For a field that may be left out, but not be null.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 fn text(name: &str, value: &str, longest: usize) -> Result<(), Refusal> {

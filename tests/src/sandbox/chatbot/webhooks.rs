@@ -1,8 +1,8 @@
 //! `/webhooks`. The answer to a deletion, the limits and the keys of a header are synthetic.
 
 use super::{Outcome, Refusal, World, bad, chance, date, done, made, missing, text};
-use crate::sandbox::{Seen, Shared, lock};
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use crate::sandbox::{Seen, Shared, calls, lock};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use runtime::clock::{Clock as _, SystemClock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -90,9 +90,7 @@ pub async fn create(shared: &Shared, seen: &Seen) -> Outcome {
     let asked: NewWebhook = super::fields(seen)?;
     text("name", &asked.name, 256)?;
     text("token", &asked.token, 1024)?;
-    if !Url::parse(&asked.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-        return Err(bad("url: is no address that begins with http:// or https://"));
-    }
+    calls::check(&asked.url).map_err(bad)?;
     asked.verify(shared).await?;
     let mut world = lock(&shared.chatbot);
     let id = world.id();

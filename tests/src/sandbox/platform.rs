@@ -1,0 +1,69 @@
+//! The platforms that are played, and what sets them apart.
+
+use super::{Seen, Shared, botdistrikt, botmother, chatbot};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    ChatBot,
+    BotDistrikt,
+    Botmother,
+}
+
+impl Platform {
+    /// What is played at a path, and the path as that platform sees it.
+    pub(super) fn at(path: &str) -> Option<(Self, &str)> {
+        let under = |platform: Self| path.strip_prefix(platform.prefix()).filter(|rest| rest.starts_with('/'));
+        let mut all = [Self::ChatBot, Self::BotDistrikt, Self::Botmother].into_iter();
+        all.find_map(|platform| Some((platform, under(platform)?))).map(|(platform, rest)| match platform {
+            // Its base is a host, so that this is a path of its own.
+            Self::Botmother => (platform, path),
+            _ => (platform, rest),
+        })
+    }
+
+    /// What every path begins with here.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Self::ChatBot => chatbot::PREFIX,
+            Self::BotDistrikt => botdistrikt::PREFIX,
+            Self::Botmother => botmother::PREFIX,
+        }
+    }
+
+    pub(super) async fn answer(self, shared: &Shared, seen: &Seen) -> (StatusCode, Value) {
+        match self {
+            Self::ChatBot => chatbot::answer(shared, seen).await,
+            Self::BotDistrikt => botdistrikt::answer(shared, seen),
+            Self::Botmother => botmother::answer(shared, seen),
+        }
+    }
+
+    /// The body of an error.
+    pub(super) fn error(self, status: StatusCode, words: &str) -> Value {
+        match self {
+            Self::ChatBot => chatbot::error(status, words),
+            Self::BotDistrikt => botdistrikt::error(status, words),
+            Self::Botmother => botmother::error(words),
+        }
+    }
+
+    /// Words that repeat all that is secret in a request.
+    pub(super) fn echo(self, seen: &Seen) -> String {
+        let authorization = seen.authorization().unwrap_or_default();
+        match self {
+            Self::ChatBot => {
+                let token = authorization.trim_start_matches("Bearer ");
+                format!("cannot take authorization: {authorization}, token {token}")
+            }
+            Self::BotDistrikt => {
+                let domain = botdistrikt::domain(seen).unwrap_or_default();
+                format!("cannot take domain: {domain}, authorization: {authorization}")
+            }
+            Self::Botmother => format!("cannot take path: {}", seen.path),
+        }
+    }
+}
