@@ -301,14 +301,20 @@ async fn the_process_says_how_to_use_it_and_is_told_over_http() {
     let folder = TempDir::new().unwrap();
     let mut process = spawn(&folder);
     let setting = process.wait_for("  CHATBOT_API_URL=");
-    let token = process.wait_for("and give a connection this access token: ");
+    let settings = [setting, process.wait_for("  BOTDISTRIKT_API_URL="), process.wait_for("  BOTMOTHER_API_URL=")];
+    let (token, domain) = (process.wait_for("  of ChatBot"), process.wait_for("  of BotDistrikt the webchat app 4711"));
+    let event = process.wait_for("  of Botmother");
     let url = process.listening();
-    assert_eq!(setting, format!("  CHATBOT_API_URL={url}/chatbot"));
-    assert!(token.ends_with(Sandbox::TOKEN));
+    let bases = ["CHATBOT_API_URL={}/chatbot", "BOTDISTRIKT_API_URL={}/botdistrikt/api", "BOTMOTHER_API_URL={}"];
+    assert_eq!(settings, bases.map(|base| format!("  {}", base.replace("{}", &url))));
+    assert!(token.ends_with(Sandbox::TOKEN) && domain.ends_with(Sandbox::DOMAIN), "{token}: {domain}");
+    let (id, secret) = (Sandbox::EVENT_ID, Sandbox::EVENT_TOKEN);
+    assert!(event.ends_with(&format!(" {url}/api/bot/action/{id}/{secret}")), "{event}");
 
     let (api, control) = (Api::new(&format!("{url}/chatbot"), Sandbox::TOKEN), Api::new(&url, "any"));
     let help = answer(control.http.get(&url)).await.text;
     assert!(help.contains("POST   /sandbox/faults"), "{help}");
+    assert!(settings.iter().chain([&token, &domain, &event]).all(|line| help.contains(line.as_str())), "{help}");
     control.post("/sandbox/chatbot/users", &json!({ "count": 7 }), 204).await;
     let gone = json!({ "kind": "gone", "path": "/users", "method": "get", "times": 2 });
     control.post("/sandbox/faults", &gone, 204).await;

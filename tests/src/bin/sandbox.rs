@@ -30,10 +30,11 @@ async fn serve() -> Result<(), String> {
     let sandbox = Sandbox::start(port)
         .await
         .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}; stop what does, or set SANDBOX_PORT"))?;
-    say("ChatBot is played here, with made-up users, segments and stories. Start Switchboard with");
-    say(&format!("  CHATBOT_API_URL={}", sandbox.chatbot_url()));
-    say(&format!("and give a connection this access token: {}", Sandbox::TOKEN));
-    say(&format!("Faults, more users and deliveries: curl {}", sandbox.url));
+    say("ChatBot, BotDistrikt and Botmother are played here; everything is made up. Start Switchboard with");
+    say(&sandbox.settings());
+    say("and give a connection");
+    say(&sandbox.credentials());
+    say(&format!("Faults, deliveries and other answers: curl {}", sandbox.url));
     say(&format!("listening on {}", sandbox.url));
     tokio::select! {
         _ = interrupt.recv() => {}

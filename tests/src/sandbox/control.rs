@@ -1,28 +1,12 @@
 //! What a sandbox of its own process is told over HTTP, as a test tells one of its own.
 
-use super::{Fault, Platform, Seen, Shared, botdistrikt, botmother, chatbot, given, lock, server::json};
+use super::{Fault, Platform, Seen, Shared, botdistrikt, botmother, chatbot, given, guide, lock, server::json};
 use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
-
-const HELP: &str = r#"Switchboard's sandbox. It plays ChatBot under /chatbot; everything in it is made up.
-
-POST   /sandbox/faults         arm a fault: {"kind": "slow_down", "path": "/webhooks", "method": "POST", "times": 2}
-                               all but the kind may be left out. Kinds: bad_request, unauthorized, forbidden, not_found,
-                               gone, conflict, slow_down, error, unavailable, redirect, hang, hang_before, slow,
-                               cut, cut_before, nonsense, wrong_shape, empty, echo, huge, envelope_error
-DELETE /sandbox/faults         disarm all
-GET    /sandbox/requests       what ChatBot received, in order
-DELETE /sandbox/requests       forget it
-POST   /sandbox/chatbot/users  add users: {"count": 100}
-POST   /sandbox/chatbot/say    have a user reach the webhook blocks: {"text": "Hi", "attributes": {"plan": "gold"}}
-                               besides: "webhook" and "user", ids; "message_id"; "version", 2 or 1;
-                               "with_token", true or false; "token", another than the webhook's. The body of version 2
-                               has no text: it is in the attribute "text", as if the story had saved it there
-"#;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +39,7 @@ struct Switches {
 
 pub async fn answer(shared: &Shared, method: &Method, path: &str, body: &str) -> Response {
     if (method.as_str(), path) == ("GET", "/") {
-        return HELP.into_response();
+        return guide::help(&shared.url).into_response();
     }
     let outcome = match path.strip_prefix("/sandbox/") {
         Some(route) => told(shared, method, route, body).await,

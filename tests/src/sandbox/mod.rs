@@ -7,6 +7,7 @@ mod calls;
 mod chatbot;
 mod control;
 mod fault;
+mod guide;
 mod platform;
 mod server;
 
@@ -67,6 +68,7 @@ type Script = Box<dyn Fn(&Seen) -> Response + Send>;
 
 /// What the requests share.
 struct Shared {
+    url: String,
     http: reqwest::Client,
     /// Its sender is gone when the sandbox is.
     open: watch::Receiver<()>,
@@ -122,6 +124,7 @@ impl Sandbox {
         let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
         let (sender, open) = watch::channel(());
         let shared = Arc::new(Shared {
+            url: url.clone(),
             http: http.build().map_err(io::Error::other)?,
             open,
             faults: Mutex::default(),
@@ -146,6 +149,16 @@ impl Sandbox {
     /// The URL of Botmother's event. The base of Botmother's URLs is that of the sandbox.
     pub fn event_url(&self) -> String {
         format!("{}{}", self.url, botmother::event_path())
+    }
+
+    /// The settings that make Switchboard look for the platforms here, one a line.
+    pub fn settings(&self) -> String {
+        guide::settings(&self.url)
+    }
+
+    /// What a connection of each platform takes, one a line.
+    pub fn credentials(&self) -> String {
+        guide::credentials(&self.url)
     }
 
     /// Arms a fault. Of those that fit a request, the one armed first is taken.
