@@ -37,6 +37,8 @@ mod process;
 mod readme;
 mod remap;
 mod sandbox;
+mod sandbox_botdistrikt;
+mod sandbox_botmother;
 mod sandbox_faults;
 mod secrets;
 mod stage;

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 use tests::{
-    Answer, eventually,
-    sandbox::{Fault, FaultKind, Sandbox},
+    Answer, answer, eventually, expect,
+    sandbox::{Fault, FaultKind, Platform, Sandbox},
 };
 
 /// What a fault is answered with, if it is answered.
@@ -154,4 +154,42 @@ async fn a_fault_waits_for_its_path_and_method_and_is_used_up() {
     sandbox.fault(FaultKind::Error);
     sandbox.forget_faults();
     api.get("/users", 200).await;
+}
+
+#[tokio::test]
+async fn a_fault_waits_for_its_platform_which_answers_in_its_own_way() {
+    let (sandbox, api) = start().await;
+    let register = format!("{}/webchat_apps/{}/user", sandbox.botdistrikt_url(), Sandbox::WEBCHAT_APP_ID);
+    let register =
+        || api.http.post(&register).json(&json!({ "domain": Sandbox::DOMAIN })).header("authorization", "u-1");
+    let event = || api.http.post(sandbox.event_url()).json(&json!({ "platform": "tg", "users": ["1"] }));
+    for kind in [FaultKind::EnvelopeError, FaultKind::Gone] {
+        sandbox.fault(kind.at(Platform::Botmother));
+        sandbox.fault(kind.at(Platform::BotDistrikt));
+        api.get("/users", 200).await;
+        let status = if kind == FaultKind::Gone { 410 } else { 200 };
+        assert!(expect(register(), status).await["error"]["statusCode"].is_u64());
+        assert_eq!(expect(event(), status).await["result"], false);
+    }
+    assert!(sandbox.registrations().is_empty() && sandbox.external_events() == json!([]));
+    for kind in [FaultKind::WrongShape, FaultKind::Nonsense, FaultKind::Empty] {
+        sandbox.fault(Fault { times: 2, ..kind.into() });
+        let answers = [answer(register()).await, answer(event()).await];
+        assert!(answers.iter().all(|answer| answer.status == 200), "{kind:?}: {answers:?}");
+        assert!(!answers.iter().any(|answer| answer.text.starts_with('{')), "{kind:?}: {answers:?}");
+    }
+    assert_eq!((sandbox.registrations().len(), sandbox.external_events().as_array().unwrap().len()), (3, 3));
+
+    sandbox.fault(Fault { times: 2, ..FaultKind::Echo.into() });
+    let (first, second) = (answer(register()).await, answer(event()).await);
+    assert!(first.text.contains(Sandbox::DOMAIN) && first.text.contains("authorization: u-1"), "{}", first.text);
+    assert!(second.text.contains(Sandbox::EVENT_TOKEN), "{}", second.text);
+    sandbox.fault(Fault { times: 2, ..FaultKind::Redirect.into() });
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for (request, place) in [(register(), "/botdistrikt/api/elsewhere"), (event(), "/api/bot/elsewhere")] {
+        let response = http.execute(request.build().unwrap()).await.unwrap();
+        assert_eq!((response.status().as_u16(), &response.headers()["location"]), (302, &place.parse().unwrap()));
+    }
+    let platforms: Vec<Platform> = sandbox.requests().iter().map(|seen| seen.platform).take(3).collect();
+    assert_eq!(platforms, [Platform::ChatBot, Platform::BotDistrikt, Platform::Botmother]);
 }
