@@ -1,6 +1,6 @@
 //! What a sandbox of its own process is told over HTTP, as a test tells one of its own.
 
-use super::{Fault, Platform, Seen, Shared, botdistrikt, botmother, chatbot, given, guide, lock, server::json};
+use super::{Platform, Seen, Shared, botdistrikt, botmother, chatbot, given, guide, lock, server::json};
 use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -41,50 +41,37 @@ pub async fn answer(shared: &Shared, method: &Method, path: &str, body: &str) ->
     if (method.as_str(), path) == ("GET", "/") {
         return guide::help(&shared.url).into_response();
     }
-    let outcome = match path.strip_prefix("/sandbox/") {
-        Some(route) => told(shared, method, route, body).await,
-        None => None,
+    let told = match path.strip_prefix("/sandbox/") {
+        Some(route) => tell(shared, method, route, body).await,
+        None => Ok(None),
     };
-    match outcome {
-        None => (StatusCode::NOT_FOUND, "no such route; GET / lists them\n").into_response(),
-        Some(Ok(Value::Null)) => StatusCode::NO_CONTENT.into_response(),
-        Some(Ok(value)) => json(StatusCode::OK, &value),
-        Some(Err(fault)) => (StatusCode::BAD_REQUEST, fault + "\n").into_response(),
+    match told {
+        Ok(None) => (StatusCode::NOT_FOUND, "no such route; GET / lists them\n").into_response(),
+        Ok(Some(Value::Null)) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Some(value)) => json(StatusCode::OK, &value),
+        Err(fault) => (StatusCode::BAD_REQUEST, fault + "\n").into_response(),
     }
 }
 
 /// None: there is no such route.
-async fn told(shared: &Shared, method: &Method, route: &str, body: &str) -> Option<Result<Value, String>> {
-    let done = |()| Value::Null;
-    Some(match (method.as_str(), route) {
-        ("POST", "faults") => read(body).map(|fault: Fault| lock(&shared.faults).push(fault)).map(done),
-        ("DELETE", "faults") => Ok(done(lock(&shared.faults).clear())),
-        ("GET", "requests") => Ok(lock(&shared.seen).iter().map(masked).collect()),
-        ("DELETE", "requests") => Ok(done(lock(&shared.seen).clear())),
-        ("POST", "chatbot/users") => {
-            read(body).map(|seed: Seed| lock(&shared.chatbot).seed_users(seed.count.into())).map(done)
-        }
-        ("POST", "chatbot/say") => match read(body) {
-            Ok(said) => chatbot::say(shared, said).await,
-            Err(fault) => Err(fault),
-        },
-        ("POST", "botdistrikt/answer") => {
-            read(body).map(|answer: Answer| lock(&shared.botdistrikt).answer = answer.body).map(done)
-        }
+async fn tell(shared: &Shared, method: &Method, route: &str, body: &str) -> Result<Option<Value>, String> {
+    match (method.as_str(), route) {
+        ("POST", "faults") => lock(&shared.faults).push(read(body)?),
+        ("DELETE", "faults") => lock(&shared.faults).clear(),
+        ("GET", "requests") => return Ok(Some(lock(&shared.seen).iter().map(masked).collect())),
+        ("DELETE", "requests") => lock(&shared.seen).clear(),
+        ("POST", "chatbot/users") => lock(&shared.chatbot).seed_users(read::<Seed>(body)?.count.into()),
+        ("POST", "chatbot/say") => return chatbot::say(shared, read(body)?).await.map(Some),
+        ("POST", "botdistrikt/answer") => lock(&shared.botdistrikt).answer = read::<Answer>(body)?.body,
         ("POST", "botdistrikt/webhook") => {
-            read(body).and_then(|hook: EventWebhook| lock(&shared.botdistrikt).set_webhook(&hook.url)).map(done)
+            lock(&shared.botdistrikt).set_webhook(&read::<EventWebhook>(body)?.url)?;
         }
-        ("POST", "botdistrikt/say") => match read(body) {
-            Ok(said) => botdistrikt::say(shared, said).await,
-            Err(fault) => Err(fault),
-        },
-        ("POST", "botmother/switches") => read(body).map(|switches: Switches| switches.set(shared)).map(done),
-        ("POST", "botmother/request") => match read(body) {
-            Ok(asked) => botmother::request(shared, asked).await,
-            Err(fault) => Err(fault),
-        },
-        _ => return None,
-    })
+        ("POST", "botdistrikt/say") => return botdistrikt::say(shared, read(body)?).await.map(Some),
+        ("POST", "botmother/switches") => read::<Switches>(body)?.set(shared),
+        ("POST", "botmother/request") => return botmother::request(shared, read(body)?).await.map(Some),
+        _ => return Ok(None),
+    }
+    Ok(Some(Value::Null))
 }
 
 impl Switches {
@@ -100,7 +87,8 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, String> {
     serde_json::from_str(body).map_err(|error| format!("the body: {error}"))
 }
 
-/// A request as it is shown: of what is secret only whether it was right.
+/// A request as it is shown: of ChatBot's access token, BotDistrikt's domain and the token of Botmother's event only
+/// whether it was right.
 fn masked(seen: &Seen) -> Value {
     let header = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
         let shown = match (name, seen.platform) {

@@ -57,13 +57,13 @@ pub enum FaultKind {
     WrongShape,
     /// Carries the request out, and answers 200 with no body.
     Empty,
-    /// 400, with all that is secret in the request in the words: ChatBot's with the whole `Authorization`, BotDistrikt's
-    /// with the `domain` and the `Authorization`, Botmother's with the path.
+    /// 400, with what is secret in the request in the words: to ChatBot the whole `Authorization`, to BotDistrikt the
+    /// `domain` and the `Authorization`, to Botmother the path.
     Echo,
     /// Carries the request out, and answers 200 with more than 5 MB of JSON.
     Huge,
-    /// HTTP 200, with the body of an error: of ChatBot the documented envelope, of the others what is synthetic. Carries
-    /// out nothing.
+    /// HTTP 200, but with the body of an error: ChatBot's documented envelope with 400, the others' synthetic one.
+    /// Carries out nothing.
     EnvelopeError,
 }
 

@@ -31,8 +31,8 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
-/// How long the platforms wait for an answer, unless they say otherwise. ChatBot's own sample of an error says `timeout of
-/// 10000ms exceeded`.
+/// How long a platform waits for an answer of which nothing else is known. ChatBot's own sample of an error says
+/// `timeout of 10000ms exceeded`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running sandbox. It stops when its last clone is dropped.

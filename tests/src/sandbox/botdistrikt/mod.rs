@@ -1,5 +1,5 @@
-//! BotDistrikt's Website Chat API, as <https://docs.botdistrikt.com/messaging-channels/webchat-api> describes it. What it
-//! answers to a request that it does not carry out is synthetic throughout, in the shape that LoopBack 3 gives an error.
+//! BotDistrikt's Website Chat API, as <https://docs.botdistrikt.com/messaging-channels/webchat-api> describes it. All
+//! that it answers to a request which it does not carry out is synthetic, in the shape that LoopBack 3 gives an error.
 
 mod users;
 mod webhook;

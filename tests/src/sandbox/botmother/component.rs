@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long the component waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who talks to the bot: what a template calls it, and what it says.
+/// Who talks to the bot, by the names that a template has for it.
 const USER: [(&str, &str); 9] = [
     ("platform_id", "100200300"),
     ("platform", "tg"),
@@ -35,6 +35,7 @@ struct Asked {
     text: String,
 }
 
+/// What Switchboard suggests to the authors of bots, with a variable of theirs.
 fn suggested() -> Value {
     json!({
         "platform": "{{this_user.platform}}", "platform_id": "{{this_user.platform_id}}",

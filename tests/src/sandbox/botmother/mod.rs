@@ -1,6 +1,6 @@
 //! Botmother: its External Event, as <https://docs.botmother.com/article/42097> describes it, and its API request
-//! component, as <https://docs.botmother.com/article/42070> does. What it answers to a request that it does not carry out
-//! is synthetic throughout.
+//! component, as <https://docs.botmother.com/article/42070> does. All that it answers to a request which it does not
+//! carry out is synthetic.
 
 mod component;
 mod events;
