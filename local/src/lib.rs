@@ -61,7 +61,7 @@ impl Ground {
         let sealing_key = folder.join("sealing-key");
         prepare_sealing_key(&folder, &sealing_key)?;
         let database = Database::open(location)?;
-        let config = Config::read(&options.settings(port, &sealing_key))?;
+        let config = Config::read(&options.settings(port, &sealing_key), &registry::settings())?;
         database::create_tables(&database, &config.tables)?;
         let client = aws_sdk_dynamodb::Client::from_conf(database.sdk_config());
         let app = Arc::new(App::new(config, client, None, clock));

@@ -171,6 +171,7 @@ async fn another_platforms_connection_is_a_mismatch_and_a_missing_one_is_not_fou
         name: "Other".to_owned(),
         sealed: None,
         masked: "{}".to_owned(),
+        warnings: Vec::new(),
         created_at: now,
         updated_at: now,
     };

@@ -1,7 +1,7 @@
 //! `template.yaml` against the statements in code: functions, routes, logs, settings, tables.
 
-use crate::statements::{functions, root, routes};
-use models::{ConnectionId, Effect};
+use crate::statements::{functions, root, routes, variables};
+use models::{ConnectionId, Effect, Records, SubscriberId};
 use runtime::{
     config::{Config, Settings},
     store::{
@@ -150,11 +150,19 @@ fn an_action_may_open_a_connection_and_keep_its_answers_and_nothing_else() {
     let mut open = allow(&["kms:Decrypt"], "SealingKey");
     open["Condition"] =
         json!({ "StringLike": { "kms:EncryptionContext:record": format!("{}*", ConnectionId::PREFIX) } });
+    let person = format!("{}*", SubscriberId::PREFIX);
     for action in registry::actions() {
-        match action.effect {
-            Effect::Safe => assert_rights(&template, action.name, &[read(&known[..2]), open.clone()]),
-            _ => assert_rights(&template, action.name, &[read(&known), keep.clone(), open.clone()]),
+        let mut rights = match action.effect {
+            Effect::Safe => vec![read(&known[..2]), open.clone()],
+            _ => vec![read(&known), keep.clone(), open.clone()],
+        };
+        let records = |rights: &[&str]| of_keys(allow(rights, "RecordsTable"), &[&person]);
+        match action.records {
+            Records::None => {}
+            Records::Read => rights.push(records(&["dynamodb:GetItem"])),
+            Records::Write => rights.push(records(&["dynamodb:GetItem", "dynamodb:PutItem"])),
         }
+        assert_rights(&template, action.name, &rights);
     }
 }
 
@@ -190,8 +198,7 @@ fn the_variables_are_those_that_the_functions_read() {
             deployed.extend(keys(own));
         }
     }
-    let known: BTreeSet<String> =
-        Config::VARIABLES.iter().copied().filter(|name| !LOCAL.contains(name)).map(str::to_owned).collect();
+    let known: BTreeSet<String> = variables().filter(|name| !LOCAL.contains(name)).map(str::to_owned).collect();
     assert_eq!(deployed, known);
     for table in &TABLES {
         assert_eq!(shared[table.variable], json!({ "Ref": format!("{}Table", logical_id(table.name)) }));
@@ -207,7 +214,7 @@ fn what_a_parameter_may_be_the_functions_take() {
     let read = |name: &str, value: &str| {
         let tables = TABLES.iter().map(|table| (table.variable, "any"));
         let settings: Settings = tables.chain([(name, value)]).collect();
-        Config::read(&settings).unwrap_or_else(|error| panic!("{value:?}: {error}"))
+        Config::read(&settings, &registry::settings()).unwrap_or_else(|error| panic!("{value:?}: {error}"))
     };
     for (name, value) in shared {
         let Some(parameter) = value["Ref"].as_str().and_then(|id| parameters.get(id)) else { continue };

@@ -9,7 +9,10 @@ use axum::{
     http::{Response, StatusCode},
     routing::{get, post},
 };
-use runtime::clock::{Clock as _, SystemClock};
+use runtime::{
+    clock::{Clock as _, SystemClock},
+    config::Setting,
+};
 use serde_json::{Value, json};
 use std::{
     future::pending,
@@ -111,11 +114,15 @@ impl Lambda {
             ("EVENTS_TABLE", &config.tables.events),
             ("RECORDS_TABLE", &config.tables.records),
             ("SEALING_KEY_FILE", sealing_key),
-            ("CHATBOT_API_URL", config.chatbot_api_url.as_str()),
             // To standard error, which is read.
             ("LOG_FORMAT", "pretty"),
         ];
-        let settings: Vec<_> = own.iter().chain(settings).copied().collect();
+        let of_platform = |setting: &Setting| match config.platforms.url(setting) {
+            Ok(url) => (setting.name, url.as_str()),
+            Err(_) => (setting.name, config.platforms.text(setting).expect("a setting that every bundle has")),
+        };
+        let platforms: Vec<_> = registry::settings().into_iter().map(of_platform).collect();
+        let settings: Vec<_> = own.iter().chain(&platforms).chain(settings).copied().collect();
         let folder = TempDir::new().expect("a folder");
         let process = Process::spawn_binary(&binary(function), folder.path(), &settings);
         Self { process, events, outcomes, id: String::new(), _folder: folder }

@@ -16,7 +16,7 @@ use models::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use runtime::{
     clock::{Clock, SystemClock},
-    config::Settings,
+    config::{SettingKind, Settings},
 };
 use serde_json::{Value, json};
 use std::{
@@ -112,7 +112,8 @@ impl Bundle {
     /// Starts with settings besides those of the tests.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         // No test reaches a platform: who wants one starts a sandbox.
-        let platforms = [("BOTSTAR_API_URL", NOWHERE), ("CHATBOT_API_URL", NOWHERE)];
+        let urls = registry::settings().into_iter().filter(|setting| setting.kind != SettingKind::PathStep);
+        let platforms: Vec<_> = urls.map(|setting| (setting.name, NOWHERE)).collect();
         let own = [("PORT", "0"), ("DATA_DIR", ":memory:"), ("ADMIN_KEY", ADMIN_KEY)];
         let settings: Settings = own.iter().chain(&platforms).chain(settings).copied().collect();
         let clock = Arc::new(TestClock::default());
@@ -153,6 +154,7 @@ impl Api {
     pub async fn connection(&self, platform: &str) -> String {
         let credentials = match platform {
             "chatbot" => json!({ "access_token": Sandbox::TOKEN }),
+            "botdistrikt" => json!({ "webchat_app_id": Sandbox::WEBCHAT_APP_ID, "domain": Sandbox::DOMAIN }),
             _ => json!({}),
         };
         let new = json!({ "platform": platform, "name": "Demo", "credentials": credentials });

@@ -42,6 +42,7 @@ pub static FUNCTION: Function = Function {
         },
     ],
     direct: None,
+    settings: Vec::new,
 };
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {

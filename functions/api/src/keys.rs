@@ -48,6 +48,7 @@ pub static FUNCTION: Function = Function {
         },
     ],
     direct: None,
+    settings: Vec::new,
 };
 
 #[derive(Deserialize, JsonSchema)]

@@ -44,6 +44,7 @@ pub static FUNCTION: Function = Function {
         },
     ],
     direct: None,
+    settings: Vec::new,
 };
 
 #[derive(Serialize, JsonSchema)]

@@ -53,6 +53,7 @@ pub static FUNCTION: Function = Function {
         },
     ],
     direct: None,
+    settings: Vec::new,
 };
 
 #[derive(Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! BotStar's API, as far as it is used here. <https://apis.botstar.com/docs/>
 
+use crate::API_URL;
 use runtime::{App, Problem, client::PATIENCE};
 use serde::Deserialize;
 
@@ -13,7 +14,7 @@ pub struct Bot {
 /// `GET /bots/`, with the slash: the bots that the token's account has.
 pub async fn list_bots(app: &App, api_token: &str) -> Result<Vec<Bot>, Problem> {
     let http = app.http().map_err(Problem::internal)?;
-    let mut url = app.config.botstar_api_url.clone();
+    let mut url = app.config.platforms.url(&API_URL)?.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(["bots", ""]);
     }

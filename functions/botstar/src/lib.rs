@@ -9,7 +9,17 @@ pub mod watch_human_takeover;
 pub mod watch_subscriber;
 pub mod watch_tag;
 
-use runtime::Platform;
+use runtime::{
+    Platform,
+    config::{Setting, SettingKind},
+    platform::no_review,
+};
+
+/// What is below here is BotStar's API.
+const API_URL: Setting =
+    Setting { name: "BOTSTAR_API_URL", default: "https://apis.botstar.com/v1", kind: SettingKind::BaseUrl };
+
+static SETTINGS: &[Setting] = &[API_URL];
 
 pub static PLATFORM: Platform = Platform {
     name: "botstar",
@@ -28,6 +38,9 @@ pub static PLATFORM: Platform = Platform {
         &watch_tag::FUNCTION,
         &watch_human_takeover::FUNCTION,
     ],
+    settings: SETTINGS,
+    review: no_review,
+    generated: None,
     test: |app, credentials| Box::pin(credentials::test(app, credentials)),
     registrar: None,
 };

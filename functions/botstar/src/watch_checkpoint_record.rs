@@ -16,6 +16,7 @@ pub static TRIGGER: Trigger = Trigger {
     event_type: "botstar.checkpoint_record.created",
     fields: &[CHECKPOINT, PERSON],
     message_id: None,
+    headers: &[],
 };
 
 const CHECKPOINT: &[Field] = &[
@@ -59,6 +60,7 @@ pub static FUNCTION: Function = Function {
         |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
     )],
     direct: None,
+    settings: || crate::SETTINGS.iter().collect(),
 };
 
 fn output() -> Schema {

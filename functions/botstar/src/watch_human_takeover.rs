@@ -16,6 +16,7 @@ pub static TRIGGER: Trigger = Trigger {
     event_type: "botstar.takeover.requested",
     fields: &[TAKEOVER, PERSON],
     message_id: None,
+    headers: &[],
 };
 
 const TAKEOVER: &[Field] = &[Field {
@@ -46,6 +47,7 @@ pub static FUNCTION: Function = Function {
         |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
     )],
     direct: None,
+    settings: || crate::SETTINGS.iter().collect(),
 };
 
 fn output() -> Schema {

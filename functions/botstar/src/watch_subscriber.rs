@@ -16,6 +16,7 @@ pub static TRIGGER: Trigger = Trigger {
     event_type: "botstar.subscriber.created",
     fields: &[PERSON, WHOLE_BODY],
     message_id: None,
+    headers: &[],
 };
 
 /// This event is about nothing but the user, so the body itself may be the user.
@@ -47,6 +48,7 @@ pub static FUNCTION: Function = Function {
         |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
     )],
     direct: None,
+    settings: || crate::SETTINGS.iter().collect(),
 };
 
 fn output() -> Schema {

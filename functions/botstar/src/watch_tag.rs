@@ -16,6 +16,7 @@ pub static TRIGGER: Trigger = Trigger {
     event_type: "botstar.tag.added",
     fields: &[TAG, PERSON],
     message_id: None,
+    headers: &[],
 };
 
 const TAG: &[Field] =
@@ -40,6 +41,7 @@ pub static FUNCTION: Function = Function {
         Box::pin(receive::receive(app, &TRIGGER, call))
     })],
     direct: None,
+    settings: || crate::SETTINGS.iter().collect(),
 };
 
 fn output() -> Schema {

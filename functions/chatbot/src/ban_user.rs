@@ -13,6 +13,7 @@ action! {
     effect: Idempotent,
     input: Input,
     check: action::no_check,
+    records: None,
     output: || schema_for!(Output),
     run: run,
 }

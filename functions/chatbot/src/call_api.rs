@@ -28,6 +28,7 @@ action! {
     effect: OfMethod,
     input: Input,
     check: check,
+    records: None,
     output: || schema_for!(Output),
     run: run,
 }

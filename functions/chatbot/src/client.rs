@@ -1,6 +1,6 @@
 //! ChatBot's API. <https://www.chatbot.com/docs/>
 
-use crate::credentials::Credentials;
+use crate::{API_URL, STORIES_PREFIX, credentials::Credentials};
 use http::Method;
 use models::HookId;
 use runtime::{
@@ -66,7 +66,7 @@ impl<'a> Client<'a> {
 
     fn with_token(app: &'a App, token: String, deadline: Instant) -> Result<Self, Problem> {
         let http = app.http().map_err(Problem::internal)?;
-        let (base, stories) = (&app.config.chatbot_api_url, app.config.chatbot_stories_prefix.as_str());
+        let (base, stories) = (app.config.platforms.url(&API_URL)?, app.config.platforms.text(&STORIES_PREFIX)?);
         Ok(Self { http, base, stories, token, deadline })
     }
 

@@ -14,6 +14,7 @@ action! {
     effect: NotIdempotent,
     input: Input,
     check: action::no_check,
+    records: None,
     output: || schema_for!(Touched),
     run: run,
 }

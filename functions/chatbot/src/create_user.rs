@@ -17,6 +17,7 @@ action! {
     effect: NotIdempotent,
     input: Input,
     check: user::check,
+    records: None,
     output: || schema_for!(Output),
     run: run,
 }

@@ -22,5 +22,5 @@ pub fn schema() -> Schema {
 pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
     let client = Client::new(app, &credentials, Instant::now() + PATIENCE)?;
     client.users(&[("limit", "1")]).await?;
-    Ok(Tested { ok: true, detail: "the token reads the account's users".to_owned() })
+    Ok(Tested { ok: Some(true), detail: "the token reads the account's users".to_owned() })
 }

@@ -16,6 +16,7 @@ action! {
     effect: Idempotent,
     input: Input,
     check: action::no_check,
+    records: None,
     output: || schema_for!(Touched),
     run: run,
 }

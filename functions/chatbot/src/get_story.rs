@@ -17,6 +17,7 @@ action! {
     effect: Safe,
     input: Input,
     check: action::no_check,
+    records: None,
     output: story::schema,
     run: run,
 }

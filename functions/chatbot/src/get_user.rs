@@ -16,6 +16,7 @@ action! {
     effect: Safe,
     input: Input,
     check: action::no_check,
+    records: None,
     output: user::schema,
     run: run,
 }

@@ -20,7 +20,20 @@ pub mod update_user;
 mod user;
 pub mod watch_message;
 
-use runtime::Platform;
+use runtime::{
+    Platform,
+    config::{Setting, SettingKind},
+    platform::no_review,
+};
+
+/// What is below here is ChatBot's API.
+const API_URL: Setting =
+    Setting { name: "CHATBOT_API_URL", default: "https://api.chatbot.com", kind: SettingKind::BaseUrl };
+
+/// What the paths of stories begin with; `/` where they have no version.
+const STORIES_PREFIX: Setting = Setting { name: "CHATBOT_STORIES_PREFIX", default: "/v2", kind: SettingKind::PathStep };
+
+static SETTINGS: &[Setting] = &[API_URL, STORIES_PREFIX];
 
 pub static PLATFORM: Platform = Platform {
     name: "chatbot",
@@ -55,6 +68,9 @@ pub static PLATFORM: Platform = Platform {
         &delete_story::FUNCTION,
         &call_api::FUNCTION,
     ],
+    settings: SETTINGS,
+    review: no_review,
+    generated: None,
     test: |app, credentials| Box::pin(credentials::test(app, credentials)),
     registrar: Some(watch_message::REGISTRAR),
 };

@@ -18,6 +18,7 @@ action! {
     effect: Safe,
     input: Input,
     check: action::no_check,
+    records: None,
     output: output,
     run: run,
 }

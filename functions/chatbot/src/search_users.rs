@@ -29,6 +29,7 @@ action! {
     effect: Safe,
     input: Input,
     check: filters::check,
+    records: None,
     output: output,
     run: run,
 }

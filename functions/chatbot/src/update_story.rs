@@ -18,6 +18,7 @@ action! {
     effect: Idempotent,
     input: Input,
     check: check,
+    records: None,
     output: || schema_for!(Touched),
     run: run,
 }

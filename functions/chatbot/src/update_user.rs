@@ -16,6 +16,7 @@ action! {
     effect: Idempotent,
     input: Input,
     check: user::check,
+    records: None,
     output: || schema_for!(Output),
     run: run,
 }

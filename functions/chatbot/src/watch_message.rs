@@ -7,7 +7,8 @@ use crate::client::Client;
 use http::{Method, StatusCode};
 use models::{Field, Kind, Module, Trigger};
 use runtime::{
-    Access, App, Body, Call, Function, Problem, Query, Registrar, Reply, Route, receive, reply,
+    Access, App, Body, Call, Function, Problem, Query, Registrar, Reply, Route,
+    receive::{self, Received},
     store::hooks::{self, verification_token},
 };
 use schemars::{JsonSchema, Schema, json_schema};
@@ -23,6 +24,7 @@ pub static TRIGGER: Trigger = Trigger {
     event_type: "chatbot.message.received",
     fields: &[FIELDS],
     message_id: Some("/messageId"),
+    headers: &[],
 };
 
 pub const MODULE: Module = Module {
@@ -59,6 +61,7 @@ pub static FUNCTION: Function = Function {
         },
     ],
     direct: None,
+    settings: || crate::SETTINGS.iter().collect(),
 };
 
 /// The body of ChatBot's present API, or else that of the one before, which is told by its `result`. A message's text is
@@ -148,26 +151,20 @@ async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
     if let Some(fault) = fault {
         return Err(receive::reject(app, &hook, &call, Problem::unauthorized(fault)).await);
     }
-    let received = receive::take(app, &TRIGGER, &hook, &call).await?;
-    let replied = settings.reply.and_then(|reply| replied(&reply, &received.data()?));
+    let received = receive::take(app, &TRIGGER, &hook, &call, Map::new()).await?;
+    let replied = settings.reply.and_then(|reply| replied(&received, &reply));
     received.reply(&replied.unwrap_or_else(|| json!({ "responses": [], "attributes": {} })))
 }
 
 /// What a reply says to an event; nothing if it is too large.
-fn replied(reply: &Answer, data: &Value) -> Option<Value> {
-    let mut left = MAX_REPLY_BYTES;
-    let filled = reply::fill(&serde_json::to_value(reply).ok()?, data, &mut left);
-    if filled.is_none() {
-        tracing::warn!(event_type = TRIGGER.event_type, "a reply is too large, and was left out");
-    }
-    match (filled?, data["raw"].get("result")) {
-        (filled, Some(_)) => Some(json!({ "responses": legacy(&filled["responses"], &filled["attributes"]) })),
-        (filled, None) => Some(filled),
-    }
+fn replied(received: &Received, reply: &Answer) -> Option<Value> {
+    let data = received.data()?;
+    let filled = received.filled(&serde_json::to_value(reply).ok()?, &data)?;
+    Some(match data["raw"].get("result") {
+        Some(_) => json!({ "responses": legacy(&filled["responses"], &filled["attributes"]) }),
+        None => filled,
+    })
 }
-
-/// A reply that repeats the body again and again is none: Lambda could not answer it.
-const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// The same as ChatBot's API before took it: texts in lists, attributes as a response of their own.
 fn legacy(responses: &Value, attributes: &Value) -> Value {

@@ -1,10 +1,11 @@
 //! The list of platforms, one line each.
 
 use models::{Action, Kind, Module, Trigger};
-use runtime::{Function, Platform, Registrar};
+use runtime::{Function, Platform, Registrar, config::Setting};
 use schemars::Schema;
 
-pub static PLATFORMS: &[&Platform] = &[&botstar::PLATFORM, &chatbot::PLATFORM];
+pub static PLATFORMS: &[&Platform] =
+    &[&botstar::PLATFORM, &chatbot::PLATFORM];
 
 pub fn platform(name: &str) -> Option<&'static Platform> {
     PLATFORMS.iter().copied().find(|platform| platform.name == name)
@@ -49,6 +50,11 @@ pub fn actions() -> impl Iterator<Item = &'static Action> {
         Kind::Action(action) => Some(action),
         Kind::Trigger { .. } => None,
     })
+}
+
+/// The settings of all platforms.
+pub fn settings() -> Vec<&'static Setting> {
+    PLATFORMS.iter().flat_map(|platform| platform.settings).collect()
 }
 
 /// The functions of all modules.

@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 use std::borrow::Cow;
 
 /// The version of the stored shape. A reader takes every version up to this one.
@@ -37,6 +37,9 @@ pub struct StoredEvent {
     pub form: bool,
     /// The [`Reading`], as JSON.
     pub reading: String,
+    /// Fields of `data` that something else than the body told, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub told: Option<String>,
     /// Tells the writer's own retry from another's event of the same instant and content.
     pub nonce: String,
     /// When DynamoDB may delete it, in seconds since the epoch.
@@ -98,6 +101,7 @@ pub struct Accepted<'a> {
     pub format: Format,
     pub body: &'a Value,
     pub reading: &'a Reading,
+    pub told: Map<String, Value>,
     pub nonce: String,
     pub expires: Timestamp,
 }
@@ -118,6 +122,7 @@ impl StoredEvent {
             raw: Some(accepted.raw.to_vec()),
             form: accepted.format == Format::Form,
             reading: String::new(),
+            told: (!accepted.told.is_empty()).then(|| Value::Object(accepted.told).to_string()),
             nonce: accepted.nonce,
             expires: accepted.expires.seconds(),
             rev: 0,
@@ -128,9 +133,8 @@ impl StoredEvent {
 
     fn set_reading(&mut self, reading: &Reading, body: &Value, id: &EventId) {
         self.reading = serde_json::to_string(reading).unwrap_or_default();
-        let subscriber = reading
-            .text("subscriber.id", body)
-            .map(|platform_id| String::from(SubscriberId::derive(&self.platform, &self.connection, &platform_id)));
+        let platform_id = reading.text("subscriber.id", body);
+        let subscriber = platform_id.map(|id| SubscriberId::derive(&self.platform, &self.connection, &id).to_string());
         // An event of nobody known is listed under its connection, for an erasure to search.
         let owner = subscriber.unwrap_or_else(|| self.connection.to_string());
         self.person = Some(format!("{owner}#{:02}", id.shard()));
@@ -205,12 +209,15 @@ pub struct OpenEvent<'a> {
 impl OpenEvent<'_> {
     /// The person that the body tells of.
     pub fn person(&self) -> Option<Person> {
-        let id = self.stored.subscriber()?;
-        self.stored.raw.is_some().then(|| Person::read(id, self.stored, &self.reading, &self.body))
+        self.stored.raw.as_ref()?;
+        Person::read(&self.stored.platform, &self.stored.connection, &self.reading, &self.body)
     }
 
     pub fn envelope(&self) -> Result<Envelope, Malformed> {
         let subscriber = self.person().map(|person| person.into_subscriber(&self.key.id));
+        let mut mapped: Map<String, Value> =
+            self.stored.told.as_deref().map_or(Ok(Map::new()), serde_json::from_str)?;
+        mapped.extend(self.reading.data(&self.body));
         Ok(Envelope {
             id: self.key.id.clone(),
             source: format!("/hooks/{}", self.key.hook),
@@ -221,7 +228,7 @@ impl OpenEvent<'_> {
                 hook: self.key.hook.clone(),
                 connection: self.stored.connection.clone(),
                 subscriber: serde_json::to_value(subscriber)?,
-                mapped: self.reading.data(&self.body),
+                mapped,
                 unmapped: self.reading.unmapped.clone(),
                 raw: RawValue::from_string(self.raw.clone().into_owned())?,
             },
@@ -255,6 +262,7 @@ mod tests {
             format,
             body: &body,
             reading: &resolve(FIELDS, &Mapping::new(), &body),
+            told: Map::from_iter([("source".to_owned(), json!({ "kind": "human" }))]),
             nonce: "n".to_owned(),
             expires: at.plus_seconds(60),
         })
@@ -274,6 +282,7 @@ mod tests {
         assert_eq!(value["subject"], value["data"]["subscriber"]["id"]);
         assert_eq!(value["data"]["subscriber"]["platform_id"], "u-1");
         assert_eq!(value["data"]["tag"], "vip");
+        assert_eq!(value["data"]["source"], json!({ "kind": "human" }));
         assert_eq!(value["data"]["unmapped"], json!([]));
         assert!(event.pk.len() == 32 && event.sort.starts_with("evt_"));
     }

@@ -1,7 +1,8 @@
 //! The statement of a module, made once, beside its code. The catalogue, the OpenAPI document and the tests read it.
 
 use crate::mapping::Field;
-use schemars::Schema;
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a reader, a form or a document needs to know of a module.
@@ -58,6 +59,17 @@ pub struct Trigger {
     pub fields: &'static [&'static [Field]],
     /// Where a body has the platform's own id of the message, by which it is one event for good.
     pub message_id: Option<&'static str>,
+    /// Headers that are part of the content.
+    pub headers: &'static [Header],
+}
+
+/// A header that tells what a body does not.
+#[derive(Debug, Clone, Copy)]
+pub struct Header {
+    /// In small letters.
+    pub name: &'static str,
+    /// What it says in a sample.
+    pub sample: &'static str,
 }
 
 impl Trigger {
@@ -79,6 +91,15 @@ pub struct Action {
     pub input: fn() -> Schema,
     /// The faults of an input that fits the schema in everything else.
     pub check: fn(&Value) -> Vec<Fault>,
+    pub records: Records,
+}
+
+/// What an action does with the records of its subscribers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Records {
+    None,
+    Read,
+    Write,
 }
 
 /// What an action does at the platform, in the terms of RFC 9110.
@@ -107,7 +128,7 @@ impl Effect {
 }
 
 /// One fault of a body or a query.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// A JSON Pointer into the body, or a query parameter's name.
     pub pointer: String,

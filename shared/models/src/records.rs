@@ -216,3 +216,10 @@ pub struct StoredSubscriber {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub erasing: Option<String>,
 }
+
+impl StoredSubscriber {
+    /// What is known of the person; nothing of one that was erased.
+    pub fn open(&self) -> Result<Option<Profile>, serde_json::Error> {
+        self.profile.as_deref().map(serde_json::from_str).transpose()
+    }
+}

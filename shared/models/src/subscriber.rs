@@ -4,7 +4,6 @@
 //! came from, and the later event wins, field by field: folding the same events in any order gives the same subscriber.
 
 use crate::{
-    event::StoredEvent,
     ids::{ConnectionId, EventId, SubscriberId},
     mapping::Reading,
     time::Timestamp,
@@ -63,7 +62,9 @@ pub struct Person {
 }
 
 impl Person {
-    pub fn read(id: SubscriberId, stored: &StoredEvent, reading: &Reading, body: &Value) -> Self {
+    /// The person that a body tells of, if it tells an id.
+    pub fn read(platform: &str, connection: &ConnectionId, reading: &Reading, body: &Value) -> Option<Self> {
+        let platform_id = reading.text("subscriber.id", body)?;
         let text = |field: &str| {
             reading.text(&format!("subscriber.{field}"), body).filter(|text| text.len() <= MAX_TEXT_BYTES)
         };
@@ -73,16 +74,16 @@ impl Person {
         }
         tags.extend(reading.text("tag", body));
         tags.retain(|tag: &String| tag.len() <= MAX_TEXT_BYTES);
-        Self {
-            id,
-            platform: stored.platform.clone(),
-            connection: stored.connection.clone(),
-            platform_id: reading.text("subscriber.id", body).unwrap_or_default(),
+        Some(Self {
+            id: SubscriberId::derive(platform, connection, &platform_id),
+            platform: platform.to_owned(),
+            connection: connection.clone(),
+            platform_id,
             texts: TEXTS.iter().filter_map(|field| Some(((*field).to_owned(), text(field)?))).collect(),
             tags,
             attributes: reading.attributes(body),
             platform_user: reading.get("subscriber.platform_user", body),
-        }
+        })
     }
 
     /// The person as one event tells, so without when it was seen.

@@ -10,7 +10,7 @@ use crate::{
     store::idempotency::{Begun, Ending, Keyed},
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use models::{Action, Effect, Fault, Module};
+use models::{Action, ConnectionId, Effect, Fault, Module};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -26,7 +26,7 @@ const MAX_KEY: usize = 255;
 /// How long all calls of an action may take: within the time that API Gateway gives.
 const ACTION_PATIENCE: Duration = Duration::from_secs(25);
 /// Longer than any function runs.
-const LEASE_SECONDS: u64 = 60;
+pub(crate) const LEASE_SECONDS: u64 = 60;
 
 /// What an action runs with.
 pub struct Acting<'a> {
@@ -37,6 +37,10 @@ pub struct Acting<'a> {
 }
 
 impl Acting<'_> {
+    pub fn connection_id(&self) -> &ConnectionId {
+        &self.connection.id
+    }
+
     pub fn credentials<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_value(self.connection.credentials.clone()).map_err(Problem::internal)
     }
@@ -45,6 +49,7 @@ impl Acting<'_> {
 /// States an action once: `ACTION`, what running it needs; `MODULE`, what a reader needs; `FUNCTION`, the Lambda function,
 /// which answers its one route and direct invocations alike.
 #[macro_export]
+#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the action")]
 macro_rules! action {
     (
         platform: $platform:literal,
@@ -54,6 +59,7 @@ macro_rules! action {
         effect: $effect:ident,
         input: $input:ty,
         check: $check:expr,
+        records: $records:ident,
         output: $output:expr,
         run: $run:path,
     ) => {
@@ -64,6 +70,7 @@ macro_rules! action {
             effect: $crate::models::Effect::$effect,
             input: || $crate::action::input_schema::<$input>($crate::models::Effect::$effect),
             check: $check,
+            records: $crate::models::Records::$records,
         };
 
         pub const MODULE: $crate::models::Module = $crate::models::Module {
@@ -77,6 +84,7 @@ macro_rules! action {
             name: concat!($platform, "-", $name),
             routes: &[$crate::action::route(&ACTION, &MODULE, HANDLER)],
             direct: Some(HANDLER),
+            settings: || crate::SETTINGS.iter().collect(),
         };
 
         const HANDLER: $crate::function::Handler = |app, call| Box::pin($crate::action::act(app, &ACTION, call, $run));

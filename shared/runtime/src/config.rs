@@ -1,5 +1,6 @@
 //! Settings: environment variables, read once at start. A bad value is an error that names it.
 
+use crate::Problem;
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 use url::Url;
 
@@ -8,10 +9,6 @@ pub struct Config {
     pub tables: Tables,
     /// What hook URLs begin with; unset on Lambda, where the request's own host is taken.
     pub public_url: Option<Url>,
-    pub botstar_api_url: Url,
-    pub chatbot_api_url: Url,
-    /// What the paths of ChatBot's stories begin with: `/v2`, or `/` where they have no version.
-    pub chatbot_stories_prefix: String,
     pub dedupe_window_seconds: u64,
     pub event_ttl_days: u64,
     pub sealing_key_arn: Option<String>,
@@ -19,6 +16,35 @@ pub struct Config {
     pub dead_letter_queue_url: Option<String>,
     pub log_format: LogFormat,
     pub rust_log: String,
+    pub platforms: PlatformSettings,
+}
+
+/// A setting of a platform, stated beside what reads it.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub default: &'static str,
+    pub kind: SettingKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingKind {
+    /// What an API's URLs begin with.
+    BaseUrl,
+    /// A scheme and a host.
+    Origin,
+    /// One step of a path, or `/` for none.
+    PathStep,
+}
+
+/// The settings of platforms, by name.
+#[derive(Debug, Clone)]
+pub struct PlatformSettings(BTreeMap<&'static str, Own>);
+
+#[derive(Debug, Clone)]
+enum Own {
+    Url(Url),
+    Text(String),
 }
 
 /// The names of the tables.
@@ -102,15 +128,22 @@ impl Settings {
         }
     }
 
-    fn url_or(&self, name: &str, default: &str) -> Result<Url, BadSetting> {
-        match self.url(name)? {
-            Some(url) => Ok(url),
-            None => default.parse().map_err(|error: url::ParseError| bad(name, &error.to_string())),
+    fn own(&self, setting: &Setting) -> Result<Own, BadSetting> {
+        let Setting { name, default, kind } = *setting;
+        if kind == SettingKind::PathStep {
+            return self.path_step(name, default).map(Own::Text);
         }
+        let url = match self.url(name)? {
+            Some(url) => url,
+            None => default.parse().map_err(|error: url::ParseError| bad(name, &error.to_string()))?,
+        };
+        if kind == SettingKind::Origin && (url.path() != "/" || !url.username().is_empty()) {
+            return Err(bad(name, "is more than a scheme and a host"));
+        }
+        Ok(Own::Url(url))
     }
 
-    /// One step of a path, or `/` for none.
-    fn path(&self, name: &str, default: &str) -> Result<String, BadSetting> {
+    fn path_step(&self, name: &str, default: &str) -> Result<String, BadSetting> {
         let path = self.get(name).unwrap_or(default);
         let step = path.strip_prefix('/').ok_or_else(|| bad(name, "does not begin with /"))?;
         if step.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
@@ -141,15 +174,12 @@ fn bad(name: &str, fault: &str) -> BadSetting {
 }
 
 impl Config {
-    /// Every variable that [`Config::read`] knows.
-    pub const VARIABLES: [&'static str; 14] = [
+    /// Every variable that [`Config::read`] knows besides those of platforms.
+    pub const VARIABLES: [&'static str; 11] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
         "PUBLIC_URL",
-        "BOTSTAR_API_URL",
-        "CHATBOT_API_URL",
-        "CHATBOT_STORIES_PREFIX",
         "DEDUPE_WINDOW_SECONDS",
         "EVENT_TTL_DAYS",
         "SEALING_KEY_ARN",
@@ -159,10 +189,11 @@ impl Config {
         "RUST_LOG",
     ];
 
-    pub fn read(settings: &Settings) -> Result<Self, BadSetting> {
+    pub fn read(settings: &Settings, platforms: &[&'static Setting]) -> Result<Self, BadSetting> {
         let rust_log = settings.get("RUST_LOG").unwrap_or("info").to_owned();
         let _: tracing_subscriber::filter::Targets =
             rust_log.parse().map_err(|_| bad("RUST_LOG", "is not a level, nor a list of target=level"))?;
+        let own = platforms.iter().map(|setting| Ok((setting.name, settings.own(setting)?)));
         Ok(Self {
             tables: Tables {
                 control: settings.required("CONTROL_TABLE")?,
@@ -170,9 +201,6 @@ impl Config {
                 records: settings.required("RECORDS_TABLE")?,
             },
             public_url: settings.url("PUBLIC_URL")?,
-            botstar_api_url: settings.url_or("BOTSTAR_API_URL", "https://apis.botstar.com/v1")?,
-            chatbot_api_url: settings.url_or("CHATBOT_API_URL", "https://api.chatbot.com")?,
-            chatbot_stories_prefix: settings.path("CHATBOT_STORIES_PREFIX", "/v2")?,
             dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MOST_DAYS * 86_400)?,
             event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
@@ -180,8 +208,31 @@ impl Config {
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
             log_format: settings.parse("LOG_FORMAT")?.unwrap_or(LogFormat::Json),
             rust_log,
+            platforms: PlatformSettings(own.collect::<Result<_, _>>()?),
         })
     }
+}
+
+impl PlatformSettings {
+    /// A setting that is a URL.
+    pub fn url(&self, setting: &Setting) -> Result<&Url, Problem> {
+        match self.0.get(setting.name) {
+            Some(Own::Url(url)) => Ok(url),
+            _ => Err(unstated(setting)),
+        }
+    }
+
+    /// A setting that is a text.
+    pub fn text(&self, setting: &Setting) -> Result<&str, Problem> {
+        match self.0.get(setting.name) {
+            Some(Own::Text(text)) => Ok(text),
+            _ => Err(unstated(setting)),
+        }
+    }
+}
+
+fn unstated(setting: &Setting) -> Problem {
+    Problem::internal(format!("{} is no setting of this function", setting.name))
 }
 
 #[cfg(test)]
@@ -190,17 +241,22 @@ mod tests {
 
     const TABLES: [(&str, &str); 3] = [("CONTROL_TABLE", "c"), ("EVENTS_TABLE", "e"), ("RECORDS_TABLE", "r")];
 
+    const API_URL: Setting =
+        Setting { name: "API_URL", default: "https://api.example.com/v1", kind: SettingKind::BaseUrl };
+    const HOST: Setting = Setting { name: "HOST", default: "https://api.example.com", kind: SettingKind::Origin };
+    const PREFIX: Setting = Setting { name: "PREFIX", default: "/v2", kind: SettingKind::PathStep };
+
     fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
-        Config::read(&TABLES.into_iter().chain([(name, value)]).collect())
+        Config::read(&TABLES.into_iter().chain([(name, value)]).collect(), &[&API_URL, &HOST, &PREFIX])
     }
 
     #[test]
     fn the_defaults_are_those_of_the_documents() {
         let config = read("PUBLIC_URL", "").unwrap();
         assert_eq!((config.dedupe_window_seconds, config.event_ttl_days), (600, 90));
-        assert_eq!(config.botstar_api_url.as_str(), "https://apis.botstar.com/v1");
-        assert_eq!(config.chatbot_api_url.as_str(), "https://api.chatbot.com/");
-        assert_eq!(config.chatbot_stories_prefix, "/v2");
+        assert_eq!(config.platforms.url(&API_URL).unwrap().as_str(), "https://api.example.com/v1");
+        assert_eq!(config.platforms.url(&HOST).unwrap().as_str(), "https://api.example.com/");
+        assert_eq!(config.platforms.text(&PREFIX).unwrap(), "/v2");
         assert!(config.public_url.is_none());
     }
 
@@ -212,10 +268,11 @@ mod tests {
             ("DEDUPE_WINDOW_SECONDS", "-1", "invalid digit found in string"),
             ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
             ("PUBLIC_URL", "example", "relative URL without a base"),
-            ("BOTSTAR_API_URL", "https://example.com/?a=b", "has a query or a fragment"),
-            ("CHATBOT_API_URL", "api.chatbot.com", "relative URL without a base"),
-            ("CHATBOT_STORIES_PREFIX", "v2", "does not begin with /"),
-            ("CHATBOT_STORIES_PREFIX", "/v2/../x", "is more than one step of letters, digits, - and _"),
+            ("API_URL", "https://example.com/?a=b", "has a query or a fragment"),
+            ("API_URL", "api.example.com", "relative URL without a base"),
+            ("HOST", "https://example.com/v1", "is more than a scheme and a host"),
+            ("PREFIX", "v2", "does not begin with /"),
+            ("PREFIX", "/v2/../x", "is more than one step of letters, digits, - and _"),
             ("LOG_FORMAT", "xml", "is neither json nor pretty"),
             ("RUST_LOG", "a=b=c", "is not a level, nor a list of target=level"),
             ("EVENTS_TABLE", "", "is not set"),

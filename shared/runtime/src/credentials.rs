@@ -7,6 +7,7 @@ use std::{fmt, sync::Arc};
 
 /// A connection with its credentials opened.
 pub struct OpenConnection {
+    pub id: ConnectionId,
     pub platform: String,
     pub credentials: Value,
 }
@@ -43,7 +44,7 @@ pub async fn connect(app: &App, platform: &str, id: &str) -> Result<Arc<OpenConn
         None => {
             let connection: Connection = app.store.find(id.as_str()).await?.ok_or_else(missing)?;
             let credentials = open(app, &connection).await?;
-            let opened = Arc::new(OpenConnection { platform: connection.platform, credentials });
+            let opened = Arc::new(OpenConnection { id: connection.id, platform: connection.platform, credentials });
             app.connections.put(id, Arc::clone(&opened), now);
             opened
         }

@@ -1,7 +1,7 @@
 //! Functions and their routes, stated once: the glue serves them, the OpenAPI document, the router of `cargo lambda
 //! watch` and the template are held against them.
 
-use crate::{App, Code, Problem, auth, auth::KnownKey};
+use crate::{App, Code, Problem, auth, auth::KnownKey, config::Setting};
 use bytes::Bytes;
 use data_encoding::BASE32_DNSSEC;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
@@ -18,6 +18,8 @@ pub struct Function {
     pub routes: &'static [Route],
     /// What bare JSON is handed to, when the function is invoked without HTTP. IAM says who may.
     pub direct: Option<Handler>,
+    /// The settings of platforms that it reads.
+    pub settings: fn() -> Vec<&'static Setting>,
 }
 
 /// Who may call a route.

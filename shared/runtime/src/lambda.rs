@@ -3,7 +3,7 @@
 use crate::{
     App, Function, Problem,
     clock::SystemClock,
-    config::{BadSetting, Config, Settings},
+    config::{BadSetting, Config, Setting, Settings},
     function::{Failed, Router, invoke, refuse},
     gateway, log,
 };
@@ -18,7 +18,7 @@ use std::{future::Future, sync::Arc};
 /// Serves one function until Lambda ends the process. Not generic, so that the heavy code is compiled once.
 pub fn serve(function: &'static Function) -> Result<(), Error> {
     block_on(async move {
-        let app = Arc::new(start(&sdk_config().await)?);
+        let app = Arc::new(start(&sdk_config().await, &(function.settings)())?);
         let router = Arc::new(Router::new(&[function])?);
         lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
             let (app, router) = (Arc::clone(&app), Arc::clone(&router));
@@ -87,8 +87,8 @@ pub async fn sdk_config() -> SdkConfig {
 }
 
 /// Reads the settings, starts the log and makes the store's client.
-pub fn start(sdk: &SdkConfig) -> Result<App, BadSetting> {
-    let config = Config::read(&Settings::from_env())?;
+pub fn start(sdk: &SdkConfig, platforms: &[&'static Setting]) -> Result<App, BadSetting> {
+    let config = Config::read(&Settings::from_env(), platforms)?;
     log::start(&config);
     Ok(App::new(config, aws_sdk_dynamodb::Client::new(sdk), Some(sdk.clone()), Arc::new(SystemClock)))
 }

@@ -21,6 +21,7 @@ pub mod receive;
 pub mod reply;
 pub mod seal;
 pub mod store;
+pub mod turn;
 
 pub use action::Acting;
 pub use app::App;

@@ -1,10 +1,10 @@
 //! The statement of a platform. A platform is one folder that makes this statement, and one line in the registry.
 
-use crate::{App, Function, Problem};
+use crate::{App, Fault, Function, Problem, config::Setting};
 use models::{HookId, Module};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{future::Future, pin::Pin};
 
 #[derive(Debug)]
@@ -17,10 +17,36 @@ pub struct Platform {
     pub credentials_optional: bool,
     pub modules: &'static [Module],
     pub functions: &'static [&'static Function],
+    pub settings: &'static [Setting],
+    /// What credentials are held against besides their schema.
+    pub review: fn(&App, &Map<String, Value>) -> Result<Review, Problem>,
+    /// For the platform that takes a secret of its user's own making.
+    pub generated: Option<Generated>,
     /// Asks the platform whether credentials work.
     pub test: for<'a> fn(&'a App, Value) -> Working<'a, Tested>,
     /// For the trigger whose hooks the platform is told of through its API.
     pub registrar: Option<Registrar>,
+}
+
+/// What a look at credentials found, each with a pointer into them.
+#[derive(Debug, Default)]
+pub struct Review {
+    /// Why they can't be used.
+    pub faults: Vec<Fault>,
+    /// Why they should better not be.
+    pub warnings: Vec<Fault>,
+}
+
+/// For a platform whose credentials' schema tells everything.
+pub fn no_review(_: &App, _: &Map<String, Value>) -> Result<Review, Problem> {
+    Ok(Review::default())
+}
+
+/// A credential that can be made here.
+#[derive(Debug)]
+pub struct Generated {
+    pub credential: &'static str,
+    pub make: fn() -> Result<String, Problem>,
 }
 
 pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -57,6 +83,7 @@ pub struct Webhook {
 /// What a test of a connection found. Credentials that the platform refuses are a problem, not an outcome.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Tested {
-    pub ok: bool,
+    /// Null where the platform has no way to find out without changing something.
+    pub ok: Option<bool>,
     pub detail: String,
 }

@@ -4,6 +4,7 @@ use crate::{
     Access, App, Body, Call, Code, Problem, Reply, Route,
     clock::random,
     function::Handler,
+    reply,
     store::{
         events::{RejectedCall, Taken, rejected_key},
         hooks::Hook,
@@ -13,8 +14,8 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use models::{HookId, RejectedId, StoredEvent, Trigger, body, event::Accepted, ids::ContentKey, mapping};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
-use serde_json::Value;
-use std::sync::Arc;
+use serde_json::{Map, Value};
+use std::{iter, sync::Arc};
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
 pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
@@ -23,7 +24,8 @@ const SECONDS_A_DAY: u64 = 86_400;
 /// What a platform is answered.
 #[derive(Serialize, JsonSchema)]
 struct Receipt<'a> {
-    /// `accepted`; `duplicate` of an earlier call, with its event's id; `ignored`, when the hook is disabled.
+    /// `accepted`; `duplicate` of an earlier call, with its event's id; `ignored`, when the hook is disabled, or its settings
+    /// say so.
     status: &'a str,
     event: Option<&'a str>,
 }
@@ -49,17 +51,19 @@ pub const fn route(path: &'static str, label: &'static str, answer: fn() -> Sche
 /// Takes a call of a trigger's webhook, and answers with a receipt.
 pub async fn receive(app: &App, trigger: &'static Trigger, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, trigger, &call).await?;
-    let received = take(app, trigger, &hook, &call).await?;
-    received.reply(&Receipt { status: received.status, event: received.event_id.as_deref() })
+    take(app, trigger, &hook, &call, Map::new()).await?.receipt()
 }
 
 /// What became of a call.
 pub struct Received {
     status: &'static str,
     event_id: Option<String>,
-    /// None while the hook is disabled.
+    /// None of a call that is ignored.
     event: Option<StoredEvent>,
 }
+
+/// A reply that repeats the body again and again is none: Lambda could not answer it.
+const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 impl Received {
     fn taken(event: StoredEvent, taken: &Taken) -> Self {
@@ -70,10 +74,29 @@ impl Received {
         Self { status, event_id, event: Some(event) }
     }
 
+    /// Of a call that becomes no event, as its hook's settings say.
+    pub const fn ignored() -> Self {
+        Self { status: "ignored", event_id: None, event: None }
+    }
+
     /// The event's data, as far as this call tells it.
     pub fn data(&self) -> Option<Value> {
         let envelope = self.event.as_ref()?.open().ok()?.envelope().ok()?;
         serde_json::to_value(envelope.data).ok()
+    }
+
+    /// A reply with its placeholders filled in from the event's data; none if it is too large.
+    pub fn filled(&self, reply: &Value, data: &Value) -> Option<Value> {
+        let filled = reply::fill(reply, data, &mut { MAX_REPLY_BYTES });
+        if filled.is_none() {
+            tracing::warn!(event = self.event_id, "a reply is too large, and was left out");
+        }
+        filled
+    }
+
+    /// The answer of a hook that has none of its own.
+    pub fn receipt(&self) -> Result<Reply, Problem> {
+        self.reply(&Receipt { status: self.status, event: self.event_id.as_deref() })
     }
 
     /// The answer with this body.
@@ -88,11 +111,18 @@ impl Received {
     }
 }
 
-/// Stores a call as an event, unless it is a duplicate or the hook is disabled.
-pub async fn take(app: &App, trigger: &'static Trigger, hook: &Hook, call: &Call) -> Result<Received, Problem> {
+/// Stores a call as an event, unless it is a duplicate or the hook is disabled. `told` are fields of the event's data
+/// that something else than the body tells.
+pub async fn take(
+    app: &App,
+    trigger: &'static Trigger,
+    hook: &Hook,
+    call: &Call,
+    told: Map<String, Value>,
+) -> Result<Received, Problem> {
     if !hook.enabled {
         keep_rejected(app, hook, call, "hook_disabled", "the hook was disabled").await?;
-        return Ok(Received { status: "ignored", event_id: None, event: None });
+        return Ok(Received::ignored());
     }
     if call.body.len() > MAX_BODY_BYTES {
         return Err(reject(app, hook, call, Problem::new(Code::BodyTooLarge, "the body has more than 256 KB")).await);
@@ -115,6 +145,7 @@ pub async fn take(app: &App, trigger: &'static Trigger, hook: &Hook, call: &Call
         format,
         body: &body,
         reading: &mapping::resolve(trigger.fields(), &hook.settings.mapping, &body),
+        told,
         nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<6>()?),
         expires: call.now.plus_seconds(app.config.event_ttl_days * SECONDS_A_DAY),
     });
@@ -130,8 +161,12 @@ fn dedupe(app: &App, trigger: &Trigger, hook: &Hook, call: &Call, body: &Value) 
         return Ok((ContentKey::digest(&hook.id, &[b"message", id.as_bytes()]), u64::MAX));
     }
     let window = hook.settings.dedupe_seconds.unwrap_or(app.config.dedupe_window_seconds);
-    let key = if window == 0 { ContentKey::unique(random()?) } else { ContentKey::digest(&hook.id, &[&call.body]) };
-    Ok((key, window))
+    if window == 0 {
+        return Ok((ContentKey::unique(random()?), window));
+    }
+    let headers = trigger.headers.iter().map(|header| call.headers.get(header.name).map_or(&b""[..], |v| v.as_bytes()));
+    let content: Vec<&[u8]> = iter::once(&*call.body).chain(headers).collect();
+    Ok((ContentKey::digest(&hook.id, &content), window))
 }
 
 /// The hook that the token opens. A wrong token learns nothing: not even whether the hook exists.

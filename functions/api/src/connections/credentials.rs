@@ -1,8 +1,75 @@
-//! Credentials: sealed, masked.
+//! Credentials: held against what their platform says, sealed, masked.
 
 use models::ConnectionId;
-use runtime::{App, Problem};
-use serde_json::{Map, Value};
+use runtime::{App, Fault, Platform, Problem, input};
+use serde_json::{Map, Value, json};
+
+/// Credentials as they go in.
+#[derive(Default)]
+pub struct Given {
+    pub credentials: Map<String, Value>,
+    /// What was made of them here.
+    pub generated: Option<Map<String, Value>>,
+    /// Why they should better be others.
+    pub warnings: Vec<Fault>,
+}
+
+impl Given {
+    /// Reads the credentials of a body, if it has any, and makes what is to be made. Their faults.
+    pub fn read(
+        app: &App,
+        platform: &Platform,
+        body: &Value,
+        new: bool,
+        given: &mut Option<Self>,
+    ) -> Result<Vec<Fault>, Problem> {
+        let generate = body["generate"] == true;
+        let mut credentials = match body.get("credentials") {
+            Some(Value::Object(credentials)) => credentials.clone(),
+            Some(_) => return Ok(Vec::new()),
+            None if new && !generate && !platform.credentials_optional => {
+                return Ok(vec![Fault::new("/credentials", "is required")]);
+            }
+            None if !generate => return Ok(Vec::new()),
+            None => Map::new(),
+        };
+        let generated = match generate.then(|| make(platform, &mut credentials)).transpose()? {
+            Some(Err(fault)) => return Ok(vec![fault]),
+            Some(Ok(generated)) => Some(generated),
+            None => None,
+        };
+        let whole = json!({ "credentials": credentials });
+        let faults = input::part_faults(&whole, "/credentials", Some((platform.credentials)()))?;
+        if !faults.is_empty() {
+            return Ok(faults);
+        }
+        let review = (platform.review)(app, &credentials)?;
+        let warnings = below(review.warnings);
+        *given = Some(Self { credentials, generated, warnings });
+        Ok(below(review.faults))
+    }
+}
+
+/// Makes the credential that can be made; it by itself.
+fn make(
+    platform: &Platform,
+    credentials: &mut Map<String, Value>,
+) -> Result<Result<Map<String, Value>, Fault>, Problem> {
+    let Some(generated) = &platform.generated else {
+        return Ok(Err(Fault::new("/generate", format!("{} makes its credentials itself", platform.label))));
+    };
+    let name = generated.credential;
+    if credentials.get(name).is_some_and(|given| !given.is_null()) {
+        return Ok(Err(Fault::new(format!("/credentials/{name}"), "is given, and another is to be generated")));
+    }
+    let secret = Value::String((generated.make)()?);
+    credentials.insert(name.to_owned(), secret.clone());
+    Ok(Ok(Map::from_iter([(name.to_owned(), secret)])))
+}
+
+fn below(found: Vec<Fault>) -> Vec<Fault> {
+    found.into_iter().map(|fault| Fault { pointer: format!("/credentials{}", fault.pointer), ..fault }).collect()
+}
 
 /// The credentials sealed for their connection, and what a read shows of them.
 pub async fn seal(
@@ -39,7 +106,6 @@ fn mask(credentials: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_mask_tells_a_long_secret_by_its_last_four() {

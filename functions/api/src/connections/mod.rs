@@ -3,6 +3,7 @@
 mod credentials;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ};
+use credentials::Given;
 use http::{Method, StatusCode};
 use models::{ConnectionId, Timestamp};
 use registry::{PLATFORMS, platform};
@@ -82,6 +83,7 @@ pub static FUNCTION: Function = Function {
         },
     ],
     direct: None,
+    settings: registry::settings,
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -93,8 +95,11 @@ struct NewConnection {
     #[schemars(length(min = 1, max = 200))]
     name: String,
     /// As the platform's schema in the catalogue says.
-    #[serde(default)]
-    credentials: Map<String, Value>,
+    #[serde(default, rename = "credentials")]
+    _credentials: Map<String, Value>,
+    /// Whether to make a good secret, for the platform that takes one of its user's own making.
+    #[serde(default, rename = "generate")]
+    _generate: bool,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -103,7 +108,11 @@ struct ConnectionChange {
     #[schemars(length(min = 1, max = 200))]
     name: Option<String>,
     /// Replaces the credentials whole.
-    credentials: Option<Map<String, Value>>,
+    #[serde(rename = "credentials")]
+    _credentials: Option<Map<String, Value>>,
+    /// Whether to make a good secret, to go with the credentials that are given.
+    #[serde(default, rename = "generate")]
+    _generate: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -113,6 +122,10 @@ struct ConnectionView {
     name: String,
     /// Masked: `••••` and the last four characters of those that have sixteen or more.
     credentials: Map<String, Value>,
+    /// Why the credentials should better be others.
+    warnings: Vec<Fault>,
+    /// The credential that was just made, to be entered at the platform. It is shown this once: null ever after.
+    generated: Option<Map<String, Value>>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -127,25 +140,25 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
         id: connection.id,
         platform: connection.platform,
         name: connection.name,
+        warnings: connection.warnings,
+        generated: None,
         created_at: connection.created_at,
         updated_at: connection.updated_at,
     })
 }
 
 async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let schema = |body: &Value| Some((platform(body["platform"].as_str()?)?.credentials)());
+    let mut given = None;
     let new: NewConnection = input::body_with(&call, &schema_for!(NewConnection), |body| {
-        let mut faults = input::part_faults(body, "/credentials", schema(body))?;
-        if body.get("credentials").is_none() && needs_credentials(body) {
-            faults.push(Fault::new("/credentials", "is required"));
-        }
-        Ok(faults)
+        let platform = body["platform"].as_str().and_then(platform);
+        platform.map_or(Ok(Vec::new()), |platform| Given::read(app, platform, body, true, &mut given))
     })?;
     let known = platform(&new.platform);
     let platform =
         known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
     let id = ConnectionId::new(call.now, random()?);
-    let (sealed, masked) = credentials::seal(app, &id, new.credentials).await?;
+    let given: Given = given.unwrap_or_default();
+    let (sealed, masked) = credentials::seal(app, &id, given.credentials).await?;
     let connection = Connection {
         id,
         v: 1,
@@ -154,15 +167,12 @@ async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         name: new.name,
         sealed,
         masked,
+        warnings: given.warnings,
         created_at: call.now,
         updated_at: call.now,
     };
     app.store.create(&connection).await?;
-    Reply::json(StatusCode::CREATED, &view(connection)?)
-}
-
-fn needs_credentials(body: &Value) -> bool {
-    body["platform"].as_str().and_then(platform).is_some_and(|platform| !platform.credentials_optional)
+    Reply::json(StatusCode::CREATED, &ConnectionView { generated: given.generated, ..view(connection)? })
 }
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
@@ -185,19 +195,22 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let (mut connection, platform) = find(app, &call).await?;
+    let mut given = None;
     let change: ConnectionChange = input::body_with(&call, &schema_for!(ConnectionChange), |body| {
-        input::part_faults(body, "/credentials", Some((platform.credentials)()))
+        Given::read(app, platform, body, false, &mut given)
     })?;
     if let Some(name) = change.name {
         connection.name = name;
     }
-    if let Some(credentials) = change.credentials {
-        (connection.sealed, connection.masked) = credentials::seal(app, &connection.id, credentials).await?;
+    let mut generated = None;
+    if let Some(given) = given {
+        (connection.sealed, connection.masked) = credentials::seal(app, &connection.id, given.credentials).await?;
+        (connection.warnings, generated) = (given.warnings, given.generated);
     }
     connection.updated_at = call.now;
     app.store.update(&mut connection).await?;
     app.connections.forget(&connection.id);
-    Reply::ok(&view(connection)?)
+    Reply::ok(&ConnectionView { generated, ..view(connection)? })
 }
 
 async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {

@@ -112,6 +112,7 @@ pub static FUNCTION: Function = Function {
         },
     ],
     direct: None,
+    settings: registry::settings,
 };
 
 const FORCE: Query = Query { name: "force", description: "true: delete the hook even if the platform can't be told." };

@@ -3,7 +3,6 @@
 //! First the tombstone, which keeps late stream records, remaps and replays from bringing the person back; then all that
 //! the indexes find. A call that is cut off leaves in the tombstone what it was looking for, and the next goes on.
 
-use super::profile;
 use futures::future::try_join_all;
 use models::{
     ConnectionId, EventId, RecordId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body, ids::lower_bound,
@@ -90,7 +89,7 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
         let stored = stored.ok_or_else(|| Problem::not_found("subscriber"))?;
         let begun: Option<Wanted> =
             stored.erasing.as_deref().map(serde_json::from_str).transpose().map_err(StoreError::from)?;
-        let wanted = match (profile(&stored)?, begun) {
+        let wanted = match (stored.open().map_err(StoreError::from)?, begun) {
             (None, None) => return Err(Problem::not_found("subscriber")),
             (None, Some(begun)) => return Ok(begun),
             (Some(profile), begun) => {

@@ -7,7 +7,6 @@ use http::{Method, StatusCode};
 use models::{
     Subscriber, SubscriberId,
     records::{RecordKind, StoredSubscriber},
-    subscriber::Profile,
 };
 use runtime::{
     App, Body, Call, Function, Problem, Query, Reply, Route,
@@ -60,12 +59,8 @@ pub static FUNCTION: Function = Function {
         },
     ],
     direct: None,
+    settings: Vec::new,
 };
-
-/// A subscriber's profile; none of one that was erased.
-fn profile(stored: &StoredSubscriber) -> Result<Option<Profile>, StoreError> {
-    Ok(stored.profile.as_deref().map(serde_json::from_str).transpose()?)
-}
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let platform = call.query("platform");
@@ -78,7 +73,7 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let keep = |entry: &Entry| platform.as_deref().is_none_or(|name| entry.sort.ends_with(&format!(" {name}")));
     let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {
         let Ok(id) = text_of(&item, "pk").parse::<SubscriberId>() else { return Ok(None) };
-        let Some(profile) = profile(&from_item(item)?)? else { return Ok(None) };
+        let Some(profile) = from_item::<StoredSubscriber>(item)?.open()? else { return Ok(None) };
         let subscriber = profile.into_subscriber(id);
         let wanted = tag.as_ref().is_none_or(|tag| subscriber.tags.contains(tag));
         Ok(if wanted { Some(to_raw_value(&subscriber)?) } else { None })
@@ -91,5 +86,6 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: SubscriberId = call.id("subscriber")?;
     let missing = || Problem::not_found("subscriber");
     let stored = app.store.record::<StoredSubscriber>(id.as_str()).await?.ok_or_else(missing)?;
-    Reply::ok(&profile(&stored)?.ok_or_else(missing)?.into_subscriber(id))
+    let profile = stored.open().map_err(StoreError::from)?;
+    Reply::ok(&profile.ok_or_else(missing)?.into_subscriber(id))
 }

@@ -29,7 +29,7 @@ struct Failure {
 pub fn serve() -> Result<(), Error> {
     block_on(async {
         let sdk = sdk_config().await;
-        let app = start(&sdk)?;
+        let app = start(&sdk, &[])?;
         let url = app.config.dead_letter_queue_url.clone().ok_or("DEAD_LETTER_QUEUE_URL is not set")?;
         let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url };
         let (app, letters) = (&app, &letters);

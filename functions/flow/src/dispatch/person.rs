@@ -1,60 +1,48 @@
 //! Folding events into the person they are of.
 
 use super::change::Change;
-use models::{
-    EventId, StoredEvent, SubscriberId,
-    event::OpenEvent,
-    records::{Place, StoredSubscriber},
-    subscriber::Profile,
-};
+use models::{EventId, Profile, StoredEvent, SubscriberId, Timestamp, event::OpenEvent, records::StoredSubscriber};
 use runtime::{
     App,
-    clock::random,
-    store::{StoreError, from_item, list::END},
+    store::{
+        StoreError, from_item,
+        list::END,
+        subscribers::{ATTEMPTS, back_off},
+    },
 };
-use std::time::Duration;
 
-/// How often a write that lost to another is tried anew.
-const ATTEMPTS: u32 = 30;
 /// How many of a person's events are folded again when one is taken back. Older ones keep what they have told.
 const MOST_FOLDED_AGAIN: usize = 1_000;
 
 /// Folds one person's events in. Answers those that came too late: the person was erased after them.
 pub async fn fold<'e>(app: &App, events: &'e [OpenEvent<'e>]) -> Result<Vec<&'e OpenEvent<'e>>, StoreError> {
     let Some(id) = events.first().and_then(|event| event.stored.subscriber()) else { return Ok(Vec::new()) };
-    for attempt in 0..ATTEMPTS {
-        let stored = read(app, &id).await?;
-        let erased_at = stored.as_ref().and_then(|stored| stored.erased_at);
+    let fold = |profile: &mut Option<Profile>, erased_at: Option<Timestamp>| {
         let with_body = events.iter().filter(|event| event.stored.raw.is_some());
         let (late, timely): (Vec<_>, Vec<_>) =
             with_body.partition(|event| erased_at.is_some_and(|erased_at| event.key.id.time() <= erased_at));
-        let mut profile = stored.as_ref().map(profile).transpose()?.flatten();
         for event in timely {
             if let Some(person) = event.person() {
                 let profile = profile.get_or_insert_with(|| Profile::new(&person, event.key.id.time()));
                 profile.fold(&person, &event.key.id, event.stored.rev);
             }
         }
-        let Some(profile) = profile else { return Ok(late) };
-        match write(app, &id, stored.as_ref(), &profile).await {
-            Err(StoreError::Condition(_)) => back_off(attempt).await,
-            written => return written.map(|()| late),
-        }
-    }
-    Err(StoreError::Condition(None))
+        late
+    };
+    app.store.change_profile(&id, fold).await
 }
 
 /// Takes back what the reading before told of a person; perhaps of another one than the reading now.
 pub async fn take_back(app: &App, change: &Change, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     let Some(id) = change.retold().and_then(StoredEvent::subscriber) else { return Ok(()) };
     for attempt in 0..ATTEMPTS {
-        let Some(stored) = read(app, &id).await? else { return Ok(()) };
-        let Some(mut profile) = profile(&stored)? else { return Ok(()) };
+        let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
+        let Some(mut profile) = stored.open()? else { return Ok(()) };
         profile.unfold(&event.key.id, event.stored.rev);
         let others = fold_again(app, &id, &event.key.id, &mut profile).await?;
         let still_this_one = event.stored.subscriber().as_ref() == Some(&id);
         let written = if others > 0 || still_this_one || !profile.is_empty() {
-            write(app, &id, Some(&stored), &profile).await
+            app.store.write_profile(&id, Some(&stored), &profile).await
         } else if stored.erased_at.is_none() {
             app.store.remove_subscriber(&id, &stored).await
         } else {
@@ -94,39 +82,4 @@ async fn fold_again(app: &App, id: &SubscriberId, but: &EventId, profile: &mut P
         }
     }
     Ok(count)
-}
-
-async fn read(app: &App, id: &SubscriberId) -> Result<Option<StoredSubscriber>, StoreError> {
-    app.store.record(id.as_str()).await
-}
-
-fn profile(stored: &StoredSubscriber) -> Result<Option<Profile>, StoreError> {
-    Ok(stored.profile.as_deref().map(serde_json::from_str).transpose()?)
-}
-
-async fn write(
-    app: &App,
-    id: &SubscriberId,
-    read: Option<&StoredSubscriber>,
-    profile: &Profile,
-) -> Result<(), StoreError> {
-    let json = profile.to_json()?;
-    if read.is_some_and(|read| read.profile.as_ref() == Some(&json)) {
-        return Ok(());
-    }
-    let subscriber = StoredSubscriber {
-        place: Some(Place::of_subscriber(id, profile)),
-        version: read.map_or(0, |read| read.version) + 1,
-        profile: Some(json),
-        erased_at: read.and_then(|read| read.erased_at),
-        erasing: read.and_then(|read| read.erasing.clone()),
-    };
-    app.store.write_subscriber(id, &subscriber).await
-}
-
-/// Waits a little, by chance longer the more often it was tried, so that writers of one person come apart.
-async fn back_off(attempt: u32) {
-    let [chance] = random::<1>().unwrap_or_default();
-    let most = 5_u64 << attempt.min(6);
-    tokio::time::sleep(Duration::from_millis(most * u64::from(chance) / 255)).await;
 }

@@ -1,7 +1,7 @@
 //! Connections: named accounts, their credentials sealed.
 
 use super::control::Controlled;
-use models::{ConnectionId, Timestamp};
+use models::{ConnectionId, Fault, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Connection {
     pub sealed: Option<String>,
     /// What a read shows of the credentials, as JSON.
     pub masked: String,
+    /// Why the credentials should better be others.
+    #[serde(default)]
+    pub warnings: Vec<Fault>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
