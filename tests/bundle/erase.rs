@@ -13,9 +13,9 @@ use std::{
 };
 use tests::{Bundle, TestHook, eventually, string};
 
-/// What must not be found anywhere once Ava is erased.
+/// What must not be found anywhere once Avabelle is erased.
 const TRACES: [&str; 7] =
-    ["u-ava", "Ava", "Chen", "ava@example.com", "+41 79 000", "ava's secret", "ava%40example.com"];
+    ["u-ava", "Avabelle", "Chen", "ava@example.com", "+41 79 000", "ava's secret", "ava%40example.com"];
 
 struct Hooks {
     orders: TestHook,
@@ -38,14 +38,14 @@ async fn hooks(bundle: &Bundle) -> Hooks {
 }
 
 fn ava() -> Value {
-    json!({ "id": "u-ava", "name": "Ava Chen", "email": "ava@example.com", "phone": "+41 79 000", "pet": "ava's secret" })
+    json!({ "id": "u-ava", "name": "Avabelle Chen", "email": "ava@example.com", "phone": "+41 79 000", "pet": "ava's secret" })
 }
 
 fn order(user: &Value) -> Value {
     json!({ "user": user, "checkpoint": "Order", "fields": { "for": user["name"] } })
 }
 
-/// Posts what tells of Ava and of Ben: events, one of them in two generations, and calls that are rejected. How many
+/// Posts what tells of Avabelle and of Ben: events, one of them in two generations, and calls that are rejected. How many
 /// records the stream has of them.
 async fn play(bundle: &Bundle, stage: &Stage<'_>, hooks: &Hooks) -> usize {
     bundle.clock.hold();
@@ -60,14 +60,15 @@ async fn play(bundle: &Bundle, stage: &Stage<'_>, hooks: &Hooks) -> usize {
         assert_eq!(stage.send(&hooks.disabled, json!({ "user": user }).to_string()).await.json()["status"], "ignored");
     }
     for broken in [
-        r#"{"user": {"name": "Ava Chen", "#,
+        r#"{"user": {"name": "Avabelle Chen", "#,
         r#"{"user": {"email": "ava@example.com"}"#,
         "{'user': 'u-ava'}",
         r#"{"user": {"name": "Ben", "#,
     ] {
         assert_eq!(stage.send(&hooks.orders, broken).await.status, 400);
     }
-    for escaped in [r#"{"user":{"name":"\u0041va Chen"}}"#, "email=ava%40example.com", "who=%2B41+79+000&name=Ava+Chen"]
+    for escaped in
+        [r#"{"user":{"name":"\u0041va Chen"}}"#, "email=ava%40example.com", "who=%2B41+79+000&name=Avabelle+Chen"]
     {
         assert_eq!(stage.send(&hooks.disabled, escaped).await.json()["status"], "ignored");
     }
@@ -86,7 +87,7 @@ async fn erase(stage: &Stage<'_>, id: &str) -> u16 {
     stage.answer(Method::DELETE, &format!("/v1/subscribers/{id}"), "").await.status.as_u16()
 }
 
-/// Nothing of Ava is in any item of any table, nor in any list.
+/// Nothing of Avabelle is in any item of any table, nor in any list.
 async fn assert_erased(stage: &Stage<'_>, hooks: &Hooks) {
     let tables = &stage.app.config.tables;
     let mut texts = Vec::new();
@@ -105,7 +106,7 @@ async fn assert_erased(stage: &Stage<'_>, hooks: &Hooks) {
     }
 }
 
-/// What is told of others than Ava.
+/// What is told of others than Avabelle.
 async fn of_others(stage: &Stage<'_>, ava: &str) -> Value {
     let mut told = stage.told().await;
     for list in ["subscribers", "checkpoint_records", "takeovers"] {
@@ -172,7 +173,7 @@ async fn a_late_record_a_remap_and_a_repeat_do_not_bring_the_person_back() {
         for hook in [&hooks.orders, &hooks.tags, &hooks.takeovers] {
             let path = format!("/v1/hooks/{}", hook.id);
             assert_eq!(stage.answer(Method::PATCH, &path, mapping.clone()).await.status, 200);
-            // Ben's event is read anew, none of Ava's.
+            // Ben's event is read anew, none of Avabelle's.
             let remapped = stage.answer(Method::POST, &format!("{path}/remap"), "").await.json();
             assert!(remapped["changed"].as_u64().is_some_and(|changed| changed <= 1), "{remapped}");
             stage.answer(Method::PATCH, &path, r#"{"settings":{}}"#).await;
@@ -326,7 +327,7 @@ async fn events_that_could_not_be_read_are_searched_for_the_person() {
     let blind = bundle.hook_on(&connection, "botstar.watch-tag", mapping).await;
     bundle.accept(&known, &json!({ "user": ava() })).await;
     let ours = [json!({ "who": "u-ava" }), json!({ "to": ["ava@example.com"] }), json!({ "+41 79 000": 1 })];
-    let others = [json!({ "who": "u-ava-2" }), json!({ "tag": "Ava Chen" }), json!({ "n": 1 })];
+    let others = [json!({ "who": "u-ava-2" }), json!({ "tag": "Avabelle Chen" }), json!({ "n": 1 })];
     for body in ours.iter().chain(&others) {
         bundle.accept(&blind, body).await;
     }
