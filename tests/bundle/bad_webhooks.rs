@@ -33,7 +33,7 @@ async fn a_token_opens_its_own_path_alone() {
     let before = counts(&bundle).await;
     let paths = registry::triggers().map(|watch| watch.trigger.path).filter(|path| !path.ends_with("/tag"));
     let mut urls: Vec<String> = paths.map(|path| format!("{path}/{token}")).collect();
-    assert_eq!(urls.len(), 4);
+    assert_eq!(urls.len(), 6);
     let mut flipped = token.to_owned().into_bytes();
     flipped[40] = if flipped[40] == b'A' { b'B' } else { b'A' };
     for wrong in [

@@ -211,5 +211,5 @@ async fn only_a_trigger_whose_caller_is_answered_has_a_reply() {
     }
     let has_reply = |watch: &Watch| (watch.settings)().pointer("/properties/reply").is_some();
     let with_reply: Vec<&str> = registry::triggers().filter(has_reply).map(|watch| watch.trigger.name).collect();
-    assert_eq!(with_reply, [TRIGGER]);
+    assert_eq!(with_reply, [TRIGGER, "botmother.watch-request"]);
 }

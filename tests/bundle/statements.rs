@@ -29,6 +29,11 @@ pub fn functions() -> BTreeSet<String> {
     api::http_functions().map(|function| function.name).chain(["dispatch"]).map(str::to_owned).collect()
 }
 
+/// Every variable that the bundle reads.
+pub fn variables() -> impl Iterator<Item = &'static str> {
+    Config::VARIABLES.into_iter().chain(registry::settings().into_iter().map(|setting| setting.name))
+}
+
 #[test]
 fn the_router_of_cargo_lambda_watch_has_every_route_once() {
     let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
@@ -96,6 +101,8 @@ fn the_modules_are_those_of_the_documents() {
         ("botstar.watch-tag", "botstar.tag.added"),
         ("botstar.watch-human-takeover", "botstar.takeover.requested"),
         ("chatbot.watch-message", "chatbot.message.received"),
+        ("botdistrikt.watch-message", "botdistrikt.message.sent"),
+        ("botmother.watch-request", "botmother.request.received"),
     ];
     assert_eq!(triggers, documented);
     let actions: Vec<_> = registry::actions().map(|action| (action.name, action.effect)).collect();
@@ -111,6 +118,9 @@ fn the_modules_are_those_of_the_documents() {
         ("chatbot.update-story", Effect::Idempotent),
         ("chatbot.delete-story", Effect::Idempotent),
         ("chatbot.call-api", Effect::OfMethod),
+        ("botdistrikt.register-user", Effect::NotIdempotent),
+        ("botdistrikt.send-message", Effect::NotIdempotent),
+        ("botmother.send-event", Effect::NotIdempotent),
     ];
     assert_eq!(actions, documented);
 }
@@ -120,10 +130,10 @@ fn the_readme_names_every_module_setting_and_problem() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     // Those of the deployment alone name its own resources.
     let deployed = ["_TABLE", "_QUEUE_URL", "SEALING_"];
-    let settings = Config::VARIABLES.iter().filter(|name| !deployed.iter().any(|part| name.contains(part)));
+    let settings = variables().filter(|name| !deployed.iter().any(|part| name.contains(part)));
     let modules = registry::modules().map(|(_, module)| module.name());
     let problems = Code::ALL.iter().map(|code| code.as_str());
-    let names: Vec<&str> = modules.chain(settings.copied()).chain(problems).collect();
+    let names: Vec<&str> = modules.chain(settings).chain(problems).collect();
     let missing: Vec<&str> = names.into_iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
     assert_eq!(missing, [""; 0]);
 }

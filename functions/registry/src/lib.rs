@@ -5,7 +5,7 @@ use runtime::{Function, Platform, Registrar, config::Setting};
 use schemars::Schema;
 
 pub static PLATFORMS: &[&Platform] =
-    &[&botstar::PLATFORM, &chatbot::PLATFORM];
+    &[&botstar::PLATFORM, &chatbot::PLATFORM, &botdistrikt::PLATFORM, &botmother::PLATFORM];
 
 pub fn platform(name: &str) -> Option<&'static Platform> {
     PLATFORMS.iter().copied().find(|platform| platform.name == name)

@@ -1,0 +1,94 @@
+//! BotDistrikt's webchat API. <https://docs.botdistrikt.com/messaging-channels/webchat-api>
+
+use crate::{API_URL, credentials::Credentials};
+use http::{HeaderValue, Method, header};
+use runtime::{
+    Acting, App, Problem,
+    client::{Answer, HttpClient, MASK, PATIENCE, RequestBuilder},
+};
+use serde_json::{Map, Value, json};
+use std::time::Instant;
+use url::Url;
+
+/// BotDistrikt's object of a user, as it is.
+pub type BotUser = Map<String, Value>;
+
+pub struct Client<'a> {
+    http: &'a HttpClient,
+    base: &'a Url,
+    credentials: Credentials,
+    deadline: Instant,
+}
+
+impl<'a> Client<'a> {
+    pub fn new(app: &'a App, credentials: Credentials, deadline: Instant) -> Result<Self, Problem> {
+        let http = app.http().map_err(Problem::internal)?;
+        Ok(Self { http, base: app.config.platforms.url(&API_URL)?, credentials, deadline })
+    }
+
+    pub fn of(acting: &Acting<'a>) -> Result<Self, Problem> {
+        Self::new(acting.app, acting.credentials()?, acting.deadline)
+    }
+
+    /// Whether there is anything at the API's address.
+    pub async fn reach(&self) -> Result<(), Problem> {
+        let answer = self.send(self.http.request(Method::GET, self.base.clone())).await?;
+        if answer.status.is_server_error() {
+            Err(answer.refusal(answer.status.as_u16(), &self.secrets()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Registers a user, by an id of one's own or one that BotDistrikt makes.
+    pub async fn register(&self, webchat_id: Option<&str>, user: Option<&BotUser>) -> Result<BotUser, Problem> {
+        let mut body = json!({ "domain": self.credentials.domain });
+        if let Some(id) = webchat_id {
+            body["webchat_id"] = json!(id);
+        }
+        if let Some(user) = user {
+            body["user"] = json!(user);
+        }
+        let answer = self.send(self.post("user").json(&body)).await?.successful(&self.secrets())?;
+        answer.json("BotDistrikt's user", &self.secrets())
+    }
+
+    /// Says something as a user; what the bot answers, whatever that is.
+    pub async fn say(&self, webchat_id: &str, user: &Value, message: &Value) -> Result<String, Problem> {
+        let user = with_secret(user, &self.credentials.domain);
+        let body = json!({ "domain": self.credentials.domain, "user": user, "message": message });
+        let mut authorization = HeaderValue::from_str(webchat_id).map_err(Problem::internal)?;
+        authorization.set_sensitive(true);
+        let request = self.post("message").header(header::AUTHORIZATION, authorization).json(&body);
+        Ok(self.send(request).await?.successful(&self.secrets())?.text(&self.secrets()))
+    }
+
+    fn secrets(&self) -> [&str; 1] {
+        [&self.credentials.domain]
+    }
+
+    fn post(&self, what: &str) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut steps) = url.path_segments_mut() {
+            steps.pop_if_empty().extend(["webchat_apps", &self.credentials.webchat_app_id.to_string(), what]);
+        }
+        self.http.request(Method::POST, url).header(header::ACCEPT, "application/json")
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, Problem> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        self.http.send(request, left.min(PATIENCE)).await
+    }
+}
+
+/// A user as BotDistrikt told it: where that repeated the domain, it is kept masked.
+fn with_secret(user: &Value, domain: &str) -> Value {
+    match user {
+        Value::String(text) => Value::String(text.replace(MASK, domain)),
+        Value::Array(items) => items.iter().map(|item| with_secret(item, domain)).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (name.clone(), with_secret(value, domain))).collect())
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,100 @@
+//! `botdistrikt.register-user`: `POST /webchat_apps/{webchat_app_id}/user`. The answer is kept as a subscriber: each
+//! message sends it along, and a second call for the same person finds it.
+
+use crate::{
+    bot_user::{REGISTERED, WebchatId},
+    client::{BotUser, Client},
+};
+use models::{EventId, Mapping, Person, SubscriberId, ids::ContentKey, mapping};
+use runtime::{Acting, Code, Problem, action, clock::random};
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+action! {
+    platform: "botdistrikt",
+    name: "register-user",
+    label: "Register a User",
+    description: "Registers a user of a website chat, or finds the one that was registered before.",
+    effect: NotIdempotent,
+    input: Input,
+    check: action::no_check,
+    records: Write,
+    output: || schema_for!(Output),
+    run: run,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Input {
+    /// Your own id of the user, which should not be guessable: it opens the user's chat. Left out: BotDistrikt makes one.
+    webchat_id: Option<WebchatId>,
+    /// Fields of the user to fill in, as BotDistrikt has them: `first_name`, `last_name` and so on.
+    user: Option<BotUser>,
+    /// Whether a user of this `webchat_id` that was registered before is answered in place of registering again. Left
+    /// out: yes.
+    reuse: Option<bool>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    /// BotDistrikt's object of the user, whole. Its `webchat_id` is that of `botdistrikt.send-message`.
+    user: BotUser,
+    /// The subscriber as which it is kept.
+    subscriber: SubscriberId,
+    /// Whether it had been registered before.
+    reused: bool,
+}
+
+async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+    let webchat_id = input.webchat_id.as_ref().map(|WebchatId(id)| id.as_str());
+    let Some(id) = webchat_id.filter(|_| input.reuse != Some(false)) else {
+        return register(&acting, webchat_id, input.user.as_ref()).await;
+    };
+    let subscriber = subscriber_id(&acting, id);
+    if let Some(known) = registered(&acting, &subscriber).await? {
+        return Ok(known);
+    }
+    let turn = acting.turn(&format!("{} {subscriber}", ACTION.name)).await?;
+    let outcome = match registered(&acting, &subscriber).await {
+        Ok(Some(known)) => Ok(known),
+        Ok(None) => register(&acting, webchat_id, input.user.as_ref()).await,
+        Err(problem) => Err(problem),
+    };
+    turn.end(acting.app).await;
+    outcome
+}
+
+pub fn subscriber_id(acting: &Acting<'_>, webchat_id: &str) -> SubscriberId {
+    SubscriberId::derive(ACTION.platform, acting.connection_id(), webchat_id)
+}
+
+/// The user that was registered as a subscriber.
+pub async fn stored_user(acting: &Acting<'_>, id: &SubscriberId) -> Result<Option<Value>, Problem> {
+    let profile = acting.app.store.profile(id).await?;
+    Ok(profile.and_then(|profile| profile.into_subscriber(id.clone()).platform_user))
+}
+
+async fn registered(acting: &Acting<'_>, id: &SubscriberId) -> Result<Option<Output>, Problem> {
+    Ok(match stored_user(acting, id).await? {
+        Some(Value::Object(user)) => Some(Output { user, subscriber: id.clone(), reused: true }),
+        _ => None,
+    })
+}
+
+async fn register(acting: &Acting<'_>, webchat_id: Option<&str>, fields: Option<&BotUser>) -> Result<Output, Problem> {
+    let user = Client::of(acting)?.register(webchat_id, fields).await?;
+    let body = Value::Object(user.clone());
+    let reading = mapping::resolve(REGISTERED.iter().copied().flatten(), &Mapping::new(), &body);
+    let person = Person::read(ACTION.platform, acting.connection_id(), &reading, &body).ok_or_else(|| Problem {
+        outcome_unknown: true,
+        ..Problem::new(Code::PlatformUnavailable, "BotDistrikt's user has no webchat_id")
+    })?;
+    let by = EventId::new(acting.app.now(), ContentKey::unique(random()?));
+    acting.app.store.tell(&person, &by).await.map_err(|error| Problem {
+        outcome_unknown: true,
+        detail: format!("the user is registered as {}, but could not be kept", person.platform_id),
+        ..Problem::from(error)
+    })?;
+    Ok(Output { user, subscriber: person.id, reused: false })
+}

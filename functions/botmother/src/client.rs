@@ -1,0 +1,95 @@
+//! Botmother's External Event. <https://docs.botmother.com/article/42097>
+
+use crate::{
+    API_URL,
+    credentials::{Credentials, event_url},
+};
+use http::{Method, header};
+use runtime::{
+    Acting, App, Code, Problem,
+    client::{Answer, PATIENCE},
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Instant;
+use url::Url;
+
+/// The URL of one event.
+pub struct Event<'a> {
+    app: &'a App,
+    url: Url,
+    deadline: Instant,
+}
+
+/// What Botmother answers. That means queued, not delivered.
+#[derive(Deserialize)]
+pub struct Queued {
+    result: bool,
+    #[serde(default)]
+    pub payload: Value,
+    pub limits: Option<Value>,
+}
+
+impl<'a> Event<'a> {
+    pub fn of(acting: &Acting<'a>) -> Result<Self, Problem> {
+        let unusable = |fault: &str| Problem::new(Code::ConnectionUnauthorized, format!("the event URL {fault}"));
+        let Credentials { event_url: text } = acting.credentials()?;
+        let text = text.ok_or_else(|| unusable("is missing: give the connection one"))?;
+        let url = event_url(acting.app, &text)?.map_err(|fault| unusable(&fault))?;
+        Ok(Self { app: acting.app, url, deadline: acting.deadline })
+    }
+
+    /// Sends the event once.
+    pub async fn send(&self, body: String) -> Result<Queued, Problem> {
+        let http = self.app.http().map_err(Problem::internal)?;
+        let request = http.request(Method::POST, self.url.clone()).header(header::ACCEPT, "application/json");
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let secrets = self.secrets();
+        let answer = http.send(request, left.min(PATIENCE)).await?.successful(&secrets).map_err(unknown_url)?;
+        let queued: Queued = answer.json("what Botmother answers to an event", &secrets)?;
+        queued.refusal(&answer, &secrets).map_or(Ok(queued), Err)
+    }
+
+    /// The URL, and those parts of it that are the secret.
+    fn secrets(&self) -> Vec<&str> {
+        let steps = self.url.path_segments().into_iter().flatten().filter(|step| step.len() >= LEAST_SECRET);
+        [self.url.as_str(), self.url.path()].into_iter().chain(steps).collect()
+    }
+}
+
+/// Shorter steps of a path are words.
+const LEAST_SECRET: usize = 9;
+
+/// The URL is the credential, so that one which leads nowhere is a wrong one.
+fn unknown_url(problem: Problem) -> Problem {
+    match problem.code {
+        Code::NotFound => Problem { code: Code::ConnectionUnauthorized, ..problem },
+        _ => problem,
+    }
+}
+
+impl Queued {
+    /// The problem that an answer tells of in spite of its status.
+    fn refusal(&self, answer: &Answer, secrets: &[&str]) -> Option<Problem> {
+        let exceeded = self.limits.as_ref().is_some_and(|limits| limits["exceeded"] == true);
+        let why = match (self.result, exceeded) {
+            (true, false) => return None,
+            (_, true) => "the limits of the bot's queue are exceeded",
+            (false, false) => "Botmother did not take the event",
+        };
+        let words: String = answer.text(secrets).chars().take(MAX_WORDS).collect();
+        // It may have been queued all the same.
+        let outcome_unknown = self.result;
+        Some(Problem { outcome_unknown, ..Problem::new(Code::PlatformRejected, format!("{why}: {words}")) })
+    }
+}
+
+const MAX_WORDS: usize = 500;
+
+/// Whether there is anything at Botmother's address.
+pub async fn reach(app: &App) -> Result<(), Problem> {
+    let http = app.http().map_err(Problem::internal)?;
+    let answer = http.send(http.request(Method::GET, app.config.platforms.url(&API_URL)?.clone()), PATIENCE).await?;
+    if answer.status.is_server_error() { Err(answer.refusal(answer.status.as_u16(), &[])) } else { Ok(()) }
+}

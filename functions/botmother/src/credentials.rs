@@ -1,0 +1,76 @@
+//! The credentials of a Botmother connection: the URL of one External Event, which is all the secret there is. Receiving
+//! a bot's requests needs none.
+
+use crate::{API_URL, client};
+use runtime::{
+    App, Fault, Problem,
+    platform::{Review, Tested},
+};
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Credentials {
+    /// The URL that Botmother shows once an External Event is saved, in Settings > Events. Receiving requests needs none.
+    #[schemars(length(min = 1, max = 2048), regex(pattern = "^[!-~]*$"))]
+    pub event_url: Option<String>,
+}
+
+pub fn schema() -> Schema {
+    schemars::schema_for!(Credentials)
+}
+
+/// An event's URL, if it leads where the deployment says; what is wrong with it.
+pub fn event_url(app: &App, text: &str) -> Result<Result<Url, String>, Problem> {
+    let origin = app.config.platforms.url(&API_URL)?;
+    let fault = match text.parse::<Url>() {
+        Err(_) => "is not a URL".to_owned(),
+        Ok(url) if url.origin() != origin.origin() => {
+            format!("does not lead to {}", origin.origin().ascii_serialization())
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => "has a user's name in it".to_owned(),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => "has a query or a fragment".to_owned(),
+        Ok(url) if url.path() == "/" => "has no path".to_owned(),
+        Ok(url) => return Ok(Ok(url)),
+    };
+    Ok(Err(fault))
+}
+
+pub fn review(app: &App, credentials: &Map<String, Value>) -> Result<Review, Problem> {
+    let Some(text) = credentials.get("event_url").and_then(Value::as_str) else { return Ok(Review::default()) };
+    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+    match event_url(app, text)? {
+        Err(fault) => faults.push(Fault::new("/event_url", fault)),
+        Ok(url) if !looks_known(&url) => {
+            let detail = "is not like the URLs that are known: /api/bot/action/<id>/<token>";
+            warnings.push(Fault::new("/event_url", detail));
+        }
+        Ok(_) => {}
+    }
+    Ok(Review { faults, warnings })
+}
+
+/// The form that all known callers use; no page of Botmother's states it.
+fn looks_known(url: &Url) -> bool {
+    let rest = url.path().strip_prefix("/api/bot/action/");
+    rest.and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(id, token)| !id.is_empty() && token.len() >= 16 && !token.contains('/'))
+}
+
+/// An event can't be tried without somebody getting it.
+pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
+    let Credentials { event_url: text } = serde_json::from_value(credentials).map_err(Problem::internal)?;
+    let Some(text) = text else {
+        return Ok(Tested { ok: None, detail: "there is no URL to test; receiving requests needs none".to_owned() });
+    };
+    if let Err(fault) = event_url(app, &text)? {
+        return Ok(Tested { ok: Some(false), detail: format!("the event URL {fault}") });
+    }
+    client::reach(app).await?;
+    let detail = "Botmother can be reached; whether it takes the event URL is told by sending an event \
+                  (botmother.send-event)";
+    Ok(Tested { ok: None, detail: detail.to_owned() })
+}

@@ -1,0 +1,32 @@
+//! Botmother: an action that sends an event to a bot's users, and a trigger that a bot's API-request component calls.
+//! <https://docs.botmother.com/article/42097>, <https://docs.botmother.com/article/42070>
+
+mod client;
+mod credentials;
+pub mod send_event;
+pub mod watch_request;
+
+use runtime::{
+    Platform,
+    config::{Setting, SettingKind},
+};
+
+/// Where event URLs lead.
+const API_URL: Setting =
+    Setting { name: "BOTMOTHER_API_URL", default: "https://app.botmother.com", kind: SettingKind::Origin };
+
+static SETTINGS: &[Setting] = &[API_URL];
+
+pub static PLATFORM: Platform = Platform {
+    name: "botmother",
+    label: "Botmother",
+    credentials: credentials::schema,
+    credentials_optional: true,
+    modules: &[watch_request::MODULE, send_event::MODULE],
+    functions: &[&watch_request::FUNCTION, &send_event::FUNCTION],
+    settings: SETTINGS,
+    review: credentials::review,
+    generated: None,
+    test: |app, credentials| Box::pin(credentials::test(app, credentials)),
+    registrar: None,
+};

@@ -1,0 +1,246 @@
+//! `botmother.send-event`: a POST to the URL of an External Event, which sends the event's message or screen to users.
+//! Botmother takes up to 1 MB at once, so more users than fit take several calls.
+
+use crate::client::Event;
+use runtime::{Acting, Code, Fault, Problem, action};
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+action! {
+    platform: "botmother",
+    name: "send-event",
+    label: "Send an External Event",
+    description: "Sends an External Event's message or screen to users of the bot, with data for it.",
+    effect: NotIdempotent,
+    input: Input,
+    check: check,
+    records: None,
+    output: || schema_for!(Output),
+    run: run,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Input {
+    /// Where the users are: `tg`, `fb`, `viber`, `vk` or `any`. Another is sent too, with a warning. Goes with `users`.
+    #[schemars(length(min = 1, max = 64))]
+    platform: Option<String>,
+    /// The users' ids at that platform, or `everyone`.
+    users: Option<Users>,
+    /// The users' ids at Botmother, in place of `platform` and `users`.
+    #[schemars(length(min = 1), inner(regex(pattern = "^[0-9a-fA-F]{24}$")))]
+    users_bm: Option<Vec<String>>,
+    /// What the bot reads as `last_request`.
+    data: Option<Map<String, Value>>,
+    /// Must be true to send to everyone.
+    #[serde(rename = "confirm_everyone")]
+    _confirm_everyone: Option<bool>,
+    /// More keys of the body, for what Botmother takes and no document names.
+    extra: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+enum Users {
+    Everyone(Everyone),
+    These(#[schemars(length(min = 1))] Vec<UserId>),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Everyone {
+    Everyone,
+}
+
+/// Botmother documents texts; numbers are sent as such.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+enum UserId {
+    Text(#[schemars(length(min = 1, max = 256))] String),
+    Number(i64),
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    /// True: what Botmother does not take is an error. Accepted is queued, not delivered.
+    accepted: bool,
+    /// How many calls it took.
+    calls: usize,
+    /// Botmother's records of what is queued, of all calls.
+    payload: Vec<Value>,
+    /// How full the bot's queue is, as the last call told.
+    limits: Option<Value>,
+    warnings: Vec<Fault>,
+}
+
+/// What our own fields are called in the body.
+const OWN: [&str; 4] = ["platform", "users", "users_bm", "data"];
+
+fn check(input: &Value) -> Vec<Fault> {
+    let given = |name: &str| input.get(name).is_some_and(|value| !value.is_null());
+    let mut faults = Vec::new();
+    let mut fault = |pointer: &str, detail: &str| faults.push(Fault::new(pointer, detail));
+    match (given("platform"), given("users"), given("users_bm")) {
+        (false, false, false) => fault("", "names nobody: give platform and users, or users_bm"),
+        (true, false, false) => fault("/users", "is required with platform"),
+        (false, true, false) => fault("/platform", "is required with users"),
+        (platform, users, true) if platform || users => fault("/users_bm", "goes without platform and users"),
+        _ => {}
+    }
+    if input["users"] == "everyone" && input["confirm_everyone"] != true {
+        fault("/confirm_everyone", "must be true: this goes to the bot's whole audience");
+    }
+    for name in OWN.iter().filter(|name| input["extra"].get(name).is_some()) {
+        fault(&format!("/extra/{name}"), "is a field of its own");
+    }
+    faults
+}
+
+const DOCUMENTED: [&str; 5] = ["tg", "fb", "viber", "vk", "any"];
+
+async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+    let event = Event::of(&acting)?;
+    let mut warnings = Vec::new();
+    if input.platform.as_deref().is_some_and(|platform| !DOCUMENTED.contains(&platform)) {
+        let detail = format!("is none of those that are documented: {}", DOCUMENTED.join(", "));
+        warnings.push(Fault::new("/platform", detail));
+    }
+    let bodies = bodies(input)?;
+    let mut output = Output { accepted: true, calls: 0, payload: Vec::new(), limits: None, warnings };
+    let (calls, mut sent_to) = (bodies.len(), 0);
+    for Body { text, users } in bodies {
+        let queued = event.send(text).await.map_err(|problem| match output.calls {
+            0 => problem,
+            done => Problem {
+                outcome_unknown: true,
+                detail: format!(
+                    "{done} of {calls} calls were accepted, for the first {sent_to} users: {}",
+                    problem.detail
+                ),
+                ..problem
+            },
+        })?;
+        output.calls += 1;
+        sent_to += users;
+        output.limits = queued.limits.or(output.limits);
+        output.payload.extend(flat(queued.payload).into_iter().flat_map(flat));
+    }
+    Ok(output)
+}
+
+/// Botmother's records are documented as a list, and seen in a list more.
+fn flat(payload: Value) -> Vec<Value> {
+    match payload {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items,
+        one => vec![one],
+    }
+}
+
+/// A body, and how many users are in it.
+struct Body {
+    text: String,
+    users: usize,
+}
+
+/// What Botmother takes at once.
+const MAX_BODY_BYTES: usize = 1_000_000;
+
+/// The bodies that together send the event to all.
+fn bodies(input: Input) -> Result<Vec<Body>, Problem> {
+    let mut rest = input.extra.unwrap_or_default();
+    rest.extend(input.platform.map(|platform| ("platform".to_owned(), json!(platform))));
+    rest.extend(input.data.map(|data| ("data".to_owned(), Value::Object(data))));
+    let (name, users) = match (input.users, input.users_bm) {
+        (Some(Users::These(users)), _) => ("users", users.into_iter().map(UserId::into_text).collect()),
+        (Some(Users::Everyone(_)), _) => {
+            rest.insert("users".to_owned(), json!("everyone"));
+            ("users", Vec::new())
+        }
+        (None, users) => ("users_bm", users.unwrap_or_default()),
+    };
+    let mut bodies = Vec::new();
+    let mut users: &[String] = &users;
+    loop {
+        let count = how_many_fit(&rest, name, users)?;
+        let (these, others) = users.split_at(count);
+        let mut body = rest.clone();
+        if !these.is_empty() {
+            body.insert(name.to_owned(), json!(these));
+        }
+        bodies.push(Body { text: Value::Object(body).to_string(), users: count });
+        users = others;
+        if users.is_empty() {
+            return Ok(bodies);
+        }
+    }
+}
+
+/// How many of these users fit into a body with the rest of it.
+fn how_many_fit(rest: &Map<String, Value>, name: &str, users: &[String]) -> Result<usize, Problem> {
+    let mut bytes = json!(rest).to_string().len() + format!(",\"{name}\":[]").len();
+    let mut fits = |user: &&String| {
+        bytes += json!(user).to_string().len() + 1;
+        bytes <= MAX_BODY_BYTES
+    };
+    let count = users.iter().take_while(&mut fits).count();
+    if (count == 0 && !users.is_empty()) || (users.is_empty() && bytes > MAX_BODY_BYTES) {
+        return Err(Problem::new(Code::BodyTooLarge, "Botmother takes 1 MB at once, and data and extra are more"));
+    }
+    Ok(count)
+}
+
+impl UserId {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(id) => id,
+            Self::Number(id) => id.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(value: Value) -> Input {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn more_users_than_fit_are_split_and_all_of_them_are_sent_once() {
+        let ids: Vec<Value> =
+            (0..150_000_u64).map(|n| if n % 2 == 0 { json!(n) } else { json!(format!("u\"{n}")) }).collect();
+        let data = json!({ "text": "x".repeat(10_000) });
+        let split =
+            bodies(input(json!({ "platform": "tg", "users": ids, "data": data, "extra": { "a": 1 } }))).unwrap();
+        assert!(split.len() > 1);
+        let mut sent = Vec::new();
+        for body in &split {
+            assert!(body.text.len() <= MAX_BODY_BYTES);
+            let body: Value = serde_json::from_str(&body.text).unwrap();
+            assert_eq!((&body["platform"], &body["data"], &body["a"]), (&json!("tg"), &data, &json!(1)));
+            sent.extend(body["users"].as_array().unwrap().clone());
+        }
+        let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        assert_eq!(sent, ids.iter().map(|id| json!(text(id))).collect::<Vec<_>>());
+        assert!(split[..split.len() - 1].iter().all(|body| body.text.len() > MAX_BODY_BYTES - 20), "as few as can be");
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_with_any_user_is_refused() {
+        let data = json!({ "text": "x".repeat(MAX_BODY_BYTES) });
+        for to in
+            [json!({ "users_bm": ["5c517b7773515eaa3078e2f0"] }), json!({ "platform": "any", "users": "everyone" })]
+        {
+            let mut whole = to.clone();
+            whole["data"] = data.clone();
+            assert_eq!(bodies(input(whole)).err().unwrap().code, Code::BodyTooLarge);
+            assert_eq!(bodies(input(to)).unwrap().len(), 1);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Fires when a bot's API-request component calls. The bot's author defines the body; the documents here give one to
+//! paste.
+//!
+//! `POST /hooks/botmother/request/{token}`. <https://docs.botmother.com/article/42070>,
+//! <https://docs.botmother.com/article/42074>
+
+use models::{Field, Kind, Module, Trigger};
+use runtime::{App, Call, Function, Problem, Reply, receive, store::hooks};
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+pub static TRIGGER: Trigger = Trigger {
+    name: "botmother.watch-request",
+    platform: "botmother",
+    path: "/hooks/botmother/request",
+    event_type: "botmother.request.received",
+    fields: &[FIELDS],
+    message_id: None,
+    headers: &[],
+};
+
+/// What is to be pasted into the component. Botmother fills in its variables; `variables` is for those of the bot's own.
+macro_rules! body_to_paste {
+    () => {
+        r#"{"platform": "{{this_user.platform}}", "platform_id": "{{this_user.platform_id}}", "bm_id": "{{this_user.bm_id}}", "full_name": "{{this_user.full_name}}", "language": "{{this_user.language}}", "text": "{{last_input}}", "variables": {}}"#
+    };
+}
+
+pub const MODULE: Module = Module {
+    label: "Watch Requests",
+    description: "Fires when a bot's API-request component calls.",
+    kind: Kind::Trigger {
+        trigger: &TRIGGER,
+        setup: concat!(
+            "In the bot, add an API-request component with the method POST and this URL. What the hook replies is the \
+             bot's `last_request`. A body to paste: ",
+            body_to_paste!()
+        ),
+        sample: SAMPLE,
+        settings: hooks::settings_schema_with::<Settings>,
+    },
+    output,
+};
+
+pub static FUNCTION: Function = Function {
+    name: "botmother-watch-request",
+    routes: &[receive::route("/hooks/botmother/request/{token}", MODULE.label, reply_schema, |app, call| {
+        Box::pin(receive(app, call))
+    })],
+    direct: None,
+    settings: || crate::SETTINGS.iter().collect(),
+};
+
+/// The body that is given to paste, and the names of Botmother's own variables. A person is known by `bm_id`: a platform's
+/// own id may be another person's on another platform.
+const FIELDS: &[Field] = &[
+    field("text", &["/text"]),
+    field("variables", &["/variables"]),
+    Field { path: "subscriber.id", expected: true, candidates: &["/bm_id", "/user/bm_id", "/this_user/bm_id"] },
+    field("subscriber.name", &["/full_name", "/user/full_name", "/this_user/full_name"]),
+    field("subscriber.first_name", &["/firstname", "/user/firstname", "/this_user/firstname"]),
+    field("subscriber.last_name", &["/lastname", "/user/lastname", "/this_user/lastname"]),
+    field("subscriber.phone", &["/phone", "/user/phone", "/this_user/phone"]),
+    field("subscriber.channel", &["/platform", "/user/platform", "/this_user/platform"]),
+    field("subscriber.locale", &["/language", "/user/language", "/this_user/language"]),
+    field("subscriber.attributes.platform_id", &["/platform_id", "/user/platform_id", "/this_user/platform_id"]),
+    field("subscriber.attributes.username", &["/username", "/user/username", "/this_user/username"]),
+    field("subscriber.attributes.country", &["/country", "/user/country", "/this_user/country"]),
+];
+
+const fn field(path: &'static str, candidates: &'static [&'static str]) -> Field {
+    Field { path, expected: false, candidates }
+}
+
+/// The trigger's own settings.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Settings {
+    /// What the bot is answered, in up to 32 KB of JSON, and reads as `last_request`. A text may hold
+    /// `{{/json/pointer}}` into the event's `data`. Left out: what became of the request.
+    reply: Option<Value>,
+}
+
+fn output() -> Schema {
+    models::envelope::schema(
+        TRIGGER.event_type,
+        json!({
+            "text": { "type": ["string", "null"] },
+            "variables": { "type": ["object", "null"] },
+        }),
+    )
+}
+
+fn reply_schema() -> Schema {
+    json_schema!({ "description": "What the hook's `reply` says, or else what became of the request." })
+}
+
+async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
+    let hook = receive::find(app, &TRIGGER, &call).await?;
+    let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
+    let received = receive::take(app, &TRIGGER, &hook, &call, Map::new()).await?;
+    let reply = settings.reply.and_then(|reply| received.filled(&reply, &received.data()?));
+    reply.map_or_else(|| received.receipt(), |reply| received.reply(&reply))
+}
+
+/// What the body to paste becomes, with values made up.
+const SAMPLE: &str = r#"{
+  "platform": "tg",
+  "platform_id": "123456",
+  "bm_id": "5c517b7773515eaa3078e2f0",
+  "full_name": "Ava Chen",
+  "language": "en",
+  "text": "Where is my order?",
+  "variables": { "order": "42" }
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::{Mapping, mapping};
+
+    #[test]
+    fn the_sample_is_found_whole_and_has_what_is_to_be_pasted() {
+        let body: Value = serde_json::from_str(SAMPLE).unwrap();
+        let reading = mapping::resolve(TRIGGER.fields(), &Mapping::new(), &body);
+        assert_eq!(reading.unmapped, [""; 0]);
+        let data = Value::Object(reading.data(&body));
+        assert_eq!(data, json!({ "text": "Where is my order?", "variables": { "order": "42" } }));
+        let pasted: Map<String, Value> = serde_json::from_str(body_to_paste!()).unwrap();
+        assert!(pasted.keys().eq(body.as_object().unwrap().keys()));
+    }
+}
