@@ -4,7 +4,6 @@ use crate::{
     chatbot_hooks::{TRIGGER, path, start},
     checks::{pointers, refused},
 };
-use registry::Watch;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tests::{Bundle, TestHook};
@@ -198,18 +197,4 @@ async fn settings_that_do_not_fit_are_refused_with_every_fault() {
     let largest = reply(&[&"x".repeat(32 * 1024 - 50)]);
     bundle.patch(&path(&hook), &json!({ "settings": largest }), 200).await;
     assert_eq!(sandbox.say(json!({})).await[0]["body"]["responses"], largest["reply"]["responses"]);
-}
-
-#[tokio::test]
-async fn only_a_trigger_whose_caller_is_answered_has_a_reply() {
-    let (_sandbox, bundle) = start().await;
-    let hook = bundle.hook("botstar.watch-tag").await;
-    for own in [reply(&["Hi"]), json!({ "reply": null }), json!({ "require_token": true })] {
-        let field = format!("/settings/{}", own.as_object().unwrap().keys().next().unwrap());
-        let changed = bundle.request(Method::PATCH, &path(&hook)).json(&json!({ "settings": own }));
-        assert_eq!(pointers(&refused(changed, 422, "invalid_body").await), [field]);
-    }
-    let has_reply = |watch: &Watch| (watch.settings)().pointer("/properties/reply").is_some();
-    let with_reply: Vec<&str> = registry::triggers().filter(has_reply).map(|watch| watch.trigger.name).collect();
-    assert_eq!(with_reply, [TRIGGER, "botmother.watch-request"]);
 }

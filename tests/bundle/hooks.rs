@@ -239,3 +239,18 @@ async fn remap_counts_what_it_read_and_what_it_changed() {
     let answer = answer(bundle.request(Method::POST, &format!("{}/remap?cursor=x", path(&hook)))).await;
     assert_eq!(answer.status, 422);
 }
+
+#[tokio::test]
+async fn a_hook_answers_what_its_settings_say() {
+    let bundle = Bundle::start().await;
+    for watch in by_hand() {
+        let reply = json!({ "messages": [{ "text": "Kept as {{/hook}}" }], "actions": [] });
+        let hook = bundle.hook_with(watch.trigger.name, json!({ "reply": reply })).await;
+        let answer = bundle.send(&hook.url, r#"{"n": 1}"#).await;
+        assert_eq!(answer.json(), json!({ "messages": [{ "text": format!("Kept as {}", hook.id) }], "actions": [] }));
+        assert!(answer.headers["x-switchboard-event"].to_str().unwrap().starts_with("evt_"));
+        bundle.patch(&path(&hook), &json!({ "enabled": false }), 200).await;
+        let ignored = bundle.send(&hook.url, r#"{"n": 2}"#).await.json();
+        assert_eq!(ignored, json!({ "status": "ignored", "event": null }), "there is no event to tell of");
+    }
+}

@@ -47,7 +47,7 @@ pub static FUNCTION: Function = Function {
     routes: &[receive::route(
         "/hooks/botdistrikt/message/{token}",
         MODULE.label,
-        receive::receipt_schema,
+        receive::reply_schema,
         |app, call| Box::pin(receive(app, call)),
     )],
     direct: None,
@@ -91,12 +91,12 @@ async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
     let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
     let kind = header(&call, SOURCE).and_then(|said| KINDS.into_iter().find(|kind| said.eq_ignore_ascii_case(kind)));
     if kind == Some(BOT) && settings.include_bot != Some(true) {
-        return Received::ignored().receipt();
+        return Received::ignored().answer(&hook);
     }
     let id = header(&call, SOURCE_ID).map(|id| id.chars().take(MOST_ID_CHARS).collect::<String>());
     let source = json!({ "kind": kind.unwrap_or(UNKNOWN), "id": id });
     let told = Map::from_iter([("source".to_owned(), source)]);
-    receive::take(app, &TRIGGER, &hook, &call, told).await?.receipt()
+    receive::take(app, &TRIGGER, &hook, &call, told).await?.answer(&hook)
 }
 
 fn header(call: &Call, name: &str) -> Option<String> {

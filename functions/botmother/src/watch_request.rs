@@ -5,10 +5,9 @@
 //! <https://docs.botmother.com/article/42074>
 
 use models::{Field, Kind, Module, Trigger};
-use runtime::{App, Call, Function, Problem, Reply, receive, store::hooks};
-use schemars::{JsonSchema, Schema, json_schema};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use runtime::{Function, receive, store::hooks};
+use schemars::Schema;
+use serde_json::json;
 
 pub static TRIGGER: Trigger = Trigger {
     name: "botmother.watch-request",
@@ -38,15 +37,15 @@ pub const MODULE: Module = Module {
             body_to_paste!()
         ),
         sample: SAMPLE,
-        settings: hooks::settings_schema_with::<Settings>,
+        settings: hooks::settings_schema,
     },
     output,
 };
 
 pub static FUNCTION: Function = Function {
     name: "botmother-watch-request",
-    routes: &[receive::route("/hooks/botmother/request/{token}", MODULE.label, reply_schema, |app, call| {
-        Box::pin(receive(app, call))
+    routes: &[receive::route("/hooks/botmother/request/{token}", MODULE.label, receive::reply_schema, |app, call| {
+        Box::pin(receive::receive(app, &TRIGGER, call))
     })],
     direct: None,
     settings: || crate::SETTINGS.iter().collect(),
@@ -73,15 +72,6 @@ const fn field(path: &'static str, candidates: &'static [&'static str]) -> Field
     Field { path, expected: false, candidates }
 }
 
-/// The trigger's own settings.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default)]
-struct Settings {
-    /// What the bot is answered, in up to 32 KB of JSON, and reads as `last_request`. A text may hold
-    /// `{{/json/pointer}}` into the event's `data`. Left out: what became of the request.
-    reply: Option<Value>,
-}
-
 fn output() -> Schema {
     models::envelope::schema(
         TRIGGER.event_type,
@@ -90,18 +80,6 @@ fn output() -> Schema {
             "variables": { "type": ["object", "null"] },
         }),
     )
-}
-
-fn reply_schema() -> Schema {
-    json_schema!({ "description": "What the hook's `reply` says, or else what became of the request." })
-}
-
-async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = receive::find(app, &TRIGGER, &call).await?;
-    let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
-    let received = receive::take(app, &TRIGGER, &hook, &call, Map::new()).await?;
-    let reply = settings.reply.and_then(|reply| received.filled(&reply, &received.data()?));
-    reply.map_or_else(|| received.receipt(), |reply| received.reply(&reply))
 }
 
 /// What the body to paste becomes, with values made up.
@@ -119,6 +97,7 @@ const SAMPLE: &str = r#"{
 mod tests {
     use super::*;
     use models::{Mapping, mapping};
+    use serde_json::{Map, Value};
 
     #[test]
     fn the_sample_is_found_whole_and_has_what_is_to_be_pasted() {

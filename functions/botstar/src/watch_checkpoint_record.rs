@@ -5,7 +5,7 @@
 
 use crate::person::PERSON;
 use models::{Field, Kind, Module, Trigger};
-use runtime::{Function, receive};
+use runtime::{Function, receive, store::hooks};
 use schemars::Schema;
 use serde_json::json;
 
@@ -46,7 +46,7 @@ pub const MODULE: Module = Module {
         setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Checkpoint Record, and paste the URL.",
         sample: SAMPLE,
-        settings: runtime::store::hooks::settings_schema,
+        settings: hooks::settings_schema,
     },
     output,
 };
@@ -56,7 +56,7 @@ pub static FUNCTION: Function = Function {
     routes: &[receive::route(
         "/hooks/botstar/checkpoint-record/{token}",
         MODULE.label,
-        receive::receipt_schema,
+        receive::reply_schema,
         |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
     )],
     direct: None,

@@ -5,7 +5,7 @@
 
 use crate::person::PERSON;
 use models::{Field, Kind, Module, Trigger};
-use runtime::{Function, receive};
+use runtime::{Function, receive, store::hooks};
 use schemars::Schema;
 use serde_json::json;
 
@@ -34,19 +34,16 @@ pub const MODULE: Module = Module {
         setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Subscriber, and paste the URL.",
         sample: SAMPLE,
-        settings: runtime::store::hooks::settings_schema,
+        settings: hooks::settings_schema,
     },
     output,
 };
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-subscriber",
-    routes: &[receive::route(
-        "/hooks/botstar/subscriber/{token}",
-        MODULE.label,
-        receive::receipt_schema,
-        |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
-    )],
+    routes: &[receive::route("/hooks/botstar/subscriber/{token}", MODULE.label, receive::reply_schema, |app, call| {
+        Box::pin(receive::receive(app, &TRIGGER, call))
+    })],
     direct: None,
     settings: || crate::SETTINGS.iter().collect(),
 };

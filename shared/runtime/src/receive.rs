@@ -12,8 +12,8 @@ use crate::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use models::{HookId, RejectedId, StoredEvent, Trigger, body, event::Accepted, ids::ContentKey, mapping};
-use schemars::{JsonSchema, Schema, schema_for};
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, json_schema, schema_for};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{iter, sync::Arc};
 
@@ -30,10 +30,6 @@ struct Receipt<'a> {
     event: Option<&'a str>,
 }
 
-pub fn receipt_schema() -> Schema {
-    schema_for!(Receipt)
-}
-
 /// The route of a trigger's webhook, with what it answers.
 pub const fn route(path: &'static str, label: &'static str, answer: fn() -> Schema, handler: Handler) -> Route {
     Route {
@@ -48,10 +44,18 @@ pub const fn route(path: &'static str, label: &'static str, answer: fn() -> Sche
     }
 }
 
-/// Takes a call of a trigger's webhook, and answers with a receipt.
+/// JSON Schema of what a hook answers.
+pub fn reply_schema() -> Schema {
+    json_schema!({ "anyOf": [
+        schema_for!(Receipt),
+        { "description": "What the hook's `reply` says." },
+    ] })
+}
+
+/// Takes a call of a trigger's webhook.
 pub async fn receive(app: &App, trigger: &'static Trigger, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, trigger, &call).await?;
-    take(app, trigger, &hook, &call, Map::new()).await?.receipt()
+    take(app, trigger, &hook, &call, Map::new()).await?.answer(&hook)
 }
 
 /// What became of a call.
@@ -94,9 +98,18 @@ impl Received {
         filled
     }
 
-    /// The answer of a hook that has none of its own.
-    pub fn receipt(&self) -> Result<Reply, Problem> {
-        self.reply(&Receipt { status: self.status, event: self.event_id.as_deref() })
+    /// The answer: what the hook's settings say, or else a receipt.
+    pub fn answer(&self, hook: &Hook) -> Result<Reply, Problem> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Replying {
+            reply: Option<Value>,
+        }
+        let Replying { reply } = hook.settings.own().map_err(Problem::internal)?;
+        match reply.and_then(|reply| self.filled(&reply, &self.data()?)) {
+            Some(reply) => self.reply(&reply),
+            None => self.reply(&Receipt { status: self.status, event: self.event_id.as_deref() }),
+        }
     }
 
     /// The answer with this body.

@@ -54,6 +54,10 @@ struct Common {
     /// How long the same content is the same event, in seconds; 0 is never. Left out: the deployment's window, 600.
     #[schemars(range(min = 0, max = 31_536_000))]
     dedupe_seconds: Option<u64>,
+    /// What the caller is answered, in up to 32 KB of JSON. A text may hold `{{/json/pointer}}` into the event's `data`.
+    /// Left out: what became of the call.
+    #[serde(rename = "reply")]
+    _reply: Option<Value>,
 }
 
 /// JSON Schema of the settings of a trigger that has none of its own.
@@ -81,7 +85,7 @@ impl Settings {
     pub fn read(fields: Map<String, Value>) -> Result<Self, serde_json::Error> {
         let (common, own): (Map<_, _>, Map<_, _>) =
             fields.into_iter().partition(|(name, _)| matches!(name.as_str(), "mapping" | "dedupe_seconds"));
-        let Common { mapping, dedupe_seconds } = serde_json::from_value(Value::Object(common))?;
+        let Common { mapping, dedupe_seconds, .. } = serde_json::from_value(Value::Object(common))?;
         let own = if own.is_empty() { String::new() } else { Value::Object(own).to_string() };
         Ok(Self { mapping, dedupe_seconds, own })
     }
