@@ -74,8 +74,8 @@ async fn every_fault_of_a_body_is_named_at_once() {
         (hooks, json!({}), &["/connection", "/name", "/trigger"]),
         (
             hooks,
-            json!({ "trigger": 1, "name": "", "connection": null, "settings": { "reply": 1, "dedupe_seconds": -1 }, "x~/": 1 }),
-            &["/connection", "/name", "/settings/dedupe_seconds", "/settings/reply", "/trigger", "/x~0~1"],
+            json!({ "trigger": 1, "name": "", "connection": null, "settings": { "replies": 1, "dedupe_seconds": -1 }, "x~/": 1 }),
+            &["/connection", "/name", "/settings/dedupe_seconds", "/settings/replies", "/trigger", "/x~0~1"],
         ),
         (hooks, named(json!({ "name": huge })), &["/name"]),
         (hooks, named(json!({ "url": "https://example.com" })), &["/url"]),

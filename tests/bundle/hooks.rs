@@ -22,7 +22,7 @@ async fn status(bundle: &Bundle, url: &str, number: u32) -> u16 {
 async fn a_hook_is_made_read_and_changed() {
     let bundle = Bundle::start().await;
     let connection = bundle.connection("botstar").await;
-    let settings = json!({ "mapping": { "tag": "/label" }, "dedupe_seconds": 0 });
+    let settings = json!({ "mapping": { "tag": "/label" }, "dedupe_seconds": 0, "reply": null });
     let new = json!({ "trigger": "botstar.watch-tag", "name": "Tags", "connection": connection, "settings": settings });
     let made = bundle.post("/v1/hooks", &new, 201).await;
     for field in ["trigger", "name", "connection", "settings"] {
@@ -51,7 +51,7 @@ async fn a_hook_is_made_read_and_changed() {
     let renamed = bundle.patch(&path, &json!({ "name": "VIPs ⭐" }), 200).await;
     assert_eq!((&renamed["name"], &renamed["settings"], &renamed["url"]), (&json!("VIPs ⭐"), &settings, &made["url"]));
     let changed = bundle.patch(&path, &json!({ "settings": { "dedupe_seconds": 5 } }), 200).await;
-    assert_eq!(changed["settings"], json!({ "mapping": {}, "dedupe_seconds": 5 }), "the settings are replaced whole");
+    assert_eq!(changed["settings"], json!({ "mapping": {}, "dedupe_seconds": 5, "reply": null }), "the settings are replaced whole");
     assert_eq!(bundle.get(&path, 200).await, changed);
 }
 
