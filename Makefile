@@ -45,7 +45,7 @@ help: ## List the targets
 run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see README.md)
 	@exec "$(TARGET_DIR)/debug/local"
 
-sandbox: sandbox-binary ## Play ChatBot on http://127.0.0.1:9100, to try everything without an account (SANDBOX_PORT)
+sandbox: sandbox-binary ## Play the platforms on http://127.0.0.1:9100, to try everything without an account (SANDBOX_PORT)
 	@exec "$(TARGET_DIR)/debug/sandbox"
 
 watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it

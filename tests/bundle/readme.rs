@@ -99,9 +99,15 @@ fn the_examples_do_what_they_say() {
     let mut sandbox =
         Process::spawn_binary(Path::new(env!("CARGO_BIN_EXE_sandbox")), folder.path(), &[("SANDBOX_PORT", "0")]);
     let sandbox_url = sandbox.listening();
-    let chatbot = format!("{sandbox_url}/chatbot");
+    let (chatbot, botdistrikt) = (format!("{sandbox_url}/chatbot"), format!("{sandbox_url}/botdistrikt/api"));
     let data = folder.path().join(".data");
-    let settings = [("PORT", "0"), ("DATA_DIR", data.to_str().unwrap()), ("CHATBOT_API_URL", &chatbot)];
+    let settings = [
+        ("PORT", "0"),
+        ("DATA_DIR", data.to_str().unwrap()),
+        ("CHATBOT_API_URL", &chatbot),
+        ("BOTDISTRIKT_API_URL", &botdistrikt),
+        ("BOTMOTHER_API_URL", &sandbox_url),
+    ];
     let mut process = Process::spawn(folder.path(), &settings);
     let urls = [process.listening(), sandbox_url];
     let here = |text: &str| {
