@@ -5,7 +5,6 @@ use crate::{
     checks::{BotStar, pointers, problem, refused},
     keyed::{REPLAYED, assert_same_problem, ava, is_replayed},
 };
-use models::Effect;
 use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
@@ -177,47 +176,6 @@ async fn a_key_that_can_not_be_is_pointed_at() {
     without["idempotency_key"] = Value::Null;
     expect(chatbot.bundle.request(Method::POST, path).json(&without), 200).await;
     assert_eq!(chatbot.created(), 5);
-}
-
-/// Every call that changes something: the action, its input, and what ChatBot receives of it.
-fn changes(chatbot: &ChatBot) -> Vec<(&'static str, Value, &'static str, String)> {
-    let (user, story) = (chatbot.ava(), string(&chatbot.sandbox.stories()[0]["id"]));
-    let (of_user, of_story) = (format!("/users/{user}"), format!("/v2/stories/{story}"));
-    let api = |method: &str, path: &str, body: Value| json!({ "method": method, "path": path, "body": body });
-    vec![
-        ("create-user", ava(), "POST", "/users".to_owned()),
-        ("update-user", json!({ "user_id": user, "city": "Oslo" }), "PUT", of_user.clone()),
-        ("ban-user", json!({ "user_id": user, "operation": "ban" }), "PUT", format!("{of_user}/ban")),
-        ("create-story", json!({ "name": "Returns" }), "POST", "/v2/stories".to_owned()),
-        ("update-story", json!({ "story_id": story, "name": "Help" }), "PUT", of_story.clone()),
-        ("delete-story", json!({ "story_id": story }), "DELETE", of_story),
-        ("call-api", api("POST", "users/segments", json!({ "name": "VIP" })), "POST", "/users/segments".to_owned()),
-        ("call-api", api("PUT", &of_user, json!({ "attributes": { "a": "b" } })), "PUT", of_user),
-        ("call-api", api("DELETE", "stories/of-nobody", Value::Null), "DELETE", "/stories/of-nobody".to_owned()),
-    ]
-}
-
-#[tokio::test]
-async fn every_action_that_changes_something_is_done_once() {
-    let chatbot = ChatBot::start().await;
-    let changes = changes(&chatbot);
-    let called: BTreeSet<_> = changes.iter().map(|(action, ..)| format!("chatbot.{action}")).collect();
-    let stated = registry::actions().filter(|action| action.platform == "chatbot" && action.effect != Effect::Safe);
-    assert_eq!(called, stated.map(|action| action.name.to_owned()).collect());
-    for (index, (action, input, method, path)) in changes.into_iter().enumerate() {
-        let deletes_nothing = path.ends_with("of-nobody");
-        let key = if action == "call-api" { format!("k-{index}") } else { "k".to_owned() };
-        chatbot.sandbox.forget_requests();
-        let first = chatbot.answer(action, &key, input.clone()).await;
-        let second = chatbot.answer(action, &key, input.clone()).await;
-        assert_eq!(first.status.as_u16(), if deletes_nothing { 404 } else { 200 }, "{action}: {}", first.text);
-        let sent = if deletes_nothing { 2 } else { 1 };
-        assert_eq!(chatbot.received(method, &path), sent, "{action} {method}");
-        assert_eq!(is_replayed(&second), !deletes_nothing, "{action} {method}");
-        if !deletes_nothing {
-            assert_eq!(first.text, second.text);
-        }
-    }
 }
 
 #[tokio::test]

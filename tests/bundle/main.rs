@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod accept;
+mod actions;
 mod bad_input;
 mod bad_webhooks;
+mod cases;
 mod chatbot;
 mod chatbot_action_secrets;
 mod chatbot_actions;
@@ -28,11 +30,13 @@ mod dispatch;
 mod erase;
 mod hooks;
 mod idempotency;
+mod idempotency_actions;
 mod idempotency_store;
 mod keyed;
 mod keys;
 mod lists;
 mod openapi;
+mod platforms;
 mod process;
 mod readme;
 mod remap;
