@@ -5,6 +5,7 @@ use crate::{
     chatbot::ChatBot,
     checks::{BotStar, pointers},
     keyed::ava,
+    platforms::Platforms,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -150,6 +151,59 @@ async fn what_lambda_repeats_by_itself_is_not_done_twice() {
     // An invocation of its own is a call of its own.
     assert_ne!(create_user.invoke(&input).await.answer(), first);
     assert_eq!(chatbot.created(), 4);
+}
+
+#[tokio::test]
+async fn an_event_goes_to_botmother_once_however_it_is_invoked() {
+    let platforms = Platforms::start().await;
+    let mut send_event = Lambda::start("botmother-send-event", &platforms.bundle, &[]).await;
+    let path = "/v1/actions/botmother/send-event";
+    let sent = || platforms.sandbox.external_events().as_array().unwrap().len();
+    let with = |mut more: Value| {
+        more["connection"] = json!(platforms.connections["botmother"]);
+        more
+    };
+    let input =
+        with(json!({ "platform": "tg", "users": [88_771_000_771_u64, "zebedee"], "data": { "order": "Latte" } }));
+    let direct = send_event.invoke(&input).await.answer();
+    assert_eq!((&direct["accepted"], &direct["calls"]), (&json!(true), &json!(1)), "{direct}");
+    let answer = send_event.invoke(&http_event("POST", path, &input.to_string())).await.answer();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    let (through_gateway, over_http) = (body(answer), platforms.bundle.post(path, &input, 200).await);
+    for output in [&through_gateway, &over_http] {
+        assert_eq!(output["payload"][0]["queryOptions"], direct["payload"][0]["queryOptions"]);
+        assert_ne!(output["payload"][0]["_id"], direct["payload"][0]["_id"], "it is an event of its own");
+    }
+    let body = json!({ "platform": "tg", "data": { "order": "Latte" }, "users": ["88771000771", "zebedee"] });
+    assert_eq!(platforms.sandbox.external_events(), json!([body, body, body]));
+
+    // What Lambda repeats by itself counts once, whether it was answered or not.
+    let first = send_event.invoke(&input).await.answer();
+    assert_eq!(send_event.invoke_again(&input).await.answer(), first);
+    assert_eq!(sent(), 4);
+    platforms.sandbox.fault(FaultKind::Cut);
+    let lost = send_event.invoke(&input).await.problem("platform_unavailable");
+    assert_eq!(lost["outcome"], "unknown", "{lost}");
+    for _ in 0..2 {
+        send_event.invoke_again(&input).await.problem("platform_unavailable");
+    }
+    assert_eq!(sent(), 5);
+    platforms.sandbox.fault(FaultKind::SlowDown);
+    send_event.invoke(&input).await.problem("platform_slow_down");
+    send_event.invoke_again(&input).await.answer();
+    assert_eq!(sent(), 6);
+
+    let everyone = with(json!({ "platform": "any", "users": "everyone" }));
+    let problem = send_event.invoke(&everyone).await.problem("invalid_body");
+    assert_eq!(pointers(&problem), ["/confirm_everyone"], "{problem}");
+    platforms.sandbox.fault(FaultKind::Echo);
+    send_event.invoke(&input).await.problem("platform_rejected");
+    assert_eq!(sent(), 6);
+    let log = send_event.log();
+    assert!(log.contains("platform_rejected") && log.contains("platform_slow_down"), "{log}");
+    for untold in [Sandbox::EVENT_TOKEN, Sandbox::EVENT_ID, "88771000771", "zebedee", "Latte"] {
+        assert_eq!(log.lines().find(|line| line.contains(untold)), None, "{untold} is logged");
+    }
 }
 
 #[tokio::test]

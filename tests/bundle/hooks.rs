@@ -51,7 +51,11 @@ async fn a_hook_is_made_read_and_changed() {
     let renamed = bundle.patch(&path, &json!({ "name": "VIPs ⭐" }), 200).await;
     assert_eq!((&renamed["name"], &renamed["settings"], &renamed["url"]), (&json!("VIPs ⭐"), &settings, &made["url"]));
     let changed = bundle.patch(&path, &json!({ "settings": { "dedupe_seconds": 5 } }), 200).await;
-    assert_eq!(changed["settings"], json!({ "mapping": {}, "dedupe_seconds": 5, "reply": null }), "the settings are replaced whole");
+    assert_eq!(
+        changed["settings"],
+        json!({ "mapping": {}, "dedupe_seconds": 5, "reply": null }),
+        "the settings are replaced whole"
+    );
     assert_eq!(bundle.get(&path, 200).await, changed);
 }
 
