@@ -3,12 +3,12 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod accept;
+mod action_secrets;
 mod actions;
 mod bad_input;
 mod bad_webhooks;
 mod cases;
 mod chatbot;
-mod chatbot_action_secrets;
 mod chatbot_actions;
 mod chatbot_answers;
 mod chatbot_call_api;
