@@ -6,11 +6,12 @@ use runtime::{auth::fingerprint, store::connections::Connection};
 use serde_json::{Value, json};
 use std::{
     cell::Cell,
+    collections::BTreeMap,
     fs, io,
     path::Path,
     sync::{Arc, Mutex, OnceLock},
 };
-use tests::{Bundle, answer, string};
+use tests::{Bundle, Sandbox, answer, string};
 use tracing_subscriber::fmt::MakeWriter;
 
 thread_local! {
@@ -60,8 +61,8 @@ impl<'a> MakeWriter<'a> for Log {
 
 const PERSON: [&str; 5] = ["Zebedee", "Quartermain", "zebedee@example.org", "+4479460000", "person-id-771"];
 const CONTENT: [&str; 3] = ["a-marker-in-the-body", "Caramel Macchiato", "an unhappy customer"];
-const CREDENTIALS: [&str; 3] =
-    ["first-account-token-of-the-shop", "second-account-token-of-the-shop", "mistyped-secret"];
+const CREDENTIALS: [&str; 4] =
+    ["first-account-token-of-the-shop", "second-account-token-of-the-shop", "mistyped-secret", Sandbox::DOMAIN];
 
 /// A body that every trigger finds its fields in.
 fn body(number: u32) -> Value {
@@ -69,8 +70,10 @@ fn body(number: u32) -> Value {
         "number": number,
         "user": {
             "id": PERSON[4], "name": PERSON[0], "last_name": PERSON[1], "email": PERSON[2], "phone": PERSON[3],
-            "plan": CONTENT[0], "tags": [CONTENT[0]],
+            "plan": CONTENT[0], "tags": [CONTENT[0]], "webchat_id": PERSON[4], "bm_id": PERSON[4],
         },
+        "message": { "text": CONTENT[0] },
+        "text": CONTENT[0],
         "tag": CONTENT[0],
         "checkpoint": { "name": CONTENT[0] },
         "record": { "fields": { "Product": CONTENT[1] } },
@@ -105,8 +108,13 @@ async fn walk(bundle: &Bundle, botstar: &BotStar) -> Vec<String> {
         answer(bundle.request(Method::POST, &format!("{path}/test"))).await;
     }
     bundle.patch(&path, &json!({ "credentials": { "api_token": CREDENTIALS[1] } }), 200).await;
+    let mut connections = BTreeMap::from([("botstar", connection)]);
     for watch in by_hand() {
-        let hook = bundle.hook_on(&connection, watch.trigger.name, json!({})).await;
+        let platform = watch.trigger.platform;
+        if !connections.contains_key(platform) {
+            connections.insert(platform, bundle.connection(platform).await);
+        }
+        let hook = bundle.hook_on(&connections[platform], watch.trigger.name, json!({})).await;
         let path = format!("/v1/hooks/{}", hook.id);
         let token = |url: &str| url.rsplit('/').next().unwrap().to_owned();
         secrets.push(token(&hook.url));
@@ -114,7 +122,7 @@ async fn walk(bundle: &Bundle, botstar: &BotStar) -> Vec<String> {
         bundle.send(&hook.url, body(1).to_string()).await;
         bundle.send(&hook.url, format!("{{\"broken\": \"{}\"", CONTENT[0])).await;
         bundle.send(&hook.url, format!("\"{}", PERSON[0]).repeat(40_000)).await;
-        bundle.send(&hook.url.replace("/hooks/botstar/", "/hooks/botstar/x"), body(1).to_string()).await;
+        bundle.send(&hook.url.replace("/hooks/", "/hooks/x"), body(1).to_string()).await;
         answer(bundle.http.get(&hook.url)).await;
         let rotated = bundle.post(&format!("{path}/rotate"), &json!({ "grace_seconds": 60 }), 200).await;
         secrets.push(token(rotated["url"].as_str().unwrap()));
@@ -130,9 +138,13 @@ async fn walk(bundle: &Bundle, botstar: &BotStar) -> Vec<String> {
         bundle.get(&format!("/v1/{list}/{}", PERSON[2]), 404).await;
     }
     bundle.all("/v1/events").await;
-    let people = bundle.until_count("/v1/subscribers", 2).await;
-    let person = people.iter().find(|person| person["platform_id"] == PERSON[4]).unwrap();
-    bundle.delete(&format!("/v1/subscribers/{}", string(&person["id"])), 204).await;
+    // Of each connection the person, and the one of the samples.
+    let people = bundle.until_count("/v1/subscribers", 2 * connections.len()).await;
+    let people: Vec<&Value> = people.iter().filter(|person| person["platform_id"] == PERSON[4]).collect();
+    assert_eq!(people.len(), connections.len());
+    for person in people {
+        bundle.delete(&format!("/v1/subscribers/{}", string(&person["id"])), 204).await;
+    }
     bundle.delete(&path, 409).await;
     broken_connection(bundle).await;
     secrets
@@ -172,9 +184,12 @@ async fn no_secret_is_stored_in_the_clear_and_none_nor_a_person_is_logged() {
 
     let log = log.text();
     let answered = |route: &str| log.contains(&format!("\"route\":\"{route}\""));
-    assert!(answered("POST /hooks/botstar/tag/{token}") && answered("DELETE /v1/subscribers/{id}"), "{log}");
+    assert!(answered("DELETE /v1/subscribers/{id}"), "{log}");
+    for watch in by_hand() {
+        assert!(answered(&format!("POST {}/{{token}}", watch.trigger.path)), "{} is logged", watch.trigger.name);
+    }
     assert!(log.contains("\"message\":\"failed\"") && log.contains("\"code\":\"internal\""), "{log}");
-    let people = PERSON.into_iter().chain(CONTENT).chain(["Ava", "ava@example.com"]);
+    let people = PERSON.into_iter().chain(CONTENT).chain(["Ava", "ava@example.com", "webchat.zbqr0d"]);
     for secret in secrets.iter().map(String::as_str).chain(CREDENTIALS).chain(people) {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is logged");
