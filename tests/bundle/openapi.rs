@@ -1,11 +1,14 @@
 //! The OpenAPI document, held against the routes and against what they answer.
 
-use crate::checks::{BotStar, by_hand, make_key};
+use crate::{
+    checks::{BotStar, by_hand, make_key},
+    platforms::Platforms,
+};
 use api::http_functions;
 use jsonschema::Validator;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tests::{Answer, Bundle, Sandbox, TestHook, answer, string};
 
 /// Gets the document, as anyone can.
@@ -167,10 +170,9 @@ impl<'a> Walker<'a> {
 async fn what_the_routes_answer_is_what_the_document_says() {
     let (botstar, url) = BotStar::start().await;
     botstar.says(200, &[], r#"[{"id":"b-1","name":"Shop"}]"#);
-    let sandbox = Sandbox::start(0).await.unwrap();
-    let settings = [("BOTSTAR_API_URL", url.as_str()), ("CHATBOT_API_URL", &sandbox.chatbot_url())];
-    let bundle = Bundle::start_with(&settings).await;
-    let mut walker = Walker::new(&bundle).await;
+    let platforms = Platforms::start_with(&[("BOTSTAR_API_URL", &url)]).await;
+    let bundle = &platforms.bundle;
+    let mut walker = Walker::new(bundle).await;
     let none = Value::Null;
     for route in ["/v1/health", "/v1/modules"] {
         walker.call("GET", route, "", none.clone()).await;
@@ -183,8 +185,11 @@ async fn what_the_routes_answer_is_what_the_document_says() {
     walker.call("GET", "/v1/connections/{id}", &connection, none.clone()).await;
     walker.call("PATCH", "/v1/connections/{id}", &connection, json!({ "name": "y" })).await;
     walker.call("POST", "/v1/connections/{id}/test", &connection, none.clone()).await;
+    let mut connections = platforms.connections.clone();
+    connections.insert("botstar", connection.clone());
     let mut hooks = Vec::new();
     for watch in by_hand() {
+        let connection = &connections[watch.trigger.platform];
         let settings = json!({ "mapping": { "subscriber.attributes.plan": "/user/plan" }, "dedupe_seconds": 60 });
         let new = json!({ "trigger": watch.trigger.name, "name": "x", "connection": connection, "settings": settings });
         let made = walker.call("POST", "/v1/hooks", "", new).await;
@@ -204,14 +209,15 @@ async fn what_the_routes_answer_is_what_the_document_says() {
         walker.call("GET", "/v1/hooks/{id}/rejected", &hook, none.clone()).await;
         hooks.push(hook);
     }
-    // The body that is an empty list is an event of each hook, without a person.
-    bundle.until_count("/v1/subscribers", 2).await;
-    let mut ids = std::collections::BTreeMap::new();
+    // The body that is an empty list is an event of each hook, without a person. BotDistrikt's sample has headers, and is
+    // another event without them. Who is registered there is a subscriber.
+    bundle.until_count("/v1/subscribers", 5).await;
+    let mut ids = BTreeMap::new();
     for (list, one, count) in [
         ("/v1/checkpoint-records", "/v1/checkpoint-records/{id}", 1),
         ("/v1/takeovers", "/v1/takeovers/{id}", 3),
-        ("/v1/subscribers", "/v1/subscribers/{id}", 2),
-        ("/v1/events", "/v1/events/{id}", 12),
+        ("/v1/subscribers", "/v1/subscribers/{id}", 5),
+        ("/v1/events", "/v1/events/{id}", 19),
     ] {
         bundle.until_count(list, count).await;
         let page = walker.call("GET", list, "", none.clone()).await;
@@ -230,9 +236,11 @@ async fn what_the_routes_answer_is_what_the_document_says() {
         walker.call("DELETE", "/v1/hooks/{id}", &hook, none.clone()).await;
     }
     walker.call("DELETE", "/v1/connections/{id}", &connection, none.clone()).await;
-    let (key, _) = make_key(&bundle, "act").await;
+    let (key, _) = make_key(bundle, "act").await;
     walker.call("DELETE", "/v1/keys/{id}", &key, none).await;
-    walk_chatbot(&mut walker).await;
+    walk_chatbot(&mut walker, &platforms.connections["chatbot"]).await;
+    walk_botdistrikt(&mut walker, &platforms.connections["botdistrikt"]).await;
+    walk_botmother(&mut walker, &platforms.connections["botmother"]).await;
     assert_eq!(walker.seen, routes(), "every route was called");
 
     for (method, route) in routes() {
@@ -249,13 +257,14 @@ async fn what_the_routes_answer_is_what_the_document_says() {
     }
 }
 
+fn with(connection: &str, mut input: Value) -> Value {
+    input["connection"] = json!(connection);
+    input
+}
+
 /// Makes and removes what ChatBot's actions make and remove; then a hook, and its verification.
-async fn walk_chatbot(walker: &mut Walker<'_>) {
-    let connection = walker.bundle.connection("chatbot").await;
-    let with = |mut input: Value| {
-        input["connection"] = json!(connection);
-        input
-    };
+async fn walk_chatbot(walker: &mut Walker<'_>, connection: &str) {
+    let with = |input| with(connection, input);
     let new = with(json!({ "email": "ava@example.com" }));
     let user = string(&walker.call("POST", "/v1/actions/chatbot/create-user", "", new).await["id"]);
     let new = with(json!({ "name": "Orders" }));
@@ -287,6 +296,42 @@ async fn walk_chatbot(walker: &mut Walker<'_>) {
     walker.call("DELETE", "/v1/hooks/{id}", hook["id"].as_str().unwrap(), Value::Null).await;
 }
 
+/// Makes connections with a good domain and a guessable one. Registers users and says something, with and without what
+/// may be left out.
+async fn walk_botdistrikt(walker: &mut Walker<'_>, connection: &str) {
+    let new =
+        json!({ "platform": "botdistrikt", "name": "x", "credentials": { "webchat_app_id": 1 }, "generate": true });
+    let made = walker.call("POST", "/v1/connections", "", new).await;
+    assert!(made["generated"]["domain"].is_string(), "{made}");
+    let id = string(&made["id"]);
+    let guessable = json!({ "credentials": { "webchat_app_id": 1, "domain": "shop.example.com" } });
+    let changed = walker.call("PATCH", "/v1/connections/{id}", &id, guessable).await;
+    assert_eq!(changed["warnings"][0]["pointer"], "/credentials/domain", "{changed}");
+    walker.call("GET", "/v1/connections/{id}", &id, Value::Null).await;
+    walker.call("GET", "/v1/connections", "", Value::Null).await;
+    walker.call("POST", "/v1/connections/{id}/test", connection, Value::Null).await;
+    let register = "/v1/actions/botdistrikt/register-user";
+    for input in [json!({}), json!({ "webchat_id": "ada-3f9x" }), json!({ "webchat_id": "ada-3f9x" })] {
+        walker.call("POST", register, "", with(connection, input)).await;
+    }
+    for message in [json!("Hello"), json!({ "card": 1 })] {
+        let input = json!({ "webchat_id": "ada-3f9x", "message": message });
+        walker.call("POST", "/v1/actions/botdistrikt/send-message", "", with(connection, input)).await;
+    }
+}
+
+async fn walk_botmother(walker: &mut Walker<'_>, connection: &str) {
+    walker.call("POST", "/v1/connections/{id}/test", connection, Value::Null).await;
+    for input in [
+        json!({ "platform": "tg", "users": [771, "772"], "data": { "order": "42" } }),
+        json!({ "platform": "any", "users": "everyone", "confirm_everyone": true }),
+        json!({ "platform": "a-new-one", "users": ["771"], "extra": { "more": 1 } }),
+        json!({ "users_bm": ["5c517b7773515eaa3078e2f0"] }),
+    ] {
+        walker.call("POST", "/v1/actions/botmother/send-event", "", with(connection, input)).await;
+    }
+}
+
 /// Posts to a hook, whatever its trigger answers; the event.
 async fn event_of(bundle: &Bundle, hook: &TestHook, body: &Value) -> Value {
     let answer = bundle.send(&hook.url, body.to_string()).await;
@@ -304,8 +349,14 @@ async fn every_module_is_in_the_catalogue_and_every_sample_becomes_an_event_that
     let platforms = catalogue["items"].as_array().unwrap();
     let modules: Vec<&Value> = platforms.iter().flat_map(|platform| platform["modules"].as_array().unwrap()).collect();
     assert_eq!(modules.len(), registry::modules().count());
-    for (platform, known) in platforms.iter().zip([json!({ "api_token": "x" }), json!({ "access_token": "xxxxxxxx" })])
-    {
+    let known = [
+        json!({ "api_token": "x" }),
+        json!({ "access_token": "xxxxxxxx" }),
+        json!({ "webchat_app_id": 1, "domain": "xxxxxxxx" }),
+        json!({ "event_url": "x" }),
+    ];
+    assert_eq!(platforms.len(), known.len());
+    for (platform, known) in platforms.iter().zip(known) {
         let credentials = compile(&platform["credentials"]);
         assert!(credentials.is_valid(&known) && !credentials.is_valid(&json!({ "other": "x" })), "{platform}");
     }
