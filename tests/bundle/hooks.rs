@@ -178,6 +178,10 @@ async fn a_sample_goes_through_the_front_door() {
         let event = bundle.get(&format!("/v1/events/{}", string(&sent["answer"]["event"])), 200).await;
         assert_eq!((&event["type"], &event["data"]["raw"]), (&json!(watch.trigger.event_type), &sample));
         assert_eq!(event["data"]["unmapped"], json!([]));
+        let data = event["data"].to_string();
+        for header in watch.trigger.headers {
+            assert!(data.contains(&format!("\"{}\"", header.sample)), "{}: {data}", header.name);
+        }
         let again = bundle.post(&format!("{}/sample", path(&hook)), &json!({}), 200).await;
         assert_eq!(again["answer"], json!({ "status": "duplicate", "event": event["id"] }));
         bundle.patch(&path(&hook), &json!({ "enabled": false }), 200).await;
