@@ -68,7 +68,7 @@ async fn play(bundle: &Bundle, stage: &Stage<'_>, hooks: &Hooks) -> usize {
         assert_eq!(stage.send(&hooks.orders, broken).await.status, 400);
     }
     for escaped in
-        [r#"{"user":{"name":"\u0041va Chen"}}"#, "email=ava%40example.com", "who=%2B41+79+000&name=Avabelle+Chen"]
+        [r#"{"user":{"name":"\u0041vabelle Chen"}}"#, "email=ava%40example.com", "who=%2B41+79+000&name=Avabelle+Chen"]
     {
         assert_eq!(stage.send(&hooks.disabled, escaped).await.json()["status"], "ignored");
     }
