@@ -259,7 +259,9 @@ impl Problem {
     pub fn from_json(body: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(body).ok()?;
         let code = Code::ALL.into_iter().find(|code| body["code"] == code.as_str())?;
+        let wait = body["retry_after"].as_str().and_then(|wait| wait.parse().ok());
         Some(Self {
+            headers: wait.map(|wait| (header::RETRY_AFTER, wait)).into_iter().collect(),
             outcome_unknown: body["outcome"] == "unknown",
             answer: body.get("answer").cloned().map(Box::new),
             ..Self::new(code, body["detail"].as_str()?)
