@@ -3,9 +3,9 @@
 
 use crate::client::Event;
 use runtime::{Acting, Code, Fault, Problem, action};
-use schemars::{JsonSchema, schema_for};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 action! {
     platform: "botmother",
@@ -27,6 +27,8 @@ struct Input {
     #[schemars(length(min = 1, max = 64))]
     platform: Option<String>,
     /// The users' ids at that platform, or `everyone`.
+    #[serde(default)]
+    #[schemars(schema_with = "users_schema")]
     users: Option<Users>,
     /// The users' ids at Botmother, in place of `platform` and `users`.
     #[schemars(length(min = 1), inner(regex(pattern = "^[0-9a-fA-F]{24}$")))]
@@ -40,28 +42,35 @@ struct Input {
     extra: Option<Map<String, Value>>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(inline)]
-enum Users {
-    Everyone(Everyone),
-    These(#[schemars(length(min = 1))] Vec<UserId>),
+/// Without alternatives, so that a fault tells all that could have been.
+fn users_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["array", "string", "null"],
+        "pattern": "^everyone$",
+        "minItems": 1,
+        "items": { "type": ["string", "integer"], "minLength": 1, "maxLength": 256 },
+    })
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Users {
+    Everyone(Everyone),
+    These(Vec<UserId>),
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schemars(inline)]
 enum Everyone {
     Everyone,
 }
 
 /// Botmother documents texts; numbers are sent as such.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 #[serde(untagged)]
-#[schemars(inline)]
 enum UserId {
-    Text(#[schemars(length(min = 1, max = 256))] String),
-    Number(i64),
+    Text(String),
+    Number(Number),
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -70,10 +79,11 @@ struct Output {
     accepted: bool,
     /// How many calls it took.
     calls: usize,
-    /// Botmother's records of what is queued, of all calls.
+    /// Botmother's records of what is queued, of all calls; with a warning, of the first ones alone.
     payload: Vec<Value>,
     /// How full the bot's queue is, as the last call told.
     limits: Option<Value>,
+    /// Each points into the input, or into this.
     warnings: Vec<Fault>,
 }
 
@@ -93,6 +103,11 @@ fn check(input: &Value) -> Vec<Fault> {
     }
     if input["users"] == "everyone" && input["confirm_everyone"] != true {
         fault("/confirm_everyone", "must be true: this goes to the bot's whole audience");
+    }
+    // A schema takes 5.0 for a whole number.
+    let inexact = |id: &Value| id.is_f64() && id.as_f64().is_some_and(|number| number.fract() == 0.0);
+    for (at, _) in input["users"].as_array().into_iter().flatten().enumerate().filter(|(_, id)| inexact(id)) {
+        fault(&format!("/users/{at}"), "is not written as a whole number of up to 64 bits");
     }
     for name in OWN.iter().filter(|name| input["extra"].get(name).is_some()) {
         fault(&format!("/extra/{name}"), "is a field of its own");
@@ -129,7 +144,27 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         output.limits = queued.limits.or(output.limits);
         output.payload.extend(flat(queued.payload).into_iter().flat_map(flat));
     }
+    output.leave_out_what_is_too_large();
     Ok(output)
+}
+
+/// What the records may have that are handed on: they name all users, and an answer has 4.5 MB at most.
+const MAX_PAYLOAD_BYTES: usize = 4_000_000;
+
+impl Output {
+    fn leave_out_what_is_too_large(&mut self) {
+        let mut bytes = 0;
+        let fits = |record: &&Value| {
+            bytes += record.to_string().len() + 1;
+            bytes <= MAX_PAYLOAD_BYTES
+        };
+        let (kept, all) = (self.payload.iter().take_while(fits).count(), self.payload.len());
+        if kept < all {
+            self.payload.truncate(kept);
+            let detail = format!("has the first {kept} of {all} records: more are too large");
+            self.warnings.push(Fault::new("/payload", detail));
+        }
+    }
 }
 
 /// Botmother's records are documented as a list, and seen in a list more.
@@ -149,6 +184,8 @@ struct Body {
 
 /// What Botmother takes at once.
 const MAX_BODY_BYTES: usize = 1_000_000;
+/// More calls would neither fit into the time that there is, nor, with much data, into memory.
+const MAX_CALLS: usize = 20;
 
 /// The bodies that together send the event to all.
 fn bodies(input: Input) -> Result<Vec<Body>, Problem> {
@@ -166,6 +203,10 @@ fn bodies(input: Input) -> Result<Vec<Body>, Problem> {
     let mut bodies = Vec::new();
     let mut users: &[String] = &users;
     loop {
+        if bodies.len() == MAX_CALLS {
+            let detail = format!("it takes more than {MAX_CALLS} calls of 1 MB: send it to fewer users, or less data");
+            return Err(Problem::new(Code::BodyTooLarge, detail));
+        }
         let count = how_many_fit(&rest, name, users)?;
         let (these, others) = users.split_at(count);
         let mut body = rest.clone();
