@@ -137,7 +137,7 @@ impl Settings {
             Some(url) => url,
             None => default.parse().map_err(|error: url::ParseError| bad(name, &error.to_string()))?,
         };
-        if kind == SettingKind::Origin && (url.path() != "/" || !url.username().is_empty()) {
+        if kind == SettingKind::Origin && (url.path() != "/" || url.authority().contains('@')) {
             return Err(bad(name, "is more than a scheme and a host"));
         }
         Ok(Own::Url(url))
@@ -271,6 +271,7 @@ mod tests {
             ("API_URL", "https://example.com/?a=b", "has a query or a fragment"),
             ("API_URL", "api.example.com", "relative URL without a base"),
             ("HOST", "https://example.com/v1", "is more than a scheme and a host"),
+            ("HOST", "https://:word@example.com", "is more than a scheme and a host"),
             ("PREFIX", "v2", "does not begin with /"),
             ("PREFIX", "/v2/../x", "is more than one step of letters, digits, - and _"),
             ("LOG_FORMAT", "xml", "is neither json nor pretty"),
