@@ -50,8 +50,8 @@ async fn each_way_has_a_body_of_its_own() {
             }),
         ),
         (
-            json!({ "platform": "vk", "users": ["everyone"], "data": { "users": "everyone" }, "extra": {} }),
-            json!({ "platform": "vk", "users": ["everyone"], "data": { "users": "everyone" } }),
+            json!({ "platform": "vk", "users": ["every one"], "data": { "users": "everyone" }, "extra": {} }),
+            json!({ "platform": "vk", "users": ["every one"], "data": { "users": "everyone" } }),
         ),
     ] {
         let output = botmother.send(input.clone()).await;
@@ -134,6 +134,7 @@ async fn an_event_that_names_nobody_or_names_in_two_ways_is_refused() {
         (everyone.clone(), "/confirm_everyone", "must be true: this goes to the bot's whole audience"),
         (with(&everyone, "confirm_everyone", json!(false)), "/confirm_everyone", "must be true"),
         (with(&everyone, "confirm_everyone", Value::Null), "/confirm_everyone", "must be true"),
+        (json!({ "platform": "any", "users": ["1", "everyone"] }), "/users/1", "give everyone by itself"),
         (json!({ "platform": "tg", "users": ["1"], "extra": { "users": "everyone" } }), "/extra/users", "of its own"),
         (json!({ "users_bm": [BM_ID], "extra": { "platform": null } }), "/extra/platform", "is a field of its own"),
         (json!({ "users_bm": [BM_ID], "extra": { "users_bm": [] } }), "/extra/users_bm", "is a field of its own"),

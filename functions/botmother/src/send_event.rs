@@ -65,7 +65,7 @@ enum Everyone {
     Everyone,
 }
 
-/// Botmother documents texts; numbers are sent as such.
+/// Botmother documents texts: that is what numbers are sent as.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum UserId {
@@ -106,7 +106,11 @@ fn check(input: &Value) -> Vec<Fault> {
     }
     // A schema takes 5.0 for a whole number.
     let inexact = |id: &Value| id.is_f64() && id.as_f64().is_some_and(|number| number.fract() == 0.0);
-    for (at, _) in input["users"].as_array().into_iter().flatten().enumerate().filter(|(_, id)| inexact(id)) {
+    let users = || input["users"].as_array().into_iter().flatten().enumerate();
+    for (at, _) in users().filter(|(_, id)| *id == "everyone") {
+        fault(&format!("/users/{at}"), "is not a user: give everyone by itself");
+    }
+    for (at, _) in users().filter(|(_, id)| inexact(id)) {
         fault(&format!("/users/{at}"), "is not written as a whole number of up to 64 bits");
     }
     for name in OWN.iter().filter(|name| input["extra"].get(name).is_some()) {
@@ -130,14 +134,11 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     for Body { text, users } in bodies {
         let queued = event.send(text).await.map_err(|problem| match output.calls {
             0 => problem,
-            done => Problem {
-                outcome_unknown: true,
-                detail: format!(
-                    "{done} of {calls} calls were accepted, for the first {sent_to} users: {}",
-                    problem.detail
-                ),
-                ..problem
-            },
+            done => {
+                let why = format!("{}: {}", problem.code.as_str(), problem.detail);
+                let accepted = format!("{done} of {calls} calls were accepted, for the first {sent_to} users");
+                Problem { source: problem.source, ..Problem::partly_done(format!("{accepted}; then {why}")) }
+            }
         })?;
         output.calls += 1;
         sent_to += users;

@@ -33,7 +33,8 @@ pub const MODULE: Module = Module {
         trigger: &TRIGGER,
         setup: concat!(
             "In the bot, add an API-request component with the method POST and this URL. What the hook replies is the \
-             bot's `last_request`. A body to paste: ",
+             bot's `last_request`. Where the same text twice is to be two events, set `dedupe_seconds` to 0. A body to \
+             paste: ",
             body_to_paste!()
         ),
         sample: SAMPLE,

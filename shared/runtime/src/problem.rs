@@ -32,6 +32,7 @@ pub enum Code {
     PlatformUnavailable,
     PlatformTimeout,
     AnswerTooLarge,
+    PartlyDone,
     HookUnreachable,
     Internal,
     StoreUnavailable,
@@ -39,7 +40,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::Unauthorized,
@@ -63,6 +64,7 @@ impl Code {
         Self::PlatformUnavailable,
         Self::PlatformTimeout,
         Self::AnswerTooLarge,
+        Self::PartlyDone,
         Self::HookUnreachable,
         Self::Internal,
         Self::StoreUnavailable,
@@ -125,6 +127,7 @@ impl Code {
             Self::AnswerTooLarge => {
                 (StatusCode::BAD_GATEWAY, "answer_too_large", "The answer is too large to be handed on")
             }
+            Self::PartlyDone => (StatusCode::BAD_GATEWAY, "partly_done", "A part of it was done"),
             Self::HookUnreachable => {
                 (StatusCode::BAD_GATEWAY, "hook_unreachable", "The hook's URL could not be reached")
             }
@@ -194,6 +197,11 @@ impl Problem {
             answer: None,
             source: None,
         }
+    }
+
+    /// What was begun and not ended: whatever the reason, to do it again would do that part twice.
+    pub fn partly_done(detail: impl Into<String>) -> Self {
+        Self { outcome_unknown: true, ..Self::new(Code::PartlyDone, detail) }
     }
 
     pub fn not_found(what: &str) -> Self {

@@ -26,12 +26,11 @@ impl Given {
         let generate = body["generate"] == true;
         let mut credentials = match body.get("credentials") {
             Some(Value::Object(credentials)) => credentials.clone(),
-            Some(_) => return Ok(Vec::new()),
-            None if new && !generate && !platform.credentials_optional => {
+            None | Some(Value::Null) if generate => Map::new(),
+            None if new && !platform.credentials_optional => {
                 return Ok(vec![Fault::new("/credentials", "is required")]);
             }
-            None if !generate => return Ok(Vec::new()),
-            None => Map::new(),
+            _ => return Ok(Vec::new()),
         };
         let generated = match generate.then(|| make(platform, &mut credentials)).transpose()? {
             Some(Err(fault)) => return Ok(vec![fault]),
