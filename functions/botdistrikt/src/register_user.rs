@@ -48,21 +48,10 @@ struct Output {
 
 async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     let webchat_id = input.webchat_id.as_ref().map(|WebchatId(id)| id.as_str());
-    let Some(id) = webchat_id.filter(|_| input.reuse != Some(false)) else {
-        return register(&acting, webchat_id, input.user.as_ref()).await;
-    };
+    let make = || register(&acting, webchat_id, input.user.as_ref());
+    let Some(id) = webchat_id.filter(|_| input.reuse != Some(false)) else { return make().await };
     let subscriber = subscriber_id(&acting, id);
-    if let Some(known) = registered(&acting, &subscriber).await? {
-        return Ok(known);
-    }
-    let turn = acting.turn(&format!("{} {subscriber}", ACTION.name)).await?;
-    let outcome = match registered(&acting, &subscriber).await {
-        Ok(Some(known)) => Ok(known),
-        Ok(None) => register(&acting, webchat_id, input.user.as_ref()).await,
-        Err(problem) => Err(problem),
-    };
-    turn.end(acting.app).await;
-    outcome
+    acting.find_or_make(&format!("{} {subscriber}", ACTION.name), || registered(&acting, &subscriber), make).await
 }
 
 pub fn subscriber_id(acting: &Acting<'_>, webchat_id: &str) -> SubscriberId {

@@ -1,4 +1,4 @@
-//! What one call at a time may do, whichever process it runs in.
+//! What one call at a time makes, whichever process it runs in.
 
 use crate::{
     Acting, App, Code, Problem,
@@ -14,29 +14,36 @@ use http::{HeaderValue, header};
 use std::time::{Duration, Instant};
 
 /// A call's turn. If the process dies in it, the next call's comes a minute later.
-#[must_use]
-pub struct Turn(Keyed);
+struct Turn(Keyed);
 
 const WAIT: Duration = Duration::from_millis(200);
 const MOST_WAITED: Duration = Duration::from_secs(10);
 
 impl Acting<'_> {
-    /// Waits until no other call is at this.
-    pub async fn turn(&self, at: &str) -> Result<Turn, Problem> {
-        let (store, until) = (&self.app.store, self.deadline.min(Instant::now() + MOST_WAITED));
+    /// What is found, or else is made: while one call makes it, the others at the same wait for what comes of it.
+    pub async fn find_or_make<T, Finding, Making>(
+        &self,
+        at: &str,
+        find: impl Fn() -> Finding,
+        make: impl FnOnce() -> Making,
+    ) -> Result<T, Problem>
+    where
+        Finding: Future<Output = Result<Option<T>, Problem>>,
+        Making: Future<Output = Result<T, Problem>>,
+    {
+        let until = self.deadline.min(Instant::now() + MOST_WAITED);
         loop {
-            let now = self.app.now();
-            let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
-            let key = fingerprint(&format!("turn {at}"));
-            let call = Keyed::new(&key, String::new(), nonce, now, now.plus_seconds(LEASE_SECONDS));
-            match store.begin(call.clone(), now).await? {
-                Begun::First(call) => return Ok(Turn(call)),
-                Begun::Held(held) if held.lease <= now => match store.take_over(&held, &call).await {
-                    Ok(()) => return Ok(Turn(call)),
-                    Err(StoreError::Condition(_)) => {}
-                    Err(error) => return Err(error.into()),
-                },
-                Begun::Held(_) | Begun::Ended(..) => {}
+            if let Some(found) = find().await? {
+                return Ok(found);
+            }
+            if let Some(turn) = self.turn(at).await? {
+                let outcome = match find().await {
+                    Ok(Some(found)) => Ok(found),
+                    Ok(None) => make().await,
+                    Err(problem) => Err(problem),
+                };
+                turn.end(self.app).await;
+                return outcome;
             }
             if Instant::now() >= until {
                 return Err(Problem::new(Code::Conflict, "another call is at the same; ask again")
@@ -45,10 +52,27 @@ impl Acting<'_> {
             tokio::time::sleep(WAIT).await;
         }
     }
+
+    /// The turn, if no other call has it.
+    async fn turn(&self, at: &str) -> Result<Option<Turn>, Problem> {
+        let (store, now) = (&self.app.store, self.app.now());
+        let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
+        let key = fingerprint(&format!("turn {at}"));
+        let call = Keyed::new(&key, String::new(), nonce, now, now.plus_seconds(LEASE_SECONDS));
+        match store.begin(call.clone(), now).await? {
+            Begun::First(call) => Ok(Some(Turn(call))),
+            Begun::Held(held) if held.lease <= now => match store.take_over(&held, &call).await {
+                Ok(()) => Ok(Some(Turn(call))),
+                Err(StoreError::Condition(_)) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+            Begun::Held(_) | Begun::Ended(..) => Ok(None),
+        }
+    }
 }
 
 impl Turn {
-    pub async fn end(self, app: &App) {
+    async fn end(self, app: &App) {
         if let Err(error) = app.store.release(&self.0).await {
             tracing::error!(cause = Problem::internal(error).causes(), "a turn was not given back");
         }
