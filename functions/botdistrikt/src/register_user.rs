@@ -71,6 +71,9 @@ async fn registered(acting: &Acting<'_>, id: &SubscriberId) -> Result<Option<Out
     })
 }
 
+/// As much as a subscriber holds besides what else is known of the person.
+const MOST_USER_BYTES: usize = 256 * 1024;
+
 async fn register(acting: &Acting<'_>, webchat_id: Option<&str>, fields: Option<&BotUser>) -> Result<Output, Problem> {
     let user = Client::of(acting)?.register(webchat_id, fields).await?;
     let body = Value::Object(user.clone());
@@ -79,11 +82,18 @@ async fn register(acting: &Acting<'_>, webchat_id: Option<&str>, fields: Option<
         outcome_unknown: true,
         ..Problem::new(Code::PlatformUnavailable, "BotDistrikt's user has no webchat_id")
     })?;
-    let by = EventId::new(acting.app.now(), ContentKey::unique(random()?));
-    acting.app.store.tell(&person, &by).await.map_err(|error| Problem {
+    let unkept = |why: &str, problem: Problem| Problem {
         outcome_unknown: true,
-        detail: format!("the user is registered as {}, but could not be kept", person.platform_id),
-        ..Problem::from(error)
-    })?;
-    Ok(Output { user, subscriber: person.id, reused: false })
+        detail: format!("the user is registered as {}, but {why}", person.platform_id),
+        ..problem
+    };
+    if body.to_string().len() > MOST_USER_BYTES {
+        return Err(unkept("is too large to be kept", Problem::new(Code::AnswerTooLarge, "")));
+    }
+    let by = EventId::new(acting.app.now(), ContentKey::unique(random()?));
+    let told = acting.app.store.tell(&person, &by).await;
+    match told.map_err(|error| unkept("could not be kept", error.into()))? {
+        true => Ok(Output { user, subscriber: person.id, reused: false }),
+        false => Err(unkept("was erased here meanwhile", Problem::new(Code::Conflict, ""))),
+    }
 }
