@@ -87,7 +87,7 @@ fn with_secret(user: &Value, domain: &str) -> Value {
         Value::String(text) => Value::String(text.replace(MASK, domain)),
         Value::Array(items) => items.iter().map(|item| with_secret(item, domain)).collect(),
         Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), with_secret(value, domain))).collect())
+            fields.iter().map(|(name, value)| (name.replace(MASK, domain), with_secret(value, domain))).collect()
         }
         other => other.clone(),
     }
