@@ -39,27 +39,42 @@ pub fn review(_: &App, credentials: &Map<String, Value>) -> Result<Review, Probl
     let detail = "is guessable, and who guesses it can write as any user whose id is known: take one with a random part \
                   of 64 bits or more, or have one made with `generate`";
     let warnings = if guessable { vec![Fault::new("/domain", detail)] } else { Vec::new() };
-    Ok(Review { warnings, ..Review::default() })
+    // To a schema 4711.0 is whole as well, and so is what has more than 64 bits.
+    let faults = if credentials["webchat_app_id"].is_u64() {
+        Vec::new()
+    } else {
+        vec![Fault::new("/webchat_app_id", "is not a whole number of up to 64 bits, written without a fraction")]
+    };
+    Ok(Review { faults, warnings })
 }
 
 /// How many bits of randomness there are in the label that has most: those around it may be the site's own.
 fn bits(domain: &str) -> f64 {
     let labels = domain.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
-    labels.filter(|label| !label.is_empty()).map(bits_of_label).fold(0.0, f64::max)
+    labels.map(|label| label.split(['-', '_']).map(bits_of_part).sum()).fold(0.0, f64::max)
 }
 
-fn bits_of_label(label: &str) -> f64 {
-    zxcvbn(label, &[])
+/// About what a letter tells in the words of any language: a name is made of them, however long it is.
+const BITS_OF_A_LETTER: f64 = 1.0;
+
+fn bits_of_part(part: &str) -> f64 {
+    let estimate: f64 = zxcvbn(part, &[])
         .sequence()
         .iter()
-        .map(|part| match (&part.pattern, part.guesses) {
-            (MatchPattern::BruteForce, _) => bits_of_unknown(&part.token),
+        .map(|found| match (&found.pattern, found.guesses) {
+            (MatchPattern::BruteForce, _) => bits_of_unknown(&found.token),
             (_, guesses) => (guesses.unwrap_or(1).max(1) as f64).log2(),
         })
-        .sum()
+        .sum();
+    if is_word(part) { estimate.min(part.len() as f64 * BITS_OF_A_LETTER) } else { estimate }
 }
 
-/// What is no word, date or pattern. Letters alone may be a word that no list has.
+fn is_word(part: &str) -> bool {
+    let mut letters = part.chars();
+    letters.next().is_some_and(|first| first.is_ascii_alphabetic()) && letters.all(|c| c.is_ascii_lowercase())
+}
+
+/// What is no word, date or pattern that zxcvbn knows. Letters alone may be a word that it does not.
 fn bits_of_unknown(text: &str) -> f64 {
     let has = |kind: fn(&char) -> bool| text.chars().any(|c| kind(&c));
     let (letters, digits) = (has(char::is_ascii_alphabetic), has(char::is_ascii_digit));
@@ -99,11 +114,22 @@ mod tests {
             "https://webchat.internationalization-support.com/chat",
             "myshop-webchat-2024.example.com",
             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.com",
+            "correct-horse-battery-staple.example.com",
+            "My-Very-Long-Company-Name-for-the-webchat-of-our-shop.example.com",
+            "swissboutiquehotelgroupzurichwebchat.example.com",
+            "donaudampfschifffahrtsgesellschaft.example.com",
+            "die_beste_zahnarztpraxis_in_winterthur_chat_2024.example.com",
             "a8f3k2m9x1.example.com",
         ] {
             assert!(bits(guessable) < LEAST_BITS, "{guessable}: {}", bits(guessable));
         }
-        for good in ["x7k2m9q4w8z1v5n3.example.com", "9f8e7d6c5b4a39281706f5e4.example.com"] {
+        for good in [
+            "x7k2m9q4w8z1v5n3.example.com",
+            "9f8e7d6c5b4a3928.example.com",
+            "9f8e7d6c5b4a39281706f5e4.example.com",
+            "f47ac10b-58cc-4372-a567-0e02b2c3d479.example.com",
+            "https://www.example.com/KBxydDlxRjCEaYywKTwRwg",
+        ] {
             assert!(bits(good) >= LEAST_BITS, "{good}: {}", bits(good));
         }
         let made = make_domain().unwrap();
