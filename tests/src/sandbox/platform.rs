@@ -16,7 +16,9 @@ pub enum Platform {
 impl Platform {
     /// What is played at a path, and the path as that platform sees it.
     pub(super) fn at(path: &str) -> Option<(Self, &str)> {
-        let under = |platform: Self| path.strip_prefix(platform.prefix()).filter(|rest| rest.starts_with('/'));
+        let under = |platform: Self| {
+            path.strip_prefix(platform.prefix()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         let mut all = [Self::ChatBot, Self::BotDistrikt, Self::Botmother].into_iter();
         all.find_map(|platform| Some((platform, under(platform)?))).map(|(platform, rest)| match platform {
             // Its base is a host, so that this is a path of its own.
