@@ -1,0 +1,255 @@
+//! Sending messages: what BotDistrikt is told, and that its answer is handed back as it is.
+
+use crate::{botdistrikt::BotDistrikt, checks::pointers};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{
+    sandbox::{Fault, FaultKind, Platform, Sandbox},
+    string,
+};
+
+const SEND: &str = "send-message";
+
+fn said(message: Value) -> Value {
+    json!({ "webchat_id": "u-1", "message": message })
+}
+
+/// With a user.
+async fn start() -> (BotDistrikt, Value) {
+    let botdistrikt = BotDistrikt::start().await;
+    let user = json!({ "first_name": "Ava", "notes": ["vip", { "a": null, "n": 1.5 }] });
+    let registered = botdistrikt.act("register-user", json!({ "webchat_id": "u-1", "user": user }), 200).await;
+    botdistrikt.sandbox.forget_requests();
+    (botdistrikt, registered["user"].clone())
+}
+
+#[tokio::test]
+async fn a_message_goes_as_it_is_with_the_user_as_registered() {
+    let (botdistrikt, user) = start().await;
+    let whole = json!({ "type": "image", "url": "https://example.com/a.png", "nested": [{ "a": null, "n": 1.5 }] });
+    for (message, sent, echo) in [
+        (json!("Hello"), json!({ "text": "Hello" }), "Hello".to_owned()),
+        (json!(" é\n\"🎉\" {{x}}"), json!({ "text": " é\n\"🎉\" {{x}}" }), " é\n\"🎉\" {{x}}".to_owned()),
+        (json!("{\"text\":1}"), json!({ "text": "{\"text\":1}" }), "{\"text\":1}".to_owned()),
+        (json!({ "text": "Hi", "more": 1 }), json!({ "text": "Hi", "more": 1 }), "Hi".to_owned()),
+        (whole.clone(), whole.clone(), whole.to_string()),
+    ] {
+        let answer = botdistrikt.act(SEND, said(message), 200).await;
+        let responses = json!([{ "text": format!("You said: {echo}") }]);
+        assert_eq!(answer, json!({ "responses": responses, "body": { "responses": responses } }));
+        let [seen] = botdistrikt.sandbox.requests().try_into().unwrap();
+        assert_eq!((seen.method.clone(), seen.path.as_str()), (Method::POST, "/webchat_apps/4711/message"));
+        assert_eq!(
+            (seen.authorization(), seen.headers["content-type"].as_bytes()),
+            (Some("u-1"), &b"application/json"[..])
+        );
+        let body = json!({ "domain": Sandbox::DOMAIN, "user": user, "message": sent });
+        assert_eq!(botdistrikt.asked(), [body]);
+        assert!(seen.body.contains(&user.to_string()), "in the order of BotDistrikt: {}", seen.body);
+    }
+    assert_eq!(botdistrikt.sandbox.messages()[0]["user"], user);
+}
+
+#[tokio::test]
+async fn what_the_bot_answers_is_handed_back_untouched() {
+    let (botdistrikt, _) = start().await;
+    let one = r#"{"z": 1,  "a":[ ], "big": 123456789012345678901234567890, "f": 1.10e+2, "twice":1, "twice":2}"#;
+    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    for (body, responses) in [
+        (format!("[{one}, \"b\" ,3]"), format!("[{one},\"b\",3]")),
+        ("[]".to_owned(), "[]".to_owned()),
+        (format!("{{\"more\":{one}, \"responses\": [{one}, \"\\u00e9\\/\"]}}"), format!("[{one},\"\\u00e9\\/\"]")),
+        ("{\"responses\":[]}".to_owned(), "[]".to_owned()),
+        (deep.clone(), deep),
+        // No shape that is known.
+        (one.to_owned(), "null".to_owned()),
+        ("{\"responses\": null}".to_owned(), "null".to_owned()),
+        ("{\"responses\": {\"0\": 1}}".to_owned(), "null".to_owned()),
+        ("{\"responses\":[1],\"responses\":[2]}".to_owned(), "null".to_owned()),
+        ("{\"Responses\": [1]}".to_owned(), "null".to_owned()),
+        ("{\"data\": {\"responses\": [1]}}".to_owned(), "null".to_owned()),
+        ("\"Hi\"".to_owned(), "null".to_owned()),
+        ("12345678901234567890.10".to_owned(), "null".to_owned()),
+        ("1e999".to_owned(), "null".to_owned()),
+        ("null".to_owned(), "null".to_owned()),
+    ] {
+        let answered = body.clone();
+        botdistrikt.sandbox.script(move |_| answered.clone());
+        let answer = botdistrikt.answer(SEND, said(json!("Hi"))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.text, format!("{{\"responses\":{responses},\"body\":{body}}}"));
+    }
+    for (body, shown) in [
+        ("", Value::Null),
+        (" \r\n", Value::Null),
+        ("Hi \"there\"\n", json!("Hi \"there\"\n")),
+        ("<p>Hi", json!("<p>Hi")),
+        ("[1, 2", json!("[1, 2")),
+        ("[1] [2]", json!("[1] [2]")),
+        ("{'responses': []}", json!("{'responses': []}")),
+    ] {
+        botdistrikt.sandbox.script(move |_| body);
+        let answer = botdistrikt.act(SEND, said(json!("Hi")), 200).await;
+        assert_eq!(answer, json!({ "responses": null, "body": shown }), "{body}");
+    }
+    botdistrikt.sandbox.script(|_| [b'"', 0xff, b'"']);
+    assert_eq!(botdistrikt.act(SEND, said(json!("Hi")), 200).await["body"], "\u{fffd}");
+}
+
+#[tokio::test]
+async fn a_bots_answer_of_its_own_shape_comes_back_as_it_is() {
+    let (botdistrikt, _) = start().await;
+    for (body, responses) in [
+        (json!([{ "type": "cards", "cards": [] }]), json!([{ "type": "cards", "cards": [] }])),
+        (json!({ "responses": ["Hi"], "memory": {} }), json!(["Hi"])),
+        (json!({ "conversation": { "turns": 1 } }), Value::Null),
+        (Value::Null, Value::Null),
+    ] {
+        botdistrikt.sandbox.answer_messages_with(body.clone());
+        assert_eq!(botdistrikt.say("u-1", "Hi").await, json!({ "responses": responses, "body": body }));
+    }
+    assert_eq!(botdistrikt.sandbox.messages().as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn who_is_not_registered_on_the_connection_says_nothing() {
+    let (botdistrikt, _) = start().await;
+    let other = botdistrikt.bundle.connection("botdistrikt").await;
+    for input in [
+        json!({ "webchat_id": "u-2", "message": "Hi" }),
+        json!({ "webchat_id": "U-1", "message": "Hi" }),
+        json!({ "webchat_id": "u-1", "message": "Hi", "connection": other }),
+    ] {
+        let problem = botdistrikt.refused(SEND, input, 404, "not_found").await;
+        assert!(string(&problem["detail"]).contains("botdistrikt.register-user"), "{problem}");
+        assert_eq!(problem["outcome"], Value::Null, "{problem}");
+    }
+    assert_eq!(botdistrikt.sandbox.requests().len(), 0);
+    assert_eq!(botdistrikt.bundle.all("/v1/subscribers").await.len(), 1, "nobody is made by asking");
+    // Registered here, but no more at BotDistrikt: what it says then is its own affair.
+    botdistrikt.sandbox.fault(FaultKind::NotFound);
+    let problem = botdistrikt.refused(SEND, said(json!("Hi")), 404, "not_found").await;
+    assert!(string(&problem["detail"]).starts_with("the platform answered 404"), "{problem}");
+}
+
+#[tokio::test]
+async fn an_input_with_faults_is_refused_before_anything_is_asked() {
+    let (botdistrikt, _) = start().await;
+    let hi = json!("Hi");
+    for (webchat_id, message, at) in [
+        (json!(""), hi.clone(), "/webchat_id"),
+        (json!("u-1\r\nx-admin: yes"), hi.clone(), "/webchat_id"),
+        (json!("u-1\n"), hi.clone(), "/webchat_id"),
+        (json!("u\u{0}1"), hi.clone(), "/webchat_id"),
+        (json!("u\u{7f}1"), hi.clone(), "/webchat_id"),
+        (json!("u 1"), hi.clone(), "/webchat_id"),
+        (json!("\tu-1"), hi.clone(), "/webchat_id"),
+        (json!("ü"), hi.clone(), "/webchat_id"),
+        (json!("x".repeat(257)), hi.clone(), "/webchat_id"),
+        (json!(1), hi.clone(), "/webchat_id"),
+        (Value::Null, hi, "/webchat_id"),
+        (json!("u-1"), json!(""), "/message"),
+        (json!("u-1"), json!({}), "/message"),
+        (json!("u-1"), json!([]), "/message"),
+        (json!("u-1"), json!(["Hi"]), "/message"),
+        (json!("u-1"), json!(7), "/message"),
+        (json!("u-1"), Value::Null, "/message"),
+    ] {
+        let input = json!({ "webchat_id": webchat_id, "message": message });
+        let problem = botdistrikt.refused(SEND, input.clone(), 422, "invalid_body").await;
+        assert_eq!(pointers(&problem), [at], "{input} {problem}");
+    }
+    let problem = botdistrikt.refused(SEND, json!({ "user": {}, "text": "Hi" }), 422, "invalid_body").await;
+    assert_eq!(pointers(&problem), ["/message", "/text", "/user", "/webchat_id"]);
+    assert_eq!(botdistrikt.sandbox.requests().len(), 0);
+}
+
+/// What a failure of BotDistrikt's is told as, and whether what was asked may have happened.
+const FAILURES: [(FaultKind, u16, &str, bool); 14] = [
+    (FaultKind::BadRequest, 422, "platform_rejected", false),
+    (FaultKind::Unauthorized, 424, "connection_unauthorized", false),
+    (FaultKind::Forbidden, 424, "connection_unauthorized", false),
+    (FaultKind::NotFound, 404, "not_found", false),
+    (FaultKind::Gone, 404, "not_found", false),
+    (FaultKind::Conflict, 422, "platform_rejected", false),
+    (FaultKind::Echo, 422, "platform_rejected", false),
+    (FaultKind::SlowDown, 429, "platform_slow_down", false),
+    (FaultKind::Error, 502, "platform_unavailable", true),
+    (FaultKind::Unavailable, 502, "platform_unavailable", true),
+    (FaultKind::Redirect, 502, "platform_unavailable", false),
+    (FaultKind::Cut, 502, "platform_unavailable", true),
+    (FaultKind::CutBefore, 502, "platform_unavailable", true),
+    (FaultKind::Huge, 502, "platform_unavailable", true),
+];
+
+#[tokio::test]
+async fn every_failure_of_botdistrikt_is_told_as_what_it_is() {
+    let (botdistrikt, _) = start().await;
+    for (kind, status, code, may_have_happened) in FAILURES {
+        for (action, input) in
+            [("register-user", json!({ "webchat_id": format!("u-{kind:?}") })), (SEND, said(json!("Hi")))]
+        {
+            let at = format!("{action} under {kind:?}");
+            botdistrikt.sandbox.fault(Fault { times: usize::MAX, ..kind.at(Platform::BotDistrikt) });
+            let answer = botdistrikt.answer(action, input.clone()).await;
+            botdistrikt.sandbox.forget_faults();
+            let problem = crate::checks::problem(&answer, status, code);
+            assert_eq!(botdistrikt.asked().len(), 1, "{at}: nothing is sent twice");
+            let unknown = if may_have_happened { json!("unknown") } else { Value::Null };
+            assert_eq!(problem["outcome"], unknown, "{at}: {problem}");
+            assert!(!answer.text.contains(Sandbox::DOMAIN), "{at}: {}", answer.text);
+            let wait = answer.headers.get("retry-after").map(|value| value.to_str().unwrap());
+            assert_eq!(wait, (kind == FaultKind::SlowDown).then_some("7"), "{at}");
+            if status < 500 {
+                let words =
+                    if kind == FaultKind::Echo { "cannot take domain: ••••" } else { "this fault was armed" };
+                assert!(string(&problem["detail"]).contains(words), "{at}: {problem}");
+            }
+            let again = botdistrikt.act(action, input, 200).await;
+            assert_ne!(again["reused"], true, "{at}: nobody was kept");
+            botdistrikt.sandbox.forget_requests();
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_answered_to_a_message_is_an_answer_and_a_registration_needs_a_user() {
+    let (botdistrikt, _) = start().await;
+    let error = json!({ "error": { "statusCode": 400, "name": "Error", "message": "this fault was armed" } });
+    let page = json!("<!doctype html><title>Welcome</title><p>Please sign in.");
+    for (kind, body, responses) in [
+        (FaultKind::Nonsense, page, Value::Null),
+        (FaultKind::WrongShape, json!([[1], "x"]), json!([[1], "x"])),
+        (FaultKind::Empty, Value::Null, Value::Null),
+        (FaultKind::EnvelopeError, error, Value::Null),
+    ] {
+        botdistrikt.sandbox.fault(kind);
+        let answer = botdistrikt.say("u-1", "Hi").await;
+        assert_eq!(answer, json!({ "responses": responses, "body": body }), "{kind:?}");
+        botdistrikt.sandbox.fault(kind);
+        let new = json!({ "webchat_id": format!("u-{kind:?}") });
+        let problem = botdistrikt.refused("register-user", new, 502, "platform_unavailable").await;
+        assert_eq!(problem["outcome"], "unknown", "{kind:?}: {problem}");
+    }
+    assert_eq!(botdistrikt.bundle.all("/v1/subscribers").await.len(), 1);
+}
+
+/// Waits as long as an action does, once for all.
+#[tokio::test]
+async fn a_botdistrikt_that_does_not_answer_is_a_time_out() {
+    let botdistrikt = start().await.0;
+    let silent = async |kind: FaultKind, path: &str, action: &str, input: Value| {
+        botdistrikt.sandbox.fault(kind.on(path));
+        let problem = botdistrikt.refused(action, input, 504, "platform_timeout").await;
+        assert_eq!(problem["outcome"], "unknown", "{action} under {kind:?}: {problem}");
+    };
+    tokio::join!(
+        silent(FaultKind::Hang, "/webchat_apps/4711/user", "register-user", json!({ "webchat_id": "u-2" })),
+        silent(FaultKind::HangBefore, "/webchat_apps/4711/user", "register-user", json!({ "webchat_id": "u-3" })),
+        silent(FaultKind::Hang, "/webchat_apps/4711/message", SEND, said(json!("Hi"))),
+        silent(FaultKind::HangBefore, "/webchat_apps/4711/message", SEND, said(json!("Hi"))),
+    );
+    assert_eq!(botdistrikt.sandbox.requests().len(), 4);
+    assert_eq!(botdistrikt.sandbox.registrations().len(), 2);
+    assert_eq!(botdistrikt.sandbox.messages().as_array().unwrap().len(), 1);
+}
