@@ -1,10 +1,10 @@
 //! Sending messages: what BotDistrikt is told, and that its answer is handed back as it is.
 
-use crate::{botdistrikt::BotDistrikt, checks::pointers};
+use crate::{botdistrikt::BotDistrikt, cases::FAILURES, checks::pointers};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
-    sandbox::{Fault, FaultKind, Platform, Sandbox},
+    sandbox::{FaultKind, Sandbox},
     string,
 };
 
@@ -164,50 +164,18 @@ async fn an_input_with_faults_is_refused_before_anything_is_asked() {
     assert_eq!(botdistrikt.sandbox.requests().len(), 0);
 }
 
-/// What a failure of BotDistrikt's is told as, and whether what was asked may have happened.
-const FAILURES: [(FaultKind, u16, &str, bool); 14] = [
-    (FaultKind::BadRequest, 422, "platform_rejected", false),
-    (FaultKind::Unauthorized, 424, "connection_unauthorized", false),
-    (FaultKind::Forbidden, 424, "connection_unauthorized", false),
-    (FaultKind::NotFound, 404, "not_found", false),
-    (FaultKind::Gone, 404, "not_found", false),
-    (FaultKind::Conflict, 422, "platform_rejected", false),
-    (FaultKind::Echo, 422, "platform_rejected", false),
-    (FaultKind::SlowDown, 429, "platform_slow_down", false),
-    (FaultKind::Error, 502, "platform_unavailable", true),
-    (FaultKind::Unavailable, 502, "platform_unavailable", true),
-    (FaultKind::Redirect, 502, "platform_unavailable", false),
-    (FaultKind::Cut, 502, "platform_unavailable", true),
-    (FaultKind::CutBefore, 502, "platform_unavailable", true),
-    (FaultKind::Huge, 502, "platform_unavailable", true),
-];
-
 #[tokio::test]
-async fn every_failure_of_botdistrikt_is_told_as_what_it_is() {
+async fn after_every_failure_the_next_call_is_heard_at_once() {
     let (botdistrikt, _) = start().await;
-    for (kind, status, code, may_have_happened) in FAILURES {
-        for (action, input) in
-            [("register-user", json!({ "webchat_id": format!("u-{kind:?}") })), (SEND, said(json!("Hi")))]
-        {
-            let at = format!("{action} under {kind:?}");
-            botdistrikt.sandbox.fault(Fault { times: usize::MAX, ..kind.at(Platform::BotDistrikt) });
-            let answer = botdistrikt.answer(action, input.clone()).await;
-            botdistrikt.sandbox.forget_faults();
-            let problem = crate::checks::problem(&answer, status, code);
-            assert_eq!(botdistrikt.asked().len(), 1, "{at}: nothing is sent twice");
-            let unknown = if may_have_happened { json!("unknown") } else { Value::Null };
-            assert_eq!(problem["outcome"], unknown, "{at}: {problem}");
-            assert!(!answer.text.contains(Sandbox::DOMAIN), "{at}: {}", answer.text);
-            let wait = answer.headers.get("retry-after").map(|value| value.to_str().unwrap());
-            assert_eq!(wait, (kind == FaultKind::SlowDown).then_some("7"), "{at}");
-            if status < 500 {
-                let words =
-                    if kind == FaultKind::Echo { "cannot take domain: ••••" } else { "this fault was armed" };
-                assert!(string(&problem["detail"]).contains(words), "{at}: {problem}");
-            }
+    for failure in FAILURES.iter().filter(|failure| failure.kind != FaultKind::EnvelopeError) {
+        let kind = failure.kind;
+        let new = json!({ "webchat_id": format!("u-{kind:?}") });
+        for (action, input) in [("register-user", new), (SEND, said(json!("Hi")))] {
+            botdistrikt.sandbox.fault(kind);
+            botdistrikt.refused(action, input.clone(), failure.status, failure.code).await;
             let again = botdistrikt.act(action, input, 200).await;
-            assert_ne!(again["reused"], true, "{at}: nobody was kept");
-            botdistrikt.sandbox.forget_requests();
+            assert_ne!(again["reused"], true, "{action} under {kind:?}: nobody was kept");
+            assert_eq!(botdistrikt.asked().len(), 2, "{action} under {kind:?}: nothing is sent twice");
         }
     }
 }
@@ -232,24 +200,4 @@ async fn whatever_is_answered_to_a_message_is_an_answer_and_a_registration_needs
         assert_eq!(problem["outcome"], "unknown", "{kind:?}: {problem}");
     }
     assert_eq!(botdistrikt.bundle.all("/v1/subscribers").await.len(), 1);
-}
-
-/// Waits as long as an action does, once for all.
-#[tokio::test]
-async fn a_botdistrikt_that_does_not_answer_is_a_time_out() {
-    let botdistrikt = start().await.0;
-    let silent = async |kind: FaultKind, path: &str, action: &str, input: Value| {
-        botdistrikt.sandbox.fault(kind.on(path));
-        let problem = botdistrikt.refused(action, input, 504, "platform_timeout").await;
-        assert_eq!(problem["outcome"], "unknown", "{action} under {kind:?}: {problem}");
-    };
-    tokio::join!(
-        silent(FaultKind::Hang, "/webchat_apps/4711/user", "register-user", json!({ "webchat_id": "u-2" })),
-        silent(FaultKind::HangBefore, "/webchat_apps/4711/user", "register-user", json!({ "webchat_id": "u-3" })),
-        silent(FaultKind::Hang, "/webchat_apps/4711/message", SEND, said(json!("Hi"))),
-        silent(FaultKind::HangBefore, "/webchat_apps/4711/message", SEND, said(json!("Hi"))),
-    );
-    assert_eq!(botdistrikt.sandbox.requests().len(), 4);
-    assert_eq!(botdistrikt.sandbox.registrations().len(), 2);
-    assert_eq!(botdistrikt.sandbox.messages().as_array().unwrap().len(), 1);
 }
