@@ -47,22 +47,25 @@ async fn a_turn_that_was_not_given_back_is_over_after_a_minute() {
     let botdistrikt = BotDistrikt::start().await;
     botdistrikt.bundle.clock.hold();
     let forgetful = keeping_turns(&botdistrikt);
-    botdistrikt.sandbox.fault(FaultKind::BadRequest);
-    problem(&on(&forgetful, &botdistrikt, json!({ "webchat_id": "u-1" })).await, 422, "platform_rejected");
-    assert_eq!(botdistrikt.asked().len(), 1);
+    for id in ["u-1", "u-2"] {
+        botdistrikt.sandbox.fault(FaultKind::BadRequest);
+        problem(&on(&forgetful, &botdistrikt, json!({ "webchat_id": id })).await, 422, "platform_rejected");
+    }
+    assert_eq!(botdistrikt.asked().len(), 2);
 
     botdistrikt.bundle.clock.advance(Duration::from_millis(59_999));
     let answer = botdistrikt.answer(REGISTER, json!({ "webchat_id": "u-1" })).await;
     let problem = problem(&answer, 409, "conflict");
     assert_eq!((&answer.headers["retry-after"], &problem["outcome"]), (&"1".parse().unwrap(), &Value::Null));
     assert_eq!(botdistrikt.asked(), [Value::Null; 0]);
-    // It is held for who would register again of one's own free will, or as another person, by nobody.
-    botdistrikt.register("u-2").await;
+    // Nobody waits for another person, nor where the one that is there would not do.
+    botdistrikt.act(REGISTER, json!({ "webchat_id": "u-2", "reuse": false }), 200).await;
+    botdistrikt.register("u-3").await;
 
     botdistrikt.bundle.clock.advance(Duration::from_millis(1));
     let answers = futures::future::join_all((0..5).map(|_| botdistrikt.register("u-1"))).await;
     assert_eq!(answers.iter().filter(|answer| answer["reused"] == false).count(), 1, "{answers:?}");
-    assert_eq!(botdistrikt.sandbox.registrations(), ["u-2", "u-1"]);
+    assert_eq!(botdistrikt.sandbox.registrations(), ["u-2", "u-3", "u-1"]);
 }
 
 #[tokio::test]
