@@ -136,7 +136,8 @@ async fn what_is_registered_and_can_not_be_kept_is_named() {
     });
     for input in [json!({ "webchat_id": "u-1" }), json!({})] {
         let answer = on(&forgetful, &botdistrikt, input).await;
-        let problem = problem(&answer, 503, "store_unavailable");
+        let problem = problem(&answer, 502, "partly_done");
+        assert!(answer.headers.get("retry-after").is_none(), "nobody is to repeat it: {problem}");
         let id = botdistrikt.sandbox.registrations().pop().unwrap();
         assert_eq!(problem["outcome"], "unknown", "{problem}");
         assert!(string(&problem["detail"]).contains(&format!("is registered as {id},")), "{problem}");
@@ -211,13 +212,13 @@ async fn an_answer_that_tells_no_user_is_a_bad_gateway_and_the_outcome_is_unknow
 async fn a_user_too_large_to_be_kept_is_not_said_to_be() {
     let botdistrikt = BotDistrikt::start().await;
     let user = |bytes: usize| json!({ "webchat_id": "u-1", "notes": "x".repeat(bytes) }).to_string();
-    let (largest, larger) = (user(256 * 1024 - user(0).len()), user(256 * 1024 - user(0).len() + 1));
-    botdistrikt.sandbox.script(move |_| larger.clone());
-    let problem = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1" }), 502, "answer_too_large").await;
+    let (large, too_large) = (user(350_000), user(370_000));
+    botdistrikt.sandbox.script(move |_| too_large.clone());
+    let problem = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1" }), 502, "partly_done").await;
     assert_eq!(problem["outcome"], "unknown", "{problem}");
     assert!(string(&problem["detail"]).contains("is registered as u-1"), "{problem}");
-    assert_eq!(botdistrikt.bundle.all("/v1/subscribers").await.len(), 0);
-    botdistrikt.sandbox.script(move |_| largest.clone());
+    botdistrikt.refused("send-message", json!({ "webchat_id": "u-1", "message": "Hi" }), 404, "not_found").await;
+    botdistrikt.sandbox.script(move |_| large.clone());
     let registered = botdistrikt.register("u-1").await;
     assert_eq!(botdistrikt.subscriber(&registered).await["platform_user"], registered["user"]);
     assert_eq!(botdistrikt.register("u-1").await["reused"], true);
@@ -257,4 +258,28 @@ async fn a_domain_that_botdistrikt_repeats_is_never_shown_and_sent_back() {
     }
     let [sent] = botdistrikt.asked().try_into().unwrap();
     assert_eq!(sent["user"], repeating());
+}
+
+#[tokio::test]
+async fn a_mask_that_a_visitor_writes_is_no_way_to_the_domain() {
+    let botdistrikt = BotDistrikt::start().await;
+    for (id, dots) in [("u-1", "••••"), ("u-2", "\\u2022•\\u2022•")] {
+        let user = format!(r#"{{"webchat_id": "{id}", "first_name": "{dots}", "{dots}": ["a{dots}b"]}}"#);
+        botdistrikt.sandbox.script(move |_| user.clone());
+        botdistrikt.register(id).await;
+        botdistrikt.asked();
+        botdistrikt.say(id, "Hi").await;
+        let [sent] = botdistrikt.asked().try_into().unwrap();
+        assert_eq!(sent["user"], json!({ "webchat_id": id, "first_name": "****", "****": ["a****b"] }));
+    }
+}
+
+#[tokio::test]
+async fn a_user_registered_under_another_id_is_known_by_that_and_it_is_told() {
+    let botdistrikt = BotDistrikt::start().await;
+    botdistrikt.sandbox.script(|_| r#"{"webchat_id": "webchat.u-1"}"#);
+    let problem = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1" }), 502, "partly_done").await;
+    let detail = "the user is registered as webchat.u-1, but u-1 was asked for: go on with the former";
+    assert_eq!((&problem["detail"], &problem["outcome"]), (&json!(detail), &json!("unknown")));
+    assert_eq!(botdistrikt.register("webchat.u-1").await["reused"], true);
 }

@@ -30,16 +30,6 @@ impl<'a> Client<'a> {
         Self::new(acting.app, acting.credentials()?, acting.deadline)
     }
 
-    /// Whether there is anything at the API's address.
-    pub async fn reach(&self) -> Result<(), Problem> {
-        let answer = self.send(self.http.request(Method::GET, self.base.clone())).await?;
-        if answer.status.is_server_error() {
-            Err(answer.refusal(answer.status.as_u16(), &self.secrets()))
-        } else {
-            Ok(())
-        }
-    }
-
     /// Registers a user, by an id of one's own or one that BotDistrikt makes.
     pub async fn register(&self, webchat_id: Option<&str>, user: Option<&BotUser>) -> Result<BotUser, Problem> {
         let mut body = json!({ "domain": self.credentials.domain });
@@ -49,7 +39,11 @@ impl<'a> Client<'a> {
         if let Some(user) = user {
             body["user"] = json!(user);
         }
-        let answer = self.send(self.post("user").json(&body)).await?.successful(&self.secrets())?;
+        let mut answer = self.send(self.post("user").json(&body)).await?.successful(&self.secrets())?;
+        // Where the domain is masked it is put back for each message, so that no other mask may be in it.
+        if let Ok(user) = serde_json::from_slice::<Value>(&answer.body) {
+            answer.body = user.to_string().replace(MASK, "****").into();
+        }
         answer.json("BotDistrikt's user", &self.secrets())
     }
 

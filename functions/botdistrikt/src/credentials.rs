@@ -1,18 +1,16 @@
 //! The credentials of a BotDistrikt connection. `domain` is the secret custom domain of a Website Chat integration: any
 //! text like a URL, chosen by its user, that works as a password.
 
-use crate::client::Client;
+use crate::API_URL;
 use data_encoding::BASE32_DNSSEC;
 use runtime::{
     App, Fault, Problem,
-    client::PATIENCE,
     clock::random,
     platform::{Review, Tested},
 };
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::time::Instant;
 use zxcvbn::{matching::patterns::MatchPattern, zxcvbn};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -94,9 +92,8 @@ pub fn make_domain() -> Result<String, Problem> {
 }
 
 /// BotDistrikt documents no call that tries the domain and leaves nothing behind.
-pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
-    let credentials = serde_json::from_value(credentials).map_err(Problem::internal)?;
-    Client::new(app, credentials, Instant::now() + PATIENCE)?.reach().await?;
+pub async fn test(app: &App) -> Result<Tested, Problem> {
+    app.http().map_err(Problem::internal)?.reach(app.config.platforms.url(&API_URL)?.clone()).await?;
     let detail = "BotDistrikt can be reached; whether it takes the domain is told by registering a user \
                   (botdistrikt.register-user)";
     Ok(Tested { ok: None, detail: detail.to_owned() })

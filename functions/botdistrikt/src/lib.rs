@@ -30,6 +30,6 @@ pub static PLATFORM: Platform = Platform {
     settings: SETTINGS,
     review: credentials::review,
     generated: Some(Generated { credential: "domain", make: credentials::make_domain }),
-    test: |app, credentials| Box::pin(credentials::test(app, credentials)),
+    test: |app, _| Box::pin(credentials::test(app)),
     registrar: None,
 };

@@ -71,29 +71,26 @@ async fn registered(acting: &Acting<'_>, id: &SubscriberId) -> Result<Option<Out
     })
 }
 
-/// As much as a subscriber holds besides what else is known of the person.
-const MOST_USER_BYTES: usize = 256 * 1024;
-
-async fn register(acting: &Acting<'_>, webchat_id: Option<&str>, fields: Option<&BotUser>) -> Result<Output, Problem> {
-    let user = Client::of(acting)?.register(webchat_id, fields).await?;
-    let body = Value::Object(user.clone());
+async fn register(acting: &Acting<'_>, asked: Option<&str>, fields: Option<&BotUser>) -> Result<Output, Problem> {
+    let user = Client::of(acting)?.register(asked, fields).await?;
+    let body = Value::Object(user);
     let reading = mapping::resolve(REGISTERED.iter().copied().flatten(), &Mapping::new(), &body);
     let person = Person::read(ACTION.platform, acting.connection_id(), &reading, &body).ok_or_else(|| Problem {
         outcome_unknown: true,
         ..Problem::new(Code::PlatformUnavailable, "BotDistrikt's user has no webchat_id")
     })?;
-    let unkept = |why: &str, problem: Problem| Problem {
-        outcome_unknown: true,
-        detail: format!("the user is registered as {}, but {why}", person.platform_id),
-        ..problem
-    };
-    if body.to_string().len() > MOST_USER_BYTES {
-        return Err(unkept("is too large to be kept", Problem::new(Code::AnswerTooLarge, "")));
-    }
+    let registered_as = &person.platform_id;
+    let begun = |but: &str| Problem::partly_done(format!("the user is registered as {registered_as}, but {but}"));
     let by = EventId::new(acting.app.now(), ContentKey::unique(random()?));
     let told = acting.app.store.tell(&person, &by).await;
-    match told.map_err(|error| unkept("could not be kept", error.into()))? {
-        true => Ok(Output { user, subscriber: person.id, reused: false }),
-        false => Err(unkept("was erased here meanwhile", Problem::new(Code::Conflict, ""))),
+    told.map_err(|error| begun("could not be kept").caused_by(error))?;
+    // It is not taken in if the person was erased meanwhile, and not whole if it is too large.
+    let kept = registered(acting, &person.id)
+        .await
+        .map_err(|problem| Problem { source: problem.source, ..begun("may not be kept") })?;
+    let kept = kept.ok_or_else(|| begun("is not kept: it is too large, or was erased meanwhile"))?;
+    match asked {
+        Some(asked) if asked != registered_as => Err(begun(&format!("{asked} was asked for: go on with the former"))),
+        _ => Ok(Output { reused: false, ..kept }),
     }
 }

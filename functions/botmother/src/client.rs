@@ -35,7 +35,7 @@ impl<'a> Event<'a> {
         let unusable = |fault: &str| Problem::new(Code::ConnectionUnauthorized, format!("the event URL {fault}"));
         let Credentials { event_url: text } = acting.credentials()?;
         let text = text.ok_or_else(|| unusable("is missing: give the connection one"))?;
-        let url = event_url(acting.app, &text)?.map_err(|fault| unusable(&fault))?;
+        let url = event_url(acting.app.config.platforms.url(&API_URL)?, &text).map_err(|fault| unusable(&fault))?;
         Ok(Self { app: acting.app, url, deadline: acting.deadline })
     }
 
@@ -86,10 +86,3 @@ impl Queued {
 }
 
 const MAX_WORDS: usize = 500;
-
-/// Whether there is anything at Botmother's address.
-pub async fn reach(app: &App) -> Result<(), Problem> {
-    let http = app.http().map_err(Problem::internal)?;
-    let answer = http.send(http.request(Method::GET, app.config.platforms.url(&API_URL)?.clone()), PATIENCE).await?;
-    if answer.status.is_server_error() { Err(answer.refusal(answer.status.as_u16(), &[])) } else { Ok(()) }
-}

@@ -1,7 +1,7 @@
 //! The credentials of a Botmother connection: the URL of one External Event, which is all the secret there is. Receiving
 //! a bot's requests needs none.
 
-use crate::{API_URL, client};
+use crate::API_URL;
 use runtime::{
     App, Fault, Problem,
     platform::{Review, Tested},
@@ -24,24 +24,22 @@ pub fn schema() -> Schema {
 }
 
 /// An event's URL, if it leads where the deployment says; what is wrong with it.
-pub fn event_url(app: &App, text: &str) -> Result<Result<Url, String>, Problem> {
-    let origin = app.config.platforms.url(&API_URL)?;
-    let fault = match text.parse::<Url>() {
-        Err(_) => "is not a URL".to_owned(),
-        Ok(_) if !text.starts_with(origin.as_str()) => format!("does not begin with {origin}"),
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => "has a query or a fragment".to_owned(),
+pub fn event_url(origin: &Url, text: &str) -> Result<Url, String> {
+    match text.parse::<Url>() {
+        Err(_) => Err("is not a URL".to_owned()),
+        Ok(_) if !text.starts_with(origin.as_str()) => Err(format!("does not begin with {origin}")),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => Err("has a query or a fragment".to_owned()),
         // A path with backslashes or steps of two dots, say: what is requested is to be what was pasted.
-        Ok(url) if url.as_str() != text => "is not written as Botmother writes it".to_owned(),
-        Ok(url) if url.path() == "/" => "has no path".to_owned(),
-        Ok(url) => return Ok(Ok(url)),
-    };
-    Ok(Err(fault))
+        Ok(url) if url.as_str() != text => Err("is not written as Botmother writes it".to_owned()),
+        Ok(url) if url.path() == "/" => Err("has no path".to_owned()),
+        Ok(url) => Ok(url),
+    }
 }
 
 pub fn review(app: &App, credentials: &Map<String, Value>) -> Result<Review, Problem> {
     let Some(text) = credentials.get("event_url").and_then(Value::as_str) else { return Ok(Review::default()) };
     let (mut faults, mut warnings) = (Vec::new(), Vec::new());
-    match event_url(app, text)? {
+    match event_url(app.config.platforms.url(&API_URL)?, text) {
         Err(fault) => faults.push(Fault::new("/event_url", fault)),
         Ok(url) if !looks_known(&url) => {
             let detail = "is not like the URLs that are known: /api/bot/action/<id>/<token>";
@@ -65,10 +63,11 @@ pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
     let Some(text) = text else {
         return Ok(Tested { ok: None, detail: "there is no URL to test; receiving requests needs none".to_owned() });
     };
-    if let Err(fault) = event_url(app, &text)? {
+    let origin = app.config.platforms.url(&API_URL)?;
+    if let Err(fault) = event_url(origin, &text) {
         return Ok(Tested { ok: Some(false), detail: format!("the event URL {fault}") });
     }
-    client::reach(app).await?;
+    app.http().map_err(Problem::internal)?.reach(origin.clone()).await?;
     let detail = "Botmother can be reached; whether it takes the event URL is told by sending an event \
                   (botmother.send-event)";
     Ok(Tested { ok: None, detail: detail.to_owned() })

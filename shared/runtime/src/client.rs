@@ -74,6 +74,12 @@ impl HttpClient {
         }
     }
 
+    /// Whether anything answers at an address; that it knows nothing of it is an answer.
+    pub async fn reach(&self, url: url::Url) -> Result<(), Problem> {
+        let answer = self.send(self.request(http::Method::GET, url), PATIENCE).await?;
+        if answer.status.is_server_error() { Err(answer.refusal(answer.status.as_u16(), &[])) } else { Ok(()) }
+    }
+
     async fn send_once(&self, request: reqwest::Request, changes: bool) -> Result<Answer, Failure> {
         let mut response = self.0.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -19,15 +19,13 @@ impl Store {
         Ok(stored.as_ref().map(StoredSubscriber::open).transpose()?.flatten())
     }
 
-    /// Takes in what an action was told of a person, as if an event of this id had. Whether it did: not if the person was
-    /// erased after that.
-    pub async fn tell(&self, person: &Person, by: &EventId) -> Result<bool, StoreError> {
+    /// Takes in what an action was told of a person, as if an event of this id had: not if the person was erased after
+    /// that.
+    pub async fn tell(&self, person: &Person, by: &EventId) -> Result<(), StoreError> {
         self.change_profile(&person.id, |profile, erased_at| {
-            let timely = erased_at.is_none_or(|erased_at| erased_at < by.time());
-            if timely {
+            if erased_at.is_none_or(|erased_at| erased_at < by.time()) {
                 profile.get_or_insert_with(|| Profile::new(person, by.time())).fold(person, by, 0);
             }
-            timely
         })
         .await
     }
