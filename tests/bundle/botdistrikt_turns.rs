@@ -283,3 +283,20 @@ async fn a_user_registered_under_another_id_is_known_by_that_and_it_is_told() {
     assert_eq!((&problem["detail"], &problem["outcome"]), (&json!(detail), &json!("unknown")));
     assert_eq!(botdistrikt.register("webchat.u-1").await["reused"], true);
 }
+
+#[tokio::test]
+async fn who_is_erased_while_being_registered_stays_erased() {
+    let botdistrikt = BotDistrikt::start().await;
+    let first = botdistrikt.register("u-1").await;
+    let path = BotDistrikt::subscriber_path(&first);
+    botdistrikt.sandbox.fault(FaultKind::Slow);
+    let again = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1", "reuse": false }), 502, "partly_done");
+    let erased = async {
+        // The answer takes a second from here on.
+        eventually(|| async { (botdistrikt.sandbox.requests().len() > 1).then_some(()) }).await;
+        botdistrikt.bundle.delete(&path, 204).await;
+    };
+    let (problem, ()) = tokio::join!(again, erased);
+    assert!(string(&problem["detail"]).contains("is registered as u-1"), "{problem}");
+    botdistrikt.bundle.get(&path, 404).await;
+}

@@ -82,7 +82,8 @@ async fn the_sandboxs_refusals_are_told_and_the_key_is_free() {
 
     botmother.sandbox.exceed_limits(true);
     let exceeded = botmother.keyed("l", to_one()).await;
-    assert_eq!(problem(&exceeded, 422, "platform_rejected")["outcome"], "unknown");
+    let told = problem(&exceeded, 422, "platform_rejected");
+    assert_eq!((&told["outcome"], &told["answer"]["limits"]["exceeded"]), (&json!("unknown"), &json!(true)));
     botmother.sandbox.exceed_limits(false);
     assert_same_problem(&exceeded, &botmother.keyed("l", to_one()).await);
     assert_eq!(botmother.sandbox.external_events().as_array().unwrap().len(), 2);

@@ -59,7 +59,7 @@ async fn a_url_that_leads_elsewhere_or_is_written_otherwise_is_refused() {
     let bundle = start().await;
     let made = connect(&bundle, &format!("{HOST}{PATH}")).await;
     let at_host = |host: &str| format!("{host}{PATH}");
-    let elsewhere = "does not begin with https://app.botmother.com/";
+    let elsewhere = "does not begin with https://app.botmother.com/ (BOTMOTHER_API_URL)";
     let otherwise = "is not written as Botmother writes it";
     let more = "has a query or a fragment";
     for (url, fault) in [
@@ -203,7 +203,7 @@ async fn a_url_that_no_longer_leads_where_the_setting_says_is_not_called() {
     input["connection"] = made["id"].clone();
     let send = || bundle.request(Method::POST, SEND).header("idempotency-key", "k").json(&input);
     let told = refused(send(), 424, "connection_unauthorized").await;
-    assert_eq!(told["detail"], format!("the event URL does not begin with {}/", second.url));
+    assert_eq!(told["detail"], format!("the event URL does not begin with {}/ (BOTMOTHER_API_URL)", second.url));
     assert!(told.get("outcome").is_none(), "{told}");
     let tested = bundle.post(&format!("{}/test", path(&made)), &json!({}), 200).await;
     assert_eq!((&tested["ok"], &tested["detail"]), (&json!(false), &told["detail"]));

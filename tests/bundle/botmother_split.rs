@@ -194,10 +194,13 @@ async fn a_failure_after_the_first_call_tells_how_far_it_came_and_is_not_tried_a
         let told = problem(&first, 502, "partly_done");
         assert_eq!(told["outcome"], "unknown", "{told}");
         assert_eq!(first.headers.get("retry-after"), None, "nobody is to repeat it");
+        let rest = if ["down", "full", "nonsense"].contains(&key) { "unknown" } else { "not_done" };
+        assert_eq!((&told["answer"]["calls"], &told["answer"]["rest"]), (&json!(1), &json!(rest)), "{told}");
         let asked = botmother.asked();
         assert_eq!(asked.len(), 2, "none after the one that failed");
         let detail = string(&told["detail"]);
         let accepted = body(&asked[0])["users"].as_array().unwrap().len();
+        assert_eq!(told["answer"]["users"], accepted, "{told}");
         let far = format!("1 of 2 calls were accepted, for the first {accepted} users; then {code}: ");
         assert!(detail.starts_with(&far) && detail.contains(words), "{detail}");
 

@@ -37,6 +37,11 @@ impl Case {
         self.is_call_api() || self.name() == "botdistrikt.send-message"
     }
 
+    /// Whether it is handed back even if it is no JSON.
+    pub fn hands_back_any(&self, kind: FaultKind) -> bool {
+        self.is_call_api() || (self.hands_back() && kind != FaultKind::Nonsense)
+    }
+
     /// Whether a problem has the platform's answer in it, too.
     pub fn is_call_api(&self) -> bool {
         self.name() == "chatbot.call-api"

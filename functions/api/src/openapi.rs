@@ -160,7 +160,8 @@ fn problem() -> Value {
             },
             "answer": {
                 "type": "object",
-                "description": "The platform's answer to `call-api`: status, headers and body.",
+                "description": "The platform's answer to `call-api`: status, headers and body. Of an event, its `limits`, or of which part \
+                                was done: `calls`, `users`, and whether the `rest` is `not_done` or `unknown`.",
                 "additionalProperties": true,
             },
             "errors": {

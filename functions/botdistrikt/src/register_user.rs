@@ -72,6 +72,8 @@ async fn registered(acting: &Acting<'_>, id: &SubscriberId) -> Result<Option<Out
 }
 
 async fn register(acting: &Acting<'_>, asked: Option<&str>, fields: Option<&BotUser>) -> Result<Output, Problem> {
+    // Of before the call: an erasure that comes while BotDistrikt is asked is the later of the two.
+    let by = EventId::new(acting.app.now(), ContentKey::unique(random()?));
     let user = Client::of(acting)?.register(asked, fields).await?;
     let body = Value::Object(user);
     let reading = mapping::resolve(REGISTERED.iter().copied().flatten(), &Mapping::new(), &body);
@@ -81,7 +83,6 @@ async fn register(acting: &Acting<'_>, asked: Option<&str>, fields: Option<&BotU
     })?;
     let registered_as = &person.platform_id;
     let begun = |but: &str| Problem::partly_done(format!("the user is registered as {registered_as}, but {but}"));
-    let by = EventId::new(acting.app.now(), ContentKey::unique(random()?));
     let told = acting.app.store.tell(&person, &by).await;
     told.map_err(|error| begun("could not be kept").caused_by(error))?;
     // It is not taken in if the person was erased meanwhile, and not whole if it is too large.

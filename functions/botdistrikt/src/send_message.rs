@@ -7,7 +7,7 @@ use crate::{
     register_user::{stored_user, subscriber_id},
 };
 use runtime::{Acting, Code, Problem, action};
-use schemars::{JsonSchema, Schema, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{
     Map, Value, json,
@@ -32,16 +32,21 @@ action! {
 struct Input {
     /// The user's, as `botdistrikt.register-user` answered it.
     webchat_id: WebchatId,
+    /// A text, which is sent as `{"text": …}`, or a message as BotDistrikt has it.
+    #[schemars(schema_with = "message_schema")]
     message: Message,
 }
 
-/// A text, which is sent as `{"text": …}`, or a message as BotDistrikt has it.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 #[serde(untagged)]
-#[schemars(inline)]
 enum Message {
-    Text(#[schemars(length(min = 1))] String),
-    Whole(#[schemars(extend("minProperties" = 1))] Map<String, Value>),
+    Text(String),
+    Whole(Map<String, Value>),
+}
+
+/// Without alternatives, so that a fault tells all that could have been.
+fn message_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "object"], "minLength": 1, "minProperties": 1 })
 }
 
 #[derive(Serialize)]
@@ -59,10 +64,13 @@ fn output() -> Schema {
                 "type": ["array", "null"],
                 "description": "The bot's responses, if the body is a list or has a list of that name.",
             },
-            "body": { "description": "What BotDistrikt answered, as it is; what is no JSON, as a text." },
+            "body": { "description": "What BotDistrikt answered, as it is; null if that was nothing." },
         },
     })
 }
+
+/// BotDistrikt takes the domain and the user at once, and may refuse either.
+const STALE: &str = "if the domain is right, the user may be gone there: register it again, with `reuse` false";
 
 async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     let WebchatId(webchat_id) = input.webchat_id;
@@ -74,7 +82,10 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         Message::Text(text) => json!({ "text": text }),
         Message::Whole(message) => Value::Object(message),
     };
-    let body = Client::of(&acting)?.say(&webchat_id, &user, &message).await?;
+    let body = Client::of(&acting)?.say(&webchat_id, &user, &message).await.map_err(|problem| match problem.code {
+        Code::ConnectionUnauthorized => Problem { detail: format!("{}; {STALE}", problem.detail), ..problem },
+        _ => problem,
+    })?;
     Ok(Output { responses: responses(&body), body: whole(body)? })
 }
 
@@ -97,8 +108,9 @@ fn whole(body: String) -> Result<Box<RawValue>, Problem> {
     if body.trim().is_empty() {
         return to_raw_value(&()).map_err(Problem::internal);
     }
-    match serde_json::from_str::<&RawValue>(&body) {
-        Ok(json) => Ok(json.to_owned()),
-        Err(_) => to_raw_value(&body).map_err(Problem::internal),
-    }
+    let json = serde_json::from_str::<&RawValue>(&body).map(ToOwned::to_owned);
+    json.map_err(|_| Problem {
+        outcome_unknown: true,
+        ..Problem::new(Code::PlatformUnavailable, "what BotDistrikt answers to a message is no JSON")
+    })
 }

@@ -10,7 +10,7 @@ use runtime::{
     client::{Answer, PATIENCE},
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Instant;
 use url::Url;
 
@@ -81,7 +81,8 @@ impl Queued {
         let words: String = answer.text(secrets).chars().take(MAX_WORDS).collect();
         // It may have been queued all the same.
         let outcome_unknown = self.result;
-        Some(Problem { outcome_unknown, ..Problem::new(Code::PlatformRejected, format!("{why}: {words}")) })
+        let answer = self.limits.as_ref().map(|limits| Box::new(json!({ "limits": limits })));
+        Some(Problem { outcome_unknown, answer, ..Problem::new(Code::PlatformRejected, format!("{why}: {words}")) })
     }
 }
 

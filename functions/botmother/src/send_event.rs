@@ -46,7 +46,6 @@ struct Input {
 fn users_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": ["array", "string", "null"],
-        "pattern": "^everyone$",
         "minItems": 1,
         "items": { "type": ["string", "integer"], "minLength": 1, "maxLength": 256 },
     })
@@ -101,6 +100,9 @@ fn check(input: &Value) -> Vec<Fault> {
         (platform, users, true) if platform || users => fault("/users_bm", "goes without platform and users"),
         _ => {}
     }
+    if input["users"].as_str().is_some_and(|text| text != "everyone") {
+        fault("/users", "is neither a list of ids nor everyone");
+    }
     if input["users"] == "everyone" && input["confirm_everyone"] != true {
         fault("/confirm_everyone", "must be true: this goes to the bot's whole audience");
     }
@@ -137,7 +139,13 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
             done => {
                 let why = format!("{}: {}", problem.code.as_str(), problem.detail);
                 let accepted = format!("{done} of {calls} calls were accepted, for the first {sent_to} users");
-                Problem { source: problem.source, ..Problem::partly_done(format!("{accepted}; then {why}")) }
+                let rest = if problem.outcome_unknown { "unknown" } else { "not_done" };
+                let answer = json!({ "calls": done, "users": sent_to, "rest": rest });
+                Problem {
+                    source: problem.source,
+                    answer: Some(Box::new(answer)),
+                    ..Problem::partly_done(format!("{accepted}; then {why}"))
+                }
             }
         })?;
         output.calls += 1;
