@@ -1,5 +1,7 @@
-//! What happens to an event once it is stored. Architecture invariant: nothing here knows a platform; an event carries
+//! What happens to an event once it is stored, and how it leaves. Architecture invariant: nothing here knows a platform; an event carries
 //! how it is read.
 
 pub mod dead_letters;
 pub mod dispatch;
+pub mod guard;
+pub mod webhook;

@@ -1,6 +1,7 @@
 //! Settings: environment variables, read once at start. A bad value is an error that names it.
 
 use crate::Problem;
+use ipnet::IpNet;
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 use url::Url;
 
@@ -11,6 +12,8 @@ pub struct Config {
     pub public_url: Option<Url>,
     pub dedupe_window_seconds: u64,
     pub event_ttl_days: u64,
+    /// The ranges that routes may target besides what is globally reachable.
+    pub delivery_allow_cidrs: Vec<IpNet>,
     pub sealing_key_arn: Option<String>,
     pub sealing_key_file: Option<PathBuf>,
     pub dead_letter_queue_url: Option<String>,
@@ -153,6 +156,16 @@ impl Settings {
         }
     }
 
+    /// Ranges of addresses, by commas.
+    fn blocks(&self, name: &str) -> Result<Vec<IpNet>, BadSetting> {
+        let block = |text: &str| match text.trim().parse::<IpNet>() {
+            Ok(block) if block == block.trunc() => Ok(block),
+            Ok(block) => Err(bad(name, &format!("{block} has more than its range, {}", block.trunc()))),
+            Err(_) => Err(bad(name, &format!("{text:?} is not a range such as 10.0.0.0/8"))),
+        };
+        self.get(name).map_or(Ok(Vec::new()), |list| list.split(',').map(block).collect())
+    }
+
     fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
         let number = self.parse(name)?.unwrap_or(default);
         if (least..=most).contains(&number) {
@@ -175,13 +188,14 @@ fn bad(name: &str, fault: &str) -> BadSetting {
 
 impl Config {
     /// Every variable that [`Config::read`] knows besides those of platforms.
-    pub const VARIABLES: [&'static str; 11] = [
+    pub const VARIABLES: [&'static str; 12] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
         "PUBLIC_URL",
         "DEDUPE_WINDOW_SECONDS",
         "EVENT_TTL_DAYS",
+        "DELIVERY_ALLOW_CIDRS",
         "SEALING_KEY_ARN",
         "SEALING_KEY_FILE",
         "DEAD_LETTER_QUEUE_URL",
@@ -203,6 +217,7 @@ impl Config {
             public_url: settings.url("PUBLIC_URL")?,
             dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MOST_DAYS * 86_400)?,
             event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
+            delivery_allow_cidrs: settings.blocks("DELIVERY_ALLOW_CIDRS")?,
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
@@ -257,7 +272,14 @@ mod tests {
         assert_eq!(config.platforms.url(&API_URL).unwrap().as_str(), "https://api.example.com/v1");
         assert_eq!(config.platforms.url(&HOST).unwrap().as_str(), "https://api.example.com/");
         assert_eq!(config.platforms.text(&PREFIX).unwrap(), "/v2");
-        assert!(config.public_url.is_none());
+        assert!(config.public_url.is_none() && config.delivery_allow_cidrs.is_empty());
+    }
+
+    #[test]
+    fn ranges_are_listed_by_commas() {
+        let config = read("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8, fd00::/8,127.0.0.1/32").unwrap();
+        let blocks: Vec<String> = config.delivery_allow_cidrs.iter().map(ToString::to_string).collect();
+        assert_eq!(blocks, ["10.0.0.0/8", "fd00::/8", "127.0.0.1/32"]);
     }
 
     #[test]
@@ -266,6 +288,10 @@ mod tests {
             ("EVENT_TTL_DAYS", "0", "is not from 1 to 36500"),
             ("EVENT_TTL_DAYS", "ten", "invalid digit found in string"),
             ("DEDUPE_WINDOW_SECONDS", "-1", "invalid digit found in string"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,10.1.2.3", "\"10.1.2.3\" is not a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/33", "\"10.0.0.0/33\" is not a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,", "\"\" is not a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.1.2.3/8", "10.1.2.3/8 has more than its range, 10.0.0.0/8"),
             ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
             ("PUBLIC_URL", "example", "relative URL without a base"),
             ("API_URL", "https://example.com/?a=b", "has a query or a fragment"),
