@@ -160,6 +160,11 @@ timed_id!(
     "key_"
 );
 timed_id!(
+    /// A rule for where events go.
+    RouteId,
+    "rt_"
+);
+timed_id!(
     /// A call with a valid token that could not become an event.
     RejectedId,
     "rej_"

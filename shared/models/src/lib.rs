@@ -12,7 +12,9 @@ pub mod time;
 
 pub use envelope::Envelope;
 pub use event::StoredEvent;
-pub use ids::{ConnectionId, DeadLetterId, EventId, HookId, KeyId, RecordId, RejectedId, SubscriberId, TakeoverId};
+pub use ids::{
+    ConnectionId, DeadLetterId, EventId, HookId, KeyId, RecordId, RejectedId, RouteId, SubscriberId, TakeoverId,
+};
 pub use mapping::{Field, Mapping, Reading};
 pub use module::{Action, Effect, Fault, Header, Kind, Module, Records, Trigger};
 pub use records::{CheckpointRecord, Takeover, TakeoverState};

@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod list;
 pub mod records;
+pub mod routes;
 pub mod subscribers;
 pub mod tables;
 

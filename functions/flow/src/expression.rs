@@ -1,0 +1,113 @@
+//! CEL expressions over an event: the filters and the mappings of routes.
+
+mod fields;
+mod nesting;
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
+mod work;
+
+pub use fields::Fields;
+
+use cel::{IdedExpr, parser::Parser};
+use pattern::Pattern;
+use serde_json::Value;
+use std::sync::Arc;
+use tree::Walk;
+use values::Variables;
+use work::Work;
+
+const MAX_BYTES: usize = 2048;
+
+/// A CEL expression over an event.
+///
+/// The variables are `id`, `type`, `source`, `subject`, `time` and `data`, as in the event's JSON; one that the event
+/// lacks, as `subject` may be, is null. `time` is a text in UTC with milliseconds, so that times compare as texts do.
+///
+/// What may be written:
+/// - literals, lists and maps; `data.tag`, `data["a b"]`, `data.raw.items[0]`
+/// - `? :`, `&&`, `||`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `+`, `-`, `*`, `/`, `%`
+/// - `has(data.tag)`
+/// - one of the macros `all`, `exists`, `exists_one`, `map` and `filter`, once
+/// - `size`, `contains`, `startsWith`, `endsWith`, `string`, `int`, `uint`, `double`, `bool`
+/// - `matches`, at most four times, with a pattern that is written out, as the crate regex has it. It is found anywhere
+///   in the text unless it has `^` and `$`
+///
+/// JSON's whole numbers are ints, or uints beyond 9223372036854775807, and the others doubles. They compare with one
+/// another, and calculate with their own kind: `double(data.price) * 1.2`.
+pub struct Expression {
+    text: String,
+    tree: IdedExpr,
+    patterns: Arc<[Pattern]>,
+}
+
+/// Why a text is no expression of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadExpression {
+    /// Begins with line and column, where there are any.
+    pub detail: String,
+}
+
+impl Expression {
+    /// At most 2 KB. What it names is known, and it nests no deeper than any stack holds.
+    pub fn compile(text: &str) -> Result<Self, BadExpression> {
+        if text.len() > MAX_BYTES {
+            return Err(BadExpression { detail: format!("has more than {MAX_BYTES} bytes") });
+        }
+        nesting::check(text)?;
+        // After an error the parser would guess on, deeper than what was checked.
+        let parsed = Parser::new().error_recovery_limit(0).parse_with_source_info(text);
+        let (mut tree, source) = parsed.map_err(|errors| syntax(&errors))?;
+        let mut walk = Walk::new(text, &source);
+        walk.tree(&mut tree)?;
+        Ok(Self { text: text.to_owned(), tree, patterns: walk.patterns.into() })
+    }
+
+    /// The value for an event, given as its CloudEvents envelope in JSON; or in words why there is none. The words repeat
+    /// nothing of the event.
+    pub fn evaluate(&self, event: &Value) -> Result<Value, String> {
+        self.value(&Variables::of(event), &Work::new())
+    }
+
+    /// Whether an event fits. One on which the expression errs, a field being missing say, or that gives no bool, does
+    /// not.
+    pub fn matches(&self, event: &Value) -> bool {
+        self.evaluate(event) == Ok(Value::Bool(true))
+    }
+
+    fn value(&self, variables: &Variables<'_>, work: &Work) -> Result<Value, String> {
+        let context = work::context(variables, work, &self.patterns);
+        // `resolve_val` would be compiled here, where a debug build takes 30 KB of stack for each level.
+        let value = cel::Value::resolve(&self.tree, &context);
+        values::json(&value.map_err(|error| values::words(&error, &self.text))?)
+    }
+}
+
+/// The parser's first error that says something.
+fn syntax(errors: &cel::ParseErrors) -> BadExpression {
+    let useful = |error: &&cel::ParseError| !error.msg.contains("recovery attempt limit");
+    let Some(error) = errors.errors.iter().find(useful).or(errors.errors.first()) else {
+        return BadExpression { detail: "is no expression".to_owned() };
+    };
+    let message = if useful(&error) {
+        error.msg.trim_start_matches("Syntax error: ")
+    } else {
+        "something is missing or out of place here"
+    };
+    // What would be expected is nearly everything.
+    let message = message.split(" expecting ").next().unwrap_or(message);
+    let detail = match error.pos {
+        (0, _) => message.to_owned(),
+        (line, column) => format!("{line}:{column}: {message}"),
+    };
+    BadExpression { detail }
+}
+
+/// Line and column of a byte.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or(before);
+    format!("{}:{}", before.matches('\n').count() + 1, line.chars().count() + 1)
+}

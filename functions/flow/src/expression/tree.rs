@@ -1,0 +1,191 @@
+//! An expression's tree: whether it holds nothing but what is allowed, and the same with its weights.
+
+use super::{BadExpression, pattern::Pattern, place, work};
+use cel::{
+    IdedExpr,
+    common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators},
+};
+use std::fmt::Display;
+
+/// What an event has.
+pub const VARIABLES: [&str; 6] = ["id", "type", "source", "subject", "time", "data"];
+/// What the macros call what they have made so far. No text can name it.
+const RESULT: &str = "@result";
+
+const FUNCTIONS: [(&str, usize); 6] = [("size", 1), ("string", 1), ("int", 1), ("uint", 1), ("double", 1), ("bool", 1)];
+/// What is called with a dot, and how many arguments it takes besides what is before the dot.
+const METHODS: [(&str, usize); 4] = [("size", 0), ("contains", 1), ("startsWith", 1), ("endsWith", 1)];
+const MATCHES: &str = "matches";
+/// What does nothing with a value but look which it is.
+const CHOICES: [&str; 4] =
+    [operators::CONDITIONAL, operators::LOGICAL_AND, operators::LOGICAL_OR, operators::LOGICAL_NOT];
+const OPERATORS: [&str; 14] = [
+    operators::ADD,
+    operators::SUBSTRACT,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::NEGATE,
+    operators::EQUALS,
+    operators::NOT_EQUALS,
+    operators::LESS,
+    operators::LESS_EQUALS,
+    operators::GREATER,
+    operators::GREATER_EQUALS,
+    operators::IN,
+    operators::INDEX,
+];
+const MAX_PATTERNS: usize = 4;
+
+type Checked<T = ()> = Result<T, BadExpression>;
+
+/// Goes through a tree, checks it and changes it in place.
+pub struct Walk<'a> {
+    text: &'a str,
+    source: &'a SourceInfo,
+    /// What the macro's body calls an item.
+    item: Option<String>,
+    has_macro: bool,
+    /// How many operators and bytes of literals were seen.
+    weight: usize,
+    pub patterns: Vec<Pattern>,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(text: &'a str, source: &'a SourceInfo) -> Self {
+        Self { text, source, item: None, has_macro: false, weight: 0, patterns: Vec::new() }
+    }
+
+    pub fn tree(&mut self, node: &mut IdedExpr) -> Checked {
+        self.weight += 1;
+        match &mut node.expr {
+            Expr::Literal(LiteralValue::Bytes(_)) => self.fault(node.id, "JSON has no bytes"),
+            Expr::Literal(literal) => {
+                if let LiteralValue::String(text) = literal {
+                    self.weight += text.inner().len();
+                }
+                Ok(())
+            }
+            Expr::Ident(name) => self.name(node.id, name),
+            Expr::Select(select) => self.tree(&mut select.operand),
+            Expr::List(list) => list.elements.iter_mut().try_for_each(|item| self.weighed(item)),
+            Expr::Map(map) => map.entries.iter_mut().try_for_each(|entry| match &mut entry.expr {
+                EntryExpr::MapEntry(entry) => {
+                    self.weighed(&mut entry.key)?;
+                    self.weighed(&mut entry.value)
+                }
+                EntryExpr::StructField(_) => self.fault(entry.id, "a map has keys and values"),
+            }),
+            Expr::Comprehension(of) => self.comprehension(node.id, of),
+            Expr::Call(of) if of.func_name == MATCHES => {
+                node.expr = self.matches(node.id, of)?;
+                Ok(())
+            }
+            Expr::Call(of) => self.call(node.id, of),
+            Expr::Struct(of) => self.fault(node.id, format_args!("there is no type `{}`", of.type_name)),
+            Expr::Unspecified => self.fault(node.id, "something is missing here"),
+        }
+    }
+
+    fn name(&self, id: u64, name: &str) -> Checked {
+        if VARIABLES.contains(&name) || self.item.as_deref() == Some(name) || name == RESULT {
+            return Ok(());
+        }
+        self.fault(id, format_args!("there is no `{name}`; an event has {}", VARIABLES.join(", ")))
+    }
+
+    /// The rest of what a macro has become is of the crate's own making.
+    fn comprehension(&mut self, id: u64, of: &mut ComprehensionExpr) -> Checked {
+        if std::mem::replace(&mut self.has_macro, true) {
+            return self.fault(id, "all, exists, exists_one, map and filter: there may be one of them");
+        }
+        self.tree(&mut of.iter_range)?;
+        let before = self.weight;
+        self.item = Some(of.iter_var.clone());
+        self.tree(&mut of.loop_step)?;
+        self.item = None;
+        wrap(&mut of.iter_range, work::ITEMS, Some(self.weight - before));
+        Ok(())
+    }
+
+    fn call(&mut self, id: u64, of: &mut CallExpr) -> Checked {
+        let name = of.func_name.as_str();
+        let known = match of.target {
+            Some(_) => METHODS.contains(&(name, of.args.len())),
+            None => FUNCTIONS.contains(&(name, of.args.len())) || OPERATORS.contains(&name) || CHOICES.contains(&name),
+        };
+        if !known {
+            let mut names = FUNCTIONS.iter().chain(&METHODS).map(|(name, _)| *name);
+            return match names.any(|known| known == name) {
+                true => self.fault(id, format_args!("`{name}` is not called like this")),
+                false => self.fault(id, format_args!("there is no function `{name}`")),
+            };
+        }
+        match (name, &mut *of.args) {
+            (operators::INDEX, [indexed, index]) => {
+                self.tree(indexed)?;
+                self.tree(index)?;
+                wrap(index, work::INDEX, None);
+                Ok(())
+            }
+            (name, parts) if CHOICES.contains(&name) => parts.iter_mut().try_for_each(|part| self.tree(part)),
+            (_, parts) => {
+                if let Some(target) = &mut of.target {
+                    self.weighed(target)?;
+                }
+                parts.iter_mut().try_for_each(|part| self.weighed(part))
+            }
+        }
+    }
+
+    /// The call that a `matches` becomes.
+    fn matches(&mut self, id: u64, of: &mut CallExpr) -> Checked<Expr> {
+        let mut parts = of.target.take().map(|target| *target).into_iter().chain(std::mem::take(&mut of.args));
+        let (Some(mut text), Some(pattern), None) = (parts.next(), parts.next(), parts.next()) else {
+            return self.fault(id, "`matches` takes a text and a pattern");
+        };
+        let Expr::Literal(LiteralValue::String(written)) = pattern.expr else {
+            return self.fault(pattern.id, "the pattern of `matches` is written out, between quotes");
+        };
+        if self.patterns.len() == MAX_PATTERNS {
+            return self.fault(id, format_args!("`matches` may stand {MAX_PATTERNS} times; a pattern may say `a|b`"));
+        }
+        let compiled = Pattern::compile(written.inner());
+        let compiled =
+            compiled.or_else(|detail| self.fault(pattern.id, format_args!("the pattern is none: {detail}")))?;
+        let index = self.patterns.len();
+        self.patterns.push(compiled);
+        self.tree(&mut text)?;
+        wrap(&mut text, work::MATCHES, Some(index));
+        Ok(text.expr)
+    }
+
+    /// A literal was weighed with the tree, and a list's items were when they became its items. The crate knows a macro
+    /// by the form that its result and its list have.
+    fn weighed(&mut self, part: &mut IdedExpr) -> Checked {
+        self.tree(part)?;
+        match &part.expr {
+            Expr::Literal(_) | Expr::List(_) => {}
+            Expr::Ident(name) if name == RESULT => {}
+            _ => wrap(part, work::WEIGH, None),
+        }
+        Ok(())
+    }
+
+    fn fault<T>(&self, id: u64, detail: impl Display) -> Checked<T> {
+        let at = self.source.offset_for(id).map_or(0, |(start, _)| start as usize);
+        Err(BadExpression { detail: format!("{}: {detail}", place(self.text, at)) })
+    }
+}
+
+/// Makes a part the argument of a function, with a number beside it.
+fn wrap(part: &mut IdedExpr, function: &str, number: Option<usize>) {
+    let id = part.id;
+    let mut args = vec![std::mem::take(part)];
+    args.extend(number.map(|number| {
+        // No text is long enough for more than an `i64` holds.
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        IdedExpr { id, expr: Expr::Literal(LiteralValue::Int(number.into())) }
+    }));
+    *part = IdedExpr { id, expr: Expr::Call(CallExpr { func_name: function.to_owned(), target: None, args }) };
+}

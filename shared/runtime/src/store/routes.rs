@@ -1,0 +1,128 @@
+//! Routes: which events, past which filter, go to which target.
+
+use super::control::Controlled;
+use models::{ConnectionId, HookId, RouteId, Timestamp, event::EventKey};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EventRoute {
+    pub id: RouteId,
+    pub v: u32,
+    pub version: u64,
+    pub name: String,
+    /// Types of events; `*` stands for any run of characters.
+    pub events: Vec<String>,
+    /// Only the events of this hook.
+    pub hook: Option<HookId>,
+    /// Only the events of this connection.
+    pub connection: Option<ConnectionId>,
+    /// A CEL expression.
+    pub filter: Option<String>,
+    pub target: Target,
+    pub enabled: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Where events go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Target {
+    Webhook(Webhook),
+    Action(ActionTarget),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Webhook {
+    pub url: String,
+    /// More headers as JSON, sealed; none if there are none.
+    pub headers: Option<String>,
+    /// What a read shows of them: their names.
+    pub header_names: Vec<String>,
+    /// CEL expressions by the field of the body; none if the body is the event.
+    pub body: Option<BTreeMap<String, String>>,
+    /// The newest first; the others sign too until they expire.
+    pub secrets: Vec<Secret>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ActionTarget {
+    /// The action's name.
+    pub action: String,
+    pub connection: ConnectionId,
+    /// CEL expressions by the field of the action's input.
+    pub input: BTreeMap<String, String>,
+}
+
+/// What a webhook's requests are signed with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Secret {
+    pub sealed: String,
+    /// None: until the route is rotated.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl EventRoute {
+    /// Whether a route is for an event, its filter aside.
+    pub fn is_for(&self, event: &EventKey, connection: &ConnectionId) -> bool {
+        self.hook.as_ref().is_none_or(|hook| *hook == event.hook)
+            && self.connection.as_ref().is_none_or(|own| own == connection)
+            && self.events.iter().any(|pattern| is_like(pattern, &event.event_type))
+    }
+}
+
+/// Whether a text is like a pattern, in which `*` stands for any run of characters.
+pub fn is_like(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(start) else { return false };
+    let (middle, end) = rest.rsplit_once('*').map_or(("", rest), |(middle, end)| (middle, end));
+    for part in middle.split('*') {
+        match left.find(part) {
+            Some(at) => left = &left[at + part.len()..],
+            None => return false,
+        }
+    }
+    left.ends_with(end)
+}
+
+impl Controlled for EventRoute {
+    const KIND: &'static str = "route";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_dots_too() {
+        for (pattern, text, like) in [
+            ("botstar.tag.added", "botstar.tag.added", true),
+            ("botstar.tag.added", "botstar.tag.addedx", false),
+            ("*", "botstar.tag.added", true),
+            ("*", "", true),
+            ("botstar.*", "botstar.tag.added", true),
+            ("botstar.*", "botstar", false),
+            ("*.added", "botstar.tag.added", true),
+            ("*.add", "botstar.tag.added", false),
+            ("*.tag.*", "botstar.tag.added", true),
+            ("b*a*d", "botstar.tag.added", true),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("*a*a*", "xa", false),
+            ("**", "x", true),
+            ("", "x", false),
+            ("é*é", "ééé", true),
+        ] {
+            assert_eq!(is_like(pattern, text), like, "{pattern} {text}");
+        }
+    }
+}
