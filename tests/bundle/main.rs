@@ -55,6 +55,7 @@ mod platforms;
 mod process;
 mod readme;
 mod remap;
+mod routes;
 mod sandbox;
 mod sandbox_botdistrikt;
 mod sandbox_botmother;

@@ -170,7 +170,7 @@ impl<'a> Walker<'a> {
 async fn what_the_routes_answer_is_what_the_document_says() {
     let (botstar, url) = BotStar::start().await;
     botstar.says(200, &[], r#"[{"id":"b-1","name":"Shop"}]"#);
-    let platforms = Platforms::start_with(&[("BOTSTAR_API_URL", &url)]).await;
+    let platforms = Platforms::start_with(&[("BOTSTAR_API_URL", &url), ("DELIVERY_ALLOW_CIDRS", "127.0.0.1/32")]).await;
     let bundle = &platforms.bundle;
     let mut walker = Walker::new(bundle).await;
     let none = Value::Null;
@@ -236,11 +236,11 @@ async fn what_the_routes_answer_is_what_the_document_says() {
         walker.call("DELETE", "/v1/hooks/{id}", &hook, none.clone()).await;
     }
     walker.call("DELETE", "/v1/connections/{id}", &connection, none.clone()).await;
-    let (key, _) = make_key(bundle, "act").await;
-    walker.call("DELETE", "/v1/keys/{id}", &key, none).await;
+    walker.call("DELETE", "/v1/keys/{id}", &make_key(bundle, "act").await.0, none).await;
     walk_chatbot(&mut walker, &platforms.connections["chatbot"]).await;
     walk_botdistrikt(&mut walker, &platforms.connections["botdistrikt"]).await;
     walk_botmother(&mut walker, &platforms.connections["botmother"]).await;
+    walk_routes(&mut walker, &platforms.connections["botmother"]).await;
     assert_eq!(walker.seen, routes(), "every route was called");
 
     for (method, route) in routes() {
@@ -380,5 +380,21 @@ async fn every_module_is_in_the_catalogue_and_every_sample_becomes_an_event_that
         assert!(!output.is_valid(&event), "the schema is of this type alone");
         // A body in which nothing is found is an event of the module, too.
         assert!(output.is_valid(&event_of(&bundle, &hook, &json!({})).await), "{module}");
+    }
+}
+
+async fn walk_routes(walker: &mut Walker<'_>, connection: &str) {
+    let input = json!({ "users_bm": "[data.subscriber.platform_id]" });
+    let action =
+        json!({ "type": "action", "action": "botmother.send-event", "connection": connection, "input": input });
+    let new = json!({ "name": "x", "events": ["botmother.*"], "target": action });
+    let id = string(&walker.call("POST", "/v1/routes", "", new).await["id"]);
+    walker.call("POST", "/v1/routes/{id}/test", &id, Value::Null).await;
+    let webhook = json!({ "target": { "type": "webhook", "url": "http://127.0.0.1:9/" } });
+    walker.call("PATCH", "/v1/routes/{id}", &id, webhook).await;
+    walker.call("POST", "/v1/routes/{id}/test", &id, json!({ "send": true })).await;
+    walker.call("POST", "/v1/routes/{id}/rotate", &id, Value::Null).await;
+    for (method, route) in [("GET", "/v1/routes/{id}"), ("GET", "/v1/routes"), ("DELETE", "/v1/routes/{id}")] {
+        walker.call(method, route, &id, Value::Null).await;
     }
 }

@@ -7,6 +7,7 @@ pub mod hooks;
 pub mod keys;
 pub mod modules;
 mod openapi;
+pub mod routes;
 pub mod subscribers;
 pub mod takeovers;
 
@@ -20,6 +21,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &subscribers::FUNCTION,
     &checkpoint_records::FUNCTION,
     &takeovers::FUNCTION,
+    &routes::FUNCTION,
     &keys::FUNCTION,
     &modules::FUNCTION,
 ];

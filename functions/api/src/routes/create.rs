@@ -1,0 +1,78 @@
+//! `POST /v1/routes`.
+
+use super::{faults, target, view::view};
+use http::StatusCode;
+use models::{ConnectionId, HookId, RouteId};
+use runtime::{
+    App, Call, Problem, Reply,
+    clock::random,
+    input,
+    store::{connections::Connection, hooks::Hook, routes::EventRoute},
+};
+use schemars::{JsonSchema, schema_for};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct NewRoute {
+    #[schemars(length(min = 1, max = 200))]
+    name: String,
+    /// Types of events; `*` stands for any run of characters, dots too: `botstar.*`.
+    #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 100)))]
+    events: Vec<String>,
+    /// Only the events of this hook.
+    hook: Option<String>,
+    /// Only the events of this connection.
+    connection: Option<String>,
+    /// A CEL expression over `id`, `type`, `source`, `subject`, `time` and `data`. An event on which it errs, for a field
+    /// that is missing, say, does not pass.
+    filter: Option<String>,
+    /// `{"type": "webhook", "url", "headers"?, "body"?}` or `{"type": "action", "action", "connection", "input"}`. `body`
+    /// and `input` are CEL expressions by field; without `body` the event is sent as it is.
+    target: Map<String, Value>,
+    /// Left out: true.
+    enabled: Option<bool>,
+}
+
+pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
+    let new: NewRoute = input::body_with(&call, &schema_for!(NewRoute), faults::of)?;
+    let id = RouteId::new(call.now, random()?);
+    let route = EventRoute {
+        hook: hook_id(app, new.hook.as_deref()).await?,
+        connection: connection_id(app, new.connection.as_deref()).await?,
+        target: target::read(app, &id, new.target, Vec::new()).await?,
+        id,
+        v: 1,
+        version: 1,
+        name: new.name,
+        events: new.events,
+        filter: new.filter,
+        enabled: new.enabled.unwrap_or(true),
+        created_at: call.now,
+        updated_at: call.now,
+    };
+    app.store.create(&route).await?;
+    Reply::json(StatusCode::CREATED, &view(app, route, true).await?)
+}
+
+pub async fn hook_id(app: &App, id: Option<&str>) -> Result<Option<HookId>, Problem> {
+    let Some(id) = id else { return Ok(None) };
+    let missing = || Problem::not_found("hook");
+    let id: HookId = id.parse().map_err(|_| missing())?;
+    let hook: Hook = app.store.find(id.as_str()).await?.ok_or_else(missing)?;
+    Ok(Some(hook.id))
+}
+
+pub async fn connection_id(app: &App, id: Option<&str>) -> Result<Option<ConnectionId>, Problem> {
+    Ok(match id {
+        Some(id) => Some(find_connection(app, id).await?.id),
+        None => None,
+    })
+}
+
+pub async fn find_connection(app: &App, id: &str) -> Result<Connection, Problem> {
+    let missing = || Problem::not_found("connection");
+    let id: ConnectionId = id.parse().map_err(|_| missing())?;
+    app.store.find(id.as_str()).await?.ok_or_else(missing)
+}

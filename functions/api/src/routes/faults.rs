@@ -1,0 +1,100 @@
+//! The faults of a route that its schema does not tell: patterns of no event, expressions, a target of either kind.
+
+use super::target::{NewAction, NewWebhook};
+use flow::{
+    expression::{Expression, Fields},
+    webhook::OWN_HEADERS,
+};
+use http::{HeaderName, HeaderValue};
+use models::mapping::escape;
+use runtime::{Fault, Problem, input, store::routes::is_like};
+use schemars::schema_for;
+use serde_json::{Map, Value};
+
+/// The faults of a new route's body, or of a change's.
+pub fn of(body: &Value) -> Result<Vec<Fault>, Problem> {
+    let mut faults = Vec::new();
+    for (at, pattern) in body["events"].as_array().into_iter().flatten().enumerate() {
+        if pattern.as_str().is_some_and(is_of_nothing) {
+            faults.push(Fault::new(format!("/events/{at}"), "is like no type of event in the catalogue"));
+        }
+    }
+    faults.extend(of_expression(&body["filter"], "/filter"));
+    let target = &body["target"];
+    match target["type"].as_str() {
+        Some("webhook") => {
+            faults.extend(input::part_faults(body, "/target", Some(schema_for!(NewWebhook)))?);
+            faults.extend(of_headers(&target["headers"]));
+            faults.extend(of_expressions(&target["body"], "/target/body"));
+        }
+        Some("action") => {
+            faults.extend(input::part_faults(body, "/target", Some(schema_for!(NewAction)))?);
+            faults.extend(of_expressions(&target["input"], "/target/input"));
+            faults.extend(of_input(target));
+        }
+        _ if target.is_object() => faults.push(Fault::new("/target/type", "is neither webhook nor action")),
+        _ => {}
+    }
+    Ok(faults)
+}
+
+fn is_of_nothing(pattern: &str) -> bool {
+    let mut types = registry::triggers().map(|watch| watch.trigger.event_type);
+    !types.any(|event_type| is_like(pattern, event_type))
+}
+
+fn of_expression(text: &Value, at: &str) -> Option<Fault> {
+    let bad = Expression::compile(text.as_str()?).err()?;
+    Some(Fault::new(at, bad.detail))
+}
+
+fn of_expressions(fields: &Value, at: &str) -> Vec<Fault> {
+    let compiled = fields.as_object().map(|fields| Fields::compile(fields, at));
+    compiled.and_then(Result::err).unwrap_or_default()
+}
+
+/// Headers that a delivery has of its own, besides those of the connection.
+const OURS: [&str; 4] = ["content-type", "traceparent", "tracestate", "user-agent"];
+const OURS_BEGIN: [&str; 2] = ["webhook-", "proxy-"];
+
+fn of_headers(headers: &Value) -> Vec<Fault> {
+    let fault = |name: &String, detail: &str| Some(Fault::new(format!("/target/headers/{}", escape(name)), detail));
+    let headers = headers.as_object().into_iter().flatten();
+    headers
+        .filter_map(|(name, value)| {
+            let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
+                return fault(name, "is no name of a header");
+            };
+            let of_ours = OWN_HEADERS.contains(&header) || OURS.contains(&header.as_str());
+            if of_ours || OURS_BEGIN.iter().any(|start| header.as_str().starts_with(start)) {
+                return fault(name, "is a header that is not yours to set");
+            }
+            let is_value = |text: &str| HeaderValue::from_str(text).is_ok_and(|value| value.to_str().is_ok());
+            match value.as_str() {
+                Some(text) if !is_value(text) => fault(name, "has a value that is not visible ASCII"),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+/// The names of an action's input against its schema.
+fn of_input(target: &Value) -> Vec<Fault> {
+    let Some(action) = target["action"].as_str() else { return Vec::new() };
+    let Some(action) = registry::actions().find(|known| known.name == action) else {
+        return vec![Fault::new("/target/action", "is no action of the catalogue")];
+    };
+    let schema = (action.input)().to_value();
+    let empty = Map::new();
+    let (known, given) = (schema["properties"].as_object(), target["input"].as_object());
+    let (known, given) = (known.unwrap_or(&empty), given.unwrap_or(&empty));
+    let at = |name: &str| format!("/target/input/{}", escape(name));
+    let own = |name: &str| name == "connection" || name == "idempotency_key";
+    let unknown = given.keys().filter(|name| own(name) || !known.contains_key(*name));
+    let mut faults: Vec<Fault> =
+        unknown.map(|name| Fault::new(at(name), format!("is no field of {}'s input", action.name))).collect();
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let missing = required.filter(|name| !own(name) && !given.contains_key(*name));
+    faults.extend(missing.map(|name| Fault::new(at(name), "is required")));
+    faults
+}

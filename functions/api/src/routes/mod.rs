@@ -1,0 +1,128 @@
+//! Routes: which events, past which filter, go to which target.
+
+mod change;
+mod create;
+mod faults;
+mod rotate;
+mod target;
+mod test;
+mod view;
+
+use crate::{ADMIN, CURSOR, LIMIT, READ};
+use flow::guard::Guard;
+use futures::future::try_join_all;
+use http::{Method, StatusCode};
+use models::RouteId;
+use runtime::{App, Body, Call, Function, Problem, Reply, Route, auth::Scope, store::routes::EventRoute};
+use schemars::{Schema, schema_for};
+use view::RouteView;
+
+pub static FUNCTION: Function = Function {
+    name: "api-routes",
+    routes: &[
+        Route {
+            method: Method::POST,
+            path: "/v1/routes",
+            access: ADMIN,
+            summary: "Make a route",
+            query: &[],
+            body: Body::Required(|| schema_for!(create::NewRoute)),
+            success: (StatusCode::CREATED, Some(view_schema)),
+            handler: |app, call| Box::pin(create::create(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/routes",
+            access: READ,
+            summary: "List the routes",
+            query: &[LIMIT, CURSOR],
+            body: Body::None,
+            success: (StatusCode::OK, Some(|| crate::page_of(view_schema()))),
+            handler: |app, call| Box::pin(list(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/routes/{id}",
+            access: READ,
+            summary: "Get a route",
+            query: &[],
+            body: Body::None,
+            success: (StatusCode::OK, Some(view_schema)),
+            handler: |app, call| Box::pin(get(app, call)),
+        },
+        Route {
+            method: Method::PATCH,
+            path: "/v1/routes/{id}",
+            access: ADMIN,
+            summary: "Change a route, enable or disable it",
+            query: &[],
+            body: Body::Required(|| schema_for!(change::RouteChange)),
+            success: (StatusCode::OK, Some(view_schema)),
+            handler: |app, call| Box::pin(change::change(app, call)),
+        },
+        Route {
+            method: Method::DELETE,
+            path: "/v1/routes/{id}",
+            access: ADMIN,
+            summary: "Delete a route",
+            query: &[],
+            body: Body::None,
+            success: (StatusCode::NO_CONTENT, None),
+            handler: |app, call| Box::pin(delete(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/routes/{id}/rotate",
+            access: ADMIN,
+            summary: "Give a route's webhook a new secret; the old one signs too for a day",
+            query: &[],
+            body: Body::None,
+            success: (StatusCode::OK, Some(view_schema)),
+            handler: |app, call| Box::pin(rotate::rotate(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/routes/{id}/test",
+            access: ADMIN,
+            summary: "Run an event through a route, and send it if that is asked for",
+            query: &[],
+            body: Body::Optional(|| schema_for!(test::Trial)),
+            success: (StatusCode::OK, Some(|| schema_for!(test::Tried))),
+            handler: |app, call| Box::pin(test::test(app, call)),
+        },
+    ],
+    direct: None,
+    settings: Vec::new,
+};
+
+/// What webhooks may target.
+fn guard(app: &App) -> Guard {
+    Guard::new(app.config.delivery_allow_cidrs.clone())
+}
+
+fn view_schema() -> Schema {
+    schema_for!(RouteView)
+}
+
+async fn find(app: &App, call: &Call) -> Result<EventRoute, Problem> {
+    let id: RouteId = call.id("route")?;
+    app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("route"))
+}
+
+async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
+    let route = find(app, &call).await?;
+    let sees_secret = call.key.as_ref().is_some_and(|key| key.scope == Scope::Admin);
+    Reply::ok(&view::view(app, route, sees_secret).await?)
+}
+
+async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
+    let page = app.store.page::<EventRoute>(call.limit()?, call.position("routes")?.as_deref()).await?;
+    let items = try_join_all(page.items.into_iter().map(|route| view::view(app, route, false))).await?;
+    Reply::page(items, call.cursor("routes", page.next))
+}
+
+async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
+    let route = find(app, &call).await?;
+    app.store.remove::<EventRoute>(route.id.as_str()).await?;
+    Ok(Reply::no_content())
+}

@@ -1,0 +1,26 @@
+//! `POST /v1/routes/{id}/rotate`: a new secret. The old one signs too for a day, so that a receiver can change over
+//! without refusing anything.
+
+use super::{find, target::new_secret, view::view};
+use runtime::{App, Call, Code, Problem, Reply, store::routes::Target};
+
+const GRACE_SECONDS: u64 = 86_400;
+/// Each signs, and a header holds only so much.
+const MOST_SECRETS: usize = 5;
+
+pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
+    let mut route = find(app, &call).await?;
+    let Target::Webhook(webhook) = &mut route.target else {
+        return Err(Problem::new(Code::Conflict, "the route runs an action, and has no secret"));
+    };
+    let end = call.now.plus_seconds(GRACE_SECONDS);
+    for secret in &mut webhook.secrets {
+        secret.expires_at = secret.expires_at.or(Some(end));
+    }
+    webhook.secrets.retain(|secret| secret.expires_at.is_some_and(|end| call.now < end));
+    webhook.secrets.truncate(MOST_SECRETS - 1);
+    webhook.secrets.insert(0, new_secret(app, &route.id).await?);
+    route.updated_at = call.now;
+    app.store.update(&mut route).await?;
+    Reply::ok(&view(app, route, true).await?)
+}

@@ -1,0 +1,91 @@
+//! A route's target, read and sealed.
+
+use super::create::find_connection;
+use flow::{guard::Refusal, webhook};
+use models::RouteId;
+use runtime::{
+    App, Code, Fault, Problem,
+    store::routes::{ActionTarget, Secret, Target, Webhook},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct NewWebhook {
+    #[serde(rename = "type")]
+    #[schemars(extend("const" = "webhook"))]
+    _type: String,
+    #[schemars(length(min = 1, max = 2048))]
+    url: String,
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
+    headers: BTreeMap<String, String>,
+    #[schemars(extend("maxProperties" = 50))]
+    body: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct NewAction {
+    #[serde(rename = "type")]
+    #[schemars(extend("const" = "action"))]
+    _type: String,
+    action: String,
+    connection: String,
+    #[schemars(extend("maxProperties" = 50))]
+    input: BTreeMap<String, String>,
+}
+
+/// Reads a target without a fault, with the secrets that it had before.
+pub async fn read(
+    app: &App,
+    route: &RouteId,
+    fields: Map<String, Value>,
+    secrets: Vec<Secret>,
+) -> Result<Target, Problem> {
+    match fields["type"].as_str() {
+        Some("webhook") => webhook(app, route, typed(fields)?, secrets).await.map(Target::Webhook),
+        _ => action(app, typed(fields)?).await.map(Target::Action),
+    }
+}
+
+fn typed<T: for<'de> Deserialize<'de>>(fields: Map<String, Value>) -> Result<T, Problem> {
+    serde_json::from_value(Value::Object(fields)).map_err(Problem::internal)
+}
+
+async fn webhook(app: &App, route: &RouteId, new: NewWebhook, secrets: Vec<Secret>) -> Result<Webhook, Problem> {
+    let guard = super::guard(app);
+    let refused = |refusal: Refusal| Problem::invalid_body(vec![Fault::new("/target/url", refusal.to_string())]);
+    let url = guard.check_url(&new.url).map_err(refused)?;
+    guard.resolve(&url).await.map_err(refused)?;
+    let secrets = if secrets.is_empty() { vec![new_secret(app, route).await?] } else { secrets };
+    let headers = match new.headers.is_empty() {
+        true => None,
+        false => {
+            let text = serde_json::to_string(&new.headers).map_err(Problem::internal)?;
+            Some(app.sealer()?.seal(route.as_str(), &text).await?)
+        }
+    };
+    let header_names = new.headers.into_keys().collect();
+    Ok(Webhook { url: url.into(), headers, header_names, body: new.body, secrets })
+}
+
+async fn action(app: &App, new: NewAction) -> Result<ActionTarget, Problem> {
+    let NewAction { action, connection, input, .. } = new;
+    let connection = find_connection(app, &connection).await?;
+    let platform = action.split('.').next().unwrap_or_default();
+    if connection.platform != platform {
+        let detail = format!("the connection is of {}, the action of {platform}", connection.platform);
+        return Err(Problem::new(Code::ConnectionMismatch, detail));
+    }
+    Ok(ActionTarget { action, connection: connection.id, input })
+}
+
+/// A new secret for a route's webhook.
+pub async fn new_secret(app: &App, route: &RouteId) -> Result<Secret, Problem> {
+    let secret = webhook::Secret::new().map_err(Problem::internal)?;
+    Ok(Secret { sealed: app.sealer()?.seal(route.as_str(), &secret.to_text()).await?, expires_at: None })
+}

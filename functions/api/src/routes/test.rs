@@ -1,0 +1,164 @@
+//! `POST /v1/routes/{id}/test`: what a route would do with an event. Nothing is sent unless that is asked for.
+
+use super::find;
+use bytes::Bytes;
+use flow::{
+    expression::Expression,
+    request::{Prepared, Unprepared, prepare},
+    webhook::WebhookClient,
+};
+use http::HeaderMap;
+use models::{
+    ConnectionId, Envelope, EventId, HookId, Mapping, StoredEvent, body::Format, event::Accepted, ids::ContentKey,
+    mapping,
+};
+use registry::Watch;
+use runtime::{
+    App, Call, Fault, Problem, Reply,
+    clock::random,
+    input,
+    store::{
+        StoreError,
+        routes::{EventRoute, Target, is_like},
+    },
+};
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, time::Instant};
+use url::Url;
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Trial {
+    /// A kept event. Left out: one made of the sample of a trigger that the route is for.
+    event: Option<EventId>,
+    /// Whether the webhook's request is sent. An action is never run by this: call it by itself.
+    #[serde(default)]
+    send: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Tried {
+    event: Envelope,
+    /// Whether the route is for the event, and the event passes its filter.
+    matches: bool,
+    /// What would be sent, whether the event matches or not; null if nothing can be made of it.
+    request: Option<RequestView>,
+    /// Why nothing can be made of it.
+    fault: Option<String>,
+    /// What came of sending it; null if it was not sent.
+    attempt: Option<AttemptView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum RequestView {
+    Webhook {
+        url: String,
+        /// The route's own are masked: `••••`.
+        headers: BTreeMap<String, String>,
+        body: Value,
+    },
+    Action {
+        action: String,
+        connection: ConnectionId,
+        input: Map<String, Value>,
+    },
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AttemptView {
+    /// Null if there was no answer.
+    status: Option<u16>,
+    duration_ms: u64,
+    /// Why there was none.
+    error: Option<String>,
+    /// The first 1 KB of the answer.
+    body: Option<String>,
+}
+
+pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
+    let route = find(app, &call).await?;
+    let trial: Trial = input::optional_body(&call, &schema_for!(Trial))?;
+    if trial.send && matches!(route.target, Target::Action(_)) {
+        return Err(Problem::invalid_body(vec![Fault::new(
+            "/send",
+            "is for a webhook: an action is called by itself",
+        )]));
+    }
+    let event = match &trial.event {
+        Some(id) => app.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))?,
+        None => sample(app, &route)?,
+    };
+    let opened = event.open().map_err(StoreError::from)?;
+    let envelope = opened.envelope().map_err(StoreError::from)?;
+    let value = serde_json::to_value(&envelope).map_err(Problem::internal)?;
+    let passes = |text: &String| Expression::compile(text).is_ok_and(|filter| filter.matches(&value));
+    let matches = route.is_for(&opened.key, &event.connection) && route.filter.as_ref().is_none_or(passes);
+    let (mut request, mut fault, mut attempt) = (None, None, None);
+    match prepare(app, &route, &envelope).await {
+        Ok(Prepared::Action { action, connection, input }) => {
+            request = Some(RequestView::Action { action, connection, input });
+        }
+        Ok(Prepared::Webhook { url, headers, body }) => {
+            request = Some(shown(&url, &headers, &body)?);
+            if trial.send {
+                attempt = Some(send(app, &url, headers, body).await?);
+            }
+        }
+        Err(Unprepared::Event(words)) => fault = Some(words),
+        Err(Unprepared::Problem(problem)) => return Err(problem),
+    }
+    Reply::ok(&Tried { event: envelope, matches, request, fault, attempt })
+}
+
+fn shown(url: &Url, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, Problem> {
+    let masked = |value: &http::HeaderValue| match value.to_str() {
+        Ok(text) if !value.is_sensitive() => text.to_owned(),
+        _ => super::view::DOTS.to_owned(),
+    };
+    Ok(RequestView::Webhook {
+        url: url.to_string(),
+        headers: headers.iter().map(|(name, value)| (name.to_string(), masked(value))).collect(),
+        body: serde_json::from_slice(body).map_err(Problem::internal)?,
+    })
+}
+
+async fn send(app: &App, url: &Url, headers: HeaderMap, body: Bytes) -> Result<AttemptView, Problem> {
+    let client = WebhookClient::new(super::guard(app)).map_err(Problem::internal)?;
+    let started = Instant::now();
+    let outcome = client.post(url, headers, body).await;
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(match outcome {
+        Ok(outcome) => AttemptView { status: Some(outcome.status), duration_ms, error: None, body: Some(outcome.body) },
+        Err(failure) => AttemptView { status: None, duration_ms, error: Some(failure.to_string()), body: None },
+    })
+}
+
+/// An event made of the sample of the first trigger that the route is for.
+fn sample(app: &App, route: &EventRoute) -> Result<StoredEvent, Problem> {
+    let is_for = |watch: &Watch| route.events.iter().any(|pattern| is_like(pattern, watch.trigger.event_type));
+    let watch = registry::triggers().find(is_for).ok_or_else(|| {
+        Problem::invalid_body(vec![Fault::new("/event", "is required: the route is for no trigger's events")])
+    })?;
+    let now = app.now();
+    let made_up = (HookId::new(now, random()?), ConnectionId::new(now, random()?));
+    let body: Value = serde_json::from_str(watch.sample).map_err(Problem::internal)?;
+    let trigger = watch.trigger;
+    Ok(StoredEvent::new(Accepted {
+        at: now,
+        key: ContentKey::unique(random()?),
+        hook: route.hook.as_ref().unwrap_or(&made_up.0),
+        connection: route.connection.as_ref().unwrap_or(&made_up.1),
+        platform: trigger.platform,
+        event_type: trigger.event_type,
+        raw: watch.sample.as_bytes(),
+        format: Format::Json,
+        body: &body,
+        reading: &mapping::resolve(trigger.fields(), &Mapping::new(), &body),
+        told: Map::new(),
+        nonce: String::new(),
+        expires: now,
+    }))
+}

@@ -1,0 +1,80 @@
+//! A route as it is answered.
+
+use models::{ConnectionId, HookId, RouteId, Timestamp};
+use runtime::{
+    App, Problem,
+    store::routes::{ActionTarget, EventRoute, Target, Webhook},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Serialize, JsonSchema)]
+pub struct RouteView {
+    pub id: RouteId,
+    pub name: String,
+    /// Types of events; `*` stands for any run of characters.
+    pub events: Vec<String>,
+    pub hook: Option<HookId>,
+    pub connection: Option<ConnectionId>,
+    /// A CEL expression.
+    pub filter: Option<String>,
+    pub target: TargetView,
+    pub enabled: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TargetView {
+    Webhook {
+        url: String,
+        /// Masked: `••••`.
+        headers: BTreeMap<String, String>,
+        /// CEL expressions by the field of the body; null if the body is the event.
+        body: Option<BTreeMap<String, String>>,
+        /// What requests are signed with (Standard Webhooks): shown when it is made, and to a key of scope `admin` that
+        /// gets this route.
+        secret: Option<String>,
+        /// Until when the secret before the last rotation signs too.
+        old_secret_until: Option<Timestamp>,
+    },
+    Action {
+        action: String,
+        connection: ConnectionId,
+        /// CEL expressions by the field of the action's input.
+        input: BTreeMap<String, String>,
+    },
+}
+
+pub const DOTS: &str = "••••";
+
+pub async fn view(app: &App, route: EventRoute, with_secret: bool) -> Result<RouteView, Problem> {
+    let now = app.now();
+    let target = match route.target {
+        Target::Action(ActionTarget { action, connection, input }) => TargetView::Action { action, connection, input },
+        Target::Webhook(Webhook { url, header_names, body, secrets, .. }) => {
+            let newest = secrets.first().filter(|_| with_secret);
+            let secret = match newest {
+                Some(secret) => Some(app.sealer()?.open(route.id.as_str(), &secret.sealed).await?),
+                None => None,
+            };
+            let headers = header_names.into_iter().map(|name| (name, DOTS.to_owned())).collect();
+            let old_secret_until = secrets.iter().filter_map(|secret| secret.expires_at).filter(|end| now < *end).max();
+            TargetView::Webhook { url, headers, body, secret, old_secret_until }
+        }
+    };
+    Ok(RouteView {
+        id: route.id,
+        name: route.name,
+        events: route.events,
+        hook: route.hook,
+        connection: route.connection,
+        filter: route.filter,
+        target,
+        enabled: route.enabled,
+        created_at: route.created_at,
+        updated_at: route.updated_at,
+    })
+}
