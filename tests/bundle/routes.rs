@@ -121,6 +121,7 @@ async fn every_fault_of_a_route_is_told_with_its_place() {
             &["/events/0", "/target/type"],
         ),
         (json!({ "name": "n", "events": ["*"], "target": { "type": "webhook" } }), &["/target/url"]),
+        (with(to("https://10.0.0.1/"), json!({ "body": { "a": "1 +" } })), &["/target/body/a", "/target/url"]),
         (with(to(url), json!({ "secret": "mine" })), &["/target/secret"]),
         (with(to(url), json!({ "body": { "a/b": "1 +", "fine": "1" } })), &["/target/body/a~1b"]),
         (

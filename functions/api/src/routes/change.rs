@@ -2,7 +2,7 @@
 
 use super::{
     create::{connection_id, hook_id},
-    faults, find, target,
+    faults, find, guard, target,
     view::view,
 };
 use runtime::{
@@ -41,7 +41,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 
 pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut route = find(app, &call).await?;
-    let change: RouteChange = input::body_with(&call, &schema_for!(RouteChange), faults::of)?;
+    let change: RouteChange = input::body_with(&call, &schema_for!(RouteChange), |body| faults::of(body, &guard(app)))?;
     if let Some(hook) = change.hook {
         route.hook = hook_id(app, hook.as_deref()).await?;
     }

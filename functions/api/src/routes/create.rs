@@ -1,6 +1,6 @@
 //! `POST /v1/routes`.
 
-use super::{faults, target, view::view};
+use super::{faults, guard, target, view::view};
 use http::StatusCode;
 use models::{ConnectionId, HookId, RouteId};
 use runtime::{
@@ -36,7 +36,7 @@ pub struct NewRoute {
 }
 
 pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let new: NewRoute = input::body_with(&call, &schema_for!(NewRoute), faults::of)?;
+    let new: NewRoute = input::body_with(&call, &schema_for!(NewRoute), |body| faults::of(body, &guard(app)))?;
     let id = RouteId::new(call.now, random()?);
     let route = EventRoute {
         hook: hook_id(app, new.hook.as_deref()).await?,

@@ -3,6 +3,7 @@
 use super::target::{NewAction, NewWebhook};
 use flow::{
     expression::{Expression, Fields},
+    guard::Guard,
     webhook::OWN_HEADERS,
 };
 use http::{HeaderName, HeaderValue};
@@ -12,7 +13,7 @@ use schemars::schema_for;
 use serde_json::{Map, Value};
 
 /// The faults of a new route's body, or of a change's.
-pub fn of(body: &Value) -> Result<Vec<Fault>, Problem> {
+pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
     let mut faults = Vec::new();
     for (at, pattern) in body["events"].as_array().into_iter().flatten().enumerate() {
         if pattern.as_str().is_some_and(is_of_nothing) {
@@ -25,6 +26,8 @@ pub fn of(body: &Value) -> Result<Vec<Fault>, Problem> {
         Some("webhook") => {
             faults.extend(input::part_faults(body, "/target", Some(schema_for!(NewWebhook)))?);
             faults.extend(of_headers(&target["headers"]));
+            let refusal = target["url"].as_str().and_then(|url| guard.check_url(url).err());
+            faults.extend(refusal.map(|refusal| Fault::new("/target/url", refusal.to_string())));
             faults.extend(of_expressions(&target["body"], "/target/body"));
         }
         Some("action") => {
