@@ -275,6 +275,18 @@ async fn a_sample_stands_in_for_an_event_and_what_can_not_be_made_is_told() {
     assert_eq!(tried["request"], Value::Null);
     assert!(string(&tried["fault"]).starts_with("`user_id`: "), "{tried}");
 
+    // Of a hook, or of a connection, the sample is one of its own.
+    let hook = bundle.hook("botmother.watch-request").await;
+    let mut narrow =
+        json!({ "name": "n", "events": ["*"], "target": { "type": "webhook", "url": "http://127.0.0.1:9/" } });
+    for (field, id) in [("hook", &hook.id), ("connection", &hook.connection)] {
+        narrow[field] = json!(id);
+        let made = bundle.post("/v1/routes", &narrow, 201).await;
+        let tried = bundle.post(&(path(&made) + "/test"), &json!({}), 200).await;
+        let event = (&tried["event"]["type"], &tried["event"]["data"]["connection"], &tried["matches"]);
+        assert_eq!(event, (&json!("botmother.request.received"), &json!(hook.connection), &json!(true)));
+    }
+
     let (receiver, url) = Receiver::start().await;
     let made = bundle.post("/v1/routes", &to(&url.replace("127.0.0.1", "127.0.0.2")), 201).await;
     let tried = bundle.post(&(path(&made) + "/test"), &json!({ "send": true }), 200).await;

@@ -14,26 +14,22 @@ pub struct WebchatId(#[schemars(length(min = 1, max = 256), regex(pattern = "^[!
 macro_rules! user_fields {
     ($($place:literal),+; $($more:literal),*) => {
         &[
-            Field { path: "subscriber.id", expected: true, candidates: &[$(concat!($place, "/webchat_id")),+, $($more),*] },
-            field("subscriber.name", &[$(concat!($place, "/name")),+]),
-            field("subscriber.first_name", &[$(concat!($place, "/first_name")),+]),
-            field("subscriber.last_name", &[$(concat!($place, "/last_name")),+]),
-            field("subscriber.email", &[$(concat!($place, "/email")),+]),
-            field("subscriber.phone", &[$(concat!($place, "/phone")),+]),
-            field("subscriber.channel", &[$(concat!($place, "/channel")),+]),
-            field("subscriber.timezone", &[$(concat!($place, "/timezone")),+]),
-            field("subscriber.picture", &[$(concat!($place, "/profile_pic")),+]),
-            field("subscriber.tags", &[$(concat!($place, "/tags")),+]),
+            Field::expected("subscriber.id", &[$(concat!($place, "/webchat_id")),+, $($more),*]),
+            Field::optional("subscriber.name", &[$(concat!($place, "/name")),+]),
+            Field::optional("subscriber.first_name", &[$(concat!($place, "/first_name")),+]),
+            Field::optional("subscriber.last_name", &[$(concat!($place, "/last_name")),+]),
+            Field::optional("subscriber.email", &[$(concat!($place, "/email")),+]),
+            Field::optional("subscriber.phone", &[$(concat!($place, "/phone")),+]),
+            Field::optional("subscriber.channel", &[$(concat!($place, "/channel")),+]),
+            Field::optional("subscriber.timezone", &[$(concat!($place, "/timezone")),+]),
+            Field::optional("subscriber.picture", &[$(concat!($place, "/profile_pic")),+]),
+            Field::optional("subscriber.tags", &[$(concat!($place, "/tags")),+]),
         ]
     };
 }
 
-const fn field(path: &'static str, candidates: &'static [&'static str]) -> Field {
-    Field { path, expected: false, candidates }
-}
-
 /// What a registration answers: the user itself, which is sent along with each message.
-pub const REGISTERED: &[&[Field]] = &[user_fields![""; ], &[field("subscriber.platform_user", &[""])]];
+pub const REGISTERED: &[&[Field]] = &[user_fields![""; ], &[Field::optional("subscriber.platform_user", &[""])]];
 
 /// Where a webhook's body may tell of the user. Not the whole object: only a registration tells that.
 pub const IN_EVENT: &[Field] = user_fields!["/user", "/bot_user"; "/webchat_id", "/webchatId"];

@@ -3,8 +3,8 @@
 use crate::{API_URL, credentials::Credentials};
 use http::{HeaderValue, Method, header};
 use runtime::{
-    Acting, App, Problem,
-    client::{Answer, HttpClient, MASK, PATIENCE, RequestBuilder},
+    Acting, Problem,
+    client::{Answer, HttpClient, MASK, RequestBuilder},
 };
 use serde_json::{Map, Value, json};
 use std::time::Instant;
@@ -21,13 +21,10 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub fn new(app: &'a App, credentials: Credentials, deadline: Instant) -> Result<Self, Problem> {
-        let http = app.http().map_err(Problem::internal)?;
-        Ok(Self { http, base: app.config.platforms.url(&API_URL)?, credentials, deadline })
-    }
-
     pub fn of(acting: &Acting<'a>) -> Result<Self, Problem> {
-        Self::new(acting.app, acting.credentials()?, acting.deadline)
+        let http = acting.app.http().map_err(Problem::internal)?;
+        let base = acting.app.config.platforms.url(&API_URL)?;
+        Ok(Self { http, base, credentials: acting.credentials()?, deadline: acting.deadline })
     }
 
     /// Registers a user, by an id of one's own or one that BotDistrikt makes.
@@ -70,8 +67,7 @@ impl<'a> Client<'a> {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, Problem> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        self.http.send(request, left.min(PATIENCE)).await
+        self.http.send_before(self.deadline, request).await
     }
 }
 

@@ -27,8 +27,7 @@ pub static TRIGGER: Trigger = Trigger {
     headers: &[Header { name: SOURCE, sample: "human" }, Header { name: SOURCE_ID, sample: "17" }],
 };
 
-const MESSAGE: &[Field] =
-    &[Field { path: "message", expected: true, candidates: &["/message", "/response", "/responses", "/text"] }];
+const MESSAGE: &[Field] = &[Field::expected("message", &["/message", "/response", "/responses", "/text"])];
 
 pub const MODULE: Module = Module {
     label: "Watch Messages",

@@ -5,10 +5,7 @@ use crate::{
     credentials::{Credentials, event_url},
 };
 use http::{Method, header};
-use runtime::{
-    Acting, App, Code, Problem,
-    client::{Answer, PATIENCE},
-};
+use runtime::{Acting, App, Code, Problem, client::Answer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -44,9 +41,8 @@ impl<'a> Event<'a> {
         let http = self.app.http().map_err(Problem::internal)?;
         let request = http.request(Method::POST, self.url.clone()).header(header::ACCEPT, "application/json");
         let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
-        let left = self.deadline.saturating_duration_since(Instant::now());
         let secrets = self.secrets();
-        let answer = http.send(request, left.min(PATIENCE)).await?.successful(&secrets).map_err(unknown_url)?;
+        let answer = http.send_before(self.deadline, request).await?.successful(&secrets).map_err(unknown_url)?;
         let queued: Queued = answer.json("what Botmother answers to an event", &secrets)?;
         queued.refusal(&answer, &secrets).map_or(Ok(queued), Err)
     }

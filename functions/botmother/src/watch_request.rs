@@ -55,23 +55,22 @@ pub static FUNCTION: Function = Function {
 /// The body that is given to paste, and the names of Botmother's own variables. A person is known by `bm_id`: a platform's
 /// own id may be another person's on another platform.
 const FIELDS: &[Field] = &[
-    field("text", &["/text"]),
-    field("variables", &["/variables"]),
-    Field { path: "subscriber.id", expected: true, candidates: &["/bm_id", "/user/bm_id", "/this_user/bm_id"] },
-    field("subscriber.name", &["/full_name", "/user/full_name", "/this_user/full_name"]),
-    field("subscriber.first_name", &["/firstname", "/user/firstname", "/this_user/firstname"]),
-    field("subscriber.last_name", &["/lastname", "/user/lastname", "/this_user/lastname"]),
-    field("subscriber.phone", &["/phone", "/user/phone", "/this_user/phone"]),
-    field("subscriber.channel", &["/platform", "/user/platform", "/this_user/platform"]),
-    field("subscriber.locale", &["/language", "/user/language", "/this_user/language"]),
-    field("subscriber.attributes.platform_id", &["/platform_id", "/user/platform_id", "/this_user/platform_id"]),
-    field("subscriber.attributes.username", &["/username", "/user/username", "/this_user/username"]),
-    field("subscriber.attributes.country", &["/country", "/user/country", "/this_user/country"]),
+    Field::optional("text", &["/text"]),
+    Field::optional("variables", &["/variables"]),
+    Field::expected("subscriber.id", &["/bm_id", "/user/bm_id", "/this_user/bm_id"]),
+    Field::optional("subscriber.name", &["/full_name", "/user/full_name", "/this_user/full_name"]),
+    Field::optional("subscriber.first_name", &["/firstname", "/user/firstname", "/this_user/firstname"]),
+    Field::optional("subscriber.last_name", &["/lastname", "/user/lastname", "/this_user/lastname"]),
+    Field::optional("subscriber.phone", &["/phone", "/user/phone", "/this_user/phone"]),
+    Field::optional("subscriber.channel", &["/platform", "/user/platform", "/this_user/platform"]),
+    Field::optional("subscriber.locale", &["/language", "/user/language", "/this_user/language"]),
+    Field::optional(
+        "subscriber.attributes.platform_id",
+        &["/platform_id", "/user/platform_id", "/this_user/platform_id"],
+    ),
+    Field::optional("subscriber.attributes.username", &["/username", "/user/username", "/this_user/username"]),
+    Field::optional("subscriber.attributes.country", &["/country", "/user/country", "/this_user/country"]),
 ];
-
-const fn field(path: &'static str, candidates: &'static [&'static str]) -> Field {
-    Field { path, expected: false, candidates }
-}
 
 fn output() -> Schema {
     models::envelope::schema(

@@ -6,25 +6,23 @@ use models::Field;
 /// A user's field, inside the objects that may be the user and, where the name is clear by itself, at the top.
 macro_rules! user_field {
     ($path:literal, $key:literal $(, $more:literal)*) => {
-        Field {
-            path: $path,
-            expected: false,
-            candidates: &[
+        Field::optional(
+            $path,
+            &[
                 concat!("/user/", $key),
                 concat!("/subscriber/", $key),
                 concat!("/audience/", $key),
                 concat!("/contact/", $key),
                 $($more),*
             ],
-        }
+        )
     };
 }
 
 pub const PERSON: &[Field] = &[
-    Field {
-        path: "subscriber.id",
-        expected: true,
-        candidates: &[
+    Field::expected(
+        "subscriber.id",
+        &[
             "/user/id",
             "/subscriber/id",
             "/audience/id",
@@ -35,7 +33,7 @@ pub const PERSON: &[Field] = &[
             "/recipient/id",
             "/id",
         ],
-    },
+    ),
     user_field!("subscriber.name", "name", "/user_name", "/full_name"),
     user_field!("subscriber.first_name", "first_name", "/first_name"),
     user_field!("subscriber.last_name", "last_name", "/last_name"),
@@ -47,16 +45,11 @@ pub const PERSON: &[Field] = &[
     user_field!("subscriber.picture", "picture", "/picture"),
     user_field!("subscriber.tags", "tags", "/tags"),
     // A user's custom attributes stand among its own fields.
-    Field {
-        path: "subscriber.attributes",
-        expected: false,
-        candidates: &["/user/attributes", "/subscriber/attributes", "/user", "/subscriber", "/audience", "/contact"],
-    },
-    Field {
-        path: "subscriber.platform_user",
-        expected: false,
-        candidates: &["/user", "/subscriber", "/audience", "/contact"],
-    },
+    Field::optional(
+        "subscriber.attributes",
+        &["/user/attributes", "/subscriber/attributes", "/user", "/subscriber", "/audience", "/contact"],
+    ),
+    Field::optional("subscriber.platform_user", &["/user", "/subscriber", "/audience", "/contact"]),
 ];
 
 /// A module's sample, read as a hook without a mapping reads it: nothing that is expected is missing.

@@ -20,22 +20,10 @@ pub static TRIGGER: Trigger = Trigger {
 };
 
 const CHECKPOINT: &[Field] = &[
-    Field {
-        path: "checkpoint.id",
-        expected: false,
-        candidates: &["/checkpoint/id", "/checkpoint_id", "/checkpointId"],
-    },
-    Field {
-        path: "checkpoint.name",
-        expected: true,
-        candidates: &["/checkpoint/name", "/checkpoint", "/checkpoint_name", "/checkpointName"],
-    },
-    Field { path: "record.id", expected: false, candidates: &["/record/id", "/record_id", "/recordId"] },
-    Field {
-        path: "record.fields",
-        expected: true,
-        candidates: &["/record/fields", "/fields", "/record/data", "/data", "/record"],
-    },
+    Field::optional("checkpoint.id", &["/checkpoint/id", "/checkpoint_id", "/checkpointId"]),
+    Field::expected("checkpoint.name", &["/checkpoint/name", "/checkpoint", "/checkpoint_name", "/checkpointName"]),
+    Field::optional("record.id", &["/record/id", "/record_id", "/recordId"]),
+    Field::expected("record.fields", &["/record/fields", "/fields", "/record/data", "/data", "/record"]),
 ];
 
 pub const MODULE: Module = Module {

@@ -19,11 +19,8 @@ pub static TRIGGER: Trigger = Trigger {
     headers: &[],
 };
 
-const TAKEOVER: &[Field] = &[Field {
-    path: "takeover.reason",
-    expected: false,
-    candidates: &["/takeover/reason", "/reason", "/request/reason", "/message", "/note"],
-}];
+const TAKEOVER: &[Field] =
+    &[Field::optional("takeover.reason", &["/takeover/reason", "/reason", "/request/reason", "/message", "/note"])];
 
 pub const MODULE: Module = Module {
     label: "Watch New Request for Human Takeover",

@@ -21,9 +21,9 @@ pub static TRIGGER: Trigger = Trigger {
 
 /// This event is about nothing but the user, so the body itself may be the user.
 const WHOLE_BODY: &[Field] = &[
-    Field { path: "subscriber.name", expected: false, candidates: &["/name"] },
-    Field { path: "subscriber.attributes", expected: false, candidates: &["/attributes", ""] },
-    Field { path: "subscriber.platform_user", expected: false, candidates: &[""] },
+    Field::optional("subscriber.name", &["/name"]),
+    Field::optional("subscriber.attributes", &["/attributes", ""]),
+    Field::optional("subscriber.platform_user", &[""]),
 ];
 
 pub const MODULE: Module = Module {

@@ -19,8 +19,7 @@ pub static TRIGGER: Trigger = Trigger {
     headers: &[],
 };
 
-const TAG: &[Field] =
-    &[Field { path: "tag", expected: true, candidates: &["/tag/name", "/tag", "/tag_name", "/tagName"] }];
+const TAG: &[Field] = &[Field::expected("tag", &["/tag/name", "/tag", "/tag_name", "/tagName"])];
 
 pub const MODULE: Module = Module {
     label: "Watch New Tag on User",

@@ -5,7 +5,7 @@ use http::Method;
 use models::HookId;
 use runtime::{
     Acting, App, Code, Problem,
-    client::{Answer, HttpClient, PATIENCE, RequestBuilder},
+    client::{Answer, HttpClient, RequestBuilder},
     platform::Webhook,
 };
 use serde::Deserialize;
@@ -222,8 +222,7 @@ impl<'a> Client<'a> {
     }
 
     pub async fn send_request(&self, request: RequestBuilder) -> Result<Answer, Problem> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        self.http.send(request, left.min(PATIENCE)).await
+        self.http.send_before(self.deadline, request).await
     }
 }
 

@@ -67,24 +67,20 @@ pub static FUNCTION: Function = Function {
 /// The body of ChatBot's present API, or else that of the one before, which is told by its `result`. A message's text is
 /// in the older alone: a story of today keeps it in an attribute, which a hook's mapping may name.
 const FIELDS: &[Field] = &[
-    field("message.id", true, &["/messageId"]),
-    field("message.chat_id", true, &["/chatId", "/conversationId"]),
-    field("message.text", false, &["/result/resolvedQuery"]),
-    field("node", true, &["/node", "/result/interaction"]),
-    field("attributes", false, &["/attributes", "/result/sessionParameters", "/result/parameters"]),
-    field("subscriber.id", true, &["/userId", "/sessionId"]),
-    field("subscriber.name", false, &["/userAttributes/default_name"]),
-    field("subscriber.email", false, &["/userAttributes/default_email"]),
-    field("subscriber.locale", false, &["/userAttributes/default_language"]),
-    field("subscriber.timezone", false, &["/userAttributes/default_timezone"]),
-    field("subscriber.picture", false, &["/userAttributes/default_avatar"]),
-    field("subscriber.attributes", false, &["/userAttributes"]),
-    field("subscriber.attributes.external_id", false, &["/externalId"]),
+    Field::expected("message.id", &["/messageId"]),
+    Field::expected("message.chat_id", &["/chatId", "/conversationId"]),
+    Field::optional("message.text", &["/result/resolvedQuery"]),
+    Field::expected("node", &["/node", "/result/interaction"]),
+    Field::optional("attributes", &["/attributes", "/result/sessionParameters", "/result/parameters"]),
+    Field::expected("subscriber.id", &["/userId", "/sessionId"]),
+    Field::optional("subscriber.name", &["/userAttributes/default_name"]),
+    Field::optional("subscriber.email", &["/userAttributes/default_email"]),
+    Field::optional("subscriber.locale", &["/userAttributes/default_language"]),
+    Field::optional("subscriber.timezone", &["/userAttributes/default_timezone"]),
+    Field::optional("subscriber.picture", &["/userAttributes/default_avatar"]),
+    Field::optional("subscriber.attributes", &["/userAttributes"]),
+    Field::optional("subscriber.attributes.external_id", &["/externalId"]),
 ];
-
-const fn field(path: &'static str, expected: bool, candidates: &'static [&'static str]) -> Field {
-    Field { path, expected, candidates }
-}
 
 /// The trigger's own settings.
 #[derive(Default, Deserialize, JsonSchema)]

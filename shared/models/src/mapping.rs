@@ -22,6 +22,16 @@ pub struct Field {
     pub candidates: &'static [&'static str],
 }
 
+impl Field {
+    pub const fn expected(path: &'static str, candidates: &'static [&'static str]) -> Self {
+        Self { path, expected: true, candidates }
+    }
+
+    pub const fn optional(path: &'static str, candidates: &'static [&'static str]) -> Self {
+        Self { path, expected: false, candidates }
+    }
+}
+
 /// How an event's body is read: which pointer gives which path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {

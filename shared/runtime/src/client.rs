@@ -7,7 +7,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 pub use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
-use std::{fmt::Display, time::Duration};
+use std::{
+    fmt::Display,
+    time::{Duration, Instant},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A process that Lambda has frozen wakes to connections that are long gone.
@@ -72,6 +75,11 @@ impl HttpClient {
             Ok(Err(Failure::Lost(error))) => Err(lost(error, changes)),
             Err(_) => Err(unanswered(Code::PlatformTimeout, "the answer did not arrive in time", changes)),
         }
+    }
+
+    /// The same, with no longer than until then.
+    pub async fn send_before(&self, deadline: Instant, request: RequestBuilder) -> Result<Answer, Problem> {
+        self.send(request, deadline.saturating_duration_since(Instant::now()).min(PATIENCE)).await
     }
 
     /// Whether anything answers at an address; that it knows nothing of it is an answer.

@@ -49,9 +49,14 @@ pub async fn connect(app: &App, platform: &str, id: &str) -> Result<Arc<OpenConn
             opened
         }
     };
-    if opened.platform != platform {
-        let detail = format!("the connection is of {}, and this takes one of {platform}", opened.platform);
-        return Err(Problem::new(Code::ConnectionMismatch, detail));
+    of_platform(&opened.platform, platform).map(|()| opened)
+}
+
+/// Whether a connection is of the platform that is wanted.
+pub fn of_platform(platform: &str, wanted: &str) -> Result<(), Problem> {
+    if platform == wanted {
+        return Ok(());
     }
-    Ok(opened)
+    let detail = format!("the connection is of {platform}, and this takes one of {wanted}");
+    Err(Problem::new(Code::ConnectionMismatch, detail))
 }

@@ -1,7 +1,7 @@
 //! Credentials: held against what their platform says, sealed, masked.
 
 use models::ConnectionId;
-use runtime::{App, Fault, Platform, Problem, input};
+use runtime::{App, Fault, Platform, Problem, client::MASK, input};
 use serde_json::{Map, Value, json};
 
 /// Credentials as they go in.
@@ -84,7 +84,6 @@ pub async fn seal(
     Ok((sealed, masked))
 }
 
-const DOTS: &str = "••••";
 /// A shorter secret would be told by its tail.
 const LEAST_TO_SHOW_A_TAIL: usize = 16;
 
@@ -96,9 +95,9 @@ fn mask(credentials: &Value) -> Value {
         Value::Null => Value::Null,
         Value::String(secret) if secret.chars().count() >= LEAST_TO_SHOW_A_TAIL => {
             let tail: Vec<char> = secret.chars().rev().take(4).collect();
-            Value::String(DOTS.chars().chain(tail.into_iter().rev()).collect())
+            Value::String(MASK.chars().chain(tail.into_iter().rev()).collect())
         }
-        _ => Value::String(DOTS.to_owned()),
+        _ => Value::String(MASK.to_owned()),
     }
 }
 

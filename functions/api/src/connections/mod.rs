@@ -189,6 +189,13 @@ async fn find(app: &App, call: &Call) -> Result<(Connection, &'static Platform),
     Ok((connection, platform))
 }
 
+/// A connection that a body names.
+pub async fn by_id(app: &App, id: &str) -> Result<Connection, Problem> {
+    let missing = || Problem::not_found("connection");
+    let id: ConnectionId = id.parse().map_err(|_| missing())?;
+    app.store.find(id.as_str()).await?.ok_or_else(missing)
+}
+
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     Reply::ok(&view(find(app, &call).await?.0)?)
 }

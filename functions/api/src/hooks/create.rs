@@ -1,18 +1,16 @@
 //! `POST /v1/hooks`: makes a hook and its secret URL.
 
 use super::{registration, view::view};
+use crate::connections;
 use http::StatusCode;
-use models::{ConnectionId, HookId, Timestamp, ids::SECRET_BYTES};
+use models::{HookId, Timestamp, ids::SECRET_BYTES};
 use registry::Watch;
 use runtime::{
     App, Call, Code, Fault, Problem, Reply,
     auth::fingerprint,
     clock::random,
     input, reply,
-    store::{
-        connections::Connection,
-        hooks::{Hook, Registration, Settings, Token, settings_schema},
-    },
+    store::hooks::{Hook, Registration, Settings, Token, settings_schema},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
@@ -40,7 +38,7 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
     let Some(watch) = registry::trigger(&new.trigger) else {
         return Err(Problem::invalid_body(vec![Fault::new("/trigger", "is no trigger of ours")]));
     };
-    let connection = find_connection(app, &new.connection).await?;
+    let connection = connections::by_id(app, &new.connection).await?;
     if connection.platform != watch.platform.name {
         let detail = format!("the connection is of {}, the trigger of {}", connection.platform, watch.platform.name);
         return Err(Problem::new(Code::ConnectionMismatch, detail));
@@ -82,12 +80,6 @@ pub fn settings_faults(body: &Value, watch: Option<Watch>) -> Result<Vec<Fault>,
         }
     }
     Ok(faults)
-}
-
-async fn find_connection(app: &App, id: &str) -> Result<Connection, Problem> {
-    let missing = || Problem::not_found("connection");
-    let id: ConnectionId = id.parse().map_err(|_| missing())?;
-    app.store.find(id.as_str()).await?.ok_or_else(missing)
 }
 
 /// A new secret for a hook.

@@ -1,13 +1,14 @@
 //! `POST /v1/routes`.
 
 use super::{faults, guard, target, view::view};
+use crate::connections;
 use http::StatusCode;
 use models::{ConnectionId, HookId, RouteId};
 use runtime::{
     App, Call, Problem, Reply,
     clock::random,
     input,
-    store::{connections::Connection, hooks::Hook, routes::EventRoute},
+    store::{hooks::Hook, routes::EventRoute},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
@@ -66,13 +67,7 @@ pub async fn hook_id(app: &App, id: Option<&str>) -> Result<Option<HookId>, Prob
 
 pub async fn connection_id(app: &App, id: Option<&str>) -> Result<Option<ConnectionId>, Problem> {
     Ok(match id {
-        Some(id) => Some(find_connection(app, id).await?.id),
+        Some(id) => Some(connections::by_id(app, id).await?.id),
         None => None,
     })
-}
-
-pub async fn find_connection(app: &App, id: &str) -> Result<Connection, Problem> {
-    let missing = || Problem::not_found("connection");
-    let id: ConnectionId = id.parse().map_err(|_| missing())?;
-    app.store.find(id.as_str()).await?.ok_or_else(missing)
 }

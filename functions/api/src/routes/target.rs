@@ -1,10 +1,11 @@
 //! A route's target, read and sealed.
 
-use super::create::find_connection;
+use crate::connections;
 use flow::{guard::Refusal, webhook};
 use models::RouteId;
 use runtime::{
-    App, Code, Fault, Problem,
+    App, Fault, Problem,
+    credentials::of_platform,
     store::routes::{ActionTarget, Secret, Target, Webhook},
 };
 use schemars::JsonSchema;
@@ -75,12 +76,8 @@ async fn webhook(app: &App, route: &RouteId, new: NewWebhook, secrets: Vec<Secre
 
 async fn action(app: &App, new: NewAction) -> Result<ActionTarget, Problem> {
     let NewAction { action, connection, input, .. } = new;
-    let connection = find_connection(app, &connection).await?;
-    let platform = action.split('.').next().unwrap_or_default();
-    if connection.platform != platform {
-        let detail = format!("the connection is of {}, the action of {platform}", connection.platform);
-        return Err(Problem::new(Code::ConnectionMismatch, detail));
-    }
+    let connection = connections::by_id(app, &connection).await?;
+    of_platform(&connection.platform, action.split('.').next().unwrap_or_default())?;
     Ok(ActionTarget { action, connection: connection.id, input })
 }
 

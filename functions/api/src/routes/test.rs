@@ -9,16 +9,18 @@ use flow::{
 };
 use http::HeaderMap;
 use models::{
-    ConnectionId, Envelope, EventId, HookId, Mapping, StoredEvent, body::Format, event::Accepted, ids::ContentKey,
-    mapping,
+    ConnectionId, Envelope, EventId, HookId, StoredEvent, body::Format, event::Accepted, ids::ContentKey, mapping,
 };
 use registry::Watch;
 use runtime::{
     App, Call, Fault, Problem, Reply,
+    client::MASK,
     clock::random,
     input,
     store::{
         StoreError,
+        connections::Connection,
+        hooks::Hook,
         routes::{EventRoute, Target, is_like},
     },
 };
@@ -89,7 +91,7 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
     }
     let event = match &trial.event {
         Some(id) => app.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))?,
-        None => sample(app, &route)?,
+        None => sample(app, &route).await?,
     };
     let opened = event.open().map_err(StoreError::from)?;
     let envelope = opened.envelope().map_err(StoreError::from)?;
@@ -116,7 +118,7 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
 fn shown(url: &Url, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, Problem> {
     let masked = |value: &http::HeaderValue| match value.to_str() {
         Ok(text) if !value.is_sensitive() => text.to_owned(),
-        _ => super::view::DOTS.to_owned(),
+        _ => MASK.to_owned(),
     };
     Ok(RequestView::Webhook {
         url: url.to_string(),
@@ -136,27 +138,40 @@ async fn send(app: &App, url: &Url, headers: HeaderMap, body: Bytes) -> Result<A
     })
 }
 
-/// An event made of the sample of the first trigger that the route is for.
-fn sample(app: &App, route: &EventRoute) -> Result<StoredEvent, Problem> {
-    let is_for = |watch: &Watch| route.events.iter().any(|pattern| is_like(pattern, watch.trigger.event_type));
+/// An event made of the sample of the first trigger that the route is for, as its hook would read it.
+async fn sample(app: &App, route: &EventRoute) -> Result<StoredEvent, Problem> {
+    let hook: Option<Hook> = match &route.hook {
+        Some(id) => app.store.find(id.as_str()).await?,
+        None => None,
+    };
+    let connection: Option<Connection> = match &route.connection {
+        Some(id) => app.store.find(id.as_str()).await?,
+        None => None,
+    };
+    let is_for = |watch: &Watch| {
+        route.events.iter().any(|pattern| is_like(pattern, watch.trigger.event_type))
+            && hook.as_ref().is_none_or(|hook| hook.trigger == watch.trigger.name)
+            && connection.as_ref().is_none_or(|connection| connection.platform == watch.platform.name)
+    };
     let watch = registry::triggers().find(is_for).ok_or_else(|| {
         Problem::invalid_body(vec![Fault::new("/event", "is required: the route is for no trigger's events")])
     })?;
-    let now = app.now();
+    let (now, trigger) = (app.now(), watch.trigger);
     let made_up = (HookId::new(now, random()?), ConnectionId::new(now, random()?));
+    let of_hook = hook.as_ref().map(|hook| &hook.connection);
+    let mapping = hook.as_ref().map(|hook| hook.settings.mapping.clone()).unwrap_or_default();
     let body: Value = serde_json::from_str(watch.sample).map_err(Problem::internal)?;
-    let trigger = watch.trigger;
     Ok(StoredEvent::new(Accepted {
         at: now,
         key: ContentKey::unique(random()?),
         hook: route.hook.as_ref().unwrap_or(&made_up.0),
-        connection: route.connection.as_ref().unwrap_or(&made_up.1),
+        connection: route.connection.as_ref().or(of_hook).unwrap_or(&made_up.1),
         platform: trigger.platform,
         event_type: trigger.event_type,
         raw: watch.sample.as_bytes(),
         format: Format::Json,
         body: &body,
-        reading: &mapping::resolve(trigger.fields(), &Mapping::new(), &body),
+        reading: &mapping::resolve(trigger.fields(), &mapping, &body),
         told: Map::new(),
         nonce: String::new(),
         expires: now,

@@ -3,6 +3,7 @@
 use models::{ConnectionId, HookId, RouteId, Timestamp};
 use runtime::{
     App, Problem,
+    client::MASK,
     store::routes::{ActionTarget, EventRoute, Target, Webhook},
 };
 use schemars::JsonSchema;
@@ -48,8 +49,6 @@ pub enum TargetView {
     },
 }
 
-pub const DOTS: &str = "••••";
-
 pub async fn view(app: &App, route: EventRoute, with_secret: bool) -> Result<RouteView, Problem> {
     let now = app.now();
     let target = match route.target {
@@ -60,7 +59,7 @@ pub async fn view(app: &App, route: EventRoute, with_secret: bool) -> Result<Rou
                 Some(secret) => Some(app.sealer()?.open(route.id.as_str(), &secret.sealed).await?),
                 None => None,
             };
-            let headers = header_names.into_iter().map(|name| (name, DOTS.to_owned())).collect();
+            let headers = header_names.into_iter().map(|name| (name, MASK.to_owned())).collect();
             let old_secret_until = secrets.iter().filter_map(|secret| secret.expires_at).filter(|end| now < *end).max();
             TargetView::Webhook { url, headers, body, secret, old_secret_until }
         }

@@ -5,7 +5,7 @@ mod ranges;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use ipnet::IpNet;
+use ipnet::IpNet;
 pub use ranges::Special;
 use std::{
     future::Future,

@@ -15,7 +15,7 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
-pub use signing::{BadSecret, ID, SIGNATURE, Secret, TIMESTAMP, headers, sign};
+pub use signing::{Secret, headers, sign};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use url::Url;
 

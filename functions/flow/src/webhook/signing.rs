@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::InvalidHeaderValue};
 use runtime::clock::{NoRandom, random};
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
-pub const ID: HeaderName = HeaderName::from_static("webhook-id");
-pub const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-pub const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 const PREFIX: &str = "whsec_";
 const SECRET_BYTES: RangeInclusive<usize> = 24..=64;
