@@ -1,10 +1,13 @@
-//! What Lambda and DynamoDB do by themselves on AWS: the stream brings events to dispatch, and time to live deletes.
+//! What AWS does by itself there: the stream brings events to dispatch, the queue brings deliveries to deliver, a schedule
+//! runs the sweep of what is due, and time to live deletes.
 
-use crate::Failure;
+use crate::{Failure, actions::InProcess, queue::LocalQueue};
 use embedded::{Batch, Database, Follower};
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
-    dispatch::dispatch,
+    deliver::Deliverer,
+    dispatch::Dispatcher,
+    due,
 };
 use models::{DeadLetterId, Timestamp};
 use runtime::{App, clock::random, store::control::Controlled};
@@ -14,25 +17,30 @@ use tokio::{sync::watch, task::JoinHandle, time};
 
 /// As the template's event source.
 const BATCH: usize = 100;
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const EXPIRED_EVERY: Duration = Duration::from_secs(60);
+/// Functions that run as processes of their own have no queue to send to: what they leave is found by this.
+const DUE_EVERY: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-pub struct Background {
-    following: JoinHandle<()>,
-    sweeping: JoinHandle<()>,
-}
+pub struct Background([JoinHandle<()>; 4]);
 
 impl Background {
     pub fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, Failure> {
+        let queue = Arc::new(LocalQueue::new(Arc::clone(&app.clock)));
+        app.bring_queue(Arc::clone(&queue) as _);
+        let deliverer = Deliverer::new(app, Box::new(InProcess(Arc::clone(app))))?;
         let follower = database.follow(&app.config.tables.events, BATCH)?;
-        let following = tokio::spawn(follow(Arc::clone(app), follower, stopped.clone()));
-        let sweeping = tokio::spawn(sweep(database.clone(), stopped));
-        Ok(Self { following, sweeping })
+        Ok(Self([
+            tokio::spawn(follow(Arc::clone(app), follower, stopped.clone())),
+            tokio::spawn(queue.serve(Arc::clone(app), Arc::new(deliverer), stopped.clone())),
+            tokio::spawn(send_due(Arc::clone(app), stopped.clone())),
+            tokio::spawn(delete_expired(database.clone(), stopped)),
+        ]))
     }
 
-    /// Waits for the batch in hand.
+    /// Waits for what is in hand.
     pub async fn finish(self) {
-        for task in [self.following, self.sweeping] {
+        for task in self.0 {
             if let Err(error) = task.await {
                 tracing::error!(cause = error.to_string(), "a background task died");
             }
@@ -40,20 +48,20 @@ impl Background {
     }
 }
 
-async fn stop(stopped: &mut watch::Receiver<bool>) {
+pub async fn stop(stopped: &mut watch::Receiver<bool>) {
     // An error says that the sender is gone, which is a stop as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Receiver<bool>) {
-    let letters = KeptLetters(Arc::clone(&app));
+    let dispatcher = Dispatcher::new(Arc::new(KeptLetters(Arc::clone(&app))));
     loop {
         let next = tokio::select! {
             next = follower.next() => next,
             () = stop(&mut stopped) => return,
         };
         let handled = match next {
-            Ok(batch) => handle(&app, &letters, &follower, batch).await,
+            Ok(batch) => handle(&app, &dispatcher, &follower, batch).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = handled {
@@ -67,15 +75,28 @@ async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Recei
 }
 
 /// Handles a batch until each of its records is handled or set aside. The records stay in the stream until then.
-async fn handle(app: &App, letters: &KeptLetters, follower: &Follower, batch: Batch) -> Result<(), Failure> {
-    while !dispatch(app, letters, batch.records.clone()).await.is_empty() {
+async fn handle(app: &App, dispatcher: &Dispatcher, follower: &Follower, batch: Batch) -> Result<(), Failure> {
+    while !dispatcher.dispatch(app, batch.records.clone()).await.is_empty() {
         time::sleep(RETRY_AFTER).await;
     }
     Ok(follower.done(&batch.position).await?)
 }
 
-async fn sweep(database: Database, mut stopped: watch::Receiver<bool>) {
-    let mut timer = time::interval(SWEEP_EVERY);
+async fn send_due(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let mut timer = time::interval(DUE_EVERY);
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            () = stop(&mut stopped) => return,
+        }
+        if let Err(problem) = due::sweep(&app).await {
+            tracing::error!(cause = problem.causes(), "what is due was not sent");
+        }
+    }
+}
+
+async fn delete_expired(database: Database, mut stopped: watch::Receiver<bool>) {
+    let mut timer = time::interval(EXPIRED_EVERY);
     loop {
         tokio::select! {
             _ = timer.tick() => {}

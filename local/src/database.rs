@@ -5,7 +5,7 @@ use embedded::{Database, IndexSpec, TableSpec};
 use runtime::{
     clock::{SystemClock, random},
     config::Tables,
-    store::tables::{CONTROL, EVENTS, RECORDS, Table},
+    store::tables::{CONTROL, DELIVERIES, EVENTS, RECORDS, Table},
 };
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
 use tokio::{net::TcpListener, sync::watch};
@@ -27,6 +27,7 @@ pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), Failure
         spec(&CONTROL, &tables.control),
         spec(&EVENTS, &tables.events),
         spec(&RECORDS, &tables.records),
+        spec(&DELIVERIES, &tables.deliveries),
     ])?)
 }
 
@@ -57,6 +58,7 @@ pub async fn serve_database(
             ("CONTROL_TABLE", &config.tables.control),
             ("EVENTS_TABLE", &config.tables.events),
             ("RECORDS_TABLE", &config.tables.records),
+            ("DELIVERIES_TABLE", &config.tables.deliveries),
             ("PUBLIC_URL", public_url.trim_end_matches('/')),
             ("SEALING_KEY_FILE", &sealing_key.display().to_string()),
         ],

@@ -1,11 +1,13 @@
 //! All of Switchboard in one process, for a laptop: every function behind one HTTP door, on an embedded DynamoDB. The
 //! handlers are those of Lambda; only the door differs.
 
+mod actions;
 mod admin_key;
 mod background;
 mod database;
 mod door;
 mod options;
+mod queue;
 
 use background::Background;
 use embedded::{Database, Location};

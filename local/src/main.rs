@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 }
 
 fn start_log(settings: &Settings) -> Result<(), Failure> {
-    let tables = ["CONTROL_TABLE", "EVENTS_TABLE", "RECORDS_TABLE"].map(|name| (name, name.to_owned()));
+    let tables =
+        ["CONTROL_TABLE", "EVENTS_TABLE", "RECORDS_TABLE", "DELIVERIES_TABLE"].map(|name| (name, name.to_owned()));
     let settings = settings.with_defaults(tables).with_defaults([("LOG_FORMAT", "pretty".to_owned())]);
     log::start(&Config::read(&settings, &registry::settings())?);
     Ok(())

@@ -39,6 +39,7 @@ impl Options {
             ("CONTROL_TABLE", "switchboard-control".to_owned()),
             ("EVENTS_TABLE", "switchboard-events".to_owned()),
             ("RECORDS_TABLE", "switchboard-records".to_owned()),
+            ("DELIVERIES_TABLE", "switchboard-deliveries".to_owned()),
             ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
             ("SEALING_KEY_FILE", sealing_key.display().to_string()),
             ("LOG_FORMAT", "pretty".to_owned()),

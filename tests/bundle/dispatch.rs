@@ -2,7 +2,10 @@
 
 use crate::stage::{Fault, Stage, number};
 use aws_sdk_dynamodb::{config::retry::RetryConfig, types::AttributeValue};
-use flow::dead_letters::{DeadLetter, DeadLetters, SettingAside};
+use flow::{
+    dead_letters::{DeadLetter, DeadLetters, SettingAside},
+    dispatch::Dispatcher,
+};
 use futures::future::join_all;
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 use reqwest::Method;
@@ -182,7 +185,7 @@ async fn what_can_not_even_be_set_aside_comes_again() {
     poison["dynamodb"]["NewImage"] = json!({ "reading": { "S": "" } });
     poison["dynamodb"]["SequenceNumber"] = json!("poison");
     records.push(poison);
-    let failed = flow::dispatch::dispatch(&stage.app, &Unreached, records).await;
+    let failed = Dispatcher::new(Arc::new(Unreached)).dispatch(&stage.app, records).await;
     assert_eq!(failed, ["poison"]);
     assert_eq!(stage.told().await, plain);
 }

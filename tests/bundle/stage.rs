@@ -12,7 +12,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, header},
 };
 use embedded::{IndexSpec, TableSpec};
-use flow::dead_letters::{DeadLetter, DeadLetters, SettingAside};
+use flow::{
+    dead_letters::{DeadLetter, DeadLetters, SettingAside},
+    dispatch::Dispatcher,
+};
 use runtime::{
     App,
     config::Tables,
@@ -149,9 +152,10 @@ impl<'b> Stage<'b> {
 
     /// Brings records to dispatch; those to be tried again, and those set aside.
     pub async fn dispatch(&self, records: &[Value]) -> (Vec<String>, Vec<DeadLetter>) {
-        let letters = Letters::default();
-        let failed = flow::dispatch::dispatch(&self.app, &letters, records.to_vec()).await;
-        (failed, letters.0.into_inner().expect("no test has died with it"))
+        let letters = Arc::new(Letters::default());
+        let failed = Dispatcher::new(Arc::clone(&letters) as _).dispatch(&self.app, records.to_vec()).await;
+        let letters = letters.0.lock().expect("no test has died with it").clone();
+        (failed, letters)
     }
 
     /// Brings records to dispatch that it can handle.

@@ -26,7 +26,11 @@ pub fn routes() -> Vec<[String; 3]> {
 
 /// Every function by name: those that are called over HTTP, and those that are not.
 pub fn functions() -> BTreeSet<String> {
-    api::http_functions().map(|function| function.name).chain(["dispatch"]).map(str::to_owned).collect()
+    api::http_functions()
+        .map(|function| function.name)
+        .chain(["deliver", "dispatch", "due"])
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Every variable that the bundle reads.

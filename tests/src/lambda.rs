@@ -113,6 +113,7 @@ impl Lambda {
             ("CONTROL_TABLE", &config.tables.control),
             ("EVENTS_TABLE", &config.tables.events),
             ("RECORDS_TABLE", &config.tables.records),
+            ("DELIVERIES_TABLE", &config.tables.deliveries),
             ("SEALING_KEY_FILE", sealing_key),
             // To standard error, which is read.
             ("LOG_FORMAT", "pretty"),

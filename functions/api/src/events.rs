@@ -52,7 +52,7 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let limit = call.limit()?;
     let listing = app.store.events(after, before, call.position("events")?);
     let wanted = |key: EventKey| {
-        hook.as_ref().is_none_or(|hook| key.hook == *hook)
+        hook.as_ref().is_none_or(|hook| key.origin.hook() == Some(hook))
             && event_type.as_ref().is_none_or(|event_type| key.event_type == *event_type)
     };
     let page =

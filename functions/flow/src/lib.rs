@@ -2,8 +2,37 @@
 //! event carries how it is read.
 
 pub mod dead_letters;
+pub mod deliver;
 pub mod dispatch;
+pub mod due;
 pub mod expression;
+pub mod fan_out;
 pub mod guard;
+mod own_events;
+pub mod pending;
 pub mod request;
+mod versions;
 pub mod webhook;
+
+use runtime::{Code, Problem};
+use std::error::Error;
+
+/// The queue of deliveries could not be reached. What was to be sent is in the table.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue of deliveries could not be reached")]
+pub struct Unsent(#[source] Box<dyn Error + Send + Sync>);
+
+impl From<Unsent> for Problem {
+    fn from(error: Unsent) -> Self {
+        Self::new(Code::Internal, "what was stored is delivered within the hour").caused_by(error)
+    }
+}
+
+impl From<fan_out::NotMade> for Problem {
+    fn from(error: fan_out::NotMade) -> Self {
+        match error {
+            fan_out::NotMade::Store(error) => error.into(),
+            fan_out::NotMade::Unsent(error) => error.into(),
+        }
+    }
+}

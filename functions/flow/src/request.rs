@@ -8,7 +8,7 @@ use models::{ConnectionId, Envelope, Timestamp};
 use runtime::{
     App, Problem,
     clock::random,
-    store::routes::{EventRoute, Secret, Target, Webhook},
+    store::routes::{ActionTarget, EventRoute, Secret, Target, Webhook},
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use url::Url;
 
 pub enum Prepared {
     Webhook { url: Url, headers: HeaderMap, body: Bytes },
-    Action { action: String, connection: ConnectionId, input: Map<String, Value> },
+    Action { action: String, keyed: bool, connection: ConnectionId, input: Map<String, Value> },
 }
 
 /// Why nothing could be made of an event.
@@ -32,53 +32,91 @@ impl<E: Into<Problem>> From<E> for Unprepared {
     }
 }
 
+/// A route's target with its secrets opened and its expressions compiled.
+pub enum ReadyTarget {
+    Webhook(Box<ReadyWebhook>),
+    Action { action: String, keyed: bool, connection: ConnectionId, input: ReadyFields },
+}
+
+pub struct ReadyWebhook {
+    url: Url,
+    headers: HeaderMap,
+    body: Option<ReadyFields>,
+    /// Each with the end of its time, where that is set.
+    secrets: Vec<(webhook::Secret, Option<Timestamp>)>,
+}
+
+/// Compiled, or in words why not.
+type ReadyFields = Result<Fields, String>;
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// A CloudEvent in structured mode.
 const EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What a route's target is to be sent for an event.
-pub async fn prepare(app: &App, route: &EventRoute, event: &Envelope) -> Result<Prepared, Unprepared> {
-    let value = serde_json::to_value(event).map_err(Problem::internal)?;
-    match &route.target {
-        Target::Webhook(webhook) => prepare_webhook(app, route, webhook, event, &value).await,
-        Target::Action(target) => {
-            let input = filled(&target.input, &value)?;
-            Ok(Prepared::Action { action: target.action.clone(), connection: target.connection.clone(), input })
+impl ReadyTarget {
+    pub async fn open(app: &App, route: &EventRoute) -> Result<Self, Problem> {
+        Ok(match &route.target {
+            Target::Webhook(webhook) => Self::Webhook(Box::new(ReadyWebhook {
+                url: webhook.url.parse().map_err(Problem::internal)?,
+                headers: own_headers(app, route, webhook).await?,
+                body: webhook.body.as_ref().map(compiled),
+                secrets: secrets(app, route, &webhook.secrets).await?,
+            })),
+            Target::Action(ActionTarget { action, keyed, connection, input }) => Self::Action {
+                action: action.clone(),
+                keyed: *keyed,
+                connection: connection.clone(),
+                input: compiled(input),
+            },
+        })
+    }
+
+    /// What the target is to be sent for an event.
+    pub fn prepare(&self, now: Timestamp, event: &Envelope) -> Result<Prepared, Unprepared> {
+        match self {
+            Self::Webhook(webhook) => webhook.prepare(now, event),
+            Self::Action { action, keyed, connection, input } => Ok(Prepared::Action {
+                action: action.clone(),
+                keyed: *keyed,
+                connection: connection.clone(),
+                input: filled(input, event)?,
+            }),
         }
     }
 }
 
-async fn prepare_webhook(
-    app: &App,
-    route: &EventRoute,
-    webhook: &Webhook,
-    event: &Envelope,
-    value: &Value,
-) -> Result<Prepared, Unprepared> {
-    let now = app.now();
-    let (media, body) = match &webhook.body {
-        None => (EVENT, serde_json::to_vec(event)),
-        Some(fields) => (JSON, serde_json::to_vec(&filled(fields, value)?)),
-    };
-    let body = Bytes::from(body.map_err(Problem::internal)?);
-    let mut headers = own_headers(app, route, webhook).await?;
-    headers.insert(header::CONTENT_TYPE, media);
-    headers.insert(TRACEPARENT, traceparent()?);
-    let secrets = secrets(app, route, &webhook.secrets, now).await?;
-    let signed = webhook::headers(&secrets, event.id.as_str(), now.seconds(), &body).map_err(Problem::internal)?;
-    headers.extend(signed);
-    Ok(Prepared::Webhook { url: webhook.url.parse().map_err(Problem::internal)?, headers, body })
+impl ReadyWebhook {
+    fn prepare(&self, now: Timestamp, event: &Envelope) -> Result<Prepared, Unprepared> {
+        let (media, body) = match &self.body {
+            None => (EVENT, serde_json::to_vec(event)),
+            Some(fields) => (JSON, serde_json::to_vec(&filled(fields, event)?)),
+        };
+        let body = Bytes::from(body.map_err(Problem::internal)?);
+        let mut headers = self.headers.clone();
+        headers.insert(header::CONTENT_TYPE, media);
+        headers.insert(TRACEPARENT, traceparent()?);
+        let signing = self.secrets.iter().filter(|(_, end)| end.is_none_or(|end| now < end));
+        let signing: Vec<webhook::Secret> = signing.map(|(secret, _)| secret.clone()).collect();
+        let signed = webhook::headers(&signing, event.id.as_str(), now.seconds(), &body).map_err(Problem::internal)?;
+        headers.extend(signed);
+        Ok(Prepared::Webhook { url: self.url.clone(), headers, body })
+    }
+}
+
+fn compiled(fields: &BTreeMap<String, String>) -> ReadyFields {
+    let fields = fields.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect();
+    Fields::compile(&fields, "").map_err(|faults| {
+        let first = faults.into_iter().next().map(|fault| format!("{}: {}", fault.pointer, fault.detail));
+        first.unwrap_or_default()
+    })
 }
 
 /// The values of expressions by field.
-fn filled(fields: &BTreeMap<String, String>, event: &Value) -> Result<Map<String, Value>, Unprepared> {
-    let fields = fields.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect();
-    let compiled = Fields::compile(&fields, "").map_err(|faults| {
-        let first = faults.into_iter().next().map(|fault| format!("{}: {}", fault.pointer, fault.detail));
-        Unprepared::Event(first.unwrap_or_default())
-    })?;
-    compiled.evaluate(event).map_err(Unprepared::Event)
+fn filled(fields: &ReadyFields, event: &Envelope) -> Result<Map<String, Value>, Unprepared> {
+    let fields = fields.as_ref().map_err(|words| Unprepared::Event(words.clone()))?;
+    let event = serde_json::to_value(event).map_err(Problem::internal)?;
+    fields.evaluate(&event).map_err(Unprepared::Event)
 }
 
 async fn own_headers(app: &App, route: &EventRoute, webhook: &Webhook) -> Result<HeaderMap, Problem> {
@@ -95,17 +133,17 @@ async fn own_headers(app: &App, route: &EventRoute, webhook: &Webhook) -> Result
     Ok(headers)
 }
 
-/// The secrets that sign now, the newest first.
+/// The secrets, the newest first.
 async fn secrets(
     app: &App,
     route: &EventRoute,
     secrets: &[Secret],
-    now: Timestamp,
-) -> Result<Vec<webhook::Secret>, Problem> {
+) -> Result<Vec<(webhook::Secret, Option<Timestamp>)>, Problem> {
     let mut opened = Vec::new();
-    for secret in secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end)) {
+    for secret in secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| app.now() < end)) {
         let text = app.sealer()?.open(route.id.as_str(), &secret.sealed).await?;
-        opened.push(text.parse().map_err(|_| Problem::internal("a route's secret can't be read"))?);
+        let read = text.parse().map_err(|_| Problem::internal("a route's secret can't be read"))?;
+        opened.push((read, secret.expires_at));
     }
     Ok(opened)
 }

@@ -22,8 +22,9 @@ pub struct Envelope {
 
 #[derive(Debug, Clone)]
 pub struct Data {
-    pub hook: HookId,
-    pub connection: ConnectionId,
+    /// None, as is the connection: the product tells it itself.
+    pub hook: Option<HookId>,
+    pub connection: Option<ConnectionId>,
     pub subscriber: Value,
     /// The fields of the event's type.
     pub mapped: serde_json::Map<String, Value>,
@@ -78,7 +79,7 @@ impl JsonSchema for Envelope {
             "properties": {
                 "specversion": { "const": "1.0" },
                 "id": generator.subschema_for::<EventId>(),
-                "source": { "type": "string", "description": "The hook, as `/hooks/hook_…`." },
+                "source": { "type": "string", "description": "The hook, as `/hooks/hook_…`; of what Switchboard tells itself the route, as `/routes/rt_…`." },
                 "type": { "type": "string" },
                 "subject": generator.subschema_for::<SubscriberId>(),
                 "time": generator.subschema_for::<Timestamp>(),
@@ -87,8 +88,8 @@ impl JsonSchema for Envelope {
                     "type": "object",
                     "required": ["hook", "connection", "subscriber", "unmapped", "raw"],
                     "properties": {
-                        "hook": generator.subschema_for::<HookId>(),
-                        "connection": generator.subschema_for::<ConnectionId>(),
+                        "hook": generator.subschema_for::<Option<HookId>>(),
+                        "connection": generator.subschema_for::<Option<ConnectionId>>(),
                         "subscriber": { "anyOf": [subscriber, { "type": "null" }] },
                         "unmapped": { "type": "array", "items": { "type": "string" } },
                         "raw": { "description": "The body as it was received; a form as an object of its fields; null once the person was erased." },

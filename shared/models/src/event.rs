@@ -3,7 +3,7 @@
 use crate::{
     body::{self, Format},
     envelope::{Data, Envelope},
-    ids::{ConnectionId, ContentKey, EventId, HookId, SubscriberId},
+    ids::{ConnectionId, ContentKey, EventId, HookId, RouteId, SubscriberId},
     mapping::Reading,
     subscriber::Person,
     time::Timestamp,
@@ -28,9 +28,11 @@ pub struct StoredEvent {
     /// The key in the index by person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
-    pub connection: ConnectionId,
+    /// None: the product tells it itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub connection: Option<ConnectionId>,
     pub platform: String,
-    /// The body as it was received; none once the person was erased.
+    /// The body as it was received; none once the person was erased, and of what the product tells itself.
     #[serde(with = "serde_bytes", skip_serializing_if = "Option::is_none", default)]
     pub raw: Option<Vec<u8>>,
     #[serde(skip_serializing_if = "is_false", default)]
@@ -54,12 +56,55 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+/// Where an event comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Hook(HookId),
+    /// The product itself, of a route.
+    Route(RouteId),
+}
+
+impl Origin {
+    pub const fn hook(&self) -> Option<&HookId> {
+        match self {
+            Self::Hook(hook) => Some(hook),
+            Self::Route(_) => None,
+        }
+    }
+
+    pub const fn route(&self) -> Option<&RouteId> {
+        match self {
+            Self::Hook(_) => None,
+            Self::Route(route) => Some(route),
+        }
+    }
+
+    fn parse(id: &str) -> Option<Self> {
+        id.parse().map(Self::Hook).or_else(|_| id.parse().map(Self::Route)).ok()
+    }
+
+    fn id(&self) -> &str {
+        match self {
+            Self::Hook(hook) => hook.as_str(),
+            Self::Route(route) => route.as_str(),
+        }
+    }
+
+    /// The `source` of the CloudEvent.
+    fn source(&self) -> String {
+        match self {
+            Self::Hook(hook) => format!("/hooks/{hook}"),
+            Self::Route(route) => format!("/routes/{route}"),
+        }
+    }
+}
+
 /// What a list of events tells of each before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventKey {
     pub id: EventId,
     pub event_type: String,
-    pub hook: HookId,
+    pub origin: Origin,
 }
 
 impl EventKey {
@@ -68,13 +113,13 @@ impl EventKey {
         let key = Self {
             id: parts.next()?.parse().ok()?,
             event_type: parts.next()?.to_owned(),
-            hook: parts.next()?.parse().ok()?,
+            origin: Origin::parse(parts.next()?)?,
         };
         parts.next().is_none().then_some(key)
     }
 
     pub fn sort(&self) -> String {
-        format!("{} {} {}", self.id, self.event_type, self.hook)
+        format!("{} {} {}", self.id, self.event_type, self.origin.id())
     }
 }
 
@@ -106,18 +151,35 @@ pub struct Accepted<'a> {
     pub expires: Timestamp,
 }
 
+/// What the product tells of a route.
+pub struct OfRoute<'a> {
+    pub route: &'a RouteId,
+    pub event_type: &'a str,
+    pub data: Map<String, Value>,
+    pub nonce: String,
+    pub expires: Timestamp,
+}
+
+/// The types of the events that the product tells of itself.
+pub const OWN_TYPES: [&str; 3] = [ROUTE_FAILING, ROUTE_RECOVERED, DELIVERY_DEAD];
+pub const ROUTE_FAILING: &str = "switchboard.route.failing";
+pub const ROUTE_RECOVERED: &str = "switchboard.route.recovered";
+pub const DELIVERY_DEAD: &str = "switchboard.delivery.dead";
+const OWN_PLATFORM: &str = "switchboard";
+
 impl StoredEvent {
     pub fn new(accepted: Accepted<'_>) -> Self {
         let id = EventId::new(accepted.at, accepted.key);
         let list = list_key(id.shard());
-        let key = EventKey { id, event_type: accepted.event_type.to_owned(), hook: accepted.hook.clone() };
+        let origin = Origin::Hook(accepted.hook.clone());
+        let key = EventKey { id, event_type: accepted.event_type.to_owned(), origin };
         let mut event = Self {
             pk: accepted.key.to_string(),
             v: VERSION,
             list,
             sort: key.sort(),
             person: None,
-            connection: accepted.connection.clone(),
+            connection: Some(accepted.connection.clone()),
             platform: accepted.platform.to_owned(),
             raw: Some(accepted.raw.to_vec()),
             form: accepted.format == Format::Form,
@@ -131,13 +193,43 @@ impl StoredEvent {
         event
     }
 
+    /// An event that the product tells of a route.
+    pub fn of_route(at: Timestamp, key: ContentKey, told: OfRoute<'_>) -> Self {
+        let id = EventId::new(at, key);
+        let list = list_key(id.shard());
+        let origin = Origin::Route(told.route.clone());
+        let sort = EventKey { id, event_type: told.event_type.to_owned(), origin }.sort();
+        Self {
+            pk: key.to_string(),
+            v: VERSION,
+            list,
+            sort,
+            person: None,
+            connection: None,
+            platform: OWN_PLATFORM.to_owned(),
+            raw: None,
+            form: false,
+            reading: serde_json::to_string(&Reading::default()).unwrap_or_default(),
+            told: Some(Value::Object(told.data).to_string()),
+            nonce: told.nonce,
+            expires: told.expires.seconds(),
+            rev: 0,
+        }
+    }
+
     fn set_reading(&mut self, reading: &Reading, body: &Value, id: &EventId) {
         self.reading = serde_json::to_string(reading).unwrap_or_default();
+        let Some(connection) = &self.connection else { return };
         let platform_id = reading.text("subscriber.id", body);
-        let subscriber = platform_id.map(|id| SubscriberId::derive(&self.platform, &self.connection, &id).to_string());
+        let subscriber = platform_id.map(|id| SubscriberId::derive(&self.platform, connection, &id).to_string());
         // An event of nobody known is listed under its connection, for an erasure to search.
-        let owner = subscriber.unwrap_or_else(|| self.connection.to_string());
+        let owner = subscriber.unwrap_or_else(|| connection.to_string());
         self.person = Some(format!("{owner}#{:02}", id.shard()));
+    }
+
+    /// Whether a person was in it, and was erased.
+    pub const fn is_erased(&self) -> bool {
+        self.raw.is_none() && self.connection.is_some()
     }
 
     /// The same event, read anew.
@@ -210,7 +302,7 @@ impl OpenEvent<'_> {
     /// The person that the body tells of.
     pub fn person(&self) -> Option<Person> {
         self.stored.raw.as_ref()?;
-        Person::read(&self.stored.platform, &self.stored.connection, &self.reading, &self.body)
+        Person::read(&self.stored.platform, self.stored.connection.as_ref()?, &self.reading, &self.body)
     }
 
     pub fn envelope(&self) -> Result<Envelope, Malformed> {
@@ -220,12 +312,12 @@ impl OpenEvent<'_> {
         mapped.extend(self.reading.data(&self.body));
         Ok(Envelope {
             id: self.key.id.clone(),
-            source: format!("/hooks/{}", self.key.hook),
+            source: self.key.origin.source(),
             event_type: self.key.event_type.clone(),
             subject: self.stored.subscriber(),
             time: self.key.id.time(),
             data: Data {
-                hook: self.key.hook.clone(),
+                hook: self.key.origin.hook().cloned(),
                 connection: self.stored.connection.clone(),
                 subscriber: serde_json::to_value(subscriber)?,
                 mapped,

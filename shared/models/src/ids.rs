@@ -165,6 +165,11 @@ timed_id!(
     "rt_"
 );
 timed_id!(
+    /// One replaying of kept events.
+    ReplayId,
+    "rpl_"
+);
+timed_id!(
     /// A call with a valid token that could not become an event.
     RejectedId,
     "rej_"
@@ -191,6 +196,12 @@ id!(
     TakeoverId,
     "tko_",
     TIME_BYTES + CONTENT_BYTES
+);
+id!(
+    /// One event on its way to one route's target.
+    DeliveryId,
+    "dlv_",
+    TIME_BYTES + RANDOM_BYTES
 );
 id!(
     /// A person on one connection.
@@ -226,16 +237,13 @@ impl HookId {
 pub struct ContentKey([u8; CONTENT_BYTES]);
 
 impl ContentKey {
-    /// The parts are length-prefixed, so that no two lists of parts have the same bytes.
     pub fn digest(hook: &HookId, parts: &[&[u8]]) -> Self {
-        let mut digest = Sha256::new_with_prefix(hook.as_str());
-        for part in parts {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        let mut key = [0; CONTENT_BYTES];
-        key.copy_from_slice(&digest.finalize()[..CONTENT_BYTES]);
-        Self(key)
+        Self(digest(Sha256::new_with_prefix(hook.as_str()), parts))
+    }
+
+    /// The key of an event that the product tells of a route.
+    pub fn of_route(route: &RouteId, parts: &[&[u8]]) -> Self {
+        Self(digest(Sha256::new_with_prefix(route.as_str()), parts))
     }
 
     /// A key that nothing else has, for a hook that doesn't deduplicate.
@@ -282,15 +290,32 @@ impl EventId {
 impl SubscriberId {
     /// The same person is the same subscriber over all hooks of a connection.
     pub fn derive(platform: &str, connection: &ConnectionId, platform_id: &str) -> Self {
-        let mut digest = Sha256::new();
-        for part in [platform, connection.as_str(), platform_id] {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        let mut bytes = [0; SUBSCRIBER_BYTES];
-        bytes.copy_from_slice(&digest.finalize()[..SUBSCRIBER_BYTES]);
+        let parts = [platform, connection.as_str(), platform_id].map(str::as_bytes);
+        Self::from_bytes(&digest::<SUBSCRIBER_BYTES>(Sha256::new(), &parts))
+    }
+}
+
+impl DeliveryId {
+    /// The same event to the same route is the same delivery, but for replays, each of which makes its own.
+    pub fn derive(event: &EventId, route: &RouteId, replay: Option<&ReplayId>) -> Self {
+        let at = replay.map_or_else(|| event.time(), ReplayId::time);
+        let parts = [event.as_str(), route.as_str(), replay.map_or("", ReplayId::as_str)].map(str::as_bytes);
+        let mut bytes = [0; TIME_BYTES + RANDOM_BYTES];
+        bytes[..TIME_BYTES].copy_from_slice(&time_bytes(at));
+        bytes[TIME_BYTES..].copy_from_slice(&digest::<RANDOM_BYTES>(Sha256::new(), &parts));
         Self::from_bytes(&bytes)
     }
+}
+
+/// The beginning of a digest of parts. They are length-prefixed, so that no two lists of parts have the same bytes.
+fn digest<const N: usize>(mut digest: Sha256, parts: &[&[u8]]) -> [u8; N] {
+    for part in parts {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&digest.finalize()[..N]);
+    bytes
 }
 
 /// The lowest text that sorts at or after every timed id of this prefix made before `at`.

@@ -1,6 +1,7 @@
 //! The words of Switchboard as types: ids, events, records, mappings and the statements of modules. No I/O, no clock.
 
 pub mod body;
+pub mod delivery;
 pub mod envelope;
 pub mod event;
 pub mod ids;
@@ -10,10 +11,12 @@ pub mod records;
 pub mod subscriber;
 pub mod time;
 
+pub use delivery::{Delivery, DeliveryState, StoredDelivery};
 pub use envelope::Envelope;
 pub use event::StoredEvent;
 pub use ids::{
-    ConnectionId, DeadLetterId, EventId, HookId, KeyId, RecordId, RejectedId, RouteId, SubscriberId, TakeoverId,
+    ConnectionId, DeadLetterId, DeliveryId, EventId, HookId, KeyId, RecordId, RejectedId, ReplayId, RouteId,
+    SubscriberId, TakeoverId,
 };
 pub use mapping::{Field, Mapping, Reading};
 pub use module::{Action, Effect, Fault, Header, Kind, Module, Records, Trigger};

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     credentials::OpenConnection,
     input::validator,
+    queue::{Queue, SqsQueue},
     seal::{KeyFile, KmsKey, SealError, Sealer},
     store::{Store, hooks::Hook},
 };
@@ -31,6 +32,7 @@ pub struct App {
     sdk: Option<SdkConfig>,
     sealer: OnceLock<Sealer>,
     http: OnceLock<HttpClient>,
+    queue: OnceLock<Arc<dyn Queue>>,
     inputs: Mutex<HashMap<&'static str, Arc<Validator>>>,
 }
 
@@ -52,6 +54,7 @@ impl App {
             sdk,
             sealer: OnceLock::new(),
             http: OnceLock::new(),
+            queue: OnceLock::new(),
             inputs: Mutex::default(),
         }
     }
@@ -73,6 +76,20 @@ impl App {
             _ => return Err(SealError::NoKey),
         };
         Ok(self.sealer.get_or_init(|| sealer))
+    }
+
+    /// The queue of deliveries, made when it is first needed. None where nothing takes from one: then what is due is found
+    /// in the table.
+    pub fn queue(&self) -> Option<&dyn Queue> {
+        if let (None, Some(sdk), Some(url)) = (self.queue.get(), &self.sdk, &self.config.delivery_queue_url) {
+            self.bring_queue(Arc::new(SqsQueue::new(sdk, url)));
+        }
+        self.queue.get().map(Arc::as_ref)
+    }
+
+    /// Says which queue deliveries go to, if none has been named before.
+    pub fn bring_queue(&self, queue: Arc<dyn Queue>) {
+        self.queue.get_or_init(|| queue);
     }
 
     /// The input schema of an action, compiled when it is first needed.

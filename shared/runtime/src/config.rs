@@ -12,11 +12,17 @@ pub struct Config {
     pub public_url: Option<Url>,
     pub dedupe_window_seconds: u64,
     pub event_ttl_days: u64,
+    pub delivery_ttl_days: u64,
+    /// The waits between the attempts of a delivery, in seconds.
+    pub retry_schedule: Vec<u64>,
     /// The ranges that routes may target besides what is globally reachable.
     pub delivery_allow_cidrs: Vec<IpNet>,
     pub sealing_key_arn: Option<String>,
     pub sealing_key_file: Option<PathBuf>,
+    pub delivery_queue_url: Option<String>,
     pub dead_letter_queue_url: Option<String>,
+    /// What the names of the actions' functions begin with in a deployment.
+    pub action_function_prefix: Option<String>,
     pub log_format: LogFormat,
     pub rust_log: String,
     pub platforms: PlatformSettings,
@@ -56,6 +62,7 @@ pub struct Tables {
     pub control: String,
     pub events: String,
     pub records: String,
+    pub deliveries: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +93,10 @@ pub struct BadSetting {
 
 /// The longest that a window or a time to live may be: a century.
 const MOST_DAYS: u64 = 36_500;
+
+/// A day: a longer wait is a route that should be disabled.
+const MOST_WAIT_SECONDS: u64 = 86_400;
+const MOST_WAITS: usize = 50;
 
 /// Settings by name.
 #[derive(Clone)]
@@ -166,6 +177,20 @@ impl Settings {
         self.get(name).map_or(Ok(Vec::new()), |list| list.split(',').map(block).collect())
     }
 
+    /// Waits in seconds, by commas.
+    fn schedule(&self, name: &str, default: &[u64]) -> Result<Vec<u64>, BadSetting> {
+        let wait = |text: &str| match text.trim().parse() {
+            Ok(wait) if wait <= MOST_WAIT_SECONDS => Ok(wait),
+            _ => Err(bad(name, &format!("{text:?} is not a number of seconds from 0 to {MOST_WAIT_SECONDS}"))),
+        };
+        let Some(list) = self.get(name) else { return Ok(default.to_vec()) };
+        let waits: Vec<u64> = list.split(',').map(wait).collect::<Result<_, _>>()?;
+        if waits.len() > MOST_WAITS {
+            return Err(bad(name, &format!("has more than {MOST_WAITS} waits")));
+        }
+        Ok(waits)
+    }
+
     fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
         let number = self.parse(name)?.unwrap_or(default);
         if (least..=most).contains(&number) {
@@ -188,17 +213,22 @@ fn bad(name: &str, fault: &str) -> BadSetting {
 
 impl Config {
     /// Every variable that [`Config::read`] knows besides those of platforms.
-    pub const VARIABLES: [&'static str; 12] = [
+    pub const VARIABLES: [&'static str; 17] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
+        "DELIVERIES_TABLE",
         "PUBLIC_URL",
         "DEDUPE_WINDOW_SECONDS",
         "EVENT_TTL_DAYS",
+        "DELIVERY_TTL_DAYS",
+        "RETRY_SCHEDULE",
         "DELIVERY_ALLOW_CIDRS",
         "SEALING_KEY_ARN",
         "SEALING_KEY_FILE",
+        "DELIVERY_QUEUE_URL",
         "DEAD_LETTER_QUEUE_URL",
+        "ACTION_FUNCTION_PREFIX",
         "LOG_FORMAT",
         "RUST_LOG",
     ];
@@ -213,14 +243,19 @@ impl Config {
                 control: settings.required("CONTROL_TABLE")?,
                 events: settings.required("EVENTS_TABLE")?,
                 records: settings.required("RECORDS_TABLE")?,
+                deliveries: settings.required("DELIVERIES_TABLE")?,
             },
             public_url: settings.url("PUBLIC_URL")?,
             dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MOST_DAYS * 86_400)?,
             event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
+            delivery_ttl_days: settings.number("DELIVERY_TTL_DAYS", 30, 1, MOST_DAYS)?,
+            retry_schedule: settings.schedule("RETRY_SCHEDULE", &[5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000])?,
             delivery_allow_cidrs: settings.blocks("DELIVERY_ALLOW_CIDRS")?,
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
+            delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
+            action_function_prefix: settings.get("ACTION_FUNCTION_PREFIX").map(str::to_owned),
             log_format: settings.parse("LOG_FORMAT")?.unwrap_or(LogFormat::Json),
             rust_log,
             platforms: PlatformSettings(own.collect::<Result<_, _>>()?),
@@ -254,7 +289,8 @@ fn unstated(setting: &Setting) -> Problem {
 mod tests {
     use super::*;
 
-    const TABLES: [(&str, &str); 3] = [("CONTROL_TABLE", "c"), ("EVENTS_TABLE", "e"), ("RECORDS_TABLE", "r")];
+    const TABLES: [(&str, &str); 4] =
+        [("CONTROL_TABLE", "c"), ("EVENTS_TABLE", "e"), ("RECORDS_TABLE", "r"), ("DELIVERIES_TABLE", "d")];
 
     const API_URL: Setting =
         Setting { name: "API_URL", default: "https://api.example.com/v1", kind: SettingKind::BaseUrl };
@@ -273,6 +309,8 @@ mod tests {
         assert_eq!(config.platforms.url(&HOST).unwrap().as_str(), "https://api.example.com/");
         assert_eq!(config.platforms.text(&PREFIX).unwrap(), "/v2");
         assert!(config.public_url.is_none() && config.delivery_allow_cidrs.is_empty());
+        assert_eq!(config.retry_schedule, [5, 60, 300, 1800, 7200, 18000, 36000, 36000]);
+        assert_eq!(config.delivery_ttl_days, 30);
     }
 
     #[test]
@@ -292,6 +330,10 @@ mod tests {
             ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/33", "\"10.0.0.0/33\" is not a range such as 10.0.0.0/8"),
             ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,", "\"\" is not a range such as 10.0.0.0/8"),
             ("DELIVERY_ALLOW_CIDRS", "10.1.2.3/8", "10.1.2.3/8 has more than its range, 10.0.0.0/8"),
+            ("RETRY_SCHEDULE", "5,x", "\"x\" is not a number of seconds from 0 to 86400"),
+            ("RETRY_SCHEDULE", "5,86401", "\"86401\" is not a number of seconds from 0 to 86400"),
+            ("RETRY_SCHEDULE", "5,,6", "\"\" is not a number of seconds from 0 to 86400"),
+            ("DELIVERY_TTL_DAYS", "0", "is not from 1 to 36500"),
             ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
             ("PUBLIC_URL", "example", "relative URL without a base"),
             ("API_URL", "https://example.com/?a=b", "has a query or a fragment"),

@@ -17,6 +17,7 @@ pub mod lambda;
 pub mod log;
 pub mod platform;
 pub mod problem;
+pub mod queue;
 pub mod receive;
 pub mod reply;
 pub mod seal;

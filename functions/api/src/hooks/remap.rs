@@ -40,7 +40,7 @@ pub async fn remap(app: &App, call: Call) -> Result<Reply, Problem> {
         while batch.len() < BATCH && started.elapsed() < TIME {
             let Some(entry) = entries.next().await? else { break };
             position = Some(entry.sort.clone());
-            if EventKey::parse(&entry.sort).is_some_and(|key| key.hook == hook.id) {
+            if EventKey::parse(&entry.sort).is_some_and(|key| key.origin.hook() == Some(&hook.id)) {
                 batch.push(entry);
             }
         }

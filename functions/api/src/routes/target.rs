@@ -2,7 +2,7 @@
 
 use crate::connections;
 use flow::{guard::Refusal, webhook};
-use models::RouteId;
+use models::{Effect, RouteId};
 use runtime::{
     App, Fault, Problem,
     credentials::of_platform,
@@ -78,7 +78,8 @@ async fn action(app: &App, new: NewAction) -> Result<ActionTarget, Problem> {
     let NewAction { action, connection, input, .. } = new;
     let connection = connections::by_id(app, &connection).await?;
     of_platform(&connection.platform, action.split('.').next().unwrap_or_default())?;
-    Ok(ActionTarget { action, connection: connection.id, input })
+    let keyed = registry::actions().any(|known| known.name == action && known.effect != Effect::Safe);
+    Ok(ActionTarget { action, keyed, connection: connection.id, input })
 }
 
 /// A new secret for a route's webhook.

@@ -4,7 +4,7 @@ use super::find;
 use bytes::Bytes;
 use flow::{
     expression::Expression,
-    request::{Prepared, Unprepared, prepare},
+    request::{Prepared, ReadyTarget, Unprepared},
     webhook::WebhookClient,
 };
 use http::HeaderMap;
@@ -97,10 +97,10 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
     let envelope = opened.envelope().map_err(StoreError::from)?;
     let value = serde_json::to_value(&envelope).map_err(Problem::internal)?;
     let passes = |text: &String| Expression::compile(text).is_ok_and(|filter| filter.matches(&value));
-    let matches = route.is_for(&opened.key, &event.connection) && route.filter.as_ref().is_none_or(passes);
+    let matches = route.is_for(&opened.key, event.connection.as_ref()) && route.filter.as_ref().is_none_or(passes);
     let (mut request, mut fault, mut attempt) = (None, None, None);
-    match prepare(app, &route, &envelope).await {
-        Ok(Prepared::Action { action, connection, input }) => {
+    match ReadyTarget::open(app, &route).await?.prepare(app.now(), &envelope) {
+        Ok(Prepared::Action { action, connection, input, .. }) => {
             request = Some(RequestView::Action { action, connection, input });
         }
         Ok(Prepared::Webhook { url, headers, body }) => {

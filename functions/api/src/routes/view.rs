@@ -52,7 +52,9 @@ pub enum TargetView {
 pub async fn view(app: &App, route: EventRoute, with_secret: bool) -> Result<RouteView, Problem> {
     let now = app.now();
     let target = match route.target {
-        Target::Action(ActionTarget { action, connection, input }) => TargetView::Action { action, connection, input },
+        Target::Action(ActionTarget { action, connection, input, .. }) => {
+            TargetView::Action { action, connection, input }
+        }
         Target::Webhook(Webhook { url, header_names, body, secrets, .. }) => {
             let newest = secrets.first().filter(|_| with_secret);
             let secret = match newest {

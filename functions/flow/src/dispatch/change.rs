@@ -64,6 +64,11 @@ impl Change {
         Ok(Some(Self { sequence_number: images.sequence_number, new, old }))
     }
 
+    /// Whether the event has just been accepted.
+    pub const fn is_new(&self) -> bool {
+        self.old.is_none()
+    }
+
     /// The event as it was read before, if it is read differently now.
     pub fn retold(&self) -> Option<&StoredEvent> {
         self.old.as_ref().filter(|old| old.rev != self.new.rev)

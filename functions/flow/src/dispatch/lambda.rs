@@ -1,11 +1,12 @@
 //! The door of dispatch: Lambda's event source for DynamoDB streams, with partial batch responses.
 
-use super::dispatch;
+use super::Dispatcher;
 use crate::dead_letters::Queue;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::lambda::{block_on, sdk_config, start};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct StreamEvent {
@@ -31,11 +32,12 @@ pub fn serve() -> Result<(), Error> {
         let sdk = sdk_config().await;
         let app = start(&sdk, &[])?;
         let url = app.config.dead_letter_queue_url.clone().ok_or("DEAD_LETTER_QUEUE_URL is not set")?;
-        let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url };
-        let (app, letters) = (&app, &letters);
+        app.queue().ok_or("DELIVERY_QUEUE_URL is not set")?;
+        let dispatcher = Dispatcher::new(Arc::new(Queue { client: aws_sdk_sqs::Client::new(&sdk), url }));
+        let (app, dispatcher) = (&app, &dispatcher);
         lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamEvent>| async move {
             let (request_id, records) = (event.context.request_id, event.payload.records.len());
-            let failed = dispatch(app, letters, event.payload.records).await;
+            let failed = dispatcher.dispatch(app, event.payload.records).await;
             tracing::info!(request_id, function = "dispatch", records, failed = failed.len(), "dispatched");
             let batch_item_failures = failed.into_iter().map(|item_identifier| Failure { item_identifier }).collect();
             Ok::<_, Error>(BatchResponse { batch_item_failures })

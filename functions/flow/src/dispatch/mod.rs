@@ -1,4 +1,5 @@
-//! Takes events from the table's stream into the records: subscribers, checkpoint records, takeovers.
+//! Takes events from the table's stream into the records: subscribers, checkpoint records, takeovers. Then makes a delivery
+//! for each route that an event is for.
 //!
 //! A record of the stream may come again, late, and while another worker handles another event of the same person. So
 //! what an event tells is folded in by the event's own time, and whatever is written is written on condition or is the
@@ -8,10 +9,14 @@ mod change;
 mod lambda;
 mod person;
 
-use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::{
+    dead_letters::{DeadLetter, DeadLetters},
+    fan_out::{self, Filters, Routes},
+};
 use change::Change;
 use futures::{StreamExt as _, stream};
 use models::{
+    StoredDelivery,
     event::OpenEvent,
     records::{StoredCheckpointRecord, StoredTakeover},
 };
@@ -20,6 +25,7 @@ use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     slice,
+    sync::Arc,
 };
 
 pub use lambda::serve;
@@ -27,21 +33,100 @@ pub use lambda::serve;
 /// How many people's events are handled at once.
 const CONCURRENCY: usize = 8;
 
-/// Handles a batch of stream records, as Lambda has them in `Records`. Answers the sequence numbers of those to be
-/// tried again; what can't ever be handled is set aside.
-pub async fn dispatch(app: &App, letters: &dyn DeadLetters, records: Vec<Value>) -> Vec<String> {
-    let (mut changes, mut failed) = (Vec::new(), Vec::new());
-    for record in records {
-        match Change::read(record) {
-            Ok(Some(change)) => changes.push(change),
-            Ok(None) => {}
-            Err(poison) => failed.extend(set_aside(letters, poison.letter, poison.sequence_number).await),
+/// What dispatching needs besides the app; made once.
+pub struct Dispatcher {
+    letters: Arc<dyn DeadLetters>,
+    filters: Filters,
+}
+
+/// What became of a lane.
+#[derive(Default)]
+struct Handled {
+    /// The sequence numbers of what is to be tried again.
+    failed: Vec<String>,
+    /// The deliveries to make, each with the sequence number of its event's record.
+    deliveries: Vec<(String, StoredDelivery)>,
+}
+
+impl Dispatcher {
+    pub fn new(letters: Arc<dyn DeadLetters>) -> Self {
+        Self { letters, filters: Filters::default() }
+    }
+
+    /// Handles a batch of stream records, as Lambda has them in `Records`. Answers the sequence numbers of those to be
+    /// tried again; what can't ever be handled is set aside.
+    pub async fn dispatch(&self, app: &App, records: Vec<Value>) -> Vec<String> {
+        let (mut changes, mut failed) = (Vec::new(), Vec::new());
+        for record in records {
+            match Change::read(record) {
+                Ok(Some(change)) => changes.push(change),
+                Ok(None) => {}
+                Err(poison) => failed.extend(self.set_aside(poison.letter, poison.sequence_number).await),
+            }
+        }
+        // Read anew for each batch, so that a route is there for whatever came after it.
+        let routes = match Routes::load(app, &self.filters).await {
+            Ok(routes) => routes,
+            Err(error) => {
+                failed.extend(changes.iter().map(|change| to_be_tried_again(change, &error)));
+                return failed;
+            }
+        };
+        let lanes = stream::iter(lanes(changes)).map(|lane| self.handle_lane(app, &routes, lane));
+        let handled: Vec<Handled> = lanes.buffer_unordered(CONCURRENCY).collect().await;
+        let mut deliveries = Vec::new();
+        for lane in handled {
+            failed.extend(lane.failed);
+            deliveries.extend(lane.deliveries);
+        }
+        failed.extend(make(app, deliveries).await);
+        failed
+    }
+
+    async fn handle_lane(&self, app: &App, routes: &Routes, lane: Vec<Change>) -> Handled {
+        let together = |a: &Change, b: &Change| {
+            a.retold().is_none() && b.retold().is_none() && a.new.subscriber() == b.new.subscriber()
+        };
+        let mut lane_handled = Handled::default();
+        for changes in lane.chunk_by(together) {
+            match handle(app, routes, changes).await {
+                Ok(deliveries) => lane_handled.deliveries.extend(deliveries),
+                // One of them is at fault: each by itself tells which.
+                Err(StoreError::Malformed(_) | StoreError::Refused(_)) => {
+                    for change in changes {
+                        self.handle_alone(app, routes, change, &mut lane_handled).await;
+                    }
+                }
+                Err(error) => {
+                    lane_handled.failed.extend(changes.iter().map(|change| to_be_tried_again(change, &error)));
+                }
+            }
+        }
+        lane_handled
+    }
+
+    async fn handle_alone(&self, app: &App, routes: &Routes, change: &Change, handled: &mut Handled) {
+        match handle(app, routes, slice::from_ref(change)).await {
+            Ok(deliveries) => handled.deliveries.extend(deliveries),
+            Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
+                let letter = DeadLetter { event: change.new.pk.clone(), reason: chain(&error) };
+                handled.failed.extend(self.set_aside(letter, change.sequence_number.clone()).await);
+            }
+            Err(error) => handled.failed.push(to_be_tried_again(change, &error)),
         }
     }
-    let lanes = stream::iter(lanes(changes)).map(|lane| handle_lane(app, letters, lane));
-    let handled: Vec<Vec<String>> = lanes.buffer_unordered(CONCURRENCY).collect().await;
-    failed.extend(handled.into_iter().flatten());
-    failed
+
+    /// Sets a record aside. If even that fails, it is to be tried again.
+    async fn set_aside(&self, letter: DeadLetter, sequence_number: String) -> Option<String> {
+        tracing::error!(event = letter.event, cause = letter.reason, "an event can't be dispatched and is set aside");
+        match self.letters.set_aside(letter).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(cause = error.to_string(), "the dead-letter queue can't be reached");
+                Some(sequence_number)
+            }
+        }
+    }
 }
 
 /// A lane for each person. Two changes of one event have to be handled in their order, and a remap may have moved it
@@ -59,44 +144,25 @@ fn lanes(changes: Vec<Change>) -> Vec<Vec<Change>> {
     lanes.into_values().collect()
 }
 
-async fn handle_lane(app: &App, letters: &dyn DeadLetters, lane: Vec<Change>) -> Vec<String> {
-    let together = |a: &Change, b: &Change| {
-        a.retold().is_none() && b.retold().is_none() && a.new.subscriber() == b.new.subscriber()
-    };
-    let mut failed = Vec::new();
-    for changes in lane.chunk_by(together) {
-        match handle(app, changes).await {
-            Ok(()) => {}
-            // One of them is at fault: each by itself tells which.
-            Err(StoreError::Malformed(_) | StoreError::Refused(_)) => {
-                for change in changes {
-                    failed.extend(handle_alone(app, letters, change).await);
-                }
-            }
-            Err(error) => failed.extend(changes.iter().map(|change| to_be_tried_again(change, &error))),
-        }
-    }
-    failed
-}
-
-async fn handle_alone(app: &App, letters: &dyn DeadLetters, change: &Change) -> Option<String> {
-    match handle(app, slice::from_ref(change)).await {
-        Ok(()) => None,
-        Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
-            let letter = DeadLetter { event: change.new.pk.clone(), reason: chain(&error) };
-            set_aside(letters, letter, change.sequence_number.clone()).await
-        }
-        Err(error) => Some(to_be_tried_again(change, &error)),
-    }
-}
-
 fn to_be_tried_again(change: &Change, error: &StoreError) -> String {
     tracing::warn!(event = change.new.pk, cause = chain(error), "an event is to be dispatched again");
     change.sequence_number.clone()
 }
 
-/// Handles changes of one person's events.
-async fn handle(app: &App, changes: &[Change]) -> Result<(), StoreError> {
+/// Makes deliveries. Answers the sequence numbers of those that may not have been made.
+async fn make(app: &App, deliveries: Vec<(String, StoredDelivery)>) -> BTreeSet<String> {
+    let (numbers, deliveries): (BTreeSet<String>, Vec<StoredDelivery>) = deliveries.into_iter().unzip();
+    match fan_out::make(app, &deliveries).await {
+        Ok(_) => BTreeSet::new(),
+        Err(error) => {
+            tracing::error!(cause = chain(&error), "deliveries are to be made again");
+            numbers
+        }
+    }
+}
+
+/// Handles changes of one person's events. Answers the deliveries that are to be made of them.
+async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Vec<(String, StoredDelivery)>, StoreError> {
     let mut opened = Vec::with_capacity(changes.len());
     for change in changes {
         opened.push(change.new.open()?);
@@ -109,14 +175,23 @@ async fn handle(app: &App, changes: &[Change]) -> Result<(), StoreError> {
             person::take_back(app, change, event).await?;
         }
     }
-    for late in person::fold(app, &opened).await? {
+    let late = person::fold(app, &opened).await?;
+    for late in &late {
         remove_records(app, late).await?;
         app.store.scrub(late.stored.clone()).await?;
     }
-    for event in opened.iter().filter(|event| event.stored.raw.is_none()) {
+    for event in opened.iter().filter(|event| event.stored.is_erased()) {
         remove_records(app, event).await?;
     }
-    Ok(())
+    let mut deliveries = Vec::new();
+    for (change, event) in changes.iter().zip(&opened) {
+        let is_late = late.iter().any(|late| late.key == event.key);
+        if change.is_new() && !is_late && !event.stored.is_erased() {
+            let made = routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None));
+            deliveries.extend(made.map(|delivery| (change.sequence_number.clone(), delivery)));
+        }
+    }
+    Ok(deliveries)
 }
 
 /// Writes the checkpoint record or the takeover that an event tells, before the person is looked at: an erasure that
@@ -140,18 +215,6 @@ async fn put_records(app: &App, change: &Change, event: &OpenEvent<'_>) -> Resul
 async fn remove_records(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     app.store.remove_record(event.key.id.record().as_str()).await?;
     app.store.remove_record(event.key.id.takeover().as_str()).await
-}
-
-/// Sets a record aside. If even that fails, it is to be tried again.
-async fn set_aside(letters: &dyn DeadLetters, letter: DeadLetter, sequence_number: String) -> Option<String> {
-    tracing::error!(event = letter.event, cause = letter.reason, "an event can't be dispatched and is set aside");
-    match letters.set_aside(letter).await {
-        Ok(()) => None,
-        Err(error) => {
-            tracing::error!(cause = error.to_string(), "the dead-letter queue can't be reached");
-            Some(sequence_number)
-        }
-    }
 }
 
 /// An error with its causes.

@@ -71,6 +71,7 @@ impl Store {
             .client
             .query()
             .table_name(&self.tables.control)
+            .consistent_read(true)
             .key_condition_expression("pk = :kind")
             .expression_attribute_values(":kind", text(T::KIND))
             .scan_index_forward(false)

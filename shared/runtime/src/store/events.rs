@@ -8,7 +8,7 @@ use super::{
     tables::{BY_PERSON, BY_TIME},
     text, to_item,
 };
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder};
 use models::{
     ConnectionId, EventId, HookId, RejectedId, StoredEvent, SubscriberId, Timestamp,
     event::{list_key, nobody_key, person_key},
@@ -96,6 +96,17 @@ impl Store {
             .expression_attribute_values(":rev", number(u64::from(old.rev)));
         let mut write = self.client.transact_write_items();
         for put in [keep, store] {
+            write = write.transact_items(TransactWriteItem::builder().put(put.build().map_err(refused)?).build());
+        }
+        write.send().await?;
+        Ok(())
+    }
+
+    /// Writes an item on its condition, and with it an event that tells of it.
+    pub(super) async fn write_and_tell(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
+        let told = Put::builder().table_name(&self.tables.events).set_item(Some(to_item(event)?));
+        let mut write = self.client.transact_write_items();
+        for put in [put, told.condition_expression("attribute_not_exists(pk)")] {
             write = write.transact_items(TransactWriteItem::builder().put(put.build().map_err(refused)?).build());
         }
         write.send().await?;

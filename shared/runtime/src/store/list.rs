@@ -25,6 +25,8 @@ pub const END: &str = "~";
 pub struct Entry {
     pub sort: String,
     pub pk: String,
+    /// The attribute that holds the sort key.
+    by: &'static str,
 }
 
 /// A page: its items as JSON, and the position after which the next begins.
@@ -124,7 +126,7 @@ impl Store {
         }
     }
 
-    /// Reads the items of entries, by sort key. What was deleted or replaced since it was indexed is left out.
+    /// Reads the items of entries of one listing, by sort key. What was deleted or replaced since it was indexed is left out.
     pub async fn read(&self, table: &str, entries: &[Entry]) -> Result<HashMap<String, Item>, StoreError> {
         let mut items = HashMap::new();
         for batch in entries.chunks(BATCH) {
@@ -132,7 +134,7 @@ impl Store {
             // An index can lag behind the table: an event that made room for a later one is then under its id.
             for _ in 0..2 {
                 for item in self.batch_get(table, &wanted).await? {
-                    let sort = text_of(&item, "sort").to_owned();
+                    let sort = text_of(&item, batch[0].by).to_owned();
                     items.insert(sort, item);
                 }
                 let lost = batch.iter().filter(|entry| !items.contains_key(&entry.sort));
@@ -206,7 +208,8 @@ async fn query(store: &Store, listing: &Listing<'_>, shard: &mut Shard, limit: i
     shard.finished = queried.last_evaluated_key.is_none();
     shard.next = queried.last_evaluated_key;
     for item in queried.items.unwrap_or_default() {
-        let entry = Entry { sort: text_of(&item, "sort").to_owned(), pk: text_of(&item, "pk").to_owned() };
+        let by = listing.index.sort;
+        let entry = Entry { sort: text_of(&item, by).to_owned(), pk: text_of(&item, "pk").to_owned(), by };
         // BETWEEN takes its upper end in; a list does not.
         if entry.sort != listing.until {
             shard.entries.push_back(entry);

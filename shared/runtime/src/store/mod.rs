@@ -2,7 +2,9 @@
 
 pub mod connections;
 pub mod control;
+pub mod deliveries;
 pub mod events;
+pub mod health;
 pub mod hooks;
 pub mod idempotency;
 pub mod keys;

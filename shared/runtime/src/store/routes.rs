@@ -50,6 +50,8 @@ pub struct Webhook {
 pub struct ActionTarget {
     /// The action's name.
     pub action: String,
+    /// Whether it takes an idempotency key: all do that change something.
+    pub keyed: bool,
     pub connection: ConnectionId,
     /// CEL expressions by the field of the action's input.
     pub input: BTreeMap<String, String>,
@@ -64,10 +66,11 @@ pub struct Secret {
 }
 
 impl EventRoute {
-    /// Whether a route is for an event, its filter aside.
-    pub fn is_for(&self, event: &EventKey, connection: &ConnectionId) -> bool {
-        self.hook.as_ref().is_none_or(|hook| *hook == event.hook)
-            && self.connection.as_ref().is_none_or(|own| own == connection)
+    /// Whether a route is for an event, its filter aside. What is told of a route is not for that route.
+    pub fn is_for(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
+        self.hook.as_ref().is_none_or(|hook| Some(hook) == event.origin.hook())
+            && self.connection.as_ref().is_none_or(|own| Some(own) == connection)
+            && event.origin.route() != Some(&self.id)
             && self.events.iter().any(|pattern| is_like(pattern, &event.event_type))
     }
 }

@@ -27,7 +27,16 @@ pub const BY_TIME: Index = Index { name: "by_time", key: "list", sort: "sort" };
 /// Everything of one person, for a subscriber's history and erasure.
 pub const BY_PERSON: Index = Index { name: "by_person", key: "person", sort: "sort" };
 
-/// Connections, hooks and keys; for a day, the answers that idempotency keys lead to.
+/// Everything of one event.
+pub const BY_EVENT: Index = Index { name: "by_event", key: "event", sort: "sort" };
+
+/// What is to be looked for at a time.
+pub const DUE: Index = Index { name: "due", key: "due", sort: "due_at" };
+
+/// Dead letters.
+pub const DEAD: Index = Index { name: "dead", key: "dead", sort: "sort" };
+
+/// Connections, hooks, routes and keys; for a day, the answers that idempotency keys lead to.
 pub const CONTROL: Table = Table {
     name: "control",
     variable: "CONTROL_TABLE",
@@ -60,4 +69,15 @@ pub const RECORDS: Table = Table {
     stream: false,
 };
 
-pub const TABLES: [Table; 3] = [CONTROL, EVENTS, RECORDS];
+/// Events on their way to routes' targets.
+pub const DELIVERIES: Table = Table {
+    name: "deliveries",
+    variable: "DELIVERIES_TABLE",
+    key: "pk",
+    sort: None,
+    indexes: &[BY_TIME, BY_EVENT, DUE, DEAD],
+    ttl: Some("expires"),
+    stream: false,
+};
+
+pub const TABLES: [Table; 4] = [CONTROL, EVENTS, RECORDS, DELIVERIES];

@@ -1,0 +1,3 @@
+fn main() -> Result<(), runtime::lambda::Error> {
+    flow::deliver::serve()
+}

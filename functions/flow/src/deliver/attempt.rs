@@ -1,0 +1,191 @@
+//! One attempt: calling the target, and what its answer means.
+
+use super::{
+    Deliverer,
+    actions::{Ran, words},
+};
+use crate::{request::Prepared, webhook::Outcome};
+use http::header;
+use models::{
+    StoredDelivery, Timestamp,
+    delivery::{Attempt, Reason},
+};
+use runtime::{App, Code, Problem};
+use serde_json::Value;
+use std::time::Instant;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+
+const KEPT_BYTES: usize = 1024;
+
+/// What an attempt means for its delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Succeeded,
+    /// It is to be tried again, not before this instant.
+    Failed(Option<Timestamp>),
+    Dead(Reason),
+    /// The target has asked for no more; whether it took this one.
+    Gone {
+        taken: bool,
+    },
+    /// Another is at the same: nothing was tried.
+    Busy,
+}
+
+impl Deliverer {
+    /// Calls a target once.
+    pub(super) async fn attempt(
+        &self,
+        app: &App,
+        delivery: &StoredDelivery,
+        prepared: Prepared,
+    ) -> Result<(Verdict, Attempt), Problem> {
+        let (at, started) = (app.now(), Instant::now());
+        let (verdict, status, error, body) = match prepared {
+            Prepared::Webhook { url, headers, body } => match self.client.post(&url, headers, body).await {
+                Ok(outcome) => {
+                    let verdict = of_answer(&outcome, at);
+                    let redirect = (300..400).contains(&outcome.status);
+                    let error = redirect.then(|| "a redirect, which is not followed".to_owned());
+                    (verdict, Some(outcome.status), error, Some(outcome.body))
+                }
+                Err(failure) => (Verdict::Failed(None), None, Some(failure.to_string()), None),
+            },
+            Prepared::Action { action, keyed, connection, mut input } => {
+                input.insert("connection".to_owned(), Value::String(connection.into()));
+                if keyed {
+                    let key = format!("{} {}", delivery.pk, delivery.retried);
+                    input.insert("idempotency_key".to_owned(), Value::String(key));
+                }
+                let input = serde_json::to_vec(&input).map_err(Problem::internal)?;
+                of_action(self.actions.run(&action, input).await, at)
+            }
+        };
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok((verdict, Attempt { at, status, duration_ms, error: error.map(cut), body }))
+    }
+}
+
+fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
+    let taken = (200..300).contains(&outcome.status);
+    let no_more = outcome.webhook_delivery.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("disable"));
+    match outcome.status {
+        410 => Verdict::Gone { taken: false },
+        _ if no_more => Verdict::Gone { taken },
+        _ if taken => Verdict::Succeeded,
+        _ => Verdict::Failed(outcome.retry_after.as_deref().and_then(|text| retry_after(text, now))),
+    }
+}
+
+type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
+
+/// An action is tried again only where nothing can have happened.
+fn of_action(ran: Ran, now: Timestamp) -> Judged {
+    match ran {
+        Ran::Done(output) => {
+            (Verdict::Succeeded, Some(200), None, Some(cut(String::from_utf8_lossy(&output).into_owned())))
+        }
+        Ran::NotBegun(error) => (Verdict::Failed(None), None, Some(error), None),
+        Ran::Unknown(error) => (Verdict::Dead(Reason::UnknownOutcome), None, Some(error), None),
+        Ran::Failed(problem) => {
+            (of_problem(&problem, now), Some(problem.code.status().as_u16()), Some(words(&problem)), None)
+        }
+    }
+}
+
+fn of_problem(problem: &Problem, now: Timestamp) -> Verdict {
+    let wait = problem.headers.iter().find(|(name, _)| name == header::RETRY_AFTER);
+    match problem.code {
+        _ if problem.outcome_unknown => Verdict::Dead(Reason::UnknownOutcome),
+        Code::IdempotencyInFlight => Verdict::Busy,
+        Code::PlatformSlowDown | Code::PlatformUnavailable | Code::PlatformTimeout | Code::StoreUnavailable => {
+            Verdict::Failed(wait.and_then(|(_, wait)| retry_after(wait.to_str().ok()?, now)))
+        }
+        _ => Verdict::Dead(Reason::ActionRefused),
+    }
+}
+
+/// The longest that a target may ask to be left alone, in seconds.
+const MOST_RETRY_AFTER: u64 = 86_400;
+
+/// When a `Retry-After` ends, be it seconds or a date (RFC 9110, section 10.2.3).
+fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let end = match text.trim().parse::<u64>() {
+        Ok(seconds) => now.plus_seconds(seconds.min(MOST_RETRY_AFTER)),
+        Err(_) => {
+            // RFC 2822 knows GMT as one of its obsolete zones.
+            let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
+            Timestamp::from_millis(u64::try_from(date.unix_timestamp()).ok()?.saturating_mul(1000))
+        }
+    };
+    Some(end.min(now.plus_seconds(MOST_RETRY_AFTER)))
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(KEPT_BYTES));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+    fn answer(status: u16, retry_after: Option<&str>, webhook_delivery: Option<&str>) -> Verdict {
+        let (retry_after, webhook_delivery) = (retry_after.map(str::to_owned), webhook_delivery.map(str::to_owned));
+        of_answer(&Outcome { status, retry_after, webhook_delivery, body: String::new() }, NOW)
+    }
+
+    #[test]
+    fn what_an_answer_means() {
+        for status in [200, 201, 202, 204, 299] {
+            assert_eq!(answer(status, Some("9"), None), Verdict::Succeeded, "{status}");
+        }
+        for status in [100, 301, 302, 308, 400, 401, 404, 429, 500, 503] {
+            assert_eq!(answer(status, None, None), Verdict::Failed(None), "{status}");
+        }
+        assert_eq!(answer(410, None, None), Verdict::Gone { taken: false });
+        assert_eq!(answer(204, None, Some("disable")), Verdict::Gone { taken: true });
+        assert_eq!(answer(500, None, Some(" Disable ")), Verdict::Gone { taken: false });
+        assert_eq!(answer(500, None, Some("later")), Verdict::Failed(None));
+    }
+
+    #[test]
+    fn a_target_says_when_it_wants_to_be_asked_again() {
+        for (text, seconds) in [
+            ("120", Some(120)),
+            ("0", Some(0)),
+            ("99999999999", Some(86_400)),
+            ("Thu, 01 Jan 2026 00:01:00 GMT", Some(60)),
+            ("Fri, 01 Jan 2100 00:00:00 GMT", Some(86_400)),
+            ("soon", None),
+            ("-5", None),
+            ("", None),
+        ] {
+            let end = seconds.map(|seconds| NOW.plus_seconds(seconds));
+            assert_eq!(answer(503, Some(text), None), Verdict::Failed(end), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_action_is_tried_again_only_where_nothing_can_have_happened() {
+        let failed = |problem: Problem| of_action(Ran::Failed(problem), NOW).0;
+        let unknown = |code| Problem { outcome_unknown: true, ..Problem::new(code, "x") };
+        for code in Code::ALL {
+            let verdict = failed(Problem::new(code, "x"));
+            let again = ["platform_slow_down", "platform_unavailable", "platform_timeout", "store_unavailable"];
+            match code.as_str() {
+                "idempotency_in_flight" => assert_eq!(verdict, Verdict::Busy),
+                name if again.contains(&name) => assert_eq!(verdict, Verdict::Failed(None), "{name}"),
+                name => assert_eq!(verdict, Verdict::Dead(Reason::ActionRefused), "{name}"),
+            }
+            assert_eq!(failed(unknown(code)), Verdict::Dead(Reason::UnknownOutcome), "{code:?}");
+        }
+        assert_eq!(failed(Problem::partly_done("x")), Verdict::Dead(Reason::UnknownOutcome));
+        let slow = Problem::new(Code::PlatformSlowDown, "x").with_header(header::RETRY_AFTER, 7.into());
+        assert_eq!(failed(slow), Verdict::Failed(Some(NOW.plus_seconds(7))));
+        assert_eq!(of_action(Ran::NotBegun("x".to_owned()), NOW).0, Verdict::Failed(None));
+        assert_eq!(of_action(Ran::Unknown("x".to_owned()), NOW).0, Verdict::Dead(Reason::UnknownOutcome));
+    }
+}

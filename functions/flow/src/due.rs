@@ -1,0 +1,90 @@
+//! Finds the deliveries whose time has come, and sends them to the queue: what waited longer than a queue keeps messages
+//! back, and what had its message lost. Run every minute.
+
+use crate::{Unsent, pending::LOST_AFTER_SECONDS};
+use futures::{StreamExt as _, future::try_join_all, stream};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use models::{Timestamp, delivery::DeliveryKey, ids::SHARDS};
+use runtime::{
+    App, Problem,
+    lambda::{block_on, sdk_config, start},
+    queue::Message,
+    store::{StoreError, deliveries::DueEntry},
+};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How far ahead it looks: as long as until it is run again.
+const AHEAD_SECONDS: u64 = 60;
+const BATCH: usize = 50;
+/// How many shards are looked through at once.
+const CONCURRENCY: usize = 8;
+/// Within the function's time.
+const TIME: Duration = Duration::from_secs(45);
+
+/// Sends what is due; how many that were.
+pub async fn sweep(app: &App) -> Result<usize, Problem> {
+    let deadline = Instant::now() + TIME;
+    let sweeps = stream::iter(0..SHARDS).map(|shard| sweep_shard(app, shard, deadline));
+    let swept: Vec<Result<usize, Problem>> = sweeps.buffer_unordered(CONCURRENCY).collect().await;
+    swept.into_iter().sum()
+}
+
+async fn sweep_shard(app: &App, shard: usize, deadline: Instant) -> Result<usize, Problem> {
+    let mut sent = 0;
+    while Instant::now() < deadline {
+        let now = app.now();
+        let due = app.store.due(shard, now.plus_seconds(AHEAD_SECONDS), BATCH).await?;
+        if due.is_empty() {
+            break;
+        }
+        let messages: Vec<Message> = due.iter().filter_map(message).collect();
+        if let Some(queue) = app.queue() {
+            queue.send(messages).await.map_err(Unsent)?;
+        }
+        try_join_all(due.iter().map(|entry| move_on(app, entry, now))).await?;
+        sent += due.len();
+    }
+    Ok(sent)
+}
+
+fn message(entry: &DueEntry) -> Option<Message> {
+    let key = DeliveryKey::parse(&entry.due_at)?;
+    Some(Message { delivery: key.id, route: key.route, at: due_at(entry)? })
+}
+
+fn due_at(entry: &DueEntry) -> Option<Timestamp> {
+    Timestamp::parse(entry.due_at.split(' ').next()?)
+}
+
+/// Now that a message is on its way, the delivery is looked for later. Whoever has changed it meanwhile has seen to that.
+async fn move_on(app: &App, entry: &DueEntry, now: Timestamp) -> Result<(), StoreError> {
+    let from = due_at(entry).unwrap_or(now).max(now);
+    match app.store.look_later(entry, from.plus_seconds(LOST_AFTER_SECONDS)).await {
+        Err(StoreError::Condition(_)) => Ok(()),
+        moved => moved,
+    }
+}
+
+/// Serves the sweep until Lambda ends the process.
+pub fn serve() -> Result<(), Error> {
+    block_on(async {
+        let app = start(&sdk_config().await, &[])?;
+        app.queue().ok_or("DELIVERY_QUEUE_URL is not set")?;
+        let app = &app;
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+            let request_id = event.context.request_id;
+            match sweep(app).await {
+                Ok(sent) => {
+                    tracing::info!(request_id, function = "due", sent, "swept");
+                    Ok(json!({ "sent": sent }))
+                }
+                Err(problem) => {
+                    tracing::error!(request_id, function = "due", cause = problem.causes(), "what is due was not sent");
+                    Err(Error::from(problem.detail))
+                }
+            }
+        }))
+        .await
+    })
+}

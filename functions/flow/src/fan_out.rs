@@ -1,0 +1,89 @@
+//! Which routes an event is for, and the deliveries that are made of that.
+
+use crate::{Unsent, expression::Expression, pending, versions::ByVersion};
+use models::{ReplayId, StoredDelivery, event::OpenEvent};
+use runtime::{
+    App,
+    store::{StoreError, routes::EventRoute},
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Filters as they were compiled; none for one that can't be.
+pub type Filters = ByVersion<Option<Expression>>;
+
+/// The enabled routes, with their filters.
+pub struct Routes(Vec<(EventRoute, Option<Arc<Option<Expression>>>)>);
+
+impl Routes {
+    pub async fn load(app: &App, filters: &Filters) -> Result<Self, StoreError> {
+        let routes: Vec<EventRoute> = app.store.all().await?;
+        let enabled = routes.into_iter().filter(|route| route.enabled);
+        Ok(Self(
+            enabled.map(|route| (compiled(&route, filters), route)).map(|(filter, route)| (route, filter)).collect(),
+        ))
+    }
+
+    /// The routes that an event is for, and whose filters it passes.
+    pub fn of(&self, event: &OpenEvent<'_>) -> Result<Vec<&EventRoute>, StoreError> {
+        let mut json: Option<Value> = None;
+        let mut matching = Vec::new();
+        for (route, filter) in &self.0 {
+            if !route.is_for(&event.key, event.stored.connection.as_ref()) {
+                continue;
+            }
+            if let Some(filter) = filter {
+                let json = match &mut json {
+                    Some(json) => json,
+                    none => none.insert(serde_json::to_value(event.envelope()?)?),
+                };
+                if !filter.as_ref().as_ref().is_some_and(|filter| filter.matches(json)) {
+                    continue;
+                }
+            }
+            matching.push(route);
+        }
+        Ok(matching)
+    }
+}
+
+fn compiled(route: &EventRoute, filters: &Filters) -> Option<Arc<Option<Expression>>> {
+    let text = route.filter.as_ref()?;
+    Some(filters.get(&route.id, route.version).unwrap_or_else(|| {
+        let compiled = Expression::compile(text);
+        if let Err(bad) = &compiled {
+            tracing::error!(
+                route = route.id.as_str(),
+                cause = bad.detail,
+                "a filter can't be read, and nothing passes it"
+            );
+        }
+        filters.put(route.id.clone(), route.version, compiled.ok())
+    }))
+}
+
+/// A delivery of an event to a route, to be attempted now.
+pub fn delivery(app: &App, event: &OpenEvent<'_>, route: &EventRoute, replay: Option<&ReplayId>) -> StoredDelivery {
+    let now = app.now();
+    StoredDelivery::new(&event.key.id, &route.id, replay, now, pending::until(app, now))
+}
+
+/// Why deliveries may not have been made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMade {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Unsent(#[from] Unsent),
+}
+
+/// Stores deliveries, save those that are there already, and sends all to the queue: of those that were stored before, the
+/// messages may be missing. Answers for each whether it was stored now.
+pub async fn make(app: &App, deliveries: &[StoredDelivery]) -> Result<Vec<bool>, NotMade> {
+    if deliveries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored = app.store.create_deliveries(deliveries).await?;
+    pending::send(app, deliveries).await?;
+    Ok(stored)
+}

@@ -1,0 +1,54 @@
+//! The events that the product tells of itself: a route that fails or has recovered, a delivery that is dead. They are
+//! kept and routed like any other.
+
+use models::{
+    StoredDelivery, StoredEvent, Timestamp,
+    event::{DELIVERY_DEAD, OfRoute, ROUTE_FAILING, ROUTE_RECOVERED},
+    ids::ContentKey,
+};
+use runtime::{
+    App, Problem,
+    clock::random,
+    store::{health::RouteHealth, routes::EventRoute},
+};
+use serde_json::{Map, Value, json};
+
+/// What a change of a route's health tells.
+pub fn of_health(app: &App, route: &EventRoute, health: &RouteHealth) -> Result<StoredEvent, Problem> {
+    let event_type = if health.failing { ROUTE_FAILING } else { ROUTE_RECOVERED };
+    let key = format!("{} {}", event_type, health.version);
+    of_route(app, route, event_type, &key, [("since".to_owned(), json!(health.since))])
+}
+
+/// What a dead delivery tells. Nothing that its target said: a person may be in it.
+pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery) -> Result<StoredEvent, Problem> {
+    let key = format!("{DELIVERY_DEAD} {} {}", delivery.pk, delivery.retried);
+    let told = json!({
+        "id": delivery.pk,
+        "event": delivery.event,
+        "reason": delivery.reason,
+        "attempts": delivery.tried,
+        "status": delivery.attempts.last().and_then(|attempt| attempt.status),
+    });
+    of_route(app, route, DELIVERY_DEAD, &key, [("delivery".to_owned(), told)])
+}
+
+fn of_route(
+    app: &App,
+    route: &EventRoute,
+    event_type: &str,
+    key: &str,
+    told: [(String, Value); 1],
+) -> Result<StoredEvent, Problem> {
+    let now: Timestamp = app.now();
+    let mut data = Map::from_iter([("route".to_owned(), json!({ "id": route.id, "name": route.name }))]);
+    data.extend(told);
+    let of = OfRoute {
+        route: &route.id,
+        event_type,
+        data,
+        nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?),
+        expires: now.plus_seconds(app.config.event_ttl_days * 86_400),
+    };
+    Ok(StoredEvent::of_route(now, ContentKey::of_route(&route.id, &[key.as_bytes()]), of))
+}

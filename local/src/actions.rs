@@ -1,0 +1,25 @@
+//! Actions in the process: the functions that Lambda would be asked to invoke.
+
+use flow::deliver::actions::{Actions, Ran, Running};
+use runtime::{App, Problem, function::invoke};
+use std::sync::Arc;
+
+pub struct InProcess(pub Arc<App>);
+
+impl Actions for InProcess {
+    fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
+        Box::pin(async move {
+            let name = action.replace('.', "-");
+            let Some(function) = registry::functions().find(|function| function.name == name) else {
+                return Ran::NotBegun(format!("there is no function {name}"));
+            };
+            match invoke(&self.0, function, "delivery", input.into()).await {
+                Ok(output) => Ran::Done(output),
+                Err(failed) => match Problem::from_json(failed.problem.as_bytes()) {
+                    Some(problem) => Ran::Failed(problem),
+                    None => Ran::Unknown("the action's problem can't be read".to_owned()),
+                },
+            }
+        })
+    }
+}

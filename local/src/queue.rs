@@ -1,0 +1,236 @@
+//! The queue of deliveries, in the process. It is rebuilt from the table at each start. Routes take turns, and each has so
+//! many deliveries in hand at most, so that a slow target delays no other.
+
+use crate::background::stop;
+use flow::deliver::Deliverer;
+use models::{RouteId, Timestamp, delivery::DeliveryKey};
+use runtime::{
+    App,
+    clock::Clock,
+    queue::{Message, Queue, Sending},
+    store::StoreError,
+};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time,
+};
+
+/// How many deliveries a route has in hand at most: as many as a Lambda function takes at once.
+const IN_HAND_OF_ROUTE: usize = 10;
+/// How many there are in hand of all routes.
+const IN_HAND: usize = 250;
+/// At least so often it looks at the clock, which may have been set.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const AGAIN_AFTER_SECONDS: u64 = 5;
+
+pub struct LocalQueue {
+    clock: Arc<dyn Clock>,
+    messages: Mutex<Messages>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Messages {
+    /// What is kept back, by when it is to be handed out. The number tells messages of one instant apart.
+    kept_back: BTreeMap<(Timestamp, u64), Message>,
+    count: u64,
+    ready: HashMap<RouteId, VecDeque<Message>>,
+    /// The routes that have something ready, in the order of their turns.
+    turns: VecDeque<RouteId>,
+    in_hand: HashMap<RouteId, usize>,
+}
+
+impl LocalQueue {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, messages: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Delivers what comes, until it is told to stop; then finishes what is in hand.
+    pub async fn serve(self: Arc<Self>, app: Arc<App>, deliverer: Arc<Deliverer>, mut stopped: watch::Receiver<bool>) {
+        if let Err(error) = self.rebuild(&app).await {
+            tracing::error!(
+                cause = error.to_string(),
+                "the queue was not rebuilt; what is pending is found within the hour"
+            );
+        }
+        let mut in_hand = JoinSet::new();
+        loop {
+            while in_hand.len() >= IN_HAND {
+                in_hand.join_next().await;
+            }
+            let message = tokio::select! {
+                message = self.next() => message,
+                () = stop(&mut stopped) => break,
+            };
+            while in_hand.try_join_next().is_some() {}
+            let (queue, app, deliverer) = (Arc::clone(&self), Arc::clone(&app), Arc::clone(&deliverer));
+            in_hand.spawn(async move { queue.handle(&app, &deliverer, message).await });
+        }
+        while in_hand.join_next().await.is_some() {}
+    }
+
+    async fn handle(&self, app: &App, deliverer: &Deliverer, message: Message) {
+        let handled = deliverer.deliver(app, &message.delivery).await;
+        let route = message.route.clone();
+        if let Err(problem) = handled {
+            let (delivery, cause) = (message.delivery.as_str(), problem.causes());
+            tracing::error!(delivery, code = problem.code.as_str(), cause, "a delivery is to be looked at again");
+            let at = self.clock.now().plus_seconds(AGAIN_AFTER_SECONDS);
+            self.messages().keep_back(Message { at, ..message });
+        }
+        self.messages().put_down(&route);
+        self.changed.notify_one();
+    }
+
+    /// Sends all that is pending in the table; what is early is kept back when it is looked at.
+    async fn rebuild(&self, app: &App) -> Result<(), StoreError> {
+        let mut entries = app.store.entries(app.store.pending_deliveries(None), 400).await?;
+        while let Some(entry) = entries.next().await? {
+            let Some(key) = DeliveryKey::parse(&entry.sort) else { continue };
+            let at = self.clock.now();
+            self.messages().keep_back(Message { delivery: key.id, route: key.route, at });
+        }
+        Ok(())
+    }
+
+    /// The next message whose time has come and whose route has a hand free; waits until there is one.
+    async fn next(&self) -> Message {
+        loop {
+            let changed = self.changed.notified();
+            let now = self.clock.now();
+            let wait = {
+                let mut messages = self.messages();
+                messages.hand_out(now);
+                if let Some(message) = messages.take() {
+                    return message;
+                }
+                messages.kept_back.first_key_value().map(|((at, _), _)| Duration::from_millis(at.millis_since(now)))
+            };
+            match wait {
+                // Late or woken, it looks again.
+                Some(wait) => {
+                    let _ = time::timeout(wait.min(LOOK_EVERY), changed).await;
+                }
+                None => changed.await,
+            }
+        }
+    }
+
+    /// Nothing that holds the lock can panic halfway, so what a poisoned one holds is whole.
+    fn messages(&self) -> MutexGuard<'_, Messages> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Messages {
+    fn keep_back(&mut self, message: Message) {
+        self.count += 1;
+        self.kept_back.insert((message.at, self.count), message);
+    }
+
+    /// Makes ready what was kept back until now.
+    fn hand_out(&mut self, now: Timestamp) {
+        while let Some(first) = self.kept_back.first_entry().filter(|first| first.key().0 <= now) {
+            let message = first.remove();
+            let ready = self.ready.entry(message.route.clone()).or_default();
+            if ready.is_empty() {
+                self.turns.push_back(message.route.clone());
+            }
+            ready.push_back(message);
+        }
+    }
+
+    /// Takes a message of the first route that has a hand free, and puts the route behind the others.
+    fn take(&mut self) -> Option<Message> {
+        let free = |route: &RouteId| self.in_hand.get(route).is_none_or(|count| *count < IN_HAND_OF_ROUTE);
+        let at = self.turns.iter().position(free)?;
+        let route = self.turns.remove(at)?;
+        let ready = self.ready.get_mut(&route)?;
+        let message = ready.pop_front();
+        if ready.is_empty() {
+            self.ready.remove(&route);
+        } else {
+            self.turns.push_back(route.clone());
+        }
+        *self.in_hand.entry(route).or_default() += 1;
+        message
+    }
+
+    fn put_down(&mut self, route: &RouteId) {
+        if let Some(count) = self.in_hand.get_mut(route) {
+            *count -= 1;
+            if *count == 0 {
+                self.in_hand.remove(route);
+            }
+        }
+    }
+}
+
+impl Queue for LocalQueue {
+    fn send(&self, messages: Vec<Message>) -> Sending<'_> {
+        Box::pin(async move {
+            let mut kept = self.messages();
+            for message in messages {
+                kept.keep_back(message);
+            }
+            drop(kept);
+            self.changed.notify_one();
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::{DeliveryId, EventId, HookId, ids::ContentKey};
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn message(route: u8, number: u8, millis: u64) -> Message {
+        let route = RouteId::new(at(0), [route; 10]);
+        let event = EventId::new(at(0), ContentKey::digest(&HookId::new(at(0), [0; 10]), &[&[number]]));
+        Message { delivery: DeliveryId::derive(&event, &route, None), route, at: at(millis) }
+    }
+
+    #[test]
+    fn routes_take_turns_and_none_has_more_in_hand_than_it_may() {
+        let mut messages = Messages::default();
+        let slow: Vec<Message> = (0..30).map(|number| message(1, number, 0)).collect();
+        let good: Vec<Message> = (0..3).map(|number| message(2, number, 0)).collect();
+        for message in slow.iter().chain(&good) {
+            messages.keep_back(message.clone());
+        }
+        messages.hand_out(at(0));
+        let taken: Vec<Message> = std::iter::from_fn(|| messages.take()).collect();
+        assert_eq!(taken[..6], [&slow[0], &good[0], &slow[1], &good[1], &slow[2], &good[2]].map(Clone::clone));
+        assert_eq!(taken.len(), IN_HAND_OF_ROUTE + good.len());
+        messages.put_down(&slow[0].route);
+        assert_eq!(messages.take(), Some(slow[10].clone()));
+        assert_eq!(messages.take(), None);
+    }
+
+    #[test]
+    fn what_is_kept_back_comes_at_its_time() {
+        let mut messages = Messages::default();
+        let (late, early) = (message(1, 1, 20), message(1, 2, 10));
+        for message in [&late, &early] {
+            messages.keep_back(message.clone());
+        }
+        messages.hand_out(at(9));
+        assert_eq!(messages.take(), None);
+        messages.hand_out(at(10));
+        assert_eq!((messages.take(), messages.take()), (Some(early), None));
+        messages.hand_out(at(30));
+        assert_eq!(messages.take(), Some(late));
+        assert!(messages.kept_back.is_empty() && messages.ready.is_empty() && messages.turns.is_empty());
+    }
+}

@@ -1,0 +1,329 @@
+//! Deliveries: one event on its way to one route's target, with its attempts.
+
+use crate::{
+    ids::{DeliveryId, EventId, ReplayId, RouteId, SHARDS},
+    time::Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version of the stored shape. A reader takes every version up to this one.
+pub const VERSION: u32 = 1;
+
+/// How many attempts are kept: the latest.
+const KEPT_ATTEMPTS: usize = 20;
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Before its first attempt, or between two.
+    Pending,
+    Succeeded,
+    /// A dead letter: kept until it is retried or expires.
+    Dead,
+    /// Its route or its event was gone before it was delivered.
+    Skipped,
+}
+
+impl DeliveryState {
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::Dead, Self::Skipped];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Dead => "dead",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// Why a delivery is dead or skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Dead: no attempt succeeded, and there is none left.
+    AttemptsUsedUp,
+    /// Dead: the action may have been done, and doing it again might do it twice.
+    UnknownOutcome,
+    /// Dead: the action said no, and would say so again.
+    ActionRefused,
+    /// Dead: the route's expressions make nothing of the event.
+    Unmappable,
+    /// Skipped: the target asked for no more, by a 410 or by `webhook-delivery: disable`.
+    TargetGone,
+    /// Skipped: the route was deleted.
+    RouteDeleted,
+    /// Skipped: the route was disabled.
+    RouteDisabled,
+    /// Skipped: the event has expired.
+    EventExpired,
+    /// Skipped: the event's person was erased.
+    PersonErased,
+}
+
+/// One attempt to deliver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    pub at: Timestamp,
+    /// The status of the answer; null if there was none.
+    pub status: Option<u16>,
+    pub duration_ms: u64,
+    /// Why it failed, where the status doesn't tell.
+    pub error: Option<String>,
+    /// The first 1 KB of the answer; null once the event's person was erased.
+    pub body: Option<String>,
+}
+
+/// A delivery as it is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub event: EventId,
+    pub route: RouteId,
+    pub state: DeliveryState,
+    /// Why it is dead or skipped.
+    pub reason: Option<Reason>,
+    /// The replay that made it; null if dispatch did.
+    pub replay: Option<ReplayId>,
+    /// The last 20.
+    pub attempts: Vec<Attempt>,
+    /// Null unless it is pending.
+    pub next_attempt_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A delivery as DynamoDB holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredDelivery {
+    pub pk: DeliveryId,
+    pub v: u32,
+    /// Counts the changes: each is made on condition that no other came between.
+    pub version: u64,
+    /// The key in the index by time.
+    list: String,
+    /// `<id> <route> <event>`: what lists sort and filter by, without reading the delivery.
+    pub sort: String,
+    /// The key in the index by event.
+    pub event: EventId,
+    pub route: RouteId,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replay: Option<ReplayId>,
+    pub state: DeliveryState,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Reason>,
+    pub attempts: Vec<Attempt>,
+    /// How many attempts were made since it was made or last retried by hand.
+    pub tried: u32,
+    /// How often it was retried by hand.
+    pub retried: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_attempt_at: Option<Timestamp>,
+    /// The key in the index of what is due; pending deliveries alone have one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    due: Option<String>,
+    /// `<time> <id> <route> <event>`: when it is looked for, should its message be lost, or should it have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub due_at: Option<String>,
+    /// The key in the index of dead letters.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    dead: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// When DynamoDB may delete it, in seconds since the epoch; moved on whenever it waits, so that what waits stays.
+    pub expires: u64,
+}
+
+/// When a pending delivery is to be attempted.
+#[derive(Debug, Clone, Copy)]
+pub struct When {
+    pub next_attempt_at: Timestamp,
+    /// When it is looked for, if nothing came of it until then.
+    pub due_at: Timestamp,
+    pub expires: Timestamp,
+}
+
+impl StoredDelivery {
+    /// A delivery that has not been attempted. Its id is the same whenever it is made for the same event, route and
+    /// replay.
+    pub fn new(event: &EventId, route: &RouteId, replay: Option<&ReplayId>, now: Timestamp, when: When) -> Self {
+        let id = DeliveryId::derive(event, route, replay);
+        let mut delivery = Self {
+            v: VERSION,
+            version: 1,
+            list: list_key(id.shard()),
+            sort: format!("{id} {route} {event}"),
+            event: event.clone(),
+            route: route.clone(),
+            replay: replay.cloned(),
+            state: DeliveryState::Pending,
+            reason: None,
+            attempts: Vec::new(),
+            tried: 0,
+            retried: 0,
+            next_attempt_at: None,
+            due: None,
+            due_at: None,
+            dead: None,
+            created_at: now,
+            updated_at: now,
+            expires: 0,
+            pk: id,
+        };
+        delivery.wait(when);
+        delivery
+    }
+
+    /// It waits for an attempt.
+    pub fn wait(&mut self, when: When) {
+        self.state = DeliveryState::Pending;
+        (self.reason, self.dead) = (None, None);
+        self.next_attempt_at = Some(when.next_attempt_at);
+        self.due = Some(due_key(self.pk.shard()));
+        self.due_at = Some(format!("{} {}", when.due_at, self.sort));
+        self.expires = when.expires.seconds();
+    }
+
+    /// It begins anew, with all its attempts.
+    pub fn retry(&mut self, when: When) {
+        (self.tried, self.retried) = (0, self.retried + 1);
+        self.wait(when);
+    }
+
+    /// It is over.
+    pub fn end(&mut self, state: DeliveryState, reason: Option<Reason>) {
+        (self.state, self.reason) = (state, reason);
+        (self.next_attempt_at, self.due, self.due_at) = (None, None, None);
+        self.dead = (state == DeliveryState::Dead).then(|| dead_key(self.pk.shard()));
+    }
+
+    pub fn attempted(&mut self, attempt: Attempt) {
+        self.tried += 1;
+        self.attempts.push(attempt);
+        let surplus = self.attempts.len().saturating_sub(KEPT_ATTEMPTS);
+        self.attempts.drain(..surplus);
+    }
+
+    pub fn into_delivery(self) -> Delivery {
+        Delivery {
+            id: self.pk,
+            event: self.event,
+            route: self.route,
+            state: self.state,
+            reason: self.reason,
+            replay: self.replay,
+            attempts: self.attempts,
+            next_attempt_at: self.next_attempt_at,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+/// What a list of deliveries tells of each before it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryKey {
+    pub id: DeliveryId,
+    pub route: RouteId,
+    pub event: EventId,
+}
+
+impl DeliveryKey {
+    /// Reads a sort key of any index.
+    pub fn parse(sort: &str) -> Option<Self> {
+        let mut parts = sort.rsplit(' ');
+        let (event, route, id) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { id: id.parse().ok()?, route: route.parse().ok()?, event: event.parse().ok()? })
+    }
+}
+
+/// The key of a shard in the index by time.
+pub fn list_key(shard: usize) -> String {
+    format!("delivery#{shard:02}")
+}
+
+/// The key of a shard in the index of what is due.
+pub fn due_key(shard: usize) -> String {
+    format!("due#{shard:02}")
+}
+
+/// The key of a shard in the index of dead letters.
+pub fn dead_key(shard: usize) -> String {
+    format!("dead#{shard:02}")
+}
+
+/// The keys of all shards.
+pub fn shards(key: fn(usize) -> String) -> Vec<String> {
+    (0..SHARDS).map(key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ContentKey, HookId};
+
+    fn ids() -> (EventId, RouteId) {
+        let at = Timestamp::from_millis(1_767_225_600_000);
+        let key = ContentKey::digest(&HookId::new(at, [1; 10]), &[b"{}"]);
+        (EventId::new(at, key), RouteId::new(at, [3; 10]))
+    }
+
+    fn at(millis: u64) -> When {
+        let (next_attempt_at, due_at) = (Timestamp::from_millis(millis), Timestamp::from_millis(millis + 1));
+        When { next_attempt_at, due_at, expires: due_at.plus_seconds(60) }
+    }
+
+    #[test]
+    fn the_same_event_route_and_replay_are_the_same_delivery() {
+        let (event, route) = ids();
+        let now = Timestamp::from_millis(7);
+        let id = |route: &RouteId, replay: Option<&ReplayId>| StoredDelivery::new(&event, route, replay, now, at(8)).pk;
+        let replay = ReplayId::new(Timestamp::from_millis(1_767_225_700_000), [5; 10]);
+        let other = RouteId::new(now, [4; 10]);
+        assert_eq!(id(&route, None), id(&route, None));
+        let all = [id(&route, None), id(&other, None), id(&route, Some(&replay)), id(&other, Some(&replay))];
+        assert!(all.iter().enumerate().all(|(n, id)| !all[..n].contains(id)), "{all:?}");
+        assert!(all[0] < all[2], "a replay is listed as newer than what came before it");
+    }
+
+    #[test]
+    fn the_indexes_have_what_is_due_and_what_is_dead() {
+        let (event, route) = ids();
+        let mut delivery = StoredDelivery::new(&event, &route, None, Timestamp::from_millis(7), at(8));
+        let places = |delivery: &StoredDelivery| {
+            (delivery.due.is_some(), delivery.due_at.is_some(), delivery.dead.is_some(), delivery.next_attempt_at)
+        };
+        let key = DeliveryKey { id: delivery.pk.clone(), route, event };
+        assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(8))));
+        assert!(delivery.due_at.as_deref().unwrap().starts_with("1970-01-01T00:00:00.009Z "));
+        for sort in [&delivery.sort, delivery.due_at.as_ref().unwrap()] {
+            assert_eq!(DeliveryKey::parse(sort), Some(key.clone()));
+        }
+        delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
+        assert_eq!(places(&delivery), (false, false, true, None));
+        delivery.tried = 9;
+        delivery.retry(at(20));
+        assert_eq!((delivery.tried, delivery.retried, delivery.reason), (0, 1, None));
+        assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(20))));
+        delivery.end(DeliveryState::Succeeded, None);
+        assert_eq!(places(&delivery), (false, false, false, None));
+    }
+
+    #[test]
+    fn the_latest_attempts_are_kept() {
+        let (event, route) = ids();
+        let mut delivery = StoredDelivery::new(&event, &route, None, Timestamp::from_millis(7), at(8));
+        for n in 0..25 {
+            let attempt =
+                Attempt { at: Timestamp::from_millis(n), status: None, duration_ms: n, error: None, body: None };
+            delivery.attempted(attempt);
+        }
+        assert_eq!((delivery.tried, delivery.attempts.len(), delivery.attempts[0].duration_ms), (25, 20, 5));
+    }
+}

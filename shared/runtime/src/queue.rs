@@ -1,0 +1,81 @@
+//! The queue of deliveries: SQS on AWS, in the process on a laptop. It carries ids only, and may lose, repeat and mix up
+//! what it carries: the table says what is to be done.
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use models::{DeliveryId, RouteId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{error::Error, pin::Pin, time::SystemTime};
+
+/// The longest that a queue keeps a message back, in seconds: SQS's limit. What waits longer is found in the table.
+pub const MOST_DELAY_SECONDS: u64 = 900;
+/// How many messages SQS takes at once.
+const BATCH: usize = 10;
+
+/// A delivery to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub delivery: DeliveryId,
+    /// Routes take turns.
+    pub route: RouteId,
+    /// Not before then, as far as the queue keeps messages back.
+    pub at: Timestamp,
+}
+
+/// A message as it is in the queue.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MessageBody {
+    pub delivery: DeliveryId,
+}
+
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'a>>;
+
+pub trait Queue: Send + Sync {
+    /// All of them, or an error; then some may have been sent.
+    fn send(&self, messages: Vec<Message>) -> Sending<'_>;
+}
+
+pub(crate) struct SqsQueue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl SqsQueue {
+    pub(crate) fn new(sdk: &SdkConfig, url: &str) -> Self {
+        Self { client: aws_sdk_sqs::Client::new(sdk), url: url.to_owned() }
+    }
+
+    async fn send_batch(&self, messages: &[Message], now: Timestamp) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let mut batch = self.client.send_message_batch().queue_url(&self.url);
+        for (at, message) in messages.iter().enumerate() {
+            let wait = message.at.millis_since(now).div_ceil(1000).min(MOST_DELAY_SECONDS);
+            let entry = SendMessageBatchRequestEntry::builder()
+                .id(at.to_string())
+                .message_body(serde_json::to_string(&MessageBody { delivery: message.delivery.clone() })?)
+                // On a standard queue a group is a tenant: one with many messages keeps no other waiting.
+                .message_group_id(message.route.as_str())
+                .delay_seconds(i32::try_from(wait)?);
+            batch = batch.entries(entry.build()?);
+        }
+        let sent = batch.send().await?;
+        match sent.failed.first() {
+            None => Ok(()),
+            Some(failed) => {
+                Err(format!("the queue refused {} of {}: {}", sent.failed.len(), messages.len(), failed.code).into())
+            }
+        }
+    }
+}
+
+impl Queue for SqsQueue {
+    fn send(&self, messages: Vec<Message>) -> Sending<'_> {
+        Box::pin(async move {
+            let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+            let now = Timestamp::from_millis(u64::try_from(elapsed.as_millis())?);
+            for batch in messages.chunks(BATCH) {
+                self.send_batch(batch, now).await?;
+            }
+            Ok(())
+        })
+    }
+}
