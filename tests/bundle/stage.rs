@@ -22,7 +22,7 @@ use runtime::{
     function::{Request, Router},
     store::{
         Item,
-        tables::{EVENTS, RECORDS, Table},
+        tables::{DELIVERIES, EVENTS, RECORDS, Table},
     },
 };
 use serde_json::{Value, json};
@@ -49,15 +49,20 @@ type Faults = Arc<dyn Fn(&str, &str) -> Fault + Send + Sync>;
 
 pub struct Stage<'b> {
     pub app: App,
-    bundle: &'b Bundle,
+    pub bundle: &'b Bundle,
     router: Router,
 }
 
 impl<'b> Stage<'b> {
-    /// On events and records of its own; hooks and keys are the bundle's.
+    /// On events, records and deliveries of its own; hooks, routes and keys are the bundle's.
     pub fn beside(bundle: &'b Bundle) -> Self {
-        let own = Tables { events: "staged-events".to_owned(), ..bundle.local.app.config.tables.clone() };
+        let own = Tables {
+            events: "staged-events".to_owned(),
+            deliveries: "staged-deliveries".to_owned(),
+            ..bundle.local.app.config.tables.clone()
+        };
         create(bundle, &EVENTS, &own.events);
+        create(bundle, &DELIVERIES, &own.deliveries);
         Self::on(bundle, own).with_records("staged-records")
     }
 

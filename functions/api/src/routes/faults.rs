@@ -7,7 +7,7 @@ use flow::{
     webhook::OWN_HEADERS,
 };
 use http::{HeaderName, HeaderValue};
-use models::mapping::escape;
+use models::{event::OWN_TYPES, mapping::escape};
 use runtime::{Fault, Problem, input, store::routes::is_like};
 use schemars::schema_for;
 use serde_json::{Map, Value};
@@ -42,7 +42,7 @@ pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
 }
 
 fn is_of_nothing(pattern: &str) -> bool {
-    let mut types = registry::triggers().map(|watch| watch.trigger.event_type);
+    let mut types = registry::triggers().map(|watch| watch.trigger.event_type).chain(OWN_TYPES);
     !types.any(|event_type| is_like(pattern, event_type))
 }
 

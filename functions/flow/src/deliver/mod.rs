@@ -23,7 +23,7 @@ use models::{
 use runtime::{
     App, Problem,
     clock::random,
-    store::{StoreError, control::Controlled as _, health::RouteHealth, routes::EventRoute},
+    store::{StoreError, health::RouteHealth, routes::EventRoute},
 };
 use std::{slice, sync::Arc};
 
@@ -83,21 +83,21 @@ impl Deliverer {
     }
 
     /// Attempts a delivery unless the breaker of its route is open and it is not the one to try.
-    async fn pass_breaker(&self, app: &App, due: Due) -> Result<(), Problem> {
-        if let Some(health) = due.health.as_ref().filter(|health| health.failing) {
+    async fn pass_breaker(&self, app: &App, mut due: Due) -> Result<(), Problem> {
+        if let Some(health) = due.health.as_mut().filter(|health| health.failing) {
             let now = app.now();
-            let next_probe_at = now.plus_seconds(breaker::probe_seconds(&app.config));
-            let mut probing = RouteHealth { next_probe_at, ..health.clone() };
-            let is_probe = now >= health.next_probe_at && is_written(app.store.update(&mut probing).await)?;
-            if !is_probe {
-                return wait(app, due.delivery, jittered(now, breaker::look_again_at(&app.config, health, now))?).await;
+            let look_again_at = breaker::look_again_at(&app.config, health, now);
+            let may_probe = now >= health.next_probe_at;
+            health.next_probe_at = now.plus_seconds(breaker::probe_seconds(&app.config));
+            if !may_probe || !is_written(app.store.update(health).await)? {
+                return wait(app, due.delivery, jittered(now, look_again_at)?).await;
             }
         }
         self.attempt_due(app, due).await
     }
 
     async fn attempt_due(&self, app: &App, due: Due) -> Result<(), Problem> {
-        let Due { mut delivery, route, event, .. } = due;
+        let Due { mut delivery, route, event, health } = due;
         let opened = event.open().map_err(StoreError::from)?;
         let envelope = opened.envelope().map_err(StoreError::from)?;
         let (verdict, attempt) = match self.target(app, &route).await?.prepare(app.now(), &envelope) {
@@ -110,7 +110,7 @@ impl Deliverer {
             return wait(app, delivery, app.now().plus_seconds(BUSY_SECONDS)).await;
         }
         delivery.attempted(attempt);
-        self.note_health(app, &route, &verdict).await?;
+        self.note_health(app, &route, health, &verdict).await?;
         match verdict {
             Verdict::Succeeded => end(app, delivery, DeliveryState::Succeeded, None).await,
             Verdict::Gone { taken } => {
@@ -139,10 +139,16 @@ impl Deliverer {
         Ok(self.targets.put(route.id.clone(), route.version, target))
     }
 
-    /// Opens or closes the breaker of a route. Another process may be at it too: then that one has.
-    async fn note_health(&self, app: &App, route: &EventRoute, verdict: &Verdict) -> Result<(), Problem> {
+    /// Opens or closes the breaker of a route. If another process has changed its health meanwhile, that one has done so.
+    async fn note_health(
+        &self,
+        app: &App,
+        route: &EventRoute,
+        known: Option<RouteHealth>,
+        verdict: &Verdict,
+    ) -> Result<(), Problem> {
         let now = app.now();
-        let since = match verdict {
+        let failing_since = match verdict {
             Verdict::Succeeded | Verdict::Gone { taken: true } => {
                 self.failures.succeeded(&route.id);
                 None
@@ -153,21 +159,21 @@ impl Deliverer {
             },
             _ => return Ok(()),
         };
-        let known: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
-        if known.as_ref().is_some_and(|known| known.failing) == since.is_some() {
+        let failing = failing_since.is_some();
+        if known.as_ref().is_some_and(|known| known.failing) == failing {
             return Ok(());
         }
         let health = RouteHealth {
             id: route.id.clone(),
             v: 1,
-            version: known.map_or(0, |mut known| *known.version()),
-            failing: since.is_some(),
-            since: since.unwrap_or(now),
+            version: known.map_or(0, |known| known.version),
+            failing,
+            since: failing_since.unwrap_or(now),
             next_probe_at: now.plus_seconds(breaker::probe_seconds(&app.config)),
         };
         let event = own_events::of_health(app, route, &health)?;
         if is_written(app.store.change_health(&health, &event).await)? {
-            tracing::warn!(route = route.id.as_str(), failing = health.failing, "the health of a route has changed");
+            tracing::warn!(route = route.id.as_str(), failing, "the health of a route has changed");
         }
         Ok(())
     }

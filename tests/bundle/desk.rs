@@ -1,0 +1,230 @@
+//! Deliveries handed over one by one: nothing takes from the queue but the test. Routes lead to a target that answers what
+//! the test says, and actions come to what it says.
+
+use crate::stage::Stage;
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, Response, StatusCode},
+};
+use flow::deliver::{
+    Deliverer,
+    actions::{Actions, Ran, Running},
+};
+use models::{DeliveryId, DeliveryState, EventId, StoredDelivery, delivery::Reason};
+use runtime::{
+    queue::{Message, Queue, Sending},
+    store::{deliveries::stored_delivery, routes::EventRoute},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tests::{Bundle, TestHook, string};
+use tokio::net::TcpListener;
+
+/// A queue that keeps what it is sent.
+#[derive(Default)]
+pub struct Kept(Mutex<Vec<Message>>);
+
+impl Queue for Kept {
+    fn send(&self, messages: Vec<Message>) -> Sending<'_> {
+        self.0.lock().unwrap().extend(messages);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Actions that come to what is scripted, and keep what they were run with.
+#[derive(Clone, Default)]
+pub struct Script(Arc<Mutex<(VecDeque<Ran>, Vec<(String, Value)>)>>);
+
+impl Actions for Script {
+    fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
+        let mut script = self.0.lock().unwrap();
+        script.1.push((action.to_owned(), serde_json::from_slice(&input).unwrap()));
+        let ran = script.0.pop_front().expect("a scripted end");
+        Box::pin(async { ran })
+    }
+}
+
+impl Script {
+    pub fn comes_to(&self, ran: Ran) {
+        self.0.lock().unwrap().0.push_back(ran);
+    }
+
+    pub fn calls(&self) -> Vec<(String, Value)> {
+        std::mem::take(&mut self.0.lock().unwrap().1)
+    }
+}
+
+/// What a target answers: a status and headers.
+pub type Scripted = (u16, &'static [(&'static str, &'static str)]);
+
+pub const FAILS: Scripted = (500, &[]);
+
+/// A target that answers what is scripted, or else 204, and keeps what it received.
+#[derive(Clone, Default)]
+pub struct Target(Arc<Mutex<(VecDeque<Scripted>, Vec<(HeaderMap, Bytes)>)>>);
+
+impl Target {
+    async fn start() -> (Self, String) {
+        let target = Self::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/in", listener.local_addr().unwrap());
+        let service = axum::Router::new().fallback(Self::take).with_state(target.clone());
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        (target, url)
+    }
+
+    async fn take(State(target): State<Self>, headers: HeaderMap, body: Bytes) -> Response<String> {
+        let mut script = target.0.lock().unwrap();
+        script.1.push((headers, body));
+        let (status, headers) = script.0.pop_front().unwrap_or((204, &[]));
+        let mut response = Response::new(format!("answered {status}"));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in headers {
+            response.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        response
+    }
+
+    pub fn answers(&self, answers: impl IntoIterator<Item = Scripted>) {
+        self.0.lock().unwrap().0.extend(answers);
+    }
+
+    pub fn received(&self) -> Vec<(HeaderMap, Bytes)> {
+        std::mem::take(&mut self.0.lock().unwrap().1)
+    }
+}
+
+pub struct Desk<'b> {
+    pub stage: Stage<'b>,
+    pub hook: TestHook,
+    pub queue: Arc<Kept>,
+    pub actions: Script,
+    pub target: Target,
+    pub deliverer: Deliverer,
+    url: String,
+    seen: AtomicUsize,
+    events: AtomicUsize,
+}
+
+/// A bundle whose deliveries are tried again after 5 s, a minute and 20 minutes. Time passes as the test says.
+pub async fn bundle() -> Bundle {
+    let settings = [("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"), ("RETRY_SCHEDULE", "5,60,1200")];
+    let bundle = Bundle::start_with(&settings).await;
+    bundle.clock.hold();
+    bundle
+}
+
+impl<'b> Desk<'b> {
+    pub async fn of(bundle: &'b Bundle) -> Self {
+        let stage = Stage::beside(bundle);
+        let (queue, actions) = (Arc::new(Kept::default()), Script::default());
+        stage.app.bring_queue(Arc::clone(&queue) as _);
+        let deliverer = Deliverer::new(&stage.app, Box::new(actions.clone())).unwrap();
+        let (target, url) = Target::start().await;
+        let hook = bundle.hook("botstar.watch-tag").await;
+        let (seen, events) = Default::default();
+        Self { stage, hook, queue, actions, target, deliverer, url, seen, events }
+    }
+
+    /// A route of all events to the target, with other fields as they are given; its id.
+    pub async fn route(&self, fields: Value) -> String {
+        let mut route = json!({ "name": "Tags", "events": ["botstar.*"], "target": self.webhook(json!({})) });
+        for (name, value) in fields.as_object().unwrap() {
+            route[name] = value.clone();
+        }
+        let made = self.stage.answer(Method::POST, "/v1/routes", route.to_string()).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        string(&made.json()["id"])
+    }
+
+    /// The target, with other fields as they are given.
+    pub fn webhook(&self, fields: Value) -> Value {
+        let mut target = json!({ "type": "webhook", "url": self.url });
+        for (name, value) in fields.as_object().unwrap() {
+            target[name] = value.clone();
+        }
+        target
+    }
+
+    pub async fn stored_route(&self, id: &str) -> Option<EventRoute> {
+        self.stage.app.store.find(id).await.unwrap()
+    }
+
+    /// Accepts an event that is like no other, and dispatches it; its id.
+    pub async fn event(&self) -> EventId {
+        let number = self.events.fetch_add(1, Ordering::SeqCst);
+        let body = json!({ "user": { "id": format!("u-{number}"), "name": "Ava" }, "tag": "vip", "number": number });
+        let event = self.stage.accept(&self.hook, &body).await;
+        self.dispatch().await;
+        event.parse().unwrap()
+    }
+
+    /// Brings to dispatch what has come into the stream since.
+    pub async fn dispatch(&self) {
+        let records = self.stage.so_far().await;
+        let seen = self.seen.swap(records.len(), Ordering::SeqCst);
+        self.stage.handle(&records[seen..]).await;
+    }
+
+    /// What was sent to the queue since: ids, and in how many seconds they are to be handed out.
+    pub fn sent(&self) -> Vec<(DeliveryId, u64)> {
+        let now = self.stage.app.now();
+        let messages = std::mem::take(&mut *self.queue.0.lock().unwrap());
+        messages.into_iter().map(|message| (message.delivery, message.at.millis_since(now) / 1000)).collect()
+    }
+
+    /// The one message that was sent since.
+    pub fn one_sent(&self) -> (DeliveryId, u64) {
+        let [sent] = self.sent().try_into().unwrap();
+        sent
+    }
+
+    /// A new event, dispatched; the delivery to the only route it is for.
+    pub async fn one_delivery(&self) -> DeliveryId {
+        self.event().await;
+        let (delivery, wait) = self.one_sent();
+        assert_eq!(wait, 0);
+        delivery
+    }
+
+    pub async fn deliver(&self, id: &DeliveryId) {
+        self.deliverer.deliver(&self.stage.app, id).await.unwrap();
+    }
+
+    pub async fn delivery(&self, id: &DeliveryId) -> StoredDelivery {
+        self.stage.app.store.delivery(id).await.unwrap().unwrap()
+    }
+
+    /// A delivery is over, so, after so many attempts.
+    pub async fn assert_ended(&self, id: &DeliveryId, state: DeliveryState, reason: Option<Reason>, attempts: usize) {
+        let delivery = self.delivery(id).await;
+        assert_eq!((delivery.state, delivery.reason, delivery.attempts.len()), (state, reason, attempts));
+        assert_eq!((delivery.next_attempt_at, &delivery.due_at), (None, &None));
+        assert_eq!(self.sent(), []);
+    }
+
+    pub async fn deliveries_of(&self, event: &EventId) -> Vec<StoredDelivery> {
+        let store = &self.stage.app.store;
+        let mut entries = store.entries(store.deliveries_of(event, None), 50).await.unwrap();
+        let mut listed = Vec::new();
+        while let Some(entry) = entries.next().await.unwrap() {
+            listed.push(entry);
+        }
+        let items = store.read(&store.tables.deliveries, &listed).await.unwrap();
+        items.into_values().map(|item| stored_delivery(item).unwrap()).collect()
+    }
+
+    /// The events of a type of the product's own, newest first.
+    pub async fn own_events(&self, event_type: &str) -> Vec<Value> {
+        let mut events = self.stage.all("/v1/events").await;
+        events.retain(|event| event["type"] == event_type);
+        events
+    }
+}
