@@ -173,8 +173,7 @@ async fn what_is_gone_is_not_delivered() {
     let bundle = desk::bundle().await;
     let desk = Desk::of(&bundle).await;
     let route = desk.route(json!({})).await;
-    let [erased, expired, deleted] =
-        [desk.one_delivery().await, desk.one_delivery().await, desk.one_delivery().await];
+    let [erased, expired, deleted] = [desk.one_delivery().await, desk.one_delivery().await, desk.one_delivery().await];
     let store = &desk.stage.app.store;
     let event = store.event(&desk.delivery(&erased).await.event).await.unwrap().unwrap();
     let person = event.subscriber().unwrap();

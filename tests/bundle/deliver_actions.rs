@@ -56,12 +56,11 @@ async fn an_action_is_tried_again_only_where_nothing_can_have_happened() {
     let unknown = || Problem { outcome_unknown: true, ..Problem::new(Code::PlatformTimeout, "lost") };
     let refused = || Problem::new(Code::PlatformRejected, "no such user");
     for (ran, wait, ended) in [
-        (Ran::NotBegun("Lambda did not run the action: x".to_owned()), Some(5), None),
+        (Ran::Lost("Lambda did not run the action: x".to_owned()), Some(5), None),
         (Ran::Failed(Problem::new(Code::PlatformUnavailable, "no connection could be made")), Some(5), None),
         (Ran::Failed(slow()), Some(90), None),
         (Ran::Failed(unknown()), None, Some(Reason::UnknownOutcome)),
         (Ran::Failed(Problem::partly_done("half")), None, Some(Reason::UnknownOutcome)),
-        (Ran::Unknown("lost".to_owned()), None, Some(Reason::UnknownOutcome)),
         (Ran::Failed(refused()), None, Some(Reason::ActionRefused)),
     ] {
         let bundle = desk::bundle().await;
@@ -92,7 +91,8 @@ async fn an_action_that_another_worker_runs_is_waited_for() {
     desk.actions.comes_to(Ran::Done(b"{}".to_vec()));
     desk.deliver(&delivery).await;
     desk.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
-    let keys: Vec<Value> = desk.actions.calls().into_iter().map(|(_, input)| input["idempotency_key"].clone()).collect();
+    let keys: Vec<Value> =
+        desk.actions.calls().into_iter().map(|(_, input)| input["idempotency_key"].clone()).collect();
     assert_eq!(keys, [key(&delivery, 0), key(&delivery, 0)]);
 }
 

@@ -31,21 +31,22 @@ pub async fn sweep(app: &App) -> Result<usize, Problem> {
 }
 
 async fn sweep_shard(app: &App, shard: usize, deadline: Instant) -> Result<usize, Problem> {
-    let mut sent = 0;
-    while Instant::now() < deadline {
-        let now = app.now();
-        let due = app.store.due(shard, now.plus_seconds(AHEAD_SECONDS), BATCH).await?;
-        if due.is_empty() {
-            break;
-        }
+    let until = app.now().plus_seconds(AHEAD_SECONDS);
+    // Page by page to the end, as the index may still show what has been moved on.
+    let (mut sent, mut start) = (0, None);
+    loop {
+        let (due, next) = app.store.due(shard, until, BATCH, start).await?;
         let messages: Vec<Message> = due.iter().filter_map(message).collect();
-        if let Some(queue) = app.queue() {
+        if let Some(queue) = app.queue().filter(|_| !messages.is_empty()) {
             queue.send(messages).await.map_err(Unsent)?;
         }
-        try_join_all(due.iter().map(|entry| move_on(app, entry, now))).await?;
+        try_join_all(due.iter().map(|entry| move_on(app, entry))).await?;
         sent += due.len();
+        if next.is_none() || Instant::now() >= deadline {
+            return Ok(sent);
+        }
+        start = next;
     }
-    Ok(sent)
 }
 
 fn message(entry: &DueEntry) -> Option<Message> {
@@ -58,7 +59,8 @@ fn due_at(entry: &DueEntry) -> Option<Timestamp> {
 }
 
 /// Now that a message is on its way, the delivery is looked for later. Whoever has changed it meanwhile has seen to that.
-async fn move_on(app: &App, entry: &DueEntry, now: Timestamp) -> Result<(), StoreError> {
+async fn move_on(app: &App, entry: &DueEntry) -> Result<(), StoreError> {
+    let now = app.now();
     let from = due_at(entry).unwrap_or(now).max(now);
     match app.store.look_later(entry, from.plus_seconds(LOST_AFTER_SECONDS)).await {
         Err(StoreError::Condition(_)) => Ok(()),

@@ -17,8 +17,7 @@ pub struct Routes(Vec<(EventRoute, Option<Arc<Option<Expression>>>)>);
 
 impl Routes {
     pub async fn load(app: &App, filters: &Filters) -> Result<Self, StoreError> {
-        let routes: Vec<EventRoute> = app.store.all().await?;
-        let enabled = routes.into_iter().filter(|route| route.enabled);
+        let enabled = app.store.readable_routes().await?.into_iter().filter(|route| route.enabled);
         Ok(Self(
             enabled.map(|route| (compiled(&route, filters), route)).map(|(filter, route)| (route, filter)).collect(),
         ))

@@ -3,6 +3,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use models::{DeliveryId, RouteId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{error::Error, pin::Pin, time::SystemTime};
@@ -11,6 +12,7 @@ use std::{error::Error, pin::Pin, time::SystemTime};
 pub const MOST_DELAY_SECONDS: u64 = 900;
 /// How many messages SQS takes at once.
 const BATCH: usize = 10;
+const CONCURRENCY: usize = 8;
 
 /// A delivery to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +47,7 @@ impl SqsQueue {
         Self { client: aws_sdk_sqs::Client::new(sdk), url: url.to_owned() }
     }
 
-    async fn send_batch(&self, messages: &[Message], now: Timestamp) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn send_batch(&self, messages: Vec<Message>, now: Timestamp) -> Result<(), Box<dyn Error + Send + Sync>> {
         let mut batch = self.client.send_message_batch().queue_url(&self.url);
         for (at, message) in messages.iter().enumerate() {
             let wait = message.at.millis_since(now).div_ceil(1000).min(MOST_DELAY_SECONDS);
@@ -72,10 +74,9 @@ impl Queue for SqsQueue {
         Box::pin(async move {
             let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
             let now = Timestamp::from_millis(u64::try_from(elapsed.as_millis())?);
-            for batch in messages.chunks(BATCH) {
-                self.send_batch(batch, now).await?;
-            }
-            Ok(())
+            let batches =
+                stream::iter(messages.chunks(BATCH).map(<[_]>::to_vec)).map(|batch| self.send_batch(batch, now));
+            batches.buffer_unordered(CONCURRENCY).try_collect().await
         })
     }
 }

@@ -14,10 +14,8 @@ use std::pin::Pin;
 pub enum Ran {
     Done(Vec<u8>),
     Failed(Problem),
-    /// It was not begun, in words why.
-    NotBegun(String),
-    /// It may have been done, in words why that is not known.
-    Unknown(String),
+    /// It is not known, in words why. Asked again, the action tells by its idempotency key, or else changes nothing.
+    Lost(String),
 }
 
 pub type Running<'a> = Pin<Box<dyn Future<Output = Ran> + Send + 'a>>;
@@ -50,7 +48,7 @@ impl Actions for Functions {
                     let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
                     if answer.function_error.is_none() { Ran::Done(payload) } else { failed(&payload) }
                 }
-                Err(error) => not_invoked(&error),
+                Err(error) => Ran::Lost(not_invoked(&error)),
             }
         })
     }
@@ -61,18 +59,17 @@ fn failed(payload: &[u8]) -> Ran {
     let error: Option<FunctionError> = serde_json::from_slice(payload).ok();
     match error.and_then(|error| Problem::from_json(error.error_message.as_bytes())) {
         Some(problem) => Ran::Failed(problem),
-        None => Ran::Unknown("the action's function ended without an answer".to_owned()),
+        None => Ran::Lost("the action's function ended without an answer".to_owned()),
     }
 }
 
-fn not_invoked(error: &SdkError<InvokeError>) -> Ran {
+fn not_invoked(error: &SdkError<InvokeError>) -> String {
     match error {
-        // Lambda refused: too many at once, or a deployment that is not whole.
+        // Too many at once, or a deployment that is not whole.
         SdkError::ServiceError(refused) => {
-            Ran::NotBegun(format!("Lambda did not run the action: {}", refused.err().code().unwrap_or("unknown")))
+            format!("Lambda did not run the action: {}", refused.err().code().unwrap_or("unknown"))
         }
-        SdkError::ConstructionFailure(_) => Ran::NotBegun("the action could not be invoked".to_owned()),
-        _ => Ran::Unknown("the answer of the action's function was lost".to_owned()),
+        _ => "the action's function could not be invoked, or its answer was lost".to_owned(),
     }
 }
 

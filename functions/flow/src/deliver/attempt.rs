@@ -79,14 +79,13 @@ fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
 
 type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
 
-/// An action is tried again only where nothing can have happened.
+/// An action is tried again only where nothing can have happened, or where its key keeps it from being done twice.
 fn of_action(ran: Ran, now: Timestamp) -> Judged {
     match ran {
         Ran::Done(output) => {
             (Verdict::Succeeded, Some(200), None, Some(cut(String::from_utf8_lossy(&output).into_owned())))
         }
-        Ran::NotBegun(error) => (Verdict::Failed(None), None, Some(error), None),
-        Ran::Unknown(error) => (Verdict::Dead(Reason::UnknownOutcome), None, Some(error), None),
+        Ran::Lost(error) => (Verdict::Failed(None), None, Some(error), None),
         Ran::Failed(problem) => {
             (of_problem(&problem, now), Some(problem.code.status().as_u16()), Some(words(&problem)), None)
         }
@@ -185,7 +184,6 @@ mod tests {
         assert_eq!(failed(Problem::partly_done("x")), Verdict::Dead(Reason::UnknownOutcome));
         let slow = Problem::new(Code::PlatformSlowDown, "x").with_header(header::RETRY_AFTER, 7.into());
         assert_eq!(failed(slow), Verdict::Failed(Some(NOW.plus_seconds(7))));
-        assert_eq!(of_action(Ran::NotBegun("x".to_owned()), NOW).0, Verdict::Failed(None));
-        assert_eq!(of_action(Ran::Unknown("x".to_owned()), NOW).0, Verdict::Dead(Reason::UnknownOutcome));
+        assert_eq!(of_action(Ran::Lost("x".to_owned()), NOW).0, Verdict::Failed(None));
     }
 }

@@ -66,28 +66,38 @@ impl Store {
 
     /// A page of a kind, newest first.
     pub async fn page<T: Controlled>(&self, limit: usize, after: Option<&str>) -> Result<ControlPage<T>, StoreError> {
-        let start = after.map(|id| Item::from([("pk".to_owned(), text(T::KIND)), ("sk".to_owned(), text(id))]));
-        let queried = self
-            .client
-            .query()
-            .table_name(&self.tables.control)
-            .consistent_read(true)
-            .key_condition_expression("pk = :kind")
-            .expression_attribute_values(":kind", text(T::KIND))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(start)
-            .send()
-            .await?;
-        let mut next = queried.last_evaluated_key.map(|key| text_of(&key, "sk").to_owned());
-        let mut items: Vec<T> =
-            queried.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?;
+        let (items, mut next) = self.control_items(T::KIND, limit + 1, after).await?;
+        let mut items: Vec<T> = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
         // One more than asked for was read, to tell whether there is a next page.
         if items.len() > limit {
             items.truncate(limit);
             next = items.last().map(|item| item.id().to_owned());
         }
         Ok(ControlPage { items, next })
+    }
+
+    /// Items of a kind, newest first, and the id after which the next are.
+    pub(super) async fn control_items(
+        &self,
+        kind: &str,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<Item>, Option<String>), StoreError> {
+        let start = after.map(|id| Item::from([("pk".to_owned(), text(kind)), ("sk".to_owned(), text(id))]));
+        let queried = self
+            .client
+            .query()
+            .table_name(&self.tables.control)
+            .consistent_read(true)
+            .key_condition_expression("pk = :kind")
+            .expression_attribute_values(":kind", text(kind))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
+            .send()
+            .await?;
+        let next = queried.last_evaluated_key.map(|key| text_of(&key, "sk").to_owned());
+        Ok((queried.items.unwrap_or_default(), next))
     }
 
     /// Every item of a kind, for the rare change that has to look at all.

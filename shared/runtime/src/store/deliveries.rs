@@ -8,7 +8,11 @@ use super::{
     tables::{BY_EVENT, BY_TIME, DEAD, DUE},
     text, text_of, to_item,
 };
-use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementErrorCodeEnum, BatchStatementRequest, Put};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest, Put,
+    ReturnValuesOnConditionCheckFailure,
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use models::{
     DeliveryId, EventId, StoredDelivery, StoredEvent, Timestamp,
     delivery::{VERSION, dead_key, due_key, list_key, shards},
@@ -16,6 +20,7 @@ use models::{
 
 /// How many statements DynamoDB takes at once.
 const BATCH: usize = 25;
+const CONCURRENCY: usize = 8;
 /// What sorts before every sort key of ours.
 const BEGINNING: &str = "0";
 
@@ -33,40 +38,41 @@ impl Store {
 
     /// Stores deliveries, save those that are there already. Answers for each whether it was stored now.
     pub async fn create_deliveries(&self, deliveries: &[StoredDelivery]) -> Result<Vec<bool>, StoreError> {
-        let mut stored = Vec::with_capacity(deliveries.len());
+        let mut batches = Vec::new();
         for batch in deliveries.chunks(BATCH) {
-            let mut request = self.client.batch_execute_statement();
-            for delivery in batch {
-                request = request.statements(insertion(&self.tables.deliveries, to_item(delivery)?)?);
-            }
-            let answers = request.send().await?.responses.unwrap_or_default();
-            if answers.len() != batch.len() {
-                return Err(StoreError::Unavailable("a batch was answered in part".into()));
-            }
-            for answer in answers {
-                match answer.error {
-                    None => stored.push(true),
-                    Some(error) if error.code == Some(BatchStatementErrorCodeEnum::DuplicateItem) => stored.push(false),
-                    Some(error) if error.code == Some(BatchStatementErrorCodeEnum::ValidationError) => {
-                        return Err(StoreError::Refused(error.message.unwrap_or_default().into()));
-                    }
-                    Some(error) => return Err(StoreError::Unavailable(format!("{error:?}").into())),
-                }
-            }
+            let items = batch.iter().map(to_item).collect::<Result<Vec<_>, _>>()?;
+            batches.push(self.insert(items));
         }
-        Ok(stored)
+        Ok(stream::iter(batches).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?.concat())
+    }
+
+    async fn insert(&self, items: Vec<Item>) -> Result<Vec<bool>, StoreError> {
+        let (count, mut request) = (items.len(), self.client.batch_execute_statement());
+        for item in items {
+            request = request.statements(insertion(&self.tables.deliveries, item)?);
+        }
+        let answers = request.send().await?.responses.unwrap_or_default();
+        if answers.len() != count {
+            return Err(StoreError::Unavailable("a batch was answered in part".into()));
+        }
+        answers.into_iter().map(|answer| is_stored(answer.error)).collect()
     }
 
     /// Writes a changed delivery, unless something else has changed it since it was read.
     pub async fn update_delivery(&self, delivery: &mut StoredDelivery, now: Timestamp) -> Result<(), StoreError> {
         let read = change(delivery, now);
         let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(to_item(delivery)?));
-        put.condition_expression("#version = :read")
+        let put = put
+            .condition_expression("#version = :read")
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":read", number(read))
-            .send()
-            .await?;
-        Ok(())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await.map_err(StoreError::from) {
+            Ok(_) => Ok(()),
+            // A write of ours whose answer was lost, sent again by the SDK.
+            Err(StoreError::Condition(Some(there))) if stored_delivery(*there.clone())? == *delivery => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes a changed delivery likewise, and with it an event that tells of it.
@@ -85,8 +91,14 @@ impl Store {
         self.write_and_tell(put, told).await
     }
 
-    /// What is due until then in a shard, the longest due first.
-    pub async fn due(&self, shard: usize, until: Timestamp, limit: usize) -> Result<Vec<DueEntry>, StoreError> {
+    /// A page of what is due until then in a shard, the longest due first; and where the next page begins.
+    pub async fn due(
+        &self,
+        shard: usize,
+        until: Timestamp,
+        limit: usize,
+        start: Option<Item>,
+    ) -> Result<(Vec<DueEntry>, Option<Item>), StoreError> {
         let queried = self
             .client
             .query()
@@ -98,11 +110,12 @@ impl Store {
             .expression_attribute_values(":due", text(due_key(shard)))
             .expression_attribute_values(":until", text(format!("{until} {END}")))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
             .send()
             .await?;
         let entry =
             |item: Item| DueEntry { pk: text_of(&item, "pk").to_owned(), due_at: text_of(&item, DUE.sort).to_owned() };
-        Ok(queried.items.unwrap_or_default().into_iter().map(entry).collect())
+        Ok((queried.items.unwrap_or_default().into_iter().map(entry).collect(), queried.last_evaluated_key))
     }
 
     /// Moves on when a delivery is looked for, unless something else has.
@@ -148,6 +161,18 @@ impl Store {
         let until = position.unwrap_or_else(|| END.to_owned());
         let from = BEGINNING.to_owned();
         Listing { table: &self.tables.deliveries, index: DUE, shards: shards(due_key), from, until }
+    }
+}
+
+/// What came of an insertion.
+fn is_stored(error: Option<BatchStatementError>) -> Result<bool, StoreError> {
+    let Some(error) = error else { return Ok(true) };
+    match error.code {
+        Some(BatchStatementErrorCodeEnum::DuplicateItem) => Ok(false),
+        Some(BatchStatementErrorCodeEnum::ValidationError) => {
+            Err(StoreError::Refused(error.message.unwrap_or_default().into()))
+        }
+        _ => Err(StoreError::Unavailable(format!("{error:?}").into())),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Routes: which events, past which filter, go to which target.
 
-use super::control::Controlled;
+use super::{Store, StoreError, control::Controlled, from_item, text_of};
 use models::{ConnectionId, HookId, RouteId, Timestamp, event::EventKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+const PAGE: usize = 1_000;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EventRoute {
@@ -72,6 +74,27 @@ impl EventRoute {
             && self.connection.as_ref().is_none_or(|own| Some(own) == connection)
             && event.origin.route() != Some(&self.id)
             && self.events.iter().any(|pattern| is_like(pattern, &event.event_type))
+    }
+}
+
+impl Store {
+    /// Every route that can be read. One that can't, of a later release say, must not hold up the others.
+    pub async fn readable_routes(&self) -> Result<Vec<EventRoute>, StoreError> {
+        let (mut routes, mut after) = (Vec::new(), None);
+        loop {
+            let (items, next) = self.control_items(EventRoute::KIND, PAGE, after.as_deref()).await?;
+            for item in items {
+                let id = text_of(&item, "sk").to_owned();
+                match from_item(item) {
+                    Ok(route) => routes.push(route),
+                    Err(error) => tracing::error!(route = id, cause = error.to_string(), "a route can't be read"),
+                }
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(routes),
+            }
+        }
     }
 }
 
