@@ -1,11 +1,13 @@
 //! Receiving: envelopes, bodies, mappings, one write, and a store that fails.
 
-use crate::stage::{Fault, Stage};
+use crate::{
+    checks::received,
+    stage::{Fault, Stage},
+};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use models::Timestamp;
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -196,15 +198,6 @@ async fn a_hooks_mapping_comes_before_what_is_guessed() {
     assert_eq!(data.get("takeover"), None, "no field of this trigger");
     let subscribers = bundle.until_count("/v1/subscribers", 1).await;
     assert_eq!(subscribers[0]["platform_id"], "42");
-}
-
-type Calls = BTreeMap<(String, String), u64>;
-
-/// The requests that receiving makes: what is due is looked for all the time, in a table of its own.
-fn received(bundle: &Bundle) -> Calls {
-    let mut calls = bundle.local.database.calls();
-    calls.retain(|(_, table), _| *table != bundle.local.app.config.tables.deliveries);
-    calls
 }
 
 #[tokio::test]

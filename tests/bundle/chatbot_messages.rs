@@ -2,17 +2,14 @@
 
 use crate::{
     chatbot_hooks::{TRIGGER, path, start, token},
-    checks::{problem, rejected},
+    checks::{problem, received, rejected},
     stage::{Fault as StoreFault, Stage},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
-use tests::{Answer, Bundle, sandbox::Sandbox, string};
+use std::{collections::BTreeSet, time::Duration};
+use tests::{Answer, Bundle, TestHook, sandbox::Sandbox, string};
 
 /// A body of the present API, or nearly one.
 fn message(id: &Value, more: &str) -> String {
@@ -145,24 +142,18 @@ async fn a_warm_accept_is_one_write_and_its_reply_costs_nothing() {
     let (_sandbox, bundle) = start().await;
     let reply = json!({ "responses": [{ "type": "text", "message": "{{/subscriber/name}} {{/attributes/more}}" }] });
     let hook = bundle.hook_with(TRIGGER, json!({ "reply": reply, "require_token": true })).await;
-    let url = format!("{}?token={}", hook.url, token(&hook.url));
-    bundle.send(&url, message(&json!("m-0"), "first")).await;
-    // Dispatch writes to the table of records alone.
-    let received = || {
-        let mut calls: BTreeMap<(String, String), u64> = bundle.local.database.calls();
-        calls.retain(|(_, table), _| *table != bundle.local.app.config.tables.records);
-        calls
-    };
-    let mut expected = received();
-    let put = ("PutItem".to_owned(), bundle.local.app.config.tables.events.clone());
+    let stage = Stage::beside(&bundle);
+    let hook = TestHook { url: format!("{}?token={}", hook.url, token(&hook.url)), ..hook };
+    stage.send(&hook, message(&json!("m-0"), "first")).await;
+    let mut expected = received(&bundle);
+    let put = ("PutItem".to_owned(), stage.app.config.tables.events.clone());
     for (id, more) in [("m-1", "a"), ("m-2", "b"), ("m-1", "c"), ("m-0", "d")] {
-        let answer = bundle.send(&url, message(&json!(id), more)).await;
+        let answer = stage.send(&hook, message(&json!(id), more)).await;
         assert_eq!(answer.json()["responses"][0]["message"], format!("Ava {more}"));
         *expected.entry(put.clone()).or_default() += 1;
-        assert_eq!(received(), expected);
+        assert_eq!(received(&bundle), expected);
     }
-    assert_eq!(bundle.all("/v1/events").await.len(), 3);
-    bundle.until_count("/v1/subscribers", 1).await;
+    assert_eq!(stage.all("/v1/events").await.len(), 3);
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use axum::{
 use registry::Watch;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 use tests::{Answer, Bundle, answer, string};
 use tokio::net::TcpListener;
 
@@ -48,6 +51,14 @@ pub async fn make_key(bundle: &Bundle, scope: &str) -> (String, String) {
 /// A request with a key of one's own.
 pub fn with_key(bundle: &Bundle, method: Method, path: &str, key: &str) -> RequestBuilder {
     bundle.http.request(method, format!("{}{path}", bundle.local.url)).bearer_auth(key)
+}
+
+/// How often the store was asked for what, by operation and table. What is due is looked for all the time, in a table of
+/// its own, which is left out.
+pub fn received(bundle: &Bundle) -> BTreeMap<(String, String), u64> {
+    let mut calls = bundle.local.database.calls();
+    calls.retain(|(_, table), _| *table != bundle.local.app.config.tables.deliveries);
+    calls
 }
 
 /// The triggers whose URLs are pasted by hand.
