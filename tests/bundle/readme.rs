@@ -5,6 +5,7 @@ use regex::Regex;
 use serde_json::Value;
 use std::{
     env, fs,
+    net::TcpListener,
     path::Path,
     process::{Command, Stdio},
     sync::LazyLock,
@@ -12,21 +13,21 @@ use std::{
 use tempfile::TempDir;
 use tests::Process;
 
-/// Where the README says that `make run` and `make sandbox` listen. Here it is any free port.
-const DOCUMENTED_PORTS: [&str; 2] = ["9000", "9100"];
+/// Where the README says that `make run`, `make sandbox` and the receiver of a route listen. Here it is any free port.
+const DOCUMENTED_PORTS: [&str; 3] = ["9000", "9100", "9200"];
 /// Stands between the outputs of two blocks.
 const BETWEEN: char = '\u{1e}';
 
 /// What no two runs have in common, and what is put in its place.
 static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let varying = [
-        (r"\b(con|hook|evt|sub|cpr|rec|tko|key|req)_[a-z0-9]+", "${1}_…"),
+        (r"\b(con|hook|evt|sub|cpr|rec|tko|key|req|rt|dlv)_[a-z0-9]+", "${1}_…"),
         (r"(/hooks/[a-z]+/[a-z-]+/)[A-Za-z0-9_-]+", "${1}…"),
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z", "…"),
         (r"\b[0-9a-f]{24}\b", "…"),
         (r"\b[0-9a-f]{64}\b", "…"),
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "…"),
-        (r#""milliseconds":\d+"#, r#""milliseconds":0"#),
+        (r#""(milliseconds|duration_ms)":( ?)\d+"#, r#""${1}":${2}0"#),
     ];
     varying.into_iter().map(|(pattern, place)| (Regex::new(pattern).unwrap(), place)).collect()
 });
@@ -91,7 +92,7 @@ fn json(text: &str) -> Vec<Value> {
 fn the_examples_do_what_they_say() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     assert!(readme.contains("make run") && readme.contains("make sandbox"), "the README does not say how to start it");
-    let sections = ["## First example", "## Actions, without an account"];
+    let sections = ["## First example", "## Actions, without an account", "## Routes, without an account"];
     let steps: Vec<Step> = sections.iter().flat_map(|heading| steps(blocks(&readme, heading))).collect();
     assert!(steps.iter().filter(|step| step.output.is_some()).count() > 8, "the README shows no outputs");
 
@@ -107,13 +108,21 @@ fn the_examples_do_what_they_say() {
         ("CHATBOT_API_URL", &chatbot),
         ("BOTDISTRIKT_API_URL", &botdistrikt),
         ("BOTMOTHER_API_URL", &sandbox_url),
+        // The reader starts it again with these, on the same database.
+        ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"),
+        ("RETRY_SCHEDULE", "1,60,300"),
     ];
+    for (name, value) in &settings[5..] {
+        assert!(readme.contains(&format!("{name}={value} ")), "the README does not say how to start it with {name}");
+    }
     let mut process = Process::spawn(folder.path(), &settings);
-    let urls = [process.listening(), sandbox_url];
+    let port = |url: &str| url.rsplit(':').next().unwrap().to_owned();
+    // Free until the receiver takes it.
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ports = [port(&process.listening()), port(&sandbox_url), receiver.port().to_string()];
     let here = |text: &str| {
-        let ports = DOCUMENTED_PORTS.iter().zip(&urls);
-        ports.fold(text.to_owned(), |text, (documented, url)| {
-            text.replace(&format!(":{documented}"), &format!(":{}", url.rsplit(':').next().unwrap()))
+        DOCUMENTED_PORTS.iter().zip(&ports).fold(text.to_owned(), |text, (documented, port)| {
+            Regex::new(&format!(r"\b{documented}\b")).unwrap().replace_all(&text, port).into_owned()
         })
     };
 

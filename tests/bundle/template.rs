@@ -1,13 +1,16 @@
-//! `template.yaml` against the statements in code: functions, routes, logs, settings, tables.
+//! `template.yaml` against the statements in code: functions, routes, rights, logs, settings, tables, queues.
 
 use crate::statements::{functions, root, routes, variables};
-use models::{ConnectionId, Effect, Records, SubscriberId};
+use models::{ConnectionId, Effect, Records, RouteId, SubscriberId};
+use regex::Regex;
 use runtime::{
     config::{Config, Settings},
     store::{
         connections::Connection,
         control::Controlled as _,
+        health::RouteHealth,
         hooks::Hook,
+        routes::EventRoute,
         tables::{TABLES, Table},
     },
 };
@@ -20,6 +23,15 @@ use std::{
 
 /// Variables that only a laptop sets.
 const LOCAL: [&str; 1] = ["SEALING_KEY_FILE"];
+
+/// Variables of single functions.
+const OWN: [(&str, &[&str]); 5] = [
+    ("api-deliveries", &["DELIVERY_QUEUE_URL"]),
+    ("api-events", &["DELIVERY_QUEUE_URL"]),
+    ("deliver", &["ACTION_FUNCTION_PREFIX", "DEAD_LETTER_QUEUE_URL", "DELIVERY_QUEUE_URL"]),
+    ("dispatch", &["DEAD_LETTER_QUEUE_URL", "DELIVERY_QUEUE_URL"]),
+    ("due", &["DELIVERY_QUEUE_URL"]),
+];
 
 /// The template in its long form: `!Ref a` is `{"Ref": "a"}`, `!GetAtt a.b` is `{"Fn::GetAtt": "a.b"}`.
 fn template() -> Value {
@@ -92,10 +104,10 @@ fn every_function_is_deployed_with_its_code_its_log_group_and_nothing_else() {
         assert_eq!(template["Resources"][format!("{id}LogGroup")], log_group);
     }
 
-    let shared =
-        ["HttpApi", "HttpApiLogGroup", "ControlTable", "EventsTable", "RecordsTable", "SealingKey", "DeadLetterQueue"];
+    let shared = ["HttpApi", "HttpApiLogGroup", "SealingKey", "DeliveryQueue", "DeadLetterQueue"].map(str::to_owned);
+    let tables = TABLES.iter().map(|table| format!("{}Table", logical_id(table.name)));
     let log_groups = expected.iter().map(|id| format!("{id}LogGroup"));
-    let all: BTreeSet<String> = expected.iter().cloned().chain(log_groups).chain(shared.map(str::to_owned)).collect();
+    let all: BTreeSet<String> = expected.iter().cloned().chain(log_groups).chain(tables).chain(shared).collect();
     assert_eq!(keys(&template["Resources"]), all);
 }
 
@@ -111,18 +123,95 @@ fn the_api_has_every_route_once() {
             assert_eq!(properties["ApiId"], json!({ "Ref": "HttpApi" }));
             deployed.push([&properties["Method"], &properties["Path"], &json!(name)].map(tests::string));
         }
-        let others: Vec<_> = events.as_object().unwrap().values().filter(|event| event["Type"] != "HttpApi").collect();
-        let expected = if name == "dispatch" { 1 } else { 0 };
-        assert_eq!(others.len(), expected, "{name}: {others:?}");
     }
     deployed.sort();
     assert_eq!(deployed, routes());
-    let stream = &template["Resources"]["Dispatch"]["Properties"]["Events"]["Stream"]["Properties"]["Stream"];
-    assert_eq!(*stream, json!({ "Fn::GetAtt": "EventsTable.StreamArn" }));
+}
+
+#[test]
+fn the_stream_the_queue_and_the_schedule_have_a_function_each() {
+    let template = template();
+    let mut sources = BTreeMap::new();
+    for name in functions() {
+        let events = template["Resources"][logical_id(&name)]["Properties"]["Events"].as_object().unwrap();
+        let others = events.values().filter(|event| event["Type"] != "HttpApi");
+        sources.extend(others.map(|event| ((name.clone(), tests::string(&event["Type"])), &event["Properties"])));
+    }
+    let stated = [("deliver", "SQS"), ("dispatch", "DynamoDB"), ("due", "Schedule")];
+    let stated = stated.map(|(name, of)| (name.to_owned(), of.to_owned()));
+    assert!(sources.keys().eq(&stated), "{:?}", sources.keys());
+    let of = |at: usize| sources[&stated[at]];
+    assert_eq!(of(1)["Stream"], json!({ "Fn::GetAtt": "EventsTable.StreamArn" }));
+    assert_eq!(*of(2), json!({ "Schedule": "rate(1 minute)" }));
+    // A message that fails comes again alone: without the response type the whole batch would.
+    let queue = json!({
+        "Queue": { "Fn::GetAtt": "DeliveryQueue.Arn" },
+        "BatchSize": 10,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "ScalingConfig": { "MaximumConcurrency": { "Ref": "DeliveryConcurrency" } },
+    });
+    assert_eq!(*of(0), queue);
+    let concurrency = &template["Parameters"]["DeliveryConcurrency"];
+    assert_eq!((&concurrency["MinValue"], &concurrency["MaxValue"]), (&json!(2), &json!(1000)), "what Lambda takes");
+}
+
+#[test]
+fn the_queues_keep_messages_for_long_and_set_aside_what_fails() {
+    let template = template();
+    let mut dead_letters = json!({ "MessageRetentionPeriod": 14 * 86_400, "SqsManagedSseEnabled": true });
+    assert_eq!(template["Resources"]["DeadLetterQueue"]["Properties"], dead_letters);
+    let timeout = template["Resources"]["Deliver"]["Properties"]["Timeout"].as_u64().unwrap();
+    dead_letters["VisibilityTimeout"] = json!(6 * timeout);
+    dead_letters["RedrivePolicy"] =
+        json!({ "deadLetterTargetArn": { "Fn::GetAtt": "DeadLetterQueue.Arn" }, "maxReceiveCount": 10 });
+    assert_eq!(template["Resources"]["DeliveryQueue"]["Properties"], dead_letters);
+    let of_action = |action: &models::Action| {
+        let id = logical_id(&action.name.replace('.', "-"));
+        template["Resources"][id]["Properties"]["Timeout"].as_u64().unwrap()
+    };
+    assert!(
+        registry::actions().all(|action| of_action(action) + 10 < timeout),
+        "an action ends while it is waited for"
+    );
+}
+
+#[test]
+fn actions_have_names_by_which_they_are_invoked_and_nothing_else_has() {
+    let template = template();
+    let name = |action: &str| json!({ "Fn::Sub": format!("${{AWS::StackName}}-{action}") });
+    let stated: BTreeMap<String, Value> = registry::actions()
+        .map(|action| action.name.replace('.', "-"))
+        .map(|action| (logical_id(&action), name(&action)))
+        .collect();
+    let named = resources(&template, "AWS::Serverless::Function").into_iter();
+    let named =
+        named.filter_map(|(id, mut function)| Some((id, function["Properties"].get_mut("FunctionName")?.take())));
+    assert_eq!(named.collect::<BTreeMap<_, _>>(), stated);
+    let prefix = &template["Resources"]["Deliver"]["Properties"]["Environment"]["Variables"]["ACTION_FUNCTION_PREFIX"];
+    assert_eq!(*prefix, name(""), "deliver puts the action's name behind this");
 }
 
 fn allow(actions: &[&str], of: &str) -> Value {
-    json!({ "Effect": "Allow", "Action": actions, "Resource": { "Fn::GetAtt": format!("{of}.Arn") } })
+    json!({ "Effect": "Allow", "Action": actions, "Resource": arn(of) })
+}
+
+fn allow_all(action: &str, of: &[String]) -> Value {
+    json!({ "Effect": "Allow", "Action": [action], "Resource": of.iter().map(|id| arn(id)).collect::<Value>() })
+}
+
+fn query(table: &str, index: &str) -> Value {
+    let index = json!({ "Fn::Sub": format!("${{{table}.Arn}}/index/{index}") });
+    json!({ "Effect": "Allow", "Action": ["dynamodb:Query"], "Resource": index })
+}
+
+fn arn(of: &str) -> Value {
+    json!({ "Fn::GetAtt": format!("{of}.Arn") })
+}
+
+/// A statement that opens or seals no texts but those of records whose ids begin so.
+fn of_records(mut statement: Value, prefix: &str) -> Value {
+    statement["Condition"] = json!({ "StringLike": { "kms:EncryptionContext:record": format!("{prefix}*") } });
+    statement
 }
 
 fn assert_rights(template: &Value, module: &str, statement: &[Value]) {
@@ -147,9 +236,7 @@ fn an_action_may_open_a_connection_and_keep_its_answers_and_nothing_else() {
     let known = [Connection::KIND, "key_sha256#*", &kept];
     let read = |keys| of_keys(allow(&["dynamodb:GetItem"], "ControlTable"), keys);
     let keep = of_keys(allow(&["dynamodb:PutItem", "dynamodb:DeleteItem"], "ControlTable"), &[&kept]);
-    let mut open = allow(&["kms:Decrypt"], "SealingKey");
-    open["Condition"] =
-        json!({ "StringLike": { "kms:EncryptionContext:record": format!("{}*", ConnectionId::PREFIX) } });
+    let open = of_records(allow(&["kms:Decrypt"], "SealingKey"), ConnectionId::PREFIX);
     let person = format!("{}*", SubscriberId::PREFIX);
     for action in registry::actions() {
         let mut rights = match action.effect {
@@ -163,6 +250,78 @@ fn an_action_may_open_a_connection_and_keep_its_answers_and_nothing_else() {
             Records::Write => rights.push(records(&["dynamodb:GetItem", "dynamodb:PutItem"])),
         }
         assert_rights(&template, action.name, &rights);
+    }
+}
+
+/// Where the functions send that run by themselves.
+fn queues() -> [String; 2] {
+    ["DeadLetterQueue", "DeliveryQueue"].map(str::to_owned)
+}
+
+#[test]
+fn dispatch_may_read_routes_and_insert_deliveries_besides_its_records() {
+    let statement = [
+        of_keys(allow(&["dynamodb:Query"], "ControlTable"), &[EventRoute::KIND]),
+        allow(&["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], "RecordsTable"),
+        allow(&["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"], "EventsTable"),
+        query("EventsTable", "by_person"),
+        allow(&["dynamodb:PartiQLInsert"], "DeliveriesTable"),
+        allow_all("sqs:SendMessage", &queues()),
+    ];
+    assert_rights(&template(), "dispatch", &statement);
+}
+
+#[test]
+fn deliver_may_open_routes_and_run_actions_and_opens_no_connection() {
+    let items = ["dynamodb:GetItem", "dynamodb:PutItem"];
+    let actions: Vec<String> = registry::actions().map(|action| logical_id(&action.name.replace('.', "-"))).collect();
+    let statement = [
+        allow(&items, "DeliveriesTable"),
+        of_keys(allow(&items, "ControlTable"), &[EventRoute::KIND, RouteHealth::KIND]),
+        allow(&items, "EventsTable"),
+        of_records(allow(&["kms:Decrypt"], "SealingKey"), RouteId::PREFIX),
+        allow_all("lambda:InvokeFunction", &actions),
+        allow_all("sqs:SendMessage", &queues()),
+    ];
+    assert_rights(&template(), "deliver", &statement);
+}
+
+#[test]
+fn due_may_move_on_what_is_due_and_send_it_and_nothing_else() {
+    let statement = [
+        allow(&["dynamodb:UpdateItem"], "DeliveriesTable"),
+        query("DeliveriesTable", "due"),
+        allow(&["sqs:SendMessage"], "DeliveryQueue"),
+    ];
+    assert_rights(&template(), "due", &statement);
+}
+
+#[test]
+fn what_has_a_queue_s_url_may_send_to_it_and_nothing_else_may() {
+    let template = template();
+    for (variable, queue) in [("DELIVERY_QUEUE_URL", "DeliveryQueue"), ("DEAD_LETTER_QUEUE_URL", "DeadLetterQueue")] {
+        let (mut told, mut allowed) = (BTreeSet::new(), BTreeSet::new());
+        for (id, function) in resources(&template, "AWS::Serverless::Function") {
+            let properties = &function["Properties"];
+            if let Some(url) = properties["Environment"]["Variables"].get(variable) {
+                assert_eq!(*url, json!({ "Ref": queue }), "{id}");
+                told.insert(id.clone());
+            }
+            let statements = properties["Policies"][0]["Statement"].as_array().unwrap();
+            let mut sending = statements.iter().filter(|statement| statement["Action"] == json!(["sqs:SendMessage"]));
+            if sending.any(|statement| reached(statement).contains(&&arn(queue))) {
+                allowed.insert(id);
+            }
+        }
+        assert_eq!(told, allowed, "{variable}");
+    }
+}
+
+/// The resources of a statement.
+fn reached(statement: &Value) -> Vec<&Value> {
+    match &statement["Resource"] {
+        Value::Array(resources) => resources.iter().collect(),
+        resource => vec![resource],
     }
 }
 
@@ -182,7 +341,8 @@ fn no_function_may_scan_or_has_rights_without_bounds() {
                     let action = action.as_str().unwrap();
                     assert!(!action.contains('*') && action != "dynamodb:Scan", "{id}: {action}");
                 }
-                assert!(statement["Resource"].is_object(), "{id}: {statement}");
+                let reached = reached(statement);
+                assert!(!reached.is_empty() && reached.iter().all(|of| of.is_object()), "{id}: {statement}");
             }
         }
     }
@@ -193,10 +353,11 @@ fn the_variables_are_those_that_the_functions_read() {
     let template = template();
     let shared = &template["Globals"]["Function"]["Environment"]["Variables"];
     let mut deployed = keys(shared);
-    for function in resources(&template, "AWS::Serverless::Function").values() {
-        if let Some(own) = function["Properties"]["Environment"].get("Variables") {
-            deployed.extend(keys(own));
-        }
+    for (id, function) in resources(&template, "AWS::Serverless::Function") {
+        let own = function["Properties"]["Environment"].get("Variables").map(keys).unwrap_or_default();
+        let stated = OWN.iter().find(|(name, _)| logical_id(name) == id).map_or(&[][..], |(_, names)| names);
+        assert_eq!(own, stated.iter().map(|name| (*name).to_owned()).collect(), "{id}");
+        deployed.extend(own);
     }
     let known: BTreeSet<String> = variables().filter(|name| !LOCAL.contains(name)).map(str::to_owned).collect();
     assert_eq!(deployed, known);
@@ -227,6 +388,37 @@ fn what_a_parameter_may_be_the_functions_take() {
             read(name, &text(allowed));
         }
     }
+}
+
+#[test]
+fn a_retry_schedule_that_the_template_takes_the_functions_take_and_no_other() {
+    let template = template();
+    let parameter = &template["Parameters"]["RetrySchedule"];
+    let pattern = Regex::new(parameter["AllowedPattern"].as_str().unwrap()).unwrap();
+    let list = |wait: &str, count: usize| vec![wait; count].join(",");
+    let lists = [list("86400", 50), list("86400", 51), list("0", 1), list("5", 2)];
+    let waits = ["80000", "86399", "86400", "86401", "86999", "87000", "90000", "79999", "100000"];
+    let others = ["5, 60", "5,", ",5", "5,,6", "-1", "5s", "1.5", "5 60"];
+    for text in lists.iter().map(String::as_str).chain(waits).chain(others) {
+        let tables = TABLES.iter().map(|table| (table.variable, "any"));
+        let settings: Settings = tables.chain([("RETRY_SCHEDULE", text)]).collect();
+        let taken = Config::read(&settings, &[]).is_ok();
+        assert_eq!(pattern.is_match(text), taken, "{text}");
+    }
+    assert!(!pattern.is_match(""), "the default is stated, so nothing is given by nothing");
+}
+
+#[test]
+fn every_parameter_is_shown_in_a_group_under_a_label() {
+    let template = template();
+    let shown = &template["Metadata"]["AWS::CloudFormation::Interface"];
+    let stated = keys(&template["Parameters"]);
+    assert_eq!(keys(&shown["ParameterLabels"]), stated);
+    let groups = shown["ParameterGroups"].as_array().unwrap().iter();
+    let grouped: Vec<String> =
+        groups.flat_map(|group| group["Parameters"].as_array().unwrap()).map(tests::string).collect();
+    assert_eq!(grouped.len(), stated.len(), "a parameter is in two groups");
+    assert_eq!(grouped.into_iter().collect::<BTreeSet<_>>(), stated);
 }
 
 #[test]
