@@ -54,6 +54,7 @@ mod openapi;
 mod platforms;
 mod process;
 mod readme;
+mod receiver;
 mod remap;
 mod routes;
 mod sandbox;
