@@ -44,6 +44,7 @@ mod deliveries;
 mod direct;
 mod dispatch;
 mod erase;
+mod erase_deliveries;
 mod hooks;
 mod idempotency;
 mod idempotency_actions;
