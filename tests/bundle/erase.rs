@@ -2,6 +2,10 @@
 
 use crate::stage::{self, Fault, Stage};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use models::{
+    DeliveryState, RouteId, StoredDelivery, Timestamp,
+    delivery::{Attempt, When},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
@@ -256,6 +260,17 @@ async fn a_misread_event_of_an_erased_person_leaves_nobody() {
     assert_eq!(stage.all("/v1/subscribers").await.len(), 1);
 }
 
+/// A delivery of an event, whose target answered this.
+fn delivered(event: &str, answer: &str) -> StoredDelivery {
+    let at = Timestamp::from_millis(1_767_225_600_000);
+    let when = When { next_attempt_at: at, due_at: at, expires: at.plus_seconds(86_400_000) };
+    let mut delivery = StoredDelivery::new(&event.parse().unwrap(), &RouteId::new(at, [1; 10]), None, at, when);
+    let answer = Some(answer.to_owned());
+    delivery.attempted(Attempt { at, status: Some(200), duration_ms: 1, error: answer.clone(), body: answer });
+    delivery.end(DeliveryState::Succeeded, None);
+    delivery
+}
+
 #[tokio::test]
 async fn wherever_the_store_fails_a_repeat_erases_the_rest() {
     let bundle = Bundle::start().await;
@@ -266,7 +281,9 @@ async fn wherever_the_store_fails_a_repeat_erases_the_rest() {
         let user = json!({ "id": name, "name": name });
         for (hook, body) in [(&hooks.orders, order(&user)), (&hooks.takeovers, json!({ "user": user, "reason": name }))]
         {
-            stage.accept(hook, &body).await;
+            let event = stage.accept(hook, &body).await;
+            let delivery = delivered(&event, &name);
+            stage.app.store.create_deliveries(&[delivery]).await.unwrap();
         }
         assert_eq!(stage.send(&hooks.orders, format!("{{{name}")).await.status, 400);
         bundle.clock.advance(Duration::from_millis(5));
@@ -291,7 +308,9 @@ async fn wherever_the_store_fails_a_repeat_erases_the_rest() {
         }
         assert_eq!(erase(&stage, &id).await, 404);
         let mut texts = stage::items(&stage.app, &stage.app.config.tables.events).await;
-        texts.extend(stage::items(&stage.app, &stage.app.config.tables.records).await);
+        for table in [&stage.app.config.tables.records, &stage.app.config.tables.deliveries] {
+            texts.extend(stage::items(&stage.app, table).await);
+        }
         assert_eq!(texts.iter().find(|text| text.contains(&name)), None, "request {at}");
         handled = stage.so_far().await.len();
         if !failed {

@@ -1,44 +1,16 @@
 //! Routes: made, changed, tried. What a webhook is sent is received by a server on loopback, which a setting allows.
 
-use crate::checks::{make_key, pointers, refused, with_key};
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+use crate::{
+    checks::{make_key, pointers, refused, with_key},
+    receiver::{Received, Receiver},
 };
 use data_encoding::BASE64;
 use flow::webhook::{self, Secret};
-use models::Timestamp;
+use models::{Timestamp, event::OWN_TYPES};
 use reqwest::Method;
+use runtime::store::health::RouteHealth;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
 use tests::{Bundle, answer, string};
-use tokio::net::TcpListener;
-
-/// A target that keeps what it receives.
-#[derive(Clone, Default)]
-struct Receiver(Arc<Mutex<Vec<(HeaderMap, Bytes)>>>);
-
-impl Receiver {
-    /// Starts it; its URL besides.
-    async fn start() -> (Self, String) {
-        let receiver = Self::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/in?key=1", listener.local_addr().unwrap());
-        let service = axum::Router::new().fallback(Self::take).with_state(receiver.clone());
-        tokio::spawn(async move { axum::serve(listener, service).await });
-        (receiver, url)
-    }
-
-    async fn take(State(receiver): State<Self>, headers: HeaderMap, body: Bytes) -> (StatusCode, &'static str) {
-        receiver.0.lock().unwrap().push((headers, body));
-        (StatusCode::ACCEPTED, "taken")
-    }
-
-    fn received(&self) -> Vec<(HeaderMap, Bytes)> {
-        std::mem::take(&mut *self.0.lock().unwrap())
-    }
-}
 
 async fn start() -> Bundle {
     Bundle::start_with(&[("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8")]).await
@@ -102,6 +74,42 @@ async fn a_route_is_made_read_changed_and_deleted() {
     ] {
         refused(bundle.request(method, &path), 404, "not_found").await;
     }
+}
+
+#[tokio::test]
+async fn a_route_tells_its_health_and_takes_it_along() {
+    let bundle = start().await;
+    let made = bundle.post("/v1/routes", &to("http://127.0.0.1:9/"), 201).await;
+    assert_eq!(made["health"], json!({ "state": "healthy", "since": null }));
+    let (id, store) = (string(&made["id"]), &bundle.local.app.store);
+    let since = Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap();
+    for (failing, state) in [(true, "failing"), (false, "healthy")] {
+        let route = id.parse().unwrap();
+        store.create(&RouteHealth { id: route, v: 1, version: 1, failing, since, next_probe_at: since }).await.unwrap();
+        let health = json!({ "state": state, "since": "2026-01-02T03:04:05.006Z" });
+        assert_eq!(bundle.get(&path(&made), 200).await["health"], health);
+        assert_eq!(bundle.all("/v1/routes").await[0]["health"], health);
+        assert_eq!(bundle.patch(&path(&made), &json!({ "name": "x" }), 200).await["health"], health);
+        assert_eq!(bundle.post(&(path(&made) + "/rotate"), &json!({}), 200).await["health"], health);
+    }
+    bundle.delete(&path(&made), 204).await;
+    assert!(store.find::<RouteHealth>(&id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_route_may_be_for_what_the_product_tells_of_itself() {
+    let bundle = start().await;
+    for event_type in OWN_TYPES.into_iter().chain(["switchboard.*", "*.failing"]) {
+        let mut route = to("http://127.0.0.1:9/");
+        route["events"] = json!([event_type]);
+        let made = bundle.post("/v1/routes", &route, 201).await;
+        let test = bundle.request(Method::POST, &(path(&made) + "/test"));
+        assert_eq!(pointers(&refused(test, 422, "invalid_body").await), ["/event"], "it has no sample");
+    }
+    let mut route = to("http://127.0.0.1:9/");
+    route["events"] = json!(["switchboard.route.fail"]);
+    let refusal = refused(bundle.request(Method::POST, "/v1/routes").json(&route), 422, "invalid_body").await;
+    assert_eq!(pointers(&refusal), ["/events/0"]);
 }
 
 #[tokio::test]
@@ -190,7 +198,7 @@ async fn a_target_that_nobody_may_reach_is_refused_with_the_range() {
 }
 
 /// Whether a call is signed with this secret, as Standard Webhooks says.
-fn is_signed(secret: &Value, (headers, body): &(HeaderMap, Bytes)) -> bool {
+fn is_signed(secret: &Value, (headers, body): &Received) -> bool {
     let secret: Secret = secret.as_str().unwrap().parse().unwrap();
     let text = |name: &str| headers[name].to_str().unwrap();
     let signature = webhook::sign(&[secret], text("webhook-id"), text("webhook-timestamp").parse().unwrap(), body);
@@ -203,6 +211,8 @@ async fn an_event_is_run_through_a_route_and_sent_if_that_is_asked_for() {
     let hook = bundle.hook("botstar.watch-tag").await;
     let tagged = json!({ "user": { "id": "u-1", "name": "Ava" }, "tag": "vip", "big": 1 });
     let kept = bundle.accept(&hook, &tagged).await;
+    // It is dispatched: the route that is made now does not get it.
+    bundle.until_count("/v1/subscribers", 1).await;
     let made = bundle.post("/v1/routes", &with(to(&url), json!({ "headers": { "X-Own": "mine" } })), 201).await;
     let test = path(&made) + "/test";
 

@@ -1,7 +1,9 @@
-//! The API: connections, hooks, keys, and what the events told. One function a resource.
+//! The API: connections, hooks, routes, deliveries, keys, and what the events told. One function a resource.
 
+mod batches;
 pub mod checkpoint_records;
 pub mod connections;
+pub mod deliveries;
 pub mod events;
 pub mod hooks;
 pub mod keys;
@@ -11,7 +13,9 @@ pub mod routes;
 pub mod subscribers;
 pub mod takeovers;
 
-use runtime::{Access, Function, Query, auth::Scope};
+use models::Timestamp;
+use runtime::{Access, Fault, Function, Query, auth::Scope};
+use serde_json::Value;
 
 /// The functions of the API.
 pub static FUNCTIONS: &[&Function] = &[
@@ -22,6 +26,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &checkpoint_records::FUNCTION,
     &takeovers::FUNCTION,
     &routes::FUNCTION,
+    &deliveries::FUNCTION,
     &keys::FUNCTION,
     &modules::FUNCTION,
 ];
@@ -46,4 +51,18 @@ fn page_of(items: schemars::Schema) -> schemars::Schema {
         "required": ["items", "next"],
         "properties": { "items": { "type": "array", "items": items }, "next": { "type": ["string", "null"] } },
     })
+}
+
+/// The faults of a body's `after` and `before` that its schema does not tell.
+fn span_faults(body: &Value) -> Vec<Fault> {
+    let time = |name: &str| body[name].as_str().map(Timestamp::parse);
+    let (after, before) = (time("after"), time("before"));
+    let unread = [("/after", after), ("/before", before)].into_iter().filter(|(_, time)| *time == Some(None));
+    let mut faults: Vec<Fault> = unread.map(|(at, _)| Fault::new(at, "is not an RFC 3339 time")).collect();
+    if let (Some(Some(after)), Some(Some(before))) = (after, before)
+        && before <= after
+    {
+        faults.push(Fault::new("/before", "is not later than `after`"));
+    }
+    faults
 }

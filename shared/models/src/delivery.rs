@@ -210,6 +210,12 @@ impl StoredDelivery {
         self.attempts.drain(..surplus);
     }
 
+    /// Takes out what its target said; whether there was anything.
+    pub fn scrub(&mut self) -> bool {
+        let said = |attempt: &mut Attempt| attempt.error.take().is_some() | attempt.body.take().is_some();
+        self.attempts.iter_mut().map(said).fold(false, |before, said| before | said)
+    }
+
     pub fn into_delivery(self) -> Delivery {
         Delivery {
             id: self.pk,

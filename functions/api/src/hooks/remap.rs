@@ -2,15 +2,15 @@
 //! revision; the stream brings it to dispatch, which mends the records.
 
 use super::find;
+use crate::batches::Batches;
 use futures::future::try_join_all;
 use models::{StoredEvent, body, event::EventKey, mapping};
 use runtime::{
     App, Call, Problem, Reply,
-    store::{Item, StoreError, from_item, hooks::Hook},
+    store::{Item, StoreError, from_item, hooks::Hook, list::Entry},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::time::{Duration, Instant};
 
 #[derive(Default, Serialize, JsonSchema)]
 pub struct Remapped {
@@ -22,37 +22,22 @@ pub struct Remapped {
     next: Option<String>,
 }
 
-/// Well within the time that API Gateway gives.
-const TIME: Duration = Duration::from_secs(15);
-const BATCH: usize = 50;
 /// A write that keeps losing to others is left to the next remap.
 const ATTEMPTS: usize = 5;
 
 pub async fn remap(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, &call).await?;
-    let started = Instant::now();
+    let is_of_hook =
+        |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.origin.hook() == Some(&hook.id));
+    let mut batches = Batches::begin(&app.store, app.store.events(None, None, call.position("remap")?)).await?;
     let mut remapped = Remapped::default();
-    let listing = app.store.events(None, None, call.position("remap")?);
-    let table = listing.table;
-    let mut entries = app.store.entries(listing, 400).await?;
-    loop {
-        let (mut batch, mut position) = (Vec::new(), None);
-        while batch.len() < BATCH && started.elapsed() < TIME {
-            let Some(entry) = entries.next().await? else { break };
-            position = Some(entry.sort.clone());
-            if EventKey::parse(&entry.sort).is_some_and(|key| key.origin.hook() == Some(&hook.id)) {
-                batch.push(entry);
-            }
-        }
-        let items = app.store.read(table, &batch).await?;
+    while let Some(items) = batches.next(is_of_hook).await? {
         remapped.read += items.len() as u64;
-        let changed = try_join_all(items.into_values().map(|item| reread(app, &hook, item))).await?;
+        let changed = try_join_all(items.into_iter().map(|item| reread(app, &hook, item))).await?;
         remapped.changed += changed.into_iter().filter(|changed| *changed).count() as u64;
-        if position.is_none() || started.elapsed() >= TIME {
-            remapped.next = call.cursor("remap", position);
-            return Reply::ok(&remapped);
-        }
     }
+    remapped.next = call.cursor("remap", batches.position());
+    Reply::ok(&remapped)
 }
 
 /// Reads one event anew; whether it reads differently.

@@ -17,7 +17,7 @@ pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
     let mut faults = Vec::new();
     for (at, pattern) in body["events"].as_array().into_iter().flatten().enumerate() {
         if pattern.as_str().is_some_and(is_of_nothing) {
-            faults.push(Fault::new(format!("/events/{at}"), "is like no type of event in the catalogue"));
+            faults.push(Fault::new(format!("/events/{at}"), "is like no type of event"));
         }
     }
     faults.extend(of_expression(&body["filter"], "/filter"));
@@ -42,8 +42,8 @@ pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
 }
 
 fn is_of_nothing(pattern: &str) -> bool {
-    let mut types = registry::triggers().map(|watch| watch.trigger.event_type).chain(OWN_TYPES);
-    !types.any(|event_type| is_like(pattern, event_type))
+    let triggers = registry::triggers().map(|watch| watch.trigger.event_type);
+    !triggers.chain(OWN_TYPES).any(|event_type| is_like(pattern, event_type))
 }
 
 fn of_expression(text: &Value, at: &str) -> Option<Fault> {

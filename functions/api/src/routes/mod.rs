@@ -13,7 +13,11 @@ use flow::guard::Guard;
 use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::RouteId;
-use runtime::{App, Body, Call, Function, Problem, Reply, Route, auth::Scope, store::routes::EventRoute};
+use runtime::{
+    App, Body, Call, Function, Problem, Reply, Route,
+    auth::Scope,
+    store::{health::RouteHealth, routes::EventRoute},
+};
 use schemars::{Schema, schema_for};
 use view::RouteView;
 
@@ -123,6 +127,8 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
     let route = find(app, &call).await?;
+    // The health first: of a route that is gone nobody could remove it any more.
+    app.store.remove::<RouteHealth>(route.id.as_str()).await?;
     app.store.remove::<EventRoute>(route.id.as_str()).await?;
     Ok(Reply::no_content())
 }

@@ -4,7 +4,11 @@ use models::{ConnectionId, HookId, RouteId, Timestamp};
 use runtime::{
     App, Problem,
     client::MASK,
-    store::routes::{ActionTarget, EventRoute, Target, Webhook},
+    store::{
+        StoreError,
+        health::RouteHealth,
+        routes::{ActionTarget, EventRoute, Target, Webhook},
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,8 +26,25 @@ pub struct RouteView {
     pub filter: Option<String>,
     pub target: TargetView,
     pub enabled: bool,
+    pub health: HealthView,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Whether the target takes what it is sent.
+#[derive(Serialize, JsonSchema)]
+pub struct HealthView {
+    state: HealthState,
+    /// Null as long as it has never failed.
+    since: Option<Timestamp>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum HealthState {
+    Healthy,
+    /// Deliveries wait, and one is tried now and then.
+    Failing,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -50,7 +71,7 @@ pub enum TargetView {
 }
 
 pub async fn view(app: &App, route: EventRoute, with_secret: bool) -> Result<RouteView, Problem> {
-    let now = app.now();
+    let (now, health) = (app.now(), health(app, &route.id).await?);
     let target = match route.target {
         Target::Action(ActionTarget { action, connection, input, .. }) => {
             TargetView::Action { action, connection, input }
@@ -75,7 +96,15 @@ pub async fn view(app: &App, route: EventRoute, with_secret: bool) -> Result<Rou
         filter: route.filter,
         target,
         enabled: route.enabled,
+        health,
         created_at: route.created_at,
         updated_at: route.updated_at,
     })
+}
+
+async fn health(app: &App, route: &RouteId) -> Result<HealthView, StoreError> {
+    let health: Option<RouteHealth> = app.store.find(route.as_str()).await?;
+    let failing = health.as_ref().is_some_and(|health| health.failing);
+    let state = if failing { HealthState::Failing } else { HealthState::Healthy };
+    Ok(HealthView { state, since: health.map(|health| health.since) })
 }

@@ -5,7 +5,10 @@
 
 use futures::future::try_join_all;
 use models::{
-    ConnectionId, EventId, RecordId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body, ids::lower_bound,
+    ConnectionId, DeliveryId, DeliveryState, EventId, RecordId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body,
+    delivery::{DeliveryKey, Reason},
+    event::EventKey,
+    ids::lower_bound,
     records::StoredSubscriber,
 };
 use runtime::{
@@ -166,7 +169,42 @@ async fn scrub_events(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> 
     let items = app.store.read(&app.store.tables.events, &entries).await?;
     let events = items.into_values().map(from_item).collect::<Result<Vec<StoredEvent>, _>>()?;
     try_join_all(events.into_iter().map(|event| app.store.scrub(event))).await?;
+    // Of all, as an earlier call may have been cut off in between.
+    let keys = entries.iter().filter_map(|entry| EventKey::parse(&entry.sort));
+    try_join_all(keys.map(|key| scrub_deliveries(app, key.id))).await?;
     Ok(())
+}
+
+/// Takes out of an event's deliveries what their targets said. They are looked for after the event was scrubbed: what is
+/// attempted from then on finds nothing to deliver.
+async fn scrub_deliveries(app: &App, event: EventId) -> Result<(), StoreError> {
+    let listing = app.store.deliveries_of(&event, None);
+    let mut entries = app.store.entries(listing, BATCH).await?;
+    while let Some(entry) = entries.next().await? {
+        if let Some(key) = DeliveryKey::parse(&entry.sort) {
+            scrub_delivery(app, &key.id).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn scrub_delivery(app: &App, id: &DeliveryId) -> Result<(), StoreError> {
+    for _ in 0..ATTEMPTS {
+        let Some(mut delivery) = app.store.delivery(id).await? else { return Ok(()) };
+        let is_pending = delivery.state == DeliveryState::Pending;
+        if is_pending {
+            // An attempt that is under way can then not write what it was answered.
+            delivery.end(DeliveryState::Skipped, Some(Reason::PersonErased));
+        }
+        if !delivery.scrub() && !is_pending {
+            return Ok(());
+        }
+        match app.store.update_delivery(&mut delivery, app.now()).await {
+            Err(StoreError::Condition(_)) => {}
+            done => return done,
+        }
+    }
+    Err(StoreError::Condition(None))
 }
 
 async fn remove_records(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> {
@@ -178,11 +216,16 @@ async fn remove_records(app: &App, entries: Vec<Entry>) -> Result<(), StoreError
 async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Result<(), StoreError> {
     for item in app.store.read(&app.store.tables.events, &entries).await?.into_values() {
         let event: StoredEvent = from_item(item)?;
-        let Some(raw) = &event.raw else { continue };
-        let (body, _) = body::reread(raw, event.format());
-        if values.iter().any(|value| holds(&body, value)) {
+        let id = event.key()?.id;
+        if let Some(raw) = &event.raw {
+            let (body, _) = body::reread(raw, event.format());
+            if !values.iter().any(|value| holds(&body, value)) {
+                continue;
+            }
             app.store.scrub(event).await?;
         }
+        // One that is scrubbed already may be from an earlier call that was cut off here.
+        scrub_deliveries(app, id).await?;
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
-//! Events: listed and got, as CloudEvents envelopes made on reading.
+//! Events: listed and got, as CloudEvents envelopes made on reading. Replayed: delivered once more.
 
-use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ};
+mod replay;
+mod replay_span;
+
+use crate::{ADMIN, AFTER, BEFORE, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
 use models::{Envelope, EventId, HookId, StoredEvent, event::EventKey};
 use runtime::{
     App, Body, Call, Function, Problem, Query, Reply, Route,
-    store::{Item, StoreError, from_item},
+    store::{Item, StoreError, from_item, routes::is_like},
 };
 use schemars::schema_for;
 use serde_json::value::{RawValue, to_raw_value};
@@ -20,7 +23,10 @@ pub static FUNCTION: Function = Function {
             summary: "List the events",
             query: &[
                 Query { name: "hook", description: "Only the events of this hook." },
-                Query { name: "type", description: "Only the events of this type." },
+                Query {
+                    name: "type",
+                    description: "Only the events of this type; `*` stands for any run of characters.",
+                },
                 AFTER,
                 BEFORE,
                 LIMIT,
@@ -31,6 +37,16 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
+            method: Method::POST,
+            path: "/v1/events/replay",
+            access: ADMIN,
+            summary: "Replay the events of a span of time, or make the deliveries that it lacks",
+            query: &[CURSOR],
+            body: Body::Required(|| schema_for!(replay_span::Span)),
+            success: (StatusCode::OK, Some(|| schema_for!(replay_span::Replayed))),
+            handler: |app, call| Box::pin(replay_span::replay_span(app, call)),
+        },
+        Route {
             method: Method::GET,
             path: "/v1/events/{id}",
             access: READ,
@@ -39,6 +55,16 @@ pub static FUNCTION: Function = Function {
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Envelope))),
             handler: |app, call| Box::pin(get(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/events/{id}/replay",
+            access: ADMIN,
+            summary: "Replay an event: deliver it once more to the routes that it is for now",
+            query: &[],
+            body: Body::Optional(|| schema_for!(replay::Replay)),
+            success: (StatusCode::OK, Some(|| schema_for!(replay::Replayed))),
+            handler: |app, call| Box::pin(replay::replay(app, call)),
         },
     ],
     direct: None,
@@ -53,7 +79,7 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let listing = app.store.events(after, before, call.position("events")?);
     let wanted = |key: EventKey| {
         hook.as_ref().is_none_or(|hook| key.origin.hook() == Some(hook))
-            && event_type.as_ref().is_none_or(|event_type| key.event_type == *event_type)
+            && event_type.as_ref().is_none_or(|pattern| is_like(pattern, &key.event_type))
     };
     let page =
         app.store.page_of(listing, limit, |entry| EventKey::parse(&entry.sort).is_some_and(wanted), show).await?;

@@ -1,0 +1,51 @@
+//! Work on all that a list has, as much of it in one call as its time allows.
+
+use runtime::store::{
+    Item, Store, StoreError,
+    list::{Entries, Entry, Listing},
+};
+use std::time::{Duration, Instant};
+
+/// Well within the time that API Gateway gives.
+const TIME: Duration = Duration::from_secs(15);
+const BATCH: usize = 50;
+
+pub struct Batches<'a> {
+    store: &'a Store,
+    table: &'a str,
+    entries: Entries<'a>,
+    deadline: Instant,
+    position: Option<String>,
+}
+
+impl<'a> Batches<'a> {
+    pub async fn begin(store: &'a Store, listing: Listing<'a>) -> Result<Self, StoreError> {
+        let deadline = Instant::now() + TIME;
+        let (table, position) = (listing.table, Some(listing.until.clone()));
+        Ok(Self { store, table, entries: store.entries(listing, 400).await?, deadline, position })
+    }
+
+    /// The next items of which the entries are wanted; none once the list or the time of the call is at its end.
+    pub async fn next(&mut self, wanted: impl Fn(&Entry) -> bool) -> Result<Option<Vec<Item>>, StoreError> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH && Instant::now() < self.deadline {
+            let Some(entry) = self.entries.next().await? else {
+                self.position = None;
+                break;
+            };
+            self.position = Some(entry.sort.clone());
+            if wanted(&entry) {
+                batch.push(entry);
+            }
+        }
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.store.read(self.table, &batch).await?.into_values().collect()))
+    }
+
+    /// Where the next call goes on; none if this one has come to the end.
+    pub fn position(self) -> Option<String> {
+        self.position
+    }
+}

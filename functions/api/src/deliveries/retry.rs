@@ -1,0 +1,47 @@
+//! `POST /v1/deliveries/{id}/retry`.
+
+use flow::pending;
+use models::{
+    DeliveryId, DeliveryState, StoredDelivery,
+    delivery::{Reason, When},
+};
+use runtime::{App, Call, Code, Problem, Reply, store::routes::EventRoute};
+use std::slice;
+
+pub async fn retry(app: &App, call: Call) -> Result<Reply, Problem> {
+    let id: DeliveryId = call.id("delivery")?;
+    let mut delivery = app.store.delivery(&id).await?.ok_or_else(|| Problem::not_found("delivery"))?;
+    let route: Option<EventRoute> = app.store.find(delivery.route.as_str()).await?;
+    if let Some(why) = vain(&delivery, route.as_ref()) {
+        return Err(Problem::new(Code::Conflict, why));
+    }
+    begin(&mut delivery, pending::until(app, call.now));
+    app.store.update_delivery(&mut delivery, call.now).await?;
+    pending::send(app, slice::from_ref(&delivery)).await?;
+    let event = Some(delivery.event.to_string());
+    Ok(Reply { event, ..Reply::ok(&delivery.into_delivery())? })
+}
+
+/// Why a delivery can't be retried, or would only be skipped again.
+fn vain(delivery: &StoredDelivery, route: Option<&EventRoute>) -> Option<&'static str> {
+    match (delivery.state, route) {
+        (DeliveryState::Succeeded, _) => Some("it was delivered; to deliver the event once more, replay the event"),
+        (_, None) => Some("its route is gone"),
+        (_, Some(route)) if !route.enabled => Some("its route is disabled; enable it first"),
+        _ if is_past(delivery) => Some("its event has expired, or the event's person was erased"),
+        _ => None,
+    }
+}
+
+/// Whether there is nothing left that could be delivered.
+pub fn is_past(delivery: &StoredDelivery) -> bool {
+    matches!(delivery.reason, Some(Reason::EventExpired | Reason::PersonErased))
+}
+
+/// What is over begins anew; what is pending goes on, with its next attempt now.
+fn begin(delivery: &mut StoredDelivery, now: When) {
+    match delivery.state {
+        DeliveryState::Pending => delivery.wait(now),
+        _ => delivery.retry(now),
+    }
+}

@@ -1,0 +1,61 @@
+//! `POST /v1/events/{id}/replay`: new deliveries of a kept event.
+
+use flow::fan_out::{self, Filters, Routes};
+use models::{DeliveryId, EventId, ReplayId, RouteId, StoredDelivery};
+use runtime::{
+    App, Call, Code, Problem, Reply,
+    clock::random,
+    input,
+    store::{StoreError, routes::EventRoute},
+};
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Replay {
+    /// Only to this route, which has to be enabled. An event that the route is not for, or that does not pass its filter,
+    /// is not delivered even so: then `deliveries` is empty.
+    route: Option<RouteId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Replayed {
+    replay: ReplayId,
+    /// One for each enabled route that the event is for now. Receivers see the event's `webhook-id` again.
+    deliveries: Vec<DeliveryId>,
+}
+
+pub async fn replay(app: &App, call: Call) -> Result<Reply, Problem> {
+    let id: EventId = call.id("event")?;
+    let Replay { route } = input::optional_body(&call, &schema_for!(Replay))?;
+    let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
+    if event.is_erased() {
+        return Err(Problem::new(Code::Conflict, "the event's person was erased, and nothing is left to deliver"));
+    }
+    let routes = routes(app, route.as_ref()).await?;
+    let replay = ReplayId::new(call.now, random()?);
+    let event = event.open().map_err(StoreError::from)?;
+    let matching = routes.of(&event)?.into_iter().filter(|matching| is_named(matching, route.as_ref()));
+    let deliveries: Vec<StoredDelivery> =
+        matching.map(|route| fan_out::delivery(app, &event, route, Some(&replay))).collect();
+    fan_out::make(app, &deliveries).await?;
+    let deliveries = deliveries.into_iter().map(|delivery| delivery.pk).collect();
+    Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&Replayed { replay, deliveries })? })
+}
+
+/// The routes that are enabled. One that is named has to be among them.
+pub async fn routes(app: &App, named: Option<&RouteId>) -> Result<Routes, Problem> {
+    if let Some(id) = named {
+        let route: Option<EventRoute> = app.store.find(id.as_str()).await?;
+        if !route.ok_or_else(|| Problem::not_found("route"))?.enabled {
+            return Err(Problem::new(Code::Conflict, "the route is disabled; enable it first"));
+        }
+    }
+    Ok(Routes::load(app, &Filters::default()).await?)
+}
+
+/// Whether a route is the one that is named; any is if none is named.
+pub fn is_named(route: &EventRoute, named: Option<&RouteId>) -> bool {
+    named.is_none_or(|named| *named == route.id)
+}

@@ -1,0 +1,79 @@
+//! Where webhooks go: a server on loopback, which a setting allows. It answers as a test says and keeps what it receives.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use tests::{Bundle, eventually, string};
+use tokio::net::TcpListener;
+
+/// A request as it was received.
+pub type Received = (HeaderMap, Bytes);
+
+#[derive(Clone)]
+pub struct Receiver(Arc<Mutex<Script>>);
+
+struct Script {
+    status: StatusCode,
+    body: String,
+    received: Vec<Received>,
+}
+
+impl Receiver {
+    /// Starts it; its URL besides.
+    pub async fn start() -> (Self, String) {
+        let script = Script { status: StatusCode::ACCEPTED, body: "taken".to_owned(), received: Vec::new() };
+        let receiver = Self(Arc::new(Mutex::new(script)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/in?key=1", listener.local_addr().unwrap());
+        let service = axum::Router::new().fallback(Self::take).with_state(receiver.clone());
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        (receiver, url)
+    }
+
+    /// From now on it answers so.
+    pub fn says(&self, status: u16, body: &str) {
+        let mut script = self.0.lock().unwrap();
+        script.status = StatusCode::from_u16(status).unwrap();
+        body.clone_into(&mut script.body);
+    }
+
+    /// What came since this was asked last.
+    pub fn received(&self) -> Vec<Received> {
+        std::mem::take(&mut self.0.lock().unwrap().received)
+    }
+
+    async fn take(State(receiver): State<Self>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+        let mut script = receiver.0.lock().unwrap();
+        script.received.push((headers, body));
+        (script.status, script.body.clone())
+    }
+}
+
+/// The ids under which requests came.
+pub fn webhook_ids(received: &[Received]) -> Vec<String> {
+    received.iter().map(|(headers, _)| headers["webhook-id"].to_str().unwrap().to_owned()).collect()
+}
+
+/// A bundle whose routes may lead to loopback, and which waits so long between attempts.
+pub async fn start(retry_schedule: &str) -> Bundle {
+    Bundle::start_with(&[("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"), ("RETRY_SCHEDULE", retry_schedule)]).await
+}
+
+/// Makes a route of these types of events to a webhook; its id.
+pub async fn route(bundle: &Bundle, events: &str, url: &str) -> String {
+    let route = json!({ "name": "Demo", "events": [events], "target": { "type": "webhook", "url": url } });
+    string(&bundle.post("/v1/routes", &route, 201).await["id"])
+}
+
+/// Waits until a list of deliveries has so many, all in this state, and gives them.
+pub async fn until_all(bundle: &Bundle, list: &str, state: &str, count: usize) -> Vec<Value> {
+    eventually(|| async {
+        let items = bundle.all(list).await;
+        (items.len() == count && items.iter().all(|delivery| delivery["state"] == state)).then_some(items)
+    })
+    .await
+}
