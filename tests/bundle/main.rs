@@ -42,6 +42,7 @@ mod crash;
 mod dedupe;
 mod deliver_bad;
 mod deliver_faults;
+mod deliver_library;
 mod deliver_parked;
 mod deliver_slow;
 mod direct;
