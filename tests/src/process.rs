@@ -3,6 +3,7 @@
 use crate::Api;
 use std::{
     env,
+    ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -28,7 +29,13 @@ impl Process {
 
     /// Starts another binary likewise.
     pub fn spawn_binary(binary: &Path, folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(binary);
+        Self::spawn_with(binary, &[], folder, settings)
+    }
+
+    /// Starts any program likewise.
+    pub fn spawn_with(program: &Path, arguments: &[&OsStr], folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments);
         command.env_clear().envs(settings.iter().copied()).env("TMPDIR", folder).current_dir(folder);
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
         let (sender, stderr) = channel();
@@ -39,8 +46,14 @@ impl Process {
 
     /// Starts `local` on a folder of its own, on any free port, and waits until it serves. With the URL.
     pub fn start(data_dir: &Path) -> (Self, String) {
+        Self::start_with(data_dir, &[])
+    }
+
+    /// The same, with settings besides.
+    pub fn start_with(data_dir: &Path, settings: &[(&str, &str)]) -> (Self, String) {
         let data = data_dir.to_str().expect("a path in UTF-8");
-        let mut process = Self::spawn(data_dir.parent().expect("a parent"), &[("PORT", "0"), ("DATA_DIR", data)]);
+        let settings = [&[("PORT", "0"), ("DATA_DIR", data)], settings].concat();
+        let mut process = Self::spawn(data_dir.parent().expect("a parent"), &settings);
         let url = process.listening();
         (process, url)
     }

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 pub use models::Fault;
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use std::error::Error;
 
@@ -269,6 +269,7 @@ impl Problem {
         let code = Code::ALL.into_iter().find(|code| body["code"] == code.as_str())?;
         let wait = body["retry_after"].as_str().and_then(|wait| wait.parse().ok());
         Some(Self {
+            errors: Vec::deserialize(&body["errors"]).unwrap_or_default(),
             headers: wait.map(|wait| (header::RETRY_AFTER, wait)).into_iter().collect(),
             outcome_unknown: body["outcome"] == "unknown",
             answer: body.get("answer").cloned().map(Box::new),
@@ -320,5 +321,23 @@ mod tests {
             })
         );
         assert_eq!(problem.causes(), "secret");
+    }
+
+    #[test]
+    fn a_body_is_read_as_it_was_written() {
+        let faults = vec![Fault::new("/a", "is missing"), Fault::new("/b", "is not a text")];
+        let wait = (header::RETRY_AFTER, HeaderValue::from_static("7"));
+        for written in [
+            Problem::invalid_body(faults),
+            Problem::partly_done("half of it"),
+            Problem::new(Code::PlatformSlowDown, "slower").with_header(wait.0, wait.1),
+        ] {
+            let read = Problem::from_json(&written.to_json("req-1")).expect("a problem");
+            assert_eq!(
+                (read.code, read.detail, read.errors, read.headers, read.outcome_unknown),
+                (written.code, written.detail, written.errors, written.headers, written.outcome_unknown)
+            );
+        }
+        assert!(Problem::from_json(b"{}").is_none());
     }
 }

@@ -73,8 +73,9 @@ fn not_invoked(error: &SdkError<InvokeError>) -> String {
     }
 }
 
-/// The faults of an input, for who reads the attempts.
+/// What a problem says, for who reads the attempts. Its detail has no faults if there are several.
 pub fn words(problem: &Problem) -> String {
-    let faults = problem.errors.iter().map(|Fault { pointer, detail }| format!("; {pointer}: {detail}"));
+    let several = if problem.errors.len() > 1 { problem.errors.as_slice() } else { &[] };
+    let faults = several.iter().map(|Fault { pointer, detail }| format!("; {pointer}: {detail}"));
     format!("{}: {}{}", problem.code.as_str(), problem.detail, faults.collect::<String>())
 }

@@ -1,0 +1,88 @@
+//! A load of posts to one hook, which goes on where it was when the process behind it is killed and started again.
+
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tests::{Api, Process, string};
+use tokio::task::JoinSet;
+
+/// How many posts are under way at once.
+pub const CONNECTIONS: usize = 16;
+
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// What is still to be posted, and what was acknowledged: the number of a post, and its event's id.
+pub struct Load {
+    hook_path: String,
+    body: fn(usize) -> Value,
+    posts: Mutex<Posts>,
+}
+
+struct Posts {
+    waiting: VecDeque<usize>,
+    acknowledged: BTreeMap<usize, String>,
+}
+
+impl Load {
+    /// So many posts to a hook; the body of each is made from its number.
+    pub fn new(hook_path: &str, count: usize, body: fn(usize) -> Value) -> Arc<Self> {
+        let posts = Mutex::new(Posts { waiting: (0..count).collect(), acknowledged: BTreeMap::new() });
+        Arc::new(Self { hook_path: hook_path.to_owned(), body, posts })
+    }
+
+    /// Posts until all is acknowledged or nobody answers any more.
+    pub fn post(self: &Arc<Self>, api: &Arc<Api>) -> JoinSet<()> {
+        let mut posting = JoinSet::new();
+        for _ in 0..CONNECTIONS {
+            posting.spawn(Arc::clone(self).post_one_by_one(Arc::clone(api)));
+        }
+        posting
+    }
+
+    async fn post_one_by_one(self: Arc<Self>, api: Arc<Api>) {
+        loop {
+            let Some(number) = self.posts.lock().unwrap().waiting.pop_front() else { return };
+            let url = format!("{}{}", api.url, self.hook_path);
+            let sent = api.http.post(url).json(&(self.body)(number)).send().await;
+            let receipt = match sent {
+                Ok(response) => {
+                    let status = response.status();
+                    response.json::<Value>().await.map(|receipt| (status, receipt))
+                }
+                Err(error) => Err(error),
+            };
+            let Ok((status, receipt)) = receipt else {
+                self.posts.lock().unwrap().waiting.push_back(number);
+                return;
+            };
+            assert_eq!(status, 200, "{receipt}");
+            self.posts.lock().unwrap().acknowledged.insert(number, string(&receipt["event"]));
+        }
+    }
+
+    pub fn acknowledged(&self) -> BTreeMap<usize, String> {
+        self.posts.lock().unwrap().acknowledged.clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.posts.lock().unwrap().acknowledged.len()
+    }
+}
+
+/// Waits until something has become so many, and kills the process there.
+pub async fn kill_at(process: Process, count: usize, so_far: impl Fn() -> usize) {
+    let start = Instant::now();
+    while so_far() < count {
+        assert!(start.elapsed() < DEADLINE, "there are {} of {count} after {DEADLINE:?}", so_far());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    process.signal("KILL");
+}
+
+/// Waits until nobody posts any more.
+pub async fn posted(mut posting: JoinSet<()>) {
+    while posting.join_next().await.transpose().unwrap().is_some() {}
+}

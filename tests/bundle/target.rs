@@ -1,0 +1,138 @@
+//! Targets of routes: servers on loopback that keep what they are sent and answer as a test says; and what the store tells
+//! of the deliveries to them.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use flow::webhook::{self, Secret};
+use models::{EventId, StoredDelivery};
+use runtime::store::list::Listing;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tests::{Api, Bundle, string};
+use tokio::net::{TcpListener, TcpSocket};
+
+/// What routes need to lead to loopback.
+pub const ALLOW: (&str, &str) = ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8");
+
+/// A request that a target received.
+#[derive(Clone)]
+pub struct Call {
+    pub at: Instant,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub status: StatusCode,
+}
+
+impl Call {
+    pub fn id(&self) -> &str {
+        self.headers["webhook-id"].to_str().unwrap()
+    }
+
+    /// Whether it is signed with this secret, as Standard Webhooks says.
+    pub fn is_signed(&self, secret: &str) -> bool {
+        let secret: Secret = secret.parse().unwrap();
+        let text = |name: &str| self.headers[name].to_str().unwrap();
+        let signature = webhook::sign(&[secret], self.id(), text("webhook-timestamp").parse().unwrap(), &self.body);
+        text("webhook-signature").split(' ').any(|one| one == signature)
+    }
+}
+
+/// How a call is answered, and after how long; by how many calls there were before it.
+type Answers = fn(usize) -> (StatusCode, Duration);
+
+pub const TAKES_ALL: Answers = |_| (StatusCode::NO_CONTENT, Duration::ZERO);
+
+#[derive(Clone)]
+pub struct Target {
+    pub url: String,
+    calls: Arc<Mutex<Vec<Call>>>,
+    answers: Answers,
+}
+
+impl Target {
+    pub async fn start(answers: Answers) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Self::at(&listener.local_addr().unwrap().to_string(), answers);
+        target.clone().serve(listener);
+        target
+    }
+
+    /// One that refuses connections, until it listens at the socket.
+    pub fn dead(answers: Answers) -> (Self, TcpSocket) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        (Self::at(&socket.local_addr().unwrap().to_string(), answers), socket)
+    }
+
+    pub fn listen(&self, socket: TcpSocket) {
+        self.clone().serve(socket.listen(1024).unwrap());
+    }
+
+    fn at(address: &str, answers: Answers) -> Self {
+        Self { url: format!("http://{address}/in"), calls: Arc::default(), answers }
+    }
+
+    fn serve(self, listener: TcpListener) {
+        let service = axum::Router::new().fallback(Self::take).with_state(self);
+        tokio::spawn(async move { axum::serve(listener, service).await });
+    }
+
+    async fn take(State(target): State<Self>, headers: HeaderMap, body: Bytes) -> StatusCode {
+        let (status, after) = target.keep(headers, body);
+        tokio::time::sleep(after).await;
+        status
+    }
+
+    fn keep(&self, headers: HeaderMap, body: Bytes) -> (StatusCode, Duration) {
+        let mut calls = self.calls.lock().unwrap();
+        let (status, after) = (self.answers)(calls.len());
+        calls.push(Call { at: Instant::now(), headers, body, status });
+        (status, after)
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    pub fn last(&self) -> Option<Call> {
+        self.calls.lock().unwrap().last().cloned()
+    }
+
+    /// The events of the calls that were answered with success; how many such calls there were besides.
+    pub fn took(&self) -> (BTreeSet<String>, usize) {
+        let calls = self.calls.lock().unwrap();
+        let taken: Vec<&Call> = calls.iter().filter(|call| call.status.is_success()).collect();
+        (taken.iter().map(|call| call.id().to_owned()).collect(), taken.len())
+    }
+}
+
+/// Makes a route of these events to a webhook; as it is answered, with its secret.
+pub async fn route_to(api: &Api, events: &str, url: &str) -> Value {
+    let target = json!({ "type": "webhook", "url": url });
+    api.post("/v1/routes", &json!({ "name": "Demo", "events": [events], "target": target }), 201).await
+}
+
+/// The deliveries that a listing tells.
+pub async fn listed(bundle: &Bundle, listing: Listing<'_>) -> Vec<StoredDelivery> {
+    let store = &bundle.local.app.store;
+    let mut entries = store.entries(listing, 400).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(entry) = entries.next().await.unwrap() {
+        found.extend(store.delivery(&entry.pk.parse().unwrap()).await.unwrap());
+    }
+    found
+}
+
+/// The delivery of an event to a route.
+pub async fn delivery(bundle: &Bundle, event: &str, route: &Value) -> Option<StoredDelivery> {
+    let event: EventId = event.parse().unwrap();
+    let of_event = listed(bundle, bundle.local.app.store.deliveries_of(&event, None)).await;
+    of_event.into_iter().find(|delivery| delivery.route.as_str() == string(&route["id"]))
+}
