@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 /// How many posts are under way at once.
 pub const CONNECTIONS: usize = 16;
 
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(240);
 
 /// What is still to be posted, and what was acknowledged: the number of a post, and its event's id.
 pub struct Load {
