@@ -3,7 +3,7 @@
 use super::{
     create::{connection_id, hook_id},
     faults, find, guard, target,
-    view::view,
+    view::{Sight, view},
 };
 use runtime::{
     App, Call, Problem, Reply, input,
@@ -61,5 +61,5 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     route.enabled = change.enabled.unwrap_or(route.enabled);
     route.updated_at = call.now;
     app.store.update(&mut route).await?;
-    Reply::ok(&view(app, route, true).await?)
+    Reply::ok(&view(app, route, Sight::UrlAndSecret).await?)
 }

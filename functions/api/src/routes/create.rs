@@ -1,6 +1,9 @@
 //! `POST /v1/routes`.
 
-use super::{faults, guard, target, view::view};
+use super::{
+    faults, guard, target,
+    view::{Sight, view},
+};
 use crate::connections;
 use http::StatusCode;
 use models::{ConnectionId, HookId, RouteId};
@@ -54,7 +57,7 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         updated_at: call.now,
     };
     app.store.create(&route).await?;
-    Reply::json(StatusCode::CREATED, &view(app, route, true).await?)
+    Reply::json(StatusCode::CREATED, &view(app, route, Sight::UrlAndSecret).await?)
 }
 
 pub async fn hook_id(app: &App, id: Option<&str>) -> Result<Option<HookId>, Problem> {

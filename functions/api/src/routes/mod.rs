@@ -19,7 +19,7 @@ use runtime::{
     store::{health::RouteHealth, routes::EventRoute},
 };
 use schemars::{Schema, schema_for};
-use view::RouteView;
+use view::{RouteView, Sight};
 
 pub static FUNCTION: Function = Function {
     name: "api-routes",
@@ -113,15 +113,20 @@ async fn find(app: &App, call: &Call) -> Result<EventRoute, Problem> {
     app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("route"))
 }
 
+fn is_admin(call: &Call) -> bool {
+    call.key.as_ref().is_some_and(|key| key.scope == Scope::Admin)
+}
+
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let route = find(app, &call).await?;
-    let sees_secret = call.key.as_ref().is_some_and(|key| key.scope == Scope::Admin);
-    Reply::ok(&view::view(app, route, sees_secret).await?)
+    let sight = if is_admin(&call) { Sight::UrlAndSecret } else { Sight::Host };
+    Reply::ok(&view::view(app, route, sight).await?)
 }
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let page = app.store.page::<EventRoute>(call.limit()?, call.position("routes")?.as_deref()).await?;
-    let items = try_join_all(page.items.into_iter().map(|route| view::view(app, route, false))).await?;
+    let sight = if is_admin(&call) { Sight::Url } else { Sight::Host };
+    let items = try_join_all(page.items.into_iter().map(|route| view::view(app, route, sight))).await?;
     Reply::page(items, call.cursor("routes", page.next))
 }
 

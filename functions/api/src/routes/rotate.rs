@@ -1,7 +1,11 @@
 //! `POST /v1/routes/{id}/rotate`: a new secret. The old one signs too for a day, so that a receiver can change over
 //! without refusing anything.
 
-use super::{find, target::new_secret, view::view};
+use super::{
+    find,
+    target::new_secret,
+    view::{Sight, view},
+};
 use runtime::{App, Call, Code, Problem, Reply, store::routes::Target};
 
 const GRACE_SECONDS: u64 = 86_400;
@@ -22,5 +26,5 @@ pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
     webhook.secrets.insert(0, new_secret(app, &route.id).await?);
     route.updated_at = call.now;
     app.store.update(&mut route).await?;
-    Reply::ok(&view(app, route, true).await?)
+    Reply::ok(&view(app, route, Sight::UrlAndSecret).await?)
 }

@@ -13,6 +13,7 @@ use runtime::{
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use url::Url;
 
 #[derive(Serialize, JsonSchema)]
 pub struct RouteView {
@@ -51,6 +52,7 @@ enum HealthState {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TargetView {
     Webhook {
+        /// To a key of a lesser scope than `admin` without its path, which may be a secret: `https://example.com/••••`.
         url: String,
         /// Masked: `••••`.
         headers: BTreeMap<String, String>,
@@ -70,20 +72,30 @@ pub enum TargetView {
     },
 }
 
-pub async fn view(app: &App, route: EventRoute, with_secret: bool) -> Result<RouteView, Problem> {
+/// What a caller may see of a webhook. A URL may be a secret: who knows Slack's, say, can post there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Where it leads, without the path.
+    Host,
+    Url,
+    UrlAndSecret,
+}
+
+pub async fn view(app: &App, route: EventRoute, sight: Sight) -> Result<RouteView, Problem> {
     let (now, health) = (app.now(), health(app, &route.id).await?);
     let target = match route.target {
         Target::Action(ActionTarget { action, connection, input, .. }) => {
             TargetView::Action { action, connection, input }
         }
         Target::Webhook(Webhook { url, header_names, body, secrets, .. }) => {
-            let newest = secrets.first().filter(|_| with_secret);
+            let newest = secrets.first().filter(|_| sight == Sight::UrlAndSecret);
             let secret = match newest {
                 Some(secret) => Some(app.sealer()?.open(route.id.as_str(), &secret.sealed).await?),
                 None => None,
             };
             let headers = header_names.into_iter().map(|name| (name, MASK.to_owned())).collect();
             let old_secret_until = secrets.iter().filter_map(|secret| secret.expires_at).filter(|end| now < *end).max();
+            let url = if sight == Sight::Host { without_path(&url) } else { url };
             TargetView::Webhook { url, headers, body, secret, old_secret_until }
         }
     };
@@ -100,6 +112,11 @@ pub async fn view(app: &App, route: EventRoute, with_secret: bool) -> Result<Rou
         created_at: route.created_at,
         updated_at: route.updated_at,
     })
+}
+
+fn without_path(url: &str) -> String {
+    let origin = url.parse::<Url>().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    format!("{origin}/{MASK}")
 }
 
 async fn health(app: &App, route: &RouteId) -> Result<HealthView, StoreError> {
