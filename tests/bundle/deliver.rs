@@ -10,7 +10,7 @@ use futures::future::join_all;
 use models::{
     DeliveryId, DeliveryState,
     delivery::Reason,
-    event::{DELIVERY_DEAD, ROUTE_FAILING},
+    own_event::{DELIVERY_DEAD, ROUTE_FAILING},
 };
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use crate::desk::{self, Desk, FAILS};
 use models::{
     DeliveryId, DeliveryState,
-    event::{ROUTE_FAILING, ROUTE_RECOVERED},
+    own_event::{ROUTE_FAILING, ROUTE_RECOVERED},
 };
 use runtime::store::health::RouteHealth;
 use serde_json::json;

@@ -38,26 +38,38 @@ impl Queue for Kept {
     }
 }
 
+/// What is to be answered, and what was called.
+struct Played<A, C> {
+    answers: VecDeque<A>,
+    calls: Vec<C>,
+}
+
+impl<A, C> Default for Played<A, C> {
+    fn default() -> Self {
+        Self { answers: VecDeque::new(), calls: Vec::new() }
+    }
+}
+
 /// Actions that come to what is scripted, and keep what they were run with.
 #[derive(Clone, Default)]
-pub struct Script(Arc<Mutex<(VecDeque<Ran>, Vec<(String, Value)>)>>);
+pub struct Script(Arc<Mutex<Played<Ran, (String, Value)>>>);
 
 impl Actions for Script {
     fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
         let mut script = self.0.lock().unwrap();
-        script.1.push((action.to_owned(), serde_json::from_slice(&input).unwrap()));
-        let ran = script.0.pop_front().expect("a scripted end");
+        script.calls.push((action.to_owned(), serde_json::from_slice(&input).unwrap()));
+        let ran = script.answers.pop_front().expect("a scripted end");
         Box::pin(async { ran })
     }
 }
 
 impl Script {
     pub fn comes_to(&self, ran: Ran) {
-        self.0.lock().unwrap().0.push_back(ran);
+        self.0.lock().unwrap().answers.push_back(ran);
     }
 
     pub fn calls(&self) -> Vec<(String, Value)> {
-        std::mem::take(&mut self.0.lock().unwrap().1)
+        std::mem::take(&mut self.0.lock().unwrap().calls)
     }
 }
 
@@ -68,7 +80,7 @@ pub const FAILS: Scripted = (500, &[]);
 
 /// A target that answers what is scripted, or else 204, and keeps what it received.
 #[derive(Clone, Default)]
-pub struct Target(Arc<Mutex<(VecDeque<Scripted>, Vec<(HeaderMap, Bytes)>)>>);
+pub struct Target(Arc<Mutex<Played<Scripted, (HeaderMap, Bytes)>>>);
 
 impl Target {
     async fn start() -> (Self, String) {
@@ -82,8 +94,8 @@ impl Target {
 
     async fn take(State(target): State<Self>, headers: HeaderMap, body: Bytes) -> Response<String> {
         let mut script = target.0.lock().unwrap();
-        script.1.push((headers, body));
-        let (status, headers) = script.0.pop_front().unwrap_or((204, &[]));
+        script.calls.push((headers, body));
+        let (status, headers) = script.answers.pop_front().unwrap_or((204, &[]));
         let mut response = Response::new(format!("answered {status}"));
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         for (name, value) in headers {
@@ -93,11 +105,11 @@ impl Target {
     }
 
     pub fn answers(&self, answers: impl IntoIterator<Item = Scripted>) {
-        self.0.lock().unwrap().0.extend(answers);
+        self.0.lock().unwrap().answers.extend(answers);
     }
 
     pub fn received(&self) -> Vec<(HeaderMap, Bytes)> {
-        std::mem::take(&mut self.0.lock().unwrap().1)
+        std::mem::take(&mut self.0.lock().unwrap().calls)
     }
 }
 

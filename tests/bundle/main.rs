@@ -81,3 +81,4 @@ mod stage;
 mod statements;
 mod target;
 mod template;
+mod template_rights;

@@ -6,7 +6,7 @@ use crate::{
 };
 use data_encoding::BASE64;
 use flow::webhook::{self, Secret};
-use models::{Timestamp, event::OWN_TYPES};
+use models::{Timestamp, own_event::OWN_TYPES};
 use reqwest::Method;
 use runtime::store::health::RouteHealth;
 use serde_json::{Value, json};

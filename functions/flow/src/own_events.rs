@@ -3,8 +3,8 @@
 
 use models::{
     StoredDelivery, StoredEvent, Timestamp,
-    event::{DELIVERY_DEAD, OfRoute, ROUTE_FAILING, ROUTE_RECOVERED},
     ids::ContentKey,
+    own_event::{DELIVERY_DEAD, OfRoute, ROUTE_FAILING, ROUTE_RECOVERED},
 };
 use runtime::{
     App, Problem,

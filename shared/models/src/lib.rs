@@ -7,6 +7,7 @@ pub mod event;
 pub mod ids;
 pub mod mapping;
 pub mod module;
+pub mod own_event;
 pub mod records;
 pub mod subscriber;
 pub mod time;

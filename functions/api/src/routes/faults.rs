@@ -7,7 +7,7 @@ use flow::{
     webhook::OWN_HEADERS,
 };
 use http::{HeaderName, HeaderValue};
-use models::{event::OWN_TYPES, mapping::escape};
+use models::{mapping::escape, own_event::OWN_TYPES};
 use runtime::{Fault, Problem, input, store::routes::is_like};
 use schemars::schema_for;
 use serde_json::{Map, Value};
