@@ -1,7 +1,8 @@
 //! What becomes of a delivery: attempts, waits, the end; crashes and repeats between any two steps.
 
 use crate::{
-    desk::{self, Desk, FAILS, Scripted},
+    desk::{self, Desk, FAILS},
+    receiver::Scripted,
     stage::Fault,
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -50,7 +51,7 @@ async fn an_event_is_delivered_once_to_each_route_that_it_is_for() {
         desk.deliver(id).await;
         desk.assert_ended(id, DeliveryState::Succeeded, None, 1).await;
         let attempt = &desk.delivery(id).await.attempts[0];
-        assert_eq!((attempt.status, &attempt.error, attempt.body.as_deref()), (Some(204), &None, Some("")));
+        assert_eq!((attempt.status, &attempt.error, attempt.body.as_deref()), (Some(202), &None, Some("taken")));
         desk.deliver(id).await;
     }
     let received = desk.target.received();
@@ -101,7 +102,7 @@ async fn a_failing_delivery_waits_as_the_schedule_says_and_then_is_dead() {
     desk.assert_ended(&delivery, DeliveryState::Dead, Some(Reason::AttemptsUsedUp), 4).await;
     let attempts = desk.delivery(&delivery).await.attempts;
     assert_eq!(attempts.iter().filter_map(|attempt| attempt.status).collect::<Vec<_>>(), [500, 302, 404, 503]);
-    assert_eq!(attempts[0].body.as_deref(), Some("answered 500"));
+    assert_eq!(attempts[0].body.as_deref(), Some("taken"));
     assert_eq!(attempts[1].error.as_deref(), Some("a redirect, which is not followed"));
 
     desk.deliver(&delivery).await;

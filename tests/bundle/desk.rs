@@ -1,12 +1,11 @@
 //! Deliveries handed over one by one: nothing takes from the queue but the test. Routes lead to a target that answers what
 //! the test says, and actions come to what it says.
 
-use crate::stage::Stage;
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, Response, StatusCode},
+use crate::{
+    receiver::{Receiver, Scripted},
+    stage::Stage,
 };
+use axum::http::Method;
 use flow::deliver::{
     Deliverer,
     actions::{Actions, Ran, Running},
@@ -25,7 +24,6 @@ use std::{
     },
 };
 use tests::{Bundle, TestHook, string};
-use tokio::net::TcpListener;
 
 /// A queue that keeps what it is sent.
 #[derive(Default)]
@@ -38,34 +36,28 @@ impl Queue for Kept {
     }
 }
 
-/// What is to be answered, and what was called.
-struct Played<A, C> {
-    answers: VecDeque<A>,
-    calls: Vec<C>,
-}
-
-impl<A, C> Default for Played<A, C> {
-    fn default() -> Self {
-        Self { answers: VecDeque::new(), calls: Vec::new() }
-    }
-}
-
 /// Actions that come to what is scripted, and keep what they were run with.
 #[derive(Clone, Default)]
-pub struct Script(Arc<Mutex<Played<Ran, (String, Value)>>>);
+pub struct Script(Arc<Mutex<Played>>);
+
+#[derive(Default)]
+struct Played {
+    next: VecDeque<Ran>,
+    calls: Vec<(String, Value)>,
+}
 
 impl Actions for Script {
     fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
         let mut script = self.0.lock().unwrap();
         script.calls.push((action.to_owned(), serde_json::from_slice(&input).unwrap()));
-        let ran = script.answers.pop_front().expect("a scripted end");
+        let ran = script.next.pop_front().expect("a scripted end");
         Box::pin(async { ran })
     }
 }
 
 impl Script {
     pub fn comes_to(&self, ran: Ran) {
-        self.0.lock().unwrap().answers.push_back(ran);
+        self.0.lock().unwrap().next.push_back(ran);
     }
 
     pub fn calls(&self) -> Vec<(String, Value)> {
@@ -73,52 +65,15 @@ impl Script {
     }
 }
 
-/// What a target answers: a status and headers.
-pub type Scripted = (u16, &'static [(&'static str, &'static str)]);
-
+/// An answer that is a failed attempt.
 pub const FAILS: Scripted = (500, &[]);
-
-/// A target that answers what is scripted, or else 204, and keeps what it received.
-#[derive(Clone, Default)]
-pub struct Target(Arc<Mutex<Played<Scripted, (HeaderMap, Bytes)>>>);
-
-impl Target {
-    async fn start() -> (Self, String) {
-        let target = Self::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/in", listener.local_addr().unwrap());
-        let service = axum::Router::new().fallback(Self::take).with_state(target.clone());
-        tokio::spawn(async move { axum::serve(listener, service).await });
-        (target, url)
-    }
-
-    async fn take(State(target): State<Self>, headers: HeaderMap, body: Bytes) -> Response<String> {
-        let mut script = target.0.lock().unwrap();
-        script.calls.push((headers, body));
-        let (status, headers) = script.answers.pop_front().unwrap_or((204, &[]));
-        let mut response = Response::new(format!("answered {status}"));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        for (name, value) in headers {
-            response.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        response
-    }
-
-    pub fn answers(&self, answers: impl IntoIterator<Item = Scripted>) {
-        self.0.lock().unwrap().answers.extend(answers);
-    }
-
-    pub fn received(&self) -> Vec<(HeaderMap, Bytes)> {
-        std::mem::take(&mut self.0.lock().unwrap().calls)
-    }
-}
 
 pub struct Desk<'b> {
     pub stage: Stage<'b>,
     pub hook: TestHook,
     pub queue: Arc<Kept>,
     pub actions: Script,
-    pub target: Target,
+    pub target: Receiver,
     pub deliverer: Deliverer,
     url: String,
     seen: AtomicUsize,
@@ -139,7 +94,7 @@ impl<'b> Desk<'b> {
         let (queue, actions) = (Arc::new(Kept::default()), Script::default());
         stage.app.bring_queue(Arc::clone(&queue) as _);
         let deliverer = Deliverer::new(&stage.app, Box::new(actions.clone())).unwrap();
-        let (target, url) = Target::start().await;
+        let (target, url) = Receiver::start().await;
         let hook = bundle.hook("botstar.watch-tag").await;
         let (seen, events) = Default::default();
         Self { stage, hook, queue, actions, target, deliverer, url, seen, events }

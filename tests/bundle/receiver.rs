@@ -3,21 +3,30 @@
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, Response, StatusCode},
 };
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
 use tests::{Bundle, eventually, string};
 use tokio::net::TcpListener;
 
 /// A request as it was received.
 pub type Received = (HeaderMap, Bytes);
 
+/// An answer: its status and headers.
+pub type Scripted = (u16, &'static [(&'static str, &'static str)]);
+
 #[derive(Clone)]
 pub struct Receiver(Arc<Mutex<Script>>);
 
 struct Script {
-    status: StatusCode,
+    /// What is answered first, each once.
+    next: VecDeque<Scripted>,
+    /// What is answered after that.
+    status: u16,
     body: String,
     received: Vec<Received>,
 }
@@ -25,7 +34,7 @@ struct Script {
 impl Receiver {
     /// Starts it; its URL besides.
     pub async fn start() -> (Self, String) {
-        let script = Script { status: StatusCode::ACCEPTED, body: "taken".to_owned(), received: Vec::new() };
+        let script = Script { next: VecDeque::new(), status: 202, body: "taken".to_owned(), received: Vec::new() };
         let receiver = Self(Arc::new(Mutex::new(script)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/in?key=1", listener.local_addr().unwrap());
@@ -37,8 +46,13 @@ impl Receiver {
     /// From now on it answers so.
     pub fn says(&self, status: u16, body: &str) {
         let mut script = self.0.lock().unwrap();
-        script.status = StatusCode::from_u16(status).unwrap();
+        script.status = status;
         body.clone_into(&mut script.body);
+    }
+
+    /// It answers so first, in this order.
+    pub fn answers(&self, answers: impl IntoIterator<Item = Scripted>) {
+        self.0.lock().unwrap().next.extend(answers);
     }
 
     /// What came since this was asked last.
@@ -46,10 +60,16 @@ impl Receiver {
         std::mem::take(&mut self.0.lock().unwrap().received)
     }
 
-    async fn take(State(receiver): State<Self>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+    async fn take(State(receiver): State<Self>, headers: HeaderMap, body: Bytes) -> Response<String> {
         let mut script = receiver.0.lock().unwrap();
         script.received.push((headers, body));
-        (script.status, script.body.clone())
+        let (status, headers) = script.next.pop_front().unwrap_or((script.status, &[]));
+        let mut response = Response::new(script.body.clone());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in headers {
+            response.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        response
     }
 }
 
