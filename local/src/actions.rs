@@ -11,13 +11,13 @@ impl Actions for InProcess {
         Box::pin(async move {
             let name = action.replace('.', "-");
             let Some(function) = registry::functions().find(|function| function.name == name) else {
-                return Ran::Lost(format!("there is no function {name}"));
+                return Ran::NotBegun(format!("there is no function {name}"));
             };
             match invoke(&self.0, function, "delivery", input.into()).await {
                 Ok(output) => Ran::Done(output),
                 Err(failed) => match Problem::from_json(failed.problem.as_bytes()) {
                     Some(problem) => Ran::Failed(problem),
-                    None => Ran::Lost("the action's problem can't be read".to_owned()),
+                    None => Ran::Unknown("the action's problem can't be read".to_owned()),
                 },
             }
         })

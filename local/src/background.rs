@@ -55,13 +55,10 @@ pub async fn stop(stopped: &mut watch::Receiver<bool>) {
 
 async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Receiver<bool>) {
     let dispatcher = Dispatcher::new(Arc::new(KeptLetters(Arc::clone(&app))));
-    loop {
-        let next = tokio::select! {
-            next = follower.next() => next,
-            () = stop(&mut stopped) => return,
-        };
-        let handled = match next {
-            Ok(batch) => handle(&app, &dispatcher, &follower, batch).await,
+    while !*stopped.borrow() {
+        let handled = match follower.next_unless(stop(&mut stopped)).await {
+            Ok(None) => return,
+            Ok(Some(batch)) => handle(&app, &dispatcher, &follower, batch).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = handled {

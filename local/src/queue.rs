@@ -28,6 +28,17 @@ const IN_HAND: usize = 250;
 /// At least so often it looks at the clock, which may have been set.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AGAIN_AFTER_SECONDS: u64 = 5;
+/// What can't be handled after so many tries is left to be found in the table. As on AWS.
+const MOST_TRIES: u32 = 10;
+
+/// A message in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    message: Message,
+    /// The attempt that it is for; none if it may have been handled in part.
+    planned: Option<Timestamp>,
+    tries: u32,
+}
 
 pub struct LocalQueue {
     clock: Arc<dyn Clock>,
@@ -38,9 +49,9 @@ pub struct LocalQueue {
 #[derive(Default)]
 struct Messages {
     /// What is kept back, by when it is to be handed out. The number tells messages of one instant apart.
-    kept_back: BTreeMap<(Timestamp, u64), Message>,
+    kept_back: BTreeMap<(Timestamp, u64), Kept>,
     count: u64,
-    ready: HashMap<RouteId, VecDeque<Message>>,
+    ready: HashMap<RouteId, VecDeque<Kept>>,
     /// The routes that have something ready, in the order of their turns.
     turns: VecDeque<RouteId>,
     in_hand: HashMap<RouteId, usize>,
@@ -64,25 +75,27 @@ impl LocalQueue {
             while in_hand.len() >= IN_HAND {
                 in_hand.join_next().await;
             }
-            let message = tokio::select! {
-                message = self.next() => message,
+            let kept = tokio::select! {
+                kept = self.next() => kept,
                 () = stop(&mut stopped) => break,
             };
             while in_hand.try_join_next().is_some() {}
             let (queue, app, deliverer) = (Arc::clone(&self), Arc::clone(&app), Arc::clone(&deliverer));
-            in_hand.spawn(async move { queue.handle(&app, &deliverer, message).await });
+            in_hand.spawn(async move { queue.handle(&app, &deliverer, kept).await });
         }
         while in_hand.join_next().await.is_some() {}
     }
 
-    async fn handle(&self, app: &App, deliverer: &Deliverer, message: Message) {
-        let handled = deliverer.deliver(app, &message.delivery).await;
+    async fn handle(&self, app: &App, deliverer: &Deliverer, Kept { message, planned, tries }: Kept) {
+        let handled = deliverer.deliver(app, &message.delivery, planned).await;
         let route = message.route.clone();
         if let Err(problem) = handled {
             let (delivery, cause) = (message.delivery.as_str(), problem.causes());
             tracing::error!(delivery, code = problem.code.as_str(), cause, "a delivery is to be looked at again");
-            let at = self.clock.now().plus_seconds(AGAIN_AFTER_SECONDS);
-            self.messages().keep_back(Message { at, ..message });
+            let at = self.clock.now().plus_seconds(AGAIN_AFTER_SECONDS << tries);
+            if tries < MOST_TRIES {
+                self.messages().keep_back(Kept { message: Message { at, ..message }, planned: None, tries: tries + 1 });
+            }
         }
         self.messages().put_down(&route);
         self.changed.notify_one();
@@ -93,22 +106,22 @@ impl LocalQueue {
         let mut entries = app.store.entries(app.store.pending_deliveries(None), 400).await?;
         while let Some(entry) = entries.next().await? {
             let Some(key) = DeliveryKey::parse(&entry.sort) else { continue };
-            let at = self.clock.now();
-            self.messages().keep_back(Message { delivery: key.id, route: key.route, at });
+            let message = Message { delivery: key.id, route: key.route, at: self.clock.now() };
+            self.messages().keep_back(Kept { message, planned: None, tries: 0 });
         }
         Ok(())
     }
 
     /// The next message whose time has come and whose route has a hand free; waits until there is one.
-    async fn next(&self) -> Message {
+    async fn next(&self) -> Kept {
         loop {
             let changed = self.changed.notified();
             let now = self.clock.now();
             let wait = {
                 let mut messages = self.messages();
                 messages.hand_out(now);
-                if let Some(message) = messages.take() {
-                    return message;
+                if let Some(kept) = messages.take() {
+                    return kept;
                 }
                 messages.kept_back.first_key_value().map(|((at, _), _)| Duration::from_millis(at.millis_since(now)))
             };
@@ -129,37 +142,37 @@ impl LocalQueue {
 }
 
 impl Messages {
-    fn keep_back(&mut self, message: Message) {
+    fn keep_back(&mut self, kept: Kept) {
         self.count += 1;
-        self.kept_back.insert((message.at, self.count), message);
+        self.kept_back.insert((kept.message.at, self.count), kept);
     }
 
     /// Makes ready what was kept back until now.
     fn hand_out(&mut self, now: Timestamp) {
         while let Some(first) = self.kept_back.first_entry().filter(|first| first.key().0 <= now) {
-            let message = first.remove();
-            let ready = self.ready.entry(message.route.clone()).or_default();
+            let kept = first.remove();
+            let ready = self.ready.entry(kept.message.route.clone()).or_default();
             if ready.is_empty() {
-                self.turns.push_back(message.route.clone());
+                self.turns.push_back(kept.message.route.clone());
             }
-            ready.push_back(message);
+            ready.push_back(kept);
         }
     }
 
     /// Takes a message of the first route that has a hand free, and puts the route behind the others.
-    fn take(&mut self) -> Option<Message> {
+    fn take(&mut self) -> Option<Kept> {
         let free = |route: &RouteId| self.in_hand.get(route).is_none_or(|count| *count < IN_HAND_OF_ROUTE);
         let at = self.turns.iter().position(free)?;
         let route = self.turns.remove(at)?;
         let ready = self.ready.get_mut(&route)?;
-        let message = ready.pop_front();
+        let kept = ready.pop_front();
         if ready.is_empty() {
             self.ready.remove(&route);
         } else {
             self.turns.push_back(route.clone());
         }
         *self.in_hand.entry(route).or_default() += 1;
-        message
+        kept
     }
 
     fn put_down(&mut self, route: &RouteId) {
@@ -175,11 +188,12 @@ impl Messages {
 impl Queue for LocalQueue {
     fn send(&self, messages: Vec<Message>) -> Sending<'_> {
         Box::pin(async move {
-            let mut kept = self.messages();
+            let mut queue = self.messages();
             for message in messages {
-                kept.keep_back(message);
+                let planned = Some(message.at);
+                queue.keep_back(Kept { message, planned, tries: 0 });
             }
-            drop(kept);
+            drop(queue);
             self.changed.notify_one();
             Ok(())
         })
@@ -195,25 +209,26 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn message(route: u8, number: u8, millis: u64) -> Message {
+    fn kept(route: u8, number: u8, millis: u64) -> Kept {
         let route = RouteId::new(at(0), [route; 10]);
         let event = EventId::new(at(0), ContentKey::digest(&HookId::new(at(0), [0; 10]), &[&[number]]));
-        Message { delivery: DeliveryId::derive(&event, &route, None), route, at: at(millis) }
+        let message = Message { delivery: DeliveryId::derive(&event, &route, None), route, at: at(millis) };
+        Kept { message, planned: None, tries: 0 }
     }
 
     #[test]
     fn routes_take_turns_and_none_has_more_in_hand_than_it_may() {
         let mut messages = Messages::default();
-        let slow: Vec<Message> = (0..30).map(|number| message(1, number, 0)).collect();
-        let good: Vec<Message> = (0..3).map(|number| message(2, number, 0)).collect();
-        for message in slow.iter().chain(&good) {
-            messages.keep_back(message.clone());
+        let slow: Vec<Kept> = (0..30).map(|number| kept(1, number, 0)).collect();
+        let good: Vec<Kept> = (0..3).map(|number| kept(2, number, 0)).collect();
+        for kept in slow.iter().chain(&good) {
+            messages.keep_back(kept.clone());
         }
         messages.hand_out(at(0));
-        let taken: Vec<Message> = std::iter::from_fn(|| messages.take()).collect();
+        let taken: Vec<Kept> = std::iter::from_fn(|| messages.take()).collect();
         assert_eq!(taken[..6], [&slow[0], &good[0], &slow[1], &good[1], &slow[2], &good[2]].map(Clone::clone));
         assert_eq!(taken.len(), IN_HAND_OF_ROUTE + good.len());
-        messages.put_down(&slow[0].route);
+        messages.put_down(&slow[0].message.route);
         assert_eq!(messages.take(), Some(slow[10].clone()));
         assert_eq!(messages.take(), None);
     }
@@ -221,9 +236,9 @@ mod tests {
     #[test]
     fn what_is_kept_back_comes_at_its_time() {
         let mut messages = Messages::default();
-        let (late, early) = (message(1, 1, 20), message(1, 2, 10));
-        for message in [&late, &early] {
-            messages.keep_back(message.clone());
+        let (late, early) = (kept(1, 1, 20), kept(1, 2, 10));
+        for kept in [&late, &early] {
+            messages.keep_back(kept.clone());
         }
         messages.hand_out(at(9));
         assert_eq!(messages.take(), None);

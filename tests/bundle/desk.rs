@@ -10,7 +10,7 @@ use flow::deliver::{
     Deliverer,
     actions::{Actions, Ran, Running},
 };
-use models::{DeliveryId, DeliveryState, EventId, StoredDelivery, delivery::Reason};
+use models::{DeliveryId, DeliveryState, EventId, StoredDelivery, Timestamp, delivery::Reason};
 use runtime::{
     queue::{Message, Queue, Sending},
     store::{deliveries::stored_delivery, routes::EventRoute},
@@ -20,19 +20,25 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tests::{Bundle, TestHook, string};
 
-/// A queue that keeps what it is sent.
+/// A queue that keeps what it is sent, unless it is down.
 #[derive(Default)]
-pub struct Kept(Mutex<Vec<Message>>);
+pub struct Kept {
+    messages: Mutex<Vec<Message>>,
+    pub is_down: AtomicBool,
+}
 
 impl Queue for Kept {
     fn send(&self, messages: Vec<Message>) -> Sending<'_> {
-        self.0.lock().unwrap().extend(messages);
-        Box::pin(async { Ok(()) })
+        let is_down = self.is_down.load(Ordering::SeqCst);
+        if !is_down {
+            self.messages.lock().unwrap().extend(messages);
+        }
+        Box::pin(async move { if is_down { Err("the queue is down".into()) } else { Ok(()) } })
     }
 }
 
@@ -143,7 +149,7 @@ impl<'b> Desk<'b> {
     /// What was sent to the queue since: ids, and in how many seconds they are to be handed out.
     pub fn sent(&self) -> Vec<(DeliveryId, u64)> {
         let now = self.stage.app.now();
-        let messages = std::mem::take(&mut *self.queue.0.lock().unwrap());
+        let messages = std::mem::take(&mut *self.queue.messages.lock().unwrap());
         messages.into_iter().map(|message| (message.delivery, message.at.millis_since(now) / 1000)).collect()
     }
 
@@ -161,8 +167,18 @@ impl<'b> Desk<'b> {
         delivery
     }
 
+    /// Hands over a message that may have been handled in part.
     pub async fn deliver(&self, id: &DeliveryId) {
-        self.deliverer.deliver(&self.stage.app, id).await.unwrap();
+        self.deliverer.deliver(&self.stage.app, id, None).await.unwrap();
+    }
+
+    /// Hands over a message that is for the attempt of this instant.
+    pub async fn deliver_planned(&self, id: &DeliveryId, planned: Timestamp) {
+        self.deliverer.deliver(&self.stage.app, id, Some(planned)).await.unwrap();
+    }
+
+    pub fn set_queue_down(&self, is_down: bool) {
+        self.queue.is_down.store(is_down, Ordering::SeqCst);
     }
 
     pub async fn delivery(&self, id: &DeliveryId) -> StoredDelivery {

@@ -4,7 +4,7 @@ use crate::stage::{self, Fault, Stage};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use models::{
     DeliveryState, RouteId, StoredDelivery, Timestamp,
-    delivery::{Attempt, When},
+    delivery::{Attempt, Of, When},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -264,7 +264,9 @@ async fn a_misread_event_of_an_erased_person_leaves_nobody() {
 fn delivered(event: &str, answer: &str) -> StoredDelivery {
     let at = Timestamp::from_millis(1_767_225_600_000);
     let when = When { next_attempt_at: at, due_at: at, expires: at.plus_seconds(86_400_000) };
-    let mut delivery = StoredDelivery::new(&event.parse().unwrap(), &RouteId::new(at, [1; 10]), None, at, when);
+    let (event, route) = (event.parse().unwrap(), RouteId::new(at, [1; 10]));
+    let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
+    let mut delivery = StoredDelivery::new(of, at, when);
     let answer = Some(answer.to_owned());
     delivery.attempted(Attempt { at, status: Some(200), duration_ms: 1, error: answer.clone(), body: answer });
     delivery.end(DeliveryState::Succeeded, None);

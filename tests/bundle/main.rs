@@ -47,6 +47,7 @@ mod deliver_breaker;
 mod deliver_faults;
 mod deliver_library;
 mod deliver_parked;
+mod deliver_queue;
 mod deliver_slow;
 mod deliveries;
 mod desk;

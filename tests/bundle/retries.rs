@@ -6,7 +6,7 @@ use crate::{
 };
 use models::{
     DeliveryState, EventId, StoredDelivery, Timestamp,
-    delivery::{Reason, When},
+    delivery::{Of, Reason, When},
     ids::ContentKey,
 };
 use reqwest::Method;
@@ -164,7 +164,8 @@ async fn a_retry_of_many_goes_on_where_it_ended() {
         key[..8].copy_from_slice(&n.to_be_bytes());
         let event = EventId::new(Timestamp::from_millis(now.millis() - 1000), ContentKey::unique(key));
         let when = When { next_attempt_at: now, due_at: now, expires: now.plus_seconds(60) };
-        let mut delivery = StoredDelivery::new(&event, &route, None, now, when);
+        let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
+        let mut delivery = StoredDelivery::new(of, now, when);
         delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
         delivery
     };
@@ -184,6 +185,32 @@ async fn a_retry_of_many_goes_on_where_it_ended() {
     not_retried(&bundle, &skipped, "expired").await;
     let left = bundle.post("/v1/deliveries/retry", &json!({ "state": "skipped" }), 200).await;
     assert_eq!((&left["retried"], &left["left"]), (&json!(0), &json!(MANY)));
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_retried_only_if_that_is_asked_for() {
+    let bundle = start("0").await;
+    let route = route(&bundle, "botstar.*", "http://127.0.0.1:9/").await.parse().unwrap();
+    let now = bundle.local.app.now();
+    let dead = |(n, reason): (u8, Reason)| {
+        let event = EventId::new(now, ContentKey::unique([n; 20]));
+        let when = When { next_attempt_at: now, due_at: now, expires: now.plus_seconds(60) };
+        let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
+        let mut delivery = StoredDelivery::new(of, now, when);
+        delivery.end(DeliveryState::Dead, Some(reason));
+        delivery
+    };
+    let reasons = [(1, Reason::UnknownOutcome), (2, Reason::AttemptsUsedUp), (3, Reason::ActionRefused)];
+    bundle.local.app.store.create_deliveries(&reasons.map(dead)).await.unwrap();
+    for (filter, retried, left) in [
+        (json!({ "reason": "action_refused" }), 1, 0),
+        (json!({}), 1, 1),
+        (json!({}), 0, 1),
+        (json!({ "reason": "unknown_outcome" }), 1, 0),
+    ] {
+        let answered = bundle.post("/v1/deliveries/retry", &filter, 200).await;
+        assert_eq!(answered, json!({ "retried": retried, "left": left, "next": null }), "{filter}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Which routes an event is for, and the deliveries that are made of that.
 
-use crate::{Unsent, expression::Expression, pending, versions::ByVersion};
-use models::{ReplayId, StoredDelivery, event::OpenEvent};
+use crate::{expression::Expression, pending, versions::ByVersion};
+use models::{ReplayId, StoredDelivery, delivery::Of, event::OpenEvent};
 use runtime::{
     App,
     store::{StoreError, routes::EventRoute},
@@ -64,25 +64,17 @@ fn compiled(route: &EventRoute, filters: &Filters) -> Option<Arc<Option<Expressi
 /// A delivery of an event to a route, to be attempted now.
 pub fn delivery(app: &App, event: &OpenEvent<'_>, route: &EventRoute, replay: Option<&ReplayId>) -> StoredDelivery {
     let now = app.now();
-    StoredDelivery::new(&event.key.id, &route.id, replay, now, pending::until(app, now))
-}
-
-/// Why deliveries may not have been made.
-#[derive(Debug, thiserror::Error)]
-pub enum NotMade {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Unsent(#[from] Unsent),
+    let of = Of { event: &event.key.id, event_expires: event.stored.expires, route: &route.id, replay };
+    StoredDelivery::new(of, now, pending::until(app, now))
 }
 
 /// Stores deliveries, save those that are there already, and sends all to the queue: of those that were stored before, the
 /// messages may be missing. Answers for each whether it was stored now.
-pub async fn make(app: &App, deliveries: &[StoredDelivery]) -> Result<Vec<bool>, NotMade> {
+pub async fn make(app: &App, deliveries: &[StoredDelivery]) -> Result<Vec<bool>, StoreError> {
     if deliveries.is_empty() {
         return Ok(Vec::new());
     }
     let stored = app.store.create_deliveries(deliveries).await?;
-    pending::send(app, deliveries).await?;
+    pending::send_or_leave(app, deliveries).await;
     Ok(stored)
 }

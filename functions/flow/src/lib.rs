@@ -27,12 +27,3 @@ impl From<Unsent> for Problem {
         Self::new(Code::Internal, "what was stored is delivered within the hour").caused_by(error)
     }
 }
-
-impl From<fan_out::NotMade> for Problem {
-    fn from(error: fan_out::NotMade) -> Self {
-        match error {
-            fan_out::NotMade::Store(error) => error.into(),
-            fan_out::NotMade::Unsent(error) => error.into(),
-        }
-    }
-}

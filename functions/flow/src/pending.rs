@@ -11,9 +11,9 @@ use runtime::{
 /// How long after its time a message counts as lost.
 pub const LOST_AFTER_SECONDS: u64 = 3_600;
 
-/// A wait until an instant, of a delivery that is sent to the queue next if that keeps messages back so long.
+/// A wait until an instant. What waits longer than the queue keeps messages back is parked: it is looked for at its time.
 pub fn until(app: &App, next_attempt_at: Timestamp) -> When {
-    let queued = app.queue().is_some() && is_for_queue(app.now(), next_attempt_at);
+    let queued = app.queue().is_some() && next_attempt_at.millis_since(app.now()) <= MOST_DELAY_SECONDS * 1000;
     When {
         next_attempt_at,
         due_at: if queued { next_attempt_at.plus_seconds(LOST_AFTER_SECONDS) } else { next_attempt_at },
@@ -21,21 +21,22 @@ pub fn until(app: &App, next_attempt_at: Timestamp) -> When {
     }
 }
 
-fn is_for_queue(now: Timestamp, at: Timestamp) -> bool {
-    at.millis_since(now) <= MOST_DELAY_SECONDS * 1000
-}
-
-/// Sends deliveries to the queue that were stored as waiting. Those that wait longer than a queue keeps a message back
-/// are found in the table.
+/// Sends deliveries to the queue that were stored as waiting, save those that are parked.
 pub async fn send(app: &App, deliveries: &[StoredDelivery]) -> Result<(), Unsent> {
-    let now = app.now();
     let message = |delivery: &StoredDelivery| {
-        let at = delivery.next_attempt_at.filter(|at| is_for_queue(now, *at))?;
+        let at = delivery.next_attempt_at.filter(|_| !delivery.is_parked())?;
         Some(Message { delivery: delivery.pk.clone(), route: delivery.route.clone(), at })
     };
     let messages: Vec<Message> = deliveries.iter().filter_map(message).collect();
     match app.queue() {
         Some(queue) if !messages.is_empty() => queue.send(messages).await.map_err(Unsent),
         _ => Ok(()),
+    }
+}
+
+/// The same, where there is no message to come again if it fails: then they are found in the table, within the hour.
+pub async fn send_or_leave(app: &App, deliveries: &[StoredDelivery]) {
+    if let Err(Unsent(cause)) = send(app, deliveries).await {
+        tracing::error!(count = deliveries.len(), cause = cause.to_string(), "deliveries were stored and not sent");
     }
 }

@@ -3,6 +3,8 @@
 //! The place of the follower is kept in the stream itself: what is handled is pruned, so after a restart, `kill -9`
 //! included, it goes on with the oldest record that is left. Events may be seen again and are never skipped.
 
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use dynoxide::actions::get_records::GetRecordsRequest;
@@ -73,6 +75,17 @@ impl Follower {
     /// The next records; waits until there are some. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Batch, Error> {
         loop {
+            if let Some(batch) = self.next_unless(pending()).await? {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// The next records, or none once it is told to stop. Unlike one that was dropped, what was told to stop is at
+    /// nothing any more, and holds the database no longer.
+    pub async fn next_unless(&mut self, stop: impl Future<Output = ()>) -> Result<Option<Batch>, Error> {
+        let mut stop = pin!(stop);
+        loop {
             // Made before the look, so that a write just after the look wakes it.
             let written = self.database.0.written.notified();
             let (mut records, position) = self.read().await?;
@@ -81,10 +94,13 @@ impl Follower {
                     record["eventSourceARN"] = json!(self.stream_arn);
                 }
                 self.position = position;
-                return Ok(Batch { records, position });
+                return Ok(Some(Batch { records, position }));
             }
-            // Late or woken, it looks again.
-            let _ = timeout(POLL_INTERVAL, written).await;
+            tokio::select! {
+                // Late or woken, it looks again.
+                _ = timeout(POLL_INTERVAL, written) => {}
+                () = &mut stop => return Ok(None),
+            }
         }
     }
 

@@ -136,8 +136,21 @@ pub struct StoredDelivery {
     dead: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// When DynamoDB may delete it, in seconds since the epoch; moved on whenever it waits, so that what waits stays.
+    /// When its event is deleted, in seconds since the epoch.
+    event_expires: u64,
+    /// When DynamoDB may delete it; moved on whenever it waits, so that what waits stays, but never beyond its event: by
+    /// that an erasure finds it.
     pub expires: u64,
+}
+
+/// What a delivery is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Of<'a> {
+    pub event: &'a EventId,
+    /// When the event is deleted, in seconds since the epoch.
+    pub event_expires: u64,
+    pub route: &'a RouteId,
+    pub replay: Option<&'a ReplayId>,
 }
 
 /// When a pending delivery is to be attempted.
@@ -152,7 +165,8 @@ pub struct When {
 impl StoredDelivery {
     /// A delivery that has not been attempted. Its id is the same whenever it is made for the same event, route and
     /// replay.
-    pub fn new(event: &EventId, route: &RouteId, replay: Option<&ReplayId>, now: Timestamp, when: When) -> Self {
+    pub fn new(of: Of<'_>, now: Timestamp, when: When) -> Self {
+        let Of { event, event_expires, route, replay } = of;
         let id = DeliveryId::derive(event, route, replay);
         let mut delivery = Self {
             v: VERSION,
@@ -173,6 +187,7 @@ impl StoredDelivery {
             dead: None,
             created_at: now,
             updated_at: now,
+            event_expires,
             expires: 0,
             pk: id,
         };
@@ -187,7 +202,13 @@ impl StoredDelivery {
         self.next_attempt_at = Some(when.next_attempt_at);
         self.due = Some(due_key(self.pk.shard()));
         self.due_at = Some(format!("{} {}", when.due_at, self.sort));
-        self.expires = when.expires.seconds();
+        self.expires = when.expires.seconds().min(self.event_expires);
+    }
+
+    /// Whether it is looked for in the table as soon as its time has come, with no message on its way.
+    pub fn is_parked(&self) -> bool {
+        let due_at = self.due_at.as_deref().and_then(|due_at| due_at.split(' ').next());
+        self.next_attempt_at.is_some_and(|at| due_at == Some(at.to_string().as_str()))
     }
 
     /// It begins anew, with all its attempts.
@@ -280,6 +301,10 @@ mod tests {
         (EventId::new(at, key), RouteId::new(at, [3; 10]))
     }
 
+    fn of<'a>(event: &'a EventId, route: &'a RouteId, replay: Option<&'a ReplayId>) -> Of<'a> {
+        Of { event, event_expires: 50, route, replay }
+    }
+
     fn at(millis: u64) -> When {
         let (next_attempt_at, due_at) = (Timestamp::from_millis(millis), Timestamp::from_millis(millis + 1));
         When { next_attempt_at, due_at, expires: due_at.plus_seconds(60) }
@@ -289,7 +314,8 @@ mod tests {
     fn the_same_event_route_and_replay_are_the_same_delivery() {
         let (event, route) = ids();
         let now = Timestamp::from_millis(7);
-        let id = |route: &RouteId, replay: Option<&ReplayId>| StoredDelivery::new(&event, route, replay, now, at(8)).pk;
+        let id =
+            |route: &RouteId, replay: Option<&ReplayId>| StoredDelivery::new(of(&event, route, replay), now, at(8)).pk;
         let replay = ReplayId::new(Timestamp::from_millis(1_767_225_700_000), [5; 10]);
         let other = RouteId::new(now, [4; 10]);
         assert_eq!(id(&route, None), id(&route, None));
@@ -301,13 +327,17 @@ mod tests {
     #[test]
     fn the_indexes_have_what_is_due_and_what_is_dead() {
         let (event, route) = ids();
-        let mut delivery = StoredDelivery::new(&event, &route, None, Timestamp::from_millis(7), at(8));
+        let mut delivery = StoredDelivery::new(of(&event, &route, None), Timestamp::from_millis(7), at(8));
         let places = |delivery: &StoredDelivery| {
             (delivery.due.is_some(), delivery.due_at.is_some(), delivery.dead.is_some(), delivery.next_attempt_at)
         };
         let key = DeliveryKey { id: delivery.pk.clone(), route, event };
         assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(8))));
         assert!(delivery.due_at.as_deref().unwrap().starts_with("1970-01-01T00:00:00.009Z "));
+        assert_eq!((delivery.expires, delivery.is_parked()), (50, false), "no longer than its event");
+        delivery.wait(When { due_at: Timestamp::from_millis(8), ..at(8) });
+        assert!(delivery.is_parked());
+        delivery.wait(at(8));
         for sort in [&delivery.sort, delivery.due_at.as_ref().unwrap()] {
             assert_eq!(DeliveryKey::parse(sort), Some(key.clone()));
         }
@@ -324,7 +354,7 @@ mod tests {
     #[test]
     fn the_latest_attempts_are_kept() {
         let (event, route) = ids();
-        let mut delivery = StoredDelivery::new(&event, &route, None, Timestamp::from_millis(7), at(8));
+        let mut delivery = StoredDelivery::new(of(&event, &route, None), Timestamp::from_millis(7), at(8));
         for n in 0..25 {
             let attempt =
                 Attempt { at: Timestamp::from_millis(n), status: None, duration_ms: n, error: None, body: None };

@@ -20,7 +20,7 @@ pub struct Message {
     pub delivery: DeliveryId,
     /// Routes take turns.
     pub route: RouteId,
-    /// Not before then, as far as the queue keeps messages back.
+    /// Not before then, as far as the queue keeps messages back. It is for the attempt of that instant.
     pub at: Timestamp,
 }
 
@@ -28,6 +28,7 @@ pub struct Message {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct MessageBody {
     pub delivery: DeliveryId,
+    pub at: Timestamp,
 }
 
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'a>>;
@@ -53,7 +54,10 @@ impl SqsQueue {
             let wait = message.at.millis_since(now).div_ceil(1000).min(MOST_DELAY_SECONDS);
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(at.to_string())
-                .message_body(serde_json::to_string(&MessageBody { delivery: message.delivery.clone() })?)
+                .message_body(serde_json::to_string(&MessageBody {
+                    delivery: message.delivery.clone(),
+                    at: message.at,
+                })?)
                 // On a standard queue a group is a tenant: one with many messages keeps no other waiting.
                 .message_group_id(message.route.as_str())
                 .delay_seconds(i32::try_from(wait)?);

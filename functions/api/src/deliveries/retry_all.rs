@@ -4,10 +4,12 @@ use super::{is_to, retry::is_past};
 use crate::{batches::Batches, span_faults};
 use flow::pending;
 use futures::future::try_join_all;
-use models::{DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, ids::lower_bound};
+use models::{
+    DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::Reason, ids::lower_bound,
+};
 use runtime::{
     App, Call, Problem, Reply, input,
-    store::{Item, StoreError, deliveries::stored_delivery, list::Listing, routes::EventRoute},
+    store::{Item, StoreError, deliveries::stored_delivery, list::Listing},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,9 @@ pub struct Retrying {
     event: Option<EventId>,
     #[serde(default)]
     state: Over,
+    /// Only those that are in the state for this reason. Left out: for any but `unknown_outcome`, as what may have been done
+    /// might be done twice.
+    reason: Option<Reason>,
     /// Only the deliveries of events, or of replays, that came after this.
     after: Option<Timestamp>,
     /// Only the deliveries of events, or of replays, that came before this.
@@ -41,7 +46,8 @@ enum Over {
 pub struct Retried {
     /// How many deliveries begin anew.
     retried: u64,
-    /// How many were left as they are: their route is gone or disabled, or their event is, or its person was erased.
+    /// How many were left as they are: their route is gone or disabled, or their event is, or its person was erased, or
+    /// they are `unknown_outcome` and that was not asked for.
     left: u64,
     /// There are more: call again with the same body and this as `cursor`. Null at the end.
     next: Option<String>,
@@ -70,7 +76,7 @@ pub async fn retry_all(app: &App, call: Call) -> Result<Reply, Problem> {
 }
 
 async fn enabled(app: &App) -> Result<BTreeSet<RouteId>, StoreError> {
-    let routes: Vec<EventRoute> = app.store.all().await?;
+    let routes = app.store.readable_routes().await?;
     Ok(routes.into_iter().filter(|route| route.enabled).map(|route| route.id).collect())
 }
 
@@ -103,9 +109,13 @@ impl Retrying {
             read.inspect_err(|error| tracing::error!(cause = error.to_string(), "a delivery was left out")).ok()
         });
         let (again, left): (Vec<_>, Vec<_>) = readable
-            .filter(|delivery| delivery.state == state)
-            .partition(|delivery| routes.contains(&delivery.route) && !is_past(delivery));
+            .filter(|delivery| delivery.state == state && (self.reason.is_none() || delivery.reason == self.reason))
+            .partition(|delivery| routes.contains(&delivery.route) && !is_past(delivery) && self.may_repeat(delivery));
         (again, left.len() as u64)
+    }
+
+    fn may_repeat(&self, delivery: &StoredDelivery) -> bool {
+        self.reason.is_some() || delivery.reason != Some(Reason::UnknownOutcome)
     }
 }
 
@@ -121,6 +131,6 @@ async fn retry(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, Proble
         }
     }));
     let retried: Vec<StoredDelivery> = written.await?.into_iter().flatten().collect();
-    pending::send(app, &retried).await?;
+    pending::send_or_leave(app, &retried).await;
     Ok(retried.len() as u64)
 }

@@ -7,7 +7,10 @@ use super::{
 };
 use runtime::{
     App, Call, Problem, Reply, input,
-    store::routes::{Target, Webhook},
+    store::{
+        health::RouteHealth,
+        routes::{Target, Webhook},
+    },
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Deserializer};
@@ -29,7 +32,7 @@ pub struct RouteChange {
     /// Null: every event passes.
     #[serde(default, deserialize_with = "given")]
     filter: Option<Option<String>>,
-    /// Replaces the target whole; a webhook keeps its secret.
+    /// Replaces the target whole; a webhook keeps its secret. A route that was failing is healthy until it fails again.
     target: Option<Map<String, Value>>,
     enabled: Option<bool>,
 }
@@ -42,6 +45,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut route = find(app, &call).await?;
     let change: RouteChange = input::body_with(&call, &schema_for!(RouteChange), |body| faults::of(body, &guard(app)))?;
+    let gets_a_new_chance = change.target.is_some() || change.enabled == Some(true);
     if let Some(hook) = change.hook {
         route.hook = hook_id(app, hook.as_deref()).await?;
     }
@@ -61,5 +65,8 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     route.enabled = change.enabled.unwrap_or(route.enabled);
     route.updated_at = call.now;
     app.store.update(&mut route).await?;
+    if gets_a_new_chance {
+        app.store.remove::<RouteHealth>(route.id.as_str()).await?;
+    }
     Reply::ok(&view(app, route, Sight::UrlAndSecret).await?)
 }

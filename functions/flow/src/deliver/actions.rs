@@ -14,8 +14,10 @@ use std::pin::Pin;
 pub enum Ran {
     Done(Vec<u8>),
     Failed(Problem),
-    /// It is not known, in words why. Asked again, the action tells by its idempotency key, or else changes nothing.
-    Lost(String),
+    /// It was not begun, in words why.
+    NotBegun(String),
+    /// It may have been done, in words why that is not known.
+    Unknown(String),
 }
 
 pub type Running<'a> = Pin<Box<dyn Future<Output = Ran> + Send + 'a>>;
@@ -48,7 +50,7 @@ impl Actions for Functions {
                     let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
                     if answer.function_error.is_none() { Ran::Done(payload) } else { failed(&payload) }
                 }
-                Err(error) => Ran::Lost(not_invoked(&error)),
+                Err(error) => not_invoked(&error),
             }
         })
     }
@@ -59,17 +61,18 @@ fn failed(payload: &[u8]) -> Ran {
     let error: Option<FunctionError> = serde_json::from_slice(payload).ok();
     match error.and_then(|error| Problem::from_json(error.error_message.as_bytes())) {
         Some(problem) => Ran::Failed(problem),
-        None => Ran::Lost("the action's function ended without an answer".to_owned()),
+        None => Ran::Unknown("the action's function ended without an answer".to_owned()),
     }
 }
 
-fn not_invoked(error: &SdkError<InvokeError>) -> String {
+fn not_invoked(error: &SdkError<InvokeError>) -> Ran {
     match error {
         // Too many at once, or a deployment that is not whole.
         SdkError::ServiceError(refused) => {
-            format!("Lambda did not run the action: {}", refused.err().code().unwrap_or("unknown"))
+            Ran::NotBegun(format!("Lambda did not run the action: {}", refused.err().code().unwrap_or("unknown")))
         }
-        _ => "the action's function could not be invoked, or its answer was lost".to_owned(),
+        SdkError::ConstructionFailure(_) => Ran::NotBegun("the action could not be invoked".to_owned()),
+        _ => Ran::Unknown("the answer of the action's function was lost".to_owned()),
     }
 }
 

@@ -5,12 +5,12 @@ use super::{
     actions::{Ran, words},
 };
 use crate::{request::Prepared, webhook::Outcome};
-use http::header;
+use http::{HeaderMap, header};
 use models::{
     StoredDelivery, Timestamp,
     delivery::{Attempt, Reason},
 };
-use runtime::{App, Code, Problem};
+use runtime::{App, Code, Problem, client::without};
 use serde_json::Value;
 use std::time::Instant;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
@@ -42,15 +42,13 @@ impl Deliverer {
     ) -> Result<(Verdict, Attempt), Problem> {
         let (at, started) = (app.now(), Instant::now());
         let (verdict, status, error, body) = match prepared {
-            Prepared::Webhook { url, headers, body } => match self.client.post(&url, headers, body).await {
-                Ok(outcome) => {
-                    let verdict = of_answer(&outcome, at);
-                    let redirect = (300..400).contains(&outcome.status);
-                    let error = redirect.then(|| "a redirect, which is not followed".to_owned());
-                    (verdict, Some(outcome.status), error, Some(outcome.body))
+            Prepared::Webhook { url, headers, body } => {
+                let secrets = secrets(&headers);
+                match self.client.post(&url, headers, body).await {
+                    Ok(outcome) => of_outcome(&outcome, &secrets, at),
+                    Err(failure) => (Verdict::Failed(None), None, Some(failure.to_string()), None),
                 }
-                Err(failure) => (Verdict::Failed(None), None, Some(failure.to_string()), None),
-            },
+            }
             Prepared::Action { action, keyed, connection, mut input } => {
                 input.insert("connection".to_owned(), Value::String(connection.into()));
                 if keyed {
@@ -66,6 +64,23 @@ impl Deliverer {
     }
 }
 
+/// The verdict, the status, why it failed and the beginning of the answer.
+type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
+
+/// The values of headers that nobody is shown.
+fn secrets(headers: &HeaderMap) -> Vec<String> {
+    let sensitive = headers.values().filter(|value| value.is_sensitive());
+    sensitive.filter_map(|value| Some(value.to_str().ok()?.to_owned())).collect()
+}
+
+fn of_outcome(outcome: &Outcome, secrets: &[String], now: Timestamp) -> Judged {
+    let redirect = (300..400).contains(&outcome.status);
+    let error = redirect.then(|| "a redirect, which is not followed".to_owned());
+    // A target may repeat what it was sent.
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    (of_answer(outcome, now), Some(outcome.status), error, Some(without(&outcome.body, &secrets)))
+}
+
 fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
     let taken = (200..300).contains(&outcome.status);
     let no_more = outcome.webhook_delivery.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("disable"));
@@ -77,15 +92,14 @@ fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
     }
 }
 
-type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
-
-/// An action is tried again only where nothing can have happened, or where its key keeps it from being done twice.
+/// An action is tried again only where nothing can have happened.
 fn of_action(ran: Ran, now: Timestamp) -> Judged {
     match ran {
         Ran::Done(output) => {
             (Verdict::Succeeded, Some(200), None, Some(cut(String::from_utf8_lossy(&output).into_owned())))
         }
-        Ran::Lost(error) => (Verdict::Failed(None), None, Some(error), None),
+        Ran::NotBegun(error) => (Verdict::Failed(None), None, Some(error), None),
+        Ran::Unknown(error) => (Verdict::Dead(Reason::UnknownOutcome), None, Some(error), None),
         Ran::Failed(problem) => {
             (of_problem(&problem, now), Some(problem.code.status().as_u16()), Some(words(&problem)), None)
         }
@@ -97,6 +111,10 @@ fn of_problem(problem: &Problem, now: Timestamp) -> Verdict {
     match problem.code {
         _ if problem.outcome_unknown => Verdict::Dead(Reason::UnknownOutcome),
         Code::IdempotencyInFlight => Verdict::Busy,
+        // It was done.
+        Code::AnswerTooLarge => Verdict::Succeeded,
+        // It was begun with another input; or something of ours failed, be it before the call or after it.
+        Code::IdempotencyKeyReused | Code::Internal => Verdict::Dead(Reason::UnknownOutcome),
         Code::PlatformSlowDown | Code::PlatformUnavailable | Code::PlatformTimeout | Code::StoreUnavailable => {
             Verdict::Failed(wait.and_then(|(_, wait)| retry_after(wait.to_str().ok()?, now)))
         }
@@ -176,6 +194,8 @@ mod tests {
             let again = ["platform_slow_down", "platform_unavailable", "platform_timeout", "store_unavailable"];
             match code.as_str() {
                 "idempotency_in_flight" => assert_eq!(verdict, Verdict::Busy),
+                "answer_too_large" => assert_eq!(verdict, Verdict::Succeeded),
+                "idempotency_key_reused" | "internal" => assert_eq!(verdict, Verdict::Dead(Reason::UnknownOutcome)),
                 name if again.contains(&name) => assert_eq!(verdict, Verdict::Failed(None), "{name}"),
                 name => assert_eq!(verdict, Verdict::Dead(Reason::ActionRefused), "{name}"),
             }
@@ -184,6 +204,7 @@ mod tests {
         assert_eq!(failed(Problem::partly_done("x")), Verdict::Dead(Reason::UnknownOutcome));
         let slow = Problem::new(Code::PlatformSlowDown, "x").with_header(header::RETRY_AFTER, 7.into());
         assert_eq!(failed(slow), Verdict::Failed(Some(NOW.plus_seconds(7))));
-        assert_eq!(of_action(Ran::Lost("x".to_owned()), NOW).0, Verdict::Failed(None));
+        assert_eq!(of_action(Ran::NotBegun("x".to_owned()), NOW).0, Verdict::Failed(None));
+        assert_eq!(of_action(Ran::Unknown("x".to_owned()), NOW).0, Verdict::Dead(Reason::UnknownOutcome));
     }
 }

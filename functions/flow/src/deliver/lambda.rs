@@ -11,8 +11,9 @@ use runtime::{
 };
 use serde::{Deserialize, Serialize};
 
+/// What Lambda hands over of a queue.
 #[derive(Deserialize)]
-struct SqsEvent {
+pub struct SqsEvent {
     #[serde(rename = "Records")]
     records: Vec<SqsMessage>,
 }
@@ -22,11 +23,19 @@ struct SqsEvent {
 struct SqsMessage {
     message_id: String,
     body: String,
+    attributes: SqsAttributes,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SqsAttributes {
+    approximate_receive_count: String,
+}
+
+/// The messages that are to come again.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BatchResponse {
+pub struct BatchResponse {
     batch_item_failures: Vec<Failure>,
 }
 
@@ -50,29 +59,30 @@ pub fn serve() -> Result<(), Error> {
         let deliverer = Deliverer::new(&app, Box::new(functions))?;
         let (app, letters, deliverer) = (&app, &letters, &deliverer);
         lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-            let handling = event.payload.records.iter().map(|message| handle(app, letters, deliverer, message));
-            let handled = join_all(handling).await;
-            let batch_item_failures: Vec<Failure> =
-                handled.into_iter().flatten().map(|item_identifier| Failure { item_identifier }).collect();
-            let (request_id, failed) = (event.context.request_id, batch_item_failures.len());
-            tracing::info!(
-                request_id,
-                function = "deliver",
-                messages = event.payload.records.len(),
-                failed,
-                "delivered"
-            );
-            Ok::<_, Error>(BatchResponse { batch_item_failures })
+            let (request_id, messages) = (event.context.request_id, event.payload.records.len());
+            let response = take(app, letters, deliverer, event.payload).await;
+            let failed = response.batch_item_failures.len();
+            tracing::info!(request_id, function = "deliver", messages, failed, "delivered");
+            Ok::<_, Error>(response)
         }))
         .await
     })
 }
 
+/// Handles messages, all at once.
+pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, event: SqsEvent) -> BatchResponse {
+    let handled = join_all(event.records.into_iter().map(|message| handle(app, letters, deliverer, message))).await;
+    let failures = handled.into_iter().flatten().map(|item_identifier| Failure { item_identifier });
+    BatchResponse { batch_item_failures: failures.collect() }
+}
+
 /// Handles a message; its id, if it is to come again.
-async fn handle(app: &App, letters: &Queue, deliverer: &Deliverer, message: &SqsMessage) -> Option<String> {
+async fn handle(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, message: SqsMessage) -> Option<String> {
     let handled = match serde_json::from_str::<MessageBody>(&message.body) {
         Ok(body) => {
-            let handled = deliverer.deliver(app, &body.delivery).await;
+            // One that comes again may have been handled in part.
+            let planned = (message.attributes.approximate_receive_count == "1").then_some(body.at);
+            let handled = deliverer.deliver(app, &body.delivery, planned).await;
             handled.map_err(|problem| format!("{}: {}", problem.code.as_str(), problem.causes()))
         }
         Err(error) => {
@@ -82,5 +92,5 @@ async fn handle(app: &App, letters: &Queue, deliverer: &Deliverer, message: &Sqs
     };
     let cause = handled.err()?;
     tracing::error!(message = message.message_id, cause, "a message is to come again");
-    Some(message.message_id.clone())
+    Some(message.message_id)
 }

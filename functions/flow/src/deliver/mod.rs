@@ -5,10 +5,10 @@
 pub mod actions;
 mod attempt;
 mod breaker;
-mod lambda;
+pub mod lambda;
 
 use crate::{
-    own_events, pending,
+    Unsent, own_events, pending,
     request::{ReadyTarget, Unprepared},
     versions::ByVersion,
     webhook::WebhookClient,
@@ -19,10 +19,12 @@ use breaker::Failures;
 use models::{
     DeliveryId, DeliveryState, StoredDelivery, StoredEvent, Timestamp,
     delivery::{Attempt, Reason},
+    event::EventKey,
 };
 use runtime::{
     App, Problem,
     clock::random,
+    queue::Message,
     store::{StoreError, health::RouteHealth, routes::EventRoute},
 };
 use std::{slice, sync::Arc};
@@ -31,7 +33,7 @@ pub use lambda::serve;
 
 /// How long a delivery waits that another worker is at.
 const BUSY_SECONDS: u64 = 60;
-/// How often the disabling of a route is tried anew when something else changes the route.
+/// How often a change of a route or of its health is tried anew when something else changes it.
 const ATTEMPTS: usize = 5;
 
 pub struct Deliverer {
@@ -41,11 +43,10 @@ pub struct Deliverer {
     failures: Failures,
 }
 
-/// A delivery with what it is of.
+/// A delivery whose route may be called.
 struct Due {
     delivery: StoredDelivery,
     route: EventRoute,
-    event: StoredEvent,
     health: Option<RouteHealth>,
 }
 
@@ -55,30 +56,24 @@ impl Deliverer {
         Ok(Self { client, actions, targets: ByVersion::default(), failures: Failures::default() })
     }
 
-    /// Looks at a delivery, and attempts it if it is due. An error says that it is to be looked at again.
-    pub async fn deliver(&self, app: &App, id: &DeliveryId) -> Result<(), Problem> {
+    /// Looks at a delivery, and attempts it if it is due. `planned` is the attempt that a message is for; none where that
+    /// message, or what should have followed it, may have been lost. An error says that it is to be looked at again.
+    pub async fn deliver(&self, app: &App, id: &DeliveryId, planned: Option<Timestamp>) -> Result<(), Problem> {
         let Some(delivery) = app.store.delivery(id).await? else { return Ok(()) };
         let Some(next_attempt_at) = delivery.next_attempt_at else { return Ok(()) };
         if app.now() < next_attempt_at {
-            return Ok(pending::send(app, slice::from_ref(&delivery)).await?);
+            // One that is for an earlier attempt has been overtaken: the next attempt has a message of its own.
+            let overtaken = planned.is_some_and(|planned| planned != next_attempt_at);
+            return if overtaken { Ok(()) } else { Ok(pending::send(app, slice::from_ref(&delivery)).await?) };
         }
-        let (route, event, health) = futures::try_join!(
+        let (route, health) = futures::try_join!(
             app.store.find::<EventRoute>(delivery.route.as_str()),
-            app.store.event(&delivery.event),
             app.store.find::<RouteHealth>(delivery.route.as_str()),
         )?;
-        let skipped = match (&route, &event) {
-            (None, _) => Some(Reason::RouteDeleted),
-            (Some(route), _) if !route.enabled => Some(Reason::RouteDisabled),
-            (_, None) => Some(Reason::EventExpired),
-            (_, Some(event)) if event.is_erased() => Some(Reason::PersonErased),
-            _ => None,
-        };
-        match (route, event) {
-            (Some(route), Some(event)) if skipped.is_none() => {
-                self.pass_breaker(app, Due { delivery, route, event, health }).await
-            }
-            _ => end(app, delivery, DeliveryState::Skipped, skipped).await,
+        match route {
+            Some(route) if route.enabled => self.pass_breaker(app, Due { delivery, route, health }).await,
+            Some(_) => skip(app, delivery, Reason::RouteDisabled).await,
+            None => skip(app, delivery, Reason::RouteDeleted).await,
         }
     }
 
@@ -86,18 +81,22 @@ impl Deliverer {
     async fn pass_breaker(&self, app: &App, mut due: Due) -> Result<(), Problem> {
         if let Some(health) = due.health.as_mut().filter(|health| health.failing) {
             let now = app.now();
-            let look_again_at = breaker::look_again_at(&app.config, health, now);
+            let look_again_at = breaker::look_again_at(&app.config, health, now, random::<1>()?[0]);
             let may_probe = now >= health.next_probe_at;
             health.next_probe_at = now.plus_seconds(breaker::probe_seconds(&app.config));
             if !may_probe || !is_written(app.store.update(health).await)? {
-                return wait(app, due.delivery, jittered(now, look_again_at)?).await;
+                return wait(app, due.delivery, look_again_at).await;
             }
         }
-        self.attempt_due(app, due).await
+        match app.store.event(&due.delivery.event).await? {
+            Some(event) if event.is_erased() => skip(app, due.delivery, Reason::PersonErased).await,
+            Some(event) => self.attempt_due(app, due, &event).await,
+            None => skip(app, due.delivery, Reason::EventExpired).await,
+        }
     }
 
-    async fn attempt_due(&self, app: &App, due: Due) -> Result<(), Problem> {
-        let Due { mut delivery, route, event, health } = due;
+    async fn attempt_due(&self, app: &App, due: Due, event: &StoredEvent) -> Result<(), Problem> {
+        let Due { mut delivery, route, health } = due;
         let opened = event.open().map_err(StoreError::from)?;
         let envelope = opened.envelope().map_err(StoreError::from)?;
         let (verdict, attempt) = match self.target(app, &route).await?.prepare(app.now(), &envelope) {
@@ -107,27 +106,19 @@ impl Deliverer {
         };
         log(&delivery, &verdict, &attempt);
         if verdict == Verdict::Busy {
-            return wait(app, delivery, app.now().plus_seconds(BUSY_SECONDS)).await;
+            return look_again(app, delivery).await;
         }
         delivery.attempted(attempt);
-        self.note_health(app, &route, health, &verdict).await?;
-        match verdict {
-            Verdict::Succeeded => end(app, delivery, DeliveryState::Succeeded, None).await,
-            Verdict::Gone { taken } => {
-                disable(app, &route).await?;
-                let (state, reason) = match taken {
-                    true => (DeliveryState::Succeeded, None),
-                    false => (DeliveryState::Skipped, Some(Reason::TargetGone)),
-                };
-                end(app, delivery, state, reason).await
-            }
-            Verdict::Dead(reason) => die(app, &route, &event, delivery, reason).await,
-            Verdict::Failed(not_before) => match next_attempt_at(app, &delivery, not_before)? {
-                Some(at) => wait(app, delivery, at).await,
-                None => die(app, &route, &event, delivery, Reason::AttemptsUsedUp).await,
-            },
-            Verdict::Busy => Ok(()),
+        conclude(app, &route, &opened.key, delivery, verdict).await?;
+        // What came of the attempt is kept by now; these are found out again if they fail.
+        let noted = match verdict {
+            Verdict::Gone { .. } => disable(app, &route).await,
+            _ => self.note_health(app, &route, health, verdict).await,
+        };
+        if let Err(problem) = noted {
+            tracing::error!(route = route.id.as_str(), cause = problem.causes(), "a route's health was not noted");
         }
+        Ok(())
     }
 
     /// A route's target, ready to be used; a process makes it once of each version of the route.
@@ -139,43 +130,69 @@ impl Deliverer {
         Ok(self.targets.put(route.id.clone(), route.version, target))
     }
 
-    /// Opens or closes the breaker of a route. If another process has changed its health meanwhile, that one has done so.
+    /// Opens or closes the breaker of a route, unless another process has done so.
     async fn note_health(
         &self,
         app: &App,
         route: &EventRoute,
-        known: Option<RouteHealth>,
-        verdict: &Verdict,
+        mut known: Option<RouteHealth>,
+        verdict: Verdict,
     ) -> Result<(), Problem> {
         let now = app.now();
         let failing_since = match verdict {
-            Verdict::Succeeded | Verdict::Gone { taken: true } => {
-                self.failures.succeeded(&route.id);
+            Verdict::Succeeded => {
+                self.failures.succeeded(route);
                 None
             }
-            Verdict::Failed(_) | Verdict::Dead(Reason::UnknownOutcome) => match self.failures.failed(&route.id, now) {
-                Some(since) => Some(since),
-                None => return Ok(()),
-            },
+            Verdict::Failed(_) | Verdict::Dead(Reason::UnknownOutcome) => {
+                match self.failures.failed(route, known.as_ref(), now) {
+                    Some(since) => Some(since),
+                    None => return Ok(()),
+                }
+            }
             _ => return Ok(()),
         };
         let failing = failing_since.is_some();
-        if known.as_ref().is_some_and(|known| known.failing) == failing {
-            return Ok(());
+        for _ in 0..ATTEMPTS {
+            if known.as_ref().is_some_and(|known| known.failing) == failing {
+                return Ok(());
+            }
+            let health = RouteHealth {
+                id: route.id.clone(),
+                v: 1,
+                version: known.map_or(0, |known| known.version),
+                failing,
+                since: failing_since.unwrap_or(now),
+                next_probe_at: now.plus_seconds(breaker::probe_seconds(&app.config)),
+            };
+            let event = own_events::of_health(app, route, &health)?;
+            if is_written(app.store.change_health(&health, &event).await)? {
+                tracing::warn!(route = route.id.as_str(), failing, "the health of a route has changed");
+                return Ok(());
+            }
+            known = app.store.find(route.id.as_str()).await?;
         }
-        let health = RouteHealth {
-            id: route.id.clone(),
-            v: 1,
-            version: known.map_or(0, |known| known.version),
-            failing,
-            since: failing_since.unwrap_or(now),
-            next_probe_at: now.plus_seconds(breaker::probe_seconds(&app.config)),
-        };
-        let event = own_events::of_health(app, route, &health)?;
-        if is_written(app.store.change_health(&health, &event).await)? {
-            tracing::warn!(route = route.id.as_str(), failing, "the health of a route has changed");
-        }
-        Ok(())
+        Err(StoreError::Condition(None).into())
+    }
+}
+
+/// Writes what an attempt means for its delivery.
+async fn conclude(
+    app: &App,
+    route: &EventRoute,
+    event: &EventKey,
+    delivery: StoredDelivery,
+    verdict: Verdict,
+) -> Result<(), Problem> {
+    match verdict {
+        Verdict::Succeeded | Verdict::Gone { taken: true } => end(app, delivery, DeliveryState::Succeeded, None).await,
+        Verdict::Gone { taken: false } => skip(app, delivery, Reason::TargetGone).await,
+        Verdict::Dead(reason) => die(app, route, event, delivery, reason).await,
+        Verdict::Failed(not_before) => match next_attempt_at(app, &delivery, not_before)? {
+            Some(at) => wait(app, delivery, at).await,
+            None => die(app, route, event, delivery, Reason::AttemptsUsedUp).await,
+        },
+        Verdict::Busy => Ok(()),
     }
 }
 
@@ -197,14 +214,11 @@ fn next_attempt_at(
     let tried = usize::try_from(delivery.tried).unwrap_or(usize::MAX);
     let Some(seconds) = app.config.retry_schedule.get(tried.saturating_sub(1)) else { return Ok(None) };
     let now = app.now();
-    let at = jittered(now, now.plus_seconds(*seconds))?;
-    Ok(Some(not_before.map_or(at, |not_before| at.max(not_before))))
-}
-
-/// An instant, moved on by up to a tenth of the time until then, so that what failed together does not come back together.
-fn jittered(now: Timestamp, at: Timestamp) -> Result<Timestamp, Problem> {
+    let at = now.plus_seconds(*seconds);
+    let at = not_before.map_or(at, |not_before| at.max(not_before));
+    // Later by up to a tenth, so that what failed together does not come back together.
     let share = u64::from(random::<1>()?[0]);
-    Ok(Timestamp::from_millis(at.millis() + at.millis_since(now) * share / 2_550))
+    Ok(Some(Timestamp::from_millis(at.millis() + at.millis_since(now) * share / 2_550)))
 }
 
 /// What is kept of an attempt for which there was nothing to send.
@@ -225,6 +239,15 @@ fn log(delivery: &StoredDelivery, verdict: &Verdict, attempt: &Attempt) {
     );
 }
 
+/// Sends a delivery that another worker is at to the queue once more, to see what came of that. Nothing is written: it
+/// would undo what the other writes.
+async fn look_again(app: &App, delivery: StoredDelivery) -> Result<(), Problem> {
+    let Some(queue) = app.queue() else { return Ok(()) };
+    let at = app.now().plus_seconds(BUSY_SECONDS);
+    let message = Message { delivery: delivery.pk, route: delivery.route, at };
+    Ok(queue.send(vec![message]).await.map_err(Unsent)?)
+}
+
 /// Leaves a delivery to wait. If something else has changed it, that one sees to it.
 async fn wait(app: &App, mut delivery: StoredDelivery, at: Timestamp) -> Result<(), Problem> {
     delivery.wait(pending::until(app, at));
@@ -232,6 +255,10 @@ async fn wait(app: &App, mut delivery: StoredDelivery, at: Timestamp) -> Result<
         pending::send(app, slice::from_ref(&delivery)).await?;
     }
     Ok(())
+}
+
+async fn skip(app: &App, delivery: StoredDelivery, reason: Reason) -> Result<(), Problem> {
+    end(app, delivery, DeliveryState::Skipped, Some(reason)).await
 }
 
 async fn end(
@@ -249,11 +276,11 @@ async fn end(
 async fn die(
     app: &App,
     route: &EventRoute,
-    event: &StoredEvent,
+    event: &EventKey,
     mut delivery: StoredDelivery,
     reason: Reason,
 ) -> Result<(), Problem> {
-    if event.key().map_err(StoreError::from)?.origin.route().is_some() {
+    if event.origin.route().is_some() {
         return end(app, delivery, DeliveryState::Dead, Some(reason)).await;
     }
     delivery.end(DeliveryState::Dead, Some(reason));

@@ -5,6 +5,7 @@ use super::{
     keys::refused,
     list::{END, Listing},
     number,
+    subscribers::back_off,
     tables::{BY_EVENT, BY_TIME, DEAD, DUE},
     text, text_of, to_item,
 };
@@ -21,6 +22,8 @@ use models::{
 /// How many statements DynamoDB takes at once.
 const BATCH: usize = 25;
 const CONCURRENCY: usize = 8;
+/// How often a write is tried that the store can't take, or that meets another.
+const ATTEMPTS: u32 = 5;
 /// What sorts before every sort key of ours.
 const BEGINNING: &str = "0";
 
@@ -46,33 +49,58 @@ impl Store {
         Ok(stream::iter(batches).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?.concat())
     }
 
+    /// Inserts items that are not there yet. Those that the store can't take at once are sent again.
     async fn insert(&self, items: Vec<Item>) -> Result<Vec<bool>, StoreError> {
-        let (count, mut request) = (items.len(), self.client.batch_execute_statement());
-        for item in items {
-            request = request.statements(insertion(&self.tables.deliveries, item)?);
+        let mut stored = vec![false; items.len()];
+        let mut left: Vec<usize> = (0..items.len()).collect();
+        for attempt in 0..ATTEMPTS {
+            let mut request = self.client.batch_execute_statement();
+            for at in &left {
+                request = request.statements(insertion(&self.tables.deliveries, items[*at].clone())?);
+            }
+            let answers = request.send().await?.responses.unwrap_or_default();
+            if answers.len() != left.len() {
+                return Err(StoreError::Unavailable("a batch was answered in part".into()));
+            }
+            let mut again = Vec::new();
+            for (at, answer) in left.into_iter().zip(answers) {
+                match inserted(answer.error)? {
+                    Some(is_new) => stored[at] = is_new,
+                    None => again.push(at),
+                }
+            }
+            if again.is_empty() {
+                return Ok(stored);
+            }
+            left = again;
+            back_off(attempt).await;
         }
-        let answers = request.send().await?.responses.unwrap_or_default();
-        if answers.len() != count {
-            return Err(StoreError::Unavailable("a batch was answered in part".into()));
-        }
-        answers.into_iter().map(|answer| is_stored(answer.error)).collect()
+        Err(StoreError::Unavailable("the store can't take so much at once".into()))
     }
 
     /// Writes a changed delivery, unless something else has changed it since it was read.
     pub async fn update_delivery(&self, delivery: &mut StoredDelivery, now: Timestamp) -> Result<(), StoreError> {
         let read = change(delivery, now);
-        let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(to_item(delivery)?));
-        let put = put
-            .condition_expression("#version = :read")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":read", number(read))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.send().await.map_err(StoreError::from) {
-            Ok(_) => Ok(()),
-            // A write of ours whose answer was lost, sent again by the SDK.
-            Err(StoreError::Condition(Some(there))) if stored_delivery(*there.clone())? == *delivery => Ok(()),
-            Err(error) => Err(error),
+        let item = to_item(delivery)?;
+        for attempt in 0..ATTEMPTS {
+            let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(item.clone()));
+            let put = put
+                .condition_expression("#version = :read")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":read", number(read))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            match put.send().await.map_err(StoreError::from) {
+                Ok(_) => return Ok(()),
+                // A write of ours whose answer was lost, sent again by the SDK.
+                Err(StoreError::Condition(Some(there))) if stored_delivery(*there.clone())? == *delivery => {
+                    return Ok(());
+                }
+                // It met a transaction, or it is gone.
+                Err(StoreError::Condition(None)) => back_off(attempt).await,
+                Err(error) => return Err(error),
+            }
         }
+        Err(StoreError::Condition(None))
     }
 
     /// Writes a changed delivery likewise, and with it an event that tells of it.
@@ -164,14 +192,20 @@ impl Store {
     }
 }
 
-/// What came of an insertion.
-fn is_stored(error: Option<BatchStatementError>) -> Result<bool, StoreError> {
-    let Some(error) = error else { return Ok(true) };
+/// Whether an item was inserted, or was there already; none if it may be inserted a little later.
+fn inserted(error: Option<BatchStatementError>) -> Result<Option<bool>, StoreError> {
+    use BatchStatementErrorCodeEnum as Code;
+    let Some(error) = error else { return Ok(Some(true)) };
     match error.code {
-        Some(BatchStatementErrorCodeEnum::DuplicateItem) => Ok(false),
-        Some(BatchStatementErrorCodeEnum::ValidationError) => {
-            Err(StoreError::Refused(error.message.unwrap_or_default().into()))
-        }
+        Some(Code::DuplicateItem) => Ok(Some(false)),
+        Some(Code::ValidationError) => Err(StoreError::Refused(error.message.unwrap_or_default().into())),
+        Some(
+            Code::InternalServerError
+            | Code::ProvisionedThroughputExceeded
+            | Code::RequestLimitExceeded
+            | Code::ThrottlingError
+            | Code::TransactionConflict,
+        ) => Ok(None),
         _ => Err(StoreError::Unavailable(format!("{error:?}").into())),
     }
 }
