@@ -1,15 +1,16 @@
 //! `POST /v1/routes/{id}/test`: what a route would do with an event. Nothing is sent unless that is asked for.
 
 use super::find;
-use bytes::Bytes;
 use flow::{
+    deliver::post,
     expression::Expression,
     request::{Prepared, ReadyTarget, Unprepared},
     webhook::WebhookClient,
 };
 use http::HeaderMap;
 use models::{
-    ConnectionId, Envelope, EventId, HookId, StoredEvent, body::Format, event::Accepted, ids::ContentKey, mapping,
+    ConnectionId, Envelope, EventId, HookId, StoredEvent, body::Format, delivery::Attempt, event::Accepted,
+    ids::ContentKey, mapping,
 };
 use registry::Watch;
 use runtime::{
@@ -27,7 +28,7 @@ use runtime::{
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 use url::Url;
 
 #[derive(Deserialize, JsonSchema)]
@@ -50,7 +51,7 @@ pub struct Tried {
     /// Why nothing can be made of it.
     fault: Option<String>,
     /// What came of sending it; null if it was not sent.
-    attempt: Option<AttemptView>,
+    attempt: Option<Attempt>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -67,17 +68,6 @@ enum RequestView {
         connection: ConnectionId,
         input: Map<String, Value>,
     },
-}
-
-#[derive(Serialize, JsonSchema)]
-struct AttemptView {
-    /// Null if there was no answer.
-    status: Option<u16>,
-    duration_ms: u64,
-    /// Why there was none.
-    error: Option<String>,
-    /// The first 1 KB of the answer.
-    body: Option<String>,
 }
 
 pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
@@ -106,7 +96,8 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
         Ok(Prepared::Webhook { url, headers, body }) => {
             request = Some(shown(&url, &headers, &body)?);
             if trial.send {
-                attempt = Some(send(app, &url, headers, body).await?);
+                let client = WebhookClient::new(super::guard(app)).map_err(Problem::internal)?;
+                attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
             }
         }
         Err(Unprepared::Event(words)) => fault = Some(words),
@@ -124,17 +115,6 @@ fn shown(url: &Url, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, Pro
         url: url.to_string(),
         headers: headers.iter().map(|(name, value)| (name.to_string(), masked(value))).collect(),
         body: serde_json::from_slice(body).map_err(Problem::internal)?,
-    })
-}
-
-async fn send(app: &App, url: &Url, headers: HeaderMap, body: Bytes) -> Result<AttemptView, Problem> {
-    let client = WebhookClient::new(super::guard(app)).map_err(Problem::internal)?;
-    let started = Instant::now();
-    let outcome = client.post(url, headers, body).await;
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(match outcome {
-        Ok(outcome) => AttemptView { status: Some(outcome.status), duration_ms, error: None, body: Some(outcome.body) },
-        Err(failure) => AttemptView { status: None, duration_ms, error: Some(failure.to_string()), body: None },
     })
 }
 

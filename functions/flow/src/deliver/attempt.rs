@@ -4,18 +4,21 @@ use super::{
     Deliverer,
     actions::{Ran, words},
 };
-use crate::{request::Prepared, webhook::Outcome};
+use crate::{
+    request::Prepared,
+    webhook::{Outcome, WebhookClient, kept},
+};
+use bytes::Bytes;
 use http::{HeaderMap, header};
 use models::{
     StoredDelivery, Timestamp,
     delivery::{Attempt, Reason},
 };
-use runtime::{App, Code, Problem, client::without};
+use runtime::{Code, Problem, client::without};
 use serde_json::Value;
 use std::time::Instant;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
-
-const KEPT_BYTES: usize = 1024;
+use url::Url;
 
 /// What an attempt means for its delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,23 +35,19 @@ pub enum Verdict {
     Busy,
 }
 
+/// The verdict, the status, why it failed and the beginning of the answer.
+type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
+
 impl Deliverer {
     /// Calls a target once.
     pub(super) async fn attempt(
         &self,
-        app: &App,
+        now: Timestamp,
         delivery: &StoredDelivery,
         prepared: Prepared,
     ) -> Result<(Verdict, Attempt), Problem> {
-        let (at, started) = (app.now(), Instant::now());
-        let (verdict, status, error, body) = match prepared {
-            Prepared::Webhook { url, headers, body } => {
-                let secrets = secrets(&headers);
-                match self.client.post(&url, headers, body).await {
-                    Ok(outcome) => of_outcome(&outcome, &secrets, at),
-                    Err(failure) => (Verdict::Failed(None), None, Some(failure.to_string()), None),
-                }
-            }
+        match prepared {
+            Prepared::Webhook { url, headers, body } => Ok(post(&self.client, now, &url, headers, body).await),
             Prepared::Action { action, keyed, connection, mut input } => {
                 input.insert("connection".to_owned(), Value::String(connection.into()));
                 if keyed {
@@ -56,16 +55,35 @@ impl Deliverer {
                     input.insert("idempotency_key".to_owned(), Value::String(key));
                 }
                 let input = serde_json::to_vec(&input).map_err(Problem::internal)?;
-                of_action(self.actions.run(&action, input).await, at)
+                let started = Instant::now();
+                let ran = self.actions.run(&action, input).await;
+                Ok(attempted(now, started, of_action(ran, now)))
             }
-        };
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok((verdict, Attempt { at, status, duration_ms, error: error.map(cut), body }))
+        }
     }
 }
 
-/// The verdict, the status, why it failed and the beginning of the answer.
-type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
+/// Calls a webhook once.
+pub async fn post(
+    client: &WebhookClient,
+    now: Timestamp,
+    url: &Url,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (Verdict, Attempt) {
+    let (started, secrets) = (Instant::now(), secrets(&headers));
+    let judged = match client.post(url, headers, body).await {
+        Ok(outcome) => of_outcome(&outcome, &secrets, now),
+        Err(failure) => (Verdict::Failed(None), None, Some(failure.to_string()), None),
+    };
+    attempted(now, started, judged)
+}
+
+fn attempted(at: Timestamp, started: Instant, (verdict, status, error, body): Judged) -> (Verdict, Attempt) {
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let error = error.map(|error| kept(error.as_bytes()));
+    (verdict, Attempt { at, status, duration_ms, error, body })
+}
 
 /// The values of headers that nobody is shown.
 fn secrets(headers: &HeaderMap) -> Vec<String> {
@@ -95,9 +113,7 @@ fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
 /// An action is tried again only where nothing can have happened.
 fn of_action(ran: Ran, now: Timestamp) -> Judged {
     match ran {
-        Ran::Done(output) => {
-            (Verdict::Succeeded, Some(200), None, Some(cut(String::from_utf8_lossy(&output).into_owned())))
-        }
+        Ran::Done(output) => (Verdict::Succeeded, Some(200), None, Some(kept(&output))),
         Ran::NotBegun(error) => (Verdict::Failed(None), None, Some(error), None),
         Ran::Unknown(error) => (Verdict::Dead(Reason::UnknownOutcome), None, Some(error), None),
         Ran::Failed(problem) => {
@@ -136,11 +152,6 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
         }
     };
     Some(end.min(now.plus_seconds(MOST_RETRY_AFTER)))
-}
-
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(KEPT_BYTES));
-    text
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use runtime::{
 };
 use std::{slice, sync::Arc};
 
+pub use attempt::post;
 pub use lambda::serve;
 
 /// How long a delivery waits that another worker is at.
@@ -100,7 +101,7 @@ impl Deliverer {
         let opened = event.open().map_err(StoreError::from)?;
         let envelope = opened.envelope().map_err(StoreError::from)?;
         let (verdict, attempt) = match self.target(app, &route).await?.prepare(app.now(), &envelope) {
-            Ok(prepared) => self.attempt(app, &delivery, prepared).await?,
+            Ok(prepared) => self.attempt(app.now(), &delivery, prepared).await?,
             Err(Unprepared::Event(words)) => (Verdict::Dead(Reason::Unmappable), unsent(app.now(), words)),
             Err(Unprepared::Problem(problem)) => return Err(problem),
         };

@@ -144,7 +144,7 @@ async fn outcome(mut response: Response) -> Outcome {
 }
 
 /// The beginning of a body as a text that ends with a whole character.
-fn kept(body: &[u8]) -> String {
+pub(crate) fn kept(body: &[u8]) -> String {
     let mut end = body.len().min(KEPT_BYTES);
     while body.get(end).is_some_and(|next| next & 0xc0 == 0x80) && end > KEPT_BYTES - 4 {
         end -= 1;
