@@ -72,16 +72,14 @@ impl LocalQueue {
         }
         let mut in_hand = JoinSet::new();
         loop {
-            while in_hand.len() >= IN_HAND {
-                in_hand.join_next().await;
-            }
-            let kept = tokio::select! {
-                kept = self.next() => kept,
+            tokio::select! {
+                kept = self.next(), if in_hand.len() < IN_HAND => {
+                    let (queue, app, deliverer) = (Arc::clone(&self), Arc::clone(&app), Arc::clone(&deliverer));
+                    in_hand.spawn(async move { queue.handle(&app, &deliverer, kept).await });
+                }
+                Some(_) = in_hand.join_next() => {}
                 () = stop(&mut stopped) => break,
-            };
-            while in_hand.try_join_next().is_some() {}
-            let (queue, app, deliverer) = (Arc::clone(&self), Arc::clone(&app), Arc::clone(&deliverer));
-            in_hand.spawn(async move { queue.handle(&app, &deliverer, kept).await });
+            }
         }
         while in_hand.join_next().await.is_some() {}
     }

@@ -110,7 +110,7 @@ async fn a_platform_that_needs_credentials_gets_no_connection_without() {
 }
 
 #[tokio::test]
-async fn a_connection_with_a_hook_stays() {
+async fn a_connection_with_a_hook_or_a_route_stays() {
     let bundle = Bundle::start().await;
     let TestHook { id, connection, .. } = bundle.hook("botstar.watch-tag").await;
     let path = format!("/v1/connections/{connection}");
@@ -118,7 +118,19 @@ async fn a_connection_with_a_hook_stays() {
     assert!(string(&problem["detail"]).contains(&id), "{problem}");
     bundle.get(&path, 200).await;
     bundle.delete(&format!("/v1/hooks/{id}"), 204).await;
-    bundle.delete(&path, 204).await;
+    let action = json!({ "type": "action", "action": "chatbot.get-user", "input": { "user_id": "subject" } });
+    let other = bundle.connection("chatbot").await;
+    for (connection, of, on) in [(&connection, Some(&connection), &other), (&other, None, &other)] {
+        let mut target = action.clone();
+        target["connection"] = json!(on);
+        let route = json!({ "name": "n", "events": ["*"], "connection": of, "target": target });
+        let route = string(&bundle.post("/v1/routes", &route, 201).await["id"]);
+        let path = format!("/v1/connections/{connection}");
+        let problem = refused(bundle.request(Method::DELETE, &path), 409, "connection_in_use").await;
+        assert!(string(&problem["detail"]).contains(&route), "{problem}");
+        bundle.delete(&format!("/v1/routes/{route}"), 204).await;
+        bundle.delete(&path, 204).await;
+    }
 }
 
 /// Tests a connection with this token against a BotStar that says this.

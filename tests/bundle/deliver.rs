@@ -11,7 +11,7 @@ use futures::future::join_all;
 use models::{
     DeliveryId, DeliveryState,
     delivery::Reason,
-    own_event::{DELIVERY_DEAD, ROUTE_FAILING},
+    own_event::{DELIVERY_DEAD, ROUTE_DISABLED, ROUTE_FAILING},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -168,6 +168,8 @@ async fn a_target_that_wants_no_more_disables_its_route() {
         desk.deliver(&first).await;
         desk.assert_ended(&first, state, reason, 1).await;
         assert!(!desk.stored_route(&route).await.unwrap().enabled);
+        let [disabled] = desk.own_events(ROUTE_DISABLED).await.try_into().unwrap();
+        assert_eq!(disabled["data"]["route"]["id"], json!(route), "nobody has to find out by the silence");
         desk.deliver(&second).await;
         desk.assert_ended(&second, DeliveryState::Skipped, Some(Reason::RouteDisabled), 0).await;
         desk.event().await;

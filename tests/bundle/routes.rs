@@ -135,7 +135,10 @@ async fn every_fault_of_a_route_is_told_with_its_place() {
         (json!({ "name": "n", "events": ["*"], "target": { "type": "webhook" } }), &["/target/url"]),
         (with(to("https://10.0.0.1/"), json!({ "body": { "a": "1 +" } })), &["/target/body/a", "/target/url"]),
         (with(to(url), json!({ "secret": "mine" })), &["/target/secret"]),
-        (with(to(url), json!({ "body": { "a/b": "1 +", "fine": "1" } })), &["/target/body/a~1b"]),
+        (
+            with(to(url), json!({ "body": { "a/b": "1 +", "fine": "1", "": "1" } })),
+            &["/target/body/", "/target/body/a~1b"],
+        ),
         (
             with(
                 to(url),
@@ -260,6 +263,16 @@ async fn an_event_is_run_through_a_route_and_sent_if_that_is_asked_for() {
     bundle.post(&test, &json!({ "event": kept, "send": true }), 200).await;
     let [call] = receiver.received().try_into().unwrap();
     assert!(!is_signed(&made["target"]["secret"], &call) && is_signed(&rotated["target"]["secret"], &call));
+
+    // One that got about is to sign no more at once.
+    let rotate = path(&made) + "/rotate";
+    let cut = bundle.post(&rotate, &json!({ "grace_seconds": 0 }), 200).await;
+    assert_eq!(cut["target"]["old_secret_until"], Value::Null);
+    bundle.post(&test, &json!({ "event": kept, "send": true }), 200).await;
+    let [call] = receiver.received().try_into().unwrap();
+    assert!(!is_signed(&rotated["target"]["secret"], &call) && is_signed(&cut["target"]["secret"], &call));
+    let unknown = bundle.request(Method::POST, &rotate).json(&json!({ "grace": 1 }));
+    assert_eq!(pointers(&refused(unknown, 422, "invalid_body").await), ["/grace"]);
 }
 
 #[tokio::test]
@@ -274,6 +287,7 @@ async fn a_sample_stands_in_for_an_event_and_what_can_not_be_made_is_told() {
     assert_eq!(made["target"], route["target"]);
     let tried = bundle.post(&(path(&made) + "/test"), &json!({}), 200).await;
     assert_eq!((&tried["event"]["type"], &tried["matches"]), (&json!("botstar.tag.added"), &json!(false)));
+    assert!(string(&tried["fault"]).starts_with("the filter: "), "{tried}");
     let input = json!({ "user_id": "u-1", "operation": "ban" });
     let request = json!({ "type": "action", "action": "chatbot.ban-user", "connection": connection, "input": input });
     assert_eq!(tried["request"], request);

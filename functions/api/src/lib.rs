@@ -9,6 +9,7 @@ pub mod hooks;
 pub mod keys;
 pub mod modules;
 mod openapi;
+mod rotation;
 pub mod routes;
 pub mod subscribers;
 pub mod takeovers;

@@ -1,6 +1,7 @@
 //! What happens to an event once it is stored, and how it leaves. Architecture invariant: nothing here knows a platform; an
 //! event carries how it is read.
 
+mod batch;
 pub mod dead_letters;
 pub mod deliver;
 pub mod dispatch;

@@ -4,7 +4,7 @@
 use models::{
     StoredDelivery, StoredEvent, Timestamp,
     ids::ContentKey,
-    own_event::{DELIVERY_DEAD, OfRoute, ROUTE_FAILING, ROUTE_RECOVERED},
+    own_event::{DELIVERY_DEAD, OfRoute, ROUTE_DISABLED, ROUTE_FAILING, ROUTE_RECOVERED},
 };
 use runtime::{
     App, Problem,
@@ -18,6 +18,12 @@ pub fn of_health(app: &App, route: &EventRoute, health: &RouteHealth) -> Result<
     let event_type = if health.failing { ROUTE_FAILING } else { ROUTE_RECOVERED };
     let key = format!("{} {}", event_type, health.version);
     of_route(app, route, event_type, &key, [("since".to_owned(), json!(health.since))])
+}
+
+/// What the disabling of a route tells.
+pub fn of_disabled(app: &App, route: &EventRoute) -> Result<StoredEvent, Problem> {
+    let key = format!("{ROUTE_DISABLED} {}", route.version);
+    of_route(app, route, ROUTE_DISABLED, &key, [("since".to_owned(), json!(route.updated_at))])
 }
 
 /// What a dead delivery tells. Nothing that its target said: a person may be in it.

@@ -18,9 +18,11 @@ pub struct OfRoute<'a> {
 }
 
 /// The types of the events that the product tells of itself.
-pub const OWN_TYPES: [&str; 3] = [ROUTE_FAILING, ROUTE_RECOVERED, DELIVERY_DEAD];
+pub const OWN_TYPES: [&str; 4] = [ROUTE_FAILING, ROUTE_RECOVERED, ROUTE_DISABLED, DELIVERY_DEAD];
 pub const ROUTE_FAILING: &str = "switchboard.route.failing";
 pub const ROUTE_RECOVERED: &str = "switchboard.route.recovered";
+/// Its target has asked for no more.
+pub const ROUTE_DISABLED: &str = "switchboard.route.disabled";
 pub const DELIVERY_DEAD: &str = "switchboard.delivery.dead";
 const OWN_PLATFORM: &str = "switchboard";
 

@@ -85,8 +85,8 @@ impl Code {
             Self::NotInvocable => {
                 (StatusCode::METHOD_NOT_ALLOWED, "not_invocable", "The function takes no direct invocation")
             }
-            Self::Conflict => (StatusCode::CONFLICT, "conflict", "Something else changed it at the same time"),
-            Self::ConnectionInUse => (StatusCode::CONFLICT, "connection_in_use", "Hooks use the connection"),
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "It can't be done as things are"),
+            Self::ConnectionInUse => (StatusCode::CONFLICT, "connection_in_use", "The connection is in use"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
             Self::InvalidBody => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "The body has faults"),
             Self::InvalidQuery => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", "A query parameter is at fault"),

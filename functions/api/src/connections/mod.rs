@@ -12,7 +12,7 @@ use runtime::{
     clock::random,
     input,
     platform::Tested,
-    store::{connections::Connection, control::Controlled, hooks::Hook},
+    store::{connections::Connection, hooks::Hook},
 };
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -222,14 +222,21 @@ async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
     let (connection, _) = find(app, &call).await?;
-    let hooks = app.store.all::<Hook>().await?;
-    let using: Vec<&str> = hooks.iter().filter(|hook| hook.connection == connection.id).map(Controlled::id).collect();
+    let using = using(app, &connection.id).await?;
     if !using.is_empty() {
-        return Err(Problem::new(Code::ConnectionInUse, format!("delete these hooks first: {}", using.join(", "))));
+        return Err(Problem::new(Code::ConnectionInUse, format!("delete these first: {}", using.join(", "))));
     }
     app.store.remove::<Connection>(connection.id.as_str()).await?;
     app.connections.forget(&connection.id);
     Ok(Reply::no_content())
+}
+
+/// The hooks and routes of a connection.
+async fn using(app: &App, connection: &ConnectionId) -> Result<Vec<String>, Problem> {
+    let (hooks, routes) = futures::try_join!(app.store.all::<Hook>(), app.store.readable_routes())?;
+    let hooks = hooks.into_iter().filter(|hook| hook.connection == *connection).map(|hook| hook.id.to_string());
+    let routes = routes.into_iter().filter(|route| route.uses(connection)).map(|route| route.id.to_string());
+    Ok(hooks.chain(routes).collect())
 }
 
 async fn test(app: &App, call: Call) -> Result<Reply, Problem> {

@@ -76,7 +76,7 @@ pub static FUNCTION: Function = Function {
             access: ADMIN,
             summary: "Give a hook a new URL; the old one works on for a while",
             query: &[],
-            body: Body::Optional(|| schema_for!(rotate::Rotation)),
+            body: Body::Optional(|| schema_for!(crate::rotation::Rotation)),
             success: (StatusCode::OK, Some(view_schema)),
             handler: |app, call| Box::pin(rotate::rotate(app, call)),
         },

@@ -2,22 +2,9 @@
 //! the URL is changed at the platform.
 
 use super::{create::new_token, find, view::view};
+use crate::rotation::Rotation;
 use runtime::{App, Call, Problem, Reply, input, store::hooks::Registration};
-use schemars::{JsonSchema, schema_for};
-use serde::Deserialize;
-
-#[derive(Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Rotation {
-    /// How long the old URL works on, in seconds; 0 ends it at once.
-    #[serde(default = "a_day")]
-    #[schemars(range(min = 0, max = 2_592_000))]
-    grace_seconds: u64,
-}
-
-const fn a_day() -> u64 {
-    86_400
-}
+use schemars::schema_for;
 
 pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut hook = find(app, &call).await?;

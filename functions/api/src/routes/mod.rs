@@ -8,7 +8,7 @@ mod target;
 mod test;
 mod view;
 
-use crate::{ADMIN, CURSOR, LIMIT, READ};
+use crate::{ADMIN, CURSOR, LIMIT, READ, rotation::Rotation};
 use flow::guard::Guard;
 use futures::future::try_join_all;
 use http::{Method, StatusCode};
@@ -78,9 +78,9 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/routes/{id}/rotate",
             access: ADMIN,
-            summary: "Give a route's webhook a new secret; the old one signs too for a day",
+            summary: "Give a route's webhook a new secret; the old one signs too for a while",
             query: &[],
-            body: Body::None,
+            body: Body::Optional(|| schema_for!(Rotation)),
             success: (StatusCode::OK, Some(view_schema)),
             handler: |app, call| Box::pin(rotate::rotate(app, call)),
         },

@@ -48,7 +48,7 @@ pub struct Tried {
     matches: bool,
     /// What would be sent, whether the event matches or not; null if nothing can be made of it.
     request: Option<RequestView>,
-    /// Why nothing can be made of it.
+    /// Why nothing can be made of it; or else why the filter errs on it, and so does not let it pass.
     fault: Option<String>,
     /// What came of sending it; null if it was not sent.
     attempt: Option<Attempt>,
@@ -86,9 +86,9 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
     let opened = event.open().map_err(StoreError::from)?;
     let envelope = opened.envelope().map_err(StoreError::from)?;
     let value = serde_json::to_value(&envelope).map_err(Problem::internal)?;
-    let passes = |text: &String| Expression::compile(text).is_ok_and(|filter| filter.matches(&value));
-    let matches = route.is_for(&opened.key, event.connection.as_ref()) && route.filter.as_ref().is_none_or(passes);
-    let (mut request, mut fault, mut attempt) = (None, None, None);
+    let passed = route.filter.as_deref().map_or(Ok(true), |filter| passes(filter, &value));
+    let matches = route.is_for(&opened.key, event.connection.as_ref()) && passed == Ok(true);
+    let (mut request, mut fault, mut attempt) = (None, passed.err(), None);
     match ReadyTarget::open(app, &route).await?.prepare(app.now(), &envelope) {
         Ok(Prepared::Action { action, connection, input, .. }) => {
             request = Some(RequestView::Action { action, connection, input });
@@ -104,6 +104,16 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
         Err(Unprepared::Problem(problem)) => return Err(problem),
     }
     Reply::ok(&Tried { event: envelope, matches, request, fault, attempt })
+}
+
+/// Whether an event passes a filter, or why that errs.
+fn passes(filter: &str, event: &Value) -> Result<bool, String> {
+    let filter = Expression::compile(filter).map_err(|bad| format!("the filter: {}", bad.detail))?;
+    match filter.evaluate(event) {
+        Ok(Value::Bool(passes)) => Ok(passes),
+        Ok(_) => Err("the filter: gives neither true nor false".to_owned()),
+        Err(words) => Err(format!("the filter: {words}")),
+    }
 }
 
 fn shown(url: &Url, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, Problem> {

@@ -92,7 +92,7 @@ fn secrets(headers: &HeaderMap) -> Vec<String> {
 }
 
 fn of_outcome(outcome: &Outcome, secrets: &[String], now: Timestamp) -> Judged {
-    let redirect = (300..400).contains(&outcome.status);
+    let redirect = matches!(outcome.status, 301 | 302 | 303 | 307 | 308);
     let error = redirect.then(|| "a redirect, which is not followed".to_owned());
     // A target may repeat what it was sent.
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();

@@ -1,7 +1,10 @@
 //! The door of deliver: Lambda's event source for SQS, with partial batch responses.
 
 use super::{Deliverer, actions::Functions};
-use crate::dead_letters::{DeadLetter, DeadLetters, Queue};
+use crate::{
+    batch::BatchResponse,
+    dead_letters::{DeadLetter, DeadLetters, Queue},
+};
 use futures::future::join_all;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::{
@@ -9,7 +12,7 @@ use runtime::{
     lambda::{block_on, sdk_config, start},
     queue::MessageBody,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// What Lambda hands over of a queue.
 #[derive(Deserialize)]
@@ -32,19 +35,6 @@ struct SqsAttributes {
     approximate_receive_count: String,
 }
 
-/// The messages that are to come again.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchResponse {
-    batch_item_failures: Vec<Failure>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Failure {
-    item_identifier: String,
-}
-
 /// Serves deliver until Lambda ends the process.
 pub fn serve() -> Result<(), Error> {
     block_on(async {
@@ -61,7 +51,7 @@ pub fn serve() -> Result<(), Error> {
         lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
             let (request_id, messages) = (event.context.request_id, event.payload.records.len());
             let response = take(app, letters, deliverer, event.payload).await;
-            let failed = response.batch_item_failures.len();
+            let failed = response.failed();
             tracing::info!(request_id, function = "deliver", messages, failed, "delivered");
             Ok::<_, Error>(response)
         }))
@@ -69,11 +59,10 @@ pub fn serve() -> Result<(), Error> {
     })
 }
 
-/// Handles messages, all at once.
+/// Handles messages, all at once; those that fail are to come again.
 pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, event: SqsEvent) -> BatchResponse {
     let handled = join_all(event.records.into_iter().map(|message| handle(app, letters, deliverer, message))).await;
-    let failures = handled.into_iter().flatten().map(|item_identifier| Failure { item_identifier });
-    BatchResponse { batch_item_failures: failures.collect() }
+    BatchResponse::again(handled.into_iter().flatten())
 }
 
 /// Handles a message; its id, if it is to come again.

@@ -298,7 +298,8 @@ async fn disable(app: &App, route: &EventRoute) -> Result<(), Problem> {
             return Ok(());
         };
         (route.enabled, route.updated_at) = (false, app.now());
-        if is_written(app.store.update(&mut route).await)? {
+        let told = own_events::of_disabled(app, &route)?;
+        if is_written(app.store.change_route(&mut route, &told).await)? {
             tracing::warn!(route = route.id.as_str(), "the target has asked for no more, and its route is disabled");
             return Ok(());
         }

@@ -1,10 +1,10 @@
 //! The door of dispatch: Lambda's event source for DynamoDB streams, with partial batch responses.
 
 use super::Dispatcher;
-use crate::dead_letters::Queue;
+use crate::{batch::BatchResponse, dead_letters::Queue};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::lambda::{block_on, sdk_config, start};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -12,18 +12,6 @@ use std::sync::Arc;
 struct StreamEvent {
     #[serde(rename = "Records")]
     records: Vec<Value>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BatchResponse {
-    batch_item_failures: Vec<Failure>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Failure {
-    item_identifier: String,
 }
 
 /// Serves dispatch until Lambda ends the process.
@@ -39,8 +27,7 @@ pub fn serve() -> Result<(), Error> {
             let (request_id, records) = (event.context.request_id, event.payload.records.len());
             let failed = dispatcher.dispatch(app, event.payload.records).await;
             tracing::info!(request_id, function = "dispatch", records, failed = failed.len(), "dispatched");
-            let batch_item_failures = failed.into_iter().map(|item_identifier| Failure { item_identifier }).collect();
-            Ok::<_, Error>(BatchResponse { batch_item_failures })
+            Ok::<_, Error>(BatchResponse::again(failed))
         }))
         .await
     })

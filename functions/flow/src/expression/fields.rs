@@ -20,6 +20,7 @@ impl Fields {
         let mut compiled = Vec::new();
         for (name, text) in fields {
             let expression = match text {
+                _ if name.is_empty() => Err("is a field without a name".to_owned()),
                 Value::String(text) => Expression::compile(text).map_err(|bad| bad.detail),
                 _ => Err("is not a text with an expression".to_owned()),
             };

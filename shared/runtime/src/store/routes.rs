@@ -1,7 +1,12 @@
 //! Routes: which events, past which filter, go to which target.
 
-use super::{Store, StoreError, control::Controlled, from_item, text_of};
-use models::{ConnectionId, HookId, RouteId, Timestamp, event::EventKey};
+use super::{
+    Store, StoreError,
+    control::{Controlled, control_item},
+    from_item, number, text_of,
+};
+use aws_sdk_dynamodb::types::Put;
+use models::{ConnectionId, HookId, RouteId, StoredEvent, Timestamp, event::EventKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,6 +73,12 @@ pub struct Secret {
 }
 
 impl EventRoute {
+    /// Whether a route is of a connection's events, or runs an action on it.
+    pub fn uses(&self, connection: &ConnectionId) -> bool {
+        let runs_on_it = matches!(&self.target, Target::Action(target) if target.connection == *connection);
+        runs_on_it || self.connection.as_ref() == Some(connection)
+    }
+
     /// Whether a route is for an event, its filter aside. What is told of a route is not for that route.
     pub fn is_for(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
         self.hook.as_ref().is_none_or(|hook| Some(hook) == event.origin.hook())
@@ -78,6 +89,18 @@ impl EventRoute {
 }
 
 impl Store {
+    /// Writes a changed route and the event that tells of it, unless something else has changed it since it was read.
+    pub async fn change_route(&self, route: &mut EventRoute, told: &StoredEvent) -> Result<(), StoreError> {
+        let read = route.version;
+        route.version = read + 1;
+        let put = Put::builder().table_name(&self.tables.control).set_item(Some(control_item(route)?));
+        let put = put
+            .condition_expression("#version = :read")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":read", number(read));
+        self.write_and_tell(put, told).await
+    }
+
     /// Every route that can be read. One that can't, of a later release say, must not hold up the others.
     pub async fn readable_routes(&self) -> Result<Vec<EventRoute>, StoreError> {
         let (mut routes, mut after) = (Vec::new(), None);
