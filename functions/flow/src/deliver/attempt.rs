@@ -35,6 +35,19 @@ pub enum Verdict {
     Busy,
 }
 
+impl Verdict {
+    /// The word for it in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed(_) => "failed",
+            Self::Dead(_) => "dead",
+            Self::Gone { .. } => "gone",
+            Self::Busy => "busy",
+        }
+    }
+}
+
 /// The verdict, the status, why it failed and the beginning of the answer.
 type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
 

@@ -105,7 +105,7 @@ impl Deliverer {
             Err(Unprepared::Event(words)) => (Verdict::Dead(Reason::Unmappable), unsent(app.now(), words)),
             Err(Unprepared::Problem(problem)) => return Err(problem),
         };
-        log(&delivery, &verdict, &attempt);
+        log(&delivery, verdict, &attempt);
         if verdict == Verdict::Busy {
             return look_again(app, delivery).await;
         }
@@ -227,7 +227,7 @@ fn unsent(at: Timestamp, error: String) -> Attempt {
     Attempt { at, status: None, duration_ms: 0, error: Some(error), body: None }
 }
 
-fn log(delivery: &StoredDelivery, verdict: &Verdict, attempt: &Attempt) {
+fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
     tracing::info!(
         delivery = delivery.pk.as_str(),
         event = delivery.event.as_str(),
@@ -235,7 +235,7 @@ fn log(delivery: &StoredDelivery, verdict: &Verdict, attempt: &Attempt) {
         attempt = delivery.tried + 1,
         status = attempt.status,
         duration_ms = attempt.duration_ms,
-        verdict = ?verdict,
+        verdict = verdict.as_str(),
         "attempted"
     );
 }
