@@ -77,7 +77,11 @@ impl LocalQueue {
                     let (queue, app, deliverer) = (Arc::clone(&self), Arc::clone(&app), Arc::clone(&deliverer));
                     in_hand.spawn(async move { queue.handle(&app, &deliverer, kept).await });
                 }
-                Some(_) = in_hand.join_next() => {}
+                Some(ended) = in_hand.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(cause = error.to_string(), "a delivery died; it is found within the hour");
+                    }
+                }
                 () = stop(&mut stopped) => break,
             }
         }

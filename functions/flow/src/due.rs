@@ -9,7 +9,7 @@ use runtime::{
     App, Problem,
     lambda::{block_on, sdk_config, start},
     queue::Message,
-    store::{StoreError, deliveries::DueEntry},
+    store::{StoreError, list::Entry},
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -47,17 +47,17 @@ async fn sweep_shard(app: &App, shard: usize, deadline: Instant) -> Result<usize
     }
 }
 
-fn message(entry: &DueEntry) -> Option<Message> {
-    let key = DeliveryKey::parse(&entry.due_at)?;
+fn message(entry: &Entry) -> Option<Message> {
+    let key = DeliveryKey::parse(&entry.sort)?;
     Some(Message { delivery: key.id, route: key.route, at: due_at(entry)? })
 }
 
-fn due_at(entry: &DueEntry) -> Option<Timestamp> {
-    Timestamp::parse(entry.due_at.split(' ').next()?)
+fn due_at(entry: &Entry) -> Option<Timestamp> {
+    Timestamp::parse(entry.sort.split(' ').next()?)
 }
 
 /// Now that a message is on its way, the delivery is looked for later. Whoever has changed it meanwhile has seen to that.
-async fn move_on(app: &App, entry: &DueEntry) -> Result<(), StoreError> {
+async fn move_on(app: &App, entry: &Entry) -> Result<(), StoreError> {
     let now = app.now();
     let from = due_at(entry).unwrap_or(now).max(now);
     match app.store.look_later(entry, from.plus_seconds(LOST_AFTER_SECONDS)).await {

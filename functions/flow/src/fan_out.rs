@@ -18,9 +18,11 @@ pub struct Routes(Vec<(EventRoute, Option<Arc<Option<Expression>>>)>);
 impl Routes {
     pub async fn load(app: &App, filters: &Filters) -> Result<Self, StoreError> {
         let enabled = app.store.readable_routes().await?.into_iter().filter(|route| route.enabled);
-        Ok(Self(
-            enabled.map(|route| (compiled(&route, filters), route)).map(|(filter, route)| (route, filter)).collect(),
-        ))
+        let with_filter = |route: EventRoute| {
+            let filter = compiled(&route, filters);
+            (route, filter)
+        };
+        Ok(Self(enabled.map(with_filter).collect()))
     }
 
     /// The routes that an event is for, and whose filters it passes.

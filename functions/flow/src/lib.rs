@@ -15,7 +15,7 @@ pub mod request;
 mod versions;
 pub mod webhook;
 
-use runtime::{Code, Problem};
+use runtime::Problem;
 use std::error::Error;
 
 /// The queue of deliveries could not be reached. What was to be sent is in the table.
@@ -25,6 +25,6 @@ pub struct Unsent(#[source] Box<dyn Error + Send + Sync>);
 
 impl From<Unsent> for Problem {
     fn from(error: Unsent) -> Self {
-        Self::new(Code::Internal, "what was stored is delivered within the hour").caused_by(error)
+        Self::internal(error)
     }
 }

@@ -2,32 +2,31 @@
 //! kept and routed like any other.
 
 use models::{
-    StoredDelivery, StoredEvent, Timestamp,
+    StoredDelivery, StoredEvent,
     ids::ContentKey,
     own_event::{DELIVERY_DEAD, OfRoute, ROUTE_DISABLED, ROUTE_FAILING, ROUTE_RECOVERED},
 };
 use runtime::{
-    App, Problem,
-    clock::random,
+    App,
     store::{health::RouteHealth, routes::EventRoute},
 };
 use serde_json::{Map, Value, json};
 
 /// What a change of a route's health tells.
-pub fn of_health(app: &App, route: &EventRoute, health: &RouteHealth) -> Result<StoredEvent, Problem> {
+pub fn of_health(app: &App, route: &EventRoute, health: &RouteHealth) -> StoredEvent {
     let event_type = if health.failing { ROUTE_FAILING } else { ROUTE_RECOVERED };
     let key = format!("{} {}", event_type, health.version);
     of_route(app, route, event_type, &key, [("since".to_owned(), json!(health.since))])
 }
 
 /// What the disabling of a route tells.
-pub fn of_disabled(app: &App, route: &EventRoute) -> Result<StoredEvent, Problem> {
+pub fn of_disabled(app: &App, route: &EventRoute) -> StoredEvent {
     let key = format!("{ROUTE_DISABLED} {}", route.version);
     of_route(app, route, ROUTE_DISABLED, &key, [("since".to_owned(), json!(route.updated_at))])
 }
 
 /// What a dead delivery tells. Nothing that its target said: a person may be in it.
-pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery) -> Result<StoredEvent, Problem> {
+pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery) -> StoredEvent {
     let key = format!("{DELIVERY_DEAD} {} {}", delivery.pk, delivery.retried);
     let told = json!({
         "id": delivery.pk,
@@ -39,22 +38,11 @@ pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery) -> Resu
     of_route(app, route, DELIVERY_DEAD, &key, [("delivery".to_owned(), told)])
 }
 
-fn of_route(
-    app: &App,
-    route: &EventRoute,
-    event_type: &str,
-    key: &str,
-    told: [(String, Value); 1],
-) -> Result<StoredEvent, Problem> {
-    let now: Timestamp = app.now();
+fn of_route(app: &App, route: &EventRoute, event_type: &str, key: &str, told: [(String, Value); 1]) -> StoredEvent {
+    let now = app.now();
     let mut data = Map::from_iter([("route".to_owned(), json!({ "id": route.id, "name": route.name }))]);
     data.extend(told);
-    let of = OfRoute {
-        route: &route.id,
-        event_type,
-        data,
-        nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?),
-        expires: now.plus_seconds(app.config.event_ttl_days * 86_400),
-    };
-    Ok(StoredEvent::of_route(now, ContentKey::of_route(&route.id, &[key.as_bytes()]), of))
+    let of =
+        OfRoute { route: &route.id, event_type, data, expires: now.plus_seconds(app.config.event_ttl_days * 86_400) };
+    StoredEvent::of_route(now, ContentKey::of_route(&route.id, &[key.as_bytes()]), of)
 }

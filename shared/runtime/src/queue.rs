@@ -1,12 +1,13 @@
 //! The queue of deliveries: SQS on AWS, in the process on a laptop. It carries ids only, and may lose, repeat and mix up
 //! what it carries: the table says what is to be done.
 
+use crate::clock::{Clock as _, SystemClock};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use models::{DeliveryId, RouteId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{error::Error, pin::Pin, time::SystemTime};
+use std::{error::Error, pin::Pin};
 
 /// The longest that a queue keeps a message back, in seconds: SQS's limit. What waits longer is found in the table.
 pub const MOST_DELAY_SECONDS: u64 = 900;
@@ -76,8 +77,7 @@ impl SqsQueue {
 impl Queue for SqsQueue {
     fn send(&self, messages: Vec<Message>) -> Sending<'_> {
         Box::pin(async move {
-            let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-            let now = Timestamp::from_millis(u64::try_from(elapsed.as_millis())?);
+            let now = SystemClock.now();
             let batches =
                 stream::iter(messages.chunks(BATCH).map(<[_]>::to_vec)).map(|batch| self.send_batch(batch, now));
             batches.buffer_unordered(CONCURRENCY).try_collect().await

@@ -2,9 +2,10 @@
 
 use super::{
     create::{connection_id, hook_id},
-    faults, find, guard, target,
+    faults, find, target,
     view::{Sight, view},
 };
+use flow::guard::Guard;
 use runtime::{
     App, Call, Problem, Reply, input,
     store::{
@@ -44,7 +45,8 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 
 pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut route = find(app, &call).await?;
-    let change: RouteChange = input::body_with(&call, &schema_for!(RouteChange), |body| faults::of(body, &guard(app)))?;
+    let change: RouteChange =
+        input::body_with(&call, &schema_for!(RouteChange), |body| faults::of(body, &Guard::of(&app.config)))?;
     let gets_a_new_chance = change.target.is_some() || change.enabled == Some(true);
     if let Some(hook) = change.hook {
         route.hook = hook_id(app, hook.as_deref()).await?;

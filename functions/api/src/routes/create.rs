@@ -1,10 +1,11 @@
 //! `POST /v1/routes`.
 
 use super::{
-    faults, guard, target,
+    faults, target,
     view::{Sight, view},
 };
 use crate::connections;
+use flow::guard::Guard;
 use http::StatusCode;
 use models::{ConnectionId, HookId, RouteId};
 use runtime::{
@@ -40,7 +41,8 @@ pub struct NewRoute {
 }
 
 pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let new: NewRoute = input::body_with(&call, &schema_for!(NewRoute), |body| faults::of(body, &guard(app)))?;
+    let new: NewRoute =
+        input::body_with(&call, &schema_for!(NewRoute), |body| faults::of(body, &Guard::of(&app.config)))?;
     let id = RouteId::new(call.now, random()?);
     let route = EventRoute {
         hook: hook_id(app, new.hook.as_deref()).await?,

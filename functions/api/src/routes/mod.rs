@@ -9,7 +9,6 @@ mod test;
 mod view;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ, rotation::Rotation};
-use flow::guard::Guard;
 use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::RouteId;
@@ -98,11 +97,6 @@ pub static FUNCTION: Function = Function {
     direct: None,
     settings: Vec::new,
 };
-
-/// What webhooks may target.
-fn guard(app: &App) -> Guard {
-    Guard::new(app.config.delivery_allow_cidrs.clone())
-}
 
 fn view_schema() -> Schema {
     schema_for!(RouteView)

@@ -1,7 +1,10 @@
 //! A route's target, read and sealed.
 
 use crate::connections;
-use flow::{guard::Refusal, webhook};
+use flow::{
+    guard::{Guard, Refusal},
+    webhook,
+};
 use models::{Effect, RouteId};
 use runtime::{
     App, Fault, Problem,
@@ -58,7 +61,7 @@ fn typed<T: for<'de> Deserialize<'de>>(fields: Map<String, Value>) -> Result<T, 
 }
 
 async fn webhook(app: &App, route: &RouteId, new: NewWebhook, secrets: Vec<Secret>) -> Result<Webhook, Problem> {
-    let guard = super::guard(app);
+    let guard = Guard::of(&app.config);
     let refused = |refusal: Refusal| Problem::invalid_body(vec![Fault::new("/target/url", refusal.to_string())]);
     let url = guard.check_url(&new.url).map_err(refused)?;
     guard.resolve(&url).await.map_err(refused)?;

@@ -4,6 +4,7 @@ use super::find;
 use flow::{
     deliver::post,
     expression::Expression,
+    guard::Guard,
     request::{Prepared, ReadyTarget, Unprepared},
     webhook::WebhookClient,
 };
@@ -96,7 +97,7 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
         Ok(Prepared::Webhook { url, headers, body }) => {
             request = Some(shown(&url, &headers, &body)?);
             if trial.send {
-                let client = WebhookClient::new(super::guard(app)).map_err(Problem::internal)?;
+                let client = WebhookClient::new(Guard::of(&app.config)).map_err(Problem::internal)?;
                 attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
             }
         }

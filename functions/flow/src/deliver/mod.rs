@@ -8,7 +8,9 @@ mod breaker;
 pub mod lambda;
 
 use crate::{
-    Unsent, own_events, pending,
+    Unsent,
+    guard::Guard,
+    own_events, pending,
     request::{ReadyTarget, Unprepared},
     versions::ByVersion,
     webhook::WebhookClient,
@@ -53,7 +55,7 @@ struct Due {
 
 impl Deliverer {
     pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, reqwest::Error> {
-        let client = WebhookClient::new(crate::guard::Guard::new(app.config.delivery_allow_cidrs.clone()))?;
+        let client = WebhookClient::new(Guard::of(&app.config))?;
         Ok(Self { client, actions, targets: ByVersion::default(), failures: Failures::default() })
     }
 
@@ -102,7 +104,7 @@ impl Deliverer {
         let envelope = opened.envelope().map_err(StoreError::from)?;
         let (verdict, attempt) = match self.target(app, &route).await?.prepare(app.now(), &envelope) {
             Ok(prepared) => self.attempt(app.now(), &delivery, prepared).await?,
-            Err(Unprepared::Event(words)) => (Verdict::Dead(Reason::Unmappable), unsent(app.now(), words)),
+            Err(Unprepared::Event(words)) => (Verdict::Dead(Reason::Unmappable), not_sent(app.now(), words)),
             Err(Unprepared::Problem(problem)) => return Err(problem),
         };
         log(&delivery, verdict, &attempt);
@@ -166,7 +168,7 @@ impl Deliverer {
                 since: failing_since.unwrap_or(now),
                 next_probe_at: now.plus_seconds(breaker::probe_seconds(&app.config)),
             };
-            let event = own_events::of_health(app, route, &health)?;
+            let event = own_events::of_health(app, route, &health);
             if is_written(app.store.change_health(&health, &event).await)? {
                 tracing::warn!(route = route.id.as_str(), failing, "the health of a route has changed");
                 return Ok(());
@@ -223,7 +225,7 @@ fn next_attempt_at(
 }
 
 /// What is kept of an attempt for which there was nothing to send.
-fn unsent(at: Timestamp, error: String) -> Attempt {
+fn not_sent(at: Timestamp, error: String) -> Attempt {
     Attempt { at, status: None, duration_ms: 0, error: Some(error), body: None }
 }
 
@@ -285,7 +287,7 @@ async fn die(
         return end(app, delivery, DeliveryState::Dead, Some(reason)).await;
     }
     delivery.end(DeliveryState::Dead, Some(reason));
-    let told = own_events::of_dead(app, route, &delivery)?;
+    let told = own_events::of_dead(app, route, &delivery);
     is_written(app.store.bury_delivery(&mut delivery, app.now(), &told).await)?;
     Ok(())
 }
@@ -298,7 +300,7 @@ async fn disable(app: &App, route: &EventRoute) -> Result<(), Problem> {
             return Ok(());
         };
         (route.enabled, route.updated_at) = (false, app.now());
-        let told = own_events::of_disabled(app, &route)?;
+        let told = own_events::of_disabled(app, &route);
         if is_written(app.store.change_route(&mut route, &told).await)? {
             tracing::warn!(route = route.id.as_str(), "the target has asked for no more, and its route is disabled");
             return Ok(());

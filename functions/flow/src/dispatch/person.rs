@@ -4,11 +4,7 @@ use super::change::Change;
 use models::{EventId, Profile, StoredEvent, SubscriberId, Timestamp, event::OpenEvent, records::StoredSubscriber};
 use runtime::{
     App,
-    store::{
-        StoreError, from_item,
-        list::END,
-        subscribers::{ATTEMPTS, back_off},
-    },
+    store::{StoreError, back_off, from_item, list::END, subscribers::ATTEMPTS},
 };
 
 /// How many of a person's events are folded again when one is taken back. Older ones keep what they have told.

@@ -7,6 +7,7 @@ pub(crate) mod tests;
 
 use ipnet::IpNet;
 pub use ranges::Special;
+use runtime::config::Config;
 use std::{
     future::Future,
     io,
@@ -67,6 +68,11 @@ pub struct Guard {
 
 impl Guard {
     /// Opens ranges besides what is globally reachable.
+    /// What webhooks of a deployment may target.
+    pub fn of(config: &Config) -> Self {
+        Self::new(config.delivery_allow_cidrs.clone())
+    }
+
     pub fn new(allow: Vec<IpNet>) -> Self {
         Self { allow, lookup: Arc::new(System), patience: PATIENCE }
     }

@@ -1,16 +1,15 @@
 //! Deliveries.
 
 use super::{
-    Item, Store, StoreError, from_item,
+    Item, Store, StoreError, back_off, from_item,
     keys::refused,
-    list::{END, Listing},
+    list::{END, Entry, Listing},
     number,
-    subscribers::back_off,
-    tables::{BY_EVENT, BY_TIME, DEAD, DUE},
-    text, text_of, to_item,
+    tables::{BY_EVENT, BY_TIME, DEAD, DUE, Index},
+    text, to_item,
 };
 use aws_sdk_dynamodb::types::{
-    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest, Put,
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
     ReturnValuesOnConditionCheckFailure,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -26,13 +25,6 @@ const CONCURRENCY: usize = 8;
 const ATTEMPTS: u32 = 5;
 /// What sorts before every sort key of ours.
 const BEGINNING: &str = "0";
-
-/// A delivery that is due, as the index has it.
-#[derive(Debug, Clone)]
-pub struct DueEntry {
-    pub pk: String,
-    pub due_at: String,
-}
 
 impl Store {
     pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, StoreError> {
@@ -111,12 +103,7 @@ impl Store {
         told: &StoredEvent,
     ) -> Result<(), StoreError> {
         let read = change(delivery, now);
-        let put = Put::builder().table_name(&self.tables.deliveries).set_item(Some(to_item(delivery)?));
-        let put = put
-            .condition_expression("#version = :read")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":read", number(read));
-        self.write_and_tell(put, told).await
+        self.change_and_tell(&self.tables.deliveries, to_item(delivery)?, read, told).await
     }
 
     /// A page of what is due until then in a shard, the longest due first; and where the next page begins.
@@ -126,7 +113,7 @@ impl Store {
         until: Timestamp,
         limit: usize,
         start: Option<Item>,
-    ) -> Result<(Vec<DueEntry>, Option<Item>), StoreError> {
+    ) -> Result<(Vec<Entry>, Option<Item>), StoreError> {
         let queried = self
             .client
             .query()
@@ -141,14 +128,13 @@ impl Store {
             .set_exclusive_start_key(start)
             .send()
             .await?;
-        let entry =
-            |item: Item| DueEntry { pk: text_of(&item, "pk").to_owned(), due_at: text_of(&item, DUE.sort).to_owned() };
-        Ok((queried.items.unwrap_or_default().into_iter().map(entry).collect(), queried.last_evaluated_key))
+        let due = queried.items.unwrap_or_default().iter().map(|item| Entry::of(item, DUE)).collect();
+        Ok((due, queried.last_evaluated_key))
     }
 
     /// Moves on when a delivery is looked for, unless something else has.
-    pub async fn look_later(&self, entry: &DueEntry, due_at: Timestamp) -> Result<(), StoreError> {
-        let rest = entry.due_at.split_once(' ').map_or("", |(_, rest)| rest);
+    pub async fn look_later(&self, entry: &Entry, due_at: Timestamp) -> Result<(), StoreError> {
+        let rest = entry.sort.split_once(' ').map_or("", |(_, rest)| rest);
         self.client
             .update_item()
             .table_name(&self.tables.deliveries)
@@ -157,7 +143,7 @@ impl Store {
             .condition_expression("#at = :read")
             .expression_attribute_names("#at", DUE.sort)
             .expression_attribute_values(":later", text(format!("{due_at} {rest}")))
-            .expression_attribute_values(":read", text(&entry.due_at))
+            .expression_attribute_values(":read", text(&entry.sort))
             .send()
             .await?;
         Ok(())
@@ -165,30 +151,27 @@ impl Store {
 
     /// All deliveries, up to a position.
     pub fn deliveries(&self, position: Option<String>) -> Listing<'_> {
-        let until = position.unwrap_or_else(|| END.to_owned());
-        let from = DeliveryId::PREFIX.to_owned();
-        Listing { table: &self.tables.deliveries, index: BY_TIME, shards: shards(list_key), from, until }
+        self.listed(BY_TIME, shards(list_key), DeliveryId::PREFIX, position)
     }
 
     /// The deliveries of an event.
     pub fn deliveries_of(&self, event: &EventId, position: Option<String>) -> Listing<'_> {
-        let until = position.unwrap_or_else(|| END.to_owned());
-        let from = DeliveryId::PREFIX.to_owned();
-        Listing { table: &self.tables.deliveries, index: BY_EVENT, shards: vec![event.to_string()], from, until }
+        self.listed(BY_EVENT, vec![event.to_string()], DeliveryId::PREFIX, position)
     }
 
     /// The dead letters.
     pub fn dead_letters(&self, position: Option<String>) -> Listing<'_> {
-        let until = position.unwrap_or_else(|| END.to_owned());
-        let from = DeliveryId::PREFIX.to_owned();
-        Listing { table: &self.tables.deliveries, index: DEAD, shards: shards(dead_key), from, until }
+        self.listed(DEAD, shards(dead_key), DeliveryId::PREFIX, position)
     }
 
     /// What is pending, by when it is looked for, the latest first.
     pub fn pending_deliveries(&self, position: Option<String>) -> Listing<'_> {
+        self.listed(DUE, shards(due_key), BEGINNING, position)
+    }
+
+    fn listed(&self, index: Index, shards: Vec<String>, from: &str, position: Option<String>) -> Listing<'_> {
         let until = position.unwrap_or_else(|| END.to_owned());
-        let from = BEGINNING.to_owned();
-        Listing { table: &self.tables.deliveries, index: DUE, shards: shards(due_key), from, until }
+        Listing { table: &self.tables.deliveries, index, shards, from: from.to_owned(), until }
     }
 }
 

@@ -1,11 +1,10 @@
 //! Events and rejected calls.
 
 use super::{
-    Item, Store, StoreError, from_item,
+    Item, Store, StoreError, back_off, from_item,
     keys::refused,
     list::{END, Listing},
     number,
-    subscribers::back_off,
     tables::{BY_PERSON, BY_TIME},
     text, to_item,
 };
@@ -107,6 +106,22 @@ impl Store {
         }
         write.send().await?;
         Ok(())
+    }
+
+    /// Writes a changed item, unless something else has changed it since it was read, and with it an event that tells of it.
+    pub(super) async fn change_and_tell(
+        &self,
+        table: &str,
+        item: Item,
+        read: u64,
+        event: &StoredEvent,
+    ) -> Result<(), StoreError> {
+        let put = Put::builder().table_name(table).set_item(Some(item));
+        let put = put
+            .condition_expression("#version = :read")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":read", number(read));
+        self.write_and_tell(put, event).await
     }
 
     /// Writes an item on its condition, and with it an event that tells of it.

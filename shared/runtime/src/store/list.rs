@@ -29,6 +29,13 @@ pub struct Entry {
     by: &'static str,
 }
 
+impl Entry {
+    pub(super) fn of(item: &Item, index: Index) -> Self {
+        let by = index.sort;
+        Self { sort: text_of(item, by).to_owned(), pk: text_of(item, "pk").to_owned(), by }
+    }
+}
+
 /// A page: its items as JSON, and the position after which the next begins.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -208,8 +215,7 @@ async fn query(store: &Store, listing: &Listing<'_>, shard: &mut Shard, limit: i
     shard.finished = queried.last_evaluated_key.is_none();
     shard.next = queried.last_evaluated_key;
     for item in queried.items.unwrap_or_default() {
-        let by = listing.index.sort;
-        let entry = Entry { sort: text_of(&item, by).to_owned(), pk: text_of(&item, "pk").to_owned(), by };
+        let entry = Entry::of(&item, listing.index);
         // BETWEEN takes its upper end in; a list does not.
         if entry.sort != listing.until {
             shard.entries.push_back(entry);

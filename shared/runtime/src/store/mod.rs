@@ -14,7 +14,7 @@ pub mod routes;
 pub mod subscribers;
 pub mod tables;
 
-use crate::{Code, Problem, config::Tables};
+use crate::{Code, Problem, clock::random, config::Tables};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata as _, SdkError},
@@ -22,7 +22,7 @@ use aws_sdk_dynamodb::{
 };
 use http::{HeaderValue, header};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::HashMap, error::Error};
+use std::{collections::HashMap, error::Error, time::Duration};
 
 pub use models::ids::SHARDS;
 
@@ -124,6 +124,13 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
 /// The text of an attribute, where it has one.
 pub fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+/// Waits a little, by chance longer the more often it was tried, so that writers of one item come apart.
+pub async fn back_off(attempt: u32) {
+    let [chance] = random::<1>().unwrap_or_default();
+    let most = 5_u64 << attempt.min(6);
+    tokio::time::sleep(Duration::from_millis(most * u64::from(chance) / 255)).await;
 }
 
 impl Store {

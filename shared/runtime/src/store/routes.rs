@@ -3,9 +3,8 @@
 use super::{
     Store, StoreError,
     control::{Controlled, control_item},
-    from_item, number, text_of,
+    from_item, text_of,
 };
-use aws_sdk_dynamodb::types::Put;
 use models::{ConnectionId, HookId, RouteId, StoredEvent, Timestamp, event::EventKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -93,12 +92,7 @@ impl Store {
     pub async fn change_route(&self, route: &mut EventRoute, told: &StoredEvent) -> Result<(), StoreError> {
         let read = route.version;
         route.version = read + 1;
-        let put = Put::builder().table_name(&self.tables.control).set_item(Some(control_item(route)?));
-        let put = put
-            .condition_expression("#version = :read")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":read", number(read));
-        self.write_and_tell(put, told).await
+        self.change_and_tell(&self.tables.control, control_item(route)?, read, told).await
     }
 
     /// Every route that can be read. One that can't, of a later release say, must not hold up the others.

@@ -1,13 +1,11 @@
 //! Writing subscribers. Events of one person are folded in on several shards at once, and actions write too: each write
 //! is made on condition that no other came between, and made anew if one did.
 
-use super::{Store, StoreError};
-use crate::clock::random;
+use super::{Store, StoreError, back_off};
 use models::{
     EventId, Person, Profile, SubscriberId, Timestamp,
     records::{Place, StoredSubscriber},
 };
-use std::time::Duration;
 
 /// How often a write that lost to another is tried anew.
 pub const ATTEMPTS: u32 = 30;
@@ -70,11 +68,4 @@ impl Store {
         };
         self.write_subscriber(id, &subscriber).await
     }
-}
-
-/// Waits a little, by chance longer the more often it was tried, so that writers of one person come apart.
-pub async fn back_off(attempt: u32) {
-    let [chance] = random::<1>().unwrap_or_default();
-    let most = 5_u64 << attempt.min(6);
-    tokio::time::sleep(Duration::from_millis(most * u64::from(chance) / 255)).await;
 }
