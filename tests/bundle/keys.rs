@@ -4,7 +4,7 @@ use crate::checks::{make_key, problem, refused, with_key};
 use reqwest::Method;
 use runtime::auth::fingerprint;
 use serde_json::json;
-use tests::{Answer, Bundle, answer, eventually, expect};
+use tests::{Answer, Bundle, Lambda, answer, eventually, expect, string};
 
 /// The scope that a route takes, as the contract has it: from 0, `read`, to 2, `admin`.
 fn scope(method: &Method, path: &str) -> Option<usize> {
@@ -150,4 +150,18 @@ async fn a_key_that_another_process_deleted_ends_within_a_minute() {
     store.remove_key(&store.find(&id).await.unwrap().unwrap()).await.unwrap();
     bundle.clock.advance(std::time::Duration::from_secs(60));
     eventually(|| async { (answer(list()).await.status == 401).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn the_first_key_of_a_deployment_is_made_by_a_direct_invocation() {
+    let bundle = Bundle::start().await;
+    let mut api_keys = Lambda::start("api-keys", &bundle, &[]).await;
+    let made = api_keys.invoke(&json!({ "name": "First", "scope": "admin" })).await.answer();
+    let key = string(&made["key"]);
+    expect(with_key(&bundle, Method::GET, "/v1/keys", &key), 200).await;
+    let problem = api_keys.invoke(&json!({ "name": "", "scope": "root" })).await.problem("invalid_body");
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 2, "{problem}");
+    assert_eq!(bundle.all("/v1/keys").await.len(), 2, "with the first one of the bundle");
+    let log = api_keys.log();
+    assert!(log.contains("direct") && !log.contains(key.trim_start_matches("sbk_")), "{log}");
 }

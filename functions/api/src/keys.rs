@@ -47,7 +47,8 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(delete(app, call)),
         },
     ],
-    direct: None,
+    // A new deployment's first key: who may invoke the function, IAM says.
+    direct: Some(|app, call| Box::pin(create(app, call))),
     settings: Vec::new,
 };
 
