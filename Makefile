@@ -1,9 +1,13 @@
 # Run `make` for the list of targets.
 
 # The processor of the functions. arm64 costs a fifth less on Lambda and is built by cargo-lambda, x86_64 by cargo alone.
-ARCH ?= x86_64
+ARCH ?= arm64
 # CROSS=1 builds x86_64 by cargo-lambda too, against an older glibc than this system's.
 CROSS ?=
+# Which environment of samconfig.toml is deployed: dev or prod.
+CONFIG_ENV ?= dev
+# What make destroy has left, for make adopt.
+KEPT ?=
 # More template parameters for `make deploy`: PARAMETERS="LogRetentionDays=90 ThrottleRate=200".
 PARAMETERS ?=
 
@@ -12,15 +16,16 @@ VENV_LINT := .venv-lint
 TOOLS := .tools
 VENV_WATCH := .venv-watch
 VENV_TEST := .venv-test
-# Give SAM=sam to use an installed one; then no virtual environment is made.
-SAM ?= $(VENV_LINT)/bin/sam
-SAM_READY := $(if $(filter $(VENV_LINT)/bin/sam,$(SAM)),$(VENV_LINT)/.ready)
+VENV_CHECKOV := .venv-checkov
+SAM := $(VENV_LINT)/bin/sam
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
 # What cargo-lambda links with.
 ZIG_VERSION := 0.17.1
 # The library that the tests receive deliveries with.
 STANDARDWEBHOOKS_VERSION := 1.1.0
+LINT_READY := $(VENV_LINT)/.ready
+CHECKOV_READY := $(VENV_CHECKOV)/.ready
 # Their names hold the versions, so that new ones are installed.
 TEST_READY := $(VENV_TEST)/.ready-$(STANDARDWEBHOOKS_VERSION)
 WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
@@ -40,8 +45,8 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test lint cargo-deny build package deploy clean
-.PHONY: need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: help run sandbox watch test template lint cargo-deny build package deploy key destroy adopt clean
+.PHONY: need-config-env need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,17 +60,23 @@ sandbox: sandbox-binary ## Play the platforms on http://127.0.0.1:9100, to try e
 watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
 	@PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" scripts/watch "$(TARGET_DIR)/debug/local"
 
-test: need-python3 test-binaries $(TEST_READY) ## Run all tests (with cargo-nextest where it is installed)
+test: need-python3 template test-binaries $(TEST_READY) ## Grade the template and run all tests (with cargo-nextest where it is installed)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --workspace; \
 	else \
 		set -x; cargo test --workspace; \
 	fi
 
-lint: need-cargo need-cc $(SAM_READY) ## Check formatting, clippy, the template and, with cargo-deny, the dependencies
+template: $(LINT_READY) $(CHECKOV_READY) ## Grade the template: SAM's rules, AWS's for serverless applications, checkov's
+	$(SAM) validate --lint --template template.yaml --region us-east-1
+	$(VENV_LINT)/bin/cfn-lint template.yaml --regions us-east-1
+	@mkdir -p .aws-sam
+	$(VENV_LINT)/bin/python scripts/expand-template > .aws-sam/expanded.json
+	$(VENV_CHECKOV)/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
+
+lint: need-cargo need-cc ## Check formatting, clippy and, with cargo-deny, the dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	$(SAM) validate --lint --template template.yaml --region us-east-1
 	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; if cargo deny --version >/dev/null 2>&1; then \
 		set -x; cargo deny check bans licenses sources; \
 	else \
@@ -86,11 +97,23 @@ else
 	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/release"
 endif
 
-package: build $(SAM_READY) ## Build, and make the template that is deployed (.aws-sam/build)
+package: build $(LINT_READY) ## Build, and make the template that is deployed (.aws-sam/build)
 	$(SAM) build --template template.yaml
 
-deploy: package ## Build and deploy to your AWS account (settings: samconfig.toml, PARAMETERS="Name=value ...")
-	$(SAM) deploy --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
+# `sam deploy` takes what samconfig.toml says of the parameters or what it is given, so that it is given both.
+CONFIGURED = $(shell sed -n '/^\[$(CONFIG_ENV)\.deploy/,/^\[/ s/^parameter_overrides = "\(.*\)"$$/\1/p' samconfig.toml)
+
+deploy: need-config-env package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
+	$(SAM) deploy --config-env $(CONFIG_ENV) --parameter-overrides Architecture=$(ARCH) $(CONFIGURED) $(PARAMETERS)
+
+key: need-config-env $(LINT_READY) ## Make an admin key of the deployed stack, and show it this once
+	@$(SAM) remote invoke ApiKeys --config-env $(CONFIG_ENV) --event '{"name": "made by make key", "scope": "admin"}'
+
+destroy: need-config-env $(LINT_READY) ## Delete the deployed stack, and say what of it is kept
+	@scripts/destroy $(SAM) $(CONFIG_ENV)
+
+adopt: need-config-env $(LINT_READY) ## Make a stack of what a deleted one has left (KEPT="...", as make destroy says)
+	@$(VENV_LINT)/bin/python scripts/adopt $(CONFIG_ENV) $(KEPT)
 
 clean: need-cargo ## Remove what was built (.data and the virtual environments stay)
 	cargo clean
@@ -124,6 +147,10 @@ need-python3:
 		echo "  Debian, Ubuntu: apt install python3 python3-venv   Fedora: dnf install python3   macOS: brew install python" >&2; \
 		exit 1; }
 
+need-config-env:
+	@grep -q '^\[$(CONFIG_ENV)\.' samconfig.toml || { \
+		echo "CONFIG_ENV is '$(CONFIG_ENV)', and samconfig.toml has no such environment" >&2; exit 1; }
+
 need-architecture:
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is '$(ARCH)', expected x86_64 or arm64" >&2; exit 1 ;; esac
 
@@ -145,8 +172,12 @@ define venv
 	@touch $@
 endef
 
-$(VENV_LINT)/.ready: requirements-lint.txt | need-python3
+$(LINT_READY): requirements-lint.txt | need-python3
 	$(call venv,$(VENV_LINT),-r requirements-lint.txt)
+
+# Its own, as it pins an older boto3 than the SAM CLI takes.
+$(CHECKOV_READY): requirements-checkov.txt | need-python3
+	$(call venv,$(VENV_CHECKOV),-r requirements-checkov.txt)
 
 $(WATCH_READY): | need-python3
 	$(call venv,$(VENV_WATCH),cargo-lambda==$(CARGO_LAMBDA_VERSION) ziglang==$(ZIG_VERSION))

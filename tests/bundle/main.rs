@@ -82,4 +82,5 @@ mod stage;
 mod statements;
 mod target;
 mod template;
+mod template_expanded;
 mod template_rights;

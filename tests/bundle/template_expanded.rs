@@ -1,0 +1,165 @@
+//! The CloudFormation that AWS SAM makes of `template.yaml`, by AWS's own translator.
+
+use crate::{
+    statements::{functions, root, routes},
+    template::{logical_id, resources},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+use tests::string;
+
+/// Needs the virtual environment that `make test` makes.
+fn expanded() -> Value {
+    let mut python = Command::new(root().join(".venv-lint/bin/python"));
+    let output = python
+        .arg(root().join("scripts/expand-template"))
+        .output()
+        .expect("`make template` installs what expands the template");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What `{"Fn::GetAtt": [id, …]}` is of.
+fn attribute_of(value: &Value) -> String {
+    string(&value["Fn::GetAtt"][0])
+}
+
+#[test]
+fn every_function_has_bounds_a_log_group_and_a_role_of_its_own() {
+    let template = expanded();
+    let mut roles = BTreeSet::new();
+    let deployed = resources(&template, "AWS::Lambda::Function");
+    assert_eq!(deployed.len(), functions().len());
+    for (id, function) in deployed {
+        let properties = &function["Properties"];
+        let bounds = [&properties["MemorySize"], &properties["Timeout"]].map(|bound| bound.as_u64().unwrap());
+        assert!(bounds[0] <= 1024 && bounds[1] <= 60, "{id}: {bounds:?}");
+        assert_eq!(properties["Architectures"], json!([{ "Ref": "Architecture" }]), "{id}");
+        assert_eq!(properties["LoggingConfig"]["LogFormat"], "JSON", "{id}");
+        let log_group = string(&properties["LoggingConfig"]["LogGroup"]["Ref"]);
+        assert_eq!(log_group, format!("{id}LogGroup"));
+        let retention = &template["Resources"][&log_group]["Properties"]["RetentionInDays"];
+        assert_eq!(*retention, json!({ "Ref": "LogRetentionDays" }), "{id}");
+        let reserved = &properties["ReservedConcurrentExecutions"]["Fn::If"];
+        let parameter = string(&reserved[1]["Ref"]);
+        assert_eq!(*reserved, json!([format!("Has{parameter}"), { "Ref": parameter }, { "Ref": "AWS::NoValue" }]));
+        assert_eq!(template["Parameters"][&parameter]["Default"], 0, "none is reserved by default");
+        roles.insert(attribute_of(&properties["Role"]));
+    }
+    assert_eq!(roles, resources(&template, "AWS::IAM::Role").into_keys().collect());
+    assert_eq!(roles.len(), functions().len());
+}
+
+#[test]
+fn every_route_leads_to_its_function_which_lets_the_api_in() {
+    let template = expanded();
+    let mut deployed = Vec::new();
+    let paths = template["Resources"]["HttpApi"]["Properties"]["Body"]["paths"].as_object().unwrap();
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().unwrap() {
+            let uri = string(&operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]);
+            let function = uri.split("${").last().unwrap().split(".Arn}").next().unwrap().to_owned();
+            deployed.push([method.to_uppercase(), path.clone(), function]);
+        }
+    }
+    deployed.sort();
+    let stated = routes().into_iter().map(|[method, path, function]| [method, path, logical_id(&function)]);
+    let mut stated: Vec<[String; 3]> = stated.collect();
+    stated.sort();
+    assert_eq!(deployed, stated);
+
+    let permissions = resources(&template, "AWS::Lambda::Permission").into_values();
+    let of_api = permissions.filter(|permission| permission["Properties"]["Principal"] == "apigateway.amazonaws.com");
+    let mut allowed: Vec<String> =
+        of_api.map(|permission| string(&permission["Properties"]["FunctionName"]["Ref"])).collect();
+    allowed.sort();
+    let mut called: Vec<String> = deployed.into_iter().map(|[_, _, function]| function).collect();
+    called.sort();
+    assert_eq!(allowed, called);
+}
+
+#[test]
+fn what_reads_a_stream_or_a_queue_gives_up_on_what_fails_and_keeps_it() {
+    let template = expanded();
+    let mappings = resources(&template, "AWS::Lambda::EventSourceMapping");
+    assert_eq!(mappings.keys().collect::<Vec<_>>(), ["DeliverQueue", "DispatchStream"]);
+    for (id, mapping) in &mappings {
+        assert_eq!(mapping["Properties"]["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{id}");
+    }
+    let stream = &mappings["DispatchStream"]["Properties"];
+    assert_eq!(stream["BisectBatchOnFunctionError"], true);
+    assert_eq!(stream["MaximumRetryAttempts"], 30);
+    assert_eq!(stream["MaximumRecordAgeInSeconds"], 86_400);
+    assert_eq!(attribute_of(&stream["DestinationConfig"]["OnFailure"]["Destination"]), "DeadLetterQueue");
+    assert_eq!(stream["FilterCriteria"]["Filters"].as_array().unwrap().len(), 1);
+
+    let rules = resources(&template, "AWS::Events::Rule");
+    let [target] = rules["DueEveryMinute"]["Properties"]["Targets"].as_array().unwrap().as_slice() else { panic!() };
+    assert_eq!((rules.len(), attribute_of(&target["DeadLetterConfig"]["Arn"])), (1, "DeadLetterQueue".to_owned()));
+    let asynchronous = &template["Resources"]["DueEventInvokeConfig"]["Properties"];
+    assert_eq!(attribute_of(&asynchronous["DestinationConfig"]["OnFailure"]["Destination"]), "DeadLetterQueue");
+}
+
+#[test]
+fn every_hook_has_a_bucket_of_its_own_and_no_log_shows_its_token() {
+    let template = expanded();
+    let stages = resources(&template, "AWS::ApiGatewayV2::Stage");
+    let [stage] = stages.values().collect::<Vec<_>>()[..] else { panic!("{stages:?}") };
+    let properties = &stage["Properties"];
+    let rates = |kind: &str| {
+        json!({
+            "ThrottlingRateLimit": { "Ref": format!("{kind}ThrottleRate") },
+            "ThrottlingBurstLimit": { "Ref": format!("{kind}ThrottleBurst") },
+        })
+    };
+    assert_eq!(properties["DefaultRouteSettings"], rates(""));
+    let stated = routes().into_iter().filter(|[_, path, _]| path.starts_with("/hooks/"));
+    let stated: BTreeMap<String, Value> =
+        stated.map(|[method, path, _]| (format!("{method} {path}"), rates("Hook"))).collect();
+    assert_eq!(properties["RouteSettings"], json!(stated));
+    let format = string(&properties["AccessLogSettings"]["Format"]);
+    assert!(serde_json::from_str::<Value>(&format).unwrap().is_object());
+    let told = ["$context.path", "$context.requestOverride", "$context.identity", "$context.authorizer", "$request"];
+    assert!(told.iter().all(|variable| !format.contains(variable)), "{format}");
+}
+
+#[test]
+fn pages_of_other_origins_are_let_in_by_parameter_alone() {
+    let template = expanded();
+    let cors = &template["Resources"]["HttpApi"]["Properties"]["Body"]["x-amazon-apigateway-cors"]["Fn::If"];
+    assert_eq!((&cors[0], &cors[2]), (&json!("HasCors"), &json!({ "Ref": "AWS::NoValue" })));
+    let methods: BTreeSet<String> = routes().into_iter().map(|[method, _, _]| method).collect();
+    assert_eq!(cors[1]["allowMethods"].as_array().unwrap().iter().map(string).collect::<BTreeSet<_>>(), methods);
+    assert_eq!(cors[1]["allowHeaders"], json!(["authorization", "content-type", "idempotency-key"]));
+}
+
+#[test]
+fn the_alarms_are_few_and_tell_the_topic() {
+    let template = expanded();
+    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
+    assert!(alarms.len() <= 10);
+    let mut watched = BTreeSet::new();
+    for (id, alarm) in &alarms {
+        let properties = &alarm["Properties"];
+        let told = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
+        assert_eq!((&properties["AlarmActions"], &properties["OKActions"]), (&told, &told), "{id}");
+        assert!(properties["Metrics"].is_null(), "{id}: metric math is billed by the metric");
+        watched.insert(format!("{} {}", string(&properties["Namespace"]), string(&properties["MetricName"])));
+    }
+    let stated = [
+        "AWS/ApiGateway 5xx",
+        "AWS/Lambda ClaimedAccountConcurrency",
+        "AWS/Lambda IteratorAge",
+        "AWS/Lambda Throttles",
+        "AWS/SQS ApproximateNumberOfMessagesVisible",
+        "Switchboard Accepted",
+        "Switchboard Latency",
+    ];
+    assert_eq!(watched, stated.map(str::to_owned).into());
+    let trigger = template["Resources"]["ChatbotWatchMessage"]["Properties"]["Timeout"].as_u64().unwrap();
+    let threshold = alarms["LatencyAlarm"]["Properties"]["Threshold"].as_u64().unwrap();
+    assert_eq!(threshold, trigger * 1000 * 8 / 10, "before a function is given up");
+}
