@@ -46,7 +46,7 @@ export SAM_CLI_TELEMETRY := 0
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run sandbox watch test template lint cargo-deny build package deploy key destroy adopt clean
-.PHONY: need-config-env need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: need-config-env need-parameters need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,9 +102,10 @@ package: build $(LINT_READY) ## Build, and make the template that is deployed (.
 
 # `sam deploy` takes what samconfig.toml says of the parameters or what it is given, so that it is given both.
 CONFIGURED = $(shell sed -n '/^\[$(CONFIG_ENV)\.deploy/,/^\[/ s/^parameter_overrides = "\(.*\)"$$/\1/p' samconfig.toml)
+DEPLOYED_PARAMETERS = Architecture=$(ARCH) $(CONFIGURED) $(PARAMETERS)
 
-deploy: need-config-env package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
-	$(SAM) deploy --config-env $(CONFIG_ENV) --parameter-overrides Architecture=$(ARCH) $(CONFIGURED) $(PARAMETERS)
+deploy: need-config-env need-parameters package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
+	$(SAM) deploy --config-env $(CONFIG_ENV) --parameter-overrides $(DEPLOYED_PARAMETERS)
 
 key: need-config-env $(LINT_READY) ## Make an admin key of the deployed stack, and show it this once
 	@$(SAM) remote invoke ApiKeys --config-env $(CONFIG_ENV) --event '{"name": "made by make key", "scope": "admin"}'
@@ -150,6 +151,9 @@ need-python3:
 need-config-env:
 	@grep -q '^\[$(CONFIG_ENV)\.' samconfig.toml || { \
 		echo "CONFIG_ENV is '$(CONFIG_ENV)', and samconfig.toml has no such environment" >&2; exit 1; }
+
+need-parameters: $(LINT_READY)
+	@$(VENV_LINT)/bin/python scripts/check-parameters $(DEPLOYED_PARAMETERS)
 
 need-architecture:
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is '$(ARCH)', expected x86_64 or arm64" >&2; exit 1 ;; esac

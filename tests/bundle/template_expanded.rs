@@ -2,22 +2,24 @@
 
 use crate::{
     statements::{functions, root, routes},
-    template::{logical_id, resources},
+    template::{logical_id, resources, template},
 };
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    process::Command,
+    process::{Command, Output},
 };
 use tests::string;
 
-/// Needs the virtual environment that `make test` makes.
-fn expanded() -> Value {
+/// Runs a script on the template. Needs the virtual environment that `make test` makes.
+fn run(script: &str, arguments: &[String]) -> Output {
     let mut python = Command::new(root().join(".venv-lint/bin/python"));
-    let output = python
-        .arg(root().join("scripts/expand-template"))
-        .output()
-        .expect("`make template` installs what expands the template");
+    let run = python.arg(root().join("scripts").join(script)).args(arguments).output();
+    run.expect("`make template` installs what the scripts need")
+}
+
+fn expanded() -> Value {
+    let output = run("expand-template", &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -162,4 +164,34 @@ fn the_alarms_are_few_and_tell_the_topic() {
     let trigger = template["Resources"]["ChatbotWatchMessage"]["Properties"]["Timeout"].as_u64().unwrap();
     let threshold = alarms["LatencyAlarm"]["Properties"]["Threshold"].as_u64().unwrap();
     assert_eq!(threshold, trigger * 1000 * 8 / 10, "before a function is given up");
+}
+
+#[test]
+fn a_parameter_out_of_bounds_is_refused_by_name_with_what_it_should_be() {
+    let template = template();
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for (name, parameter) in template["Parameters"].as_object().unwrap() {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        good.push(format!("{name}={}", text(&parameter["Default"])));
+        bad.push((name, "\u{1}".to_owned()));
+        let bounds = [("MinValue", -1), ("MaxValue", 1)];
+        for (bound, beyond) in bounds {
+            if let Some(value) = parameter[bound].as_i64() {
+                good.push(format!("{name}={value}"));
+                bad.push((name, (value + beyond).to_string()));
+            }
+        }
+    }
+    let output = run("check-parameters", &good);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let arguments: Vec<String> = bad.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let output = run("check-parameters", &arguments);
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    let stated = bad.iter().map(|(name, value)| {
+        let expected = template["Parameters"][*name]["ConstraintDescription"].as_str().unwrap();
+        format!("{name} is '{value}', expected {expected}")
+    });
+    assert_eq!(told.lines().map(str::to_owned).collect::<Vec<_>>(), stated.collect::<Vec<_>>());
 }
