@@ -53,7 +53,7 @@ sandbox: sandbox-binary ## Play the platforms on http://127.0.0.1:9100, to try e
 	@exec "$(TARGET_DIR)/debug/sandbox"
 
 watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
-	@PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" scripts/watch "$(TARGET_DIR)/debug/local"
+	@export PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH"; exec scripts/watch "$(TARGET_DIR)/debug/local"
 
 test: need-python3 test-binaries $(TEST_READY) ## Run all tests (with cargo-nextest where it is installed)
 	@if cargo nextest --version >/dev/null 2>&1; then \
