@@ -30,7 +30,8 @@ WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 FUNCTIONS := --workspace --exclude local --exclude tests --bins
 
 # The functions that are tested as Lambda runs them.
-TESTED_FUNCTIONS := api-keys botmother-send-event chatbot-call-api chatbot-create-user chatbot-get-user chatbot-watch-message
+TESTED_FUNCTIONS := api-keys api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
+	chatbot-create-user chatbot-get-user chatbot-watch-message deliver dispatch due
 
 # cargo alone links for the system it runs on, so elsewhere cargo-lambda builds x86_64 as well.
 HOST := $(shell uname -s)-$(shell uname -m)
