@@ -35,7 +35,8 @@ WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 FUNCTIONS := --workspace --exclude local --exclude tests --bins
 
 # The functions that are tested as Lambda runs them.
-TESTED_FUNCTIONS := api-keys botmother-send-event chatbot-call-api chatbot-create-user chatbot-get-user chatbot-watch-message
+TESTED_FUNCTIONS := api-keys api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
+	chatbot-create-user chatbot-get-user chatbot-watch-message deliver dispatch due
 
 # cargo alone links for the system it runs on, so elsewhere cargo-lambda builds x86_64 as well.
 HOST := $(shell uname -s)-$(shell uname -m)
@@ -58,7 +59,7 @@ sandbox: sandbox-binary ## Play the platforms on http://127.0.0.1:9100, to try e
 	@exec "$(TARGET_DIR)/debug/sandbox"
 
 watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
-	@PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" scripts/watch "$(TARGET_DIR)/debug/local"
+	@export PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH"; exec scripts/watch "$(TARGET_DIR)/debug/local"
 
 test: need-python3 template test-binaries $(TEST_READY) ## Grade the template and run all tests (with cargo-nextest where it is installed)
 	@if cargo nextest --version >/dev/null 2>&1; then \

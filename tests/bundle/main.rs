@@ -55,6 +55,7 @@ mod direct;
 mod dispatch;
 mod erase;
 mod erase_deliveries;
+mod events;
 mod hooks;
 mod idempotency;
 mod idempotency_actions;
