@@ -60,7 +60,7 @@ async fn a_queue_that_is_down_delays_and_loses_nothing() {
 }
 
 /// Messages as Lambda's event source for SQS hands them over.
-fn records(messages: &[(&str, String, &str)]) -> Value {
+pub fn records(messages: &[(&str, String, &str)]) -> Value {
     let record = |(id, body, count): &(&str, String, &str)| {
         json!({
             "messageId": id, "receiptHandle": "r", "body": body, "md5OfBody": "", "messageAttributes": {},

@@ -64,6 +64,7 @@ mod keyed;
 mod keys;
 mod lists;
 mod load;
+mod metrics;
 mod openapi;
 mod openapi_flow;
 mod platforms;

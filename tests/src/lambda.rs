@@ -15,7 +15,9 @@ use runtime::{
 };
 use serde_json::{Value, json};
 use std::{
+    fs::{self, File},
     future::pending,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -79,7 +81,7 @@ pub struct Lambda {
     outcomes: Receiver<(String, Outcome)>,
     /// Of the last invocation.
     id: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct Played {
@@ -125,8 +127,9 @@ impl Lambda {
         let platforms: Vec<_> = registry::settings().into_iter().map(of_platform).collect();
         let settings: Vec<_> = own.iter().chain(&platforms).chain(settings).copied().collect();
         let folder = TempDir::new().expect("a folder");
-        let process = Process::spawn_binary(&binary(function), folder.path(), &settings);
-        Self { process, events, outcomes, id: String::new(), _folder: folder }
+        let output = File::create(output_of(&folder)).expect("a file");
+        let process = Process::spawn_into(output, &binary(function), folder.path(), &settings);
+        Self { process, events, outcomes, id: String::new(), folder }
     }
 
     /// Invokes it with an event, as it is written.
@@ -153,11 +156,21 @@ impl Lambda {
         self.send(event.to_string().into()).await
     }
 
+    /// What it has written to standard output so far: lines of JSON.
+    pub fn output(&self) -> Vec<Value> {
+        let text = fs::read_to_string(output_of(&self.folder)).expect("its standard output");
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    }
+
     /// Ends it. What it has logged.
     pub fn log(self) -> String {
         self.process.signal("TERM");
         self.process.ended().1
     }
+}
+
+fn output_of(folder: &TempDir) -> PathBuf {
+    folder.path().join("stdout")
 }
 
 /// A request as API Gateway's HTTP API makes an event of it, with the admin key.

@@ -4,6 +4,7 @@ use crate::Api;
 use std::{
     env,
     ffi::OsStr,
+    fs::File,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -36,6 +37,17 @@ impl Process {
     pub fn spawn_with(program: &Path, arguments: &[&OsStr], folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments);
+        Self::start_command(command, folder, settings)
+    }
+
+    /// Starts another binary likewise, its standard output into a file.
+    pub fn spawn_into(output: File, binary: &Path, folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(binary);
+        command.stdout(output);
+        Self::start_command(command, folder, settings)
+    }
+
+    fn start_command(mut command: Command, folder: &Path, settings: &[(&str, &str)]) -> Self {
         command.env_clear().envs(settings.iter().copied()).env("TMPDIR", folder).current_dir(folder);
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
         let (sender, stderr) = channel();

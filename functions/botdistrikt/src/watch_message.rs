@@ -5,11 +5,7 @@
 
 use crate::bot_user::IN_EVENT;
 use models::{Field, Header, Kind, Module, Trigger};
-use runtime::{
-    App, Call, Function, Problem, Reply,
-    receive::{self, Received},
-    store::hooks,
-};
+use runtime::{App, Call, Function, Problem, Reply, receive, store::hooks};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -90,7 +86,7 @@ async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
     let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
     let kind = header(&call, SOURCE).and_then(|said| KINDS.into_iter().find(|kind| said.eq_ignore_ascii_case(kind)));
     if kind == Some(BOT) && settings.include_bot != Some(true) {
-        return Received::ignored().answer(&hook);
+        return receive::ignore(app).answer(&hook);
     }
     let id = header(&call, SOURCE_ID).map(|id| id.chars().take(MOST_ID_CHARS).collect::<String>());
     let source = json!({ "kind": kind.unwrap_or(UNKNOWN), "id": id });

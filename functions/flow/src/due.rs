@@ -3,11 +3,11 @@
 
 use crate::{Unsent, pending::LOST_AFTER_SECONDS};
 use futures::future::{join_all, try_join_all};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
 use models::{Timestamp, delivery::DeliveryKey, ids::SHARDS};
 use runtime::{
     App, Problem,
-    lambda::{block_on, sdk_config, start},
+    lambda::{block_on, run, sdk_config, start},
     queue::Message,
     store::{StoreError, list::Entry},
 };
@@ -72,7 +72,7 @@ pub fn serve() -> Result<(), Error> {
         let app = start(&sdk_config().await, &[])?;
         app.queue().ok_or("DELIVERY_QUEUE_URL is not set")?;
         let app = &app;
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        run(app, "due", move |event: LambdaEvent<Value>| async move {
             let request_id = event.context.request_id;
             match sweep(app).await {
                 Ok(sent) => {
@@ -84,7 +84,7 @@ pub fn serve() -> Result<(), Error> {
                     Err(Error::from(problem.detail))
                 }
             }
-        }))
+        })
         .await
     })
 }

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     credentials::OpenConnection,
     input::validator,
+    metrics::Metrics,
     queue::{Queue, SqsQueue},
     seal::{KeyFile, KmsKey, SealError, Sealer},
     store::{Store, hooks::Hook},
@@ -25,6 +26,7 @@ pub struct App {
     pub config: Config,
     pub store: Store,
     pub clock: Arc<dyn Clock>,
+    pub metrics: Metrics,
     pub hooks: Cache<HookId, Arc<Hook>>,
     pub keys: Cache<String, KnownKey>,
     pub connections: Cache<ConnectionId, Arc<OpenConnection>>,
@@ -44,10 +46,12 @@ impl App {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let store = Store { client, tables: config.tables.clone() };
+        let metrics = Metrics::new(config.stack_name.clone());
         Self {
             config,
             store,
             clock,
+            metrics,
             hooks: Cache::default(),
             keys: Cache::default(),
             connections: Cache::default(),

@@ -23,6 +23,8 @@ pub struct Config {
     pub dead_letter_queue_url: Option<String>,
     /// What the names of the actions' functions begin with in a deployment.
     pub action_function_prefix: Option<String>,
+    /// The deployment's name, under which it has metrics; unset where none are emitted.
+    pub stack_name: Option<String>,
     pub log_format: LogFormat,
     pub rust_log: String,
     pub platforms: PlatformSettings,
@@ -213,7 +215,7 @@ fn bad(name: &str, fault: &str) -> BadSetting {
 
 impl Config {
     /// Every variable that [`Config::read`] knows besides those of platforms.
-    pub const VARIABLES: [&'static str; 17] = [
+    pub const VARIABLES: [&'static str; 18] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
@@ -229,6 +231,7 @@ impl Config {
         "DELIVERY_QUEUE_URL",
         "DEAD_LETTER_QUEUE_URL",
         "ACTION_FUNCTION_PREFIX",
+        "STACK_NAME",
         "LOG_FORMAT",
         "RUST_LOG",
     ];
@@ -256,6 +259,7 @@ impl Config {
             delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
             action_function_prefix: settings.get("ACTION_FUNCTION_PREFIX").map(str::to_owned),
+            stack_name: settings.get("STACK_NAME").map(str::to_owned),
             log_format: settings.parse("LOG_FORMAT")?.unwrap_or(LogFormat::Json),
             rust_log,
             platforms: PlatformSettings(own.collect::<Result<_, _>>()?),

@@ -22,6 +22,16 @@ pub struct Function {
     pub settings: fn() -> Vec<&'static Setting>,
 }
 
+/// What the paths of webhooks begin with.
+const HOOKS: &str = "/hooks/";
+
+impl Function {
+    /// Whether it is a trigger's.
+    pub fn takes_webhooks(&self) -> bool {
+        self.routes.iter().any(|route| route.path.starts_with(HOOKS))
+    }
+}
+
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -245,7 +255,7 @@ async fn call(
         Access::Key(scope) => Some(auth::authorize(app, &request.headers, scope, now).await?),
     };
     // What a platform adds to a hook's URL is its own affair.
-    if !route.path.starts_with("/hooks/") {
+    if !route.path.starts_with(HOOKS) {
         if request.body.len() > MAX_API_BODY_BYTES {
             return Err(Problem::new(Code::BodyTooLarge, "the body has more than 1 MB"));
         }

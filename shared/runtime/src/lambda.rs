@@ -6,30 +6,51 @@ use crate::{
     config::{BadSetting, Config, Setting, Settings},
     function::{Failed, Router, invoke, refuse},
     gateway, log,
+    metrics::Metric,
 };
 use aws_config::{BehaviorVersion, SdkConfig};
 use bytes::Bytes;
 pub use lambda_runtime::Error;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::{RawValue, to_raw_value};
-use std::{future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Instant};
 
 /// Serves one function until Lambda ends the process. Not generic, so that the heavy code is compiled once.
 pub fn serve(function: &'static Function) -> Result<(), Error> {
     block_on(async move {
-        let app = Arc::new(start(&sdk_config().await, &(function.settings)())?);
-        let router = Arc::new(Router::new(&[function])?);
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-            let (app, router) = (Arc::clone(&app), Arc::clone(&router));
-            async move {
-                let (payload, context) = event.into_parts();
-                let handled = handle(&app, &router, function, payload, &context.request_id).await;
-                handled.map_err(Diagnostic::from)
-            }
-        }))
+        let app = start(&sdk_config().await, &(function.settings)())?;
+        let router = Router::new(&[function])?;
+        let (app, router) = (&app, &router);
+        run(app, function.name, move |event: LambdaEvent<Box<RawValue>>| async move {
+            let (payload, context) = event.into_parts();
+            handle(app, router, function, payload, &context.request_id).await.map_err(Diagnostic::from)
+        })
         .await
     })
+}
+
+/// Hands a function its invocations until Lambda ends the process. What one has counted is written before it is
+/// answered, as Lambda may freeze the process from then on.
+pub async fn run<A, R, E, F>(app: &App, function: &str, handle: impl Fn(LambdaEvent<A>) -> F) -> Result<(), Error>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+    E: Into<Diagnostic> + fmt::Debug,
+    F: Future<Output = Result<R, E>>,
+{
+    lambda_runtime::run(service_fn(|event| {
+        let handling = handle(event);
+        async move {
+            let handled = handling.await;
+            app.metrics.flush(function, app.now());
+            handled
+        }
+    }))
+    .await
 }
 
 async fn handle(
@@ -46,10 +67,17 @@ async fn handle(
         let output = String::from_utf8(output).map_err(|error| failed(Problem::internal(error)))?;
         return RawValue::from_string(output).map_err(|error| failed(Problem::internal(error)));
     }
+    let started = Instant::now();
     let response = match gateway::request(&event) {
         Ok(request) => router.answer(app, request).await,
         Err(problem) => refuse(&problem),
     };
+    if function.takes_webhooks() {
+        if response.status().is_client_error() {
+            app.metrics.add(Metric::Rejected, 1);
+        }
+        app.metrics.add(Metric::Latency, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+    }
     to_raw_value(&gateway::answer(response)).map_err(|error| failed(Problem::internal(error)))
 }
 

@@ -15,6 +15,7 @@ mod gateway;
 pub mod input;
 pub mod lambda;
 pub mod log;
+pub mod metrics;
 pub mod platform;
 pub mod problem;
 pub mod queue;

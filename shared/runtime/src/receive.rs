@@ -4,6 +4,7 @@ use crate::{
     Access, App, Body, Call, Code, Problem, Reply, Route,
     clock::random,
     function::Handler,
+    metrics::Metric,
     reply,
     store::{
         events::{RejectedCall, Taken, rejected_key},
@@ -78,8 +79,7 @@ impl Received {
         Self { status, event_id, event: Some(event) }
     }
 
-    /// Of a call that becomes no event, as its hook's settings say.
-    pub const fn ignored() -> Self {
+    const fn ignored() -> Self {
         Self { status: "ignored", event_id: None, event: None }
     }
 
@@ -124,6 +124,12 @@ impl Received {
     }
 }
 
+/// Makes no event of a call, as its hook's settings say.
+pub fn ignore(app: &App) -> Received {
+    app.metrics.add(Metric::Ignored, 1);
+    Received::ignored()
+}
+
 /// Stores a call as an event, unless it is a duplicate or the hook is disabled. `told` are fields of the event's data
 /// that something else than the body tells.
 pub async fn take(
@@ -135,6 +141,7 @@ pub async fn take(
 ) -> Result<Received, Problem> {
     if !hook.enabled {
         keep_rejected(app, hook, call, "hook_disabled", "the hook was disabled").await?;
+        app.metrics.add(Metric::Rejected, 1);
         return Ok(Received::ignored());
     }
     if call.body.len() > MAX_BODY_BYTES {
@@ -163,6 +170,11 @@ pub async fn take(
         expires: call.now.plus_seconds(app.config.event_ttl_days * SECONDS_A_DAY),
     });
     let taken = app.store.accept(&event, window_seconds.saturating_mul(1000)).await?;
+    let metric = match taken {
+        Taken::Accepted => Metric::Accepted,
+        Taken::Duplicate(_) => Metric::Duplicate,
+    };
+    app.metrics.add(metric, 1);
     Ok(Received::taken(event, &taken))
 }
 

@@ -14,7 +14,7 @@ use models::{
     StoredDelivery, Timestamp,
     delivery::{Attempt, Reason},
 };
-use runtime::{Code, Problem, client::without};
+use runtime::{Code, Problem, client::without, metrics::Metric};
 use serde_json::Value;
 use std::time::Instant;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
@@ -44,6 +44,15 @@ impl Verdict {
             Self::Dead(_) => "dead",
             Self::Gone { .. } => "gone",
             Self::Busy => "busy",
+        }
+    }
+
+    /// What it counts as; nothing where nothing was tried.
+    pub const fn metric(self) -> Option<Metric> {
+        match self {
+            Self::Succeeded | Self::Gone { taken: true } => Some(Metric::Delivered),
+            Self::Failed(_) | Self::Dead(_) | Self::Gone { taken: false } => Some(Metric::Failed),
+            Self::Busy => None,
         }
     }
 }

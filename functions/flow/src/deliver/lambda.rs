@@ -6,10 +6,10 @@ use crate::{
     dead_letters::{DeadLetter, DeadLetters, Queue},
 };
 use futures::future::join_all;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
 use runtime::{
     App,
-    lambda::{block_on, sdk_config, start},
+    lambda::{block_on, run, sdk_config, start},
     queue::MessageBody,
 };
 use serde::Deserialize;
@@ -48,13 +48,13 @@ pub fn serve() -> Result<(), Error> {
         let functions = Functions { client: aws_sdk_lambda::Client::new(&sdk), prefix };
         let deliverer = Deliverer::new(&app, Box::new(functions))?;
         let (app, letters, deliverer) = (&app, &letters, &deliverer);
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        run(app, "deliver", move |event: LambdaEvent<SqsEvent>| async move {
             let (request_id, messages) = (event.context.request_id, event.payload.records.len());
             let response = take(app, letters, deliverer, event.payload).await;
             let failed = response.failed();
             tracing::info!(request_id, function = "deliver", messages, failed, "delivered");
             Ok::<_, Error>(response)
-        }))
+        })
         .await
     })
 }

@@ -26,6 +26,7 @@ use models::{
 use runtime::{
     App, Problem,
     clock::random,
+    metrics::Metric,
     queue::Message,
     store::{StoreError, health::RouteHealth, routes::EventRoute},
 };
@@ -108,8 +109,9 @@ impl Deliverer {
             Err(Unprepared::Problem(problem)) => return Err(problem),
         };
         log(&delivery, verdict, &attempt);
-        if verdict == Verdict::Busy {
-            return look_again(app, delivery).await;
+        match verdict.metric() {
+            Some(metric) => app.metrics.add(metric, 1),
+            None => return look_again(app, delivery).await,
         }
         delivery.attempted(attempt);
         conclude(app, &route, &opened.key, delivery, verdict).await?;
@@ -283,12 +285,16 @@ async fn die(
     mut delivery: StoredDelivery,
     reason: Reason,
 ) -> Result<(), Problem> {
-    if event.origin.route().is_some() {
-        return end(app, delivery, DeliveryState::Dead, Some(reason)).await;
-    }
     delivery.end(DeliveryState::Dead, Some(reason));
-    let told = own_events::of_dead(app, route, &delivery);
-    is_written(app.store.bury_delivery(&mut delivery, app.now(), &told).await)?;
+    let written = if event.origin.route().is_some() {
+        app.store.update_delivery(&mut delivery, app.now()).await
+    } else {
+        let told = own_events::of_dead(app, route, &delivery);
+        app.store.bury_delivery(&mut delivery, app.now(), &told).await
+    };
+    if is_written(written)? {
+        app.metrics.add(Metric::Dead, 1);
+    }
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use super::Dispatcher;
 use crate::{batch::BatchResponse, dead_letters::Queue};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use runtime::lambda::{block_on, sdk_config, start};
+use lambda_runtime::{Error, LambdaEvent};
+use runtime::lambda::{block_on, run, sdk_config, start};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ pub fn serve() -> Result<(), Error> {
         app.queue().ok_or("DELIVERY_QUEUE_URL is not set")?;
         let dispatcher = Dispatcher::new(Arc::new(Queue { client: aws_sdk_sqs::Client::new(&sdk), url }));
         let (app, dispatcher) = (&app, &dispatcher);
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamEvent>| async move {
+        run(app, "dispatch", move |event: LambdaEvent<StreamEvent>| async move {
             let (request_id, records) = (event.context.request_id, event.payload.records.len());
             let failed = dispatcher.dispatch(app, event.payload.records).await;
             tracing::info!(request_id, function = "dispatch", records, failed = failed.len(), "dispatched");
             Ok::<_, Error>(BatchResponse::again(failed))
-        }))
+        })
         .await
     })
 }
