@@ -32,7 +32,7 @@ fn is_authorized(seen: &Seen) -> bool {
 #[tokio::test]
 async fn every_action_is_in_the_table_and_asks_its_platform_once() {
     let platforms = Platforms::start().await;
-    let cases = cases(&platforms);
+    let cases = cases(&platforms.sandbox);
     let mut called: Vec<&str> = cases.iter().map(Case::name).collect();
     called.dedup();
     assert_eq!(called, registry::actions().map(|action| action.name).collect::<Vec<_>>());
@@ -142,7 +142,7 @@ async fn a_platform_that_does_not_answer_is_a_time_out_and_a_change_is_asked_for
 #[tokio::test]
 async fn where_nothing_listens_nothing_has_happened() {
     let platforms = Platforms::start().await;
-    let cases = cases(&platforms);
+    let cases = cases(&platforms.sandbox);
     let Platforms { bundle, sandbox, connections } = platforms;
     let address = sandbox.url.replace("http://", "");
     drop(sandbox);
@@ -177,7 +177,7 @@ async fn a_connection_of_another_platform_is_a_mismatch_and_a_missing_one_is_not
         platforms.bundle.delete(&format!("/v1/connections/{connection}"), 204).await;
         gone.insert(platform, connection);
     }
-    for case in cases(&platforms) {
+    for case in cases(&platforms.sandbox) {
         let with = |connection: &str| {
             let mut input = case.input.clone();
             input["connection"] = json!(connection);
@@ -202,7 +202,7 @@ async fn a_key_that_may_act_runs_actions_and_one_that_may_read_does_not() {
     let platforms = Platforms::start().await;
     let (_, act) = make_key(&platforms.bundle, "act").await;
     let (_, read) = make_key(&platforms.bundle, "read").await;
-    for case in cases(&platforms) {
+    for case in cases(&platforms.sandbox) {
         let path = path_of(case.name());
         let mut input = case.input.clone();
         input["connection"] = json!(platforms.connections[case.platform()]);

@@ -4,7 +4,7 @@ use crate::platforms::{GUEST, Platforms, platform_of};
 use futures::future::join_all;
 use models::{Action, Effect};
 use serde_json::{Value, json};
-use tests::{Answer, answer, sandbox::FaultKind, string};
+use tests::{Answer, Sandbox, answer, sandbox::FaultKind, string};
 
 /// An action, an input that works, what it then asks for, and how it is answered.
 pub struct Case {
@@ -82,11 +82,11 @@ impl Case {
 
 const CASES: usize = 18;
 
-pub fn cases(platforms: &Platforms) -> [Case; CASES] {
-    let (user, story) = (&platforms.sandbox.users()[0]["id"], &platforms.sandbox.stories()[0]["id"]);
+pub fn cases(sandbox: &Sandbox) -> [Case; CASES] {
+    let (user, story) = (&sandbox.users()[0]["id"], &sandbox.stories()[0]["id"]);
     let (of_user, of_story) = (format!("/users/{}", string(user)), format!("/v2/stories/{}", string(story)));
-    let webchat = format!("/webchat_apps/{}", tests::Sandbox::WEBCHAT_APP_ID);
-    let event = platforms.sandbox.event_url().replace(&platforms.sandbox.url, "");
+    let webchat = format!("/webchat_apps/{}", Sandbox::WEBCHAT_APP_ID);
+    let event = sandbox.event_url().replace(&sandbox.url, "");
     let case = |name: &str, input, asks: &str| {
         let action = registry::actions().find(|action| action.name == name).unwrap();
         Case { action, input, asks: asks.to_owned(), status: 200 }
@@ -127,7 +127,7 @@ pub async fn for_each_case(check: impl AsyncFn(Platforms, Case)) {
     let check = &check;
     let all = (0..CASES).map(|at| async move {
         let platforms = Platforms::start().await;
-        let case = cases(&platforms).into_iter().nth(at).unwrap();
+        let case = cases(&platforms.sandbox).into_iter().nth(at).unwrap();
         check(platforms, case).await;
     });
     join_all(all).await;

@@ -11,7 +11,7 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderValue, Method, header},
 };
-use embedded::{IndexSpec, TableSpec};
+use embedded::{Database, IndexSpec, TableSpec};
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
     dispatch::Dispatcher,
@@ -61,8 +61,8 @@ impl<'b> Stage<'b> {
             deliveries: "staged-deliveries".to_owned(),
             ..bundle.local.app.config.tables.clone()
         };
-        create(bundle, &EVENTS, &own.events);
-        create(bundle, &DELIVERIES, &own.deliveries);
+        create(&bundle.local.database, &EVENTS, &own.events);
+        create(&bundle.local.database, &DELIVERIES, &own.deliveries);
         Self::on(bundle, own).with_records("staged-records")
     }
 
@@ -76,7 +76,7 @@ impl<'b> Stage<'b> {
     /// The same, with the records in another table.
     pub fn with_records(&self, name: &str) -> Self {
         let tables = Tables { records: name.to_owned(), ..self.app.config.tables.clone() };
-        create(self.bundle, &RECORDS, name);
+        create(&self.bundle.local.database, &RECORDS, name);
         Self::on(self.bundle, tables)
     }
 
@@ -175,7 +175,7 @@ fn app(bundle: &Bundle, tables: Tables, client: Client) -> App {
     App::new(config, client, None, bundle.clock.clone())
 }
 
-fn create(bundle: &Bundle, table: &Table, name: &str) {
+pub fn create(database: &Database, table: &Table, name: &str) {
     let indexes = table.indexes.iter();
     let spec = TableSpec {
         name: name.to_owned(),
@@ -185,7 +185,7 @@ fn create(bundle: &Bundle, table: &Table, name: &str) {
         ttl: table.ttl,
         stream: table.stream,
     };
-    bundle.local.database.create_tables(&[spec]).expect("a table");
+    database.create_tables(&[spec]).expect("a table");
 }
 
 /// The sequence number of a stream record.

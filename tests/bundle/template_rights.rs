@@ -1,166 +1,149 @@
-//! What each function may do by `template.yaml`, and no more.
+//! What each function may do by `template.yaml`: what its code calls, and no more.
 
-use crate::template::{logical_id, resources, template};
-use models::{ConnectionId, Effect, Records, RouteId, SubscriberId};
-use runtime::store::{
-    connections::Connection, control::Controlled as _, health::RouteHealth, hooks::Hook, routes::EventRoute,
+use crate::{
+    asks::actions_of,
+    deployment::Deployment,
+    iam::{Ask, Policy},
+    rights_walk::walk,
+    statements::{functions, root, routes},
+    template::template,
 };
-use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use models::{ConnectionId, Effect, Records, SubscriberId};
+use runtime::store::{control::Controlled as _, hooks::Hook};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
+use tests::binary;
 
-fn allow(actions: &[&str], of: &str) -> Value {
-    json!({ "Effect": "Allow", "Action": actions, "Resource": arn(of) })
+#[tokio::test]
+async fn each_policy_allows_what_its_function_calls_and_nothing_else() {
+    let deployment = Deployment::start().await;
+    walk(&deployment).await;
+    let called = deployment.called.lock().unwrap().clone();
+    let routes: BTreeSet<_> = routes().into_iter().map(|[method, path, _]| [method, path]).collect();
+    assert_eq!(called, routes);
+
+    let (template, mut faults) = (template(), Vec::new());
+    for function in functions() {
+        let (policy, asked) = (Policy::of(&template, &function), deployment.aws.asked(&function));
+        let refused = asked.iter().filter(|ask| !policy.allows(ask));
+        // One of each kind tells enough.
+        let refused: BTreeMap<_, &Ask> = refused.map(|ask| ((&ask.action, &ask.resource), ask)).collect();
+        faults.extend(refused.values().map(|ask| format!("{function} may not {ask}")));
+        let unused = policy.rights().into_iter().filter(|right| !asked.iter().any(|ask| right.is_used_by(ask)));
+        faults.extend(unused.map(|right| format!("{function} may {right}, and never does")));
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
-fn allow_all(action: &str, of: &[String]) -> Value {
-    json!({ "Effect": "Allow", "Action": [action], "Resource": of.iter().map(|id| arn(id)).collect::<Value>() })
-}
-
-fn query(table: &str, index: &str) -> Value {
-    let index = json!({ "Fn::Sub": format!("${{{table}.Arn}}/index/{index}") });
-    json!({ "Effect": "Allow", "Action": ["dynamodb:Query"], "Resource": index })
-}
-
-fn arn(of: &str) -> Value {
-    json!({ "Fn::GetAtt": format!("{of}.Arn") })
-}
-
-/// A statement that opens or seals no texts but those of records whose ids begin so.
-fn of_records(mut statement: Value, prefix: &str) -> Value {
-    statement["Condition"] = json!({ "StringLike": { "kms:EncryptionContext:record": format!("{prefix}*") } });
-    statement
-}
-
-fn assert_rights(template: &Value, module: &str, statement: &[Value]) {
-    let policies = &template["Resources"][logical_id(&module.replace('.', "-"))]["Properties"]["Policies"];
-    assert_eq!(*policies, json!([{ "Version": "2012-10-17", "Statement": statement }]), "{module}");
+/// What the binaries that the tests start can call at all, by function.
+fn linked_operations() -> BTreeMap<String, BTreeSet<String>> {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let built = makefile.lines().find_map(|line| line.strip_prefix("TESTED_FUNCTIONS := ")).unwrap();
+    let mut script = Command::new(root().join("scripts/linked-operations"));
+    let told = script.args(built.split(' ').map(binary)).output().unwrap();
+    assert!(told.status.success(), "{told:?}");
+    let lines = String::from_utf8(told.stdout).unwrap();
+    let line = |line: &str| {
+        let (function, operations) = line.split_once(": ").unwrap();
+        (function.to_owned(), operations.split(' ').map(str::to_owned).collect())
+    };
+    lines.lines().map(line).collect()
 }
 
 #[test]
-fn a_trigger_may_read_a_hook_and_put_an_event_and_nothing_else() {
+fn each_policy_allows_what_is_linked_into_its_function_and_nothing_else() {
     let template = template();
-    let find = of_keys(allow(&["dynamodb:GetItem"], "ControlTable"), &[Hook::KIND]);
-    let statement = [find, allow(&["dynamodb:PutItem"], "EventsTable")];
+    let linked = linked_operations();
+    assert!(!linked.is_empty());
+    for (function, operations) in linked {
+        let rights = Policy::of(&template, &function).rights();
+        let mut allowed: BTreeSet<&str> = rights.iter().map(|right| right.action.as_str()).collect();
+        for action in &allowed {
+            let is_linked = operations.iter().any(|operation| actions_of(operation).contains(action));
+            assert!(is_linked, "{function} can't do what it may, {action}: {operations:?}");
+        }
+        // What a safe action states has it keep no answers. The code that would is linked all the same.
+        if registry::actions().any(|action| function_of(action.name) == function && action.effect == Effect::Safe) {
+            allowed.extend(["dynamodb:PutItem", "dynamodb:DeleteItem"]);
+        }
+        for operation in &operations {
+            let is_allowed = actions_of(operation).iter().any(|action| allowed.contains(action));
+            assert!(is_allowed, "{function} can do what it may not, {operation}: {allowed:?}");
+        }
+    }
+}
+
+/// The function of a module.
+fn function_of(module: &str) -> String {
+    module.replace('.', "-")
+}
+
+fn rights(template: &Value, module: &str) -> Vec<String> {
+    Policy::of(template, &function_of(module)).rights().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_anyone_can_call_may_read_a_hook_and_put_an_event_and_nothing_else() {
+    let template = template();
+    let find = format!("dynamodb:GetItem on ControlTable, dynamodb:LeadingKeys {:?}", Hook::KIND);
     for watch in registry::triggers() {
-        assert_rights(&template, watch.trigger.name, &statement);
+        let rights = rights(&template, watch.trigger.name);
+        assert_eq!(rights, [find.as_str(), "dynamodb:PutItem on EventsTable"], "{}", watch.trigger.name);
     }
 }
 
 #[test]
-fn an_action_may_open_a_connection_and_keep_its_answers_and_nothing_else() {
+fn an_action_may_do_with_the_records_what_it_states() {
     let template = template();
-    let kept = format!("{}*", runtime::store::idempotency::PREFIX);
-    let known = [Connection::KIND, "key_sha256#*", &kept];
-    let read = |keys| of_keys(allow(&["dynamodb:GetItem"], "ControlTable"), keys);
-    let keep = of_keys(allow(&["dynamodb:PutItem", "dynamodb:DeleteItem"], "ControlTable"), &[&kept]);
-    let open = of_records(allow(&["kms:Decrypt"], "SealingKey"), ConnectionId::PREFIX);
-    let person = format!("{}*", SubscriberId::PREFIX);
     for action in registry::actions() {
-        let mut rights = match action.effect {
-            Effect::Safe => vec![read(&known[..2]), open.clone()],
-            _ => vec![read(&known), keep.clone(), open.clone()],
+        let stated: &[&str] = match action.records {
+            Records::None => &[],
+            Records::Read => &["GetItem"],
+            Records::Write => &["GetItem", "PutItem"],
         };
-        let records = |rights: &[&str]| of_keys(allow(rights, "RecordsTable"), &[&person]);
-        match action.records {
-            Records::None => {}
-            Records::Read => rights.push(records(&["dynamodb:GetItem"])),
-            Records::Write => rights.push(records(&["dynamodb:GetItem", "dynamodb:PutItem"])),
-        }
-        assert_rights(&template, action.name, &rights);
+        let on_people = format!("on RecordsTable, dynamodb:LeadingKeys \"{}*\"", SubscriberId::PREFIX);
+        let stated: Vec<String> = stated.iter().map(|operation| format!("dynamodb:{operation} {on_people}")).collect();
+        let mut rights = rights(&template, action.name);
+        rights.retain(|right| right.contains("RecordsTable"));
+        assert_eq!(rights, stated, "{}", action.name);
     }
 }
 
-/// Where the functions send that run by themselves.
-fn queues() -> [String; 2] {
-    ["DeadLetterQueue", "DeliveryQueue"].map(str::to_owned)
-}
-
+/// Delivering runs actions by invoking them, so that it needs none of this.
 #[test]
-fn dispatch_may_read_routes_and_insert_deliveries_besides_its_records() {
-    let statement = [
-        of_keys(allow(&["dynamodb:Query"], "ControlTable"), &[EventRoute::KIND]),
-        allow(&["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], "RecordsTable"),
-        allow(&["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"], "EventsTable"),
-        query("EventsTable", "by_person"),
-        allow(&["dynamodb:PartiQLInsert"], "DeliveriesTable"),
-        allow_all("sqs:SendMessage", &queues()),
-    ];
-    assert_rights(&template(), "dispatch", &statement);
-}
-
-#[test]
-fn deliver_may_open_routes_and_run_actions_and_opens_no_connection() {
-    let items = ["dynamodb:GetItem", "dynamodb:PutItem"];
-    let actions: Vec<String> = registry::actions().map(|action| logical_id(&action.name.replace('.', "-"))).collect();
-    let statement = [
-        allow(&items, "DeliveriesTable"),
-        of_keys(allow(&items, "ControlTable"), &[EventRoute::KIND, RouteHealth::KIND]),
-        allow(&items, "EventsTable"),
-        of_records(allow(&["kms:Decrypt"], "SealingKey"), RouteId::PREFIX),
-        allow_all("lambda:InvokeFunction", &actions),
-        allow_all("sqs:SendMessage", &queues()),
-    ];
-    assert_rights(&template(), "deliver", &statement);
-}
-
-#[test]
-fn due_may_move_on_what_is_due_and_send_it_and_nothing_else() {
-    let statement = [
-        allow(&["dynamodb:UpdateItem"], "DeliveriesTable"),
-        query("DeliveriesTable", "due"),
-        allow(&["sqs:SendMessage"], "DeliveryQueue"),
-    ];
-    assert_rights(&template(), "due", &statement);
-}
-
-#[test]
-fn what_has_a_queue_s_url_may_send_to_it_and_nothing_else_may() {
+fn what_calls_platforms_may_open_a_connection_and_nothing_else() {
+    let record = format!("{}0", ConnectionId::PREFIX);
+    let open = Ask {
+        action: "kms:Decrypt".to_owned(),
+        resource: "SealingKey".to_owned(),
+        context: Some(("kms:EncryptionContext:record", vec![record])),
+    };
     let template = template();
-    for (variable, queue) in [("DELIVERY_QUEUE_URL", "DeliveryQueue"), ("DEAD_LETTER_QUEUE_URL", "DeadLetterQueue")] {
-        let (mut told, mut allowed) = (BTreeSet::new(), BTreeSet::new());
-        for (id, function) in resources(&template, "AWS::Serverless::Function") {
-            let properties = &function["Properties"];
-            if let Some(url) = properties["Environment"]["Variables"].get(variable) {
-                assert_eq!(*url, json!({ "Ref": queue }), "{id}");
-                told.insert(id.clone());
-            }
-            let statements = properties["Policies"][0]["Statement"].as_array().unwrap();
-            let mut sending = statements.iter().filter(|statement| statement["Action"] == json!(["sqs:SendMessage"]));
-            if sending.any(|statement| reached(statement).contains(&&arn(queue))) {
-                allowed.insert(id);
-            }
-        }
-        assert_eq!(told, allowed, "{variable}");
-    }
-}
-
-/// The resources of a statement.
-fn reached(statement: &Value) -> Vec<&Value> {
-    match &statement["Resource"] {
-        Value::Array(resources) => resources.iter().collect(),
-        resource => vec![resource],
-    }
-}
-
-/// A statement that reaches no items but those whose partition keys are like these.
-fn of_keys(mut statement: Value, keys: &[&str]) -> Value {
-    statement["Condition"] = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } });
-    statement
+    let may_open = functions().into_iter().filter(|function| Policy::of(&template, function).allows(&open));
+    let actions = registry::actions().map(|action| function_of(action.name));
+    let call_platforms: BTreeSet<String> = actions.chain(["api-connections", "api-hooks"].map(str::to_owned)).collect();
+    assert_eq!(may_open.collect::<BTreeSet<_>>(), call_platforms);
 }
 
 #[test]
 fn no_function_may_scan_or_has_rights_without_bounds() {
     let template = template();
-    for (id, function) in resources(&template, "AWS::Serverless::Function") {
-        for policy in function["Properties"]["Policies"].as_array().unwrap() {
-            for statement in policy["Statement"].as_array().unwrap() {
-                for action in statement["Action"].as_array().unwrap() {
-                    let action = action.as_str().unwrap();
-                    assert!(!action.contains('*') && action != "dynamodb:Scan", "{id}: {action}");
-                }
-                let reached = reached(statement);
-                assert!(!reached.is_empty() && reached.iter().all(|of| of.is_object()), "{id}: {statement}");
-            }
+    for function in functions() {
+        for right in Policy::of(&template, &function).rights() {
+            assert!(!right.action.contains('*') && right.action != "dynamodb:Scan", "{function}: {right}");
+            let resource = right.resource.split('/').next().unwrap();
+            let is_named = template["Resources"].get(resource).is_some() && !right.resource.contains('*');
+            assert!(is_named, "{function}: {right}");
+            // These hold what is secret, and each kind of record is for few.
+            let is_shared = ["ControlTable", "SealingKey"].contains(&resource);
+            assert!(!is_shared || right.condition.is_some(), "{function}: {right}");
+            let kind = right.condition.as_ref().and_then(|(_, pattern)| pattern.split_once('*'));
+            let ends_a_prefix = kind.is_none_or(|(kind, rest)| kind.ends_with(['_', '#']) && rest.is_empty());
+            assert!(ends_a_prefix, "{function}: {right}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Lambda's Runtime API, played to a function that runs as a process of its own, from its real binary.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
-use crate::{ADMIN_KEY, Bundle, Process, process::binary};
+use crate::{ADMIN_KEY, Bundle, Process, binary};
 use axum::{
     Router,
     body::{Body, Bytes},

@@ -8,7 +8,7 @@ mod process;
 pub mod sandbox;
 
 pub use lambda::Lambda;
-pub use process::Process;
+pub use process::{Process, binary};
 pub use sandbox::Sandbox;
 
 use local::{Local, Options};

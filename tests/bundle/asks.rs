@@ -1,0 +1,105 @@
+//! Requests to AWS, as they are on the wire, as IAM sees them. What stands here is what the service authorization
+//! reference says of the operations: <https://docs.aws.amazon.com/service-authorization/latest/reference/>.
+
+use crate::{
+    iam::{Ask, STACK},
+    template::logical_id,
+};
+use serde_json::Value;
+use tests::string;
+
+/// The actions that an operation may need, named as `scripts/linked-operations` names it.
+pub fn actions_of(operation: &str) -> Vec<&str> {
+    match operation {
+        "dynamodb:TransactWriteItems" => {
+            vec!["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"]
+        }
+        "dynamodb:BatchExecuteStatement" => vec!["dynamodb:PartiQLInsert"],
+        "sqs:SendMessageBatch" => vec!["sqs:SendMessage"],
+        "lambda:Invoke" => vec!["lambda:InvokeFunction"],
+        alike => vec![alike],
+    }
+}
+
+/// What a request asks for, by the header that names its operation, or by its path.
+pub fn asks(target: &str, path: &str, body: &Value) -> Vec<Ask> {
+    match target.split_once('.') {
+        Some(("DynamoDB_20120810", operation)) => of_database(operation, body),
+        Some(("TrentService", operation)) => vec![of_key(operation, body)],
+        // A batch is allowed by the right to send one message.
+        Some(("AmazonSQS", operation)) => {
+            let operation = operation.strip_suffix("Batch").unwrap_or(operation);
+            vec![Ask { action: format!("sqs:{operation}"), resource: string(&body["QueueUrl"]), context: None }]
+        }
+        _ => {
+            let resource = logical_id(invoked(path).unwrap_or_else(|| panic!("{target} {path}")));
+            vec![Ask { action: "lambda:InvokeFunction".to_owned(), resource, context: None }]
+        }
+    }
+}
+
+/// The function that a path of Lambda's invokes.
+pub fn invoked(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
+    name.strip_prefix(STACK)?.strip_prefix('-')
+}
+
+fn of_key(operation: &str, body: &Value) -> Ask {
+    let record = body["EncryptionContext"]["record"].as_str().map(str::to_owned);
+    let context = Some(("kms:EncryptionContext:record", record.into_iter().collect()));
+    Ask { action: format!("kms:{operation}"), resource: string(&body["KeyId"]), context }
+}
+
+fn of_database(operation: &str, body: &Value) -> Vec<Ask> {
+    let list = |name: &str| body[name].as_array().unwrap_or_else(|| panic!("{operation} {body}")).iter();
+    match operation {
+        "BatchGetItem" => {
+            let tables = body["RequestItems"].as_object().unwrap().iter();
+            let keys = |wanted: &Value| wanted["Keys"].as_array().unwrap().iter().map(partition_key).collect();
+            tables.map(|(table, wanted)| on_items(operation, table.clone(), keys(wanted))).collect()
+        }
+        // Each part is asked for by itself, and the transaction needs no right of its own.
+        "TransactWriteItems" => {
+            let parts = list("TransactItems").flat_map(|part| part.as_object().unwrap());
+            parts.map(|(verb, part)| on_item(&format!("{verb}Item"), part)).collect()
+        }
+        "BatchExecuteStatement" => list("Statements").map(of_statement).collect(),
+        "Query" => vec![of_query(body)],
+        _ => vec![on_item(operation, body)],
+    }
+}
+
+fn on_item(operation: &str, body: &Value) -> Ask {
+    let item = body.get("Item").unwrap_or(&body["Key"]);
+    on_items(operation, string(&body["TableName"]), vec![partition_key(item)])
+}
+
+fn on_items(operation: &str, resource: String, keys: Vec<String>) -> Ask {
+    Ask { action: format!("dynamodb:{operation}"), resource, context: Some(("dynamodb:LeadingKeys", keys)) }
+}
+
+fn partition_key(item: &Value) -> String {
+    string(&item["pk"]["S"])
+}
+
+/// A query asks for the index if it has one. Its condition begins with the partition key: `pk = :kind`.
+fn of_query(body: &Value) -> Ask {
+    let table = string(&body["TableName"]);
+    let resource = body["IndexName"].as_str().map_or(table.clone(), |index| format!("{table}/index/{index}"));
+    let condition = string(&body["KeyConditionExpression"]);
+    let [_, "=", value, ..] = condition.split(' ').collect::<Vec<_>>()[..] else { panic!("{condition}") };
+    on_items("Query", resource, vec![string(&body["ExpressionAttributeValues"][value]["S"])])
+}
+
+/// `INSERT INTO "table" VALUE {'pk': ?, …}`
+fn of_statement(body: &Value) -> Ask {
+    let statement = string(&body["Statement"]);
+    let [table, ..] = statement.split('"').skip(1).collect::<Vec<_>>()[..] else { panic!("{statement}") };
+    let mut fields = statement.split('\'').skip(1).step_by(2);
+    let at = fields.position(|field| field == "pk").unwrap_or_else(|| panic!("{statement}"));
+    let operation = match statement.split(' ').next() {
+        Some("INSERT") => "PartiQLInsert",
+        _ => panic!("{statement}"),
+    };
+    on_items(operation, table.to_owned(), vec![string(&body["Parameters"][at]["S"])])
+}

@@ -1,0 +1,197 @@
+//! AWS as the functions call it, played in this process: the embedded database, a KMS that opens what it has sealed for
+//! the record that it was sealed for, queues, and Lambda, which runs the functions. It keeps what each function asked for.
+
+use crate::{
+    asks::{asks, invoked},
+    iam::Ask,
+};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    },
+    orchestrator::{HttpRequest, HttpResponse},
+};
+use data_encoding::BASE64;
+use embedded::Database;
+use models::Timestamp;
+use runtime::{App, function, queue::MessageBody};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, mem,
+    sync::{Arc, Mutex, OnceLock},
+};
+use tests::string;
+
+/// The functions, each with an app of its own, as each is a process of its own on Lambda.
+pub type Apps = Arc<BTreeMap<String, App>>;
+
+pub struct Aws {
+    pub database: Database,
+    apps: OnceLock<Apps>,
+    /// What KMS was given, by the ciphertext it made of that.
+    sealed: Mutex<Vec<Value>>,
+    /// Queue and body.
+    messages: Mutex<Vec<(String, String)>>,
+    asked: Mutex<BTreeMap<String, BTreeSet<Ask>>>,
+    race: Mutex<Option<(String, &'static str, &'static str)>>,
+}
+
+impl Aws {
+    pub fn on(database: Database) -> Arc<Self> {
+        let (apps, sealed, messages, asked, race) = Default::default();
+        Arc::new(Self { database, apps, sealed, messages, asked, race })
+    }
+
+    /// Says which functions Lambda has.
+    pub fn deploy(&self, apps: &Apps) {
+        self.apps.get_or_init(|| Arc::clone(apps));
+    }
+
+    /// What a function makes its clients of.
+    pub fn sdk_config(self: &Arc<Self>, function: &str) -> SdkConfig {
+        let credentials = Credentials::new("played", "played", None, None, "played");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .region(Region::new("local"))
+            .endpoint_url("http://aws.invalid")
+            .http_client(self.http_client(function))
+            .build()
+    }
+
+    fn http_client(self: &Arc<Self>, function: &str) -> SharedHttpClient {
+        let (aws, function, inner) = (Arc::clone(self), function.to_owned(), self.database.http_client());
+        http_client_fn(move |settings, components| {
+            let database = inner.http_connector(settings, components);
+            SharedHttpConnector::new(Caller { function: function.clone(), aws: Arc::clone(&aws), database })
+        })
+    }
+
+    /// What a function has asked for so far.
+    pub fn asked(&self, function: &str) -> BTreeSet<Ask> {
+        self.asked.lock().unwrap().get(function).cloned().unwrap_or_default()
+    }
+
+    /// Another process wins the race for what a function next does so: its condition does not hold.
+    pub fn win_race(&self, function: &str, action: &'static str, resource: &'static str) {
+        *self.race.lock().unwrap() = Some((function.to_owned(), action, resource));
+    }
+
+    fn is_lost(&self, function: &str, asks: &[Ask]) -> bool {
+        let is = |(of, action, resource): &mut (String, &str, &str)| {
+            *of == function && asks.iter().any(|ask| ask.action == *action && ask.resource == *resource)
+        };
+        self.race.lock().unwrap().take_if(is).is_some()
+    }
+
+    /// Takes the messages of the delivery queue whose time has come.
+    pub fn take_messages(&self, now: Timestamp) -> Vec<String> {
+        let is_due = |(queue, body): &mut (String, String)| {
+            queue == "DeliveryQueue" && serde_json::from_str::<MessageBody>(body).is_ok_and(|message| message.at <= now)
+        };
+        self.messages.lock().unwrap().extract_if(.., is_due).map(|(_, body)| body).collect()
+    }
+
+    /// Loses every message; what they were.
+    pub fn lose_messages(&self) -> Vec<(String, String)> {
+        mem::take(&mut self.messages.lock().unwrap())
+    }
+
+    /// Invokes a function without HTTP.
+    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, function::Failed> {
+        let function = api::http_functions().find(|function| function.name == name).unwrap();
+        function::invoke(&self.apps.get().unwrap()[name], function, "invoked", input.into()).await
+    }
+
+    fn seal(&self, asked: Value) -> Value {
+        let mut sealed = self.sealed.lock().unwrap();
+        sealed.push(asked);
+        json!({ "CiphertextBlob": BASE64.encode((sealed.len() - 1).to_string().as_bytes()) })
+    }
+
+    fn open(&self, asked: &Value) -> Option<Value> {
+        let at = String::from_utf8(BASE64.decode(string(&asked["CiphertextBlob"]).as_bytes()).ok()?).ok()?;
+        let sealed = self.sealed.lock().unwrap().get(at.parse::<usize>().ok()?)?.clone();
+        let fits = |field: &str| sealed[field] == asked[field];
+        (fits("KeyId") && fits("EncryptionContext")).then(|| json!({ "Plaintext": sealed["Plaintext"] }))
+    }
+
+    fn send(&self, asked: &Value) -> Value {
+        let queue = string(&asked["QueueUrl"]);
+        let message = |entry: &Value| (queue.clone(), string(&entry["MessageBody"]));
+        let mut messages = self.messages.lock().unwrap();
+        let Some(entries) = asked["Entries"].as_array() else {
+            messages.push(message(asked));
+            return json!({ "MessageId": "played" });
+        };
+        messages.extend(entries.iter().map(message));
+        let sent = |entry: &Value| json!({ "Id": entry["Id"], "MessageId": "played", "MD5OfMessageBody": "" });
+        json!({ "Successful": entries.iter().map(sent).collect::<Value>(), "Failed": [] })
+    }
+
+    async fn run(&self, name: &str, input: &[u8]) -> HttpResponse {
+        match self.invoke(name, input.to_vec()).await {
+            Ok(output) => response(200, output),
+            Err(failed) => {
+                let error = json!({ "errorType": failed.code.as_str(), "errorMessage": failed.problem });
+                let mut response = response(200, error.to_string());
+                response.headers_mut().insert("x-amz-function-error", "Unhandled");
+                response
+            }
+        }
+    }
+}
+
+/// What a function's calls go through.
+struct Caller {
+    function: String,
+    aws: Arc<Aws>,
+    database: SharedHttpConnector,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Caller").field("function", &self.function).finish_non_exhaustive()
+    }
+}
+
+impl HttpConnector for Caller {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (target, path) = (request.headers().get("x-amz-target").unwrap_or_default(), path(request.uri()));
+        let body = request.body().bytes().unwrap_or_default().to_vec();
+        let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let asks = asks(target, path, &asked);
+        let is_lost = self.aws.is_lost(&self.function, &asks);
+        self.aws.asked.lock().unwrap().entry(self.function.clone()).or_default().extend(asks);
+        let answer = match target.split_once('.') {
+            Some(("DynamoDB_20120810", _)) if is_lost => refusal("ConditionalCheckFailedException"),
+            Some(("DynamoDB_20120810", _)) => return self.database.call(request),
+            Some(("TrentService", "Encrypt")) => response(200, self.aws.seal(asked).to_string()),
+            Some(("TrentService", _)) => match self.aws.open(&asked) {
+                Some(opened) => response(200, opened.to_string()),
+                None => refusal("InvalidCiphertextException"),
+            },
+            Some(_) => response(200, self.aws.send(&asked).to_string()),
+            None => {
+                let (aws, name) = (Arc::clone(&self.aws), invoked(path).unwrap().to_owned());
+                return HttpConnectorFuture::new(async move { Ok(aws.run(&name, &body).await) });
+            }
+        };
+        HttpConnectorFuture::ready(Ok(answer))
+    }
+}
+
+fn path(uri: &str) -> &str {
+    uri.strip_prefix("http://aws.invalid").unwrap()
+}
+
+fn refusal(name: &str) -> HttpResponse {
+    response(400, json!({ "__type": format!("com.amazonaws#{name}"), "message": "" }).to_string())
+}
+
+fn response(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), body.into().into())
+}

@@ -1,0 +1,217 @@
+//! What IAM decides by the policies of `template.yaml`. A resource is known by its logical id in place of its ARN.
+
+use crate::template::logical_id;
+use runtime::store::routes::is_like;
+use serde_json::Value;
+use std::{collections::BTreeSet, fmt};
+
+/// The name of the stack.
+pub const STACK: &str = "switchboard";
+
+/// A call as IAM sees it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ask {
+    /// `dynamodb:GetItem`
+    pub action: String,
+    /// `EventsTable`, `EventsTable/index/by_time`
+    pub resource: String,
+    /// The condition key that such a call has, with its values.
+    pub context: Option<(&'static str, Vec<String>)>,
+}
+
+impl Ask {
+    fn values(&self, key: &str) -> &[String] {
+        self.context.as_ref().filter(|(known, _)| *known == key).map_or(&[], |(_, values)| values)
+    }
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} on {}", self.action, self.resource)?;
+        self.context.iter().try_for_each(|(key, values)| write!(formatter, ", {key} {values:?}"))
+    }
+}
+
+/// The least that a statement allows: one action on one resource, under one value of its condition.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    pub action: String,
+    pub resource: String,
+    /// The condition key and the value, in which `*` stands for any run of characters.
+    pub condition: Option<(String, String)>,
+}
+
+impl Right {
+    pub fn is_used_by(&self, ask: &Ask) -> bool {
+        let is_met = |(key, pattern): &(String, String)| ask.values(key).iter().any(|value| is_like(pattern, value));
+        self.action == ask.action && self.resource == ask.resource && self.condition.as_ref().is_none_or(is_met)
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} on {}", self.action, self.resource)?;
+        self.condition.iter().try_for_each(|(key, pattern)| write!(formatter, ", {key} {pattern:?}"))
+    }
+}
+
+struct Statement {
+    actions: Vec<String>,
+    resources: Vec<String>,
+    condition: Option<Condition>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    StringLike,
+    /// True as well of a call that has no value at all.
+    ForAllValuesStringLike,
+}
+
+struct Condition {
+    operator: Operator,
+    key: String,
+    patterns: Vec<String>,
+}
+
+impl Condition {
+    fn read(condition: &Value) -> Self {
+        let (operator, tested) = only_field(condition);
+        let operator = match operator {
+            "StringLike" => Operator::StringLike,
+            "ForAllValues:StringLike" => Operator::ForAllValuesStringLike,
+            other => panic!("{other}"),
+        };
+        let (key, patterns) = only_field(tested);
+        Self { operator, key: key.to_owned(), patterns: texts(patterns) }
+    }
+
+    fn holds(&self, ask: &Ask) -> bool {
+        let is_met = |value: &String| self.patterns.iter().any(|pattern| is_like(pattern, value));
+        let values = ask.values(&self.key);
+        match self.operator {
+            Operator::StringLike => values.iter().any(is_met),
+            Operator::ForAllValuesStringLike => values.iter().all(is_met),
+        }
+    }
+}
+
+/// What a function may do.
+pub struct Policy(Vec<Statement>);
+
+impl Policy {
+    pub fn of(template: &Value, function: &str) -> Self {
+        let policies = &template["Resources"][logical_id(function)]["Properties"]["Policies"];
+        let [policy] = policies.as_array().unwrap().as_slice() else { panic!("{function} has one policy") };
+        Self::read(&policy["Statement"])
+    }
+
+    fn read(statements: &Value) -> Self {
+        let read = |statement: &Value| {
+            assert_eq!(statement["Effect"], "Allow");
+            Statement {
+                actions: texts(&statement["Action"]),
+                resources: texts(&statement["Resource"]),
+                condition: statement.get("Condition").map(Condition::read),
+            }
+        };
+        Self(statements.as_array().unwrap().iter().map(read).collect())
+    }
+
+    pub fn allows(&self, ask: &Ask) -> bool {
+        self.0.iter().any(|statement| {
+            statement.actions.contains(&ask.action)
+                && statement.resources.contains(&ask.resource)
+                && statement.condition.as_ref().is_none_or(|condition| condition.holds(ask))
+        })
+    }
+
+    pub fn rights(&self) -> BTreeSet<Right> {
+        self.0.iter().flat_map(Statement::rights).collect()
+    }
+}
+
+impl Statement {
+    fn rights(&self) -> Vec<Right> {
+        let conditions: Vec<_> = match &self.condition {
+            None => vec![None],
+            Some(Condition { key, patterns, .. }) => {
+                patterns.iter().map(|pattern| Some((key.clone(), pattern.clone()))).collect()
+            }
+        };
+        let mut rights = Vec::new();
+        for action in &self.actions {
+            for resource in &self.resources {
+                let of = |condition| Right { action: action.clone(), resource: resource.clone(), condition };
+                rights.extend(conditions.iter().cloned().map(of));
+            }
+        }
+        rights
+    }
+}
+
+fn only_field(object: &Value) -> (&str, &Value) {
+    let fields = object.as_object().unwrap();
+    assert_eq!(fields.len(), 1, "{object}");
+    fields.iter().next().map(|(name, value)| (name.as_str(), value)).unwrap()
+}
+
+/// A value of the template as text. What is known of a resource, its name, URL or ARN, is its logical id here.
+pub fn text(value: &Value) -> String {
+    let written = |function: &str| value.get(function).and_then(Value::as_str);
+    match (written("Ref"), written("Fn::GetAtt"), written("Fn::Sub")) {
+        (Some(id), ..) => id.to_owned(),
+        (_, Some(attribute), _) => attribute.strip_suffix(".Arn").unwrap_or_else(|| panic!("{attribute}")).to_owned(),
+        (.., Some(text)) => text.replace("${AWS::StackName}", STACK).replace(".Arn}", "").replace("${", ""),
+        _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+    }
+}
+
+fn texts(one_or_more: &Value) -> Vec<String> {
+    match one_or_more {
+        Value::Array(several) => several.iter().map(text).collect(),
+        one => vec![text(one)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn ask(action: &str, resource: &str, context: Option<(&'static str, &[&str])>) -> Ask {
+        let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        let context = context.map(|(key, values)| (key, owned(values)));
+        Ask { action: action.to_owned(), resource: resource.to_owned(), context }
+    }
+
+    #[test]
+    fn a_call_is_allowed_by_a_statement_with_its_action_its_resource_and_its_condition() {
+        let keys = "dynamodb:LeadingKeys";
+        let policy = Policy::read(&json!([
+            {
+                "Effect": "Allow", "Action": ["dynamodb:GetItem"], "Resource": { "Fn::GetAtt": "ControlTable.Arn" },
+                "Condition": { "ForAllValues:StringLike": { keys: ["hook", "key#*"] } },
+            },
+            {
+                "Effect": "Allow", "Action": ["dynamodb:Query"],
+                "Resource": [{ "Fn::Sub": "${EventsTable.Arn}/index/by_time" }],
+            },
+            {
+                "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": { "Fn::GetAtt": "SealingKey.Arn" },
+                "Condition": { "StringLike": { "kms:EncryptionContext:record": "rt_*" } },
+            },
+        ]));
+        let get = |values| policy.allows(&ask("dynamodb:GetItem", "ControlTable", Some((keys, values))));
+        assert!(get(&["hook"]) && get(&["key#1", "hook"]) && get(&[]));
+        assert!(!get(&["key"]) && !get(&["hook", "route"]) && !get(&["hooks"]));
+        assert!(!policy.allows(&ask("dynamodb:PutItem", "ControlTable", Some((keys, &["hook"])))));
+        assert!(!policy.allows(&ask("dynamodb:GetItem", "EventsTable", Some((keys, &["hook"])))));
+        assert!(policy.allows(&ask("dynamodb:Query", "EventsTable/index/by_time", Some((keys, &["1"])))));
+        assert!(!policy.allows(&ask("dynamodb:Query", "EventsTable", None)));
+        let open = |context| policy.allows(&ask("kms:Decrypt", "SealingKey", context));
+        assert!(open(Some(("kms:EncryptionContext:record", &["rt_1"]))));
+        assert!(!open(Some(("kms:EncryptionContext:record", &["con_1"]))) && !open(None));
+        assert_eq!(policy.rights().len(), 4);
+    }
+}
