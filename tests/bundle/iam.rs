@@ -100,10 +100,23 @@ impl Condition {
 pub struct Policy(Vec<Statement>);
 
 impl Policy {
+    /// What a function's code may call.
     pub fn of(template: &Value, function: &str) -> Self {
-        let policies = &template["Resources"][logical_id(function)]["Properties"]["Policies"];
-        let [policy] = policies.as_array().unwrap().as_slice() else { panic!("{function} has one policy") };
-        Self::read(&policy["Statement"])
+        Self::of_role(template, function, "function")
+    }
+
+    /// What Lambda may do in a function's name.
+    pub fn of_lambda(template: &Value, function: &str) -> Self {
+        Self::of_role(template, function, "lambda")
+    }
+
+    fn of_role(template: &Value, function: &str, name: &str) -> Self {
+        let role = &template["Resources"][format!("{}Role", logical_id(function))];
+        let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
+        let [policy] = policies.filter(|policy| policy["PolicyName"] == name).collect::<Vec<_>>()[..] else {
+            panic!("{function} has one policy {name}")
+        };
+        Self::read(&policy["PolicyDocument"]["Statement"])
     }
 
     fn read(statements: &Value) -> Self {
@@ -161,7 +174,7 @@ pub fn text(value: &Value) -> String {
     let written = |function: &str| value.get(function).and_then(Value::as_str);
     match (written("Ref"), written("Fn::GetAtt"), written("Fn::Sub")) {
         (Some(id), ..) => id.to_owned(),
-        (_, Some(attribute), _) => attribute.strip_suffix(".Arn").unwrap_or_else(|| panic!("{attribute}")).to_owned(),
+        (_, Some(attribute), _) => attribute.strip_suffix(".Arn").unwrap_or(attribute).to_owned(),
         (.., Some(text)) => text.replace("${AWS::StackName}", STACK).replace(".Arn}", "").replace("${", ""),
         _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
     }

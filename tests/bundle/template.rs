@@ -86,6 +86,7 @@ fn every_function_is_deployed_with_its_code_its_log_group_and_nothing_else() {
         assert_eq!(properties["CodeUri"], format!("target/lambda/{name}/"), "{id}");
         assert_eq!(properties["LoggingConfig"], json!({ "LogGroup": { "Ref": format!("{id}LogGroup") } }), "{id}");
         assert_eq!(properties["Tags"], json!({ "switchboard:function": name }), "{id}");
+        assert_eq!(properties["Role"], json!({ "Fn::GetAtt": format!("{id}Role.Arn") }), "{id}");
         let log_group = json!({
             "Type": "AWS::Logs::LogGroup",
             "Properties": {
@@ -96,13 +97,20 @@ fn every_function_is_deployed_with_its_code_its_log_group_and_nothing_else() {
         assert_eq!(template["Resources"][format!("{id}LogGroup")], log_group);
     }
 
-    let shared =
-        ["HttpApi", "HttpApiLogGroup", "SealingKey", "DeliveryQueue", "DeadLetterQueue", "DeadLetterQueuePolicy"];
+    let shared = [
+        "HttpApi",
+        "HttpApiLogGroup",
+        "SealingKey",
+        "DeliveryQueue",
+        "DeadLetterQueue",
+        "DeadLetterQueuePolicy",
+        "TracingPolicy",
+    ];
     let shared = shared.map(str::to_owned);
     let tables = TABLES.iter().map(|table| format!("{}Table", logical_id(table.name)));
-    let log_groups = expected.iter().map(|id| format!("{id}LogGroup"));
+    let beside = expected.iter().flat_map(|id| [format!("{id}LogGroup"), format!("{id}Role")]);
     let mut all = keys(&template["Resources"]);
-    for id in expected.iter().cloned().chain(log_groups).chain(tables).chain(shared) {
+    for id in expected.iter().cloned().chain(beside).chain(tables).chain(shared) {
         assert!(all.remove(&id), "{id} is missing");
     }
     all.retain(|id| template["Resources"][id]["Type"] != "AWS::CloudWatch::Alarm");

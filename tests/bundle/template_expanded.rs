@@ -51,8 +51,24 @@ fn every_function_has_bounds_a_log_group_and_a_role_of_its_own() {
         assert_eq!(template["Parameters"][&parameter]["Default"], 0, "none is reserved by default");
         roles.insert(attribute_of(&properties["Role"]));
     }
-    assert_eq!(roles, resources(&template, "AWS::IAM::Role").into_keys().collect());
     assert_eq!(roles.len(), functions().len());
+    let deployed = resources(&template, "AWS::IAM::Role");
+    assert_eq!(roles, deployed.keys().cloned().collect());
+    for (id, role) in deployed {
+        let traces = json!({ "Fn::If": ["HasTracing", [{ "Ref": "TracingPolicy" }], { "Ref": "AWS::NoValue" }] });
+        assert_eq!(role["Properties"]["ManagedPolicyArns"], traces, "{id}");
+        let policies = role["Properties"]["Policies"].as_array().unwrap().iter().map(|policy| &policy["PolicyName"]);
+        assert!(policies.eq(["lambda", "function"]), "{id}: SAM adds none");
+    }
+}
+
+#[test]
+fn it_keeps_within_the_bounds_of_cloudformation() {
+    let template = expanded();
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    assert!(template["Resources"].as_object().unwrap().len() <= 500);
+    assert!(template["Parameters"].as_object().unwrap().len() <= 200);
+    assert!(template.to_string().len() <= 1_000_000);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     iam::{Ask, Policy},
     rights_walk::walk,
     statements::{functions, root, routes},
-    template::template,
+    template::{logical_id, template},
 };
 use models::{ConnectionId, Effect, Records, SubscriberId};
 use runtime::store::{control::Controlled as _, hooks::Hook};
@@ -41,10 +41,10 @@ async fn each_policy_allows_what_its_function_calls_and_nothing_else() {
 
 /// What the binaries that the tests start can call at all, by function.
 fn linked_operations() -> BTreeMap<String, BTreeSet<String>> {
-    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap().replace("\\\n", "");
     let built = makefile.lines().find_map(|line| line.strip_prefix("TESTED_FUNCTIONS := ")).unwrap();
     let mut script = Command::new(root().join("scripts/linked-operations"));
-    let told = script.args(built.split(' ').map(binary)).output().unwrap();
+    let told = script.args(built.split_whitespace().map(binary)).output().unwrap();
     assert!(told.status.success(), "{told:?}");
     let lines = String::from_utf8(told.stdout).unwrap();
     let line = |line: &str| {
@@ -69,6 +69,10 @@ fn each_policy_allows_what_is_linked_into_its_function_and_nothing_else() {
         // What a safe action states has it keep no answers. The code that would is linked all the same.
         if registry::actions().any(|action| function_of(action.name) == function && action.effect == Effect::Safe) {
             allowed.extend(["dynamodb:PutItem", "dynamodb:DeleteItem"]);
+        }
+        // Asking the registry for a platform's name links what its functions do.
+        if function == "api-subscribers" {
+            allowed.insert("kms:Decrypt");
         }
         for operation in &operations {
             let is_allowed = actions_of(operation).iter().any(|action| allowed.contains(action));
@@ -145,5 +149,33 @@ fn no_function_may_scan_or_has_rights_without_bounds() {
             let ends_a_prefix = kind.is_none_or(|(kind, rest)| kind.ends_with(['_', '#']) && rest.is_empty());
             assert!(ends_a_prefix, "{function}: {right}");
         }
+    }
+}
+
+#[test]
+fn lambda_may_write_a_function_s_log_and_read_what_the_function_is_fed_from() {
+    let template = template();
+    for function in functions() {
+        let log_group = format!("{}LogGroup", logical_id(&function));
+        let fed: &[&str] = match function.as_str() {
+            "deliver" => &[
+                "sqs:DeleteMessage on DeliveryQueue",
+                "sqs:GetQueueAttributes on DeliveryQueue",
+                "sqs:ReceiveMessage on DeliveryQueue",
+            ],
+            // Listing streams is of no resource.
+            "dispatch" => &[
+                "dynamodb:DescribeStream on EventsTable.StreamArn",
+                "dynamodb:GetRecords on EventsTable.StreamArn",
+                "dynamodb:GetShardIterator on EventsTable.StreamArn",
+                "dynamodb:ListStreams on *",
+            ],
+            "due" => &["sqs:SendMessage on DeadLetterQueue"],
+            _ => &[],
+        };
+        let log = ["CreateLogStream", "PutLogEvents"].map(|action| format!("logs:{action} on {log_group}"));
+        let stated: BTreeSet<String> = log.into_iter().chain(fed.iter().map(|right| (*right).to_owned())).collect();
+        let rights = Policy::of_lambda(&template, &function).rights();
+        assert_eq!(rights.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), stated, "{function}");
     }
 }
