@@ -12,6 +12,7 @@ VENV_LINT := .venv-lint
 TOOLS := .tools
 VENV_WATCH := .venv-watch
 VENV_TEST := .venv-test
+VENV_E2E := .venv-e2e
 # Give SAM=sam to use an installed one; then no virtual environment is made.
 SAM ?= $(VENV_LINT)/bin/sam
 SAM_READY := $(if $(filter $(VENV_LINT)/bin/sam,$(SAM)),$(VENV_LINT)/.ready)
@@ -34,14 +35,15 @@ TESTED_FUNCTIONS := api-keys botmother-send-event chatbot-call-api chatbot-creat
 
 # cargo alone links for the system it runs on, so elsewhere cargo-lambda builds x86_64 as well.
 HOST := $(shell uname -s)-$(shell uname -m)
+HOST_ARCH := $(if $(filter %-aarch64 %-arm64,$(HOST)),arm64,x86_64)
 WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
 
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test lint cargo-deny build package deploy clean
-.PHONY: need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: help run sandbox watch test e2e lint cargo-deny build package deploy clean
+.PHONY: need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +63,10 @@ test: need-python3 test-binaries $(TEST_READY) ## Run all tests (with cargo-next
 	else \
 		set -x; cargo test --workspace; \
 	fi
+
+e2e: need-linux sandbox-binary $(SAM_READY) $(VENV_E2E)/.ready ## Build, deploy into an emulated AWS, and test what is deployed (some minutes)
+	@$(MAKE) build ARCH=$(HOST_ARCH)
+	SAM="$(SAM)" SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" $(VENV_E2E)/bin/pytest -v tests/e2e
 
 lint: need-cargo need-cc $(SAM_READY) ## Check formatting, clippy, the template and, with cargo-deny, the dependencies
 	cargo fmt --all --check
@@ -124,6 +130,9 @@ need-python3:
 		echo "  Debian, Ubuntu: apt install python3 python3-venv   Fedora: dnf install python3   macOS: brew install python" >&2; \
 		exit 1; }
 
+need-linux:
+	@case "$(HOST)" in Linux-*) ;; *) echo "the functions are run as processes here, and they are Linux binaries" >&2; exit 1 ;; esac
+
 need-architecture:
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is '$(ARCH)', expected x86_64 or arm64" >&2; exit 1 ;; esac
 
@@ -147,6 +156,9 @@ endef
 
 $(VENV_LINT)/.ready: requirements-lint.txt | need-python3
 	$(call venv,$(VENV_LINT),-r requirements-lint.txt)
+
+$(VENV_E2E)/.ready: requirements-e2e.txt | need-python3
+	$(call venv,$(VENV_E2E),-r requirements-e2e.txt)
 
 $(WATCH_READY): | need-python3
 	$(call venv,$(VENV_WATCH),cargo-lambda==$(CARGO_LAMBDA_VERSION) ziglang==$(ZIG_VERSION))

@@ -1,0 +1,143 @@
+"""What all tests share: one MiniStack with one stack in it, made at the first need and deleted by the last test."""
+
+import json
+from itertools import count
+from urllib.parse import urlsplit
+
+import pytest
+
+from client import Api
+from cloud import Cloud
+from listener import Listener
+from sandbox import TOKEN, Sandbox
+from stack import Stack, packaged
+
+STACK = "e2e"
+LOG_TAIL = 20_000
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory):
+    cloud = Cloud(tmp_path_factory.mktemp("cloud"))
+    cloud.start()
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory):
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
+    sandbox.start()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture(scope="session")
+def listener():
+    listener = Listener()
+    listener.start()
+    yield listener
+    listener.stop()
+
+
+@pytest.fixture(scope="session")
+def template(cloud):
+    return packaged(cloud)
+
+
+@pytest.fixture(scope="session")
+def stack(cloud, sandbox, template):
+    stack = Stack(
+        cloud,
+        template,
+        STACK,
+        {
+            "Architecture": "x86_64",
+            "ChatbotApiUrl": f"{sandbox.url}/chatbot",
+            "DeliveryAllowCidrs": "127.0.0.0/8",
+            "RetrySchedule": "1,1",
+        },
+    )
+    stack.deploy()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def api(cloud, stack):
+    """The API, with the deployment's first key, which comes from a direct invocation."""
+    wanted = json.dumps({"name": "First", "scope": "admin"})
+    made = cloud.client("lambda").invoke(FunctionName=stack.id("ApiKeys"), Payload=wanted)
+    return Api(cloud.port, urlsplit(stack.outputs["ApiUrl"]).netloc, json.load(made["Payload"])["key"])
+
+
+@pytest.fixture(scope="session")
+def botstar(api):
+    return api.post("/v1/connections", {"platform": "botstar", "name": "Coffee bot"})["id"]
+
+
+@pytest.fixture(scope="session")
+def chatbot(api):
+    credentials = {"access_token": TOKEN}
+    return api.post("/v1/connections", {"platform": "chatbot", "name": "Sandbox", "credentials": credentials})["id"]
+
+
+class Hook:
+    """A hook of botstar.watch-checkpoint-record, and its URL as BotStar calls it."""
+
+    bodies = count()
+
+    def __init__(self, api, made):
+        self.api, self.id, self.url = api, made["id"], made["url"]
+        self.path = self.url.removeprefix(f"https://{api.domain}")
+
+    def call(self, body):
+        return self.api.call("POST", self.path, body)
+
+    def body(self):
+        """One that no other call has."""
+        number = next(self.bodies)
+        return {
+            "user": {"id": f"u-{number}", "name": "Ava Chen"},
+            "checkpoint": {"name": "Coffee Order"},
+            "record": {"id": f"order-{number}", "fields": {"Product": "Latte"}},
+        }
+
+    def event(self):
+        """Has a new event come; its id."""
+        answer = self.call(self.body())
+        assert answer.status == 200 and answer.body["status"] == "accepted", answer
+        return answer.body["event"]
+
+
+@pytest.fixture
+def hook(api, botstar):
+    """A hook of the test's own."""
+    trigger = "botstar.watch-checkpoint-record"
+    made = api.post("/v1/hooks", {"trigger": trigger, "name": "Orders", "connection": botstar})
+    yield Hook(api, made)
+    api.ask("DELETE", f"/v1/hooks/{made['id']}")
+
+
+@pytest.fixture
+def route_to(api, hook):
+    """Makes routes that carry what comes to the test's hook to a target."""
+    made = []
+
+    def make(target):
+        events = ["botstar.checkpoint_record.created"]
+        made.append(api.post("/v1/routes", {"name": "Test", "events": events, "hook": hook.id, "target": target}))
+        return made[-1]
+
+    yield make
+    for route in made:
+        api.ask("DELETE", f"/v1/routes/{route['id']}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What MiniStack and the functions logged while a test failed is shown with it."""
+    report = yield
+    cloud = item.funcargs.get("cloud")
+    if report.failed and cloud and cloud.log.exists():
+        report.sections.append(("MiniStack's log", cloud.log.read_text(errors="replace")[-LOG_TAIL:]))
+    return report

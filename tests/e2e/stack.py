@@ -1,0 +1,152 @@
+"""The stack as `make deploy` makes it, by `sam build` and `sam deploy`, with the binaries of target/lambda. In between,
+`sam package` uploads these once for all deploys.
+
+MiniStack is not AWS, and the platforms are played over http. What that needs is bridged here and nowhere else.
+
+In the copy of the built template that is deployed (`bridge`):
+
+- Parameters named ...Url lose their AllowedPattern: they take https only, and the sandbox has no certificate.
+- A literal takes the place of the ScalingConfig's reference to a parameter: MiniStack compares its text with a number.
+- Resources of the types in `REFUSED` are left out, with the outputs that name them.
+
+In the deployed stack (`connect`):
+
+- Routes and integrations are made from the OpenAPI document that SAM makes of the functions' events: MiniStack makes an
+  HTTP API without looking at its `Body`.
+"""
+
+import copy
+import json
+import os
+import re
+import subprocess
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+SAM = os.environ.get("SAM", ".venv-lint/bin/sam")
+DEPLOY_SECONDS = 300
+# By type, why MiniStack is not given them.
+REFUSED = {
+    "AWS::CloudWatch::Alarm": "it does not know alarms over more than one metric",
+    "AWS::CloudWatch::CompositeAlarm": "it would name alarms that are left out",
+}
+
+
+def packaged(cloud):
+    """The template with its functions' code in a bucket."""
+    folder = cloud.folder / "build"
+    built, uploaded = str(folder / "template.yaml"), cloud.folder / "packaged.yaml"
+    sam(cloud, "build", "--template", "template.yaml", "--build-dir", str(folder))
+    sam(cloud, "package", "--template", built, "--resolve-s3", "--output-template-file", str(uploaded))
+    return yaml.safe_load(uploaded.read_text())
+
+
+def sam(cloud, *arguments):
+    """Runs the SAM CLI against MiniStack; what it wrote to stdout."""
+    ran = subprocess.run(
+        [SAM, *arguments],
+        cwd=REPOSITORY,
+        env=cloud.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEPLOY_SECONDS,
+    )
+    if ran.returncode != 0:
+        raise RuntimeError(f"sam {arguments[0]} failed:\n{ran.stdout[-4000:]}\n{ran.stderr[-4000:]}")
+    return ran.stdout
+
+
+def bridge(template):
+    template = copy.deepcopy(template)
+    for name, parameter in template["Parameters"].items():
+        if name.endswith("Url"):
+            parameter.pop("AllowedPattern", None)
+    refused = [name for name, resource in template["Resources"].items() if resource["Type"] in REFUSED]
+    for name in refused:
+        del template["Resources"][name]
+    template["Outputs"] = {
+        name: output
+        for name, output in template["Outputs"].items()
+        if not any(f'"{left_out}"' in json.dumps(output) for left_out in refused)
+    }
+    for resource in template["Resources"].values():
+        for event in resource["Properties"].get("Events", {}).values():
+            scaling = event["Properties"].get("ScalingConfig", {})
+            for key, value in scaling.items():
+                if isinstance(value, dict):
+                    scaling[key] = template["Parameters"][value["Ref"]]["Default"]
+    return template
+
+
+class Stack:
+    def __init__(self, cloud, template, name, parameters):
+        self.cloud, self.template, self.name, self.parameters = cloud, template, name, parameters
+
+    def deploy(self):
+        path = self.cloud.folder / "bridged.yaml"
+        path.write_text(yaml.safe_dump(bridge(self.template), sort_keys=False))
+        given = [f"{name}={value}" for name, value in self.parameters.items()]
+        sam(
+            self.cloud, "deploy", "--template", str(path), "--config-file", str(REPOSITORY / "samconfig.toml"),
+            "--stack-name", self.name, "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *given,
+        )  # fmt: skip
+        self.connect()
+
+    def delete(self):
+        sam(self.cloud, "delete", "--stack-name", self.name, "--no-prompts", "--region", "us-east-1")
+
+    def connect(self):
+        gateway, api = self.cloud.client("apigatewayv2"), self.id("HttpApi")
+        present = {route["RouteKey"] for route in gateway.get_routes(ApiId=api)["Items"]}
+        for path, operations in self.processed["Resources"]["HttpApi"]["Properties"]["Body"]["paths"].items():
+            for method, operation in operations.items():
+                key, integration = f"{method.upper()} {path}", operation["x-amazon-apigateway-integration"]
+                if key in present:
+                    continue
+                made = gateway.create_integration(
+                    ApiId=api,
+                    IntegrationType=integration["type"].upper(),
+                    IntegrationMethod=integration["httpMethod"],
+                    IntegrationUri=self.arn(re.search(r"\$\{(\w+)\.Arn\}", integration["uri"]["Fn::Sub"])[1]),
+                    PayloadFormatVersion=integration["payloadFormatVersion"],
+                )
+                gateway.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{made['IntegrationId']}")
+
+    @property
+    def processed(self):
+        """The template that SAM's transform made of ours."""
+        return self.cloud.client("cloudformation").get_template(StackName=self.name, TemplateStage="Processed")[
+            "TemplateBody"
+        ]
+
+    @cached_property
+    def outputs(self):
+        stack = self.cloud.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def id(self, resource):
+        """The name or id that a resource of the template got."""
+        found = self.cloud.client("cloudformation").describe_stack_resource(
+            StackName=self.name, LogicalResourceId=resource
+        )
+        return found["StackResourceDetail"]["PhysicalResourceId"]
+
+    def arn(self, function):
+        return self.function(function)["FunctionArn"]
+
+    def function(self, function):
+        return self.cloud.client("lambda").get_function(FunctionName=self.id(function))["Configuration"]
+
+    @contextmanager
+    def variables(self, function, **changed):
+        """Changes a function's environment variables for a while."""
+        functions, name = self.cloud.client("lambda"), self.id(function)
+        before = self.function(function)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | changed})
+        yield
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
