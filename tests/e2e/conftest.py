@@ -133,6 +133,12 @@ def route_to(api, hook):
         api.ask("DELETE", f"/v1/routes/{route['id']}")
 
 
+@pytest.fixture
+def webhook(listener, route_to):
+    """Makes a route to a path of the listener."""
+    return lambda path: route_to({"type": "webhook", "url": f"{listener.url}{path}"})
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """What MiniStack and the functions logged while a test failed is shown with it."""

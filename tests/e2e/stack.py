@@ -148,5 +148,32 @@ class Stack:
         functions, name = self.cloud.client("lambda"), self.id(function)
         before = self.function(function)["Environment"]["Variables"]
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | changed})
-        yield
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+    @contextmanager
+    def attributes(self, queue, visibility_seconds, received_at_most):
+        """Has a queue hand out a message again sooner, and give it up sooner, for a while."""
+        queues, url = self.cloud.client("sqs"), self.id(queue)
+        before = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout", "RedrivePolicy"])
+        before = before["Attributes"]
+        redrive = json.loads(before["RedrivePolicy"]) | {"maxReceiveCount": received_at_most}
+        changed = {"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)}
+        queues.set_queue_attributes(QueueUrl=url, Attributes=changed)
+        try:
+            yield
+        finally:
+            queues.set_queue_attributes(QueueUrl=url, Attributes=before)
+
+    @contextmanager
+    def undelivered(self):
+        """Has nothing taken from the queue of deliveries for a while."""
+        functions = self.cloud.client("lambda")
+        [source] = functions.list_event_source_mappings(FunctionName=self.id("Deliver"))["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            functions.update_event_source_mapping(UUID=source["UUID"], Enabled=True)

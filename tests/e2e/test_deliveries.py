@@ -1,7 +1,5 @@
 """Deliveries: what routes carry on, and what becomes of it."""
 
-import pytest
-
 from client import until
 
 
@@ -13,12 +11,6 @@ def ended(api, event):
         return deliveries if deliveries and all(one["state"] != "pending" for one in deliveries) else None
 
     return until(look, f"the end of the deliveries of {event}")
-
-
-@pytest.fixture
-def webhook(listener, route_to):
-    """Makes a route to a path of the listener."""
-    return lambda path: route_to({"type": "webhook", "url": f"{listener.url}{path}"})
 
 
 def test_an_event_is_delivered_to_a_webhook_signed(api, hook, webhook, listener):
