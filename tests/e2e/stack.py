@@ -7,6 +7,9 @@ In the copy of the built template that is deployed (`bridge`):
 
 - Parameters named ...Url lose their AllowedPattern: they take https only, and the sandbox has no certificate.
 - A literal takes the place of the ScalingConfig's reference to a parameter: MiniStack compares its text with a number.
+- Rights lose the condition on KMS's encryption context, which MiniStack does not know.
+- Who may send a message or insert by PartiQL may make the calls that do so with several: MiniStack asks for a right by
+  the call's name, AWS by what it does; and for that of PartiQL on no table in particular.
 - Resources of the types in `REFUSED` are left out, with the outputs that name them.
 
 In the deployed stack (`connect`):
@@ -75,12 +78,25 @@ def bridge(template):
         if not any(f'"{left_out}"' in json.dumps(output) for left_out in refused)
     }
     for resource in template["Resources"].values():
-        for event in resource["Properties"].get("Events", {}).values():
+        properties = resource.get("Properties", {})
+        for event in properties.get("Events", {}).values():
             scaling = event["Properties"].get("ScalingConfig", {})
             for key, value in scaling.items():
                 if isinstance(value, dict):
                     scaling[key] = template["Parameters"][value["Ref"]]["Default"]
+        for policy in properties.get("Policies", []):
+            bridge_rights(policy["Statement"])
     return template
+
+
+def bridge_rights(statements):
+    for statement in statements:
+        if "kms:EncryptionContext:record" in statement.get("Condition", {}).get("StringLike", {}):
+            del statement["Condition"]
+        if "sqs:SendMessage" in statement["Action"]:
+            statement["Action"].append("sqs:SendMessageBatch")
+    if any("dynamodb:PartiQLInsert" in statement["Action"] for statement in statements):
+        statements.append({"Effect": "Allow", "Action": ["dynamodb:BatchExecuteStatement"], "Resource": "*"})
 
 
 class Stack:
