@@ -1,7 +1,9 @@
-"""What all tests share: one MiniStack with one stack in it, made at the first need and deleted by the last test."""
+"""What all tests share: one MiniStack with one stack in it, made when it is first needed."""
 
 import json
+import platform
 from itertools import count
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,19 +19,21 @@ LOG_TAIL = 20_000
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory):
-    cloud = Cloud(tmp_path_factory.mktemp("cloud"))
-    cloud.start()
-    yield cloud
-    cloud.stop()
+def cloud():
+    with TemporaryDirectory(prefix="e2e-") as folder:
+        cloud = Cloud(folder)
+        cloud.start()
+        yield cloud
+        cloud.stop()
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory):
-    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
+def sandbox():
+    with TemporaryDirectory(prefix="e2e-") as folder:
+        sandbox = Sandbox(folder)
+        sandbox.start()
+        yield sandbox
+        sandbox.stop()
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +56,7 @@ def stack(cloud, sandbox, template):
         template,
         STACK,
         {
-            "Architecture": "x86_64",
+            "Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64",
             "ChatbotApiUrl": f"{sandbox.url}/chatbot",
             "DeliveryAllowCidrs": "127.0.0.0/8",
             "RetrySchedule": "1,1",
