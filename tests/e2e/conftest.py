@@ -1,0 +1,152 @@
+"""What all tests share: one MiniStack with one stack in it, made when it is first needed."""
+
+import json
+import platform
+from itertools import count
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+import pytest
+
+from client import Api
+from cloud import Cloud
+from listener import Listener
+from sandbox import TOKEN, Sandbox
+from stack import Stack, make, packaged
+
+# As samconfig.toml names it.
+STACK = "switchboard-dev"
+LOG_TAIL = 20_000
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    with TemporaryDirectory(prefix="e2e-") as folder:
+        cloud = Cloud(folder)
+        cloud.start()
+        yield cloud
+        cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    with TemporaryDirectory(prefix="e2e-") as folder:
+        sandbox = Sandbox(folder)
+        sandbox.start()
+        yield sandbox
+        sandbox.stop()
+
+
+@pytest.fixture(scope="session")
+def listener():
+    listener = Listener()
+    listener.start()
+    yield listener
+    listener.stop()
+
+
+@pytest.fixture(scope="session")
+def template(cloud):
+    return packaged(cloud)
+
+
+@pytest.fixture(scope="session")
+def stack(cloud, sandbox, template):
+    stack = Stack(
+        cloud,
+        template,
+        STACK,
+        {
+            "Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64",
+            "ChatbotApiUrl": f"{sandbox.url}/chatbot",
+            "DeliveryAllowCidrs": "127.0.0.0/8",
+            "RetrySchedule": "1,1",
+        },
+    )
+    stack.deploy()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def api(cloud, stack):
+    """The API, with the deployment's first key."""
+    return Api(cloud.port, urlsplit(stack.outputs["ApiUrl"]).netloc, json.loads(make(cloud, "key"))["key"])
+
+
+@pytest.fixture(scope="session")
+def botstar(api):
+    return api.post("/v1/connections", {"platform": "botstar", "name": "Coffee bot"})["id"]
+
+
+@pytest.fixture(scope="session")
+def chatbot(api):
+    credentials = {"access_token": TOKEN}
+    return api.post("/v1/connections", {"platform": "chatbot", "name": "Sandbox", "credentials": credentials})["id"]
+
+
+class Hook:
+    """A hook of botstar.watch-checkpoint-record, and its URL as BotStar calls it."""
+
+    bodies = count()
+
+    def __init__(self, api, made):
+        self.api, self.id, self.url = api, made["id"], made["url"]
+        self.path = self.url.removeprefix(f"https://{api.domain}")
+
+    def call(self, body):
+        return self.api.call("POST", self.path, body)
+
+    def body(self):
+        """One that no other call has."""
+        number = next(self.bodies)
+        return {
+            "user": {"id": f"u-{number}", "name": "Ava Chen"},
+            "checkpoint": {"name": "Coffee Order"},
+            "record": {"id": f"order-{number}", "fields": {"Product": "Latte"}},
+        }
+
+    def event(self):
+        """Has a new event come; its id."""
+        answer = self.call(self.body())
+        assert answer.status == 200 and answer.body["status"] == "accepted", answer
+        return answer.body["event"]
+
+
+@pytest.fixture
+def hook(api, botstar):
+    """A hook of the test's own."""
+    trigger = "botstar.watch-checkpoint-record"
+    made = api.post("/v1/hooks", {"trigger": trigger, "name": "Orders", "connection": botstar})
+    yield Hook(api, made)
+    api.ask("DELETE", f"/v1/hooks/{made['id']}")
+
+
+@pytest.fixture
+def route_to(api, hook):
+    """Makes routes that carry what comes to the test's hook to a target."""
+    made = []
+
+    def make(target):
+        events = ["botstar.checkpoint_record.created"]
+        made.append(api.post("/v1/routes", {"name": "Test", "events": events, "hook": hook.id, "target": target}))
+        return made[-1]
+
+    yield make
+    for route in made:
+        api.ask("DELETE", f"/v1/routes/{route['id']}")
+
+
+@pytest.fixture
+def webhook(listener, route_to):
+    """Makes a route to a path of the listener."""
+    return lambda path: route_to({"type": "webhook", "url": f"{listener.url}{path}"})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What MiniStack and the functions logged while a test failed is shown with it."""
+    report = yield
+    cloud = item.funcargs.get("cloud")
+    if report.failed and cloud and cloud.log.exists():
+        report.sections.append(("MiniStack's log", cloud.log.read_text(errors="replace")[-LOG_TAIL:]))
+    return report

@@ -1,0 +1,190 @@
+"""The stack as `make deploy` makes it, by `sam build` and `sam deploy`, with the binaries of target/lambda. In between,
+`sam package` uploads these once for all deploys.
+
+MiniStack is not AWS, and the platforms are played over http. What that needs is bridged here and nowhere else.
+
+In the copy of the built template that is deployed (`bridge`):
+
+- Parameters named ...Url lose their AllowedPattern: they take https only, and the sandbox has no certificate.
+- A literal takes the place of the ScalingConfig's reference to a parameter: MiniStack compares its text with a number.
+- Rights lose the condition on KMS's encryption context, which MiniStack does not know.
+- Who may send a message or insert by PartiQL may make the calls that do so with several: MiniStack asks for a right by
+  the call's name, AWS by what it does; and for that of PartiQL on no table in particular.
+
+In the deployed stack (`connect`):
+
+- Routes and integrations are made from the OpenAPI document that SAM makes of the functions' events: MiniStack makes an
+  HTTP API without looking at its `Body`.
+"""
+
+import copy
+import json
+import re
+import subprocess
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+SAM = REPOSITORY / ".venv-lint/bin/sam"
+# Of samconfig.toml.
+ENVIRONMENT = "dev"
+DEPLOY_SECONDS = 300
+
+
+def packaged(cloud):
+    """The template with its functions' code in a bucket."""
+    folder = cloud.folder / "build"
+    built, uploaded = str(folder / "template.yaml"), cloud.folder / "packaged.yaml"
+    sam(cloud, "build", "--template", "template.yaml", "--build-dir", str(folder))
+    sam(cloud, "package", "--template", built, "--resolve-s3", "--output-template-file", str(uploaded))
+    return yaml.safe_load(uploaded.read_text())
+
+
+def sam(cloud, *arguments):
+    """Runs the SAM CLI against MiniStack; what it wrote to stdout."""
+    return run(cloud, [SAM, *arguments])
+
+
+def make(cloud, target, answers="", **variables):
+    """Runs a target of the Makefile against MiniStack; what it wrote to stdout."""
+    given = [f"{name}={value}" for name, value in variables.items()]
+    return run(cloud, ["make", "--silent", target, f"CONFIG_ENV={ENVIRONMENT}", *given], answers)
+
+
+def run(cloud, command, answers=""):
+    ran = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=cloud.environment,
+        input=answers,
+        capture_output=True,
+        text=True,
+        timeout=DEPLOY_SECONDS,
+    )
+    if ran.returncode != 0:
+        raise RuntimeError(f"{command} failed:\n{ran.stdout[-4000:]}\n{ran.stderr[-4000:]}")
+    return ran.stdout
+
+
+def bridge(template):
+    template = copy.deepcopy(template)
+    for name, parameter in template["Parameters"].items():
+        if name.endswith("Url"):
+            parameter.pop("AllowedPattern", None)
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        for event in properties.get("Events", {}).values():
+            scaling = event["Properties"].get("ScalingConfig", {})
+            for key, value in scaling.items():
+                if isinstance(value, dict):
+                    scaling[key] = template["Parameters"][value["Ref"]]["Default"]
+        if resource["Type"] == "AWS::IAM::Role":
+            for policy in properties["Policies"]:
+                bridge_rights(policy["PolicyDocument"]["Statement"])
+    return template
+
+
+def bridge_rights(statements):
+    for statement in statements:
+        if "kms:EncryptionContext:record" in statement.get("Condition", {}).get("StringLike", {}):
+            del statement["Condition"]
+        if "sqs:SendMessage" in statement["Action"]:
+            statement["Action"].append("sqs:SendMessageBatch")
+    if any("dynamodb:PartiQLInsert" in statement["Action"] for statement in statements):
+        statements.append({"Effect": "Allow", "Action": ["dynamodb:BatchExecuteStatement"], "Resource": "*"})
+
+
+class Stack:
+    def __init__(self, cloud, template, name, parameters):
+        self.cloud, self.template, self.name, self.parameters = cloud, template, name, parameters
+
+    def deploy(self):
+        path = self.cloud.folder / "bridged.yaml"
+        path.write_text(yaml.safe_dump(bridge(self.template), sort_keys=False))
+        given = [f"{name}={value}" for name, value in self.parameters.items()]
+        sam(
+            self.cloud, "deploy", "--template", str(path), "--config-file", str(REPOSITORY / "samconfig.toml"),
+            "--config-env", ENVIRONMENT, "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *given,
+        )  # fmt: skip
+        self.connect()
+
+    def connect(self):
+        gateway, api = self.cloud.client("apigatewayv2"), self.id("HttpApi")
+        present = {route["RouteKey"] for route in gateway.get_routes(ApiId=api)["Items"]}
+        for path, operations in self.processed["Resources"]["HttpApi"]["Properties"]["Body"]["paths"].items():
+            for method, operation in operations.items():
+                key, integration = f"{method.upper()} {path}", operation["x-amazon-apigateway-integration"]
+                if key in present:
+                    continue
+                made = gateway.create_integration(
+                    ApiId=api,
+                    IntegrationType=integration["type"].upper(),
+                    IntegrationMethod=integration["httpMethod"],
+                    IntegrationUri=self.arn(re.search(r"\$\{(\w+)\.Arn\}", integration["uri"]["Fn::Sub"])[1]),
+                    PayloadFormatVersion=integration["payloadFormatVersion"],
+                )
+                gateway.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{made['IntegrationId']}")
+
+    @property
+    def processed(self):
+        """The template that SAM's transform made of ours."""
+        return self.cloud.client("cloudformation").get_template(StackName=self.name, TemplateStage="Processed")[
+            "TemplateBody"
+        ]
+
+    @cached_property
+    def outputs(self):
+        stack = self.cloud.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def id(self, resource):
+        """The name or id that a resource of the template got."""
+        found = self.cloud.client("cloudformation").describe_stack_resource(
+            StackName=self.name, LogicalResourceId=resource
+        )
+        return found["StackResourceDetail"]["PhysicalResourceId"]
+
+    def arn(self, function):
+        return self.function(function)["FunctionArn"]
+
+    def function(self, function):
+        return self.cloud.client("lambda").get_function(FunctionName=self.id(function))["Configuration"]
+
+    @contextmanager
+    def variables(self, function, **changed):
+        """Changes a function's environment variables for a while."""
+        functions, name = self.cloud.client("lambda"), self.id(function)
+        before = self.function(function)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | changed})
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+    @contextmanager
+    def attributes(self, queue, visibility_seconds, received_at_most):
+        """Has a queue hand out a message again sooner, and give it up sooner, for a while."""
+        queues, url = self.cloud.client("sqs"), self.id(queue)
+        before = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout", "RedrivePolicy"])
+        before = before["Attributes"]
+        redrive = json.loads(before["RedrivePolicy"]) | {"maxReceiveCount": received_at_most}
+        changed = {"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)}
+        queues.set_queue_attributes(QueueUrl=url, Attributes=changed)
+        try:
+            yield
+        finally:
+            queues.set_queue_attributes(QueueUrl=url, Attributes=before)
+
+    @contextmanager
+    def undelivered(self):
+        """Has nothing taken from the queue of deliveries for a while."""
+        functions = self.cloud.client("lambda")
+        [source] = functions.list_event_source_mappings(FunctionName=self.id("Deliver"))["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            functions.update_event_source_mapping(UUID=source["UUID"], Enabled=True)

@@ -1,0 +1,42 @@
+"""The API as it is reached from outside."""
+
+from dataclasses import replace
+
+from client import until
+
+
+def test_health_is_answered_without_a_key(api):
+    answer = api.call("GET", "/v1/health")
+    assert (answer.status, answer.body["status"]) == (200, "ok")
+
+
+def test_an_unknown_route_is_answered_404_by_the_gateway(api):
+    answer = api.call("GET", "/v1/nothing")
+    assert (answer.status, answer.body) == (404, {"message": "Not Found"})
+
+
+def test_no_key_and_a_wrong_key_are_answered_401(api):
+    for key in (None, "sbk_" + "0" * 43):
+        answer = replace(api, key=key).call("GET", "/v1/events")
+        assert (answer.status, answer.body["code"]) == (401, "unauthorized")
+
+
+def test_a_botstar_webhook_becomes_an_event_and_records(api, hook):
+    assert hook.url.startswith(f"https://{api.domain}/hooks/botstar/checkpoint-record/")
+    body = hook.body()
+    first, again = hook.call(body), hook.call(body)
+    assert (first.status, first.body["status"]) == (200, "accepted")
+    assert (again.status, again.body) == (200, {"status": "duplicate", "event": first.body["event"]})
+
+    event = api.get(f"/v1/events/{first.body['event']}")
+    assert event["data"]["raw"] == body
+    record = until(
+        lambda: next((r for r in api.get("/v1/checkpoint-records")["items"] if r["event"] == event["id"]), None),
+        "the checkpoint record",
+    )
+    assert (record["checkpoint"], record["fields"]) == ("Coffee Order", {"Product": "Latte"})
+    subscriber = until(
+        lambda: next((s for s in api.get("/v1/subscribers")["items"] if s["platform_id"] == body["user"]["id"]), None),
+        "the subscriber",
+    )
+    assert (subscriber["id"], subscriber["name"]) == (record["subscriber"], "Ava Chen")

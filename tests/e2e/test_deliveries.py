@@ -1,0 +1,41 @@
+"""Deliveries: what routes carry on, and what becomes of it."""
+
+from client import until
+
+
+def ended(api, event):
+    """The deliveries of an event, once none is pending."""
+
+    def look():
+        deliveries = api.get(f"/v1/deliveries?event={event}")["items"]
+        return deliveries if deliveries and all(one["state"] != "pending" for one in deliveries) else None
+
+    return until(look, f"the end of the deliveries of {event}")
+
+
+def test_an_event_is_delivered_to_a_webhook_signed(api, hook, webhook, listener):
+    route, event = webhook("/signed"), hook.event()
+    sent = until(lambda: listener.at("/signed"), "the delivery at the listener")
+    assert [one.event for one in sent] == [event]
+    told = sent[0].verified(route["target"]["secret"])
+    assert told == api.get(f"/v1/events/{event}")
+    assert [(one["route"], one["state"]) for one in ended(api, event)] == [(route["id"], "succeeded")]
+
+
+def test_a_delivery_that_fails_again_and_again_is_dead_and_an_event_tells_so(api, hook, webhook, listener):
+    listener.statuses["/failing"] = 500
+    route, event = webhook("/failing"), hook.event()
+    [delivery] = ended(api, event)
+    assert (delivery["state"], delivery["reason"]) == ("dead", "attempts_used_up")
+    # RetrySchedule has two waits.
+    assert [attempt["status"] for attempt in delivery["attempts"]] == [500] * 3
+    assert len(listener.at("/failing")) == 3
+    told = until(
+        lambda: [
+            event["data"]
+            for event in api.get("/v1/events?type=switchboard.delivery.dead")["items"]
+            if event["data"]["delivery"]["id"] == delivery["id"]
+        ],
+        "the event that tells of the dead letter",
+    )
+    assert [(one["route"]["id"], one["delivery"]["event"]) for one in told] == [(route["id"], event)]

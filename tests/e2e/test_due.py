@@ -1,0 +1,38 @@
+"""The sweep: every minute, what is due and has no message on its way is sent."""
+
+from client import until
+
+# It runs every minute, and what it sends has to be delivered.
+SWEPT_SECONDS = 130
+
+
+def test_a_delivery_whose_message_was_lost_is_found_by_the_schedule(cloud, stack, api, hook, webhook, listener):
+    queue, url = cloud.client("sqs"), stack.outputs["DeliveryQueueUrl"]
+    webhook("/lost")
+
+    def waiting():
+        told = queue.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(told["Attributes"]["ApproximateNumberOfMessages"])
+
+    with stack.undelivered():
+        event = hook.event()
+        until(waiting, "the delivery's message")
+        queue.purge_queue(QueueUrl=url)
+        [delivery] = api.get(f"/v1/deliveries?event={event}")["items"]
+        assert (delivery["state"], waiting()) == ("pending", 0)
+        make_due(cloud, stack, delivery["id"])
+    until(lambda: listener.at("/lost"), "the delivery that was swept", SWEPT_SECONDS)
+    until(lambda: api.get(f"/v1/deliveries/{delivery['id']}")["state"] == "succeeded", "the delivery's end")
+
+
+def make_due(cloud, stack, delivery):
+    """Has the hour pass after which a delivery is looked for whose message was sent."""
+    database, table, key = cloud.client("dynamodb"), stack.outputs["DeliveriesTableName"], {"pk": {"S": delivery}}
+    looked_for, rest = database.get_item(TableName=table, Key=key)["Item"]["due_at"]["S"].split(" ", 1)
+    long_ago = looked_for.replace(looked_for[:4], "2020", 1)
+    database.update_item(
+        TableName=table,
+        Key=key,
+        UpdateExpression="SET due_at = :past",
+        ExpressionAttributeValues={":past": {"S": f"{long_ago} {rest}"}},
+    )
