@@ -1,5 +1,6 @@
 """The API as it is reached from outside."""
 
+import json
 from dataclasses import replace
 
 from client import until
@@ -40,3 +41,21 @@ def test_a_botstar_webhook_becomes_an_event_and_records(api, hook):
         "the subscriber",
     )
     assert (subscriber["id"], subscriber["name"]) == (record["subscriber"], "Ava Chen")
+
+
+def test_what_becomes_of_a_webhook_is_counted_in_a_log_that_holds_no_token(cloud, stack, hook):
+    hook.event()
+    hook.api.call("POST", hook.path + "0", {})
+    group = stack.id("BotstarWatchCheckpointRecordLogGroup")
+
+    def counted():
+        events = cloud.client("logs").filter_log_events(logGroupName=group)["events"]
+        log = [event["message"] for event in events]
+        lines = [json.loads(line) for line in log if '"_aws"' in line]
+        return {"Accepted", "Rejected"} <= set().union(*lines) and (log, lines)
+
+    log, lines = until(counted, "the metrics")
+    assert {line["Stack"] for line in lines} == {stack.name}
+    assert all(line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Switchboard" for line in lines)
+    token = hook.url.rsplit("/", 1)[1]
+    assert not any(token in line for line in log)

@@ -36,6 +36,8 @@ def without(cloud, stack):
         ("BotstarWatchTag", "CONTROL_TABLE"),
         ("ChatbotGetUser", "CONTROL_TABLE"),
         ("ApiEvents", "EVENTS_TABLE"),
+        ("ApiEvents", "DELIVERY_QUEUE_URL"),
+        ("ApiDeliveries", "DELIVERY_QUEUE_URL"),
         ("ApiConnections", "SEALING_KEY_ARN"),
         ("ChatbotGetUser", "SEALING_KEY_ARN"),
         ("Dispatch", "DELIVERY_QUEUE_URL"),

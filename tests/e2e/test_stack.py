@@ -2,14 +2,16 @@
 them by name."""
 
 import json
+import re
 import shutil
 from threading import Event, Thread
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
 from client import until
-from stack import REPOSITORY, make
+from stack import REPOSITORY, make, packaged
 
 THREADS = 3
 PAUSE_SECONDS = 0.5
@@ -146,7 +148,8 @@ def functions(stack):
     return [name for name, resource in resources if resource["Type"] == "AWS::Serverless::Function"]
 
 
-def test_a_deleted_stack_leaves_its_tables_and_its_key(cloud, stack, api):
+def test_a_deleted_stack_leaves_its_tables_and_its_key_to_a_new_one(cloud, stack, api, hook):
+    event = hook.event()
     tables = [stack.outputs[f"{name}TableName"] for name in ("Control", "Events", "Records", "Deliveries")]
     said = make(cloud, "destroy", answers="y\ny\n")
     assert all(table in said for table in tables) and "make adopt" in said, said
@@ -156,3 +159,14 @@ def test_a_deleted_stack_leaves_its_tables_and_its_key(cloud, stack, api):
     left = cloud.client("lambda").list_functions(MaxItems=50)["Functions"]
     assert [one["FunctionName"] for one in left if one["FunctionName"].startswith(f"{stack.name}-")] == []
     assert api.call("GET", "/v1/health").status == 404
+
+    kept = re.search(r'make adopt CONFIG_ENV=dev KEPT="([^"]*)"', said)[1]
+    make(cloud, "adopt", KEPT=kept)
+    del stack.outputs
+    # The code was deleted with the stack.
+    stack.template = packaged(cloud)
+    stack.deploy()
+    assert [stack.outputs[f"{name}TableName"] for name in ("Control", "Events", "Records", "Deliveries")] == tables
+    api.domain = urlsplit(stack.outputs["ApiUrl"]).netloc
+    assert api.get(f"/v1/events/{event}")["id"] == event
+    assert api.get(f"/v1/hooks/{hook.id}")["url"].endswith(hook.url.rsplit("/", 1)[1])

@@ -7,7 +7,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use models::{Timestamp, delivery::DeliveryKey, ids::SHARDS};
 use runtime::{
     App, Problem,
-    lambda::{block_on, run, sdk_config, start},
+    lambda::{block_on, run, sdk_config, start, unset},
     queue::Message,
     store::{StoreError, list::Entry},
 };
@@ -70,7 +70,7 @@ async fn move_on(app: &App, entry: &Entry) -> Result<(), StoreError> {
 pub fn serve() -> Result<(), Error> {
     block_on(async {
         let app = start(&sdk_config().await, &[])?;
-        app.queue().ok_or("DELIVERY_QUEUE_URL is not set")?;
+        app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
         let app = &app;
         run(app, "due", move |event: LambdaEvent<Value>| async move {
             let request_id = event.context.request_id;

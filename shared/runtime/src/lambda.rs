@@ -21,8 +21,22 @@ use std::{fmt, future::Future, sync::Arc, time::Instant};
 
 /// Serves one function until Lambda ends the process. Not generic, so that the heavy code is compiled once.
 pub fn serve(function: &'static Function) -> Result<(), Error> {
+    serve_checked(function, |_| Ok(()))
+}
+
+/// Serves a function that sends to the queue of deliveries. A laptop, whose sealing key is a file, has no queue: what is due
+/// is found in the table there.
+pub fn serve_sending(function: &'static Function) -> Result<(), Error> {
+    serve_checked(function, |config| match (&config.sealing_key_arn, &config.delivery_queue_url) {
+        (Some(_), None) => Err(unset("DELIVERY_QUEUE_URL")),
+        _ => Ok(()),
+    })
+}
+
+fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), BadSetting>) -> Result<(), Error> {
     block_on(async move {
         let app = start(&sdk_config().await, &(function.settings)())?;
+        check(&app.config)?;
         let router = Router::new(&[function])?;
         let (app, router) = (&app, &router);
         run(app, function.name, move |event: LambdaEvent<Box<RawValue>>| async move {
@@ -119,8 +133,13 @@ pub fn start(sdk: &SdkConfig, platforms: &[&'static Setting]) -> Result<App, Bad
     let config = Config::read(&Settings::from_env(), platforms)?;
     // Every function is given a key, so that none finds out in the middle of a call that it has none.
     if config.sealing_key_arn.is_none() && config.sealing_key_file.is_none() {
-        return Err(BadSetting { name: "SEALING_KEY_ARN".to_owned(), fault: "is not set".to_owned() });
+        return Err(unset("SEALING_KEY_ARN"));
     }
     log::start(&config);
     Ok(App::new(config, aws_sdk_dynamodb::Client::new(sdk), Some(sdk.clone()), Arc::new(SystemClock)))
+}
+
+/// What a function can't do without.
+pub fn unset(name: &str) -> BadSetting {
+    BadSetting { name: name.to_owned(), fault: "is not set".to_owned() }
 }

@@ -1,5 +1,5 @@
 use runtime::lambda;
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(&api::deliveries::FUNCTION)
+    lambda::serve_sending(&api::deliveries::FUNCTION)
 }

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use lambda_runtime::{Error, LambdaEvent};
 use runtime::{
     App,
-    lambda::{block_on, run, sdk_config, start},
+    lambda::{block_on, run, sdk_config, start, unset},
     queue::MessageBody,
 };
 use serde::Deserialize;
@@ -40,7 +40,6 @@ pub fn serve() -> Result<(), Error> {
     block_on(async {
         let sdk = sdk_config().await;
         let app = start(&sdk, &[])?;
-        let unset = |name: &str| format!("{name} is not set");
         app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
         let letters = app.config.dead_letter_queue_url.clone().ok_or_else(|| unset("DEAD_LETTER_QUEUE_URL"))?;
         let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url: letters };

@@ -3,7 +3,7 @@
 use super::Dispatcher;
 use crate::{batch::BatchResponse, dead_letters::Queue};
 use lambda_runtime::{Error, LambdaEvent};
-use runtime::lambda::{block_on, run, sdk_config, start};
+use runtime::lambda::{block_on, run, sdk_config, start, unset};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub fn serve() -> Result<(), Error> {
     block_on(async {
         let sdk = sdk_config().await;
         let app = start(&sdk, &[])?;
-        let url = app.config.dead_letter_queue_url.clone().ok_or("DEAD_LETTER_QUEUE_URL is not set")?;
-        app.queue().ok_or("DELIVERY_QUEUE_URL is not set")?;
+        let url = app.config.dead_letter_queue_url.clone().ok_or_else(|| unset("DEAD_LETTER_QUEUE_URL"))?;
+        app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
         let dispatcher = Dispatcher::new(Arc::new(Queue { client: aws_sdk_sqs::Client::new(&sdk), url }));
         let (app, dispatcher) = (&app, &dispatcher);
         run(app, "dispatch", move |event: LambdaEvent<StreamEvent>| async move {
