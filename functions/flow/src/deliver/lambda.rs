@@ -8,7 +8,7 @@ use crate::{
 use futures::future::join_all;
 use lambda_runtime::{Error, LambdaEvent};
 use runtime::{
-    App,
+    App, Problem,
     lambda::{block_on, run, sdk_config, start, unset},
     queue::MessageBody,
 };
@@ -70,15 +70,15 @@ async fn handle(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, mes
         Ok(body) => {
             // One that comes again may have been handled in part.
             let planned = (message.attributes.approximate_receive_count == "1").then_some(body.at);
-            let handled = deliverer.deliver(app, &body.delivery, planned).await;
-            handled.map_err(|problem| format!("{}: {}", problem.code.as_str(), problem.causes()))
+            deliverer.deliver(app, &body.delivery, planned).await
         }
         Err(error) => {
             let letter = DeadLetter { event: format!("message {}", message.message_id), reason: error.to_string() };
-            letters.set_aside(letter).await.map_err(|error| error.to_string())
+            letters.set_aside(letter).await.map_err(Problem::internal)
         }
     };
-    let cause = handled.err()?;
-    tracing::error!(message = message.message_id, cause, "a message is to come again");
+    let problem = handled.err()?;
+    let (code, cause) = (problem.code.as_str(), problem.causes());
+    tracing::error!(message = message.message_id, code, cause, "a message is to come again");
     Some(message.message_id)
 }
