@@ -10,7 +10,7 @@ use flow::{
     due,
 };
 use models::{DeadLetterId, Timestamp};
-use runtime::{App, clock::random, store::control::Controlled};
+use runtime::{App, clock::random, log::causes, store::control::Controlled};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle, time};
@@ -42,7 +42,7 @@ impl Background {
     pub async fn finish(self) {
         for task in self.0 {
             if let Err(error) = task.await {
-                tracing::error!(cause = error.to_string(), "a background task died");
+                tracing::error!(cause = causes(&error), "a background task died");
             }
         }
     }
@@ -62,7 +62,7 @@ async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Recei
             Err(error) => Err(error.into()),
         };
         if let Err(error) = handled {
-            tracing::error!(cause = error.to_string(), "the stream can't be followed; trying again");
+            tracing::error!(cause = causes(error.as_ref()), "the stream can't be followed; trying again");
             tokio::select! {
                 () = time::sleep(RETRY_AFTER) => {}
                 () = stop(&mut stopped) => return,
@@ -102,7 +102,7 @@ async fn delete_expired(database: Database, mut stopped: watch::Receiver<bool>) 
         let database = database.clone();
         let swept = tokio::task::spawn_blocking(move || database.sweep_expired()).await;
         if let Ok(Err(error)) = swept {
-            tracing::error!(cause = error.to_string(), "what has expired can't be deleted");
+            tracing::error!(cause = causes(&error), "what has expired can't be deleted");
         }
     }
 }

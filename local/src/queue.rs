@@ -7,6 +7,7 @@ use models::{RouteId, Timestamp, delivery::DeliveryKey};
 use runtime::{
     App,
     clock::Clock,
+    log::causes,
     queue::{Message, Queue, Sending},
     store::StoreError,
 };
@@ -66,7 +67,7 @@ impl LocalQueue {
     pub async fn serve(self: Arc<Self>, app: Arc<App>, deliverer: Arc<Deliverer>, mut stopped: watch::Receiver<bool>) {
         if let Err(error) = self.rebuild(&app).await {
             tracing::error!(
-                cause = error.to_string(),
+                cause = causes(&error),
                 "the queue was not rebuilt; what is pending is found within the hour"
             );
         }
@@ -79,7 +80,7 @@ impl LocalQueue {
                 }
                 Some(ended) = in_hand.join_next() => {
                     if let Err(error) = ended {
-                        tracing::error!(cause = error.to_string(), "a delivery died; it is found within the hour");
+                        tracing::error!(cause = causes(&error), "a delivery died; it is found within the hour");
                     }
                 }
                 () = stop(&mut stopped) => break,

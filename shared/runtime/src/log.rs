@@ -2,7 +2,11 @@
 //! a credential or anything of a person.
 
 use crate::config::{Config, LogFormat};
-use std::io::{self, IsTerminal as _};
+use std::{
+    error::Error,
+    io::{self, IsTerminal as _},
+    iter,
+};
 use tracing_subscriber::{
     Layer as _,
     filter::{LevelFilter, Targets},
@@ -16,6 +20,11 @@ const LIBRARIES: [&str; 7] = ["aws", "h2", "hyper", "lambda", "reqwest", "rustls
 
 /// Logs every error that a direct invocation is answered with, which is no failure, and may hold what a platform said.
 const LAMBDA_ERRORS: &str = "lambda_runtime::layers::panic";
+
+/// An error and what caused it, for the log.
+pub fn causes(error: &dyn Error) -> String {
+    iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
 
 /// Starts logging. Lambda takes what a function writes to standard output; `local` keeps that for its user.
 pub fn start(config: &Config) {

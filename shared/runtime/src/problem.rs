@@ -1,5 +1,6 @@
 //! Errors as they are answered: RFC 9457 problem details, one [`Code`] for each meaning.
 
+use crate::log::causes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 pub use models::Fault;
 use serde::{Deserialize as _, Serialize};
@@ -279,13 +280,7 @@ impl Problem {
 
     /// The chain of causes, for the log.
     pub fn causes(&self) -> String {
-        let mut causes = Vec::new();
-        let mut next = self.source.as_ref().map(|source| source.as_ref() as &dyn Error);
-        while let Some(error) = next {
-            causes.push(error.to_string());
-            next = error.source();
-        }
-        causes.join(": ")
+        self.source.as_ref().map_or_else(String::new, |source| causes(source.as_ref()))
     }
 }
 

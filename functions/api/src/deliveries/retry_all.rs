@@ -9,6 +9,7 @@ use models::{
 };
 use runtime::{
     App, Call, Problem, Reply, input,
+    log::causes,
     store::{Item, StoreError, deliveries::stored_delivery, list::Listing},
 };
 use schemars::{JsonSchema, schema_for};
@@ -106,7 +107,7 @@ impl Retrying {
         // One that can't be read must not keep the others.
         let readable = items.into_iter().filter_map(|item| {
             let read = stored_delivery(item);
-            read.inspect_err(|error| tracing::error!(cause = error.to_string(), "a delivery was left out")).ok()
+            read.inspect_err(|error| tracing::error!(cause = causes(&error), "a delivery was left out")).ok()
         });
         let (again, left): (Vec<_>, Vec<_>) = readable
             .filter(|delivery| delivery.state == state && (self.reason.is_none() || delivery.reason == self.reason))

@@ -12,6 +12,7 @@ use runtime::{
     App, Call, Problem, Reply,
     clock::random,
     input,
+    log::causes,
     store::{
         Item, StoreError,
         deliveries::stored_delivery,
@@ -155,7 +156,7 @@ impl Pass<'_> {
         match self.plan_readable(item).await {
             // One event that can't be read must not keep the others.
             Err(error @ StoreError::Malformed(_)) => {
-                tracing::error!(cause = error.to_string(), "an event was left out");
+                tracing::error!(cause = causes(&error), "an event was left out");
                 Ok(Plan::default())
             }
             planned => planned,

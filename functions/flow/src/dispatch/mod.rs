@@ -20,7 +20,7 @@ use models::{
     event::OpenEvent,
     records::{StoredCheckpointRecord, StoredTakeover},
 };
-use runtime::{App, store::StoreError};
+use runtime::{App, log::causes, store::StoreError};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -109,7 +109,7 @@ impl Dispatcher {
         match handle(app, routes, slice::from_ref(change)).await {
             Ok(deliveries) => handled.deliveries.extend(deliveries),
             Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
-                let letter = DeadLetter { event: change.new.pk.clone(), reason: chain(&error) };
+                let letter = DeadLetter { event: change.new.pk.clone(), reason: causes(&error) };
                 handled.failed.extend(self.set_aside(letter, change.sequence_number.clone()).await);
             }
             Err(error) => handled.failed.push(to_be_tried_again(change, &error)),
@@ -122,7 +122,7 @@ impl Dispatcher {
         match self.letters.set_aside(letter).await {
             Ok(()) => None,
             Err(error) => {
-                tracing::error!(cause = error.to_string(), "the dead-letter queue can't be reached");
+                tracing::error!(cause = causes(error.as_ref()), "the dead-letter queue can't be reached");
                 Some(sequence_number)
             }
         }
@@ -145,7 +145,7 @@ fn lanes(changes: Vec<Change>) -> Vec<Vec<Change>> {
 }
 
 fn to_be_tried_again(change: &Change, error: &StoreError) -> String {
-    tracing::warn!(event = change.new.pk, cause = chain(error), "an event is to be dispatched again");
+    tracing::warn!(event = change.new.pk, cause = causes(error), "an event is to be dispatched again");
     change.sequence_number.clone()
 }
 
@@ -155,7 +155,7 @@ async fn make(app: &App, deliveries: Vec<(String, StoredDelivery)>) -> BTreeSet<
     match fan_out::make(app, &deliveries).await {
         Ok(_) => BTreeSet::new(),
         Err(error) => {
-            tracing::error!(cause = chain(&error), "deliveries are to be made again");
+            tracing::error!(cause = causes(&error), "deliveries are to be made again");
             numbers
         }
     }
@@ -215,10 +215,4 @@ async fn put_records(app: &App, change: &Change, event: &OpenEvent<'_>) -> Resul
 async fn remove_records(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     app.store.remove_record(event.key.id.record().as_str()).await?;
     app.store.remove_record(event.key.id.takeover().as_str()).await
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,6 +1,7 @@
 //! Lists over sharded, keys-only indexes: the shards are merged newest first, and what a page shows is read in batches.
 
 use super::{Item, Store, StoreError, tables::Index, text, text_of};
+use crate::log::causes;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::try_join_all;
 use serde_json::value::RawValue;
@@ -108,9 +109,7 @@ impl Store {
                 // One item that can't be read must not hide the others.
                 let shown = items.remove(&entry.sort).and_then(|item| {
                     let shown = show(item);
-                    shown
-                        .inspect_err(|error| tracing::error!(item = entry.pk, cause = error.to_string(), "skipped"))
-                        .ok()
+                    shown.inspect_err(|error| tracing::error!(item = entry.pk, cause = causes(&error), "skipped")).ok()
                 });
                 if let Some(json) = shown.flatten() {
                     bytes += json.get().len();

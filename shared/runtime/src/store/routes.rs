@@ -5,6 +5,7 @@ use super::{
     control::{Controlled, control_item},
     from_item, text_of,
 };
+use crate::log::causes;
 use models::{ConnectionId, HookId, RouteId, StoredEvent, Timestamp, event::EventKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -104,7 +105,7 @@ impl Store {
                 let id = text_of(&item, "sk").to_owned();
                 match from_item(item) {
                     Ok(route) => routes.push(route),
-                    Err(error) => tracing::error!(route = id, cause = error.to_string(), "a route can't be read"),
+                    Err(error) => tracing::error!(route = id, cause = causes(&error), "a route can't be read"),
                 }
             }
             match next {
