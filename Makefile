@@ -25,6 +25,7 @@ CARGO_LAMBDA_VERSION := 1.9.2
 ZIG_VERSION := 0.17.1
 # The library that the tests receive deliveries with.
 STANDARDWEBHOOKS_VERSION := 1.1.0
+PARAMETERS_FILE := .aws-sam/parameters.yaml
 LINT_READY := $(VENV_LINT)/.ready
 CHECKOV_READY := $(VENV_CHECKOV)/.ready
 E2E_READY := $(VENV_E2E)/.ready
@@ -49,8 +50,8 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test template e2e lint cargo-deny build package deploy key destroy adopt clean
-.PHONY: need-config-env need-parameters need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: help run sandbox watch test template e2e lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: need-config-env need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,12 +109,13 @@ endif
 package: build $(LINT_READY) ## Build, and make the template that is deployed (.aws-sam/build)
 	$(SAM) build --template template.yaml
 
-# `sam deploy` takes what samconfig.toml says of the parameters or what it is given, so that it is given both.
-CONFIGURED = $(shell sed -n '/^\[$(CONFIG_ENV)\.deploy/,/^\[/ s/^parameter_overrides = "\(.*\)"$$/\1/p' samconfig.toml)
-DEPLOYED_PARAMETERS = Architecture=$(ARCH) $(CONFIGURED) $(PARAMETERS)
+# `sam deploy` takes either what samconfig.toml says of the parameters or what it is given, so it is given both, in a file.
+deploy: need-config-env parameters package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
+	$(SAM) deploy --config-env $(CONFIG_ENV) --parameter-overrides file://$(PARAMETERS_FILE)
 
-deploy: need-config-env need-parameters package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
-	$(SAM) deploy --config-env $(CONFIG_ENV) --parameter-overrides $(DEPLOYED_PARAMETERS)
+parameters: $(LINT_READY)
+	@mkdir -p $(dir $(PARAMETERS_FILE))
+	@$(VENV_LINT)/bin/python scripts/parameters $(CONFIG_ENV) Architecture=$(ARCH) $(PARAMETERS) > $(PARAMETERS_FILE)
 
 # The SAM CLI counts it as success when the function fails.
 key: need-config-env $(LINT_READY) ## Make an admin key of the deployed stack, and show it this once
@@ -161,9 +163,6 @@ need-python3:
 need-config-env:
 	@grep -q '^\[$(CONFIG_ENV)\.' samconfig.toml || { \
 		echo "CONFIG_ENV is '$(CONFIG_ENV)', and samconfig.toml has no such environment" >&2; exit 1; }
-
-need-parameters: $(LINT_READY)
-	@$(VENV_LINT)/bin/python scripts/check-parameters $(DEPLOYED_PARAMETERS)
 
 need-linux:
 	@case "$(HOST)" in Linux-*) ;; *) echo "the functions are run as processes here, and they are Linux binaries" >&2; exit 1 ;; esac

@@ -198,16 +198,17 @@ fn a_parameter_out_of_bounds_is_refused_by_name_with_what_it_should_be() {
             }
         }
     }
-    let output = run("check-parameters", &good);
+    let told = |given: Vec<String>| run("parameters", &[vec!["prod".to_owned()], given].concat());
+    let output = told(good);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let arguments: Vec<String> = bad.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let output = run("check-parameters", &arguments);
+    let output = told(arguments);
     assert!(!output.status.success());
-    let told = String::from_utf8(output.stderr).unwrap();
+    let faults = String::from_utf8(output.stderr).unwrap();
     let stated = bad.iter().map(|(name, value)| {
         let expected = template["Parameters"][*name]["ConstraintDescription"].as_str().unwrap();
         format!("{name} is '{value}', expected {expected}")
     });
-    assert_eq!(told.lines().map(str::to_owned).collect::<Vec<_>>(), stated.collect::<Vec<_>>());
+    assert_eq!(faults.lines().map(str::to_owned).collect::<Vec<_>>(), stated.collect::<Vec<_>>());
 }
