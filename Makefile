@@ -47,6 +47,10 @@ HOST_ARCH := $(if $(filter %-aarch64 %-arm64,$(HOST)),arm64,x86_64)
 WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
 
 export SAM_CLI_TELEMETRY := 0
+# The SAM CLI and boto3 read the second alone.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -115,7 +119,7 @@ deploy: need-config-env parameters package ## Build and deploy to your AWS accou
 
 parameters: $(LINT_READY)
 	@mkdir -p $(dir $(PARAMETERS_FILE))
-	@$(VENV_LINT)/bin/python scripts/parameters $(CONFIG_ENV) Architecture=$(ARCH) $(PARAMETERS) > $(PARAMETERS_FILE)
+	@$(VENV_LINT)/bin/python scripts/parameters $(CONFIG_ENV) $(PARAMETERS) Architecture=$(ARCH) > $(PARAMETERS_FILE)
 
 # The SAM CLI counts it as success when the function fails.
 key: need-config-env $(LINT_READY) ## Make an admin key of the deployed stack, and show it this once

@@ -90,4 +90,5 @@ mod statements;
 mod target;
 mod template;
 mod template_expanded;
+mod template_parameters;
 mod template_rights;

@@ -45,20 +45,21 @@ def packaged(cloud):
 
 def sam(cloud, *arguments):
     """Runs the SAM CLI against MiniStack; what it wrote to stdout."""
-    return run(cloud, [SAM, *arguments])
+    return run([SAM, *arguments], cloud.environment)
 
 
 def make(cloud, target, answers="", **variables):
     """Runs a target of the Makefile against MiniStack; what it wrote to stdout."""
     given = [f"{name}={value}" for name, value in variables.items()]
-    return run(cloud, ["make", "--silent", target, f"CONFIG_ENV={ENVIRONMENT}", *given], answers)
+    environment = {name: value for name, value in cloud.environment.items() if name != "AWS_DEFAULT_REGION"}
+    return run(["make", "--silent", target, f"CONFIG_ENV={ENVIRONMENT}", *given], environment, answers)
 
 
-def run(cloud, command, answers=""):
+def run(command, environment, answers=""):
     ran = subprocess.run(
         command,
         cwd=REPOSITORY,
-        env=cloud.environment,
+        env=environment,
         input=answers,
         capture_output=True,
         text=True,
@@ -104,10 +105,17 @@ class Stack:
     def deploy(self):
         path = self.cloud.folder / "bridged.yaml"
         path.write_text(yaml.safe_dump(bridge(self.template), sort_keys=False))
-        given = [f"{name}={value}" for name, value in self.parameters.items()]
+        # As `make deploy` gives them, but for URLs, which it takes with https only.
+        urls = [f"{name}={value}" for name, value in self.parameters.items() if name.endswith("Url")]
+        given = [f"{name}={value}" for name, value in self.parameters.items() if not name.endswith("Url")]
+        parameters = self.cloud.folder / "parameters.yaml"
+        python = REPOSITORY / ".venv-lint/bin/python"
+        checked = run([python, "scripts/parameters", ENVIRONMENT, *given], self.cloud.environment)
+        parameters.write_text(checked)
         sam(
             self.cloud, "deploy", "--template", str(path), "--config-file", str(REPOSITORY / "samconfig.toml"),
-            "--config-env", ENVIRONMENT, "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *given,
+            "--config-env", ENVIRONMENT, "--no-confirm-changeset", "--no-progressbar",
+            "--parameter-overrides", f"file://{parameters}", *urls,
         )  # fmt: skip
         self.connect()
 

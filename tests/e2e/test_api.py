@@ -11,6 +11,12 @@ def test_health_is_answered_without_a_key(api):
     assert (answer.status, answer.body["status"]) == (200, "ok")
 
 
+def test_an_environment_has_the_parameters_that_samconfig_states(cloud, stack):
+    group = stack.id("HttpApiLogGroup")
+    [found] = cloud.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert found["retentionInDays"] == 7
+
+
 def test_an_unknown_route_is_answered_404_by_the_gateway(api):
     answer = api.call("GET", "/v1/nothing")
     assert (answer.status, answer.body) == (404, {"message": "Not Found"})

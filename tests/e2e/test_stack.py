@@ -152,7 +152,7 @@ def test_a_deleted_stack_leaves_its_tables_and_its_key_to_a_new_one(cloud, stack
     event = hook.event()
     tables = [stack.outputs[f"{name}TableName"] for name in ("Control", "Events", "Records", "Deliveries")]
     said = make(cloud, "destroy", answers="y\ny\n")
-    assert all(table in said for table in tables) and "make adopt" in said, said
+    assert all(table in said.split("make adopt")[0] for table in tables), said
     assert set(tables) <= set(cloud.client("dynamodb").list_tables()["TableNames"])
     key = cloud.client("kms").describe_key(KeyId=stack.outputs["SealingKeyArn"])["KeyMetadata"]
     assert key["KeyState"] == "Enabled"

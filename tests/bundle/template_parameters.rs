@@ -1,0 +1,118 @@
+//! The parameters of `template.yaml`: what they may be, and that the functions take just that.
+
+use crate::{
+    template::{keys, resources, template},
+    template_expanded::run,
+};
+use runtime::{
+    config::{BadSetting, Config, Settings},
+    store::tables::TABLES,
+};
+use serde_json::Value;
+use std::{collections::BTreeSet, process::Output};
+
+/// Checks parameters as `make deploy` does.
+fn check(given: &[String]) -> Output {
+    run("parameters", &[&["prod".to_owned()], given].concat())
+}
+
+/// Reads a variable as the functions do.
+fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
+    let tables = TABLES.iter().map(|table| (table.variable, "any"));
+    let settings: Settings = tables.chain([(name, value)]).collect();
+    Config::read(&settings, &registry::settings())
+}
+
+#[test]
+fn what_a_parameter_may_be_the_functions_take() {
+    let template = template();
+    let parameters = &template["Parameters"];
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let read = |name, value: &str| read(name, value).unwrap_or_else(|error| panic!("{value:?}: {error}"));
+    let functions = resources(&template, "AWS::Serverless::Function");
+    let own = functions.values().filter_map(|function| function["Properties"]["Environment"]["Variables"].as_object());
+    let shared = template["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
+    for (name, value) in own.flatten().chain(shared) {
+        let Some(parameter) = value["Ref"].as_str().and_then(|id| parameters.get(id)) else { continue };
+        let default = read(name, &text(&parameter["Default"]));
+        assert_eq!(format!("{default:?}"), format!("{:?}", read(name, "")), "the default of {name}");
+        for bound in ["MinValue", "MaxValue"] {
+            read(name, &parameter.get(bound).map_or_else(String::new, text));
+        }
+        for allowed in parameter["AllowedValues"].as_array().into_iter().flatten() {
+            read(name, &text(allowed));
+        }
+    }
+}
+
+#[test]
+fn what_make_deploy_takes_the_functions_take_and_nothing_else() {
+    let list = |wait: &str, count: usize| vec![wait; count].join(",");
+    let lists = [list("86400", 50), list("86400", 51), list("0", 1), list("5", 2)];
+    let mut schedules: Vec<&str> = lists.iter().map(String::as_str).collect();
+    schedules.extend(["80000", "86399", "86400", "86401", "86999", "87000", "90000", "79999", "100000"]);
+    schedules.extend(["5, 60", "5,", ",5", "5,,6", "-1", "5s", "1.5", "5 60"]);
+    let ranges = ["10.0.0.0/8", "10.1.2.3/8", "10.0.0.0/33", "300.0.0.0/8", "1.2.3/8", "fd00::/8", "fd00::1/8"];
+    let ranges =
+        [&ranges[..], &["::/0", "::::/128", "fd00::/129", "10.0.0.0/8, fd00::/8", "10.0.0.0/8,", "10.0.0.0"]].concat();
+    let urls = ["https://a.example", "https://a.example:1", "https://a.example:65535", "https://a.example:65536"];
+    let urls =
+        [&urls[..], &["https://a.example:99999", "https://a.example/x/y", "https://a.example?x", "a.example"]].concat();
+    let settings = [
+        ("RetrySchedule", "RETRY_SCHEDULE", schedules),
+        ("DeliveryAllowCidrs", "DELIVERY_ALLOW_CIDRS", ranges),
+        ("PublicUrl", "PUBLIC_URL", urls.clone()),
+        ("ChatbotApiUrl", "CHATBOT_API_URL", urls),
+    ];
+    for (parameter, variable, texts) in settings {
+        let given: Vec<String> = texts.iter().map(|text| format!("{parameter}={text}")).collect();
+        let faults = String::from_utf8(check(&given).stderr).unwrap();
+        for text in texts {
+            let is_refused = faults.contains(&format!("{parameter} is '{text}', "));
+            assert_eq!(is_refused, read(variable, text).is_err(), "{parameter}={text}");
+        }
+    }
+}
+
+#[test]
+fn a_parameter_out_of_bounds_is_refused_by_name_with_what_it_should_be() {
+    let template = template();
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for (name, parameter) in template["Parameters"].as_object().unwrap() {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        good.push(format!("{name}={}", text(&parameter["Default"])));
+        bad.push((name, "\u{1}".to_owned()));
+        let bounds = [("MinValue", -1), ("MaxValue", 1)];
+        for (bound, beyond) in bounds {
+            if let Some(value) = parameter[bound].as_i64() {
+                good.push(format!("{name}={value}"));
+                bad.push((name, (value + beyond).to_string()));
+            }
+        }
+    }
+    let output = check(&good);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let arguments: Vec<String> = bad.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let output = check(&arguments);
+    assert!(!output.status.success());
+    let faults = String::from_utf8(output.stderr).unwrap();
+    let stated = bad.iter().map(|(name, value)| {
+        let expected = template["Parameters"][*name]["ConstraintDescription"].as_str().unwrap();
+        format!("{name} is '{value}', expected {expected}")
+    });
+    assert_eq!(faults.lines().map(str::to_owned).collect::<Vec<_>>(), stated.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_parameter_is_shown_in_a_group_under_a_label() {
+    let template = template();
+    let shown = &template["Metadata"]["AWS::CloudFormation::Interface"];
+    let stated = keys(&template["Parameters"]);
+    assert_eq!(keys(&shown["ParameterLabels"]), stated);
+    let groups = shown["ParameterGroups"].as_array().unwrap().iter();
+    let grouped: Vec<String> =
+        groups.flat_map(|group| group["Parameters"].as_array().unwrap()).map(tests::string).collect();
+    assert_eq!(grouped.len(), stated.len(), "a parameter is in two groups");
+    assert_eq!(grouped.into_iter().collect::<BTreeSet<_>>(), stated);
+}
