@@ -161,6 +161,8 @@ def test_a_deleted_stack_leaves_its_tables_and_its_key_to_a_new_one(cloud, stack
     assert api.call("GET", "/v1/health").status == 404
 
     kept = re.search(r'make adopt CONFIG_ENV=dev KEPT="([^"]*)"', said)[1]
+    with pytest.raises(RuntimeError, match="adopt: .*nothing-of-this-name"):
+        make(cloud, "adopt", KEPT=kept.replace(tables[0], "nothing-of-this-name"))
     make(cloud, "adopt", KEPT=kept)
     del stack.outputs
     # The code was deleted with the stack.
