@@ -55,7 +55,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run sandbox watch test template e2e lint cargo-deny build package deploy parameters key destroy adopt clean
-.PHONY: need-config-env need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: need-config-env need-account need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,7 @@ template: $(LINT_READY) $(CHECKOV_READY) ## Grade the template: SAM's rules, AWS
 	$(VENV_LINT)/bin/cfn-lint template.yaml --regions us-east-1
 	@mkdir -p .aws-sam
 	$(VENV_LINT)/bin/python scripts/expand-template > .aws-sam/expanded.json
+	cd .aws-sam && ../$(VENV_LINT)/bin/cfn-lint expanded.json --regions us-east-1
 	$(VENV_CHECKOV)/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
 
 lint: need-cargo need-cc ## Check formatting, clippy and, with cargo-deny, the dependencies
@@ -114,7 +115,7 @@ package: build $(LINT_READY) ## Build, and make the template that is deployed (.
 	$(SAM) build --template template.yaml
 
 # `sam deploy` takes either what samconfig.toml says of the parameters or what it is given, so it is given both, in a file.
-deploy: need-config-env parameters package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
+deploy: need-config-env need-account parameters package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
 	$(SAM) deploy --config-env $(CONFIG_ENV) --parameter-overrides file://$(PARAMETERS_FILE)
 
 parameters: $(LINT_READY)
@@ -127,7 +128,7 @@ key: need-config-env $(LINT_READY) ## Make an admin key of the deployed stack, a
 		printf '%s\n' "$$made" && case "$$made" in *'"key"'*) ;; *) exit 1 ;; esac
 
 destroy: need-config-env $(LINT_READY) ## Delete the deployed stack, and say what of it is kept
-	@scripts/destroy $(SAM) $(CONFIG_ENV)
+	@$(VENV_LINT)/bin/python scripts/destroy $(CONFIG_ENV)
 
 adopt: need-config-env $(LINT_READY) ## Make a stack of what a deleted one has left (KEPT="...", as make destroy says)
 	@$(VENV_LINT)/bin/python scripts/adopt $(CONFIG_ENV) $(KEPT)
@@ -165,8 +166,11 @@ need-python3:
 		exit 1; }
 
 need-config-env:
-	@grep -q '^\[$(CONFIG_ENV)\.' samconfig.toml || { \
+	@grep -qF '[$(CONFIG_ENV).global.parameters]' samconfig.toml || { \
 		echo "CONFIG_ENV is '$(CONFIG_ENV)', and samconfig.toml has no such environment" >&2; exit 1; }
+
+need-account: $(LINT_READY)
+	@$(VENV_LINT)/bin/python scripts/account
 
 need-linux:
 	@case "$(HOST)" in Linux-*) ;; *) echo "the functions are run as processes here, and they are Linux binaries" >&2; exit 1 ;; esac

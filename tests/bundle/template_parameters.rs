@@ -82,6 +82,11 @@ fn a_parameter_out_of_bounds_is_refused_by_name_with_what_it_should_be() {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         good.push(format!("{name}={}", text(&parameter["Default"])));
         bad.push((name, "\u{1}".to_owned()));
+        let is_bounded = |names: &[&str]| names.iter().any(|name| !parameter[name].is_null());
+        match parameter["Type"].as_str() {
+            Some("Number") => assert!(is_bounded(&["MaxValue", "AllowedValues"]), "{name}"),
+            _ => assert!(is_bounded(&["AllowedPattern", "AllowedValues"]), "{name}"),
+        }
         let bounds = [("MinValue", -1), ("MaxValue", 1)];
         for (bound, beyond) in bounds {
             if let Some(value) = parameter[bound].as_i64() {

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import signal
 from itertools import count
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -17,6 +18,10 @@ from stack import Stack, make, packaged
 # As samconfig.toml names it.
 STACK = "switchboard-dev"
 LOG_TAIL = 20_000
+
+# Ended by these, pytest ends what it has started, as it does when it is interrupted.
+for ending in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(ending, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from cloud import stop
+from cloud import end_with_parent, stop
 
 BINARY = os.environ.get("SANDBOX", str(Path(__file__).parents[2] / "target/debug/sandbox"))
 START_SECONDS = 10
@@ -22,7 +22,12 @@ class Sandbox:
     def start(self):
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [BINARY], env={"SANDBOX_PORT": "0"}, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True
+                [BINARY],
+                env={"SANDBOX_PORT": "0"},
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=end_with_parent,
             )
         deadline = time.monotonic() + START_SECONDS
         while "listening on " not in (said := self.log.read_text()):
