@@ -8,7 +8,7 @@ CROSS ?=
 CONFIG_ENV ?= dev
 # What make destroy has left, for make adopt.
 KEPT ?=
-# More template parameters for `make deploy`: PARAMETERS="LogRetentionDays=90 ThrottleRate=200".
+# More template parameters for `make deploy`: PARAMETERS="ThrottleRate=200 Tracing=Active".
 PARAMETERS ?=
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -58,7 +58,7 @@ endif
 .PHONY: need-config-env need-account need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see README.md)
 	@exec "$(TARGET_DIR)/debug/local"

@@ -57,14 +57,7 @@ async fn answer(State(door): State<Arc<Door>>, request: HttpRequest<Body>) -> Re
             return refuse(&problem).map(Body::from);
         }
     };
-    let request = Request {
-        request_id: None,
-        method: parts.method,
-        path: parts.uri.path().to_owned(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers,
-        body,
-    };
+    let request = Request::received(parts, body);
     // A task of its own: a request that was begun is finished, as on Lambda, even if its caller has left.
     let answered = tokio::spawn(async move {
         let _working = door.working.clone();

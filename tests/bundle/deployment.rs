@@ -185,13 +185,6 @@ fn door(apps: &Apps, called: &Called) -> axum::Router {
 
 async fn answer(app: &App, function: &'static Function, request: HttpRequest<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let request = Request {
-        request_id: None,
-        method: parts.method,
-        path: parts.uri.path().to_owned(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers,
-        body: to_bytes(body, usize::MAX).await.unwrap(),
-    };
+    let request = Request::received(parts, to_bytes(body, usize::MAX).await.unwrap());
     Router::new(&[function]).unwrap().answer(app, request).await.map(Body::from)
 }

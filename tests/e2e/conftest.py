@@ -24,30 +24,31 @@ for ending in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(ending, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session")
-def cloud():
-    with TemporaryDirectory(prefix="e2e-") as folder:
-        cloud = Cloud(folder)
-        cloud.start()
-        yield cloud
-        cloud.stop()
+def running(process):
+    process.start()
+    yield process
+    process.stop()
 
 
 @pytest.fixture(scope="session")
-def sandbox():
+def folder():
     with TemporaryDirectory(prefix="e2e-") as folder:
-        sandbox = Sandbox(folder)
-        sandbox.start()
-        yield sandbox
-        sandbox.stop()
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def cloud(folder):
+    yield from running(Cloud(folder))
+
+
+@pytest.fixture(scope="session")
+def sandbox(folder):
+    yield from running(Sandbox(folder))
 
 
 @pytest.fixture(scope="session")
 def listener():
-    listener = Listener()
-    listener.start()
-    yield listener
-    listener.stop()
+    yield from running(Listener())
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@
 use crate::{App, Code, Problem, auth, auth::KnownKey, config::Setting};
 use bytes::Bytes;
 use data_encoding::BASE32_DNSSEC;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use models::Timestamp;
 use schemars::Schema;
 use serde::Serialize;
@@ -172,6 +172,20 @@ pub struct Request {
     pub query: String,
     pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+impl Request {
+    /// As an HTTP server has it.
+    pub fn received(parts: Parts, body: Bytes) -> Self {
+        Self {
+            request_id: None,
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            body,
+        }
+    }
 }
 
 /// The routes of one or more functions, ready to be called. Lambda serves one function's, `local` all.
