@@ -5,14 +5,14 @@ use crate::{
     asks::{asks, invoked},
     iam::Ask,
 };
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
     http::{
         HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
     },
     orchestrator::{HttpRequest, HttpResponse},
 };
+use aws_types::SdkConfig;
 use data_encoding::BASE64;
 use embedded::Database;
 use models::Timestamp;

@@ -92,3 +92,4 @@ mod template;
 mod template_expanded;
 mod template_parameters;
 mod template_rights;
+mod trust;

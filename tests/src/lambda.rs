@@ -28,7 +28,7 @@ use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
     sync::{
-        Mutex,
+        Mutex, Notify,
         mpsc::{Receiver, Sender, channel},
     },
     time::timeout,
@@ -77,24 +77,62 @@ static INVOKED: AtomicUsize = AtomicUsize::new(1);
 /// A function that waits for what it is invoked with.
 pub struct Lambda {
     process: Process,
+    api: RuntimeApi,
+    folder: TempDir,
+}
+
+/// The Runtime API of one function.
+pub struct RuntimeApi {
+    /// As the function is told it: host and port.
+    pub address: String,
     events: Sender<(String, Bytes)>,
     outcomes: Receiver<(String, Outcome)>,
+    polled: Arc<Notify>,
     /// Of the last invocation.
     id: String,
-    folder: TempDir,
 }
 
 struct Played {
     events: Mutex<Receiver<(String, Bytes)>>,
     outcomes: Sender<(String, Outcome)>,
+    polled: Arc<Notify>,
+}
+
+impl RuntimeApi {
+    pub async fn start() -> Self {
+        let (events, taken) = channel(1);
+        let (given, outcomes) = channel(1);
+        let polled = Arc::new(Notify::new());
+        let played = Played { events: Mutex::new(taken), outcomes: given, polled: Arc::clone(&polled) };
+        Self { address: serve(played).await, events, outcomes, polled, id: String::new() }
+    }
+
+    /// Waits until the function asks for an invocation.
+    pub async fn polled(&self) {
+        timeout(PATIENCE, self.polled.notified()).await.expect("a function that starts");
+    }
+
+    /// Invokes the function with an event, as it is written.
+    pub async fn invoke(&mut self, event: impl Into<Bytes>) -> Outcome {
+        self.id = format!("8476a536-e9f4-11e8-9739-{:012}", INVOKED.fetch_add(1, Ordering::Relaxed));
+        self.invoke_again(event).await
+    }
+
+    /// Invokes it under the id of the last invocation.
+    pub async fn invoke_again(&mut self, event: impl Into<Bytes>) -> Outcome {
+        let id = self.id.clone();
+        self.events.send((id.clone(), event.into())).await.expect("a server");
+        let answered = timeout(PATIENCE, self.outcomes.recv()).await;
+        let Ok(Some((answers, outcome))) = answered else { panic!("the function did not answer within {PATIENCE:?}") };
+        assert_eq!(answers, id, "it answers another invocation");
+        outcome
+    }
 }
 
 impl Lambda {
     /// Starts a function on the bundle's database, which it reaches over HTTP, and on its sealing key.
     pub async fn start(function: &str, bundle: &Bundle, settings: &[(&str, &str)]) -> Self {
-        let (events, taken) = channel(1);
-        let (given, outcomes) = channel(1);
-        let api = serve(Played { events: Mutex::new(taken), outcomes: given }).await;
+        let api = RuntimeApi::start().await;
         let database = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let endpoint = format!("http://{}", database.local_addr().expect("its address"));
         tokio::spawn(embedded::serve(bundle.local.database.clone(), database, DATABASE_KEY.to_owned(), pending()));
@@ -102,7 +140,7 @@ impl Lambda {
         let config = &bundle.local.app.config;
         let sealing_key = config.sealing_key_file.as_ref().and_then(|file| file.to_str()).expect("a sealing key");
         let own = [
-            ("AWS_LAMBDA_RUNTIME_API", api.as_str()),
+            ("AWS_LAMBDA_RUNTIME_API", api.address.as_str()),
             ("AWS_LAMBDA_FUNCTION_NAME", function),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -129,22 +167,12 @@ impl Lambda {
         let folder = TempDir::new().expect("a folder");
         let output = File::create(output_of(&folder)).expect("a file");
         let process = Process::spawn_into(output, &binary(function), folder.path(), &settings);
-        Self { process, events, outcomes, id: String::new(), folder }
+        Self { process, api, folder }
     }
 
     /// Invokes it with an event, as it is written.
     pub async fn invoke_text(&mut self, event: impl Into<Bytes>) -> Outcome {
-        self.id = format!("8476a536-e9f4-11e8-9739-{:012}", INVOKED.fetch_add(1, Ordering::Relaxed));
-        self.send(event.into()).await
-    }
-
-    async fn send(&mut self, event: Bytes) -> Outcome {
-        let id = self.id.clone();
-        self.events.send((id.clone(), event)).await.expect("a server");
-        let answered = timeout(PATIENCE, self.outcomes.recv()).await;
-        let Ok(Some((answers, outcome))) = answered else { panic!("the function did not answer within {PATIENCE:?}") };
-        assert_eq!(answers, id, "it answers another invocation");
-        outcome
+        self.api.invoke(event).await
     }
 
     pub async fn invoke(&mut self, event: &Value) -> Outcome {
@@ -153,7 +181,7 @@ impl Lambda {
 
     /// Invokes it under the id of the last invocation, as Lambda does by itself when an asynchronous one has failed.
     pub async fn invoke_again(&mut self, event: &Value) -> Outcome {
-        self.send(event.to_string().into()).await
+        self.api.invoke_again(event.to_string()).await
     }
 
     /// What it has written to standard output so far: lines of JSON.
@@ -215,6 +243,7 @@ async fn serve(played: Played) -> String {
 }
 
 async fn next(State(played): State<Arc<Played>>) -> Response<Body> {
+    played.polled.notify_one();
     let Some((id, event)) = played.events.lock().await.recv().await else { return pending().await };
     let deadline = SystemClock.now().millis() + 29_000;
     Response::builder()

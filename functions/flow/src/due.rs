@@ -69,7 +69,7 @@ async fn move_on(app: &App, entry: &Entry) -> Result<(), StoreError> {
 /// Serves the sweep until Lambda ends the process.
 pub fn serve() -> Result<(), Error> {
     block_on(async {
-        let app = start(&sdk_config().await, &[])?;
+        let app = start(&sdk_config()?, &[])?;
         app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
         let app = &app;
         run(app, "due", move |event: LambdaEvent<Value>| async move {

@@ -31,6 +31,7 @@ use dynoxide::DynoxideError;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+pub use operations::{CONTENT_TYPE, Reply};
 pub use server::serve;
 pub use streams::{Batch, Follower, Position};
 pub use tables::{IndexSpec, TableSpec};

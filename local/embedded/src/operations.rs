@@ -11,18 +11,18 @@ use serde_json::json;
 use crate::Database;
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
-pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+pub const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
 /// An answer in [`CONTENT_TYPE`].
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) body: String,
+pub struct Reply {
+    pub status: u16,
+    pub body: String,
 }
 
 impl Database {
     /// Runs what the header `X-Amz-Target` names. It runs to its end on a thread that may block, even if the caller
     /// stops waiting, as on the wire.
-    pub(crate) async fn answer(&self, target: &str, body: Vec<u8>) -> Reply {
+    pub async fn answer(&self, target: &str, body: Vec<u8>) -> Reply {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default().to_owned();
         let database = self.clone();
         let task = tokio::task::spawn_blocking(move || database.answer_operation(&operation, &body));

@@ -101,7 +101,19 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
 }
 
 fn usable(path: &str, pointer: &str, body: &Value) -> bool {
-    body.pointer(pointer).and_then(|value| coerce(kind(path), value)).is_some()
+    at(pointer, body).and_then(|value| coerce(kind(path), value)).is_some()
+}
+
+/// The value that a JSON Pointer leads to. Dozens are tried for each event, nearly all of them plain names, so those are
+/// followed without the copies that `Value::pointer` makes to unescape them.
+fn at<'v>(pointer: &str, body: &'v Value) -> Option<&'v Value> {
+    if pointer.is_empty() || pointer.contains('~') {
+        return body.pointer(pointer);
+    }
+    pointer.strip_prefix('/')?.split('/').try_fold(body, |at, name| match at {
+        Value::Object(object) => object.get(name),
+        other => other.pointer(&format!("/{name}")),
+    })
 }
 
 /// Takes a value for what a path holds, leniently: numbers for text, one text for a list of them.
@@ -150,7 +162,7 @@ impl Reading {
     /// The value that a path has in a body.
     pub fn get(&self, path: &str, body: &Value) -> Option<Value> {
         let pointer = self.fields.get(path)?.as_ref()?;
-        coerce(kind(path), body.pointer(pointer)?)
+        coerce(kind(path), at(pointer, body)?)
     }
 
     pub fn text(&self, path: &str, body: &Value) -> Option<String> {
@@ -182,7 +194,7 @@ impl Reading {
     pub fn attributes(&self, body: &Value) -> Map<String, Value> {
         let mut attributes = Map::new();
         if let Some(Some(pointer)) = self.fields.get("subscriber.attributes")
-            && let Some(Value::Object(object)) = body.pointer(pointer)
+            && let Some(Value::Object(object)) = at(pointer, body)
         {
             let taken: Vec<&str> = self.fields.values().flatten().map(String::as_str).collect();
             let free = |key: &str| !taken.contains(&format!("{pointer}/{}", escape(key)).as_str());
@@ -210,6 +222,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
+
+    proptest! {
+        #[test]
+        fn a_pointer_leads_where_rfc_6901_says(pointer in "(/(a|b|0|1|01|~0|~1|))*", plain in ".*") {
+            let leaf = json!({ "a": [[1, { "": 2, "/": 3 }], 4], "b": { "0": 5, "01": [6], "~": 7, "": [8] }, "~": 9 });
+            let body = json!({ "a": leaf, "b": [leaf], "": leaf, "0": leaf, "1": [leaf], "/": leaf });
+            prop_assert_eq!(at(&pointer, &body), body.pointer(&pointer));
+            prop_assert_eq!(at(&plain, &body), body.pointer(&plain));
+        }
+    }
 
     const FIELDS: &[Field] = &[
         Field { path: "subscriber.id", expected: true, candidates: &["/user/id", "/user_id", "/id"] },

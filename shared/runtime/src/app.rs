@@ -14,7 +14,7 @@ use crate::{
     seal::{KeyFile, KmsKey, SealError, Sealer},
     store::{Store, hooks::Hook},
 };
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
 use jsonschema::Validator;
 use models::{Action, ConnectionId, HookId, Timestamp};
 use std::{

@@ -16,9 +16,11 @@ use serde_json::value::RawValue;
 const MAX_ESCAPED_BYTES: usize = 5 * 1024 * 1024;
 
 pub fn request(event: &RawValue) -> Result<Request, Problem> {
+    let unreadable = || Problem::new(Code::UnreadableBody, "the method or a header can't be read");
+    // A list can stand for a struct.
+    let object = event.get().starts_with('{').then(|| event.get()).ok_or_else(unreadable)?;
     // The error is not told: it may repeat a header.
-    let event: ApiGatewayV2httpRequest = serde_json::from_str(event.get())
-        .map_err(|_| Problem::new(Code::UnreadableBody, "the method or a header can't be read"))?;
+    let event: ApiGatewayV2httpRequest = serde_json::from_str(object).map_err(|_| unreadable())?;
     let text = event.body.unwrap_or_default();
     let body = if event.is_base64_encoded {
         let decoded = BASE64.decode(text.as_bytes());

@@ -1,14 +1,14 @@
 //! The door of Lambda: API Gateway's requests in, answers out; or bare JSON, for a function that is invoked directly.
 
 use crate::{
-    App, Function, Problem,
+    App, Function, Problem, aws,
     clock::SystemClock,
     config::{BadSetting, Config, Setting, Settings},
     function::{Failed, Router, invoke, refuse},
     gateway, log,
     metrics::Metric,
 };
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_types::SdkConfig;
 use bytes::Bytes;
 pub use lambda_runtime::Error;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -35,7 +35,7 @@ pub fn serve_sending(function: &'static Function) -> Result<(), Error> {
 
 fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), BadSetting>) -> Result<(), Error> {
     block_on(async move {
-        let app = start(&sdk_config().await, &(function.settings)())?;
+        let app = start(&sdk_config()?, &(function.settings)())?;
         check(&app.config)?;
         let router = Router::new(&[function])?;
         let (app, router) = (&app, &router);
@@ -75,16 +75,16 @@ async fn handle(
     request_id: &str,
 ) -> Result<Box<RawValue>, Failed> {
     let failed = |problem: Problem| Failed::new(&problem, request_id);
-    if !is_http(&event) {
-        let input = Bytes::from(String::from(Box::<str>::from(event)));
-        let output = invoke(app, function, request_id, input).await?;
-        let output = String::from_utf8(output).map_err(|error| failed(Problem::internal(error)))?;
-        return RawValue::from_string(output).map_err(|error| failed(Problem::internal(error)));
-    }
     let started = Instant::now();
     let response = match gateway::request(&event) {
         Ok(request) => router.answer(app, request).await,
-        Err(problem) => refuse(&problem),
+        Err(problem) if is_http(&event) => refuse(&problem),
+        Err(_) => {
+            let input = Bytes::from(String::from(Box::<str>::from(event)));
+            let output = invoke(app, function, request_id, input).await?;
+            let output = String::from_utf8(output).map_err(|error| failed(Problem::internal(error)))?;
+            return RawValue::from_string(output).map_err(|error| failed(Problem::internal(error)));
+        }
     };
     if function.takes_webhooks() {
         if response.status().is_client_error() {
@@ -95,7 +95,7 @@ async fn handle(
     to_raw_value(&gateway::answer(response)).map_err(|error| failed(Problem::internal(error)))
 }
 
-/// Whether an event is a request that came through API Gateway, rather than bare JSON.
+/// Whether an event that can't be read as a request came through API Gateway all the same, rather than being bare JSON.
 fn is_http(event: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Event {
@@ -124,8 +124,8 @@ pub fn block_on(serving: impl Future<Output = Result<(), Error>>) -> Result<(), 
 }
 
 /// What every AWS client is made from.
-pub async fn sdk_config() -> SdkConfig {
-    aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await
+pub fn sdk_config() -> Result<SdkConfig, Error> {
+    aws::sdk_config(&Settings::from_env())
 }
 
 /// Reads the settings, starts the log and makes the store's client.

@@ -4,6 +4,7 @@
 pub mod action;
 pub mod app;
 pub mod auth;
+mod aws;
 pub mod cache;
 pub mod client;
 pub mod clock;

@@ -3,7 +3,6 @@
 
 use models::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io::{self, Write as _},
@@ -44,12 +43,34 @@ pub struct Metrics {
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(rename = "_aws")]
-    metadata: Value,
+    metadata: Metadata,
     #[serde(rename = "Stack")]
     stack: &'a str,
     function: &'a str,
     #[serde(flatten)]
     values: &'a BTreeMap<Metric, u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    timestamp: u64,
+    cloud_watch_metrics: [Directive; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Vec<Definition>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: Metric,
+    unit: &'static str,
 }
 
 impl Metrics {
@@ -73,11 +94,10 @@ impl Metrics {
     pub fn line(&self, function: &str, now: Timestamp) -> Option<String> {
         let values = mem::take(&mut *self.counted());
         let stack = self.stack.as_deref().filter(|_| !values.is_empty())?;
-        let metrics: Vec<Value> =
-            values.keys().map(|metric| json!({ "Name": metric, "Unit": metric.unit() })).collect();
+        let metrics = values.keys().map(|metric| Definition { name: *metric, unit: metric.unit() }).collect();
         // Each value of a dimension makes metrics that are billed, so there is one dimension, with one value.
-        let directive = json!({ "Namespace": "Switchboard", "Dimensions": [["Stack"]], "Metrics": metrics });
-        let metadata = json!({ "Timestamp": now.millis(), "CloudWatchMetrics": [directive] });
+        let directive = Directive { namespace: "Switchboard", dimensions: [["Stack"]], metrics };
+        let metadata = Metadata { timestamp: now.millis(), cloud_watch_metrics: [directive] };
         let line = serde_json::to_string(&Line { metadata, stack, function, values: &values }).ok()?;
         Some(line + "\n")
     }
@@ -90,6 +110,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
     const ALL: [Metric; 8] = [

@@ -2,8 +2,8 @@
 //! what it carries: the table says what is to be done.
 
 use crate::clock::{Clock as _, SystemClock};
-use aws_config::SdkConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_types::SdkConfig;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use models::{DeliveryId, RouteId, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -38,7 +38,7 @@ struct SqsAttributes {
 /// Serves deliver until Lambda ends the process.
 pub fn serve() -> Result<(), Error> {
     block_on(async {
-        let sdk = sdk_config().await;
+        let sdk = sdk_config()?;
         let app = start(&sdk, &[])?;
         app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
         let letters = app.config.dead_letter_queue_url.clone().ok_or_else(|| unset("DEAD_LETTER_QUEUE_URL"))?;

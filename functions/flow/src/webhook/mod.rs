@@ -99,7 +99,8 @@ impl WebhookClient {
         let guard = Arc::new(guard);
         let client = |plain| builder(times).dns_resolver(Checked { guard: guard.clone(), plain });
         let https = client(false).https_only(true).tls_certs_merge(issuers).build()?;
-        let plain = guard.allows_any().then(|| client(true).build()).transpose()?;
+        // What speaks no TLS need not know whom to trust, which is most of what a client takes to make.
+        let plain = guard.allows_any().then(|| client(true).tls_certs_only([]).build()).transpose()?;
         Ok(Self { guard, times, https, plain })
     }
 

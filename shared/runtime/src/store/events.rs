@@ -58,9 +58,8 @@ impl Store {
     /// Stores an event, unless the same content came within the window. One write, in all but the rare case that the
     /// same content came before the window: then the earlier event moves to its own id, and both stay.
     pub async fn accept(&self, event: &StoredEvent, window_millis: u64) -> Result<Taken, StoreError> {
-        let item = to_item(event)?;
         for _ in 0..ATTEMPTS {
-            let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(item.clone()));
+            let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(event)?));
             let put = put
                 .condition_expression("attribute_not_exists(pk)")
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -79,7 +78,7 @@ impl Store {
             if id.time().millis_since(old_id.time()) < window_millis {
                 return Ok(Taken::Duplicate(old_id));
             }
-            match self.replace(&old, earlier, item.clone()).await {
+            match self.replace(&old, earlier, to_item(event)?).await {
                 Ok(()) => return Ok(Taken::Accepted),
                 Err(StoreError::Condition(_)) => {}
                 Err(error) => return Err(error),

@@ -1,0 +1,97 @@
+//! The HTTPS client of AWS's clients. AWS's endpoints are vouched for by a handful of roots, and reading those alone
+//! takes a tenth of what it takes to read all that a system trusts. A server that none of them vouches for is held
+//! against the system's roots: so no more is trusted than the system trusts, and no less.
+
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::{
+    Connector, HttpClientError,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+        http_client_fn,
+    },
+    orchestrator::HttpRequest,
+    result::ConnectorError,
+};
+use std::{
+    error::Error,
+    io,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// The roots of Amazon Trust Services, <https://www.amazontrust.com/repository/>.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
+/// As the SDK has it by default.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
+
+/// A client that is ready when it is made, so that the first request finds it so.
+pub fn http_client() -> Result<SharedHttpClient, HttpClientError> {
+    let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    let amazon = connector(TlsContext::builder().with_trust_store(roots).build()?);
+    let connectors = Connectors { amazon, system: OnceLock::new(), proven: AtomicBool::new(false) };
+    let connector = SharedHttpConnector::new(Trusting(Arc::new(connectors)));
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
+#[derive(Debug)]
+struct Trusting(Arc<Connectors>);
+
+#[derive(Debug)]
+struct Connectors {
+    amazon: Connector,
+    system: OnceLock<Connector>,
+    /// Whether the first has reached a server. Until then a request is kept, to be sent by the second.
+    proven: AtomicBool,
+}
+
+impl HttpConnector for Trusting {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let connectors = Arc::clone(&self.0);
+        if let Some(system) = connectors.system.get() {
+            return system.call(request);
+        }
+        let kept = (!connectors.proven.load(Ordering::Relaxed)).then(|| request.try_clone()).flatten();
+        let calling = connectors.amazon.call(request);
+        HttpConnectorFuture::new(async move {
+            let called = calling.await;
+            let unknown = called.as_ref().err().is_some_and(is_of_unknown_issuer);
+            connectors.proven.store(called.is_ok(), Ordering::Relaxed);
+            match kept {
+                Some(request) if unknown => {
+                    connectors.system.get_or_init(|| connector(TlsContext::default())).call(request).await
+                }
+                _ => called,
+            }
+        })
+    }
+}
+
+fn connector(context: TlsContext) -> Connector {
+    Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .sleep_impl(TokioSleep::new())
+        .build()
+}
+
+/// Whether nobody who is trusted vouches for the server. No request was sent then.
+fn is_of_unknown_issuer(error: &ConnectorError) -> bool {
+    use rustls::{CertificateError::UnknownIssuer, Error::InvalidCertificate};
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(InvalidCertificate(UnknownIssuer)) = error.downcast_ref() {
+            return true;
+        }
+        // An I/O error is as the error that it wraps: its source is that one's.
+        let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+        cause = wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped));
+    }
+    false
+}
