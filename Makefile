@@ -35,7 +35,10 @@ WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 
 # Lambda's functions: every package but those that run on a laptop only. One set of packages, so that features are
 # resolved once and nothing is built twice.
-FUNCTIONS := --workspace --exclude local --exclude tests --bins
+FUNCTIONS := --workspace --exclude local --exclude tests --exclude bench --exclude baseline --bins
+
+# Which rows of the table `make bench` prints: ROWS="cold local". All, unless it is told.
+ROWS ?=
 
 # The functions that are tested as Lambda runs them.
 TESTED_FUNCTIONS := api-keys api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
@@ -54,8 +57,8 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test template e2e lint cargo-deny build package deploy parameters key destroy adopt clean
-.PHONY: need-config-env need-account need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: help run sandbox watch test template e2e bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +82,21 @@ test: need-python3 template test-binaries $(TEST_READY) ## Grade the template an
 e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_READY) ## Build, deploy into an emulated AWS, and test what is deployed (some minutes)
 	@$(MAKE) build ARCH=$(HOST_ARCH)
 	SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" $(VENV_E2E)/bin/pytest -v tests/e2e
+
+bench: bench-binaries ## Measure the functions and `local`, and print the table (ROWS="cold local" for some rows; some minutes)
+	@"$(TARGET_DIR)/debug/bench" $(ROWS)
+
+bench-check: bench-binaries ## Hold what was counted (instructions, requests, sizes, links) against the budget
+	@"$(TARGET_DIR)/debug/bench" check
+
+cost: bench-binaries ## Price a million events: what the bench counts, at AWS's list prices (bench/prices.json)
+	@"$(TARGET_DIR)/debug/bench" cost
+
+# The functions as they are deployed to this processor, what they are measured against, and the bench itself.
+bench-binaries: need-linux need-valgrind
+	@$(MAKE) build ARCH=$(HOST_ARCH)
+	cargo build --release --package baseline
+	cargo build --workspace --bin local --bin bench
 
 template: $(LINT_READY) $(CHECKOV_READY) ## Grade the template: SAM's rules, AWS's for serverless applications, checkov's
 	$(SAM) validate --lint --template template.yaml --region us-east-1
@@ -174,6 +192,11 @@ need-account: $(LINT_READY)
 
 need-linux:
 	@case "$(HOST)" in Linux-*) ;; *) echo "the functions are run as processes here, and they are Linux binaries" >&2; exit 1 ;; esac
+
+need-valgrind:
+	@command -v valgrind >/dev/null || { \
+		echo "valgrind is missing: it counts instructions (Debian, Ubuntu: apt install valgrind   Fedora: dnf install valgrind)" >&2; \
+		exit 1; }
 
 need-architecture:
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is '$(ARCH)', expected x86_64 or arm64" >&2; exit 1 ;; esac

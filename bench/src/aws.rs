@@ -1,0 +1,116 @@
+//! AWS as the measured functions call it: DynamoDB, and a queue that takes whatever is sent. What each request costs is
+//! the database's own account of it, in DynamoDB's units.
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, Response},
+    response::IntoResponse as _,
+};
+use embedded::{CONTENT_TYPE, Database};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::net::TcpListener;
+
+/// What was asked for, by operation and table, or index of one.
+pub type Asked = BTreeMap<(String, String), Asks>;
+
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Asks {
+    pub requests: f64,
+    /// Read or write units.
+    pub units: f64,
+}
+
+#[derive(Clone)]
+pub struct Aws {
+    database: Database,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    asked: Asked,
+    messages: Vec<String>,
+}
+
+impl Aws {
+    /// Serves on any port; with its URL.
+    pub async fn start(database: Database) -> std::io::Result<(Self, String)> {
+        let aws = Self { database, seen: Arc::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let router = Router::new().fallback(answer).with_state(aws.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok((aws, url))
+    }
+
+    /// What was asked for since it was last asked.
+    pub fn asked(&self) -> Asked {
+        mem::take(&mut self.seen().asked)
+    }
+
+    /// The messages in the queue, which is empty then.
+    pub fn messages(&self) -> Vec<String> {
+        mem::take(&mut self.seen().messages)
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, operation: &str, table: &str, requests: f64, units: f64) {
+        let mut seen = self.seen();
+        let asks = seen.asked.entry((operation.to_owned(), table.to_owned())).or_default();
+        asks.requests += requests;
+        asks.units += units;
+    }
+
+    async fn dynamodb(&self, target: &str, mut asked: Value) -> Response<Body> {
+        asked["ReturnConsumedCapacity"] = json!("INDEXES");
+        let reply = self.database.answer(target, asked.to_string().into()).await;
+        let mut answer: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+        let consumed = answer.as_object_mut().and_then(|answer| answer.remove("ConsumedCapacity")).unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let tables = consumed.as_array().cloned().unwrap_or_else(|| vec![consumed]);
+        for (at, table) in tables.iter().enumerate() {
+            let name = table["TableName"].as_str().unwrap_or_default();
+            let requests = if at == 0 { 1.0 } else { 0.0 };
+            self.count(operation, name, requests, units(&table["Table"]));
+            for (index, consumed) in table["GlobalSecondaryIndexes"].as_object().into_iter().flatten() {
+                self.count(operation, &format!("{name}.{index}"), 0.0, units(consumed));
+            }
+        }
+        (
+            axum::http::StatusCode::from_u16(reply.status).unwrap_or_default(),
+            [("content-type", CONTENT_TYPE)],
+            answer.to_string(),
+        )
+            .into_response()
+    }
+
+    fn sqs(&self, asked: &Value) -> Response<Body> {
+        let entries = asked["Entries"].as_array().cloned().unwrap_or_default();
+        self.count("SendMessageBatch", "queue", 1.0, 0.0);
+        let body = |entry: &Value| entry["MessageBody"].as_str().unwrap_or_default().to_owned();
+        self.seen().messages.extend(entries.iter().map(body));
+        let sent = |entry: &Value| json!({ "Id": entry["Id"], "MessageId": "sent", "MD5OfMessageBody": "" });
+        let answer = json!({ "Successful": entries.iter().map(sent).collect::<Value>(), "Failed": [] });
+        ([("content-type", CONTENT_TYPE)], answer.to_string()).into_response()
+    }
+}
+
+fn units(consumed: &Value) -> f64 {
+    consumed["CapacityUnits"].as_f64().unwrap_or_default()
+}
+
+async fn answer(State(aws): State<Aws>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if target.starts_with("AmazonSQS.") { aws.sqs(&asked) } else { aws.dynamodb(target, asked).await }
+}

@@ -1,0 +1,135 @@
+//! What a million events cost: what was counted, at AWS's list prices.
+
+use crate::{
+    Failure,
+    ground::{QUEUE_BATCH, STREAM_BATCH},
+    table::Table,
+};
+use serde::Deserialize;
+use std::{collections::BTreeMap, fs};
+
+const PRICES: &str = "bench/prices.json";
+const MILLION: f64 = 1e6;
+/// What the hook functions, dispatch and deliver have, in GB, as `template.yaml` gives it.
+const MEMORY_GB: f64 = 0.25;
+
+#[derive(Deserialize)]
+struct Prices {
+    region: String,
+    date: String,
+    aws: BTreeMap<String, Price>,
+    assumed: BTreeMap<String, f64>,
+    others: Vec<Other>,
+}
+
+#[derive(Deserialize)]
+struct Price {
+    dollars: f64,
+    per: f64,
+    source: String,
+}
+
+/// What a million events cost elsewhere, by a public price list.
+#[derive(Deserialize)]
+struct Other {
+    name: String,
+    dollars: f64,
+    how: String,
+    source: String,
+}
+
+/// What units of DynamoDB buy: a step, an operation, a table or its index.
+const BUYS: &[(&str, &str, &str, &str)] = &[
+    ("accept", "PutItem", "events", "the event itself: store, dedupe record and outbox"),
+    ("accept", "PutItem", "events.by_time", "its place in the list of events"),
+    ("accept", "PutItem", "events.by_person", "its place in its person's history, by which an erasure finds it"),
+    ("dispatch", "BatchGetItem", "records", "reading what is known of the person"),
+    ("dispatch", "BatchExecuteStatement", "records", "the person, with what the event tells"),
+    ("dispatch", "BatchExecuteStatement", "deliveries", "the delivery, so that it is never lost"),
+    ("dispatch", "Query", "control", "reading the routes, once a batch"),
+    ("deliver", "BatchGetItem", "deliveries", "reading the delivery"),
+    ("deliver", "BatchGetItem", "events", "reading its event"),
+    ("deliver", "BatchGetItem", "control", "reading its route and the route's health, once a batch"),
+    ("deliver", "PutItem", "deliveries", "what came of it: the history"),
+];
+
+struct Bill {
+    prices: Prices,
+    lines: Vec<(String, f64, f64)>,
+}
+
+impl Bill {
+    /// So much of something, for a million events.
+    fn add(&mut self, what: &str, price: &str, count: f64) -> Result<(), Failure> {
+        let Price { dollars, per, .. } =
+            self.prices.aws.get(price).ok_or_else(|| format!("{PRICES} has no {price}"))?;
+        self.lines.push((what.to_owned(), count, count * dollars / per));
+        Ok(())
+    }
+
+    fn assumed(&self, name: &str) -> Result<f64, Failure> {
+        self.prices.assumed.get(name).copied().ok_or_else(|| format!("{PRICES} assumes no {name}").into())
+    }
+
+    fn lambda(&mut self, function: &str, events: usize, milliseconds: &str) -> Result<(), Failure> {
+        let invocations = MILLION / events as f64;
+        let seconds = self.assumed(milliseconds)? / 1e3;
+        self.add(&format!("Lambda: `{function}`, invocations"), "lambda_request", invocations)?;
+        self.add(&format!("Lambda: `{function}`, GB-seconds"), "lambda_gb_second", invocations * seconds * MEMORY_GB)
+    }
+
+    fn dynamodb(&mut self, counted: &Table) -> Result<(), Failure> {
+        for (name, units) in counted.figures() {
+            let Some(asked) = name.strip_suffix(".known.units") else { continue };
+            let mut parts = asked.splitn(3, '.');
+            let (Some(step), Some(operation), Some(place)) = (parts.next(), parts.next(), parts.next()) else {
+                continue;
+            };
+            let known = BUYS.iter().find(|(a, b, c, _)| (*a, *b, *c) == (step, operation, place));
+            let (.., buys) = known.ok_or_else(|| format!("nothing says what {asked} buys"))?;
+            let is_read = matches!(operation, "BatchGetItem" | "GetItem" | "Query");
+            let price = if is_read { "read_unit" } else { "write_unit" };
+            self.add(&format!("DynamoDB: {buys} ({operation} {place})"), price, units * MILLION)?;
+        }
+        Ok(())
+    }
+}
+
+/// Prices what was counted, adds the sum to the figures, and answers the table.
+pub fn bill(counted: &mut Table) -> Result<String, Failure> {
+    let prices: Prices = serde_json::from_slice(&fs::read(PRICES)?)?;
+    let mut bill = Bill { prices, lines: Vec::new() };
+    bill.add("API Gateway: the request", "http_api_request", MILLION)?;
+    bill.lambda("botstar-watch-…", 1, "accept_ms")?;
+    bill.dynamodb(counted)?;
+    bill.lambda("dispatch", STREAM_BATCH, "dispatch_batch_ms")?;
+    bill.lambda("deliver", QUEUE_BATCH, "deliver_batch_ms")?;
+    let batches = MILLION / QUEUE_BATCH as f64;
+    bill.add("SQS: sent, received and deleted, ten at a time", "sqs_request", 3.0 * batches)?;
+    for step in ["accept", "dispatch", "deliver"] {
+        let bytes = counted.figure(&format!("{step}.log")).ok_or("the logs were not counted")?;
+        bill.add(&format!("logs: {step}"), "log_byte", bytes * MILLION)?;
+    }
+    let access = bill.assumed("access_log_bytes")?;
+    bill.add("logs: API Gateway's of the request", "log_byte", access * MILLION)?;
+    let sum: f64 = bill.lines.iter().map(|(.., dollars)| dollars).sum();
+    counted.count("cost", "cost.million", "a million events", sum, "dollars");
+    Ok(bill.to_markdown(sum))
+}
+
+impl Bill {
+    fn to_markdown(&self, sum: f64) -> String {
+        let Prices { region, date, others, aws, .. } = &self.prices;
+        let mut text = format!("| {region}, prices of {date} | count | dollars |\n| --- | --- | --- |\n");
+        for (what, count, dollars) in &self.lines {
+            text.push_str(&format!("| {what} | {count:.0} | {dollars:.3} |\n"));
+        }
+        text.push_str(&format!("| a million events | | {sum:.2} |\n"));
+        for Other { name, dollars, how, source } in others {
+            text.push_str(&format!("| {name}: {how} ([source]({source})) | | {dollars:.2} |\n"));
+        }
+        let sources: std::collections::BTreeSet<&str> = aws.values().map(|price| price.source.as_str()).collect();
+        text.push_str(&format!("\nAWS's prices: {}\n", sources.into_iter().collect::<Vec<_>>().join(", ")));
+        text
+    }
+}

@@ -1,0 +1,124 @@
+//! A function as a process, as Lambda runs it, perhaps under callgrind.
+
+use crate::Failure;
+use serde_json::Value;
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::NamedTempFile;
+use tests::lambda::{Outcome, RuntimeApi};
+
+pub struct Function {
+    child: Child,
+    api: RuntimeApi,
+    started: Instant,
+    /// What it writes to standard output, which Lambda takes for its log.
+    log: NamedTempFile,
+}
+
+/// How a function is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Under {
+    Nothing,
+    /// Counts instructions.
+    Callgrind,
+}
+
+impl Function {
+    /// Starts a binary with these settings and no others.
+    pub async fn start(binary: &Path, settings: &[(String, String)], under: Under) -> Result<Self, Failure> {
+        if !binary.is_file() {
+            return Err(format!("{} is missing: `make bench` builds it", binary.display()).into());
+        }
+        let api = RuntimeApi::start().await;
+        let mut command = match under {
+            Under::Nothing => Command::new(binary),
+            Under::Callgrind => {
+                let mut command = Command::new("valgrind");
+                command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(binary);
+                command
+            }
+        };
+        let log = NamedTempFile::new()?;
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).envs(settings.iter().map(|(name, value)| (name, value)));
+        command.env("AWS_LAMBDA_RUNTIME_API", &api.address);
+        let name = binary.parent().and_then(Path::file_name).unwrap_or_default();
+        command.env("AWS_LAMBDA_FUNCTION_NAME", name);
+        command.stdin(Stdio::null()).stdout(log.reopen()?).stderr(Stdio::piped());
+        let started = Instant::now();
+        Ok(Self { child: command.spawn()?, api, started, log })
+    }
+
+    /// Waits until it asks for its first invocation. How long that took.
+    pub async fn polled(&self) -> Duration {
+        self.api.polled().await;
+        self.started.elapsed()
+    }
+
+    pub async fn invoke(&mut self, event: &Value) -> Result<Value, Failure> {
+        match self.api.invoke(event.to_string()).await {
+            Outcome::Answered(answer) => Ok(answer),
+            Outcome::Failed { error_type, problem } => Err(format!("{error_type}: {problem}").into()),
+        }
+    }
+
+    pub fn since_start(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The CPU time of its threads so far.
+    pub fn cpu(&self) -> Result<Duration, Failure> {
+        let mut nanos = 0;
+        for task in fs::read_dir(self.proc("task"))? {
+            let stat = fs::read_to_string(task?.path().join("schedstat"))?;
+            nanos += stat.split(' ').next().unwrap_or_default().parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanos))
+    }
+
+    /// How much it has logged so far.
+    pub fn log_bytes(&self) -> Result<u64, Failure> {
+        Ok(self.log.as_file().metadata()?.len())
+    }
+
+    /// The most memory that it has had, in MiB.
+    pub fn peak_mib(&self) -> Result<f64, Failure> {
+        peak_mib(&self.proc("status"))
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
+    }
+
+    /// Ends it. The instructions that callgrind has counted.
+    pub fn instructions(mut self) -> Result<f64, Failure> {
+        Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status()?;
+        let mut said = String::new();
+        if let Some(mut pipe) = self.child.stderr.take() {
+            pipe.read_to_string(&mut said)?;
+        }
+        self.child.wait()?;
+        let collected = said.lines().find_map(|line| line.split("Collected :").nth(1));
+        collected.and_then(|count| count.trim().parse().ok()).ok_or_else(|| format!("valgrind: {said}").into())
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The most memory that a process has had, by its `/proc/…/status`.
+pub fn peak_mib(status: &Path) -> Result<f64, Failure> {
+    let status = fs::read_to_string(status)?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(line.trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
+}

@@ -1,0 +1,219 @@
+//! What the functions are measured on: a database with a hook and a route, AWS, and who receives.
+
+use crate::{
+    Failure,
+    aws::Aws,
+    function::{Function, Under},
+};
+use axum::{Router, http::StatusCode};
+use embedded::{Database, Follower, Location};
+use local::{Local, Options};
+use runtime::{
+    clock::SystemClock,
+    config::{SettingKind, Settings},
+};
+use serde_json::{Value, json};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tempfile::TempDir;
+use tests::{ADMIN_KEY, Api, Sandbox, lambda::http_event, string};
+use tokio::net::TcpListener;
+
+/// A hook function, an action and the baselines, by their binaries.
+pub const HOOK: &str = "botstar-watch-checkpoint-record";
+pub const ACTION: &str = "chatbot-get-user";
+pub const NO_OP: &str = "baseline-no-op";
+pub const PUT_ITEM: &str = "baseline-put-item";
+
+/// How many bytes a webhook's body has.
+pub const BODY_BYTES: usize = 1024;
+/// How many records Lambda hands to dispatch at once, and how many messages to deliver.
+pub const STREAM_BATCH: usize = 100;
+pub const QUEUE_BATCH: usize = 10;
+
+pub struct Ground {
+    pub aws: Aws,
+    hook_path: String,
+    user: String,
+    connection: String,
+    settings: Vec<(String, String)>,
+    stream: Follower,
+    bodies: AtomicUsize,
+    visits: AtomicUsize,
+    _sandbox: Sandbox,
+    _folder: TempDir,
+}
+
+impl Ground {
+    pub async fn lay() -> Result<Self, Failure> {
+        let folder = folder()?;
+        let data = folder.path().join("data");
+        let sandbox = Sandbox::start(0).await?;
+        let receiver = receiver().await?;
+        let mut given: Vec<(String, String)> = registry::settings()
+            .into_iter()
+            .filter(|setting| setting.kind != SettingKind::PathStep)
+            .map(|setting| (setting.name.to_owned(), sandbox.url.clone()))
+            .collect();
+        given.push(("CHATBOT_API_URL".to_owned(), sandbox.chatbot_url()));
+        given.push(("DELIVERY_ALLOW_CIDRS".to_owned(), "127.0.0.0/8".to_owned()));
+        let own = [("PORT", "0"), ("ADMIN_KEY", ADMIN_KEY), ("DATA_DIR", path(&data)?)];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings: Settings = own.into_iter().chain(given.clone()).collect();
+        let local = Local::start(Options::read(settings)?, Arc::new(SystemClock)).await?;
+        let api = Api::new(&local.url, ADMIN_KEY);
+        let hook = api.hook("botstar.watch-checkpoint-record").await;
+        let hook_path = hook.url.trim_start_matches(&local.url).to_owned();
+        let connection = api.connection("chatbot").await;
+        let user = string(&sandbox.users()[0]["id"]);
+        let target = json!({ "type": "webhook", "url": receiver });
+        let route = json!({ "name": "Demo", "events": ["botstar.*"], "target": target });
+        api.post("/v1/routes", &route, 201).await;
+        let tables = local.app.config.tables.clone();
+        local.stop().await?;
+
+        let database = Database::open(Location::Directory(data.clone()))?;
+        let stream = database.follow(&tables.events, STREAM_BATCH)?;
+        let (aws, endpoint) = Aws::start(database).await?;
+        let sealing_key = data.join("sealing-key");
+        let of_lambda = [
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            ("AWS_SESSION_TOKEN", "a-token-as-a-role-has-one"),
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("CONTROL_TABLE", &tables.control),
+            ("EVENTS_TABLE", &tables.events),
+            ("RECORDS_TABLE", &tables.records),
+            ("DELIVERIES_TABLE", &tables.deliveries),
+            ("SEALING_KEY_FILE", path(&sealing_key)?),
+            ("DELIVERY_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries"),
+            ("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/letters"),
+            ("ACTION_FUNCTION_PREFIX", "switchboard-"),
+            ("STACK_NAME", "switchboard"),
+            ("LOG_FORMAT", "json"),
+        ];
+        given.extend(of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let (bodies, visits) = Default::default();
+        Ok(Self {
+            aws,
+            hook_path,
+            user,
+            connection,
+            settings: given,
+            stream,
+            bodies,
+            visits,
+            _sandbox: sandbox,
+            _folder: folder,
+        })
+    }
+
+    /// Starts a function, on the database and the queue here.
+    pub async fn start(&self, name: &str, under: Under) -> Result<Function, Failure> {
+        Function::start(&binary(name), &self.settings, under).await
+    }
+
+    /// Starts a function as on AWS, whose endpoints it knows by the region. It can't be invoked here.
+    pub async fn start_on_aws(&self, name: &str, under: Under) -> Result<Function, Failure> {
+        let is_here = |(setting, _): &&(String, String)| setting == "AWS_ENDPOINT_URL";
+        let settings: Vec<_> = self.settings.iter().filter(|setting| !is_here(setting)).cloned().collect();
+        Function::start(&binary(name), &settings, under).await
+    }
+
+    /// An invocation of a function: of a hook with a body that it has not had before, about a person of their own.
+    pub fn event(&self, name: &str) -> Value {
+        let number = self.bodies.fetch_add(1, Ordering::Relaxed);
+        let (method_path, body) = match name {
+            ACTION => {
+                let body = json!({ "connection": self.connection, "user_id": self.user });
+                ("/v1/actions/chatbot/get-user".to_owned(), body.to_string())
+            }
+            _ => (self.hook_path.clone(), body(number, self.visits.load(Ordering::Relaxed))),
+        };
+        let mut event = http_event("POST", &method_path, &body);
+        event["headers"]["x-id"] = json!(number.to_string());
+        event
+    }
+
+    /// From here on the bodies are about the same people again, and tell something else.
+    pub fn begin_again(&self) {
+        self.bodies.store(0, Ordering::Relaxed);
+        self.visits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What the stream has for dispatch: at most a batch.
+    pub async fn stream_batch(&mut self) -> Result<Value, Failure> {
+        let batch = self.stream.next().await?;
+        self.stream.done(&batch.position).await?;
+        Ok(json!({ "Records": batch.records }))
+    }
+
+    /// What the queue has for deliver, in batches of a size.
+    pub fn queue_batches(&self, size: usize) -> Vec<Value> {
+        let messages = self.aws.messages();
+        let record = |(at, body): (usize, &String)| json!({ "messageId": format!("message-{at}"), "body": body, "attributes": { "ApproximateReceiveCount": "1" } });
+        let batch = |batch: &[String]| json!({ "Records": batch.iter().enumerate().map(record).collect::<Value>() });
+        messages.chunks(size).map(batch).collect()
+    }
+}
+
+/// Where files are quick to sync, as it is not the disk that is measured.
+fn folder() -> std::io::Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    TempDir::new_in(if memory.is_dir() { memory.to_owned() } else { env::temp_dir() })
+}
+
+pub fn path(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| "a path that is not UTF-8".into())
+}
+
+/// Functions are measured as `make build` lays them out.
+pub fn binary(name: &str) -> PathBuf {
+    match name {
+        NO_OP | PUT_ITEM => PathBuf::from("target/release").join(name),
+        _ => PathBuf::from("target/lambda").join(name).join("bootstrap"),
+    }
+}
+
+/// A webhook's body of a checkpoint record: about a person by number, on their so manieth visit.
+pub fn body(number: usize, visit: usize) -> String {
+    let body = |note: &str| {
+        json!({
+            "user": {
+                "id": format!("u-{number}"), "first_name": "Ava", "last_name": "Chen", "name": "Ava Chen",
+                "email": format!("ava.chen.{number}@example.com"), "phone": "+1 202 555 0143", "locale": "en_US",
+                "timezone": "America/New_York", "channel": "messenger", "tags": ["vip", "newsletter"],
+                "attributes": { "plan": "gold", "city": "Boston", "orders": visit },
+            },
+            "checkpoint": { "id": "5c1d8f1e2b", "name": "Coffee Order" },
+            "record": {
+                "id": format!("r-{number}-{visit}"),
+                "fields": { "Product": "Caffe Latte", "Size": "Large", "Quantity": "2", "Note": note },
+            },
+        })
+        .to_string()
+    };
+    let words = "Please ring twice at the side door, the front one sticks in the rain. ";
+    let room = BODY_BYTES.saturating_sub(body("").len());
+    body(&words.chars().cycle().take(room).collect::<String>())
+}
+
+/// A target that takes everything.
+async fn receiver() -> Result<String, Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    let router = Router::new().fallback(|_: axum::body::Bytes| async { StatusCode::NO_CONTENT });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(url)
+}

@@ -1,0 +1,68 @@
+//! How a function starts: from its process to its first request for an invocation, and to its first answer.
+
+use crate::{
+    Failure,
+    function::Under,
+    ground::{ACTION, Ground, HOOK, NO_OP, PUT_ITEM},
+    table::Table,
+};
+use std::collections::BTreeMap;
+
+const ROUNDS: usize = 15;
+
+/// Instructions until a function asks for its first invocation, as on AWS, whose certificates it has to be ready for.
+pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
+    let ground = Ground::lay().await?;
+    let mut starts = BTreeMap::new();
+    for (name, what) in [
+        (NO_OP, "instructions to start a function that does nothing"),
+        (PUT_ITEM, "the same, one with an SDK client out of the box"),
+        (HOOK, "the same, a hook function"),
+        (ACTION, "the same, an action function"),
+        ("deliver", "the same, deliver"),
+    ] {
+        let function = ground.start_on_aws(name, Under::Callgrind).await?;
+        function.polled().await;
+        let count = function.instructions()?;
+        starts.insert(name, count);
+        table.count("start", &format!("start.{name}"), what, count, "");
+    }
+    table.count("start", "start.ratio", "a hook function's to the SDK client's", starts[HOOK] / starts[PUT_ITEM], "");
+    Ok(())
+}
+
+/// Times of all of them in turn, round by round, so that a busy moment meets all.
+pub async fn times(table: &mut Table) -> Result<(), Failure> {
+    let mut ground = Ground::lay().await?;
+    let messages = messages(&mut ground, ROUNDS).await?;
+    let mut times: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
+    for message in messages.iter().take(ROUNDS) {
+        for name in [NO_OP, PUT_ITEM, HOOK, ACTION, "deliver"] {
+            let event = if name == "deliver" { message.clone() } else { ground.event(name) };
+            let mut function = ground.start(name, Under::Nothing).await?;
+            let polled = function.polled().await;
+            function.invoke(&event).await?;
+            times.entry((name, "poll")).or_default().push(polled.as_secs_f64() * 1e3);
+            times.entry((name, "answer")).or_default().push(function.since_start().as_secs_f64() * 1e3);
+        }
+    }
+    for ((name, until), values) in times {
+        let what = match until {
+            "poll" => format!("cold start of `{name}`, until it asks for an invocation"),
+            _ => format!("cold start of `{name}`, until its first answer"),
+        };
+        table.median("cold", &format!("cold.{name}.{until}"), &what, values, "ms");
+    }
+    Ok(())
+}
+
+/// Batches of one message each, of as many events.
+async fn messages(ground: &mut Ground, count: usize) -> Result<Vec<serde_json::Value>, Failure> {
+    let mut hook = ground.start(HOOK, Under::Nothing).await?;
+    for _ in 0..count {
+        hook.invoke(&ground.event(HOOK)).await?;
+    }
+    let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
+    dispatch.invoke(&ground.stream_batch().await?).await?;
+    Ok(ground.queue_batches(1))
+}

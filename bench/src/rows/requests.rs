@@ -1,0 +1,101 @@
+//! What an event asks of DynamoDB and the queue on its way: requests, and units of reading and writing.
+
+use crate::{
+    Failure,
+    aws::{Asked, Asks},
+    function::{Function, Under},
+    ground::{Ground, HOOK, QUEUE_BATCH, STREAM_BATCH},
+    table::Table,
+};
+use std::time::Instant;
+
+/// How many deliveries are timed.
+const DELIVERIES: usize = 2_000;
+
+pub async fn count(table: &mut Table) -> Result<(), Failure> {
+    let mut ground = Ground::lay().await?;
+    let mut hook = ground.start(HOOK, Under::Nothing).await?;
+    let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
+    let mut deliver = ground.start("deliver", Under::Nothing).await?;
+    // What a process asks for once, it has asked for; and the people are known.
+    for warm in [false, true] {
+        ground.begin_again();
+        let mut asked = Vec::new();
+        let logged = [hook.log_bytes()?, dispatch.log_bytes()?, deliver.log_bytes()?];
+        accept(&ground, &mut hook, STREAM_BATCH).await?;
+        asked.push(("accept", STREAM_BATCH, ground.aws.asked()));
+        dispatch.invoke(&ground.stream_batch().await?).await?;
+        asked.push(("dispatch", STREAM_BATCH, ground.aws.asked()));
+        for batch in ground.queue_batches(QUEUE_BATCH) {
+            deliver.invoke(&batch).await?;
+        }
+        asked.push(("deliver", STREAM_BATCH, ground.aws.asked()));
+        let known = if warm { "known" } else { "new" };
+        let functions = [&hook, &dispatch, &deliver];
+        for (((step, events, asked), function), before) in asked.into_iter().zip(functions).zip(logged) {
+            tell(table, step, known, events, &asked);
+            if warm {
+                let bytes = (function.log_bytes()? - before) as f64 / events as f64;
+                table.count("requests", &format!("{step}.log"), &format!("{step}: log of an event"), bytes, "bytes");
+            }
+        }
+    }
+    table.count("requests", "memory.dispatch", "the most memory of dispatch", dispatch.peak_mib()?, "MiB");
+    table.count("requests", "memory.deliver", "the most memory of deliver", deliver.peak_mib()?, "MiB");
+    table.count("requests", "memory.hook", "the most memory of a hook function", hook.peak_mib()?, "MiB");
+    Ok(())
+}
+
+/// What was asked for, for each event; of a known person, or of a new one.
+fn tell(table: &mut Table, step: &str, known: &str, events: usize, asked: &Asked) {
+    for ((operation, name), Asks { requests, units }) in asked {
+        let figure = format!("{step}.{operation}.{name}.{known}");
+        let what = format!("{step}, {events} events of {known} people: {operation} {name}");
+        if *requests > 0.0 {
+            table.count("requests", &figure, &what, *requests, "requests");
+        }
+        if *units > 0.0 {
+            let an_event = units / events as f64;
+            table.count("requests", &format!("{figure}.units"), &format!("{what}, for an event"), an_event, "units");
+        }
+    }
+}
+
+/// How quickly deliver delivers, one process of it.
+pub async fn deliver(table: &mut Table) -> Result<(), Failure> {
+    let mut ground = Ground::lay().await?;
+    let mut hook = ground.start(HOOK, Under::Nothing).await?;
+    let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
+    accept(&ground, &mut hook, DELIVERIES + STREAM_BATCH).await?;
+    for _ in 0..DELIVERIES / STREAM_BATCH + 1 {
+        dispatch.invoke(&ground.stream_batch().await?).await?;
+    }
+    let mut deliver = ground.start("deliver", Under::Nothing).await?;
+    let batches = ground.queue_batches(QUEUE_BATCH);
+    let (warming, timed) = batches.split_at(STREAM_BATCH / QUEUE_BATCH);
+    for batch in warming {
+        deliver.invoke(batch).await?;
+    }
+    let (mut rates, mut millis) = (Vec::new(), Vec::new());
+    for part in timed.chunks(timed.len().div_ceil(5)) {
+        let (started, before, count) = (Instant::now(), deliver.cpu()?, (part.len() * QUEUE_BATCH) as f64);
+        for batch in part {
+            deliver.invoke(batch).await?;
+        }
+        rates.push(count / started.elapsed().as_secs_f64());
+        millis.push((deliver.cpu()? - before).as_secs_f64() * 1e3 / count);
+    }
+    table.median("deliver", "deliver.rate", "deliveries a second, one process of `deliver`", rates, "");
+    table.median("deliver", "deliver.cpu", "CPU of a delivery in `deliver`", millis, "ms");
+    Ok(())
+}
+
+async fn accept(ground: &Ground, hook: &mut Function, events: usize) -> Result<(), Failure> {
+    for _ in 0..events {
+        let answer = hook.invoke(&ground.event(HOOK)).await?;
+        if answer["statusCode"] != 200 {
+            return Err(format!("it answered {answer}").into());
+        }
+    }
+    Ok(())
+}
