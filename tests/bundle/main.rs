@@ -38,6 +38,7 @@ mod chatbot_search;
 mod chatbot_secrets;
 mod chatbot_stories;
 mod chatbot_users;
+mod checkpoint_records;
 mod checks;
 mod connections;
 mod crash;

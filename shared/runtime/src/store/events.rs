@@ -169,13 +169,13 @@ impl Store {
         Ok(())
     }
 
-    /// Takes out of an event whatever it tells of its person.
-    pub async fn scrub(&self, mut event: StoredEvent) -> Result<(), StoreError> {
+    /// Takes out of an event whatever it tells of its person. Then it expires, the latest then.
+    pub async fn scrub(&self, mut event: StoredEvent, expires: Timestamp) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             if event.raw.is_none() {
                 return Ok(());
             }
-            match self.revise(&event.scrubbed()).await {
+            match self.revise(&event.scrubbed(expires)).await {
                 Err(StoreError::Condition(_)) => {}
                 done => return done,
             }

@@ -1,7 +1,7 @@
-//! Subscribers, checkpoint records and takeovers.
+//! Subscribers and takeovers.
 
 use super::{
-    Store, StoreError, from_item,
+    Item, Store, StoreError, from_item,
     list::Listing,
     number,
     tables::{BY_PERSON, BY_TIME},
@@ -11,7 +11,7 @@ use models::{
     SubscriberId, TakeoverId, TakeoverState, Timestamp,
     event::person_key,
     ids::SHARDS,
-    records::{RecordKind, StoredCheckpointRecord, StoredSubscriber, StoredTakeover},
+    records::{RecordKind, StoredSubscriber, StoredTakeover},
 };
 use serde::de::DeserializeOwned;
 
@@ -23,8 +23,7 @@ impl Store {
 
     /// Writes a subscriber, if nothing else has since it was read.
     pub async fn write_subscriber(&self, id: &SubscriberId, subscriber: &StoredSubscriber) -> Result<(), StoreError> {
-        let mut item = to_item(subscriber)?;
-        item.insert("pk".to_owned(), text(id.as_str()));
+        let item = subscriber_item(id, subscriber)?;
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(item));
         let put = match subscriber.version {
             1 => put.condition_expression("attribute_not_exists(pk)"),
@@ -49,16 +48,6 @@ impl Store {
             .send()
             .await?;
         Ok(())
-    }
-
-    /// Stores what an event tells, unless a later reading of it has told something else.
-    pub async fn put_checkpoint_record(&self, record: &StoredCheckpointRecord) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(record)?));
-        let put = put
-            .condition_expression("attribute_not_exists(pk) OR #rev <= :rev")
-            .expression_attribute_names("#rev", "rev")
-            .expression_attribute_values(":rev", number(u64::from(record.rev)));
-        unless_there(put.send().await.map(|_| ()))
     }
 
     /// Stores a takeover unless it is there: a repeat must not open what was closed.
@@ -107,7 +96,7 @@ impl Store {
         }
     }
 
-    pub async fn remove_record(&self, id: &str) -> Result<(), StoreError> {
+    pub async fn remove_takeover(&self, id: &str) -> Result<(), StoreError> {
         self.client.delete_item().table_name(&self.tables.records).key("pk", text(id)).send().await?;
         Ok(())
     }
@@ -118,11 +107,18 @@ impl Store {
         Listing { table: &self.tables.records, index: BY_TIME, shards, from, until }
     }
 
-    /// The checkpoint records and takeovers of a person, in a range of their ids.
-    pub fn records_of(&self, subscriber: &SubscriberId, from: String, until: String) -> Listing<'_> {
+    /// The takeovers of a person, up to an id.
+    pub fn takeovers_of(&self, subscriber: &SubscriberId, until: String) -> Listing<'_> {
         let shards = (0..SHARDS).map(|shard| person_key(subscriber, shard)).collect();
+        let from = TakeoverId::PREFIX.to_owned();
         Listing { table: &self.tables.records, index: BY_PERSON, shards, from, until }
     }
+}
+
+fn subscriber_item(id: &SubscriberId, subscriber: &StoredSubscriber) -> Result<Item, StoreError> {
+    let mut item = to_item(subscriber)?;
+    item.insert("pk".to_owned(), text(id.as_str()));
+    Ok(item)
 }
 
 /// A write that finds what it would write, or better, has nothing to do.
