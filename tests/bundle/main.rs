@@ -93,3 +93,4 @@ mod template;
 mod template_expanded;
 mod template_parameters;
 mod template_rights;
+mod together;

@@ -1,6 +1,9 @@
 //! Takes events from the table's stream into the records: subscribers and takeovers. Then makes a delivery for each route
 //! that an event is for.
 //!
+//! A batch's new events are handled together, in few requests (`together`). What that does not do is handled by itself:
+//! remaps, erasures, a person whom another writer has changed meanwhile, whatever is at fault.
+//!
 //! A record of the stream may come again, late, and while another worker handles another event of the same person. So
 //! what an event tells is folded in by the event's own time, and whatever is written is written on condition or is the
 //! same however often it is written.
@@ -8,6 +11,7 @@
 mod change;
 mod lambda;
 mod person;
+mod together;
 
 use crate::{
     dead_letters::{DeadLetter, DeadLetters},
@@ -26,7 +30,7 @@ use std::{
 
 pub use lambda::serve;
 
-/// How many people's events are handled at once.
+/// How many people's events are handled at once that are not handled together.
 const CONCURRENCY: usize = 8;
 
 /// The deliveries to make, each with the sequence number of its event's record.
@@ -71,9 +75,14 @@ impl Dispatcher {
             }
         };
         let lanes = lanes(changes);
-        let lanes = stream::iter(&lanes).map(|lane| self.handle_lane(app, &routes, lane));
-        let handled: Vec<Handled> = lanes.buffer_unordered(CONCURRENCY).collect().await;
-        let mut deliveries = Deliveries::new();
+        let (mut deliveries, mut alone) = (Deliveries::new(), Vec::new());
+        for (lane, handled) in lanes.iter().zip(together::handle(app, &routes, &lanes).await) {
+            match handled {
+                Some(made) => deliveries.extend(made),
+                None => alone.push(self.handle_lane(app, &routes, lane)),
+            }
+        }
+        let handled: Vec<Handled> = stream::iter(alone).buffer_unordered(CONCURRENCY).collect().await;
         for lane in handled {
             failed.extend(lane.failed);
             deliveries.extend(lane.deliveries);

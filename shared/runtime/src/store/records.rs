@@ -4,8 +4,9 @@ use super::{
     Item, Store, StoreError, from_item,
     list::Listing,
     number,
+    statements::{change, insertion},
     tables::{BY_PERSON, BY_TIME},
-    text, to_item,
+    text, text_of, to_item,
 };
 use models::{
     SubscriberId, TakeoverId, TakeoverState, Timestamp,
@@ -14,6 +15,10 @@ use models::{
     records::{RecordKind, StoredSubscriber, StoredTakeover},
 };
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+
+/// How many keys DynamoDB takes at once.
+const KEYS: usize = 100;
 
 impl Store {
     /// A record by its id.
@@ -36,6 +41,33 @@ impl Store {
         Ok(())
     }
 
+    /// The stored subscribers of these ids, by id.
+    pub async fn subscribers(&self, ids: &[SubscriberId]) -> Result<HashMap<String, Item>, StoreError> {
+        let mut found = HashMap::new();
+        for ids in ids.chunks(KEYS) {
+            let keys: Vec<String> = ids.iter().map(SubscriberId::to_string).collect();
+            let items = self.batch_get(&self.tables.records, &keys).await?;
+            found.extend(items.into_iter().map(|item| (text_of(&item, "pk").to_owned(), item)));
+        }
+        Ok(found)
+    }
+
+    /// Writes subscribers as [`Self::write_subscriber`] does, in few requests. What became of each.
+    pub async fn write_subscribers(
+        &self,
+        subscribers: &[(SubscriberId, StoredSubscriber)],
+    ) -> Vec<Result<(), StoreError>> {
+        let table = &self.tables.records;
+        let statement = |(id, subscriber): &(SubscriberId, StoredSubscriber)| {
+            let item = subscriber_item(id, subscriber)?;
+            match subscriber.version {
+                1 => insertion(table, item),
+                version => change(table, item, version - 1),
+            }
+        };
+        self.execute(subscribers.iter().map(statement).collect()).await
+    }
+
     /// Removes a subscriber, if nothing has written it since it was read.
     pub async fn remove_subscriber(&self, id: &SubscriberId, read: &StoredSubscriber) -> Result<(), StoreError> {
         self.client
@@ -54,6 +86,13 @@ impl Store {
     pub async fn put_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(takeover)?));
         unless_there(put.condition_expression("attribute_not_exists(pk)").send().await.map(|_| ()))
+    }
+
+    /// Stores takeovers likewise, in few requests. What became of each.
+    pub async fn put_takeovers(&self, takeovers: &[StoredTakeover]) -> Vec<Result<(), StoreError>> {
+        let table = &self.tables.records;
+        let insertions = takeovers.iter().map(|takeover| insertion(table, to_item(takeover)?));
+        self.execute(insertions.collect()).await.into_iter().map(unless_there).collect()
     }
 
     /// Writes what a new reading of its event tells of a takeover, and leaves its state.
