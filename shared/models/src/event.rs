@@ -211,7 +211,7 @@ impl StoredEvent {
     }
 
     /// The same event without anything of the person in it, save the pseudonym that keeps the person away. It is no
-    /// record any more, so that it may be deleted: then, unless its time comes anyway.
+    /// record any more: one that was kept for good expires at that time.
     pub fn scrubbed(&self, expires: Timestamp) -> Self {
         let reading: Reading = serde_json::from_str(&self.reading).unwrap_or_default();
         let reading = serde_json::to_string(&reading.emptied()).unwrap_or_default();

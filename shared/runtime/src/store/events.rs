@@ -169,7 +169,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes out of an event whatever it tells of its person. Then it expires, the latest then.
+    /// Takes out of an event whatever it tells of its person. One that was kept for good expires from then on.
     pub async fn scrub(&self, mut event: StoredEvent, expires: Timestamp) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             if event.raw.is_none() {
