@@ -14,7 +14,7 @@ pub fn actions_of(operation: &str) -> Vec<&str> {
         "dynamodb:TransactWriteItems" => {
             vec!["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"]
         }
-        "dynamodb:BatchExecuteStatement" => vec!["dynamodb:PartiQLInsert"],
+        "dynamodb:BatchExecuteStatement" => vec!["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
         "sqs:SendMessageBatch" => vec!["sqs:SendMessage"],
         "lambda:Invoke" => vec!["lambda:InvokeFunction"],
         alike => vec![alike],
@@ -91,15 +91,16 @@ fn of_query(body: &Value) -> Ask {
     on_items("Query", resource, vec![string(&body["ExpressionAttributeValues"][value]["S"])])
 }
 
-/// `INSERT INTO "table" VALUE {'pk': ?, …}`
+/// `INSERT INTO "table" VALUE {'pk': ?, …}` or `UPDATE "table" SET "a" = ? … WHERE "pk" = ? AND …`
 fn of_statement(body: &Value) -> Ask {
     let statement = string(&body["Statement"]);
     let [table, ..] = statement.split('"').skip(1).collect::<Vec<_>>()[..] else { panic!("{statement}") };
-    let mut fields = statement.split('\'').skip(1).step_by(2);
-    let at = fields.position(|field| field == "pk").unwrap_or_else(|| panic!("{statement}"));
-    let operation = match statement.split(' ').next() {
-        Some("INSERT") => "PartiQLInsert",
+    let (operation, key) = match statement.split(' ').next() {
+        Some("INSERT") => ("PartiQLInsert", "'pk': ?"),
+        Some("UPDATE") => ("PartiQLUpdate", "\"pk\" = ?"),
         _ => panic!("{statement}"),
     };
+    let (before, _) = statement.split_once(key).unwrap_or_else(|| panic!("{statement}"));
+    let at = before.matches('?').count();
     on_items(operation, table.to_owned(), vec![string(&body["Parameters"][at]["S"])])
 }

@@ -133,5 +133,5 @@ async fn no_delivery_outlives_its_event() {
     let event = desk.event().await;
     let [delivery] = desk.deliveries_of(&event).await.try_into().unwrap();
     let stored = desk.stage.app.store.event(&event).await.unwrap().unwrap();
-    assert_eq!(delivery.expires, stored.expires);
+    assert_eq!(Some(delivery.expires), stored.expires);
 }

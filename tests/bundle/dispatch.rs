@@ -206,21 +206,21 @@ async fn a_poison_item_does_not_hold_up_the_stream() {
 async fn what_the_store_refuses_is_set_aside_and_the_rest_goes_on() {
     let bundle = Bundle::start().await;
     let stage = Stage::beside(&bundle);
-    let hook = bundle.hook("botstar.watch-checkpoint-record").await;
-    let body = |fields: Value| json!({ "user": { "id": "u-1" }, "checkpoint": "Order", "fields": fields }).to_string();
-    // Written out, these numbers take more than an item may.
-    let numbers = body(json!({ "n": [0] })).replace("[0]", &format!("[{}0]", "1e15,".repeat(50_000)));
-    for body in [body(json!({ "n": 1 })), numbers, body(json!({ "n": 2 }))] {
-        assert_eq!(stage.send(&hook, body).await.json()["status"], "accepted");
+    let hook = bundle.hook("botstar.watch-human-takeover").await;
+    for reason in ["first", "refused", "last"] {
+        stage.accept(&hook, &json!({ "user": { "id": "u-1" }, "reason": reason })).await;
         bundle.clock.advance(Duration::from_millis(5));
     }
     let records = stage.stream(3).await;
-    let (failed, letters) = stage.dispatch(&records).await;
+    let refusing = stage.failing(RetryConfig::disabled(), |_, body| {
+        if body.contains("refused") { Fault::Error(400, "ValidationException") } else { Fault::None }
+    });
+    let (failed, letters) = refusing.dispatch(&records).await;
     assert!(failed.is_empty(), "{failed:?}");
     let refused: Vec<&str> = letters.iter().map(|letter| letter.event.as_str()).collect();
     assert_eq!(refused, [string(&records[1]["dynamodb"]["Keys"]["pk"]["S"])]);
-    let kept: Vec<Value> = stage.all("/v1/checkpoint-records").await.iter().map(|one| one["fields"].clone()).collect();
-    assert_eq!(kept, [json!({ "n": 2 }), json!({ "n": 1 })]);
+    let kept: Vec<Value> = stage.all("/v1/takeovers").await.iter().map(|one| one["reason"].clone()).collect();
+    assert_eq!(kept, ["last", "first"]);
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn what_targets_said_is_erased_too_and_what_is_pending_ends() {
             // As by an earlier call that came no further.
             for event in &ours {
                 let event = store.event(&event.parse().unwrap()).await.unwrap().unwrap();
-                store.scrub(event).await.unwrap();
+                store.scrub(event, bundle.local.app.event_expires()).await.unwrap();
             }
         }
         let people = bundle.until_count("/v1/subscribers", 2).await;

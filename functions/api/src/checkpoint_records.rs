@@ -1,15 +1,14 @@
-//! Checkpoint records: listed and got.
+//! Checkpoint records: listed and got, as their events tell them now.
 
 use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
-use models::{
-    CheckpointRecord, RecordId, SubscriberId, Timestamp,
-    ids::lower_bound,
-    records::{RecordKind, StoredCheckpointRecord},
-};
+use models::{CheckpointRecord, RecordId, StoredEvent, SubscriberId, event::EventKey};
 use runtime::{
     App, Body, Call, Function, Problem, Query, Reply, Route,
-    store::{Item, StoreError, from_item, list::END},
+    store::{
+        Item, StoreError, from_item,
+        list::{Entry, Listing},
+    },
 };
 use schemars::schema_for;
 use serde_json::value::{RawValue, to_raw_value};
@@ -52,27 +51,30 @@ pub static FUNCTION: Function = Function {
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let checkpoint = call.query("checkpoint");
     let subscriber = call.query_id::<SubscriberId>("subscriber")?;
-    let bound = |at: Timestamp| lower_bound(RecordId::PREFIX, at);
-    let after = call.query_time("after")?.map(|at| bound(Timestamp::from_millis(at.millis() + 1)));
-    let from = after.unwrap_or_else(|| RecordId::PREFIX.to_owned());
-    let before = call.query_time("before")?.map_or_else(|| format!("{}{END}", RecordId::PREFIX), bound);
+    let (after, before) = (call.query_time("after")?, call.query_time("before")?);
     let limit = call.limit()?;
-    let until = call.position("checkpoint-records")?.map_or(before.clone(), |position| position.min(before));
+    let span = app.store.events(after, before, call.position("checkpoint-records")?);
     let listing = match &subscriber {
-        Some(subscriber) => app.store.records_of(subscriber, from, until),
-        None => app.store.records(RecordKind::CheckpointRecord, from, until),
+        Some(subscriber) => Listing { from: span.from, ..app.store.events_of(subscriber, span.until) },
+        None => span,
     };
+    let keep = |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.is_checkpoint_record());
     let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {
-        let record = from_item::<StoredCheckpointRecord>(item)?.into_record();
-        let wanted = checkpoint.is_none() || record.checkpoint == checkpoint;
-        Ok(if wanted { Some(to_raw_value(&record)?) } else { None })
+        let record = record(&from_item(item)?)?;
+        let wanted = record.filter(|record| checkpoint.is_none() || record.checkpoint == checkpoint);
+        Ok(wanted.map(|record| to_raw_value(&record)).transpose()?)
     };
-    let page = app.store.page_of(listing, limit, |_| true, show).await?;
+    let page = app.store.page_of(listing, limit, keep, show).await?;
     Reply::page(page.items, call.cursor("checkpoint-records", page.next))
 }
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: RecordId = call.id("checkpoint record")?;
-    let record = app.store.record::<StoredCheckpointRecord>(id.as_str()).await?;
-    Reply::ok(&record.ok_or_else(|| Problem::not_found("checkpoint record"))?.into_record())
+    let missing = || Problem::not_found("checkpoint record");
+    let event = app.store.event(&id.event()).await?.ok_or_else(missing)?;
+    Reply::ok(&record(&event)?.ok_or_else(missing)?)
+}
+
+fn record(event: &StoredEvent) -> Result<Option<CheckpointRecord>, StoreError> {
+    Ok(CheckpointRecord::told(&event.open()?))
 }

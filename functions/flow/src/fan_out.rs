@@ -66,7 +66,9 @@ fn compiled(route: &EventRoute, filters: &Filters) -> Option<Arc<Option<Expressi
 /// A delivery of an event to a route, to be attempted now.
 pub fn delivery(app: &App, event: &OpenEvent<'_>, route: &EventRoute, replay: Option<&ReplayId>) -> StoredDelivery {
     let now = app.now();
-    let of = Of { event: &event.key.id, event_expires: event.stored.expires, route: &route.id, replay };
+    // The deliveries of an event that is kept expire all the same, by their own time.
+    let event_expires = event.stored.expires.unwrap_or(u64::MAX);
+    let of = Of { event: &event.key.id, event_expires, route: &route.id, replay };
     StoredDelivery::new(of, now, pending::until(app, now))
 }
 

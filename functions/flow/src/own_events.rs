@@ -42,7 +42,6 @@ fn of_route(app: &App, route: &EventRoute, event_type: &str, key: &str, told: [(
     let now = app.now();
     let mut data = Map::from_iter([("route".to_owned(), json!({ "id": route.id, "name": route.name }))]);
     data.extend(told);
-    let of =
-        OfRoute { route: &route.id, event_type, data, expires: now.plus_seconds(app.config.event_ttl_days * 86_400) };
+    let of = OfRoute { route: &route.id, event_type, data, expires: app.event_expires() };
     StoredEvent::of_route(now, ContentKey::of_route(&route.id, &[key.as_bytes()]), of)
 }

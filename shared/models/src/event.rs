@@ -44,8 +44,9 @@ pub struct StoredEvent {
     pub told: Option<String>,
     /// Tells the writer's own retry from another's event of the same instant and content.
     pub nonce: String,
-    /// When DynamoDB may delete it, in seconds since the epoch.
-    pub expires: u64,
+    /// When DynamoDB may delete it, in seconds since the epoch; none of what is kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<u64>,
     /// How often it was remapped or scrubbed.
     #[serde(default)]
     pub rev: u32,
@@ -99,6 +100,9 @@ impl Origin {
     }
 }
 
+/// What the types of the events that are checkpoint records have after the platform.
+const CHECKPOINT_RECORD: &str = "checkpoint_record.created";
+
 /// What a list of events tells of each before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventKey {
@@ -108,6 +112,12 @@ pub struct EventKey {
 }
 
 impl EventKey {
+    /// Whether the event is a checkpoint record, if it tells one: whatever its platform, by how its type ends. Such an
+    /// event stays until its person is erased, as it is the record.
+    pub fn is_checkpoint_record(&self) -> bool {
+        self.event_type.split_once('.').is_some_and(|(_, told)| told == CHECKPOINT_RECORD)
+    }
+
     pub fn parse(sort: &str) -> Option<Self> {
         let mut parts = sort.split(' ');
         let key = Self {
@@ -148,6 +158,7 @@ pub struct Accepted<'a> {
     pub reading: &'a Reading,
     pub told: Map<String, Value>,
     pub nonce: String,
+    /// When it may be deleted, unless it is kept.
     pub expires: Timestamp,
 }
 
@@ -170,7 +181,7 @@ impl StoredEvent {
             reading: String::new(),
             told: (!accepted.told.is_empty()).then(|| Value::Object(accepted.told).to_string()),
             nonce: accepted.nonce,
-            expires: accepted.expires.seconds(),
+            expires: (!key.is_checkpoint_record()).then(|| accepted.expires.seconds()),
             rev: 0,
         };
         event.set_reading(accepted.reading, accepted.body, &key.id);
@@ -199,11 +210,13 @@ impl StoredEvent {
         Ok(event)
     }
 
-    /// The same event without anything of the person in it, save the pseudonym that keeps the person away.
-    pub fn scrubbed(&self) -> Self {
+    /// The same event without anything of the person in it, save the pseudonym that keeps the person away. It is no
+    /// record any more: one that was kept for good expires at that time.
+    pub fn scrubbed(&self, expires: Timestamp) -> Self {
         let reading: Reading = serde_json::from_str(&self.reading).unwrap_or_default();
         let reading = serde_json::to_string(&reading.emptied()).unwrap_or_default();
-        Self { rev: self.rev + 1, raw: None, reading, ..self.clone() }
+        let expires = self.expires.unwrap_or(expires.seconds());
+        Self { rev: self.rev + 1, raw: None, reading, expires: Some(expires), ..self.clone() }
     }
 
     pub fn key(&self) -> Result<EventKey, Malformed> {
@@ -351,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_scrubbed_event_keeps_its_envelope_only() {
-        let event = stored(br#"{"user_id":"u-1","tag":"vip"}"#).scrubbed();
+        let event = stored(br#"{"user_id":"u-1","tag":"vip"}"#).scrubbed(Timestamp::from_millis(0));
         let text = serde_json::to_string(&event.open().unwrap().envelope().unwrap()).unwrap();
         assert!(!text.contains("u-1") && !text.contains("vip"), "{text}");
         assert!(text.contains("\"tag\":null"), "{text}");

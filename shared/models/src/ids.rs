@@ -186,7 +186,7 @@ id!(
     TIME_BYTES + CONTENT_BYTES
 );
 id!(
-    /// A checkpoint record; it ends as the id of the event that told it.
+    /// A checkpoint record; it ends as the id of the event that it is.
     RecordId,
     "cpr_",
     TIME_BYTES + CONTENT_BYTES
@@ -287,6 +287,13 @@ impl EventId {
     }
 }
 
+impl RecordId {
+    /// The event that is the record.
+    pub fn event(&self) -> EventId {
+        EventId::from_bytes(&self.bytes())
+    }
+}
+
 impl SubscriberId {
     /// The same person is the same subscriber over all hooks of a connection.
     pub fn derive(platform: &str, connection: &ConnectionId, platform_id: &str) -> Self {
@@ -374,6 +381,7 @@ mod tests {
                 prop_assert_eq!(first.as_str() < lower_bound("evt_", b).as_str(), a < b);
             }
             prop_assert!(lower_bound("evt_", a).as_str() <= first.as_str());
+            prop_assert_eq!(first.record().event(), first.clone());
             prop_assert_eq!(first.to_string().parse::<EventId>().unwrap(), first);
         }
 

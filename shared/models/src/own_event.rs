@@ -46,7 +46,7 @@ impl StoredEvent {
             told: Some(Value::Object(told.data).to_string()),
             // It is written with what it tells of, in one transaction, so no other writer has its key.
             nonce: String::new(),
-            expires: told.expires.seconds(),
+            expires: Some(told.expires.seconds()),
             rev: 0,
         }
     }

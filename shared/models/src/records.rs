@@ -1,4 +1,5 @@
-//! Checkpoint records and takeovers: what single events tell, kept as records.
+//! Checkpoint records and takeovers: what single events tell. A checkpoint record is its event, read so; a takeover is
+//! kept besides, as it has a state.
 
 use crate::{
     event::{OpenEvent, person_key},
@@ -22,6 +23,33 @@ pub struct CheckpointRecord {
     /// The event that told it.
     pub event: EventId,
     pub created_at: Timestamp,
+}
+
+impl CheckpointRecord {
+    /// The record that an event tells as it is read now, if it tells any.
+    pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
+        if !event.key.is_checkpoint_record() {
+            return None;
+        }
+        let checkpoint = event.reading.text("checkpoint.name", &event.body);
+        let fields = event.reading.get("record.fields", &event.body);
+        if checkpoint.is_none() && fields.is_none() {
+            return None;
+        }
+        let fields = match fields {
+            Some(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        let id = &event.key.id;
+        Some(Self {
+            id: id.record(),
+            subscriber: event.stored.subscriber(),
+            checkpoint,
+            fields,
+            event: id.clone(),
+            created_at: id.time(),
+        })
+    }
 }
 
 /// How far a request for a human operator is.
@@ -78,7 +106,6 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordKind {
     Subscriber,
-    CheckpointRecord,
     Takeover,
 }
 
@@ -86,7 +113,6 @@ impl RecordKind {
     pub fn list_key(self, shard: usize) -> String {
         let kind = match self {
             Self::Subscriber => "subscriber",
-            Self::CheckpointRecord => "checkpoint_record",
             Self::Takeover => "takeover",
         };
         format!("{kind}#{shard:02}")
@@ -94,13 +120,13 @@ impl RecordKind {
 }
 
 impl Place {
-    fn of_event(kind: RecordKind, id: &str, event: &OpenEvent<'_>) -> Self {
-        let shard = event.key.id.shard();
+    fn of_takeover(id: &TakeoverId, event: &OpenEvent<'_>) -> Self {
+        let shard = id.shard();
         Self {
-            pk: id.to_owned(),
+            pk: id.to_string(),
             v: VERSION,
-            list: kind.list_key(shard),
-            sort: id.to_owned(),
+            list: RecordKind::Takeover.list_key(shard),
+            sort: id.to_string(),
             person: event.stored.subscriber().map(|subscriber| person_key(&subscriber, shard)),
         }
     }
@@ -121,48 +147,6 @@ impl Place {
     }
 }
 
-/// A checkpoint record as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredCheckpointRecord {
-    #[serde(flatten)]
-    pub place: Place,
-    pub checkpoint: Option<String>,
-    /// JSON: DynamoDB's numbers and keys are narrower.
-    pub fields: String,
-    pub event: EventId,
-    /// The event's revision that told this.
-    pub rev: u32,
-}
-
-impl StoredCheckpointRecord {
-    /// The record that an event tells, if it tells any.
-    pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
-        let checkpoint = event.reading.text("checkpoint.name", &event.body);
-        let fields = event.reading.get("record.fields", &event.body);
-        if checkpoint.is_none() && fields.is_none() {
-            return None;
-        }
-        Some(Self {
-            place: Place::of_event(RecordKind::CheckpointRecord, event.key.id.record().as_str(), event),
-            checkpoint,
-            fields: fields.unwrap_or_else(|| Value::Object(Map::new())).to_string(),
-            event: event.key.id.clone(),
-            rev: event.stored.rev,
-        })
-    }
-
-    pub fn into_record(self) -> CheckpointRecord {
-        CheckpointRecord {
-            id: self.event.record(),
-            subscriber: self.place.subscriber(),
-            checkpoint: self.checkpoint,
-            fields: serde_json::from_str(&self.fields).unwrap_or_default(),
-            created_at: self.event.time(),
-            event: self.event,
-        }
-    }
-}
-
 /// A takeover as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredTakeover {
@@ -178,7 +162,7 @@ impl StoredTakeover {
     /// The takeover that an event asks for, if it is of that type.
     pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
         event.reading.fields.contains_key("takeover.reason").then(|| Self {
-            place: Place::of_event(RecordKind::Takeover, event.key.id.takeover().as_str(), event),
+            place: Place::of_takeover(&event.key.id.takeover(), event),
             reason: event.reading.text("takeover.reason", &event.body),
             state: TakeoverState::Open,
             event: event.key.id.clone(),

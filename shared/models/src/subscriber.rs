@@ -3,6 +3,8 @@
 //! Events arrive in any order, more than once, and on several workers at a time. So each field remembers the event it
 //! came from, and the later event wins, field by field: folding the same events in any order gives the same subscriber.
 
+mod stored;
+
 use crate::{
     ids::{ConnectionId, EventId, SubscriberId},
     mapping::Reading,
@@ -95,11 +97,9 @@ impl Person {
 }
 
 /// A value and the event it came from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 struct Told<T> {
-    #[serde(rename = "v")]
     value: T,
-    #[serde(rename = "e")]
     by: Stamp,
 }
 
@@ -126,6 +126,7 @@ enum Part {
 
 /// All that is known of a person, each field with its origin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "stored::Stored", try_from = "stored::Stored")]
 pub struct Profile {
     pub platform: String,
     pub connection: ConnectionId,
@@ -210,11 +211,12 @@ impl Profile {
             if excess == 0 {
                 break;
             }
-            let bytes = match part {
-                Part::Attribute => serde_json::to_string(&profile.attributes.remove(&name))?.len(),
-                Part::Tag => serde_json::to_string(&profile.tags.remove(&name))?.len(),
+            let value = match part {
+                Part::Attribute => profile.attributes.remove(&name).flatten().map(|told| told.value),
+                Part::Tag => profile.tags.remove(&name).and(None),
             };
-            excess = excess.saturating_sub(bytes + name.len());
+            // At least so much: a name's quotes and who told it come on top.
+            excess = excess.saturating_sub(name.len() + serde_json::to_string(&value)?.len());
         }
         serde_json::to_string(&profile)
     }
@@ -328,6 +330,13 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_that_does_not_say_who_told_is_none() {
+        let text = fold(&[(person(&[("name", "A")], &[], Value::Null), 1)]).to_json().unwrap();
+        assert!(serde_json::from_str::<Profile>(&text).is_ok());
+        assert!(serde_json::from_str::<Profile>(&text.replace("[\"A\",0]", "[\"A\",1]")).is_err());
+    }
+
+    #[test]
     fn a_profile_fits_into_an_item() {
         let big = |n: usize| serde_json::json!({ format!("k{n}"): "x".repeat(100_000) });
         let profile =
@@ -355,6 +364,8 @@ mod tests {
             let mut shuffled: Vec<_> = order.iter().map(|index| index.get(&once).clone()).collect();
             shuffled.extend(once.iter().rev().cloned());
             prop_assert_eq!(fold(&shuffled), fold(&once));
+            let kept: Profile = serde_json::from_str(&fold(&once).to_json().unwrap()).unwrap();
+            prop_assert_eq!(kept, fold(&once));
         }
     }
 }

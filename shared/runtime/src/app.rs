@@ -67,6 +67,11 @@ impl App {
         self.clock.now()
     }
 
+    /// Until when an event or a rejected call is kept that is not kept for good.
+    pub fn event_expires(&self) -> Timestamp {
+        self.now().plus_seconds(self.config.event_ttl_days * 86_400)
+    }
+
     /// The sealer, made when it is first needed: most functions never need one.
     pub fn sealer(&self) -> Result<&Sealer, SealError> {
         if let Some(sealer) = self.sealer.get() {

@@ -20,7 +20,6 @@ use std::{iter, sync::Arc};
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
 pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
-const SECONDS_A_DAY: u64 = 86_400;
 
 /// What a platform is answered.
 #[derive(Serialize, JsonSchema)]
@@ -167,7 +166,7 @@ pub async fn take(
         reading: &mapping::resolve(trigger.fields(), &hook.settings.mapping, &body),
         told,
         nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<6>()?),
-        expires: call.now.plus_seconds(app.config.event_ttl_days * SECONDS_A_DAY),
+        expires: app.event_expires(),
     });
     let taken = app.store.accept(&event, window_seconds.saturating_mul(1000)).await?;
     let metric = match taken {
@@ -230,7 +229,7 @@ async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: 
         content_type: call.header(&header::CONTENT_TYPE).map(|value| value.chars().take(200).collect()),
         bytes: call.body.len() as u64,
         body: (call.body.len() <= MAX_BODY_BYTES).then(|| call.body.to_vec()),
-        expires: call.now.plus_seconds(app.config.event_ttl_days * SECONDS_A_DAY).seconds(),
+        expires: app.event_expires().seconds(),
     };
     Ok(app.store.reject(&rejected).await?)
 }

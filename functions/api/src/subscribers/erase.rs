@@ -5,7 +5,7 @@
 
 use futures::future::try_join_all;
 use models::{
-    ConnectionId, DeliveryId, DeliveryState, EventId, RecordId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body,
+    ConnectionId, DeliveryId, DeliveryState, EventId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body,
     delivery::{DeliveryKey, Reason},
     event::EventKey,
     ids::lower_bound,
@@ -64,11 +64,9 @@ async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Ins
     if each(app, events, deadline, |entries| scrub_events(app, entries)).await?.is_some() {
         return Ok(false);
     }
-    for prefix in [RecordId::PREFIX, TakeoverId::PREFIX] {
-        let records = store.records_of(id, prefix.to_owned(), end(prefix));
-        if each(app, records, deadline, |entries| remove_records(app, entries)).await?.is_some() {
-            return Ok(false);
-        }
+    let takeovers = store.takeovers_of(id, end(TakeoverId::PREFIX));
+    if each(app, takeovers, deadline, |entries| remove_takeovers(app, entries)).await?.is_some() {
+        return Ok(false);
     }
     let until = wanted.events_position.clone().unwrap_or_else(|| end(EventId::PREFIX));
     let events = store.events_of_nobody(&wanted.connection, until);
@@ -168,7 +166,7 @@ where
 async fn scrub_events(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> {
     let items = app.store.read(&app.store.tables.events, &entries).await?;
     let events = items.into_values().map(from_item).collect::<Result<Vec<StoredEvent>, _>>()?;
-    try_join_all(events.into_iter().map(|event| app.store.scrub(event))).await?;
+    try_join_all(events.into_iter().map(|event| app.store.scrub(event, app.event_expires()))).await?;
     // Of all, as an earlier call may have been cut off in between.
     let keys = entries.iter().filter_map(|entry| EventKey::parse(&entry.sort));
     try_join_all(keys.map(|key| scrub_deliveries(app, key.id))).await?;
@@ -207,8 +205,8 @@ async fn scrub_delivery(app: &App, id: &DeliveryId) -> Result<(), StoreError> {
     Err(StoreError::Condition(None))
 }
 
-async fn remove_records(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> {
-    try_join_all(entries.iter().map(|entry| app.store.remove_record(&entry.pk))).await?;
+async fn remove_takeovers(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> {
+    try_join_all(entries.iter().map(|entry| app.store.remove_takeover(&entry.pk))).await?;
     Ok(())
 }
 
@@ -222,7 +220,7 @@ async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Res
             if !values.iter().any(|value| holds(&body, value)) {
                 continue;
             }
-            app.store.scrub(event).await?;
+            app.store.scrub(event, app.event_expires()).await?;
         }
         // One that is scrubbed already may be from an earlier call that was cut off here.
         scrub_deliveries(app, id).await?;

@@ -1,5 +1,8 @@
-//! Takes events from the table's stream into the records: subscribers, checkpoint records, takeovers. Then makes a delivery
-//! for each route that an event is for.
+//! Takes events from the table's stream into the records: subscribers and takeovers. Then makes a delivery for each route
+//! that an event is for.
+//!
+//! A batch's new events are handled together, in few requests (`together`). What that does not do is handled by itself:
+//! remaps, erasures, a person whom another writer has changed meanwhile, whatever is at fault.
 //!
 //! A record of the stream may come again, late, and while another worker handles another event of the same person. So
 //! what an event tells is folded in by the event's own time, and whatever is written is written on condition or is the
@@ -8,6 +11,7 @@
 mod change;
 mod lambda;
 mod person;
+mod together;
 
 use crate::{
     dead_letters::{DeadLetter, DeadLetters},
@@ -15,11 +19,7 @@ use crate::{
 };
 use change::Change;
 use futures::{StreamExt as _, stream};
-use models::{
-    StoredDelivery,
-    event::OpenEvent,
-    records::{StoredCheckpointRecord, StoredTakeover},
-};
+use models::{StoredDelivery, event::OpenEvent, records::StoredTakeover};
 use runtime::{App, log::causes, store::StoreError};
 use serde_json::Value;
 use std::{
@@ -30,8 +30,11 @@ use std::{
 
 pub use lambda::serve;
 
-/// How many people's events are handled at once.
+/// How many people's events are handled at once that are not handled together.
 const CONCURRENCY: usize = 8;
+
+/// The deliveries to make, each with the sequence number of its event's record.
+type Deliveries = Vec<(String, StoredDelivery)>;
 
 /// What dispatching needs besides the app; made once.
 pub struct Dispatcher {
@@ -44,8 +47,7 @@ pub struct Dispatcher {
 struct Handled {
     /// The sequence numbers of what is to be tried again.
     failed: Vec<String>,
-    /// The deliveries to make, each with the sequence number of its event's record.
-    deliveries: Vec<(String, StoredDelivery)>,
+    deliveries: Deliveries,
 }
 
 impl Dispatcher {
@@ -72,9 +74,15 @@ impl Dispatcher {
                 return failed;
             }
         };
-        let lanes = stream::iter(lanes(changes)).map(|lane| self.handle_lane(app, &routes, lane));
-        let handled: Vec<Handled> = lanes.buffer_unordered(CONCURRENCY).collect().await;
-        let mut deliveries = Vec::new();
+        let lanes = lanes(changes);
+        let (mut deliveries, mut alone) = (Deliveries::new(), Vec::new());
+        for (lane, handled) in lanes.iter().zip(together::handle(app, &routes, &lanes).await) {
+            match handled {
+                Some(made) => deliveries.extend(made),
+                None => alone.push(self.handle_lane(app, &routes, lane)),
+            }
+        }
+        let handled: Vec<Handled> = stream::iter(alone).buffer_unordered(CONCURRENCY).collect().await;
         for lane in handled {
             failed.extend(lane.failed);
             deliveries.extend(lane.deliveries);
@@ -83,7 +91,7 @@ impl Dispatcher {
         failed
     }
 
-    async fn handle_lane(&self, app: &App, routes: &Routes, lane: Vec<Change>) -> Handled {
+    async fn handle_lane(&self, app: &App, routes: &Routes, lane: &[Change]) -> Handled {
         let together = |a: &Change, b: &Change| {
             a.retold().is_none() && b.retold().is_none() && a.new.subscriber() == b.new.subscriber()
         };
@@ -150,7 +158,7 @@ fn to_be_tried_again(change: &Change, error: &StoreError) -> String {
 }
 
 /// Makes deliveries. Answers the sequence numbers of those that may not have been made.
-async fn make(app: &App, deliveries: Vec<(String, StoredDelivery)>) -> BTreeSet<String> {
+async fn make(app: &App, deliveries: Deliveries) -> BTreeSet<String> {
     let (numbers, deliveries): (BTreeSet<String>, Vec<StoredDelivery>) = deliveries.into_iter().unzip();
     match fan_out::make(app, &deliveries).await {
         Ok(_) => BTreeSet::new(),
@@ -162,13 +170,13 @@ async fn make(app: &App, deliveries: Vec<(String, StoredDelivery)>) -> BTreeSet<
 }
 
 /// Handles changes of one person's events. Answers the deliveries that are to be made of them.
-async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Vec<(String, StoredDelivery)>, StoreError> {
+async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Deliveries, StoreError> {
     let mut opened = Vec::with_capacity(changes.len());
     for change in changes {
         opened.push(change.new.open()?);
     }
     for (change, event) in changes.iter().zip(&opened) {
-        put_records(app, change, event).await?;
+        put_takeover(app, change, event).await?;
     }
     for (change, event) in changes.iter().zip(&opened) {
         if change.retold().is_some() {
@@ -177,33 +185,32 @@ async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Vec<(S
     }
     let late = person::fold(app, &opened).await?;
     for late in &late {
-        remove_records(app, late).await?;
-        app.store.scrub(late.stored.clone()).await?;
+        remove_takeover(app, late).await?;
+        app.store.scrub(late.stored.clone(), app.event_expires()).await?;
     }
     for event in opened.iter().filter(|event| event.stored.is_erased()) {
-        remove_records(app, event).await?;
+        remove_takeover(app, event).await?;
     }
     let mut deliveries = Vec::new();
     for (change, event) in changes.iter().zip(&opened) {
         let is_late = late.iter().any(|late| late.key == event.key);
         if change.is_new() && !is_late && !event.stored.is_erased() {
-            let made = routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None));
-            deliveries.extend(made.map(|delivery| (change.sequence_number.clone(), delivery)));
+            deliveries.extend(deliveries_of(app, routes, change, event)?);
         }
     }
     Ok(deliveries)
 }
 
-/// Writes the checkpoint record or the takeover that an event tells, before the person is looked at: an erasure that
-/// comes between is seen then, and takes them away again.
-async fn put_records(app: &App, change: &Change, event: &OpenEvent<'_>) -> Result<(), StoreError> {
+fn deliveries_of(app: &App, routes: &Routes, change: &Change, event: &OpenEvent<'_>) -> Result<Deliveries, StoreError> {
+    let made = routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None));
+    Ok(made.map(|delivery| (change.sequence_number.clone(), delivery)).collect())
+}
+
+/// Writes the takeover that an event tells, before the person is looked at: an erasure that comes between is seen then,
+/// and takes it away again.
+async fn put_takeover(app: &App, change: &Change, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     if event.stored.raw.is_none() {
         return Ok(());
-    }
-    match StoredCheckpointRecord::told(event) {
-        Some(record) => app.store.put_checkpoint_record(&record).await?,
-        None if change.retold().is_some() => app.store.remove_record(event.key.id.record().as_str()).await?,
-        None => {}
     }
     match StoredTakeover::told(event) {
         Some(takeover) if change.retold().is_some() => app.store.retell_takeover(&takeover).await,
@@ -212,7 +219,10 @@ async fn put_records(app: &App, change: &Change, event: &OpenEvent<'_>) -> Resul
     }
 }
 
-async fn remove_records(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreError> {
-    app.store.remove_record(event.key.id.record().as_str()).await?;
-    app.store.remove_record(event.key.id.takeover().as_str()).await
+/// Removes the takeover of an event that is one, or was before its person was erased.
+async fn remove_takeover(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreError> {
+    match StoredTakeover::told(event) {
+        Some(takeover) => app.store.remove_takeover(&takeover.place.pk).await,
+        None => Ok(()),
+    }
 }

@@ -13,19 +13,25 @@ const MOST_FOLDED_AGAIN: usize = 1_000;
 /// Folds one person's events in. Answers those that came too late: the person was erased after them.
 pub async fn fold<'e>(app: &App, events: &'e [OpenEvent<'e>]) -> Result<Vec<&'e OpenEvent<'e>>, StoreError> {
     let Some(id) = events.first().and_then(|event| event.stored.subscriber()) else { return Ok(Vec::new()) };
-    let fold = |profile: &mut Option<Profile>, erased_at: Option<Timestamp>| {
-        let with_body = events.iter().filter(|event| event.stored.raw.is_some());
-        let (late, timely): (Vec<_>, Vec<_>) =
-            with_body.partition(|event| erased_at.is_some_and(|erased_at| event.key.id.time() <= erased_at));
-        for event in timely {
-            if let Some(person) = event.person() {
-                let profile = profile.get_or_insert_with(|| Profile::new(&person, event.key.id.time()));
-                profile.fold(&person, &event.key.id, event.stored.rev);
-            }
+    app.store.change_profile(&id, |profile, erased_at| fold_into(profile, erased_at, events)).await
+}
+
+/// Folds events into what is known of their person. Answers those that came too late.
+pub fn fold_into<'e>(
+    profile: &mut Option<Profile>,
+    erased_at: Option<Timestamp>,
+    events: &'e [OpenEvent<'e>],
+) -> Vec<&'e OpenEvent<'e>> {
+    let with_body = events.iter().filter(|event| event.stored.raw.is_some());
+    let (late, timely): (Vec<_>, Vec<_>) =
+        with_body.partition(|event| erased_at.is_some_and(|erased_at| event.key.id.time() <= erased_at));
+    for event in timely {
+        if let Some(person) = event.person() {
+            let profile = profile.get_or_insert_with(|| Profile::new(&person, event.key.id.time()));
+            profile.fold(&person, &event.key.id, event.stored.rev);
         }
-        late
-    };
-    app.store.change_profile(&id, fold).await
+    }
+    late
 }
 
 /// Takes back what the reading before told of a person; perhaps of another one than the reading now.

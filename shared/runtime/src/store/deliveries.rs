@@ -2,26 +2,19 @@
 
 use super::{
     Item, Store, StoreError, back_off, from_item,
-    keys::refused,
     list::{END, Entry, Listing},
     number,
+    statements::insertion,
     tables::{BY_EVENT, BY_TIME, DEAD, DUE, Index},
     text, to_item,
 };
-use aws_sdk_dynamodb::types::{
-    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
-    ReturnValuesOnConditionCheckFailure,
-};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use models::{
     DeliveryId, EventId, StoredDelivery, StoredEvent, Timestamp,
     delivery::{VERSION, dead_key, due_key, list_key, shards},
 };
 
-/// How many statements DynamoDB takes at once.
-const BATCH: usize = 25;
-const CONCURRENCY: usize = 8;
-/// How often a write is tried that the store can't take, or that meets another.
+/// How often a write is tried that meets another.
 const ATTEMPTS: u32 = 5;
 /// What sorts before every sort key of ours.
 const BEGINNING: &str = "0";
@@ -33,41 +26,15 @@ impl Store {
 
     /// Stores deliveries, save those that are there already. Answers for each whether it was stored now.
     pub async fn create_deliveries(&self, deliveries: &[StoredDelivery]) -> Result<Vec<bool>, StoreError> {
-        let mut batches = Vec::new();
-        for batch in deliveries.chunks(BATCH) {
-            let items = batch.iter().map(to_item).collect::<Result<Vec<_>, _>>()?;
-            batches.push(self.insert(items));
-        }
-        Ok(stream::iter(batches).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?.concat())
-    }
-
-    /// Inserts items that are not there yet. Those that the store can't take at once are sent again.
-    async fn insert(&self, items: Vec<Item>) -> Result<Vec<bool>, StoreError> {
-        let mut stored = vec![false; items.len()];
-        let mut left: Vec<usize> = (0..items.len()).collect();
-        for attempt in 0..ATTEMPTS {
-            let mut request = self.client.batch_execute_statement();
-            for at in &left {
-                request = request.statements(insertion(&self.tables.deliveries, items[*at].clone())?);
-            }
-            let answers = request.send().await?.responses.unwrap_or_default();
-            if answers.len() != left.len() {
-                return Err(StoreError::Unavailable("a batch was answered in part".into()));
-            }
-            let mut again = Vec::new();
-            for (at, answer) in left.into_iter().zip(answers) {
-                match inserted(answer.error)? {
-                    Some(is_new) => stored[at] = is_new,
-                    None => again.push(at),
-                }
-            }
-            if again.is_empty() {
-                return Ok(stored);
-            }
-            left = again;
-            back_off(attempt).await;
-        }
-        Err(StoreError::Unavailable("the store can't take so much at once".into()))
+        let table = &self.tables.deliveries;
+        let insertions = deliveries.iter().map(|delivery| insertion(table, to_item(delivery)?));
+        let inserted = self.execute(insertions.collect()).await;
+        let is_new = |inserted| match inserted {
+            Ok(()) => Ok(true),
+            Err(StoreError::Condition(_)) => Ok(false),
+            Err(error) => Err(error),
+        };
+        inserted.into_iter().map(is_new).collect()
     }
 
     /// Writes a changed delivery, unless something else has changed it since it was read.
@@ -175,24 +142,6 @@ impl Store {
     }
 }
 
-/// Whether an item was inserted, or was there already; none if it may be inserted a little later.
-fn inserted(error: Option<BatchStatementError>) -> Result<Option<bool>, StoreError> {
-    use BatchStatementErrorCodeEnum as Code;
-    let Some(error) = error else { return Ok(Some(true)) };
-    match error.code {
-        Some(Code::DuplicateItem) => Ok(Some(false)),
-        Some(Code::ValidationError) => Err(StoreError::Refused(error.message.unwrap_or_default().into())),
-        Some(
-            Code::InternalServerError
-            | Code::ProvisionedThroughputExceeded
-            | Code::RequestLimitExceeded
-            | Code::ThrottlingError
-            | Code::TransactionConflict,
-        ) => Ok(None),
-        _ => Err(StoreError::Unavailable(format!("{error:?}").into())),
-    }
-}
-
 /// Counts a change; the version before.
 const fn change(delivery: &mut StoredDelivery, now: Timestamp) -> u64 {
     let read = delivery.version;
@@ -207,12 +156,4 @@ pub fn stored_delivery(item: Item) -> Result<StoredDelivery, StoreError> {
         return Err(StoreError::Malformed(format!("the delivery is of version {}", delivery.v).into()));
     }
     Ok(delivery)
-}
-
-/// An insertion of an item, which fails if there is one under its key.
-fn insertion(table: &str, item: Item) -> Result<BatchStatementRequest, StoreError> {
-    let (names, values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
-    let fields: Vec<String> = names.iter().map(|name| format!("'{name}': ?")).collect();
-    let statement = format!("INSERT INTO \"{table}\" VALUE {{{}}}", fields.join(", "));
-    BatchStatementRequest::builder().statement(statement).set_parameters(Some(values)).build().map_err(refused)
 }

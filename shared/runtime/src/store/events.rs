@@ -168,13 +168,13 @@ impl Store {
         Ok(())
     }
 
-    /// Takes out of an event whatever it tells of its person.
-    pub async fn scrub(&self, mut event: StoredEvent) -> Result<(), StoreError> {
+    /// Takes out of an event whatever it tells of its person. One that was kept for good expires from then on.
+    pub async fn scrub(&self, mut event: StoredEvent, expires: Timestamp) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             if event.raw.is_none() {
                 return Ok(());
             }
-            match self.revise(&event.scrubbed()).await {
+            match self.revise(&event.scrubbed(expires)).await {
                 Err(StoreError::Condition(_)) => {}
                 done => return done,
             }

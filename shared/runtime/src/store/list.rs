@@ -1,6 +1,6 @@
 //! Lists over sharded, keys-only indexes: the shards are merged newest first, and what a page shows is read in batches.
 
-use super::{Item, Store, StoreError, tables::Index, text, text_of};
+use super::{Item, Store, StoreError, back_off, tables::Index, text, text_of};
 use crate::log::causes;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::try_join_all;
@@ -150,12 +150,17 @@ impl Store {
         Ok(items)
     }
 
-    async fn batch_get(&self, table: &str, keys: &[String]) -> Result<Vec<Item>, StoreError> {
+    /// Reads up to 100 items by their keys; those that are there.
+    pub(super) async fn batch_get(&self, table: &str, keys: &[String]) -> Result<Vec<Item>, StoreError> {
         // A key that is asked for twice is refused.
         let keys: BTreeSet<&String> = keys.iter().collect();
         let mut pending: Vec<Item> = keys.into_iter().map(|pk| Item::from([("pk".to_owned(), text(pk))])).collect();
-        let mut items = Vec::new();
+        let (mut items, mut attempt) = (Vec::new(), 0);
         while !pending.is_empty() {
+            if attempt > 0 {
+                back_off(attempt).await;
+            }
+            attempt += 1;
             let wanted = KeysAndAttributes::builder().set_keys(Some(pending)).consistent_read(true).build();
             let got =
                 self.client.batch_get_item().request_items(table, wanted.map_err(super::keys::refused)?).send().await?;

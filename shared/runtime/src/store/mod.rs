@@ -11,6 +11,7 @@ pub mod keys;
 pub mod list;
 pub mod records;
 pub mod routes;
+mod statements;
 pub mod subscribers;
 pub mod tables;
 

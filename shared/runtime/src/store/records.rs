@@ -1,19 +1,24 @@
-//! Subscribers, checkpoint records and takeovers.
+//! Subscribers and takeovers.
 
 use super::{
-    Store, StoreError, from_item,
+    Item, Store, StoreError, from_item,
     list::Listing,
     number,
+    statements::{change, insertion},
     tables::{BY_PERSON, BY_TIME},
-    text, to_item,
+    text, text_of, to_item,
 };
 use models::{
     SubscriberId, TakeoverId, TakeoverState, Timestamp,
     event::person_key,
     ids::SHARDS,
-    records::{RecordKind, StoredCheckpointRecord, StoredSubscriber, StoredTakeover},
+    records::{RecordKind, StoredSubscriber, StoredTakeover},
 };
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+
+/// How many keys DynamoDB takes at once.
+const KEYS: usize = 100;
 
 impl Store {
     /// A record by its id.
@@ -23,8 +28,7 @@ impl Store {
 
     /// Writes a subscriber, if nothing else has since it was read.
     pub async fn write_subscriber(&self, id: &SubscriberId, subscriber: &StoredSubscriber) -> Result<(), StoreError> {
-        let mut item = to_item(subscriber)?;
-        item.insert("pk".to_owned(), text(id.as_str()));
+        let item = subscriber_item(id, subscriber)?;
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(item));
         let put = match subscriber.version {
             1 => put.condition_expression("attribute_not_exists(pk)"),
@@ -35,6 +39,33 @@ impl Store {
         };
         put.send().await?;
         Ok(())
+    }
+
+    /// The stored subscribers of these ids, by id.
+    pub async fn subscribers(&self, ids: &[SubscriberId]) -> Result<HashMap<String, Item>, StoreError> {
+        let mut found = HashMap::new();
+        for ids in ids.chunks(KEYS) {
+            let keys: Vec<String> = ids.iter().map(SubscriberId::to_string).collect();
+            let items = self.batch_get(&self.tables.records, &keys).await?;
+            found.extend(items.into_iter().map(|item| (text_of(&item, "pk").to_owned(), item)));
+        }
+        Ok(found)
+    }
+
+    /// Writes subscribers as [`Self::write_subscriber`] does, in few requests. What became of each.
+    pub async fn write_subscribers(
+        &self,
+        subscribers: &[(SubscriberId, StoredSubscriber)],
+    ) -> Vec<Result<(), StoreError>> {
+        let table = &self.tables.records;
+        let statement = |(id, subscriber): &(SubscriberId, StoredSubscriber)| {
+            let item = subscriber_item(id, subscriber)?;
+            match subscriber.version {
+                1 => insertion(table, item),
+                version => change(table, item, version - 1),
+            }
+        };
+        self.execute(subscribers.iter().map(statement).collect()).await
     }
 
     /// Removes a subscriber, if nothing has written it since it was read.
@@ -51,20 +82,17 @@ impl Store {
         Ok(())
     }
 
-    /// Stores what an event tells, unless a later reading of it has told something else.
-    pub async fn put_checkpoint_record(&self, record: &StoredCheckpointRecord) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(record)?));
-        let put = put
-            .condition_expression("attribute_not_exists(pk) OR #rev <= :rev")
-            .expression_attribute_names("#rev", "rev")
-            .expression_attribute_values(":rev", number(u64::from(record.rev)));
-        unless_there(put.send().await.map(|_| ()))
-    }
-
     /// Stores a takeover unless it is there: a repeat must not open what was closed.
     pub async fn put_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(takeover)?));
         unless_there(put.condition_expression("attribute_not_exists(pk)").send().await.map(|_| ()))
+    }
+
+    /// Stores takeovers likewise, in few requests. What became of each.
+    pub async fn put_takeovers(&self, takeovers: &[StoredTakeover]) -> Vec<Result<(), StoreError>> {
+        let table = &self.tables.records;
+        let insertions = takeovers.iter().map(|takeover| insertion(table, to_item(takeover)?));
+        self.execute(insertions.collect()).await.into_iter().map(unless_there).collect()
     }
 
     /// Writes what a new reading of its event tells of a takeover, and leaves its state.
@@ -107,7 +135,7 @@ impl Store {
         }
     }
 
-    pub async fn remove_record(&self, id: &str) -> Result<(), StoreError> {
+    pub async fn remove_takeover(&self, id: &str) -> Result<(), StoreError> {
         self.client.delete_item().table_name(&self.tables.records).key("pk", text(id)).send().await?;
         Ok(())
     }
@@ -118,11 +146,18 @@ impl Store {
         Listing { table: &self.tables.records, index: BY_TIME, shards, from, until }
     }
 
-    /// The checkpoint records and takeovers of a person, in a range of their ids.
-    pub fn records_of(&self, subscriber: &SubscriberId, from: String, until: String) -> Listing<'_> {
+    /// The takeovers of a person, up to an id.
+    pub fn takeovers_of(&self, subscriber: &SubscriberId, until: String) -> Listing<'_> {
         let shards = (0..SHARDS).map(|shard| person_key(subscriber, shard)).collect();
+        let from = TakeoverId::PREFIX.to_owned();
         Listing { table: &self.tables.records, index: BY_PERSON, shards, from, until }
     }
+}
+
+fn subscriber_item(id: &SubscriberId, subscriber: &StoredSubscriber) -> Result<Item, StoreError> {
+    let mut item = to_item(subscriber)?;
+    item.insert("pk".to_owned(), text(id.as_str()));
+    Ok(item)
 }
 
 /// A write that finds what it would write, or better, has nothing to do.

@@ -55,17 +55,28 @@ impl Store {
         read: Option<&StoredSubscriber>,
         profile: &Profile,
     ) -> Result<(), StoreError> {
-        let json = profile.to_json()?;
-        if read.is_some_and(|read| read.profile.as_ref() == Some(&json)) {
-            return Ok(());
+        match changed(id, read, profile)? {
+            Some(subscriber) => self.write_subscriber(id, &subscriber).await,
+            None => Ok(()),
         }
-        let subscriber = StoredSubscriber {
-            place: Some(Place::of_subscriber(id, profile)),
-            version: read.map_or(0, |read| read.version) + 1,
-            profile: Some(json),
-            erased_at: read.and_then(|read| read.erased_at),
-            erasing: read.and_then(|read| read.erasing.clone()),
-        };
-        self.write_subscriber(id, &subscriber).await
     }
+}
+
+/// The record that is to be written of what is known of a person; none if the one that was read says the same.
+pub fn changed(
+    id: &SubscriberId,
+    read: Option<&StoredSubscriber>,
+    profile: &Profile,
+) -> Result<Option<StoredSubscriber>, StoreError> {
+    let json = profile.to_json()?;
+    if read.is_some_and(|read| read.profile.as_ref() == Some(&json)) {
+        return Ok(None);
+    }
+    Ok(Some(StoredSubscriber {
+        place: Some(Place::of_subscriber(id, profile)),
+        version: read.map_or(0, |read| read.version) + 1,
+        profile: Some(json),
+        erased_at: read.and_then(|read| read.erased_at),
+        erasing: read.and_then(|read| read.erasing.clone()),
+    }))
 }

@@ -47,7 +47,7 @@ pub const CONTROL: Table = Table {
     stream: false,
 };
 
-/// What the platforms sent: events and rejected calls.
+/// What the platforms sent: events, of which some are checkpoint records, and rejected calls.
 pub const EVENTS: Table = Table {
     name: "events",
     variable: "EVENTS_TABLE",
@@ -58,7 +58,7 @@ pub const EVENTS: Table = Table {
     stream: true,
 };
 
-/// What the events tell: subscribers, checkpoint records and takeovers.
+/// What the events tell: subscribers and takeovers.
 pub const RECORDS: Table = Table {
     name: "records",
     variable: "RECORDS_TABLE",

@@ -1,0 +1,130 @@
+//! New events of many people, handled together: their takeovers are stored, what is known of the people is read at once,
+//! the events are folded in, and what has changed is written, a few requests each.
+//!
+//! It is all or nothing for each person: a lane that does not come through, for whatever reason, is left to be handled
+//! alone from its beginning. What was written of it by then is the same when it is written again.
+
+use super::{Deliveries, change::Change, deliveries_of, person};
+use crate::fan_out::Routes;
+use models::{
+    Profile, SubscriberId,
+    event::OpenEvent,
+    records::{StoredSubscriber, StoredTakeover},
+};
+use runtime::{
+    App,
+    log::causes,
+    store::{Item, StoreError, from_item, subscribers::changed},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// New events of one person, or of nobody known.
+struct Lane<'c> {
+    changes: &'c [Change],
+    events: Vec<OpenEvent<'c>>,
+}
+
+/// The lanes that have come through so far, by their place among all.
+type Lanes<'c> = BTreeMap<usize, Lane<'c>>;
+
+/// Handles lanes together. Answers for each the deliveries that are to be made of it; none for one that is left.
+pub async fn handle(app: &App, routes: &Routes, lanes: &[Vec<Change>]) -> Vec<Option<Deliveries>> {
+    let opened = lanes.iter().enumerate().filter_map(|(at, changes)| Some((at, Lane::open(changes)?)));
+    let mut opened: Lanes<'_> = opened.collect();
+    put_takeovers(app, &mut opened).await;
+    fold(app, &mut opened).await;
+    let handled = |at: usize| opened.get(&at)?.deliveries(app, routes).ok();
+    (0..lanes.len()).map(handled).collect()
+}
+
+impl<'c> Lane<'c> {
+    /// None if there is anything but new events of one person that can be read.
+    fn open(changes: &'c [Change]) -> Option<Self> {
+        let person = changes.first()?.new.subscriber();
+        let fits = |change: &Change| {
+            change.is_new() && !change.new.is_erased() && change.new.subscriber().as_ref() == person.as_ref()
+        };
+        // A key can't be written twice in one request.
+        let keys: BTreeSet<&str> = changes.iter().map(|change| change.new.pk.as_str()).collect();
+        if keys.len() < changes.len() || !changes.iter().all(fits) {
+            return None;
+        }
+        let events = changes.iter().map(|change| change.new.open()).collect::<Result<_, _>>().ok()?;
+        Some(Self { changes, events })
+    }
+
+    fn person(&self) -> Option<SubscriberId> {
+        self.events.first()?.stored.subscriber()
+    }
+
+    /// The record that is to be written of the person; none if nothing has changed.
+    fn fold(&self, id: &SubscriberId, known: Option<Item>) -> Result<Option<StoredSubscriber>, StoreError> {
+        let stored: Option<StoredSubscriber> = known.map(from_item).transpose()?;
+        let mut profile: Option<Profile> = stored.as_ref().map(StoredSubscriber::open).transpose()?.flatten();
+        let erased_at = stored.as_ref().and_then(|stored| stored.erased_at);
+        if !person::fold_into(&mut profile, erased_at, &self.events).is_empty() {
+            // An erasure came between, and there is more to do than to write the person.
+            return Err(StoreError::Condition(None));
+        }
+        profile.map_or(Ok(None), |profile| changed(id, stored.as_ref(), &profile))
+    }
+
+    fn deliveries(&self, app: &App, routes: &Routes) -> Result<Deliveries, StoreError> {
+        let mut deliveries = Deliveries::new();
+        for (change, event) in self.changes.iter().zip(&self.events) {
+            deliveries.extend(deliveries_of(app, routes, change, event)?);
+        }
+        Ok(deliveries)
+    }
+}
+
+/// Stores the takeovers, before the people are looked at, as is done for each alone.
+async fn put_takeovers(app: &App, lanes: &mut Lanes<'_>) {
+    let of_lane = |(at, lane): (&usize, &Lane<'_>)| {
+        let takeovers: Vec<_> = lane.events.iter().filter_map(StoredTakeover::told).collect();
+        takeovers.into_iter().map(|takeover| (*at, takeover)).collect::<Vec<_>>()
+    };
+    let (of, takeovers): (Vec<usize>, Vec<_>) = lanes.iter().flat_map(of_lane).unzip();
+    let put = app.store.put_takeovers(&takeovers).await;
+    keep_done(lanes, of, put);
+}
+
+/// Folds the events into what is known of their people. It is read consistently: a person who looked unchanged because
+/// an erasure was not yet seen would be written by nobody, and the takeover that was just stored would stay.
+async fn fold(app: &App, lanes: &mut Lanes<'_>) {
+    let people: Vec<SubscriberId> = lanes.values().filter_map(Lane::person).collect();
+    let mut known = match app.store.subscribers(&people).await {
+        Ok(known) => known,
+        Err(error) => {
+            tracing::warn!(cause = causes(&error), "people are read one by one");
+            return lanes.retain(|_, lane| lane.person().is_none());
+        }
+    };
+    let (mut of, mut subscribers) = (Vec::new(), Vec::new());
+    lanes.retain(|at, lane| {
+        let Some(id) = lane.person() else { return true };
+        match lane.fold(&id, known.remove(id.as_str())) {
+            Ok(None) => true,
+            Ok(Some(subscriber)) => {
+                of.push(*at);
+                subscribers.push((id, subscriber));
+                true
+            }
+            Err(_) => false,
+        }
+    });
+    let written = app.store.write_subscribers(&subscribers).await;
+    keep_done(lanes, of, written);
+}
+
+/// Leaves the lanes of which something was not written.
+fn keep_done(lanes: &mut Lanes<'_>, of: Vec<usize>, written: Vec<Result<(), StoreError>>) {
+    for (at, outcome) in of.into_iter().zip(written) {
+        let Err(error) = outcome else { continue };
+        lanes.remove(&at);
+        // That another writer was first is nothing to tell.
+        if !matches!(error, StoreError::Condition(_)) {
+            tracing::warn!(cause = causes(&error), "a person's events are handled alone");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A profile as it is stored. An item is paid for by the KB, so the names are short, and each event that has told
+//! something stands there once, however much it has told.
+
+use super::{Profile, Stamp, Told};
+use crate::{ids::ConnectionId, time::Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Serialize, Deserialize)]
+pub struct Stored {
+    #[serde(rename = "p")]
+    platform: String,
+    #[serde(rename = "c")]
+    connection: ConnectionId,
+    #[serde(rename = "i")]
+    platform_id: String,
+    #[serde(rename = "f")]
+    first_seen: Timestamp,
+    #[serde(rename = "l")]
+    last_seen: Timestamp,
+    /// Who told, in order.
+    #[serde(rename = "e")]
+    stamps: Vec<Stamp>,
+    #[serde(rename = "t", default, skip_serializing_if = "BTreeMap::is_empty")]
+    texts: BTreeMap<String, At<String>>,
+    #[serde(rename = "g", default, skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, usize>,
+    #[serde(rename = "a", default, skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<String, At<Value>>,
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    platform_user: Option<At<Value>>,
+}
+
+/// A value, and the place of its stamp.
+#[derive(Serialize, Deserialize)]
+struct At<T>(T, usize);
+
+/// A value whose stamp is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the profile does not say who told a value")]
+pub struct Unstamped;
+
+impl From<Profile> for Stored {
+    fn from(profile: Profile) -> Self {
+        let texts = profile.texts.values().flatten().map(|told| &told.by);
+        let tags = profile.tags.values().flatten().map(|told| &told.by);
+        let attributes = profile.attributes.values().flatten().map(|told| &told.by);
+        let user = profile.platform_user.iter().map(|told| &told.by);
+        let stamps: BTreeSet<Stamp> = texts.chain(tags).chain(attributes).chain(user).cloned().collect();
+        let stamps = Vec::from_iter(stamps);
+        let place = |by: &Stamp| stamps.binary_search(by).unwrap_or_default();
+        Self {
+            texts: each(profile.texts, |told| At(told.value, place(&told.by))),
+            tags: each(profile.tags, |told| place(&told.by)),
+            attributes: each(profile.attributes, |told| At(told.value, place(&told.by))),
+            platform_user: profile.platform_user.map(|told| At(told.value, place(&told.by))),
+            platform: profile.platform,
+            connection: profile.connection,
+            platform_id: profile.platform_id,
+            first_seen: profile.first_seen,
+            last_seen: profile.last_seen,
+            stamps,
+        }
+    }
+}
+
+fn each<T, S>(told: BTreeMap<String, Option<Told<T>>>, store: impl Fn(Told<T>) -> S) -> BTreeMap<String, S> {
+    told.into_iter().filter_map(|(name, told)| Some((name, store(told?)))).collect()
+}
+
+impl TryFrom<Stored> for Profile {
+    type Error = Unstamped;
+
+    fn try_from(stored: Stored) -> Result<Self, Unstamped> {
+        let stamp = |at: usize| stored.stamps.get(at).cloned().ok_or(Unstamped);
+        Ok(Self {
+            texts: read(stored.texts, |At(value, at)| Ok(Told { value, by: stamp(at)? }))?,
+            tags: read(stored.tags, |at| Ok(Told { value: (), by: stamp(at)? }))?,
+            attributes: read(stored.attributes, |At(value, at)| Ok(Told { value, by: stamp(at)? }))?,
+            platform_user: match stored.platform_user {
+                Some(At(value, at)) => Some(Told { value, by: stamp(at)? }),
+                None => None,
+            },
+            platform: stored.platform,
+            connection: stored.connection,
+            platform_id: stored.platform_id,
+            first_seen: stored.first_seen,
+            last_seen: stored.last_seen,
+        })
+    }
+}
+
+type Read<T> = Result<BTreeMap<String, Option<Told<T>>>, Unstamped>;
+
+fn read<S, T>(stored: BTreeMap<String, S>, told: impl Fn(S) -> Result<Told<T>, Unstamped>) -> Read<T> {
+    stored.into_iter().map(|(name, value)| Ok((name, Some(told(value)?)))).collect()
+}

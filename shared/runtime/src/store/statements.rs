@@ -1,0 +1,110 @@
+//! Writes on condition, several in one request: statements of PartiQL, as BatchWriteItem takes no conditions.
+
+use super::{Item, Store, StoreError, back_off, keys::refused, number};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
+};
+use futures::{StreamExt as _, stream};
+use std::iter;
+
+/// How many statements DynamoDB takes at once.
+const BATCH: usize = 25;
+const CONCURRENCY: usize = 8;
+/// How often a statement is tried that the store can't take, or that meets another write.
+const ATTEMPTS: u32 = 5;
+
+/// A statement, where it could be made.
+pub(super) type Statement = Result<BatchStatementRequest, StoreError>;
+
+impl Store {
+    /// Carries out statements, each by itself. What became of each: [`StoreError::Condition`] where its condition did not
+    /// hold.
+    pub(super) async fn execute(&self, statements: Vec<Statement>) -> Vec<Result<(), StoreError>> {
+        let count = statements.len();
+        let statements: Vec<_> = match statements.into_iter().collect() {
+            Ok(statements) => statements,
+            Err(error) => return all_failed(error, count),
+        };
+        let try_batch = async |batch: &[_]| {
+            let tried = self.try_batch(batch).await;
+            tried.unwrap_or_else(|error| all_failed(error, batch.len()))
+        };
+        let batches: Vec<_> = statements.chunks(BATCH).map(try_batch).collect();
+        stream::iter(batches).buffered(CONCURRENCY).collect::<Vec<_>>().await.into_iter().flatten().collect()
+    }
+
+    /// Those that the store can't take at once are sent again.
+    async fn try_batch(&self, batch: &[BatchStatementRequest]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let busy = || Err(StoreError::Unavailable("the store can't take so much at once".into()));
+        let mut executed: Vec<_> = iter::repeat_with(busy).take(batch.len()).collect();
+        let mut left: Vec<usize> = (0..batch.len()).collect();
+        for attempt in 0..ATTEMPTS {
+            let statements = left.iter().map(|at| batch[*at].clone()).collect();
+            let request = self.client.batch_execute_statement().set_statements(Some(statements));
+            let answers = request.send().await?.responses.unwrap_or_default();
+            if answers.len() != left.len() {
+                return Err(StoreError::Unavailable("a batch was answered in part".into()));
+            }
+            let mut again = Vec::new();
+            for (at, answer) in left.into_iter().zip(answers) {
+                match outcome(answer.error) {
+                    Some(outcome) => executed[at] = outcome,
+                    None => again.push(at),
+                }
+            }
+            if again.is_empty() {
+                break;
+            }
+            left = again;
+            back_off(attempt).await;
+        }
+        Ok(executed)
+    }
+}
+
+/// What is told of statements of which none was carried out for sure.
+fn all_failed(error: StoreError, count: usize) -> Vec<Result<(), StoreError>> {
+    let others = iter::repeat_with(|| Err(StoreError::Unavailable("it was sent with one that failed".into())));
+    iter::once(Err(error)).chain(others).take(count).collect()
+}
+
+/// What became of a statement; none if it may be carried out a little later.
+fn outcome(error: Option<BatchStatementError>) -> Option<Result<(), StoreError>> {
+    use BatchStatementErrorCodeEnum as Code;
+    let Some(error) = error else { return Some(Ok(())) };
+    match error.code {
+        Some(Code::DuplicateItem | Code::ConditionalCheckFailed) => Some(Err(StoreError::Condition(None))),
+        Some(Code::ValidationError) => Some(Err(StoreError::Refused(error.message.unwrap_or_default().into()))),
+        Some(
+            Code::InternalServerError
+            | Code::ProvisionedThroughputExceeded
+            | Code::RequestLimitExceeded
+            | Code::ThrottlingError
+            | Code::TransactionConflict,
+        ) => None,
+        _ => Some(Err(StoreError::Unavailable(format!("{error:?}").into()))),
+    }
+}
+
+/// An insertion of an item, on condition that there is none under its key.
+pub(super) fn insertion(table: &str, item: Item) -> Statement {
+    let (names, values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
+    let fields: Vec<String> = names.iter().map(|name| format!("'{name}': ?")).collect();
+    statement(format!("INSERT INTO \"{table}\" VALUE {{{}}}", fields.join(", ")), values)
+}
+
+/// A change of an item, on condition that it is of the version that was read. What the item here does not have stays.
+///
+/// An item that is not there meets no condition either, and is not made:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.update.html>.
+pub(super) fn change(table: &str, mut item: Item, read: u64) -> Statement {
+    let key = item.remove("pk").ok_or_else(|| StoreError::Refused("an item has a key".into()))?;
+    let (names, mut values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
+    let fields: Vec<String> = names.iter().map(|name| format!("SET \"{name}\" = ?")).collect();
+    values.extend([key, number(read)]);
+    statement(format!("UPDATE \"{table}\" {} WHERE \"pk\" = ? AND \"version\" = ?", fields.join(" ")), values)
+}
+
+fn statement(statement: String, parameters: Vec<AttributeValue>) -> Statement {
+    BatchStatementRequest::builder().statement(statement).set_parameters(Some(parameters)).build().map_err(refused)
+}
