@@ -12,6 +12,7 @@ mod person;
 use crate::{
     dead_letters::{DeadLetter, DeadLetters},
     fan_out::{self, Filters, Routes},
+    pending,
 };
 use change::Change;
 use futures::{StreamExt as _, stream};
@@ -187,7 +188,10 @@ async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Vec<(S
     for (change, event) in changes.iter().zip(&opened) {
         let is_late = late.iter().any(|late| late.key == event.key);
         if change.is_new() && !is_late && !event.stored.is_erased() {
-            let made = routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None));
+            let made = routes
+                .of(event)?
+                .into_iter()
+                .map(|route| fan_out::delivery(app, event, route, None, pending::first(app)));
             deliveries.extend(made.map(|delivery| (change.sequence_number.clone(), delivery)));
         }
     }
