@@ -134,6 +134,21 @@ async fn an_event_with_many_deliveries_is_listed_whole_between_its_neighbours() 
         assert!(all.is_sorted_by(|a, b| a > b), "the newest first, none twice");
         assert_eq!((all.len(), &all[2..all.len() - 2]), (of_event.len() + 4, &of_event[..]), "{limit}");
     }
+    // A call that works through all of them goes on where the one before has ended.
+    let store = &bundle.local.app.store;
+    for events in [1, 3, 9] {
+        let (mut walked, mut position) = (Vec::new(), None);
+        loop {
+            let mut walk = store.walk_events(None, None, position).await.unwrap();
+            let some = walk.next(events, |_| true).await.unwrap().unwrap();
+            walked.extend(some.into_iter().map(|item| item["sk"].as_s().unwrap().clone()));
+            position = walk.position().await.unwrap();
+            if position.is_none() {
+                break;
+            }
+        }
+        assert_eq!(walked, paged(&bundle, "/v1/deliveries?state=succeeded", 100).await, "{events}");
+    }
 }
 
 #[tokio::test]

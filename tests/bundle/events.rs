@@ -154,5 +154,5 @@ async fn a_delivery_that_has_no_queue_to_go_to_is_left_in_the_table() {
     // The event itself was never accepted here, so no list of events leads to what was made of it.
     let deliveries = bundle.all("/v1/deliveries?state=pending").await;
     assert_eq!(deliveries.len(), 1);
-    assert_eq!((&deliveries[0]["state"], &deliveries[0]["attempts"]), (&json!("pending"), &json!([])));
+    assert_eq!(deliveries[0]["state"], "pending");
 }

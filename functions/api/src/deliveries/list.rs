@@ -10,6 +10,7 @@ use runtime::{
         deliveries::stored_delivery,
         list::{END, Entry, Page},
         routes::EventRoute,
+        tables::DUE,
     },
 };
 use serde_json::value::{RawValue, to_raw_value};
@@ -92,29 +93,28 @@ impl Wanted {
         Ok(if self.is(&delivery) { Some(to_raw_value(&delivery.into_delivery())?) } else { None })
     }
 
-    /// What waits is in the index of what is due, save what has not been attempted yet and has its message in the queue:
-    /// that is of events that came just now.
+    /// What waits is in the index of what is due. What has not been attempted yet and has its message in the queue is not,
+    /// and is found through the events that came just now.
     async fn pending(&self, app: &App, limit: usize, position: Option<String>) -> Result<Page, StoreError> {
+        let mut page = Page { items: Vec::new(), next: position };
         // The positions of that index begin with a time.
-        let is_listed = position.as_deref().is_none_or(|position| position.starts_with(|c: char| c.is_ascii_digit()));
-        let (mut page, position) = if is_listed {
-            let due = app.store.pending_deliveries(position);
-            let page = app.store.page_of(due, limit, |entry| self.takes(entry), |item| self.show(item)).await?;
+        if page.next.as_deref().is_none_or(|position| position.starts_with(|c: char| c.is_ascii_digit())) {
+            let due = app.store.pending_deliveries(page.next);
+            page = app.store.page_of(due, limit, |entry| self.takes(entry), |item| self.show(item)).await?;
             if page.next.is_some() {
                 return Ok(page);
             }
-            (page, END.to_owned())
-        } else {
-            (Page::default(), position.unwrap_or_default())
-        };
-        if page.items.len() == limit {
-            return Ok(Page { next: Some(position), ..page });
+            page.next = Some(END.to_owned());
         }
-        let since = Timestamp::from_millis(app.now().millis().saturating_sub(LOST_AFTER_SECONDS * 1000));
-        let walk = app.store.walk_events(Some(since), None, Some(position)).await?;
-        let show = |item: Item| if item.contains_key("due") { Ok(None) } else { self.show(item) };
-        let rest = app.store.page_of_walk(walk, limit - page.items.len(), |key| self.may_have(key), show).await?;
-        page.items.extend(rest.items);
-        Ok(Page { next: rest.next, ..page })
+        let left = limit - page.items.len();
+        if left > 0 {
+            let since = Timestamp::from_millis(app.now().millis().saturating_sub(LOST_AFTER_SECONDS * 1000));
+            let walk = app.store.walk_events(Some(since), None, page.next).await?;
+            let show = |item: Item| if item.contains_key(DUE.key) { Ok(None) } else { self.show(item) };
+            let rest = app.store.page_of_walk(walk, left, |key| self.may_have(key), show).await?;
+            page.items.extend(rest.items);
+            page.next = rest.next;
+        }
+        Ok(page)
     }
 }

@@ -59,8 +59,8 @@ pub struct Retried {
 
 /// A call ends with the batch in which it has retried so many.
 const MOST: u64 = 500;
-/// How many events' deliveries are read at once.
-const EVENTS: usize = 50;
+/// How many events' deliveries are read, and how many deliveries written, at once.
+const AT_ONCE: usize = 50;
 /// Well within the time that API Gateway gives.
 const TIME: Duration = Duration::from_secs(15);
 
@@ -78,7 +78,7 @@ impl Way<'_> {
     async fn next(&mut self, route: Option<&RouteId>) -> Result<Option<Vec<Item>>, StoreError> {
         match self {
             Self::Listed(batches) => batches.next(|entry| is_to(entry, route)).await,
-            Self::Walked(walk, deadline) if Instant::now() < *deadline => walk.next(EVENTS, |_| true).await,
+            Self::Walked(walk, deadline) if Instant::now() < *deadline => walk.next(AT_ONCE, |_| true).await,
             Self::Walked(..) | Self::Nowhere => Ok(None),
         }
     }
@@ -171,8 +171,18 @@ impl Retrying {
     }
 }
 
-/// Begins deliveries anew; how many. One that something else has changed meanwhile is that one's affair.
-async fn retry(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
+/// Begins deliveries anew; how many.
+async fn retry(app: &App, mut deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
+    let mut count = 0;
+    while !deliveries.is_empty() {
+        let batch = deliveries.split_off(deliveries.len().saturating_sub(AT_ONCE));
+        count += retry_batch(app, batch).await?;
+    }
+    Ok(count)
+}
+
+/// The same, all at once. One that something else has changed meanwhile is that one's affair.
+async fn retry_batch(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
     let now = app.now();
     let written = try_join_all(deliveries.into_iter().map(|mut delivery| async move {
         delivery.retry(pending::until(app, now));

@@ -86,9 +86,8 @@ impl Store {
     /// Writes a changed delivery, unless something else has changed it since it was read.
     pub async fn update_delivery(&self, delivery: &mut StoredDelivery, now: Timestamp) -> Result<(), StoreError> {
         let read = change(delivery, now);
-        let item = to_item(delivery)?;
         for attempt in 0..ATTEMPTS {
-            let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(item.clone()));
+            let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(to_item(delivery)?));
             let put = put
                 .condition_expression("#version = :read")
                 .expression_attribute_names("#version", "version")

@@ -1,13 +1,12 @@
 //! What deliveries are attempted by, read at once for several: their events, their routes and the health of these.
 
 use super::{
-    Item, Store, StoreError, batch_get::Key, control::Controlled, from_item, health::RouteHealth, routes::EventRoute,
-    text_of,
+    Item, Store, StoreError, batch_get::Key, control::Controlled, deliveries::stored_delivery, from_item,
+    health::RouteHealth, routes::EventRoute, text_of,
 };
 use models::{DeliveryId, EventId, RouteId, StoredDelivery, StoredEvent};
+use serde::de::DeserializeOwned;
 use std::{collections::HashMap, sync::Arc};
-
-use super::deliveries::stored_delivery;
 
 /// What was read, or why it can't be.
 type Read<T> = Result<Arc<T>, Arc<StoreError>>;
@@ -69,11 +68,11 @@ impl Grounds {
 }
 
 /// The key of a delivery in its table.
-pub(super) fn delivery_key(id: &DeliveryId) -> Key {
+fn delivery_key(id: &DeliveryId) -> Key {
     Key::with(id.event(), id.as_str())
 }
 
-fn read<T: serde::de::DeserializeOwned>(items: Vec<Item>, key: &str) -> HashMap<String, Read<T>> {
+fn read<T: DeserializeOwned>(items: Vec<Item>, key: &str) -> HashMap<String, Read<T>> {
     let read = |item: Item| (text_of(&item, key).to_owned(), from_item(item).map(Arc::new).map_err(Arc::new));
     items.into_iter().map(read).collect()
 }

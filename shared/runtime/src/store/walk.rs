@@ -16,6 +16,8 @@ use std::collections::VecDeque;
 const CONCURRENCY: usize = 16;
 /// How many deliveries of an event are read at once.
 const PER_EVENT: i32 = 50;
+/// About how many events are looked at in most cases.
+const ABOUT: usize = 40;
 
 /// A way through deliveries.
 pub struct Walk<'a> {
@@ -62,7 +64,7 @@ impl Store {
         let open = delivery.map(|delivery| Place { event: delivery.event(), until: delivery.to_string() });
         // An event's sort key begins with its id, so whatever is before the id is another's.
         let until = open.as_ref().map_or_else(|| position.clone(), |place| Some(place.event.to_string()));
-        let events = self.entries(self.events(after, before, until), MAX_READ).await?;
+        let events = self.entries(self.events(after, before, until), ABOUT).await?;
         let position = position.unwrap_or_else(|| END.to_owned());
         Ok(Walk { store: self, events: Some(events), open: open.into_iter().collect(), position, seen: 0, read: 0 })
     }
