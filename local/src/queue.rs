@@ -2,7 +2,7 @@
 //! many deliveries in hand at most, so that a slow target delays no other.
 
 use crate::background::stop;
-use flow::deliver::Deliverer;
+use flow::deliver::{Deliverer, Look};
 use models::{RouteId, Timestamp, delivery::DeliveryKey};
 use runtime::{
     App,
@@ -90,7 +90,8 @@ impl LocalQueue {
     }
 
     async fn handle(&self, app: &App, deliverer: &Deliverer, Kept { message, planned, tries }: Kept) {
-        let handled = deliverer.deliver(app, &message.delivery, planned).await;
+        let look = Look { delivery: message.delivery.clone(), planned };
+        let handled = deliverer.deliver(app, look).await;
         let route = message.route.clone();
         if let Err(problem) = handled {
             let (delivery, cause) = (message.delivery.as_str(), problem.causes());
@@ -200,6 +201,10 @@ impl Queue for LocalQueue {
             self.changed.notify_one();
             Ok(())
         })
+    }
+
+    fn keeps(&self) -> bool {
+        false
     }
 }
 

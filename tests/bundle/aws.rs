@@ -75,7 +75,7 @@ impl Aws {
         self.asked.lock().unwrap().get(function).cloned().unwrap_or_default()
     }
 
-    /// Another process wins the race for what a function next does so: its condition does not hold.
+    /// Another process wins the race for what a function next does so: its condition does not hold, or the queue has no time.
     pub fn win_race(&self, function: &str, action: &'static str, resource: &'static str) {
         *self.race.lock().unwrap() = Some((function.to_owned(), action, resource));
     }
@@ -169,6 +169,7 @@ impl HttpConnector for Caller {
         let answer = match target.split_once('.') {
             Some(("DynamoDB_20120810", _)) if is_lost => refusal("ConditionalCheckFailedException"),
             Some(("DynamoDB_20120810", _)) => return self.database.call(request),
+            Some(("AmazonSQS", _)) if is_lost => refusal("KmsThrottled"),
             Some(("TrentService", "Encrypt")) => response(200, self.aws.seal(asked).to_string()),
             Some(("TrentService", _)) => match self.aws.open(&asked) {
                 Some(opened) => response(200, opened.to_string()),

@@ -113,9 +113,8 @@ async fn an_input_of_the_wrong_type_is_the_actions_to_refuse() {
     let event = bundle.accept(&hook, &json!({ "user": { "id": "u-1" }, "tag": "vip" })).await.parse().unwrap();
     let store = &bundle.local.app.store;
     let delivery = tests::eventually(|| async {
-        let mut entries = store.entries(store.deliveries_of(&event, None), 5).await.unwrap();
-        let id = entries.next().await.unwrap()?.pk.parse().unwrap();
-        store.delivery(&id).await.unwrap().filter(|delivery| delivery.state != DeliveryState::Pending)
+        let delivery = store.deliveries_of(&event).await.unwrap().pop();
+        delivery.filter(|delivery| delivery.state != DeliveryState::Pending)
     });
     let delivery = delivery.await;
     assert_eq!((delivery.state, delivery.reason), (DeliveryState::Dead, Some(Reason::ActionRefused)));

@@ -94,10 +94,10 @@ async fn assert_done(bundle: &Bundle, lanes: &[Lane]) {
     let store = &bundle.local.app.store;
     eventually(|| async { listed(bundle, store.pending_deliveries(None)).await.is_empty().then_some(()) }).await;
     assert_eq!(listed(bundle, store.dead_letters(None)).await, []);
-    let mut entries = store.entries(store.deliveries(None), 400).await.unwrap();
+    let mut walk = store.walk_events(None, None, None).await.unwrap();
     let mut count = 0;
-    while entries.next().await.unwrap().is_some() {
-        count += 1;
+    while let Some(deliveries) = walk.next(400, |_| true).await.unwrap() {
+        count += deliveries.len();
     }
     assert_eq!(count, lanes.len() * EVENTS);
 }

@@ -1,7 +1,7 @@
 //! The queue of deliveries: what a failing one loses, what Lambda hands over, and what is found without it.
 
 use crate::{
-    desk::{self, Desk},
+    desk::{self, Desk, look},
     stage::Fault,
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -43,12 +43,12 @@ async fn a_queue_that_is_down_delays_and_loses_nothing() {
     assert_eq!(replayed.status, 200, "or it would be replayed again: {}", replayed.text);
 
     desk.target.says(500, "");
-    let failed = desk.deliverer.deliver(&desk.stage.app, &stored.pk, Some(stored.next_attempt_at.unwrap())).await;
+    let failed = desk.deliverer.deliver(&desk.stage.app, look(&stored.id, stored.next_attempt_at)).await;
     assert!(failed.is_err(), "the message is to come again");
-    assert_eq!(desk.delivery(&stored.pk).await.tried, 1);
+    assert_eq!(desk.delivery(&stored.id).await.tried, 1);
     desk.set_queue_down(false);
-    desk.deliver(&stored.pk).await;
-    assert_eq!((desk.one_sent(), desk.target.received().len()), ((stored.pk, 5), 1), "and sends what follows");
+    desk.deliver(&stored.id).await;
+    assert_eq!((desk.one_sent(), desk.target.received().len()), ((stored.id, 5), 1), "and sends what follows");
 
     bundle.clock.advance(Duration::from_secs(3_541));
     assert_eq!(
@@ -111,7 +111,11 @@ async fn all_that_is_due_is_sent_page_by_page() {
     let made = |number: usize| {
         let event = EventId::new(now, ContentKey::of_route(&route, &[&number.to_be_bytes()]));
         let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
-        StoredDelivery::new(of, now, When { next_attempt_at: due_at, due_at, expires: due_at.plus_seconds(60) })
+        StoredDelivery::new(
+            of,
+            now,
+            When { next_attempt_at: due_at, due_at: Some(due_at), expires: due_at.plus_seconds(60) },
+        )
     };
     let deliveries: Vec<StoredDelivery> = (0..COUNT).map(made).collect();
     let store = &desk.stage.app.store;

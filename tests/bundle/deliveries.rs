@@ -4,9 +4,13 @@ use crate::{
     checks::{make_key, pointers, refused, with_key},
     receiver::{Receiver, route, start, until_all, webhook_ids},
 };
+use models::{
+    DeliveryState, ReplayId, StoredDelivery,
+    delivery::{Of, When},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 use tests::{Bundle, string};
 
 fn tagged(n: usize) -> Value {
@@ -88,6 +92,84 @@ async fn lists_take_filters_and_go_page_by_page() {
     }
 }
 
+/// The ids of a list that is read in pages of this many.
+async fn paged(bundle: &Bundle, list: &str, limit: usize) -> Vec<String> {
+    let (mut paged, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = bundle.get(&format!("{list}&limit={limit}{cursor}"), 200).await;
+        paged.extend(ids(page["items"].as_array().unwrap()));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return paged,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_with_many_deliveries_is_listed_whole_between_its_neighbours() {
+    const MANY: u8 = 130;
+    let (bundle, (_, url)) = (start("0").await, Receiver::start().await);
+    let (route, hook) = (route(&bundle, "*", &url).await, bundle.hook("botstar.watch-tag").await);
+    let mut events = Vec::new();
+    for n in 0..5 {
+        events.push(bundle.accept(&hook, &tagged(n)).await);
+        bundle.clock.advance(Duration::from_secs(1));
+    }
+    until_all(&bundle, "/v1/deliveries", "succeeded", 5).await;
+    let (event, to, now) = (events[2].parse().unwrap(), route.parse().unwrap(), bundle.local.app.now());
+    let replayed = |n: u8| {
+        let replay = ReplayId::new(now, [n; 10]);
+        let of = Of { event: &event, event_expires: u64::MAX, route: &to, replay: Some(&replay) };
+        let when = When { next_attempt_at: now, due_at: None, expires: now.plus_seconds(86_400) };
+        let mut delivery = StoredDelivery::new(of, now, when);
+        delivery.end(DeliveryState::Succeeded, None);
+        delivery
+    };
+    let made: Vec<StoredDelivery> = (0..MANY).map(replayed).collect();
+    bundle.local.app.store.create_deliveries(&made).await.unwrap();
+    let of_event = paged(&bundle, &format!("/v1/deliveries?event={}", events[2]), 100).await;
+    assert_eq!(of_event.len(), usize::from(MANY) + 1);
+    for limit in [1, 7, 50, 51, 100] {
+        let all = paged(&bundle, &format!("/v1/deliveries?route={route}"), limit).await;
+        assert!(all.is_sorted_by(|a, b| a > b), "the newest first, none twice");
+        assert_eq!((all.len(), &all[2..all.len() - 2]), (of_event.len() + 4, &of_event[..]), "{limit}");
+    }
+    // A call that works through all of them goes on where the one before has ended.
+    let store = &bundle.local.app.store;
+    for events in [1, 3, 9] {
+        let (mut walked, mut position) = (Vec::new(), None);
+        loop {
+            let mut walk = store.walk_events(None, None, position).await.unwrap();
+            let some = walk.next(events, |_| true).await.unwrap().unwrap();
+            walked.extend(some.into_iter().map(|item| item["sk"].as_s().unwrap().clone()));
+            position = walk.position().await.unwrap();
+            if position.is_none() {
+                break;
+            }
+        }
+        assert_eq!(walked, paged(&bundle, "/v1/deliveries?state=succeeded", 100).await, "{events}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_route_was_for_before_it_was_changed_is_listed_as_its_own() {
+    let (bundle, (_, url)) = (start("0").await, Receiver::start().await);
+    let (id, hook) = (route(&bundle, "botstar.tag.*", &url).await, bundle.hook("botstar.watch-tag").await);
+    bundle.accept(&hook, &tagged(1)).await;
+    let list = format!("/v1/deliveries?route={id}");
+    until_all(&bundle, &list, "succeeded", 1).await;
+    bundle.clock.advance(Duration::from_secs(120));
+    let other = json!({ "events": ["botmother.*"], "hook": bundle.hook("botmother.watch-request").await.id });
+    bundle.patch(&format!("/v1/routes/{id}"), &other, 200).await;
+    until_all(&bundle, &list, "succeeded", 1).await;
+    bundle.clock.advance(Duration::from_secs(120));
+    bundle.accept(&hook, &tagged(2)).await;
+    bundle.until_count("/v1/subscribers", 2).await;
+    until_all(&bundle, &list, "succeeded", 1).await;
+    bundle.delete(&format!("/v1/routes/{id}"), 204).await;
+    until_all(&bundle, &list, "succeeded", 1).await;
+}
+
 #[tokio::test]
 async fn what_is_pending_is_listed_by_when_it_is_looked_for() {
     let (bundle, (receiver, url)) = (start("86400").await, Receiver::start().await);
@@ -153,7 +235,7 @@ async fn a_delivery_that_is_not_there_is_not_found_and_a_key_reaches_as_far_as_i
     let bundle = start("0").await;
     filled(&bundle).await;
     let dead = bundle.all("/v1/deliveries?state=dead").await.remove(0);
-    let (one, gone) = (string(&dead["id"]), format!("dlv_{}", "0".repeat(26)));
+    let (one, gone) = (string(&dead["id"]), format!("dlv_{}", "0".repeat(64)));
     for (method, path) in [(Method::GET, ""), (Method::POST, "/retry")] {
         for id in [gone.as_str(), "x", "rt_0"] {
             refused(bundle.request(method.clone(), &format!("/v1/deliveries/{id}{path}")), 404, "not_found").await;

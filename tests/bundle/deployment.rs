@@ -127,13 +127,27 @@ impl Deployment {
         }
     }
 
+    /// Brings what is in the stream to dispatch, and nothing to deliver.
+    pub async fn follow(&self) {
+        let mut stream = self.stream.lock().await;
+        while let Some(batch) = stream.next_unless(async {}).await.unwrap() {
+            self.dispatch(batch.records).await;
+        }
+    }
+
     pub async fn dispatch(&self, records: Vec<Value>) {
         let failed = self.dispatcher.dispatch(&self.apps["dispatch"], records).await;
         assert_eq!(failed, [""; 0]);
     }
 
     pub async fn deliver(&self, messages: Vec<String>) {
-        let record = |body| json!({ "messageId": "1", "body": body, "attributes": { "ApproximateReceiveCount": "1" } });
+        self.deliver_as("1", messages).await;
+    }
+
+    /// Brings messages to deliver that are received for this time.
+    pub async fn deliver_as(&self, count: &str, messages: Vec<String>) {
+        let record =
+            |body| json!({ "messageId": "1", "body": body, "attributes": { "ApproximateReceiveCount": count } });
         let event = json!({ "Records": messages.into_iter().map(record).collect::<Value>() });
         let event = serde_json::from_value(event).unwrap();
         assert_eq!(take(&self.apps["deliver"], &self.letters, &self.deliverer, event).await.failed(), 0);

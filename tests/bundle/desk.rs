@@ -7,13 +7,13 @@ use crate::{
 };
 use axum::http::Method;
 use flow::deliver::{
-    Deliverer,
+    Deliverer, Look,
     actions::{Actions, Ran, Running},
 };
 use models::{DeliveryId, DeliveryState, EventId, StoredDelivery, Timestamp, delivery::Reason};
 use runtime::{
     queue::{Message, Queue, Sending},
-    store::{deliveries::stored_delivery, routes::EventRoute},
+    store::routes::EventRoute,
 };
 use serde_json::{Value, json};
 use std::{
@@ -30,6 +30,8 @@ use tests::{Bundle, TestHook, string};
 pub struct Kept {
     messages: Mutex<Vec<Message>>,
     pub is_down: AtomicBool,
+    /// Whether it says that it may lose what it is sent.
+    pub may_lose: AtomicBool,
 }
 
 impl Queue for Kept {
@@ -39,6 +41,10 @@ impl Queue for Kept {
             self.messages.lock().unwrap().extend(messages);
         }
         Box::pin(async move { if is_down { Err("the queue is down".into()) } else { Ok(()) } })
+    }
+
+    fn keeps(&self) -> bool {
+        !self.may_lose.load(Ordering::SeqCst)
     }
 }
 
@@ -92,6 +98,10 @@ pub async fn bundle() -> Bundle {
     let bundle = Bundle::start_with(&settings).await;
     bundle.clock.hold();
     bundle
+}
+
+pub fn look(id: &DeliveryId, planned: Option<Timestamp>) -> Look {
+    Look { delivery: id.clone(), planned }
 }
 
 impl<'b> Desk<'b> {
@@ -169,12 +179,12 @@ impl<'b> Desk<'b> {
 
     /// Hands over a message that may have been handled in part.
     pub async fn deliver(&self, id: &DeliveryId) {
-        self.deliverer.deliver(&self.stage.app, id, None).await.unwrap();
+        self.deliverer.deliver(&self.stage.app, look(id, None)).await.unwrap();
     }
 
     /// Hands over a message that is for the attempt of this instant.
     pub async fn deliver_planned(&self, id: &DeliveryId, planned: Timestamp) {
-        self.deliverer.deliver(&self.stage.app, id, Some(planned)).await.unwrap();
+        self.deliverer.deliver(&self.stage.app, look(id, Some(planned))).await.unwrap();
     }
 
     pub fn set_queue_down(&self, is_down: bool) {
@@ -194,14 +204,7 @@ impl<'b> Desk<'b> {
     }
 
     pub async fn deliveries_of(&self, event: &EventId) -> Vec<StoredDelivery> {
-        let store = &self.stage.app.store;
-        let mut entries = store.entries(store.deliveries_of(event, None), 50).await.unwrap();
-        let mut listed = Vec::new();
-        while let Some(entry) = entries.next().await.unwrap() {
-            listed.push(entry);
-        }
-        let items = store.read(&store.tables.deliveries, &listed).await.unwrap();
-        items.into_values().map(|item| stored_delivery(item).unwrap()).collect()
+        self.stage.app.store.deliveries_of(event).await.unwrap()
     }
 
     /// The events of a type of the product's own, newest first.

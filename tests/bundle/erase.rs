@@ -263,7 +263,7 @@ async fn a_misread_event_of_an_erased_person_leaves_nobody() {
 /// A delivery of an event, whose target answered this.
 fn delivered(event: &str, answer: &str) -> StoredDelivery {
     let at = Timestamp::from_millis(1_767_225_600_000);
-    let when = When { next_attempt_at: at, due_at: at, expires: at.plus_seconds(86_400_000) };
+    let when = When { next_attempt_at: at, due_at: Some(at), expires: at.plus_seconds(86_400_000) };
     let (event, route) = (event.parse().unwrap(), RouteId::new(at, [1; 10]));
     let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
     let mut delivery = StoredDelivery::new(of, at, when);

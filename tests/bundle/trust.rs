@@ -1,5 +1,6 @@
 //! Whom a function takes for AWS: a server that the system trusts, and no other.
 
+use data_encoding::BASE64;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 use serde_json::json;
@@ -19,7 +20,8 @@ fn certificates() -> (String, Arc<ServerConfig>) {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
-    let root = params.self_signed(&key).unwrap().pem();
+    let root = BASE64.encode(params.self_signed(&key).unwrap().der());
+    let root = format!("-----BEGIN CERTIFICATE-----\n{root}\n-----END CERTIFICATE-----\n");
     let (issuer, key) = (Issuer::new(params, key), KeyPair::generate().unwrap());
     let server = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -20,14 +20,19 @@ def test_a_delivery_whose_message_was_lost_is_found_by_the_schedule(cloud, stack
         queue.purge_queue(QueueUrl=url)
         [delivery] = api.get(f"/v1/deliveries?event={event}")["items"]
         assert (delivery["state"], waiting()) == ("pending", 0)
-        make_due(cloud, stack, delivery["id"])
+        # A first attempt is not looked for, as its message is in the queue; one by hand is.
+        api.post(f"/v1/deliveries/{delivery['id']}/retry", {})
+        until(waiting, "the message of the retry")
+        queue.purge_queue(QueueUrl=url)
+        make_due(cloud, stack, delivery)
     until(lambda: listener.at("/lost"), "the delivery that was swept", SWEPT_SECONDS)
     until(lambda: api.get(f"/v1/deliveries/{delivery['id']}")["state"] == "succeeded", "the delivery's end")
 
 
 def make_due(cloud, stack, delivery):
     """Has the hour pass after which a delivery is looked for whose message was sent."""
-    database, table, key = cloud.client("dynamodb"), stack.outputs["DeliveriesTableName"], {"pk": {"S": delivery}}
+    database, table = cloud.client("dynamodb"), stack.outputs["DeliveriesTableName"]
+    key = {"pk": {"S": delivery["event"]}, "sk": {"S": delivery["id"]}}
     looked_for, rest = database.get_item(TableName=table, Key=key)["Item"]["due_at"]["S"].split(" ", 1)
     long_ago = looked_for.replace(looked_for[:4], "2020", 1)
     database.update_item(

@@ -1,7 +1,11 @@
 //! Which routes an event is for, and the deliveries that are made of that.
 
 use crate::{expression::Expression, pending, versions::ByVersion};
-use models::{ReplayId, StoredDelivery, delivery::Of, event::OpenEvent};
+use models::{
+    ReplayId, StoredDelivery,
+    delivery::{Of, When},
+    event::OpenEvent,
+};
 use runtime::{
     App,
     store::{StoreError, routes::EventRoute},
@@ -63,13 +67,18 @@ fn compiled(route: &EventRoute, filters: &Filters) -> Option<Arc<Option<Expressi
     }))
 }
 
-/// A delivery of an event to a route, to be attempted now.
-pub fn delivery(app: &App, event: &OpenEvent<'_>, route: &EventRoute, replay: Option<&ReplayId>) -> StoredDelivery {
-    let now = app.now();
+/// A delivery of an event to a route.
+pub fn delivery(
+    app: &App,
+    event: &OpenEvent<'_>,
+    route: &EventRoute,
+    replay: Option<&ReplayId>,
+    when: When,
+) -> StoredDelivery {
     // The deliveries of an event that is kept expire all the same, by their own time.
     let event_expires = event.stored.expires.unwrap_or(u64::MAX);
     let of = Of { event: &event.key.id, event_expires, route: &route.id, replay };
-    StoredDelivery::new(of, now, pending::until(app, now))
+    StoredDelivery::new(of, app.now(), when)
 }
 
 /// Stores deliveries, save those that are there already, and sends all to the queue: of those that were stored before, the
@@ -79,6 +88,6 @@ pub async fn make(app: &App, deliveries: &[StoredDelivery]) -> Result<Vec<bool>,
         return Ok(Vec::new());
     }
     let stored = app.store.create_deliveries(deliveries).await?;
-    pending::send_or_leave(app, deliveries).await;
+    pending::send_or_leave(app, deliveries).await?;
     Ok(stored)
 }

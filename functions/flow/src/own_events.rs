@@ -27,9 +27,9 @@ pub fn of_disabled(app: &App, route: &EventRoute) -> StoredEvent {
 
 /// What a dead delivery tells. Nothing that its target said: a person may be in it.
 pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery) -> StoredEvent {
-    let key = format!("{DELIVERY_DEAD} {} {}", delivery.pk, delivery.retried);
+    let key = format!("{DELIVERY_DEAD} {} {}", delivery.id, delivery.retried);
     let told = json!({
-        "id": delivery.pk,
+        "id": delivery.id,
         "event": delivery.event,
         "reason": delivery.reason,
         "attempts": delivery.tried,

@@ -99,19 +99,16 @@ pub struct Delivery {
     pub updated_at: Timestamp,
 }
 
-/// A delivery as DynamoDB holds it.
+/// A delivery as DynamoDB holds it: among those of its event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDelivery {
-    pub pk: DeliveryId,
+    #[serde(rename = "pk")]
+    pub event: EventId,
+    #[serde(rename = "sk")]
+    pub id: DeliveryId,
     pub v: u32,
     /// Counts the changes: each is made on condition that no other came between.
     pub version: u64,
-    /// The key in the index by time.
-    list: String,
-    /// `<id> <route> <event>`: what lists sort and filter by, without reading the delivery.
-    pub sort: String,
-    /// The key in the index by event.
-    pub event: EventId,
     pub route: RouteId,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replay: Option<ReplayId>,
@@ -125,15 +122,19 @@ pub struct StoredDelivery {
     pub retried: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt_at: Option<Timestamp>,
-    /// The key in the index of what is due; pending deliveries alone have one.
+    /// The key in the index of what is due. A pending delivery has one, unless it waits for its first attempt and its
+    /// message is in a queue that keeps it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     due: Option<String>,
-    /// `<time> <id> <route> <event>`: when it is looked for, should its message be lost, or should it have none.
+    /// `<time> <id> <route>`: when it is looked for, should its message be lost, or should it have none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub due_at: Option<String>,
     /// The key in the index of dead letters.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     dead: Option<String>,
+    /// `<id> <route>`, of a dead letter: what their list sorts and filters by, without reading the delivery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    sort: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// When its event is deleted, in seconds since the epoch.
@@ -157,8 +158,8 @@ pub struct Of<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct When {
     pub next_attempt_at: Timestamp,
-    /// When it is looked for, if nothing came of it until then.
-    pub due_at: Timestamp,
+    /// When it is looked for, if nothing came of it until then; none if its message is sure to come.
+    pub due_at: Option<Timestamp>,
     pub expires: Timestamp,
 }
 
@@ -167,13 +168,11 @@ impl StoredDelivery {
     /// replay.
     pub fn new(of: Of<'_>, now: Timestamp, when: When) -> Self {
         let Of { event, event_expires, route, replay } = of;
-        let id = DeliveryId::derive(event, route, replay);
         let mut delivery = Self {
+            event: event.clone(),
+            id: DeliveryId::derive(event, route, replay),
             v: VERSION,
             version: 1,
-            list: list_key(id.shard()),
-            sort: format!("{id} {route} {event}"),
-            event: event.clone(),
             route: route.clone(),
             replay: replay.cloned(),
             state: DeliveryState::Pending,
@@ -185,11 +184,11 @@ impl StoredDelivery {
             due: None,
             due_at: None,
             dead: None,
+            sort: None,
             created_at: now,
             updated_at: now,
             event_expires,
             expires: 0,
-            pk: id,
         };
         delivery.wait(when);
         delivery
@@ -198,10 +197,10 @@ impl StoredDelivery {
     /// It waits for an attempt.
     pub fn wait(&mut self, when: When) {
         self.state = DeliveryState::Pending;
-        (self.reason, self.dead) = (None, None);
+        (self.reason, self.dead, self.sort) = (None, None, None);
         self.next_attempt_at = Some(when.next_attempt_at);
-        self.due = Some(due_key(self.pk.shard()));
-        self.due_at = Some(format!("{} {}", when.due_at, self.sort));
+        self.due = when.due_at.map(|_| due_key(self.id.shard()));
+        self.due_at = when.due_at.map(|at| self.key().due_at(at));
         self.expires = when.expires.seconds().min(self.event_expires);
     }
 
@@ -209,6 +208,15 @@ impl StoredDelivery {
     pub fn is_parked(&self) -> bool {
         let due_at = self.due_at.as_deref().and_then(|due_at| due_at.split(' ').next());
         self.next_attempt_at.is_some_and(|at| due_at == Some(at.to_string().as_str()))
+    }
+
+    /// Whether it is in the index of what is due.
+    pub const fn is_looked_for(&self) -> bool {
+        self.due.is_some()
+    }
+
+    pub fn key(&self) -> DeliveryKey {
+        DeliveryKey { id: self.id.clone(), route: self.route.clone() }
     }
 
     /// It begins anew, with all its attempts.
@@ -221,7 +229,9 @@ impl StoredDelivery {
     pub fn end(&mut self, state: DeliveryState, reason: Option<Reason>) {
         (self.state, self.reason) = (state, reason);
         (self.next_attempt_at, self.due, self.due_at) = (None, None, None);
-        self.dead = (state == DeliveryState::Dead).then(|| dead_key(self.pk.shard()));
+        let is_dead = state == DeliveryState::Dead;
+        self.dead = is_dead.then(|| dead_key(self.id.shard()));
+        self.sort = is_dead.then(|| format!("{} {}", self.id, self.route));
     }
 
     pub fn attempted(&mut self, attempt: Attempt) {
@@ -239,7 +249,7 @@ impl StoredDelivery {
 
     pub fn into_delivery(self) -> Delivery {
         Delivery {
-            id: self.pk,
+            id: self.id,
             event: self.event,
             route: self.route,
             state: self.state,
@@ -253,26 +263,25 @@ impl StoredDelivery {
     }
 }
 
-/// What a list of deliveries tells of each before it is read.
+/// What an index tells of a delivery before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryKey {
     pub id: DeliveryId,
     pub route: RouteId,
-    pub event: EventId,
 }
 
 impl DeliveryKey {
     /// Reads a sort key of any index.
     pub fn parse(sort: &str) -> Option<Self> {
         let mut parts = sort.rsplit(' ');
-        let (event, route, id) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Self { id: id.parse().ok()?, route: route.parse().ok()?, event: event.parse().ok()? })
+        let (route, id) = (parts.next()?, parts.next()?);
+        Some(Self { id: id.parse().ok()?, route: route.parse().ok()? })
     }
-}
 
-/// The key of a shard in the index by time.
-pub fn list_key(shard: usize) -> String {
-    format!("delivery#{shard:02}")
+    /// The sort key in the index of what is due, of what is looked for then.
+    pub fn due_at(&self, at: Timestamp) -> String {
+        format!("{at} {} {}", self.id, self.route)
+    }
 }
 
 /// The key of a shard in the index of what is due.
@@ -307,7 +316,7 @@ mod tests {
 
     fn at(millis: u64) -> When {
         let (next_attempt_at, due_at) = (Timestamp::from_millis(millis), Timestamp::from_millis(millis + 1));
-        When { next_attempt_at, due_at, expires: due_at.plus_seconds(60) }
+        When { next_attempt_at, due_at: Some(due_at), expires: due_at.plus_seconds(60) }
     }
 
     #[test]
@@ -315,7 +324,7 @@ mod tests {
         let (event, route) = ids();
         let now = Timestamp::from_millis(7);
         let id =
-            |route: &RouteId, replay: Option<&ReplayId>| StoredDelivery::new(of(&event, route, replay), now, at(8)).pk;
+            |route: &RouteId, replay: Option<&ReplayId>| StoredDelivery::new(of(&event, route, replay), now, at(8)).id;
         let replay = ReplayId::new(Timestamp::from_millis(1_767_225_700_000), [5; 10]);
         let other = RouteId::new(now, [4; 10]);
         assert_eq!(id(&route, None), id(&route, None));
@@ -331,21 +340,24 @@ mod tests {
         let places = |delivery: &StoredDelivery| {
             (delivery.due.is_some(), delivery.due_at.is_some(), delivery.dead.is_some(), delivery.next_attempt_at)
         };
-        let key = DeliveryKey { id: delivery.pk.clone(), route, event };
+        let key = DeliveryKey { id: delivery.id.clone(), route };
         assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(8))));
         assert!(delivery.due_at.as_deref().unwrap().starts_with("1970-01-01T00:00:00.009Z "));
         assert_eq!((delivery.expires, delivery.is_parked()), (50, false), "no longer than its event");
-        delivery.wait(When { due_at: Timestamp::from_millis(8), ..at(8) });
+        delivery.wait(When { due_at: Some(Timestamp::from_millis(8)), ..at(8) });
         assert!(delivery.is_parked());
+        delivery.wait(When { due_at: None, ..at(8) });
+        assert_eq!(places(&delivery), (false, false, false, Some(Timestamp::from_millis(8))));
+        assert!(!delivery.is_parked() && !delivery.is_looked_for());
         delivery.wait(at(8));
-        for sort in [&delivery.sort, delivery.due_at.as_ref().unwrap()] {
-            assert_eq!(DeliveryKey::parse(sort), Some(key.clone()));
-        }
+        assert_eq!(DeliveryKey::parse(delivery.due_at.as_ref().unwrap()), Some(key.clone()));
         delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
         assert_eq!(places(&delivery), (false, false, true, None));
+        assert_eq!(DeliveryKey::parse(delivery.sort.as_ref().unwrap()), Some(key));
         delivery.tried = 9;
         delivery.retry(at(20));
         assert_eq!((delivery.tried, delivery.retried, delivery.reason), (0, 1, None));
+        assert_eq!(delivery.sort, None);
         assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(20))));
         delivery.end(DeliveryState::Succeeded, None);
         assert_eq!(places(&delivery), (false, false, false, None));

@@ -3,6 +3,9 @@
 //! Most begin with six bytes of time and sort by it. An event's id ends in the key under which the event is stored, so
 //! that it is found by its id without an index. A subscriber's id is a digest of who it is.
 
+#[cfg(test)]
+mod tests;
+
 use crate::time::Timestamp;
 use data_encoding::BASE32_DNSSEC as BASE32;
 use schemars::JsonSchema;
@@ -16,6 +19,9 @@ pub const SHARDS: usize = 16;
 const TIME_BYTES: usize = 6;
 const RANDOM_BYTES: usize = 10;
 const CONTENT_BYTES: usize = 20;
+const EVENT_BYTES: usize = TIME_BYTES + CONTENT_BYTES;
+/// What tells a delivery from the others of its event that were made at the same instant.
+const DELIVERY_BYTES: usize = 8;
 const SUBSCRIBER_BYTES: usize = 16;
 
 /// A text that isn't an id of the expected kind.
@@ -183,25 +189,25 @@ id!(
     /// An event.
     EventId,
     "evt_",
-    TIME_BYTES + CONTENT_BYTES
+    EVENT_BYTES
 );
 id!(
     /// A checkpoint record; it ends as the id of the event that it is.
     RecordId,
     "cpr_",
-    TIME_BYTES + CONTENT_BYTES
+    EVENT_BYTES
 );
 id!(
     /// A takeover; it ends as the id of the event that told it.
     TakeoverId,
     "tko_",
-    TIME_BYTES + CONTENT_BYTES
+    EVENT_BYTES
 );
 id!(
-    /// One event on its way to one route's target.
+    /// One event on its way to one route's target; it begins as the id of the event.
     DeliveryId,
     "dlv_",
-    TIME_BYTES + RANDOM_BYTES
+    EVENT_BYTES + TIME_BYTES + DELIVERY_BYTES
 );
 id!(
     /// A person on one connection.
@@ -303,14 +309,24 @@ impl SubscriberId {
 }
 
 impl DeliveryId {
-    /// The same event to the same route is the same delivery, but for replays, each of which makes its own.
+    /// The same event to the same route is the same delivery, but for replays, each of which makes its own. An event's
+    /// deliveries sort by the time of their replay, behind those that no replay made.
     pub fn derive(event: &EventId, route: &RouteId, replay: Option<&ReplayId>) -> Self {
-        let at = replay.map_or_else(|| event.time(), ReplayId::time);
         let parts = [event.as_str(), route.as_str(), replay.map_or("", ReplayId::as_str)].map(str::as_bytes);
-        let mut bytes = [0; TIME_BYTES + RANDOM_BYTES];
-        bytes[..TIME_BYTES].copy_from_slice(&time_bytes(at));
-        bytes[TIME_BYTES..].copy_from_slice(&digest::<RANDOM_BYTES>(Sha256::new(), &parts));
+        let mut bytes = [0; EVENT_BYTES + TIME_BYTES + DELIVERY_BYTES];
+        bytes[..EVENT_BYTES].copy_from_slice(&event.bytes());
+        if let Some(replay) = replay {
+            bytes[EVENT_BYTES..][..TIME_BYTES].copy_from_slice(&time_bytes(replay.time()));
+        }
+        bytes[EVENT_BYTES + TIME_BYTES..].copy_from_slice(&digest::<DELIVERY_BYTES>(Sha256::new(), &parts));
         Self::from_bytes(&bytes)
+    }
+
+    /// The event that it is of.
+    pub fn event(&self) -> EventId {
+        let mut event = [0; EVENT_BYTES];
+        event.copy_from_slice(&self.bytes()[..EVENT_BYTES]);
+        EventId::from_bytes(&event)
     }
 }
 
@@ -329,75 +345,4 @@ fn digest<const N: usize>(mut digest: Sha256, parts: &[&[u8]]) -> [u8; N] {
 pub fn lower_bound(prefix: &str, at: Timestamp) -> String {
     // Six bytes end within the tenth character, whose low bits belong to what follows: they are zero here.
     format!("{prefix}{}", BASE32.encode(&time_bytes(at)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_token_names_its_hook() {
-        let hook = HookId::new(Timestamp::from_millis(1_767_225_600_000), [7; 10]);
-        let token = hook.token(&[9; SECRET_BYTES]);
-        assert_eq!(token.len(), 64);
-        assert_eq!(HookId::of_token(&token), Some(hook));
-        assert_eq!(HookId::of_token("short"), None);
-        assert_eq!(HookId::of_token(&"!".repeat(64)), None);
-    }
-
-    #[test]
-    fn only_the_spelling_that_we_write_is_an_id() {
-        let id = KeyId::new(Timestamp::from_millis(1), [255; 10]).to_string();
-        assert!(id.parse::<KeyId>().is_ok());
-        assert!(id.to_uppercase().replace("KEY_", "key_").parse::<KeyId>().is_err());
-        assert!(id.parse::<HookId>().is_err());
-        assert!("key_".parse::<KeyId>().is_err());
-    }
-
-    #[test]
-    fn shards_are_even() {
-        let mut counts = [0_usize; SHARDS];
-        for n in 0_u32..16_000 {
-            let hook = HookId::new(Timestamp::from_millis(0), [0; 10]);
-            let id = EventId::new(Timestamp::from_millis(5), ContentKey::digest(&hook, &[&n.to_be_bytes()]));
-            counts[id.shard()] += 1;
-        }
-        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
-    }
-
-    proptest! {
-        #[test]
-        fn event_ids_sort_by_time_and_keep_their_parts(
-            a in 0_u64..1 << 47, b in 0_u64..1 << 47, key: [u8; 20], other: [u8; 20],
-        ) {
-            let (a, b) = (Timestamp::from_millis(a), Timestamp::from_millis(b));
-            let first = EventId::new(a, ContentKey::unique(key));
-            let second = EventId::new(b, ContentKey::unique(other));
-            prop_assert_eq!(first.time(), a);
-            prop_assert_eq!(first.key(), ContentKey::unique(key));
-            if a != b {
-                prop_assert_eq!(first < second, a < b);
-                prop_assert_eq!(first.as_str() < lower_bound("evt_", b).as_str(), a < b);
-            }
-            prop_assert!(lower_bound("evt_", a).as_str() <= first.as_str());
-            prop_assert_eq!(first.record().event(), first.clone());
-            prop_assert_eq!(first.to_string().parse::<EventId>().unwrap(), first);
-        }
-
-        #[test]
-        fn no_text_panics(text in ".*") {
-            let _ = text.parse::<EventId>();
-            let _ = HookId::of_token(&text);
-            shard(&text);
-        }
-
-        #[test]
-        fn parts_are_not_run_together(a in ".{0,8}", b in ".{0,8}") {
-            let hook = HookId::new(Timestamp::from_millis(0), [0; 10]);
-            let apart = ContentKey::digest(&hook, &[a.as_bytes(), b.as_bytes()]);
-            let joined = ContentKey::digest(&hook, &[format!("{a}{b}").as_bytes()]);
-            prop_assert_ne!(apart, joined);
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! The queue of deliveries: SQS on AWS, in the process on a laptop. It carries ids only, and may lose, repeat and mix up
-//! what it carries: the table says what is to be done.
+//! The queue of deliveries: SQS on AWS, in the process on a laptop. It carries ids only, and may repeat and mix up what it
+//! carries: the table says what is to be done. The one in the process loses what it has with the process.
 
 use crate::clock::{Clock as _, SystemClock};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -37,6 +37,9 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error + Se
 pub trait Queue: Send + Sync {
     /// All of them, or an error; then some may have been sent.
     fn send(&self, messages: Vec<Message>) -> Sending<'_>;
+
+    /// Whether what was sent comes for sure, though the process ends: then the table need not tell of it, too.
+    fn keeps(&self) -> bool;
 }
 
 pub(crate) struct SqsQueue {
@@ -82,5 +85,9 @@ impl Queue for SqsQueue {
                 stream::iter(messages.chunks(BATCH).map(<[_]>::to_vec)).map(|batch| self.send_batch(batch, now));
             batches.buffer_unordered(CONCURRENCY).try_collect().await
         })
+    }
+
+    fn keeps(&self) -> bool {
+        true
     }
 }

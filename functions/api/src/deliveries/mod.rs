@@ -1,20 +1,14 @@
 //! Deliveries: events on their way to routes' targets. Listed, got, retried.
 
+mod list;
 mod retry;
 mod retry_all;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
-use models::{
-    DeliveryId, DeliveryState, EventId, RouteId,
-    delivery::{Delivery, DeliveryKey},
-};
-use runtime::{
-    App, Body, Call, Function, Problem, Query, Reply, Route,
-    store::{Item, StoreError, deliveries::stored_delivery, list::Entry},
-};
+use models::{DeliveryId, delivery::Delivery};
+use runtime::{App, Body, Call, Function, Problem, Query, Reply, Route};
 use schemars::schema_for;
-use serde_json::value::{RawValue, to_raw_value};
 
 pub static FUNCTION: Function = Function {
     name: "api-deliveries",
@@ -23,7 +17,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/deliveries",
             access: READ,
-            summary: "List the deliveries",
+            summary: "List the deliveries, those of the newest event first",
             query: &[
                 Query { name: "route", description: "Only the deliveries to this route." },
                 Query { name: "event", description: "Only the deliveries of this event." },
@@ -31,14 +25,14 @@ pub static FUNCTION: Function = Function {
                     name: "state",
                     description: "Only those in this state: `pending`, `succeeded`, `dead` or `skipped`. Where `pending` \
                                   comes without `event`, the list goes by when a delivery is looked for, the latest \
-                                  first.",
+                                  first; then come those of the last hour's events that have not been attempted yet.",
                 },
                 LIMIT,
                 CURSOR,
             ],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(Delivery)))),
-            handler: |app, call| Box::pin(list(app, call)),
+            handler: |app, call| Box::pin(list::list(app, call)),
         },
         Route {
             method: Method::POST,
@@ -74,38 +68,6 @@ pub static FUNCTION: Function = Function {
     direct: None,
     settings: Vec::new,
 };
-
-async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let (route, event) = (call.query_id::<RouteId>("route")?, call.query_id::<EventId>("event")?);
-    let (state, limit) = (state(&call)?, call.limit()?);
-    // A cursor is bound to the filters, and they say which index its position is of.
-    let position = call.position("deliveries")?;
-    let listing = match (event, state) {
-        (Some(event), _) => app.store.deliveries_of(&event, position),
-        (None, Some(DeliveryState::Dead)) => app.store.dead_letters(position),
-        (None, Some(DeliveryState::Pending)) => app.store.pending_deliveries(position),
-        (None, _) => app.store.deliveries(position),
-    };
-    let wanted = |entry: &Entry| is_to(entry, route.as_ref());
-    let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {
-        let delivery = stored_delivery(item)?;
-        let wanted = state.is_none_or(|state| delivery.state == state);
-        Ok(if wanted { Some(to_raw_value(&delivery.into_delivery())?) } else { None })
-    };
-    let page = app.store.page_of(listing, limit, wanted, show).await?;
-    Reply::page(page.items, call.cursor("deliveries", page.next))
-}
-
-fn state(call: &Call) -> Result<Option<DeliveryState>, Problem> {
-    let Some(text) = call.query("state") else { return Ok(None) };
-    let state = DeliveryState::parse(&text);
-    state.map(Some).ok_or_else(|| Problem::invalid_query("state", "is not pending, succeeded, dead or skipped"))
-}
-
-/// Whether an entry of a list is of a delivery to this route, or to any if none is named.
-fn is_to(entry: &Entry, route: Option<&RouteId>) -> bool {
-    route.is_none_or(|route| DeliveryKey::parse(&entry.sort).is_some_and(|key| key.route == *route))
-}
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: DeliveryId = call.id("delivery")?;

@@ -1,6 +1,6 @@
 //! `POST /v1/deliveries/retry`: retries all that a filter takes.
 
-use super::{is_to, retry::is_past};
+use super::{list::is_to, retry::is_past};
 use crate::{batches::Batches, span_faults};
 use flow::pending;
 use futures::future::try_join_all;
@@ -10,11 +10,14 @@ use models::{
 use runtime::{
     App, Call, Problem, Reply, input,
     log::causes,
-    store::{Item, StoreError, deliveries::stored_delivery, list::Listing},
+    store::{Item, StoreError, deliveries::stored_delivery, list::Listing, walk::Walk},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -28,9 +31,9 @@ pub struct Retrying {
     /// Only those that are in the state for this reason. Left out: for any but `unknown_outcome`, as what may have been done
     /// might be done twice.
     reason: Option<Reason>,
-    /// Only the deliveries of events, or of replays, that came after this.
+    /// Only the deliveries of events that came after this.
     after: Option<Timestamp>,
-    /// Only the deliveries of events, or of replays, that came before this.
+    /// Only the deliveries of events that came before this.
     before: Option<Timestamp>,
 }
 
@@ -56,15 +59,48 @@ pub struct Retried {
 
 /// A call ends with the batch in which it has retried so many.
 const MOST: u64 = 500;
+/// How many events' deliveries are read, and how many deliveries written, at once.
+const AT_ONCE: usize = 50;
+/// Well within the time that API Gateway gives.
+const TIME: Duration = Duration::from_secs(15);
+
+/// Where deliveries are found.
+enum Way<'a> {
+    Listed(Batches<'a>),
+    /// Until this instant.
+    Walked(Walk<'a>, Instant),
+    Nowhere,
+}
+
+impl Way<'_> {
+    /// The next deliveries, those to other routes left out as far as that costs nothing; none once the way or the time of
+    /// the call is at its end.
+    async fn next(&mut self, route: Option<&RouteId>) -> Result<Option<Vec<Item>>, StoreError> {
+        match self {
+            Self::Listed(batches) => batches.next(|entry| is_to(entry, route)).await,
+            Self::Walked(walk, deadline) if Instant::now() < *deadline => walk.next(AT_ONCE, |_| true).await,
+            Self::Walked(..) | Self::Nowhere => Ok(None),
+        }
+    }
+
+    /// Where the next call goes on; none if this one has come to the end.
+    async fn position(self) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::Listed(batches) => Ok(batches.position()),
+            Self::Walked(walk, _) => walk.position().await,
+            Self::Nowhere => Ok(None),
+        }
+    }
+}
 
 pub async fn retry_all(app: &App, call: Call) -> Result<Reply, Problem> {
     let retrying: Retrying = input::body_with(&call, &schema_for!(Retrying), |body| Ok(span_faults(body)))?;
     // A cursor of another filter is refused.
     let list = format!("retry {}", serde_json::to_string(&retrying).map_err(Problem::internal)?);
     let routes = enabled(app).await?;
-    let mut batches = Batches::begin(&app.store, retrying.listing(app, call.position(&list)?)).await?;
+    let mut way = retrying.way(app, call.position(&list)?).await?;
     let mut retried = Retried::default();
-    while let Some(items) = batches.next(|entry| is_to(entry, retrying.route.as_ref())).await? {
+    while let Some(items) = way.next(retrying.route.as_ref()).await? {
         let (again, left) = retrying.sort_out(items, &routes);
         retried.left += left;
         retried.retried += retry(app, again).await?;
@@ -72,7 +108,7 @@ pub async fn retry_all(app: &App, call: Call) -> Result<Reply, Problem> {
             break;
         }
     }
-    retried.next = call.cursor(&list, batches.position());
+    retried.next = call.cursor(&list, way.position().await?);
     Reply::ok(&retried)
 }
 
@@ -82,20 +118,34 @@ async fn enabled(app: &App) -> Result<BTreeSet<RouteId>, StoreError> {
 }
 
 impl Retrying {
-    fn listing<'a>(&self, app: &'a App, position: Option<String>) -> Listing<'a> {
-        let listing = match (&self.event, self.state) {
-            (Some(event), _) => app.store.deliveries_of(event, position),
-            (None, Over::Dead) => app.store.dead_letters(position),
-            (None, Over::Skipped) => app.store.deliveries(position),
+    async fn way<'a>(&self, app: &'a App, position: Option<String>) -> Result<Way<'a>, StoreError> {
+        let deadline = Instant::now() + TIME;
+        let walk = match (&self.event, self.state) {
+            (None, Over::Dead) => {
+                let listing = self.within(app.store.dead_letters(position));
+                return Ok(Way::Listed(Batches::begin(&app.store, listing).await?));
+            }
+            (None, Over::Skipped) => app.store.walk_events(self.after, self.before, position).await?,
+            (Some(event), _) if self.is_within(event) => app.store.walk_event(event, position),
+            (Some(_), _) => return Ok(Way::Nowhere),
         };
+        Ok(Way::Walked(walk, deadline))
+    }
+
+    fn within<'a>(&self, letters: Listing<'a>) -> Listing<'a> {
         let bound = |at: Timestamp| lower_bound(DeliveryId::PREFIX, at);
         let from = self.after.map(|after| bound(Timestamp::from_millis(after.millis() + 1)));
         let until = self.before.map(bound);
         Listing {
-            from: from.unwrap_or(listing.from),
-            until: until.map_or(listing.until.clone(), |until| until.min(listing.until)),
-            ..listing
+            from: from.unwrap_or(letters.from),
+            until: until.map_or(letters.until.clone(), |until| until.min(letters.until)),
+            ..letters
         }
+    }
+
+    fn is_within(&self, event: &EventId) -> bool {
+        let at = event.time();
+        self.after.is_none_or(|after| at > after) && self.before.is_none_or(|before| at < before)
     }
 
     /// The deliveries that can begin anew, and how many others there are in the state.
@@ -111,6 +161,7 @@ impl Retrying {
         });
         let (again, left): (Vec<_>, Vec<_>) = readable
             .filter(|delivery| delivery.state == state && (self.reason.is_none() || delivery.reason == self.reason))
+            .filter(|delivery| self.route.as_ref().is_none_or(|route| delivery.route == *route))
             .partition(|delivery| routes.contains(&delivery.route) && !is_past(delivery) && self.may_repeat(delivery));
         (again, left.len() as u64)
     }
@@ -120,8 +171,18 @@ impl Retrying {
     }
 }
 
-/// Begins deliveries anew; how many. One that something else has changed meanwhile is that one's affair.
-async fn retry(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
+/// Begins deliveries anew; how many.
+async fn retry(app: &App, mut deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
+    let mut count = 0;
+    while !deliveries.is_empty() {
+        let batch = deliveries.split_off(deliveries.len().saturating_sub(AT_ONCE));
+        count += retry_batch(app, batch).await?;
+    }
+    Ok(count)
+}
+
+/// The same, all at once. One that something else has changed meanwhile is that one's affair.
+async fn retry_batch(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
     let now = app.now();
     let written = try_join_all(deliveries.into_iter().map(|mut delivery| async move {
         delivery.retry(pending::until(app, now));
@@ -132,6 +193,6 @@ async fn retry(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, Proble
         }
     }));
     let retried: Vec<StoredDelivery> = written.await?.into_iter().flatten().collect();
-    pending::send_or_leave(app, &retried).await;
+    pending::send_or_leave(app, &retried).await?;
     Ok(retried.len() as u64)
 }

@@ -1,6 +1,9 @@
 //! `POST /v1/events/{id}/replay`: new deliveries of a kept event.
 
-use flow::fan_out::{self, Filters, Routes};
+use flow::{
+    fan_out::{self, Filters, Routes},
+    pending,
+};
 use models::{DeliveryId, EventId, ReplayId, RouteId, StoredDelivery};
 use runtime::{
     App, Call, Code, Problem, Reply,
@@ -37,10 +40,11 @@ pub async fn replay(app: &App, call: Call) -> Result<Reply, Problem> {
     let replay = ReplayId::new(call.now, random()?);
     let event = event.open().map_err(StoreError::from)?;
     let matching = routes.of(&event)?.into_iter().filter(|matching| is_named(matching, route.as_ref()));
-    let deliveries: Vec<StoredDelivery> =
-        matching.map(|route| fan_out::delivery(app, &event, route, Some(&replay))).collect();
+    let deliveries: Vec<StoredDelivery> = matching
+        .map(|route| fan_out::delivery(app, &event, route, Some(&replay), pending::until(app, call.now)))
+        .collect();
     fan_out::make(app, &deliveries).await?;
-    let deliveries = deliveries.into_iter().map(|delivery| delivery.pk).collect();
+    let deliveries = deliveries.into_iter().map(|delivery| delivery.id).collect();
     Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&Replayed { replay, deliveries })? })
 }
 

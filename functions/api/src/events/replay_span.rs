@@ -2,10 +2,14 @@
 
 use super::replay::{is_named, routes};
 use crate::{batches::Batches, span_faults};
-use flow::fan_out::{self, Routes};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use flow::{
+    fan_out::{self, Routes},
+    pending::{self, LOST_AFTER_SECONDS},
+};
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
 use models::{
-    DeliveryState, EventId, HookId, ReplayId, RouteId, StoredDelivery, StoredEvent, Timestamp,
+    DeliveryState, HookId, ReplayId, RouteId, StoredDelivery, StoredEvent, Timestamp,
+    delivery::DeliveryKey,
     event::{EventKey, OpenEvent},
 };
 use runtime::{
@@ -14,9 +18,7 @@ use runtime::{
     input,
     log::causes,
     store::{
-        Item, StoreError,
-        deliveries::stored_delivery,
-        from_item,
+        Item, StoreError, from_item,
         list::Entry,
         routes::{EventRoute, is_like},
     },
@@ -42,7 +44,8 @@ pub struct Span {
     #[serde(default)]
     dry_run: bool,
     /// Makes no delivery anew, just those that should have been made when the events came: of routes that were there
-    /// then, as they are now. Events older than the time that deliveries are kept are left out: theirs may have expired.
+    /// then, as they are now. Those that have waited for their first attempt for more than an hour count as missing, too:
+    /// they are attempted. Events older than the time that deliveries are kept are left out: theirs may have expired.
     #[serde(default)]
     missing_only: bool,
 }
@@ -80,7 +83,7 @@ pub async fn replay_span(app: &App, call: Call) -> Result<Reply, Problem> {
         let plan = pass.plan(items).await?;
         events += plan.events;
         delivered_before += plan.delivered_before;
-        deliveries += pass.make(&plan.deliveries).await?;
+        deliveries += pass.make(&plan).await?;
         if events >= MOST {
             break;
         }
@@ -136,6 +139,8 @@ struct Plan {
     events: u64,
     delivered_before: u64,
     deliveries: Vec<StoredDelivery>,
+    /// Deliveries that are there, and that nothing leads to.
+    stranded: Vec<DeliveryKey>,
 }
 
 impl Pass<'_> {
@@ -143,11 +148,10 @@ impl Pass<'_> {
         let plans = stream::iter(items).map(|item| self.plan_one(item)).buffer_unordered(CONCURRENCY);
         let together = |all: Plan, mut one: Plan| async move {
             one.deliveries.extend(all.deliveries);
-            Ok(Plan {
-                events: all.events + one.events,
-                delivered_before: all.delivered_before + one.delivered_before,
-                deliveries: one.deliveries,
-            })
+            one.stranded.extend(all.stranded);
+            one.events += all.events;
+            one.delivered_before += all.delivered_before;
+            Ok(one)
         };
         plans.try_fold(Plan::default(), together).await
     }
@@ -174,17 +178,26 @@ impl Pass<'_> {
         if routes.is_empty() {
             return Ok(Plan::default());
         }
-        let known = deliveries_of(self.app, &event.key.id).await?;
+        let known = self.app.store.deliveries_of(&event.key.id).await?;
         let delivered = |route: &&&EventRoute| {
             known.iter().any(|known| known.route == route.id && known.state == DeliveryState::Succeeded)
         };
-        let made = routes.iter().map(|route| fan_out::delivery(self.app, &event, route, self.replay.as_ref()));
-        let is_missing = |made: &StoredDelivery| known.iter().all(|known| known.pk != made.pk);
-        Ok(Plan {
-            events: 1,
-            delivered_before: routes.iter().filter(delivered).count() as u64,
-            deliveries: made.filter(|made| !self.span.missing_only || is_missing(made)).collect(),
-        })
+        let when = pending::until(self.app, self.app.now());
+        let made = routes.iter().map(|route| fan_out::delivery(self.app, &event, route, self.replay.as_ref(), when));
+        let is_missing = |made: &StoredDelivery| known.iter().all(|known| known.id != made.id);
+        let delivered_before = routes.iter().filter(delivered).count() as u64;
+        let deliveries = made.filter(|made| !self.span.missing_only || is_missing(made)).collect();
+        let is_of_route = |known: &StoredDelivery| routes.iter().any(|route| route.id == known.route);
+        let stranded = |known: &StoredDelivery| self.span.missing_only && is_of_route(known) && self.is_stranded(known);
+        let stranded = known.iter().filter(|known| stranded(known)).map(StoredDelivery::key).collect();
+        Ok(Plan { events: 1, delivered_before, deliveries, stranded })
+    }
+
+    /// Whether nothing leads to a delivery any more: it waits for its first attempt, and its message should have come long
+    /// ago.
+    fn is_stranded(&self, delivery: &StoredDelivery) -> bool {
+        let waits_millis = delivery.next_attempt_at.map_or(0, |at| self.app.now().millis_since(at));
+        !delivery.is_looked_for() && waits_millis > LOST_AFTER_SECONDS * 1000
     }
 
     /// Whether a route that an event is for gets it.
@@ -196,21 +209,14 @@ impl Pass<'_> {
     }
 
     /// Makes deliveries, or only counts them; how many.
-    async fn make(&self, deliveries: &[StoredDelivery]) -> Result<u64, Problem> {
+    async fn make(&self, plan: &Plan) -> Result<u64, Problem> {
+        let Plan { deliveries, stranded, .. } = plan;
         if self.span.dry_run {
-            return Ok(deliveries.len() as u64);
+            return Ok((deliveries.len() + stranded.len()) as u64);
         }
         let stored = fan_out::make(self.app, deliveries).await?;
-        Ok(stored.into_iter().filter(|stored| *stored).count() as u64)
+        // The sweep sends them within a minute.
+        try_join_all(stranded.iter().map(|delivery| self.app.store.look_for(delivery, self.app.now()))).await?;
+        Ok((stored.into_iter().filter(|stored| *stored).count() + stranded.len()) as u64)
     }
-}
-
-async fn deliveries_of(app: &App, event: &EventId) -> Result<Vec<StoredDelivery>, StoreError> {
-    let listing = app.store.deliveries_of(event, None);
-    let (table, mut found) = (listing.table, Vec::new());
-    let mut entries = app.store.entries(listing, 40).await?;
-    while let Some(entry) = entries.next().await? {
-        found.push(entry);
-    }
-    app.store.read(table, &found).await?.into_values().map(stored_delivery).collect()
 }

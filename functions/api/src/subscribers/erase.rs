@@ -5,11 +5,8 @@
 
 use futures::future::try_join_all;
 use models::{
-    ConnectionId, DeliveryId, DeliveryState, EventId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body,
-    delivery::{DeliveryKey, Reason},
-    event::EventKey,
-    ids::lower_bound,
-    records::StoredSubscriber,
+    ConnectionId, DeliveryState, EventId, StoredDelivery, StoredEvent, SubscriberId, TakeoverId, Timestamp, body,
+    delivery::Reason, event::EventKey, ids::lower_bound, records::StoredSubscriber,
 };
 use runtime::{
     App, Call, Code, Problem, Reply,
@@ -176,33 +173,30 @@ async fn scrub_events(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> 
 /// Takes out of an event's deliveries what their targets said. They are looked for after the event was scrubbed: what is
 /// attempted from then on finds nothing to deliver.
 async fn scrub_deliveries(app: &App, event: EventId) -> Result<(), StoreError> {
-    let listing = app.store.deliveries_of(&event, None);
-    let mut entries = app.store.entries(listing, BATCH).await?;
-    while let Some(entry) = entries.next().await? {
-        if let Some(key) = DeliveryKey::parse(&entry.sort) {
-            scrub_delivery(app, &key.id).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn scrub_delivery(app: &App, id: &DeliveryId) -> Result<(), StoreError> {
     for _ in 0..ATTEMPTS {
-        let Some(mut delivery) = app.store.delivery(id).await? else { return Ok(()) };
-        let is_pending = delivery.state == DeliveryState::Pending;
-        if is_pending {
-            // An attempt that is under way can then not write what it was answered.
-            delivery.end(DeliveryState::Skipped, Some(Reason::PersonErased));
-        }
-        if !delivery.scrub() && !is_pending {
+        let scrubbed = app.store.deliveries_of(&event).await?.into_iter().map(|delivery| scrub_delivery(app, delivery));
+        if try_join_all(scrubbed).await?.into_iter().all(|is_done| is_done) {
             return Ok(());
-        }
-        match app.store.update_delivery(&mut delivery, app.now()).await {
-            Err(StoreError::Condition(_)) => {}
-            done => return done,
         }
     }
     Err(StoreError::Condition(None))
+}
+
+/// Whether that was done, or something else has changed the delivery meanwhile.
+async fn scrub_delivery(app: &App, mut delivery: StoredDelivery) -> Result<bool, StoreError> {
+    let is_pending = delivery.state == DeliveryState::Pending;
+    if is_pending {
+        // An attempt that is under way can then not write what it was answered.
+        delivery.end(DeliveryState::Skipped, Some(Reason::PersonErased));
+    }
+    if !delivery.scrub() && !is_pending {
+        return Ok(true);
+    }
+    match app.store.update_delivery(&mut delivery, app.now()).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Condition(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 async fn remove_takeovers(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> {

@@ -73,7 +73,7 @@ impl Deliverer {
             Prepared::Action { action, keyed, connection, mut input } => {
                 input.insert("connection".to_owned(), Value::String(connection.into()));
                 if keyed {
-                    let key = format!("{} {}", delivery.pk, delivery.retried);
+                    let key = format!("{} {}", delivery.id, delivery.retried);
                     input.insert("idempotency_key".to_owned(), Value::String(key));
                 }
                 let input = serde_json::to_vec(&input).map_err(Problem::internal)?;

@@ -1,11 +1,10 @@
 //! The door of deliver: Lambda's event source for SQS, with partial batch responses.
 
-use super::{Deliverer, actions::Functions};
+use super::{Deliverer, Look, actions::Functions};
 use crate::{
     batch::BatchResponse,
     dead_letters::{DeadLetter, DeadLetters, Queue},
 };
-use futures::future::join_all;
 use lambda_runtime::{Error, LambdaEvent};
 use runtime::{
     App, Problem,
@@ -60,25 +59,45 @@ pub fn serve() -> Result<(), Error> {
 
 /// Handles messages, all at once; those that fail are to come again.
 pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, event: SqsEvent) -> BatchResponse {
-    let handled = join_all(event.records.into_iter().map(|message| handle(app, letters, deliverer, message))).await;
-    BatchResponse::again(handled.into_iter().flatten())
+    let (mut ids, mut looks, mut again) = (Vec::new(), Vec::new(), Vec::new());
+    for message in event.records {
+        match look(&message) {
+            Ok(look) => {
+                ids.push(message.message_id);
+                looks.push(look);
+            }
+            Err(reason) => again.extend(set_aside(letters, message.message_id, reason).await),
+        }
+    }
+    if looks.is_empty() {
+        return BatchResponse::again(again);
+    }
+    match deliverer.deliver_all(app, looks).await {
+        Ok(delivered) => {
+            let failed = ids.into_iter().zip(delivered).filter_map(|(id, delivered)| Some((id, delivered.err()?)));
+            again.extend(failed.map(|(id, problem)| to_come_again(id, &problem)));
+        }
+        Err(problem) => again.extend(ids.into_iter().map(|id| to_come_again(id, &problem))),
+    }
+    BatchResponse::again(again)
 }
 
-/// Handles a message; its id, if it is to come again.
-async fn handle(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, message: SqsMessage) -> Option<String> {
-    let handled = match serde_json::from_str::<MessageBody>(&message.body) {
-        Ok(body) => {
-            // One that comes again may have been handled in part.
-            let planned = (message.attributes.approximate_receive_count == "1").then_some(body.at);
-            deliverer.deliver(app, &body.delivery, planned).await
-        }
-        Err(error) => {
-            let letter = DeadLetter { event: format!("message {}", message.message_id), reason: error.to_string() };
-            letters.set_aside(letter).await.map_err(Problem::internal)
-        }
-    };
-    let problem = handled.err()?;
-    let (code, cause) = (problem.code.as_str(), problem.causes());
-    tracing::error!(message = message.message_id, code, cause, "a message is to come again");
-    Some(message.message_id)
+/// What a message is of; in words why it is none.
+fn look(message: &SqsMessage) -> Result<Look, String> {
+    let body: MessageBody = serde_json::from_str(&message.body).map_err(|error| error.to_string())?;
+    // One that comes again may have been handled in part.
+    let planned = (message.attributes.approximate_receive_count == "1").then_some(body.at);
+    Ok(Look { delivery: body.delivery, planned })
+}
+
+/// Sets a message aside that is none; its id, if even that fails.
+async fn set_aside(letters: &dyn DeadLetters, id: String, reason: String) -> Option<String> {
+    let letter = DeadLetter { event: format!("message {id}"), reason };
+    let set_aside = letters.set_aside(letter).await.map_err(Problem::internal);
+    set_aside.err().map(|problem| to_come_again(id, &problem))
+}
+
+fn to_come_again(message: String, problem: &Problem) -> String {
+    tracing::error!(message, code = problem.code.as_str(), cause = problem.causes(), "a message is to come again");
+    message
 }

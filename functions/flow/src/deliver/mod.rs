@@ -4,6 +4,7 @@
 
 pub mod actions;
 mod attempt;
+mod batch;
 mod breaker;
 pub mod lambda;
 
@@ -28,7 +29,7 @@ use runtime::{
     clock::random,
     metrics::Metric,
     queue::Message,
-    store::{StoreError, health::RouteHealth, routes::EventRoute},
+    store::{StoreError, grounds::Grounds, health::RouteHealth, routes::EventRoute},
 };
 use std::{slice, sync::Arc};
 
@@ -47,11 +48,19 @@ pub struct Deliverer {
     failures: Failures,
 }
 
+/// A delivery to look at.
+pub struct Look {
+    pub delivery: DeliveryId,
+    /// The attempt that a message is for; none where that message, or what should have followed it, may have been lost.
+    pub planned: Option<Timestamp>,
+}
+
 /// A delivery whose route may be called.
-struct Due {
+struct Due<'a> {
     delivery: StoredDelivery,
-    route: EventRoute,
+    route: Arc<EventRoute>,
     health: Option<RouteHealth>,
+    grounds: &'a Grounds,
 }
 
 impl Deliverer {
@@ -60,29 +69,25 @@ impl Deliverer {
         Ok(Self { client, actions, targets: ByVersion::default(), failures: Failures::default() })
     }
 
-    /// Looks at a delivery, and attempts it if it is due. `planned` is the attempt that a message is for; none where that
-    /// message, or what should have followed it, may have been lost. An error says that it is to be looked at again.
-    pub async fn deliver(&self, app: &App, id: &DeliveryId, planned: Option<Timestamp>) -> Result<(), Problem> {
-        let Some(delivery) = app.store.delivery(id).await? else { return Ok(()) };
-        let Some(next_attempt_at) = delivery.next_attempt_at else { return Ok(()) };
-        if app.now() < next_attempt_at {
-            // One that is for an earlier attempt has been overtaken: the next attempt has a message of its own.
-            let overtaken = planned.is_some_and(|planned| planned != next_attempt_at);
-            return if overtaken { Ok(()) } else { Ok(pending::send(app, slice::from_ref(&delivery)).await?) };
-        }
-        let (route, health) = futures::try_join!(
-            app.store.find::<EventRoute>(delivery.route.as_str()),
-            app.store.find::<RouteHealth>(delivery.route.as_str()),
-        )?;
-        match route {
-            Some(route) if route.enabled => self.pass_breaker(app, Due { delivery, route, health }).await,
+    /// Looks at a delivery.
+    pub async fn deliver(&self, app: &App, look: Look) -> Result<(), Problem> {
+        self.deliver_all(app, vec![look]).await?.into_iter().collect()
+    }
+
+    /// Calls the target of a delivery that is due, if its route is there and takes it.
+    async fn deliver_due(&self, app: &App, delivery: StoredDelivery, grounds: &Grounds) -> Result<(), Problem> {
+        match grounds.route(&delivery.route)? {
+            Some(route) if route.enabled => {
+                let health = grounds.health(&delivery.route)?;
+                self.pass_breaker(app, Due { delivery, route, health, grounds }).await
+            }
             Some(_) => skip(app, delivery, Reason::RouteDisabled).await,
             None => skip(app, delivery, Reason::RouteDeleted).await,
         }
     }
 
     /// Attempts a delivery unless the breaker of its route is open and it is not the one to try.
-    async fn pass_breaker(&self, app: &App, mut due: Due) -> Result<(), Problem> {
+    async fn pass_breaker(&self, app: &App, mut due: Due<'_>) -> Result<(), Problem> {
         if let Some(health) = due.health.as_mut().filter(|health| health.failing) {
             let now = app.now();
             let look_again_at = breaker::look_again_at(&app.config, health, now, random::<1>()?[0]);
@@ -92,15 +97,15 @@ impl Deliverer {
                 return wait(app, due.delivery, look_again_at).await;
             }
         }
-        match app.store.event(&due.delivery.event).await? {
+        match app.store.event_of(due.grounds, &due.delivery.event).await? {
             Some(event) if event.is_erased() => skip(app, due.delivery, Reason::PersonErased).await,
             Some(event) => self.attempt_due(app, due, &event).await,
             None => skip(app, due.delivery, Reason::EventExpired).await,
         }
     }
 
-    async fn attempt_due(&self, app: &App, due: Due, event: &StoredEvent) -> Result<(), Problem> {
-        let Due { mut delivery, route, health } = due;
+    async fn attempt_due(&self, app: &App, due: Due<'_>, event: &StoredEvent) -> Result<(), Problem> {
+        let Due { mut delivery, route, health, .. } = due;
         let opened = event.open().map_err(StoreError::from)?;
         let envelope = opened.envelope().map_err(StoreError::from)?;
         let (verdict, attempt) = match self.target(app, &route).await?.prepare(app.now(), &envelope) {
@@ -233,7 +238,7 @@ fn not_sent(at: Timestamp, error: String) -> Attempt {
 
 fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
     tracing::info!(
-        delivery = delivery.pk.as_str(),
+        delivery = delivery.id.as_str(),
         event = delivery.event.as_str(),
         route = delivery.route.as_str(),
         attempt = delivery.tried + 1,
@@ -249,7 +254,7 @@ fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
 async fn look_again(app: &App, delivery: StoredDelivery) -> Result<(), Problem> {
     let Some(queue) = app.queue() else { return Ok(()) };
     let at = app.now().plus_seconds(BUSY_SECONDS);
-    let message = Message { delivery: delivery.pk, route: delivery.route, at };
+    let message = Message { delivery: delivery.id, route: delivery.route, at };
     Ok(queue.send(vec![message]).await.map_err(Unsent)?)
 }
 

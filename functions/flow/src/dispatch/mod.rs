@@ -16,6 +16,7 @@ mod together;
 use crate::{
     dead_letters::{DeadLetter, DeadLetters},
     fan_out::{self, Filters, Routes},
+    pending,
 };
 use change::Change;
 use futures::{StreamExt as _, stream};
@@ -202,7 +203,8 @@ async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Delive
 }
 
 fn deliveries_of(app: &App, routes: &Routes, change: &Change, event: &OpenEvent<'_>) -> Result<Deliveries, StoreError> {
-    let made = routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None));
+    let made =
+        routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None, pending::first(app)));
     Ok(made.map(|delivery| (change.sequence_number.clone(), delivery)).collect())
 }
 

@@ -5,13 +5,13 @@ use super::{
     list::{END, Entry, Listing},
     number,
     statements::insertion,
-    tables::{BY_EVENT, BY_TIME, DEAD, DUE, Index},
+    tables::{DEAD, DUE, Index},
     text, to_item,
 };
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use models::{
-    DeliveryId, EventId, StoredDelivery, StoredEvent, Timestamp,
-    delivery::{VERSION, dead_key, due_key, list_key, shards},
+    DeliveryId, DeliveryState, EventId, StoredDelivery, StoredEvent, Timestamp,
+    delivery::{DeliveryKey, VERSION, dead_key, due_key, shards},
 };
 
 /// How often a write is tried that meets another.
@@ -21,7 +21,20 @@ const BEGINNING: &str = "0";
 
 impl Store {
     pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, StoreError> {
-        self.get(&self.tables.deliveries, id.as_str()).await?.map(stored_delivery).transpose()
+        let get = self.client.get_item().table_name(&self.tables.deliveries).consistent_read(true);
+        let got = get.key("pk", text(id.event())).key("sk", text(id.as_str())).send().await?;
+        got.item.map(stored_delivery).transpose()
+    }
+
+    /// All deliveries of an event.
+    pub async fn deliveries_of(&self, event: &EventId) -> Result<Vec<StoredDelivery>, StoreError> {
+        let (mut walk, mut deliveries) = (self.walk_event(event, None), Vec::new());
+        while let Some(items) = walk.next(1, |_| true).await? {
+            for item in items {
+                deliveries.push(stored_delivery(item)?);
+            }
+        }
+        Ok(deliveries)
     }
 
     /// Stores deliveries, save those that are there already. Answers for each whether it was stored now.
@@ -40,9 +53,8 @@ impl Store {
     /// Writes a changed delivery, unless something else has changed it since it was read.
     pub async fn update_delivery(&self, delivery: &mut StoredDelivery, now: Timestamp) -> Result<(), StoreError> {
         let read = change(delivery, now);
-        let item = to_item(delivery)?;
         for attempt in 0..ATTEMPTS {
-            let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(item.clone()));
+            let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(to_item(delivery)?));
             let put = put
                 .condition_expression("#version = :read")
                 .expression_attribute_names("#version", "version")
@@ -106,6 +118,7 @@ impl Store {
             .update_item()
             .table_name(&self.tables.deliveries)
             .key("pk", text(&entry.pk))
+            .key("sk", text(entry.sk.as_deref().unwrap_or_default()))
             .update_expression("SET #at = :later")
             .condition_expression("#at = :read")
             .expression_attribute_names("#at", DUE.sort)
@@ -116,14 +129,30 @@ impl Store {
         Ok(())
     }
 
-    /// All deliveries, up to a position.
-    pub fn deliveries(&self, position: Option<String>) -> Listing<'_> {
-        self.listed(BY_TIME, shards(list_key), DeliveryId::PREFIX, position)
-    }
-
-    /// The deliveries of an event.
-    pub fn deliveries_of(&self, event: &EventId, position: Option<String>) -> Listing<'_> {
-        self.listed(BY_EVENT, vec![event.to_string()], DeliveryId::PREFIX, position)
+    /// Has a pending delivery looked for then that was not looked for so far. That is no change of the delivery: what is
+    /// under way with it goes on.
+    pub async fn look_for(&self, delivery: &DeliveryKey, due_at: Timestamp) -> Result<(), StoreError> {
+        let looked_for = self
+            .client
+            .update_item()
+            .table_name(&self.tables.deliveries)
+            .key("pk", text(delivery.id.event()))
+            .key("sk", text(delivery.id.as_str()))
+            .update_expression("SET #due = :due, #at = :at")
+            .condition_expression("#state = :pending AND attribute_not_exists(#due)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#due", DUE.key)
+            .expression_attribute_names("#at", DUE.sort)
+            .expression_attribute_values(":pending", text(DeliveryState::Pending.as_str()))
+            .expression_attribute_values(":due", text(due_key(delivery.id.shard())))
+            .expression_attribute_values(":at", text(delivery.due_at(due_at)))
+            .send()
+            .await
+            .map_err(StoreError::from);
+        match looked_for {
+            Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The dead letters.

@@ -1,11 +1,10 @@
 //! Lists over sharded, keys-only indexes: the shards are merged newest first, and what a page shows is read in batches.
 
-use super::{Item, Store, StoreError, back_off, tables::Index, text, text_of};
+use super::{Item, Store, StoreError, batch_get::Key, tables::Index, text, text_of};
 use crate::log::causes;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::try_join_all;
 use serde_json::value::RawValue;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// Where to list: an index, its shards, and the range of its sort key.
 pub struct Listing<'a> {
@@ -26,14 +25,25 @@ pub const END: &str = "~";
 pub struct Entry {
     pub sort: String,
     pub pk: String,
+    /// The sort key of the table, where it has one.
+    pub sk: Option<String>,
     /// The attribute that holds the sort key.
     by: &'static str,
 }
 
 impl Entry {
     pub(super) fn of(item: &Item, index: Index) -> Self {
-        let by = index.sort;
-        Self { sort: text_of(item, by).to_owned(), pk: text_of(item, "pk").to_owned(), by }
+        let (by, sk) = (index.sort, item.contains_key("sk").then(|| text_of(item, "sk").to_owned()));
+        Self { sort: text_of(item, by).to_owned(), pk: text_of(item, "pk").to_owned(), sk, by }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        Key { pk: self.pk.clone(), sk: self.sk.clone() }
+    }
+
+    /// Where an event is that made room for a later one: under its id.
+    fn moved(&self) -> Option<Key> {
+        self.sk.is_none().then(|| Key::of(self.sort.split(' ').next().unwrap_or_default()))
     }
 }
 
@@ -44,10 +54,10 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// A page reads at most so many items, and looks at so many entries, before it ends with what it has.
-const MAX_READ: usize = 400;
-const MAX_ENTRIES: usize = 4_000;
+pub(super) const MAX_READ: usize = 400;
+pub(super) const MAX_ENTRIES: usize = 4_000;
 /// DynamoDB takes 100 keys at once and answers at most 16 MB.
 const BATCH: usize = 50;
 
@@ -136,36 +146,16 @@ impl Store {
     pub async fn read(&self, table: &str, entries: &[Entry]) -> Result<HashMap<String, Item>, StoreError> {
         let mut items = HashMap::new();
         for batch in entries.chunks(BATCH) {
-            let mut wanted: Vec<String> = batch.iter().map(|entry| entry.pk.clone()).collect();
-            // An index can lag behind the table: an event that made room for a later one is then under its id.
+            let mut wanted: Vec<Key> = batch.iter().map(Entry::key).collect();
+            // An index can lag behind the table.
             for _ in 0..2 {
-                for item in self.batch_get(table, &wanted).await? {
+                for item in self.get_all(table, wanted).await? {
                     let sort = text_of(&item, batch[0].by).to_owned();
                     items.insert(sort, item);
                 }
-                let lost = batch.iter().filter(|entry| !items.contains_key(&entry.sort));
-                wanted = lost.filter_map(|entry| entry.sort.split(' ').next().map(str::to_owned)).collect();
+                wanted =
+                    batch.iter().filter(|entry| !items.contains_key(&entry.sort)).filter_map(Entry::moved).collect();
             }
-        }
-        Ok(items)
-    }
-
-    /// Reads up to 100 items by their keys; those that are there.
-    pub(super) async fn batch_get(&self, table: &str, keys: &[String]) -> Result<Vec<Item>, StoreError> {
-        // A key that is asked for twice is refused.
-        let keys: BTreeSet<&String> = keys.iter().collect();
-        let mut pending: Vec<Item> = keys.into_iter().map(|pk| Item::from([("pk".to_owned(), text(pk))])).collect();
-        let (mut items, mut attempt) = (Vec::new(), 0);
-        while !pending.is_empty() {
-            if attempt > 0 {
-                back_off(attempt).await;
-            }
-            attempt += 1;
-            let wanted = KeysAndAttributes::builder().set_keys(Some(pending)).consistent_read(true).build();
-            let got =
-                self.client.batch_get_item().request_items(table, wanted.map_err(super::keys::refused)?).send().await?;
-            items.extend(got.responses.unwrap_or_default().remove(table).unwrap_or_default());
-            pending = got.unprocessed_keys.unwrap_or_default().remove(table).map(|left| left.keys).unwrap_or_default();
         }
         Ok(items)
     }
@@ -193,7 +183,7 @@ impl Entries<'_> {
         Ok(newest.and_then(|at| self.shards[at].entries.pop_front()))
     }
 
-    async fn peek(&mut self) -> Result<Option<&Entry>, StoreError> {
+    pub(super) async fn peek(&mut self) -> Result<Option<&Entry>, StoreError> {
         let newest = self.newest().await?;
         Ok(newest.and_then(|at| self.shards[at].entries.front()))
     }

@@ -1,9 +1,11 @@
 //! The store: DynamoDB, through Gets, Queries and conditional writes. Never a Scan.
 
+mod batch_get;
 pub mod connections;
 pub mod control;
 pub mod deliveries;
 pub mod events;
+pub mod grounds;
 pub mod health;
 pub mod hooks;
 pub mod idempotency;
@@ -14,6 +16,7 @@ pub mod routes;
 mod statements;
 pub mod subscribers;
 pub mod tables;
+pub mod walk;
 
 use crate::{Code, Problem, clock::random, config::Tables};
 use aws_sdk_dynamodb::{

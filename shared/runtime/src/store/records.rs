@@ -1,7 +1,9 @@
 //! Subscribers and takeovers.
 
 use super::{
-    Item, Store, StoreError, from_item,
+    Item, Store, StoreError,
+    batch_get::Key,
+    from_item,
     list::Listing,
     number,
     statements::{change, insertion},
@@ -45,8 +47,8 @@ impl Store {
     pub async fn subscribers(&self, ids: &[SubscriberId]) -> Result<HashMap<String, Item>, StoreError> {
         let mut found = HashMap::new();
         for ids in ids.chunks(KEYS) {
-            let keys: Vec<String> = ids.iter().map(SubscriberId::to_string).collect();
-            let items = self.batch_get(&self.tables.records, &keys).await?;
+            let keys = ids.iter().map(|id| Key::of(id.as_str())).collect();
+            let items = self.get_all(&self.tables.records, keys).await?;
             found.extend(items.into_iter().map(|item| (text_of(&item, "pk").to_owned(), item)));
         }
         Ok(found)

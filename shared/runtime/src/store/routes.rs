@@ -81,8 +81,12 @@ impl EventRoute {
 
     /// Whether a route is for an event, its filter aside. What is told of a route is not for that route.
     pub fn is_for(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
+        self.connection.as_ref().is_none_or(|own| Some(own) == connection) && self.may_be_for(event)
+    }
+
+    /// The same, as far as a list of events tells it.
+    pub fn may_be_for(&self, event: &EventKey) -> bool {
         self.hook.as_ref().is_none_or(|hook| Some(hook) == event.origin.hook())
-            && self.connection.as_ref().is_none_or(|own| Some(own) == connection)
             && event.origin.route() != Some(&self.id)
             && self.events.iter().any(|pattern| is_like(pattern, &event.event_type))
     }

@@ -27,9 +27,6 @@ pub const BY_TIME: Index = Index { name: "by_time", key: "list", sort: "sort" };
 /// Everything of one person, for a subscriber's history and erasure.
 pub const BY_PERSON: Index = Index { name: "by_person", key: "person", sort: "sort" };
 
-/// Everything of one event.
-pub const BY_EVENT: Index = Index { name: "by_event", key: "event", sort: "sort" };
-
 /// What is to be looked for at a time.
 pub const DUE: Index = Index { name: "due", key: "due", sort: "due_at" };
 
@@ -69,13 +66,14 @@ pub const RECORDS: Table = Table {
     stream: false,
 };
 
-/// Events on their way to routes' targets.
+/// Events on their way to routes' targets, by event. A delivery that succeeds at once is in no index: each index it came
+/// into and left again would cost as much as the delivery itself.
 pub const DELIVERIES: Table = Table {
     name: "deliveries",
     variable: "DELIVERIES_TABLE",
     key: "pk",
-    sort: None,
-    indexes: &[BY_TIME, BY_EVENT, DUE, DEAD],
+    sort: Some("sk"),
+    indexes: &[DUE, DEAD],
     ttl: Some("expires"),
     stream: false,
 };

@@ -1,0 +1,73 @@
+//! Reading many items at once, of one table or several.
+
+use super::{Item, Store, StoreError, back_off, keys::refused, text};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use std::collections::{BTreeSet, HashMap};
+
+/// How often what was left over is asked for again: an answer has at most 16 MB, and a busy table may leave out more.
+const ATTEMPTS: u32 = 8;
+
+/// The key of an item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub pk: String,
+    /// Where the table has a sort key.
+    pub sk: Option<String>,
+}
+
+impl Key {
+    pub fn of(pk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: None }
+    }
+
+    pub fn with(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: Some(sk.into()) }
+    }
+
+    fn into_item(self) -> Item {
+        let sk = self.sk.map(|sk| ("sk".to_owned(), text(sk)));
+        [("pk".to_owned(), text(self.pk))].into_iter().chain(sk).collect()
+    }
+}
+
+impl Store {
+    /// Reads items of a table, consistently. Those that are not there are left out.
+    pub(super) async fn get_all(&self, table: &str, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+        let mut items = self.get_all_of(vec![(table, keys)]).await?;
+        Ok(items.remove(table).unwrap_or_default())
+    }
+
+    /// The same of several tables in one request; at most 100 keys in all.
+    pub(super) async fn get_all_of(
+        &self,
+        wanted: Vec<(&str, Vec<Key>)>,
+    ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+        let mut pending = HashMap::new();
+        for (table, keys) in wanted.into_iter().filter(|(_, keys)| !keys.is_empty()) {
+            // A key that is asked for twice is refused.
+            let keys: BTreeSet<Key> = keys.into_iter().collect();
+            let keys = keys.into_iter().map(Key::into_item).collect();
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            pending.insert(table.to_owned(), keys.map_err(refused)?);
+        }
+        let mut items: HashMap<String, Vec<Item>> = HashMap::new();
+        for attempt in 0..ATTEMPTS {
+            if pending.is_empty() {
+                return Ok(items);
+            }
+            if attempt > 0 {
+                back_off(attempt).await;
+            }
+            let got = self.client.batch_get_item().set_request_items(Some(pending)).send().await?;
+            for (table, got) in got.responses.unwrap_or_default() {
+                items.entry(table).or_default().extend(got);
+            }
+            pending = got.unprocessed_keys.unwrap_or_default();
+        }
+        if pending.is_empty() {
+            Ok(items)
+        } else {
+            Err(StoreError::Unavailable("the store answers only in part".into()))
+        }
+    }
+}
