@@ -88,6 +88,7 @@ mod sandbox_botdistrikt;
 mod sandbox_botmother;
 mod sandbox_faults;
 mod secrets;
+mod spread;
 mod stage;
 mod statements;
 mod target;

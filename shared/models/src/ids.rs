@@ -7,10 +7,10 @@
 mod tests;
 
 use crate::time::Timestamp;
+use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::BASE32_DNSSEC as BASE32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::{borrow::Cow, fmt, str::FromStr};
 
 /// How many keys an index over time is spread over: at 1,000 writes a second each, 16,000 a second in all.
@@ -244,12 +244,12 @@ pub struct ContentKey([u8; CONTENT_BYTES]);
 
 impl ContentKey {
     pub fn digest(hook: &HookId, parts: &[&[u8]]) -> Self {
-        Self(digest(Sha256::new_with_prefix(hook.as_str()), parts))
+        Self(digest(hook.as_str(), parts))
     }
 
     /// The key of an event that the product tells of a route.
     pub fn of_route(route: &RouteId, parts: &[&[u8]]) -> Self {
-        Self(digest(Sha256::new_with_prefix(route.as_str()), parts))
+        Self(digest(route.as_str(), parts))
     }
 
     /// A key that nothing else has, for a hook that doesn't deduplicate.
@@ -304,7 +304,7 @@ impl SubscriberId {
     /// The same person is the same subscriber over all hooks of a connection.
     pub fn derive(platform: &str, connection: &ConnectionId, platform_id: &str) -> Self {
         let parts = [platform, connection.as_str(), platform_id].map(str::as_bytes);
-        Self::from_bytes(&digest::<SUBSCRIBER_BYTES>(Sha256::new(), &parts))
+        Self::from_bytes(&digest::<SUBSCRIBER_BYTES>("", &parts))
     }
 }
 
@@ -318,7 +318,7 @@ impl DeliveryId {
         if let Some(replay) = replay {
             bytes[EVENT_BYTES..][..TIME_BYTES].copy_from_slice(&time_bytes(replay.time()));
         }
-        bytes[EVENT_BYTES + TIME_BYTES..].copy_from_slice(&digest::<DELIVERY_BYTES>(Sha256::new(), &parts));
+        bytes[EVENT_BYTES + TIME_BYTES..].copy_from_slice(&digest::<DELIVERY_BYTES>("", &parts));
         Self::from_bytes(&bytes)
     }
 
@@ -330,14 +330,17 @@ impl DeliveryId {
     }
 }
 
-/// The beginning of a digest of parts. They are length-prefixed, so that no two lists of parts have the same bytes.
-fn digest<const N: usize>(mut digest: Sha256, parts: &[&[u8]]) -> [u8; N] {
+/// The beginning of a digest of parts, after a prefix whose length is always the same. They are length-prefixed, so that
+/// no two lists of parts have the same bytes.
+fn digest<const N: usize>(prefix: &str, parts: &[&[u8]]) -> [u8; N] {
+    let mut digest = Context::new(&SHA256);
+    digest.update(prefix.as_bytes());
     for part in parts {
-        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(&(part.len() as u64).to_be_bytes());
         digest.update(part);
     }
     let mut bytes = [0; N];
-    bytes.copy_from_slice(&digest.finalize()[..N]);
+    bytes.copy_from_slice(&digest.finish().as_ref()[..N]);
     bytes
 }
 

@@ -101,7 +101,7 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
 }
 
 fn usable(path: &str, pointer: &str, body: &Value) -> bool {
-    at(pointer, body).and_then(|value| coerce(kind(path), value)).is_some()
+    at(pointer, body).is_some_and(|value| fits(kind(path), value))
 }
 
 /// The value that a JSON Pointer leads to. Dozens are tried for each event, nearly all of them plain names, so those are
@@ -116,11 +116,20 @@ fn at<'v>(pointer: &str, body: &'v Value) -> Option<&'v Value> {
     })
 }
 
+/// Whether [`coerce`] makes something of a value. It copies the value, which is not needed to find a field.
+fn fits(kind: Kind, value: &Value) -> bool {
+    match kind {
+        Kind::Any => !value.is_null(),
+        Kind::Object => value.is_object(),
+        Kind::Text => text(value).is_some(),
+        Kind::Texts => value.is_array() || name(value).is_some(),
+    }
+}
+
 /// Takes a value for what a path holds, leniently: numbers for text, one text for a list of them.
 fn coerce(kind: Kind, value: &Value) -> Option<Value> {
     match kind {
-        Kind::Any => (!value.is_null()).then(|| value.clone()),
-        Kind::Object => value.is_object().then(|| value.clone()),
+        Kind::Any | Kind::Object => fits(kind, value).then(|| value.clone()),
         Kind::Text => text(value).map(Value::String),
         Kind::Texts => match value {
             Value::Array(items) => Some(items.iter().filter_map(name).map(Value::String).collect()),

@@ -1,12 +1,12 @@
 //! Keys before `/v1`: checked here, the same behind every door.
 
 use crate::{App, Code, Problem};
+use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, header};
 use models::{KeyId, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// How far a key reaches; each scope includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +29,7 @@ pub struct KnownKey {
 
 /// What a secret is stored and found by.
 pub fn fingerprint(secret: &str) -> String {
-    HEXLOWER.encode(&Sha256::digest(secret))
+    HEXLOWER.encode(digest(&SHA256, secret.as_bytes()).as_ref())
 }
 
 /// Checks the request's key against what the route asks for.

@@ -1,15 +1,18 @@
 //! Cursors: where a list goes on. A cursor holds a position and a digest that binds it to its list and filters, so that
 //! one from elsewhere is refused rather than misread. It gives no right: the digest needs no secret.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::BASE64URL_NOPAD;
-use sha2::{Digest, Sha256};
 
 const DIGEST_BYTES: usize = 9;
 
 fn digest(list: &str, position: &str) -> [u8; DIGEST_BYTES] {
-    let digest = Sha256::new_with_prefix((list.len() as u64).to_be_bytes()).chain_update(list).chain_update(position);
+    let mut digest = Context::new(&SHA256);
+    digest.update(&(list.len() as u64).to_be_bytes());
+    digest.update(list.as_bytes());
+    digest.update(position.as_bytes());
     let mut bytes = [0; DIGEST_BYTES];
-    bytes.copy_from_slice(&digest.finalize()[..DIGEST_BYTES]);
+    bytes.copy_from_slice(&digest.finish().as_ref()[..DIGEST_BYTES]);
     bytes
 }
 

@@ -1,26 +1,84 @@
-//! Requests and answers as API Gateway's HTTP API hands them to Lambda and takes them (payload format 2.0), by the types
-//! of `lambda_http`. Its own way from these to requests panics at some of what a stranger may send, a space in the query
-//! for one, and a panic would end the process.
+//! Requests and answers as API Gateway's HTTP API hands them to Lambda and takes them (payload format 2.0).
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+//!
+//! An answer is of `lambda_http`'s type. A request is not: its way from events to requests panics at some of what a
+//! stranger may send, a space in the query for one, and a panic would end the process; and it reads all of an event.
 
 use crate::{Code, Problem, function::Request};
+use bytes::Bytes;
 use data_encoding::BASE64;
-use http::Response;
-use lambda_http::{
-    Body,
-    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use lambda_http::{Body, aws_lambda_events::apigw::ApiGatewayV2httpResponse};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use std::fmt;
 
 /// As text an answer's quotes are escaped, so that it may take twice its size. One that would become larger than this is
 /// sent in base64, which takes a third more and no more.
 const MAX_ESCAPED_BYTES: usize = 5 * 1024 * 1024;
+
+/// What is read of a request: of a whole event a fifth.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    raw_path: Option<String>,
+    raw_query_string: Option<String>,
+    #[serde(default)]
+    headers: Headers,
+    request_context: Context,
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Context {
+    request_id: Option<String>,
+    http: Http,
+}
+
+#[derive(Deserialize)]
+struct Http {
+    method: String,
+}
+
+#[derive(Default)]
+struct Headers(HeaderMap);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = HeaderMap;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("headers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HeaderMap, A::Error> {
+                let mut headers = HeaderMap::with_capacity(16);
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    let name = HeaderName::from_bytes(name.as_bytes()).map_err(A::Error::custom)?;
+                    let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(A::Error::custom)?;
+                    headers.append(name, value);
+                }
+                Ok(headers)
+            }
+        }
+        deserializer.deserialize_map(Pairs).map(Headers)
+    }
+}
 
 pub fn request(event: &RawValue) -> Result<Request, Problem> {
     let unreadable = || Problem::new(Code::UnreadableBody, "the method or a header can't be read");
     // A list can stand for a struct.
     let object = event.get().starts_with('{').then(|| event.get()).ok_or_else(unreadable)?;
     // The error is not told: it may repeat a header.
-    let event: ApiGatewayV2httpRequest = serde_json::from_str(object).map_err(|_| unreadable())?;
+    let event: Event = serde_json::from_str(object).map_err(|_| unreadable())?;
     let text = event.body.unwrap_or_default();
     let body = if event.is_base64_encoded {
         let decoded = BASE64.decode(text.as_bytes());
@@ -30,10 +88,10 @@ pub fn request(event: &RawValue) -> Result<Request, Problem> {
     };
     Ok(Request {
         request_id: event.request_context.request_id,
-        method: event.request_context.http.method,
+        method: event.request_context.http.method.parse().map_err(|_| unreadable())?,
         path: event.raw_path.unwrap_or_default(),
         query: event.raw_query_string.unwrap_or_default(),
-        headers: event.headers,
+        headers: event.headers.0,
         body: body.into(),
     })
 }
