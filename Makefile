@@ -46,6 +46,11 @@ HOST := $(shell uname -s)-$(shell uname -m)
 HOST_ARCH := $(if $(filter %-aarch64 %-arm64,$(HOST)),arm64,x86_64)
 WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
 
+# No tables to unwind a stack by, a seventh of a function: a panic aborts, and a stripped binary has no names for a trace.
+# Flags are for the functions alone where the target is named: build scripts do unwind.
+RELEASE_FLAGS := -C force-unwind-tables=no
+X86_64_TARGET := x86_64-unknown-linux-gnu
+
 export SAM_CLI_TELEMETRY := 0
 # The SAM CLI and boto3 read the second alone.
 ifdef AWS_REGION
@@ -104,11 +109,12 @@ cargo-deny: need-cargo need-cc ## Install cargo-deny for make lint, into .tools 
 
 build: need-architecture need-cargo need-cc $(if $(WITH_CARGO_LAMBDA),$(WATCH_READY) target-$(ARCH)) ## Build all functions in release into target/lambda (ARCH=x86_64 or arm64)
 ifneq ($(WITH_CARGO_LAMBDA),)
-	PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(FUNCTIONS) --lambda-dir target/lambda
+	PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(RELEASE_FLAGS)" CARGO_PROFILE_RELEASE_STRIP=symbols \
+		cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(FUNCTIONS) --lambda-dir target/lambda
 	@scripts/lay-out-functions $(ARCH)
 else
-	cargo build --release $(FUNCTIONS)
-	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/release"
+	RUSTFLAGS="$$RUSTFLAGS $(RELEASE_FLAGS)" cargo build --release --target $(X86_64_TARGET) $(FUNCTIONS)
+	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/$(X86_64_TARGET)/release"
 endif
 
 package: build $(LINT_READY) ## Build, and make the template that is deployed (.aws-sam/build)
