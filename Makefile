@@ -49,6 +49,13 @@ HOST := $(shell uname -s)-$(shell uname -m)
 HOST_ARCH := $(if $(filter %-aarch64 %-arm64,$(HOST)),arm64,x86_64)
 WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
 
+# No tables to unwind a stack by, a seventh of a function: a panic aborts, and a stripped binary has no names for a trace.
+# Flags are for the functions alone where the target is named: build scripts do unwind.
+RELEASE_FLAGS := -C force-unwind-tables=no
+X86_64_TARGET := x86_64-unknown-linux-gnu
+# What the functions are measured against is built for this processor.
+BASELINE_TARGET := $(if $(filter x86_64,$(HOST_ARCH)),$(X86_64_TARGET),aarch64-unknown-linux-gnu)
+
 export SAM_CLI_TELEMETRY := 0
 # The SAM CLI and boto3 read the second alone.
 ifdef AWS_REGION
@@ -87,6 +94,7 @@ bench: bench-binaries ## Measure the functions and `local`, and print the table 
 	@"$(TARGET_DIR)/debug/bench" $(ROWS)
 
 bench-check: bench-binaries ## Hold what was counted (instructions, requests, sizes, links) against the budget
+	@scripts/linked-crates "$(TARGET_DIR)/$(BASELINE_TARGET)/release"
 	@"$(TARGET_DIR)/debug/bench" check
 
 cost: bench-binaries ## Price a million events: what the bench counts, at AWS's list prices (bench/prices.json)
@@ -95,7 +103,8 @@ cost: bench-binaries ## Price a million events: what the bench counts, at AWS's 
 # The functions as they are deployed to this processor, what they are measured against, and the bench itself.
 bench-binaries: need-linux need-valgrind
 	@$(MAKE) build ARCH=$(HOST_ARCH)
-	cargo build --release --package baseline
+	RUSTFLAGS="$$RUSTFLAGS $(RELEASE_FLAGS)" cargo build --release --target $(BASELINE_TARGET) --package baseline
+	@mkdir -p target/bench && cp "$(TARGET_DIR)/$(BASELINE_TARGET)/release/"baseline-[np]*[a-z] target/bench/
 	cargo build --workspace --bin local --bin bench
 
 template: $(LINT_READY) $(CHECKOV_READY) ## Grade the template: SAM's rules, AWS's for serverless applications, checkov's
@@ -122,11 +131,12 @@ cargo-deny: need-cargo need-cc ## Install cargo-deny for make lint, into .tools 
 
 build: need-architecture need-cargo need-cc $(if $(WITH_CARGO_LAMBDA),$(WATCH_READY) target-$(ARCH)) ## Build all functions in release into target/lambda (ARCH=x86_64 or arm64)
 ifneq ($(WITH_CARGO_LAMBDA),)
-	PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(FUNCTIONS) --lambda-dir target/lambda
+	PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(RELEASE_FLAGS)" CARGO_PROFILE_RELEASE_STRIP=symbols \
+		cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(FUNCTIONS) --lambda-dir target/lambda
 	@scripts/lay-out-functions $(ARCH)
 else
-	cargo build --release $(FUNCTIONS)
-	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/release"
+	RUSTFLAGS="$$RUSTFLAGS $(RELEASE_FLAGS)" cargo build --release --target $(X86_64_TARGET) $(FUNCTIONS)
+	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/$(X86_64_TARGET)/release"
 endif
 
 package: build $(LINT_READY) ## Build, and make the template that is deployed (.aws-sam/build)

@@ -71,6 +71,7 @@ impl Aws {
         asks.units += units;
     }
 
+    /// A table's name is said without what a deployment puts before it.
     async fn dynamodb(&self, target: &str, mut asked: Value) -> Response<Body> {
         asked["ReturnConsumedCapacity"] = json!("INDEXES");
         let reply = self.database.answer(target, asked.to_string().into()).await;
@@ -79,7 +80,7 @@ impl Aws {
         let operation = target.rsplit('.').next().unwrap_or_default();
         let tables = consumed.as_array().cloned().unwrap_or_else(|| vec![consumed]);
         for (at, table) in tables.iter().enumerate() {
-            let name = table["TableName"].as_str().unwrap_or_default();
+            let name = table["TableName"].as_str().unwrap_or_default().rsplit('-').next().unwrap_or_default();
             let requests = if at == 0 { 1.0 } else { 0.0 };
             self.count(operation, name, requests, units(&table["Table"]));
             for (index, consumed) in table["GlobalSecondaryIndexes"].as_object().into_iter().flatten() {

@@ -181,7 +181,7 @@ pub fn path(path: &Path) -> Result<&str, Failure> {
 /// Functions are measured as `make build` lays them out.
 pub fn binary(name: &str) -> PathBuf {
     match name {
-        NO_OP | PUT_ITEM => PathBuf::from("target/release").join(name),
+        NO_OP | PUT_ITEM => PathBuf::from("target/bench").join(name),
         _ => PathBuf::from("target/lambda").join(name).join("bootstrap"),
     }
 }

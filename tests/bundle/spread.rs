@@ -12,7 +12,7 @@ use models::{
 };
 use runtime::store::{
     Item,
-    tables::{DELIVERIES, EVENTS, RECORDS, TABLES, Table},
+    tables::{BY_PERSON, DELIVERIES, EVENTS, RECORDS, TABLES, Table},
     to_item,
 };
 use serde_json::{Map, json};
@@ -50,16 +50,9 @@ fn second() -> BTreeMap<&'static str, Vec<Item>> {
         let opened = event.open().unwrap();
         let person = opened.person().unwrap();
         let profile = Profile::new(&person, at);
-        people.push(
-            to_item(&StoredSubscriber {
-                place: Some(Place::of_subscriber(&person.id, &profile)),
-                version: 1,
-                profile: None,
-                erased_at: None,
-                erasing: None,
-            })
-            .unwrap(),
-        );
+        let place = Some(Place::of_subscriber(&person.id, &profile));
+        let subscriber = StoredSubscriber { place, version: 1, profile: None, erased_at: None, erasing: None };
+        people.push(to_item(&subscriber).unwrap());
         let of = Of { event: &opened.key.id, event_expires: at.seconds(), route: &route, replay: None };
         let mut delivery = StoredDelivery::new(of, at, When { next_attempt_at: at, due_at: Some(at), expires: at });
         deliveries.push(to_item(&delivery).unwrap());
@@ -93,11 +86,9 @@ fn no_key_of_any_table_or_index_takes_more_than_a_partition_bears() {
             let counts = counts(&second[name], key);
             let most = counts.values().max().copied().unwrap_or_default();
             println!("{name}, {place}: {} keys, the most written {most} times a second", counts.len());
-            assert_eq!(
-                counts.values().sum::<usize>() as u64,
-                EVENTS_A_SECOND,
-                "{name}, {place}: every event has a key"
-            );
+            // A person's history in the records is of takeovers, which few events ask for.
+            let in_all = if (*name, place) == (RECORDS.name, BY_PERSON.name) { 0 } else { EVENTS_A_SECOND };
+            assert_eq!(counts.values().sum::<usize>() as u64, in_all, "{name}, {place}: every event has a key");
             assert!(most <= PARTITION_BEARS, "{name}, {place}: a key is written {most} times a second");
         }
     }

@@ -1,8 +1,8 @@
 //! What is stated once in code, against what repeats it: the registry, the binaries, the router of `cargo lambda watch`.
 
 use models::{Effect, Kind};
-use registry::PLATFORMS;
-use runtime::{Code, Function, config::Config};
+use registry::{FUNCTIONS, PLATFORMS};
+use runtime::{Body, Code, Function, config::Config, input};
 use std::{
     collections::BTreeSet,
     fs,
@@ -71,9 +71,9 @@ fn every_function_has_a_binary_and_every_binary_is_a_function() {
 
 #[test]
 fn a_module_is_named_as_its_platform_its_function_and_its_path() {
-    for platform in PLATFORMS {
-        assert_eq!(platform.modules.len(), platform.functions.len(), "{}", platform.name);
-        for (module, function) in platform.modules.iter().zip(platform.functions) {
+    for (platform, functions) in PLATFORMS.iter().zip(FUNCTIONS) {
+        assert_eq!(platform.modules.len(), functions.len(), "{}", platform.name);
+        for (module, function) in platform.modules.iter().zip(*functions) {
             let verb_noun = module.name().strip_prefix(&format!("{}.", platform.name)).unwrap();
             assert!(verb_noun.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{verb_noun}");
             assert_eq!(function.name, module.name().replace('.', "-"));
@@ -93,6 +93,19 @@ fn a_module_is_named_as_its_platform_its_function_and_its_path() {
             };
             assert_eq!((stated, route.method.as_str(), route.path), (platform.name, "POST", path.as_str()));
         }
+    }
+}
+
+#[test]
+fn every_schema_that_input_is_held_against_is_understood_whole() {
+    let bodies = api::http_functions().flat_map(|function| function.routes).filter_map(|route| match route.body {
+        Body::None => None,
+        Body::Optional(schema) | Body::Required(schema) => Some(schema),
+    });
+    let inputs = registry::modules().map(|(_, module)| module.input());
+    let credentials = PLATFORMS.iter().map(|platform| platform.credentials);
+    for schema in bodies.chain(inputs).chain(credentials) {
+        input::validator(&schema()).unwrap_or_else(|problem| panic!("{}", problem.causes()));
     }
 }
 

@@ -35,6 +35,14 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
         for (((step, events, asked), function), before) in asked.into_iter().zip(functions).zip(logged) {
             tell(table, step, known, events, &asked);
             if warm {
+                let requests = asked.values().map(|asks| asks.requests).sum();
+                table.count(
+                    "requests",
+                    &format!("{step}.requests"),
+                    &format!("{step}, 100 events: requests"),
+                    requests,
+                    "",
+                );
                 let bytes = (function.log_bytes()? - before) as f64 / events as f64;
                 table.count("requests", &format!("{step}.log"), &format!("{step}: log of an event"), bytes, "bytes");
             }

@@ -1,22 +1,19 @@
 //! How large the functions are, as binaries and as SAM zips them.
 
 use crate::{Failure, table::Table};
-use serde_json::Value;
 use std::process::Command;
 
 pub async fn measure(table: &mut Table) -> Result<(), Failure> {
-    let told = Command::new("python3").arg("scripts/zip-sizes").output()?;
+    let told = Command::new("python3").arg("scripts/function-sizes").output()?;
     if !told.status.success() {
         return Err(String::from_utf8_lossy(&told.stderr).into_owned().into());
     }
-    let sizes: std::collections::BTreeMap<String, Value> = serde_json::from_slice(&told.stdout)?;
-    let megabytes = |size: &Value| size.as_f64().unwrap_or_default() / 1e6;
-    for (name, size) in &sizes {
-        let (binary, zip) = (megabytes(&size["binary"]), megabytes(&size["zip"]));
-        table.count("sizes", &format!("size.{name}.binary"), &format!("`{name}`"), binary, "MB");
-        table.count("sizes", &format!("size.{name}.zip"), &format!("`{name}`, zipped"), zip, "MB");
+    for line in String::from_utf8(told.stdout)?.lines() {
+        let parts: Vec<&str> = line.split_whitespace().collect();
+        let [name, binary, zipped] = parts.as_slice() else { return Err(format!("no size: {line}").into()) };
+        let megabytes = |bytes: &str| Ok::<_, Failure>(bytes.parse::<f64>()? / 1e6);
+        table.count("sizes", &format!("size.{name}.binary"), &format!("`{name}`"), megabytes(binary)?, "MB");
+        table.count("sizes", &format!("size.{name}.zip"), &format!("`{name}`, zipped"), megabytes(zipped)?, "MB");
     }
-    let largest = sizes.values().map(|size| megabytes(&size["zip"])).fold(0.0, f64::max);
-    table.count("sizes", "size.largest.zip", "the largest of all, zipped", largest, "MB");
     Ok(())
 }

@@ -1,20 +1,79 @@
 //! The OpenAPI 3.1 document, made of the routes' and modules' statements.
 
-use http::Method;
+use http::{Method, StatusCode};
 use models::Effect;
-use runtime::{Access, Body, Code, Route, auth::Scope};
+use runtime::{Access, Body, Code, Function, Query, Route, auth::Scope};
 use schemars::Schema;
 use serde_json::{Map, Value, json};
+
+/// What the document says of a route. The compiler copies it out of the statements: at run time whoever reads them has
+/// the handlers linked too, and with these the clients of all platforms.
+#[derive(Clone, Copy)]
+struct Stated {
+    function: &'static str,
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    summary: &'static str,
+    query: &'static [Query],
+    body: Body,
+    success: (StatusCode, Option<fn() -> Schema>),
+}
+
+static ROUTES: [Stated; COUNT] = {
+    let first = group(0)[0];
+    let mut routes = [Stated::of(first, &first.routes[0]); COUNT];
+    copy(&mut routes);
+    routes
+};
+const COUNT: usize = copy(&mut []);
+
+/// The functions of a platform, or after those of all platforms the API's.
+const fn group(at: usize) -> &'static [&'static Function] {
+    if at < registry::FUNCTIONS.len() { registry::FUNCTIONS[at] } else { crate::FUNCTIONS }
+}
+
+/// Copies as many routes as there is room for, and counts them all.
+const fn copy(routes: &mut [Stated]) -> usize {
+    let (mut count, mut platform) = (0, 0);
+    while platform <= registry::FUNCTIONS.len() {
+        let (functions, mut at) = (group(platform), 0);
+        while at < functions.len() {
+            let (function, mut route) = (functions[at], 0);
+            while route < function.routes.len() {
+                if count < routes.len() {
+                    routes[count] = Stated::of(function, &function.routes[route]);
+                }
+                (count, route) = (count + 1, route + 1);
+            }
+            at += 1;
+        }
+        platform += 1;
+    }
+    count
+}
+
+impl Stated {
+    const fn of(function: &Function, route: &Route) -> Self {
+        let method = match route.method {
+            Method::GET => "GET",
+            Method::POST => "POST",
+            Method::PATCH => "PATCH",
+            Method::DELETE => "DELETE",
+            _ => panic!("the document knows no such method"),
+        };
+        let Route { path, access, summary, query, body, success, .. } = *route;
+        Self { function: function.name, method, path, access, summary, query, body, success }
+    }
+}
 
 pub fn document() -> Value {
     let mut components = Map::new();
     let mut paths = Map::new();
-    for function in crate::http_functions() {
-        for route in function.routes {
-            let operation = operation(function.name, route, &mut components);
-            let path = paths.entry(route.path).or_insert_with(|| json!({}));
-            path[route.method.as_str().to_ascii_lowercase()] = operation;
-        }
+    for route in &ROUTES {
+        let operation = operation(route, &mut components);
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.to_ascii_lowercase()] = operation;
     }
     components.insert("Problem".to_owned(), problem());
     json!({
@@ -33,12 +92,12 @@ pub fn document() -> Value {
     })
 }
 
-fn operation(function: &str, route: &Route, components: &mut Map<String, Value>) -> Value {
+fn operation(route: &Stated, components: &mut Map<String, Value>) -> Value {
     let id = format!("{} {}", route.method, route.path);
     let mut operation = json!({
         "operationId": id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect::<String>(),
         "summary": route.summary,
-        "tags": [function],
+        "tags": [route.function],
         "parameters": parameters(route),
         "responses": {
             route.success.0.as_str(): success(route, components),
@@ -57,7 +116,7 @@ fn operation(function: &str, route: &Route, components: &mut Map<String, Value>)
         operation["requestBody"] =
             json!({ "required": required, "content": { "application/json": { "schema": schema } } });
     }
-    if route.path.starts_with("/hooks/") && route.method == Method::POST {
+    if route.path.starts_with("/hooks/") && route.method == "POST" {
         let any = json!({ "schema": {} });
         let content = json!({ "application/json": any, "application/x-www-form-urlencoded": any });
         operation["requestBody"] = json!({ "description": "Whatever the platform sends.", "content": content });
@@ -84,7 +143,7 @@ fn security(access: Access) -> Value {
     }
 }
 
-fn parameters(route: &Route) -> Vec<Value> {
+fn parameters(route: &Stated) -> Vec<Value> {
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let path =
         in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
@@ -103,7 +162,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     path.chain(query).chain(header).collect()
 }
 
-fn success(route: &Route, components: &mut Map<String, Value>) -> Value {
+fn success(route: &Stated, components: &mut Map<String, Value>) -> Value {
     let (status, schema) = route.success;
     let mut response = json!({ "description": status.canonical_reason().unwrap_or("Success") });
     if let Some(schema) = schema {

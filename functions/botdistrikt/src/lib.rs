@@ -9,7 +9,7 @@ pub mod send_message;
 pub mod watch_message;
 
 use runtime::{
-    Platform,
+    Connector, Function, Platform, Registrar,
     config::{Setting, SettingKind},
     platform::Generated,
 };
@@ -26,10 +26,16 @@ pub static PLATFORM: Platform = Platform {
     credentials: credentials::schema,
     credentials_optional: false,
     modules: &[watch_message::MODULE, register_user::MODULE, send_message::MODULE],
-    functions: &[&watch_message::FUNCTION, &register_user::FUNCTION, &send_message::FUNCTION],
     settings: SETTINGS,
+};
+
+pub static CONNECTOR: Connector = Connector {
+    platform: &PLATFORM,
     review: credentials::review,
     generated: Some(Generated { credential: "domain", make: credentials::make_domain }),
     test: |app, _| Box::pin(credentials::test(app)),
-    registrar: None,
 };
+
+pub const REGISTRAR: Option<&Registrar> = None;
+
+pub static FUNCTIONS: &[&Function] = &[&watch_message::FUNCTION, &register_user::FUNCTION, &send_message::FUNCTION];

@@ -7,7 +7,7 @@ pub mod send_event;
 pub mod watch_request;
 
 use runtime::{
-    Platform,
+    Connector, Function, Platform, Registrar,
     config::{Setting, SettingKind},
 };
 
@@ -23,10 +23,16 @@ pub static PLATFORM: Platform = Platform {
     credentials: credentials::schema,
     credentials_optional: true,
     modules: &[watch_request::MODULE, send_event::MODULE],
-    functions: &[&watch_request::FUNCTION, &send_event::FUNCTION],
     settings: SETTINGS,
+};
+
+pub static CONNECTOR: Connector = Connector {
+    platform: &PLATFORM,
     review: credentials::review,
     generated: None,
     test: |app, credentials| Box::pin(credentials::test(app, credentials)),
-    registrar: None,
 };
+
+pub const REGISTRAR: Option<&Registrar> = None;
+
+pub static FUNCTIONS: &[&Function] = &[&watch_request::FUNCTION, &send_event::FUNCTION];

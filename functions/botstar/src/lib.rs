@@ -10,7 +10,7 @@ pub mod watch_subscriber;
 pub mod watch_tag;
 
 use runtime::{
-    Platform,
+    Connector, Function, Platform, Registrar,
     config::{Setting, SettingKind},
     platform::no_review,
 };
@@ -32,15 +32,21 @@ pub static PLATFORM: Platform = Platform {
         watch_tag::MODULE,
         watch_human_takeover::MODULE,
     ],
-    functions: &[
-        &watch_checkpoint_record::FUNCTION,
-        &watch_subscriber::FUNCTION,
-        &watch_tag::FUNCTION,
-        &watch_human_takeover::FUNCTION,
-    ],
     settings: SETTINGS,
+};
+
+pub static CONNECTOR: Connector = Connector {
+    platform: &PLATFORM,
     review: no_review,
     generated: None,
     test: |app, credentials| Box::pin(credentials::test(app, credentials)),
-    registrar: None,
 };
+
+pub const REGISTRAR: Option<&Registrar> = None;
+
+pub static FUNCTIONS: &[&Function] = &[
+    &watch_checkpoint_record::FUNCTION,
+    &watch_subscriber::FUNCTION,
+    &watch_tag::FUNCTION,
+    &watch_human_takeover::FUNCTION,
+];

@@ -21,7 +21,7 @@ mod user;
 pub mod watch_message;
 
 use runtime::{
-    Platform,
+    Connector, Function, Platform, Registrar,
     config::{Setting, SettingKind},
     platform::no_review,
 };
@@ -54,23 +54,29 @@ pub static PLATFORM: Platform = Platform {
         delete_story::MODULE,
         call_api::MODULE,
     ],
-    functions: &[
-        &watch_message::FUNCTION,
-        &search_users::FUNCTION,
-        &get_user::FUNCTION,
-        &create_user::FUNCTION,
-        &update_user::FUNCTION,
-        &ban_user::FUNCTION,
-        &list_stories::FUNCTION,
-        &get_story::FUNCTION,
-        &create_story::FUNCTION,
-        &update_story::FUNCTION,
-        &delete_story::FUNCTION,
-        &call_api::FUNCTION,
-    ],
     settings: SETTINGS,
+};
+
+pub static CONNECTOR: Connector = Connector {
+    platform: &PLATFORM,
     review: no_review,
     generated: None,
     test: |app, credentials| Box::pin(credentials::test(app, credentials)),
-    registrar: Some(watch_message::REGISTRAR),
 };
+
+pub const REGISTRAR: Option<&Registrar> = Some(&watch_message::REGISTRAR);
+
+pub static FUNCTIONS: &[&Function] = &[
+    &watch_message::FUNCTION,
+    &search_users::FUNCTION,
+    &get_user::FUNCTION,
+    &create_user::FUNCTION,
+    &update_user::FUNCTION,
+    &ban_user::FUNCTION,
+    &list_stories::FUNCTION,
+    &get_story::FUNCTION,
+    &create_story::FUNCTION,
+    &update_story::FUNCTION,
+    &delete_story::FUNCTION,
+    &call_api::FUNCTION,
+];

@@ -11,7 +11,7 @@ mod work;
 
 pub use fields::Fields;
 
-use cel::{IdedExpr, parser::Parser};
+use cel::{IdedExpr, ParseError, ParseErrors, parser::PrattParser};
 use pattern::Pattern;
 use serde_json::Value;
 use std::sync::Arc;
@@ -57,11 +57,11 @@ impl Expression {
             return Err(BadExpression { detail: format!("has more than {MAX_BYTES} bytes") });
         }
         nesting::check(text)?;
-        // After an error the parser would guess on, deeper than what was checked.
-        let parsed = Parser::new().error_recovery_limit(0).parse_with_source_info(text);
-        let (mut tree, source) = parsed.map_err(|errors| syntax(&errors))?;
-        let mut walk = Walk::new(text, &source);
-        walk.tree(&mut tree)?;
+        let mut tree = parse(text).map_err(|errors| syntax(text, &errors))?;
+        let mut walk = Walk::default();
+        walk.tree(&mut tree).map_err(|bad| BadExpression {
+            detail: format!("{}: {}", place(text, offset(text, bad.id)), bad.detail),
+        })?;
         Ok(Self { text: text.to_owned(), tree, patterns: walk.patterns.into() })
     }
 
@@ -85,24 +85,34 @@ impl Expression {
     }
 }
 
+fn parse(text: &str) -> Result<IdedExpr, ParseErrors> {
+    // After an error the parser would guess on, deeper than what was checked.
+    PrattParser::new().error_recovery_limit(0).parse(text)
+}
+
 /// The parser's first error that says something.
-fn syntax(errors: &cel::ParseErrors) -> BadExpression {
-    let useful = |error: &&cel::ParseError| !error.msg.contains("recovery attempt limit");
-    let Some(error) = errors.errors.iter().find(useful).or(errors.errors.first()) else {
-        return BadExpression { detail: "is no expression".to_owned() };
-    };
-    let message = if useful(&error) {
-        error.msg.trim_start_matches("Syntax error: ")
-    } else {
-        "something is missing or out of place here"
-    };
+fn syntax(text: &str, errors: &ParseErrors) -> BadExpression {
+    let useful = errors.errors.iter().find(|error| !error.msg.contains("recovery attempt limit"));
+    let Some(error) = useful else { return BadExpression { detail: "is no expression".to_owned() } };
+    let message = error.msg.trim_start_matches("Syntax error: ");
     // What would be expected is nearly everything.
     let message = message.split(" expecting ").next().unwrap_or(message);
-    let detail = match error.pos {
-        (0, _) => message.to_owned(),
-        (line, column) => format!("{line}:{column}: {message}"),
+    let detail = match offset_in(error, error.expr_id) {
+        Some(at) => format!("{}: {message}", place(text, at)),
+        None => message.to_owned(),
     };
     BadExpression { detail }
+}
+
+fn offset_in(error: &ParseError, node: u64) -> Option<usize> {
+    error.source_info.as_ref()?.offset_for(node).map(|(start, _)| start as usize)
+}
+
+/// Where a node of a text without an error begins. The parser tells that with an error alone, so it is given one more
+/// bracket, which it comes to last.
+fn offset(text: &str, node: u64) -> usize {
+    let errors = parse(&format!("{text}\n)")).err().map(|errors| errors.errors).unwrap_or_default();
+    errors.iter().find_map(|error| offset_in(error, node)).unwrap_or(0)
 }
 
 /// Line and column of a byte.

@@ -1,14 +1,30 @@
 //! The list of platforms, one line each.
 
 use models::{Action, Kind, Module, Trigger};
-use runtime::{Function, Platform, Registrar, config::Setting};
+use runtime::{Connector, Function, Platform, Registrar, config::Setting};
 use schemars::Schema;
 
-pub static PLATFORMS: &[&Platform] =
-    &[&botstar::PLATFORM, &chatbot::PLATFORM, &botdistrikt::PLATFORM, &botmother::PLATFORM];
+/// Each list by itself, as who reads one is to link what is in that one alone.
+macro_rules! platforms {
+    ($($platform:ident,)*) => {
+        pub static PLATFORMS: &[&Platform] = &[$(&$platform::PLATFORM),*];
+        pub static NAMES: &[&str] = &[$($platform::PLATFORM.name),*];
+        static CONNECTORS: &[&Connector] = &[$(&$platform::CONNECTOR),*];
+        static REGISTRARS: &[Option<&Registrar>] = &[$($platform::REGISTRAR),*];
+        /// The functions of each platform's modules.
+        pub static FUNCTIONS: &[&[&Function]] = &[$($platform::FUNCTIONS),*];
+    };
+}
 
-pub fn platform(name: &str) -> Option<&'static Platform> {
-    PLATFORMS.iter().copied().find(|platform| platform.name == name)
+platforms! {
+    botstar,
+    chatbot,
+    botdistrikt,
+    botmother,
+}
+
+pub fn connector(platform: &str) -> Option<&'static Connector> {
+    CONNECTORS.iter().copied().find(|connector| connector.platform.name == platform)
 }
 
 /// Every module, with its platform.
@@ -28,7 +44,7 @@ pub struct Watch {
 impl Watch {
     /// What tells the platform of the trigger's hooks, if it can be told.
     pub fn registrar(&self) -> Option<&'static Registrar> {
-        self.platform.registrar.as_ref().filter(|registrar| registrar.trigger == self.trigger.name)
+        REGISTRARS.iter().copied().flatten().find(|registrar| registrar.trigger == self.trigger.name)
     }
 }
 
@@ -59,5 +75,5 @@ pub fn settings() -> Vec<&'static Setting> {
 
 /// The functions of all modules.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
-    PLATFORMS.iter().flat_map(|platform| platform.functions.iter().copied())
+    FUNCTIONS.iter().copied().flatten().copied()
 }

@@ -11,11 +11,11 @@ use crate::{
     input::validator,
     metrics::Metrics,
     queue::{Queue, SqsQueue},
+    schema::Validator,
     seal::{KeyFile, KmsKey, SealError, Sealer},
     store::{Store, hooks::Hook},
 };
 use aws_types::SdkConfig;
-use jsonschema::Validator;
 use models::{Action, ConnectionId, HookId, Timestamp};
 use std::{
     collections::HashMap,

@@ -1,7 +1,6 @@
 //! Reading input strictly: a body against its JSON Schema, with every fault at once; a query by its declared parameters.
 
-use crate::{Call, Code, Fault, Problem, Query, cursor};
-use jsonschema::{Validator, error::ValidationErrorKind};
+use crate::{Call, Code, Fault, Problem, Query, cursor, schema::Validator};
 use models::Timestamp;
 use schemars::Schema;
 use serde::de::DeserializeOwned;
@@ -35,7 +34,7 @@ pub fn checked(
     check: impl FnOnce(&Value) -> Result<Vec<Fault>, Problem>,
 ) -> Result<Value, Problem> {
     let value = parse(body)?;
-    let mut found = faults(&value, validator);
+    let mut found = validator.faults(&value);
     found.extend(check(&value)?);
     finish(found)?;
     Ok(value)
@@ -44,7 +43,7 @@ pub fn checked(
 /// The faults of a body's part, whose schema depends on the body.
 pub fn part_faults(value: &Value, at: &str, schema: Option<Schema>) -> Result<Vec<Fault>, Problem> {
     let (Some(part @ Value::Object(_)), Some(schema)) = (value.pointer(at), schema) else { return Ok(Vec::new()) };
-    let of_part = faults(part, &validator(&schema)?).into_iter();
+    let of_part = validator(&schema)?.faults(part).into_iter();
     Ok(of_part.map(|fault| Fault { pointer: format!("{at}{}", fault.pointer), ..fault }).collect())
 }
 
@@ -66,11 +65,7 @@ fn parse(body: &[u8]) -> Result<Value, Problem> {
 
 /// Compiles a schema, which takes longer than holding a body against it.
 pub fn validator(schema: &Schema) -> Result<Validator, Problem> {
-    jsonschema::validator_for(schema.as_value()).map_err(Problem::internal)
-}
-
-fn faults(value: &Value, validator: &Validator) -> Vec<Fault> {
-    validator.iter_errors(value).flat_map(|error| faults_of(&error)).collect()
+    Validator::compile(schema.as_value()).map_err(Problem::internal)
 }
 
 fn finish(mut faults: Vec<Fault>) -> Result<(), Problem> {
@@ -89,55 +84,6 @@ pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
         let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
         Problem::invalid_body(vec![Fault::new(pointer, error.inner().to_string())])
     })
-}
-
-/// A validator's error as faults that point at the field itself, and that don't repeat its value: it may be a secret.
-fn faults_of(error: &jsonschema::ValidationError<'_>) -> Vec<Fault> {
-    let at = error.instance_path().as_str();
-    let field = |name: &str| format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
-    match error.kind() {
-        ValidationErrorKind::Required { property } => {
-            vec![Fault::new(field(property.as_str().unwrap_or_default()), "is required")]
-        }
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            unexpected.iter().map(|name| Fault::new(field(name), "is not a known field")).collect()
-        }
-        ValidationErrorKind::Enum { options } => vec![Fault::new(at, format!("is not one of {options}"))],
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            let options: Option<Vec<&Value>> =
-                context.iter().flatten().map(options).collect::<Option<Vec<_>>>().map(|lists| lists.concat());
-            if let Some(options) = options {
-                let options = options.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-                return vec![Fault::new(at, format!("is not one of [{options}]"))];
-            }
-            // An optional field is "this or null": the branch that is not null tells what is wrong.
-            let telling = context.iter().max_by_key(|errors| errors.iter().map(depth).max().unwrap_or(0));
-            telling.map(|errors| errors.iter().flat_map(faults_of).collect()).unwrap_or_default()
-        }
-        ValidationErrorKind::PropertyNames { error } => {
-            let name = error.instance().as_str().unwrap_or_default();
-            let detail = match error.kind() {
-                ValidationErrorKind::Not { .. } => "has a name that is reserved".to_owned(),
-                _ => format!("has a name that is not allowed: {}", error.masked()),
-            };
-            vec![Fault::new(field(name), detail)]
-        }
-        _ => vec![Fault::new(at, error.masked().to_string())],
-    }
-}
-
-/// The values of which an error says that one was expected.
-fn options<'a>(error: &'a jsonschema::ValidationError<'_>) -> Option<Vec<&'a Value>> {
-    match error.kind() {
-        ValidationErrorKind::Constant { expected_value } => Some(vec![expected_value]),
-        ValidationErrorKind::Enum { options } => Some(options.as_array()?.iter().collect()),
-        _ => None,
-    }
-}
-
-fn depth(error: &jsonschema::ValidationError<'_>) -> usize {
-    let null = matches!(error.kind(), ValidationErrorKind::Type { kind } if format!("{kind:?}").contains("Null"));
-    error.instance_path().as_str().len() * 2 + usize::from(!null)
 }
 
 fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {

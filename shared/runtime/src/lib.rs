@@ -22,6 +22,7 @@ pub mod problem;
 pub mod queue;
 pub mod receive;
 pub mod reply;
+pub mod schema;
 pub mod seal;
 pub mod store;
 pub mod turn;
@@ -29,7 +30,7 @@ pub mod turn;
 pub use action::Acting;
 pub use app::App;
 pub use function::{Access, Body, Call, Function, Query, Reply, Route};
-pub use platform::{Platform, Registrar};
+pub use platform::{Connector, Platform, Registrar};
 pub use problem::{Code, Fault, Problem};
 
 /// For what [`action!`] writes.

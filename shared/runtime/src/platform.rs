@@ -1,12 +1,13 @@
 //! The statement of a platform. A platform is one folder that makes this statement, and one line in the registry.
 
-use crate::{App, Fault, Function, Problem, config::Setting};
+use crate::{App, Fault, Problem, config::Setting};
 use models::{HookId, Module};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{future::Future, pin::Pin};
 
+/// What a reader needs to know of a platform. It is apart from what calls the platform, so that reading links none of that.
 #[derive(Debug)]
 pub struct Platform {
     pub name: &'static str,
@@ -16,16 +17,19 @@ pub struct Platform {
     /// Whether a connection can do without credentials.
     pub credentials_optional: bool,
     pub modules: &'static [Module],
-    pub functions: &'static [&'static Function],
     pub settings: &'static [Setting],
+}
+
+/// What a platform's connections are made and tested with.
+#[derive(Debug)]
+pub struct Connector {
+    pub platform: &'static Platform,
     /// What credentials are held against besides their schema.
     pub review: fn(&App, &Map<String, Value>) -> Result<Review, Problem>,
     /// For the platform that takes a secret of its user's own making.
     pub generated: Option<Generated>,
     /// Asks the platform whether credentials work.
     pub test: for<'a> fn(&'a App, Value) -> Working<'a, Tested>,
-    /// For the trigger whose hooks the platform is told of through its API.
-    pub registrar: Option<Registrar>,
 }
 
 /// What a look at credentials found, each with a pointer into them.
@@ -51,7 +55,7 @@ pub struct Generated {
 
 pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
-/// Tells a platform of hooks.
+/// Tells a platform of a trigger's hooks, through its API.
 #[derive(Debug)]
 pub struct Registrar {
     /// The trigger's name.

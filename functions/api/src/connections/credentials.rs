@@ -1,7 +1,7 @@
 //! Credentials: held against what their platform says, sealed, masked.
 
 use models::ConnectionId;
-use runtime::{App, Fault, Platform, Problem, client::MASK, input};
+use runtime::{App, Connector, Fault, Problem, client::MASK, input};
 use serde_json::{Map, Value, json};
 
 /// Credentials as they go in.
@@ -18,11 +18,12 @@ impl Given {
     /// Reads the credentials of a body, if it has any, and makes what is to be made. Their faults.
     pub fn read(
         app: &App,
-        platform: &Platform,
+        connector: &Connector,
         body: &Value,
         new: bool,
         given: &mut Option<Self>,
     ) -> Result<Vec<Fault>, Problem> {
+        let platform = connector.platform;
         let generate = body["generate"] == true;
         let mut credentials = match body.get("credentials") {
             Some(Value::Object(credentials)) => credentials.clone(),
@@ -32,7 +33,7 @@ impl Given {
             }
             _ => return Ok(Vec::new()),
         };
-        let generated = match generate.then(|| make(platform, &mut credentials)).transpose()? {
+        let generated = match generate.then(|| make(connector, &mut credentials)).transpose()? {
             Some(Err(fault)) => return Ok(vec![fault]),
             Some(Ok(generated)) => Some(generated),
             None => None,
@@ -42,7 +43,7 @@ impl Given {
         if !faults.is_empty() {
             return Ok(faults);
         }
-        let review = (platform.review)(app, &credentials)?;
+        let review = (connector.review)(app, &credentials)?;
         let warnings = below(review.warnings);
         *given = Some(Self { credentials, generated, warnings });
         Ok(below(review.faults))
@@ -51,11 +52,12 @@ impl Given {
 
 /// Makes the credential that can be made; it by itself.
 fn make(
-    platform: &Platform,
+    connector: &Connector,
     credentials: &mut Map<String, Value>,
 ) -> Result<Result<Map<String, Value>, Fault>, Problem> {
-    let Some(generated) = &platform.generated else {
-        return Ok(Err(Fault::new("/generate", format!("{} makes its credentials itself", platform.label))));
+    let Some(generated) = &connector.generated else {
+        let detail = format!("{} makes its credentials itself", connector.platform.label);
+        return Ok(Err(Fault::new("/generate", detail)));
     };
     let name = generated.credential;
     if credentials.get(name).is_some_and(|given| !given.is_null()) {

@@ -6,9 +6,9 @@ use crate::{ADMIN, CURSOR, LIMIT, READ};
 use credentials::Given;
 use http::{Method, StatusCode};
 use models::{ConnectionId, Timestamp};
-use registry::{PLATFORMS, platform};
+use registry::{NAMES, connector};
 use runtime::{
-    App, Body, Call, Code, Fault, Function, Platform, Problem, Reply, Route,
+    App, Body, Call, Code, Connector, Fault, Function, Problem, Reply, Route,
     clock::random,
     input,
     platform::Tested,
@@ -90,7 +90,7 @@ pub static FUNCTION: Function = Function {
 #[schemars(deny_unknown_fields)]
 struct NewConnection {
     /// A platform of the catalogue.
-    #[schemars(extend("enum" = PLATFORMS.iter().map(|platform| platform.name).collect::<Vec<_>>()))]
+    #[schemars(extend("enum" = NAMES))]
     platform: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
@@ -150,11 +150,11 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
 async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut given = None;
     let new: NewConnection = input::body_with(&call, &schema_for!(NewConnection), |body| {
-        let platform = body["platform"].as_str().and_then(platform);
-        platform.map_or(Ok(Vec::new()), |platform| Given::read(app, platform, body, true, &mut given))
+        let connector = body["platform"].as_str().and_then(connector);
+        connector.map_or(Ok(Vec::new()), |connector| Given::read(app, connector, body, true, &mut given))
     })?;
-    let known = platform(&new.platform);
-    let platform =
+    let known = connector(&new.platform);
+    let connector =
         known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
     let id = ConnectionId::new(call.now, random()?);
     let given: Given = given.unwrap_or_default();
@@ -163,7 +163,7 @@ async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         id,
         v: 1,
         version: 1,
-        platform: platform.name.to_owned(),
+        platform: connector.platform.name.to_owned(),
         name: new.name,
         sealed,
         masked,
@@ -181,12 +181,12 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     Reply::page(items, call.cursor("connections", page.next))
 }
 
-async fn find(app: &App, call: &Call) -> Result<(Connection, &'static Platform), Problem> {
+async fn find(app: &App, call: &Call) -> Result<(Connection, &'static Connector), Problem> {
     let id: ConnectionId = call.id("connection")?;
     let found = app.store.find::<Connection>(id.as_str()).await?;
     let connection = found.ok_or_else(|| Problem::not_found("connection"))?;
-    let platform = platform(&connection.platform).ok_or_else(|| Problem::internal("a connection of no platform"))?;
-    Ok((connection, platform))
+    let connector = connector(&connection.platform).ok_or_else(|| Problem::internal("a connection of no platform"))?;
+    Ok((connection, connector))
 }
 
 /// A connection that a body names.
@@ -201,10 +201,10 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
 }
 
 async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
-    let (mut connection, platform) = find(app, &call).await?;
+    let (mut connection, connector) = find(app, &call).await?;
     let mut given = None;
     let change: ConnectionChange = input::body_with(&call, &schema_for!(ConnectionChange), |body| {
-        Given::read(app, platform, body, false, &mut given)
+        Given::read(app, connector, body, false, &mut given)
     })?;
     if let Some(name) = change.name {
         connection.name = name;
@@ -240,7 +240,7 @@ async fn using(app: &App, connection: &ConnectionId) -> Result<Vec<String>, Prob
 }
 
 async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
-    let (connection, platform) = find(app, &call).await?;
+    let (connection, connector) = find(app, &call).await?;
     let credentials = runtime::credentials::open(app, &connection).await?;
-    Reply::ok(&(platform.test)(app, credentials).await?)
+    Reply::ok(&(connector.test)(app, credentials).await?)
 }

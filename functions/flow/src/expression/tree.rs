@@ -1,9 +1,9 @@
 //! An expression's tree: whether it holds nothing but what is allowed, and the same with its weights.
 
-use super::{BadExpression, pattern::Pattern, place, work};
+use super::{pattern::Pattern, work};
 use cel::{
     IdedExpr,
-    common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators},
+    common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators},
 };
 use std::fmt::Display;
 
@@ -37,12 +37,17 @@ const OPERATORS: [&str; 14] = [
 ];
 const MAX_PATTERNS: usize = 4;
 
-type Checked<T = ()> = Result<T, BadExpression>;
+type Checked<T = ()> = Result<T, BadNode>;
+
+/// What is wrong with a node of the tree.
+pub struct BadNode {
+    pub id: u64,
+    pub detail: String,
+}
 
 /// Goes through a tree, checks it and changes it in place.
-pub struct Walk<'a> {
-    text: &'a str,
-    source: &'a SourceInfo,
+#[derive(Default)]
+pub struct Walk {
     /// What the macro's body calls an item.
     item: Option<String>,
     has_macro: bool,
@@ -51,11 +56,7 @@ pub struct Walk<'a> {
     pub patterns: Vec<Pattern>,
 }
 
-impl<'a> Walk<'a> {
-    pub fn new(text: &'a str, source: &'a SourceInfo) -> Self {
-        Self { text, source, item: None, has_macro: false, weight: 0, patterns: Vec::new() }
-    }
-
+impl Walk {
     pub fn tree(&mut self, node: &mut IdedExpr) -> Checked {
         self.weight += 1;
         match &mut node.expr {
@@ -173,8 +174,7 @@ impl<'a> Walk<'a> {
     }
 
     fn fault<T>(&self, id: u64, detail: impl Display) -> Checked<T> {
-        let at = self.source.offset_for(id).map_or(0, |(start, _)| start as usize);
-        Err(BadExpression { detail: format!("{}: {detail}", place(self.text, at)) })
+        Err(BadNode { id, detail: detail.to_string() })
     }
 }
 
