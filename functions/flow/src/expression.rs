@@ -97,6 +97,8 @@ fn syntax(text: &str, errors: &ParseErrors) -> BadExpression {
     let message = error.msg.trim_start_matches("Syntax error: ");
     // What would be expected is nearly everything.
     let message = message.split(" expecting ").next().unwrap_or(message);
+    let is_vague = message.starts_with("mismatched input");
+    let message = if is_vague { "something is missing or out of place here" } else { message };
     let detail = match offset_in(error, error.expr_id) {
         Some(at) => format!("{}: {message}", place(text, at)),
         None => message.to_owned(),

@@ -26,8 +26,7 @@ const MAX_ESCAPED_BYTES: usize = 5 * 1024 * 1024;
 struct Event {
     raw_path: Option<String>,
     raw_query_string: Option<String>,
-    #[serde(default)]
-    headers: Headers,
+    headers: Option<Headers>,
     request_context: Context,
     body: Option<String>,
     #[serde(default)]
@@ -46,7 +45,6 @@ struct Http {
     method: String,
 }
 
-#[derive(Default)]
 struct Headers(HeaderMap);
 
 impl<'de> Deserialize<'de> for Headers {
@@ -91,7 +89,7 @@ pub fn request(event: &RawValue) -> Result<Request, Problem> {
         method: event.request_context.http.method.parse().map_err(|_| unreadable())?,
         path: event.raw_path.unwrap_or_default(),
         query: event.raw_query_string.unwrap_or_default(),
-        headers: event.headers.0,
+        headers: event.headers.map(|Headers(headers)| headers).unwrap_or_default(),
         body: body.into(),
     })
 }
