@@ -4,9 +4,16 @@
 mod trust;
 
 use crate::config::Settings;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, IdentityCache, Region, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, IdentityCache, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
+    timeout::TimeoutConfig,
+};
 use aws_types::SdkConfig;
 use lambda_runtime::Error;
+use std::time::Duration;
+
+/// How long AWS may take to answer an attempt. The longest answer, of an action that is invoked, comes within this.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// What every AWS client is made from. A process has the credentials of its start for as long as it lives.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
@@ -20,6 +27,9 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, Error> {
         .region(Region::new(settings.required("AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .identity_cache(IdentityCache::no_cache())
+        // An attempt has a time as a whole, which takes less to watch than the flow of its bytes.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
         .http_client(trust::http_client()?);
     config.set_endpoint_url(settings.url("AWS_ENDPOINT_URL")?.map(String::from));
     Ok(config.build())
