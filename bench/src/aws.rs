@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// What was asked for, by operation and table, or index of one.
+/// What was asked for, by operation and table, or index of one; requests by all tables that they are of.
 pub type Asked = BTreeMap<(String, String), Asks>;
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -79,10 +79,12 @@ impl Aws {
         let consumed = answer.as_object_mut().and_then(|answer| answer.remove("ConsumedCapacity")).unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
         let tables = consumed.as_array().cloned().unwrap_or_else(|| vec![consumed]);
-        for (at, table) in tables.iter().enumerate() {
-            let name = table["TableName"].as_str().unwrap_or_default().rsplit('-').next().unwrap_or_default();
-            let requests = if at == 0 { 1.0 } else { 0.0 };
-            self.count(operation, name, requests, units(&table["Table"]));
+        let mut names: Vec<&str> = tables.iter().map(name).collect();
+        names.sort_unstable();
+        self.count(operation, &names.join("+"), 1.0, 0.0);
+        for table in &tables {
+            let name = name(table);
+            self.count(operation, name, 0.0, units(&table["Table"]));
             for (index, consumed) in table["GlobalSecondaryIndexes"].as_object().into_iter().flatten() {
                 self.count(operation, &format!("{name}.{index}"), 0.0, units(consumed));
             }
@@ -104,6 +106,10 @@ impl Aws {
         let answer = json!({ "Successful": entries.iter().map(sent).collect::<Value>(), "Failed": [] });
         ([("content-type", CONTENT_TYPE)], answer.to_string()).into_response()
     }
+}
+
+fn name(consumed: &Value) -> &str {
+    consumed["TableName"].as_str().unwrap_or_default().rsplit('-').next().unwrap_or_default()
 }
 
 fn units(consumed: &Value) -> f64 {

@@ -10,8 +10,6 @@ use std::{collections::BTreeMap, fs};
 
 const PRICES: &str = "bench/prices.json";
 const MILLION: f64 = 1e6;
-/// What the hook functions, dispatch and deliver have, in GB, as `template.yaml` gives it.
-const MEMORY_GB: f64 = 0.25;
 
 #[derive(Deserialize)]
 struct Prices {
@@ -45,12 +43,11 @@ const BUYS: &[(&str, &str, &str, &str)] = &[
     ("accept", "PutItem", "events.by_person", "its place in its person's history, by which an erasure finds it"),
     ("dispatch", "BatchGetItem", "records", "reading what is known of the person"),
     ("dispatch", "BatchExecuteStatement", "records", "the person, with what the event tells"),
-    ("dispatch", "BatchExecuteStatement", "deliveries", "the delivery, so that it is never lost"),
     ("dispatch", "Query", "control", "reading the routes, once a batch"),
-    ("deliver", "BatchGetItem", "deliveries", "reading the delivery"),
+    ("deliver", "BatchGetItem", "deliveries", "looking whether the delivery was made before"),
     ("deliver", "BatchGetItem", "events", "reading its event"),
     ("deliver", "BatchGetItem", "control", "reading its route and the route's health, once a batch"),
-    ("deliver", "PutItem", "deliveries", "what came of it: the history"),
+    ("deliver", "BatchExecuteStatement", "deliveries", "the delivery, and what came of it: the history"),
 ];
 
 struct Bill {
@@ -75,7 +72,8 @@ impl Bill {
         let invocations = MILLION / events as f64;
         let seconds = self.assumed(milliseconds)? / 1e3;
         self.add(&format!("Lambda: `{function}`, invocations"), "lambda_request", invocations)?;
-        self.add(&format!("Lambda: `{function}`, GB-seconds"), "lambda_gb_second", invocations * seconds * MEMORY_GB)
+        let gigabytes = self.assumed("memory_gb")?;
+        self.add(&format!("Lambda: `{function}`, GB-seconds"), "lambda_gb_second", invocations * seconds * gigabytes)
     }
 
     fn dynamodb(&mut self, counted: &Table) -> Result<(), Failure> {

@@ -20,6 +20,9 @@ pub struct Function {
     log: NamedTempFile,
 }
 
+/// What CloudWatch adds to a line of a log.
+pub const BYTES_OF_A_LINE: usize = 26;
+
 /// How a function is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Under {
@@ -81,9 +84,12 @@ impl Function {
         Ok(Duration::from_nanos(nanos))
     }
 
-    /// How much it has logged so far.
+    /// How much it has logged so far, as CloudWatch counts it:
+    /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>.
     pub fn log_bytes(&self) -> Result<u64, Failure> {
-        Ok(self.log.as_file().metadata()?.len())
+        let log = fs::read(self.log.path())?;
+        let lines = log.iter().filter(|byte| **byte == b'\n').count();
+        Ok((log.len() + lines * BYTES_OF_A_LINE) as u64)
     }
 
     /// The most memory that it has had, in MiB.

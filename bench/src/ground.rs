@@ -5,7 +5,7 @@ use crate::{
     aws::Aws,
     function::{Function, Under},
 };
-use axum::{Router, http::StatusCode};
+use axum::Router;
 use embedded::{Database, Follower, Location};
 use local::{Local, Options};
 use runtime::{
@@ -32,7 +32,7 @@ pub const NO_OP: &str = "baseline-no-op";
 pub const PUT_ITEM: &str = "baseline-put-item";
 
 /// How many bytes a webhook's body has.
-pub const BODY_BYTES: usize = 1024;
+const BODY_BYTES: usize = 1024;
 /// How many records Lambda hands to dispatch at once, and how many messages to deliver.
 pub const STREAM_BATCH: usize = 100;
 pub const QUEUE_BATCH: usize = 10;
@@ -122,16 +122,19 @@ impl Ground {
 
     /// Starts a function, on the database and the queue here.
     pub async fn start(&self, name: &str, under: Under) -> Result<Function, Failure> {
-        // What is measured against is as it comes.
-        let is_ours = |(setting, _): &&(String, String)| setting == "GLIBC_TUNABLES" && name.starts_with("baseline");
-        let settings: Vec<_> = self.settings.iter().filter(|setting| !is_ours(setting)).cloned().collect();
-        Function::start(&binary(name), &settings, under).await
+        self.start_without(&[], name, under).await
     }
 
     /// Starts a function as on AWS, whose endpoints it knows by the region. It can't be invoked here.
     pub async fn start_on_aws(&self, name: &str, under: Under) -> Result<Function, Failure> {
-        let is_here = |(setting, _): &&(String, String)| setting == "AWS_ENDPOINT_URL";
-        let settings: Vec<_> = self.settings.iter().filter(|setting| !is_here(setting)).cloned().collect();
+        self.start_without(&["AWS_ENDPOINT_URL"], name, under).await
+    }
+
+    async fn start_without(&self, unset: &[&str], name: &str, under: Under) -> Result<Function, Failure> {
+        // What is measured against is as it comes.
+        let is_ours = |setting: &str| setting == "GLIBC_TUNABLES" && name.starts_with("baseline");
+        let is_set = |(setting, _): &&(String, String)| !is_ours(setting) && !unset.contains(&setting.as_str());
+        let settings: Vec<_> = self.settings.iter().filter(is_set).cloned().collect();
         Function::start(&binary(name), &settings, under).await
     }
 
@@ -166,7 +169,8 @@ impl Ground {
     /// What the queue has for deliver, in batches of a size.
     pub fn queue_batches(&self, size: usize) -> Vec<Value> {
         let messages = self.aws.messages();
-        let record = |(at, body): (usize, &String)| json!({ "messageId": format!("message-{at}"), "body": body, "attributes": { "ApproximateReceiveCount": "1" } });
+        let attributes = json!({ "ApproximateReceiveCount": "1" });
+        let record = |(at, body): (usize, &String)| json!({ "messageId": format!("message-{at}"), "body": body, "attributes": attributes });
         let batch = |batch: &[String]| json!({ "Records": batch.iter().enumerate().map(record).collect::<Value>() });
         messages.chunks(size).map(batch).collect()
     }
@@ -183,14 +187,14 @@ pub fn path(path: &Path) -> Result<&str, Failure> {
 }
 
 /// Functions are measured as `make build` lays them out.
-pub fn binary(name: &str) -> PathBuf {
+fn binary(name: &str) -> PathBuf {
     match name {
         NO_OP | PUT_ITEM => PathBuf::from("target/bench").join(name),
         _ => PathBuf::from("target/lambda").join(name).join("bootstrap"),
     }
 }
 
-/// A webhook's body of a checkpoint record: about a person by number, on their so manieth visit.
+/// A webhook's body of a checkpoint record: about a person by number, who has been there so often before.
 pub fn body(number: usize, visit: usize) -> String {
     let body = |note: &str| {
         json!({
@@ -217,7 +221,7 @@ pub fn body(number: usize, visit: usize) -> String {
 async fn receiver() -> Result<String, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?);
-    let router = Router::new().fallback(|_: axum::body::Bytes| async { StatusCode::NO_CONTENT });
+    let router = Router::new().fallback(|_: axum::body::Bytes| async { "ok" });
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(url)
 }

@@ -1,11 +1,6 @@
 //! The table of what was measured.
 
-use crate::Failure;
-use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, fs, path::Path};
-
-/// Where the figures are kept, for what is made of them.
-pub const FIGURES: &str = "target/bench/figures.json";
+use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub struct Table {
@@ -56,26 +51,15 @@ impl Table {
         }
         text
     }
-
-    /// Keeps the figures, beside those of rows that were not measured now.
-    pub fn keep(&self) -> Result<(), Failure> {
-        let kept = fs::read(FIGURES).ok().and_then(|kept| serde_json::from_slice(&kept).ok());
-        let mut figures: Map<String, Value> = kept.unwrap_or_default();
-        figures.extend(self.figures.iter().map(|(name, value)| (name.clone(), json!(value))));
-        if let Some(folder) = Path::new(FIGURES).parent() {
-            fs::create_dir_all(folder)?;
-        }
-        Ok(fs::write(FIGURES, serde_json::to_vec_pretty(&figures)?)?)
-    }
 }
 
 /// With the digits that mean something.
 fn readable(value: f64) -> String {
-    let (sign, size) = (if value < 0.0 { "-" } else { "" }, value.abs());
-    match size {
-        _ if size >= 100.0 || size.fract() == 0.0 => format!("{sign}{}", by_thousands(size.round())),
-        _ if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+    match value {
+        _ if value >= 100.0 || value.fract() == 0.0 => by_thousands(value.round()),
+        _ if value >= 10.0 => format!("{value:.1}"),
+        _ if value >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 

@@ -36,8 +36,8 @@ const MOST_TRIES: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kept {
     message: Message,
-    /// The attempt that it is for; none if it may have been handled in part.
-    planned: Option<Timestamp>,
+    /// It may have been handled in part.
+    is_again: bool,
     tries: u32,
 }
 
@@ -89,16 +89,19 @@ impl LocalQueue {
         while in_hand.join_next().await.is_some() {}
     }
 
-    async fn handle(&self, app: &App, deliverer: &Deliverer, Kept { message, planned, tries }: Kept) {
-        let look = Look { delivery: message.delivery.clone(), planned };
-        let handled = deliverer.deliver(app, look).await;
+    async fn handle(&self, app: &App, deliverer: &Deliverer, Kept { message, is_again, tries }: Kept) {
+        let handled = deliverer.deliver(app, Look { message: message.clone(), is_again }).await;
         let route = message.route.clone();
         if let Err(problem) = handled {
             let (delivery, cause) = (message.delivery.as_str(), problem.causes());
             tracing::error!(delivery, code = problem.code.as_str(), cause, "a delivery is to be looked at again");
             let at = self.clock.now().plus_seconds(AGAIN_AFTER_SECONDS << tries);
             if tries < MOST_TRIES {
-                self.messages().keep_back(Kept { message: Message { at, ..message }, planned: None, tries: tries + 1 });
+                self.messages().keep_back(Kept {
+                    message: Message { at, ..message },
+                    is_again: true,
+                    tries: tries + 1,
+                });
             }
         }
         self.messages().put_down(&route);
@@ -110,8 +113,8 @@ impl LocalQueue {
         let mut entries = app.store.entries(app.store.pending_deliveries(None), 400).await?;
         while let Some(entry) = entries.next().await? {
             let Some(key) = DeliveryKey::parse(&entry.sort) else { continue };
-            let message = Message { delivery: key.id, route: key.route, at: self.clock.now() };
-            self.messages().keep_back(Kept { message, planned: None, tries: 0 });
+            let message = Message { delivery: key.id, route: key.route, at: self.clock.now(), is_first: false };
+            self.messages().keep_back(Kept { message, is_again: true, tries: 0 });
         }
         Ok(())
     }
@@ -194,8 +197,7 @@ impl Queue for LocalQueue {
         Box::pin(async move {
             let mut queue = self.messages();
             for message in messages {
-                let planned = Some(message.at);
-                queue.keep_back(Kept { message, planned, tries: 0 });
+                queue.keep_back(Kept { message, is_again: false, tries: 0 });
             }
             drop(queue);
             self.changed.notify_one();
@@ -220,8 +222,8 @@ mod tests {
     fn kept(route: u8, number: u8, millis: u64) -> Kept {
         let route = RouteId::new(at(0), [route; 10]);
         let event = EventId::new(at(0), ContentKey::digest(&HookId::new(at(0), [0; 10]), &[&[number]]));
-        let message = Message { delivery: DeliveryId::derive(&event, &route, None), route, at: at(millis) };
-        Kept { message, planned: None, tries: 0 }
+        let delivery = DeliveryId::derive(&event, &route, None);
+        Kept { message: Message { delivery, route, at: at(millis), is_first: false }, is_again: false, tries: 0 }
     }
 
     #[test]

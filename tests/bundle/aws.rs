@@ -16,7 +16,7 @@ use aws_types::SdkConfig;
 use data_encoding::BASE64;
 use embedded::Database;
 use models::Timestamp;
-use runtime::{App, function, queue::MessageBody};
+use runtime::{App, function, queue::Message};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -90,7 +90,7 @@ impl Aws {
     /// Takes the messages of the delivery queue whose time has come.
     pub fn take_messages(&self, now: Timestamp) -> Vec<String> {
         let is_due = |(queue, body): &mut (String, String)| {
-            queue == "DeliveryQueue" && serde_json::from_str::<MessageBody>(body).is_ok_and(|message| message.at <= now)
+            queue == "DeliveryQueue" && serde_json::from_str::<Message>(body).is_ok_and(|message| message.at <= now)
         };
         self.messages.lock().unwrap().extract_if(.., is_due).map(|(_, body)| body).collect()
     }

@@ -187,7 +187,7 @@ fn a_message_that_is_ignored_is_counted_in_the_log() {
         let mut answered = lines.iter().map(|line| &line["fields"]);
         let ignored = answered.find(|line| line["outcome"] == "ignored").unwrap();
         assert_eq!((&ignored["status"], &ignored["event"]), (&json!(200), &Value::Null));
-        assert_eq!(ignored["function"], "botdistrikt-watch-message");
+        assert_eq!(ignored["route"], "POST /hooks/botdistrikt/message/{token}");
         assert_eq!(answered.find(|line| line["outcome"] == "accepted").unwrap()["event"], id);
         assert!(!log.text().contains("member-of-the-log"));
     });

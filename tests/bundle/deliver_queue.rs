@@ -1,7 +1,7 @@
 //! The queue of deliveries: what a failing one loses, what Lambda hands over, and what is found without it.
 
 use crate::{
-    desk::{self, Desk, look},
+    desk::{self, Desk},
     stage::Fault,
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -12,7 +12,7 @@ use flow::{
     due,
 };
 use models::{
-    DeliveryState, EventId, RouteId, StoredDelivery,
+    DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery,
     delivery::{Of, When},
     ids::ContentKey,
 };
@@ -43,7 +43,7 @@ async fn a_queue_that_is_down_delays_and_loses_nothing() {
     assert_eq!(replayed.status, 200, "or it would be replayed again: {}", replayed.text);
 
     desk.target.says(500, "");
-    let failed = desk.deliverer.deliver(&desk.stage.app, look(&stored.id, stored.next_attempt_at)).await;
+    let failed = desk.hand_over(&desk.stage.app, &stored.id).await;
     assert!(failed.is_err(), "the message is to come again");
     assert_eq!(desk.delivery(&stored.id).await.tried, 1);
     desk.set_queue_down(false);
@@ -78,13 +78,12 @@ async fn one_message_that_fails_comes_again_and_one_that_is_none_is_set_aside() 
     let desk = Desk::of(&bundle).await;
     desk.route(json!({})).await;
     let (good, bad) = (desk.one_delivery().await, desk.one_delivery().await);
-    let body =
-        |id: &dyn std::fmt::Display| json!({ "delivery": id.to_string(), "at": desk.stage.app.now() }).to_string();
+    let body = |id: &DeliveryId| serde_json::to_string(&desk.message(id)).unwrap();
     let event = records(&[
         ("m-1", body(&good), "1"),
         ("m-2", "no message of ours".to_owned(), "1"),
         ("m-3", body(&bad), "3"),
-        ("m-4", body(&"dlv_0"), "1"),
+        ("m-4", json!({ "delivery": "dlv_0", "at": desk.stage.app.now() }).to_string(), "1"),
     ]);
     let failing = bad.to_string();
     let flaky = desk.stage.failing(RetryConfig::disabled(), move |operation, body| {
@@ -111,16 +110,12 @@ async fn all_that_is_due_is_sent_page_by_page() {
     let made = |number: usize| {
         let event = EventId::new(now, ContentKey::of_route(&route, &[&number.to_be_bytes()]));
         let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
-        StoredDelivery::new(
-            of,
-            now,
-            When { next_attempt_at: due_at, due_at: Some(due_at), expires: due_at.plus_seconds(60) },
-        )
+        StoredDelivery::new(of, now, When { next_attempt_at: due_at, due_at, expires: due_at.plus_seconds(60) })
     };
-    let deliveries: Vec<StoredDelivery> = (0..COUNT).map(made).collect();
+    let mut deliveries: Vec<StoredDelivery> = (0..COUNT).map(made).collect();
     let store = &desk.stage.app.store;
-    assert_eq!(store.create_deliveries(&deliveries).await.unwrap(), vec![true; COUNT]);
-    assert_eq!(store.create_deliveries(&deliveries[..30]).await.unwrap(), [false; 30]);
+    assert_eq!(store.create_deliveries(&mut deliveries, now).await.unwrap(), vec![true; COUNT]);
+    assert_eq!(store.create_deliveries(&mut deliveries[..30], now).await.unwrap(), [false; 30]);
     assert_eq!(due::sweep(&desk.stage.app).await.unwrap(), COUNT);
     let sent = desk.sent();
     let ids: BTreeSet<_> = sent.iter().map(|(id, _)| id).collect();
@@ -134,8 +129,9 @@ async fn no_delivery_outlives_its_event() {
     let short = Bundle::start_with(&[("EVENT_TTL_DAYS", "1"), ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8")]).await;
     let desk = Desk::of(&short).await;
     desk.route(json!({})).await;
-    let event = desk.event().await;
-    let [delivery] = desk.deliveries_of(&event).await.try_into().unwrap();
+    let id = desk.one_delivery().await;
+    desk.deliver(&id).await;
+    let (delivery, event) = (desk.delivery(&id).await, id.event());
     let stored = desk.stage.app.store.event(&event).await.unwrap().unwrap();
     assert_eq!(Some(delivery.expires), stored.expires);
 }

@@ -120,13 +120,13 @@ async fn an_event_with_many_deliveries_is_listed_whole_between_its_neighbours() 
     let replayed = |n: u8| {
         let replay = ReplayId::new(now, [n; 10]);
         let of = Of { event: &event, event_expires: u64::MAX, route: &to, replay: Some(&replay) };
-        let when = When { next_attempt_at: now, due_at: None, expires: now.plus_seconds(86_400) };
+        let when = When { next_attempt_at: now, due_at: now, expires: now.plus_seconds(86_400) };
         let mut delivery = StoredDelivery::new(of, now, when);
         delivery.end(DeliveryState::Succeeded, None);
         delivery
     };
-    let made: Vec<StoredDelivery> = (0..MANY).map(replayed).collect();
-    bundle.local.app.store.create_deliveries(&made).await.unwrap();
+    let mut made: Vec<StoredDelivery> = (0..MANY).map(replayed).collect();
+    bundle.local.app.store.create_deliveries(&mut made, now).await.unwrap();
     let of_event = paged(&bundle, &format!("/v1/deliveries?event={}", events[2]), 100).await;
     assert_eq!(of_event.len(), usize::from(MANY) + 1);
     for limit in [1, 7, 50, 51, 100] {

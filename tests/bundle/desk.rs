@@ -10,14 +10,15 @@ use flow::deliver::{
     Deliverer, Look,
     actions::{Actions, Ran, Running},
 };
-use models::{DeliveryId, DeliveryState, EventId, StoredDelivery, Timestamp, delivery::Reason};
+use models::{DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::Reason};
 use runtime::{
+    App, Problem,
     queue::{Message, Queue, Sending},
     store::routes::EventRoute,
 };
 use serde_json::{Value, json};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -29,6 +30,8 @@ use tests::{Bundle, TestHook, string};
 #[derive(Default)]
 pub struct Kept {
     messages: Mutex<Vec<Message>>,
+    /// The latest of each delivery, be it sent or not.
+    latest: Mutex<HashMap<DeliveryId, Message>>,
     pub is_down: AtomicBool,
     /// Whether it says that it may lose what it is sent.
     pub may_lose: AtomicBool,
@@ -37,6 +40,7 @@ pub struct Kept {
 impl Queue for Kept {
     fn send(&self, messages: Vec<Message>) -> Sending<'_> {
         let is_down = self.is_down.load(Ordering::SeqCst);
+        self.latest.lock().unwrap().extend(messages.iter().map(|one| (one.delivery.clone(), one.clone())));
         if !is_down {
             self.messages.lock().unwrap().extend(messages);
         }
@@ -98,10 +102,6 @@ pub async fn bundle() -> Bundle {
     let bundle = Bundle::start_with(&settings).await;
     bundle.clock.hold();
     bundle
-}
-
-pub fn look(id: &DeliveryId, planned: Option<Timestamp>) -> Look {
-    Look { delivery: id.clone(), planned }
 }
 
 impl<'b> Desk<'b> {
@@ -177,14 +177,30 @@ impl<'b> Desk<'b> {
         delivery
     }
 
-    /// Hands over a message that may have been handled in part.
-    pub async fn deliver(&self, id: &DeliveryId) {
-        self.deliverer.deliver(&self.stage.app, look(id, None)).await.unwrap();
+    /// The latest message of a delivery; of one that had none, as the sweep makes it.
+    pub fn message(&self, id: &DeliveryId) -> Message {
+        let latest = self.queue.latest.lock().unwrap().get(id).cloned();
+        latest.unwrap_or_else(|| {
+            let (at, route) = (self.stage.app.now(), RouteId::new(Timestamp::from_millis(0), [0; 10]));
+            Message { delivery: id.clone(), route, at, is_first: false }
+        })
     }
 
-    /// Hands over a message that is for the attempt of this instant.
-    pub async fn deliver_planned(&self, id: &DeliveryId, planned: Timestamp) {
-        self.deliverer.deliver(&self.stage.app, look(id, Some(planned))).await.unwrap();
+    /// Hands over the latest message to this app for the first time.
+    pub async fn hand_over(&self, app: &App, id: &DeliveryId) -> Result<(), Problem> {
+        self.deliverer.deliver(app, Look { message: self.message(id), is_again: false }).await
+    }
+
+    /// Hands over a message that may have been handled in part.
+    pub async fn deliver(&self, id: &DeliveryId) {
+        let look = Look { message: self.message(id), is_again: true };
+        self.deliverer.deliver(&self.stage.app, look).await.unwrap();
+    }
+
+    /// Hands over a message that is for the attempt of this instant, for the first time.
+    pub async fn deliver_planned(&self, id: &DeliveryId, at: Timestamp) {
+        let look = Look { message: Message { at, ..self.message(id) }, is_again: false };
+        self.deliverer.deliver(&self.stage.app, look).await.unwrap();
     }
 
     pub fn set_queue_down(&self, is_down: bool) {

@@ -263,7 +263,7 @@ async fn a_misread_event_of_an_erased_person_leaves_nobody() {
 /// A delivery of an event, whose target answered this.
 fn delivered(event: &str, answer: &str) -> StoredDelivery {
     let at = Timestamp::from_millis(1_767_225_600_000);
-    let when = When { next_attempt_at: at, due_at: Some(at), expires: at.plus_seconds(86_400_000) };
+    let when = When { next_attempt_at: at, due_at: at, expires: at.plus_seconds(86_400_000) };
     let (event, route) = (event.parse().unwrap(), RouteId::new(at, [1; 10]));
     let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
     let mut delivery = StoredDelivery::new(of, at, when);
@@ -285,7 +285,7 @@ async fn wherever_the_store_fails_a_repeat_erases_the_rest() {
         {
             let event = stage.accept(hook, &body).await;
             let delivery = delivered(&event, &name);
-            stage.app.store.create_deliveries(&[delivery]).await.unwrap();
+            stage.app.store.create_deliveries(&mut [delivery], stage.app.now()).await.unwrap();
         }
         assert_eq!(stage.send(&hooks.orders, format!("{{{name}")).await.status, 400);
         bundle.clock.advance(Duration::from_millis(5));

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tests::{Bundle, eventually, string};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 /// A request as it was received.
 pub type Received = (HeaderMap, Bytes);
@@ -29,12 +29,21 @@ struct Script {
     status: u16,
     body: String,
     received: Vec<Received>,
+    /// Where the next request is held up.
+    gate: Option<Arc<Gate>>,
+}
+
+#[derive(Default)]
+struct Gate {
+    came: Notify,
+    go: Notify,
 }
 
 impl Receiver {
     /// Starts it; its URL besides.
     pub async fn start() -> (Self, String) {
-        let script = Script { next: VecDeque::new(), status: 202, body: "taken".to_owned(), received: Vec::new() };
+        let script =
+            Script { next: VecDeque::new(), status: 202, body: "taken".to_owned(), received: Vec::new(), gate: None };
         let receiver = Self(Arc::new(Mutex::new(script)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/in?key=1", listener.local_addr().unwrap());
@@ -60,7 +69,24 @@ impl Receiver {
         std::mem::take(&mut self.0.lock().unwrap().received)
     }
 
+    /// Has something done while the next request of what calls is under way.
+    pub async fn meanwhile(&self, calls: impl Future<Output = ()>, done: impl Future<Output = ()>) {
+        let gate = Arc::new(Gate::default());
+        self.0.lock().unwrap().gate = Some(Arc::clone(&gate));
+        let held_up = async {
+            gate.came.notified().await;
+            done.await;
+            gate.go.notify_one();
+        };
+        tokio::join!(calls, held_up);
+    }
+
     async fn take(State(receiver): State<Self>, headers: HeaderMap, body: Bytes) -> Response<String> {
+        let gate = receiver.0.lock().unwrap().gate.take();
+        if let Some(gate) = gate {
+            gate.came.notify_one();
+            gate.go.notified().await;
+        }
         let mut script = receiver.0.lock().unwrap();
         script.received.push((headers, body));
         let (status, headers) = script.next.pop_front().unwrap_or((script.status, &[]));

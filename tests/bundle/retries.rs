@@ -163,14 +163,14 @@ async fn a_retry_of_many_goes_on_where_it_ended() {
         let mut key = [0; 20];
         key[..8].copy_from_slice(&n.to_be_bytes());
         let event = EventId::new(Timestamp::from_millis(now.millis() - 1000), ContentKey::unique(key));
-        let when = When { next_attempt_at: now, due_at: Some(now), expires: now.plus_seconds(60) };
+        let when = When { next_attempt_at: now, due_at: now, expires: now.plus_seconds(60) };
         let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
         let mut delivery = StoredDelivery::new(of, now, when);
         delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
         delivery
     };
-    let all: Vec<StoredDelivery> = (0..MANY).map(dead).collect();
-    bundle.local.app.store.create_deliveries(&all).await.unwrap();
+    let mut all: Vec<StoredDelivery> = (0..MANY).map(dead).collect();
+    bundle.local.app.store.create_deliveries(&mut all, now).await.unwrap();
     let first = bundle.post("/v1/deliveries/retry", &json!({}), 200).await;
     let next = string(&first["next"]);
     assert_eq!((&first["retried"], &first["left"]), (&json!(500), &json!(0)));
@@ -200,14 +200,14 @@ async fn what_may_have_been_done_is_retried_only_if_that_is_asked_for() {
     let now = bundle.local.app.now();
     let dead = |(n, reason): (u8, Reason)| {
         let event = EventId::new(now, ContentKey::unique([n; 20]));
-        let when = When { next_attempt_at: now, due_at: Some(now), expires: now.plus_seconds(60) };
+        let when = When { next_attempt_at: now, due_at: now, expires: now.plus_seconds(60) };
         let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
         let mut delivery = StoredDelivery::new(of, now, when);
         delivery.end(DeliveryState::Dead, Some(reason));
         delivery
     };
     let reasons = [(1, Reason::UnknownOutcome), (2, Reason::AttemptsUsedUp), (3, Reason::ActionRefused)];
-    bundle.local.app.store.create_deliveries(&reasons.map(dead)).await.unwrap();
+    bundle.local.app.store.create_deliveries(&mut reasons.map(dead), now).await.unwrap();
     for (filter, retried, left) in [
         (json!({ "reason": "action_refused" }), 1, 0),
         (json!({}), 1, 1),

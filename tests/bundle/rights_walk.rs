@@ -5,6 +5,7 @@ use crate::{
     cases::{Case, cases},
     deployment::Deployment,
     platforms::{GUEST, credentials, path_of},
+    receiver::Receiver,
     target::{TAKES_ALL, Target, route_to},
 };
 use axum::http::StatusCode;
@@ -49,6 +50,7 @@ pub async fn walk(deployment: &Deployment) {
     walk.deliveries().await;
     walk.events(&routes["taking"]).await;
     walk.records().await;
+    walk.erased_meanwhile().await;
     walk.keys_and_modules().await;
     walk.removals(&routes).await;
 }
@@ -230,7 +232,7 @@ impl Walk<'_> {
         assert_eq!(set_aside.iter().filter(|(queue, _)| queue == "DeadLetterQueue").count(), 2);
     }
 
-    /// First attempts, which nothing looks for unless their messages can't be sent, come again, or have long been lost.
+    /// First attempts, which are not stored unless their messages can't be sent, come again, or have long been lost.
     async fn unsent_and_stranded(&self) {
         let Deployment { aws, clock, .. } = self.deployment;
         let trigger = "botstar.watch-subscriber";
@@ -251,8 +253,32 @@ impl Walk<'_> {
         let span = json!({ "after": "2020-01-01T00:00:00Z", "before": "2100-01-01T00:00:00Z", "missing_only": true });
         let mended = self.api.post("/v1/events/replay", &span, 200).await;
         assert!(mended["deliveries"].as_u64() > Some(0), "{mended}");
-        assert!(self.deployment.sweep().await > 0);
         self.deployment.settle().await;
+    }
+
+    /// An event has nothing left of its person by the time that the answer to its first attempt was stored.
+    async fn erased_meanwhile(&self) {
+        let (receiver, url) = Receiver::start().await;
+        let route = string(&route_to(self.api, "botstar.subscriber.created", &url).await["id"]);
+        for status in [200, 500] {
+            receiver.says(status, "welcome");
+            let hook = &self.hooks["botstar.watch-subscriber"];
+            let body = json!({ "user": { "id": format!("told-{status}") } });
+            let event = string(&self.api.send(&hook.url, body.to_string()).await.json()["event"]).parse().unwrap();
+            self.deployment.follow().await;
+            let store = self.deployment.store();
+            let scrubbed = async {
+                let stored = store.event(&event).await.unwrap().unwrap();
+                store.scrub(stored, Timestamp::from_millis(u64::MAX / 1_000)).await.unwrap();
+            };
+            receiver.meanwhile(self.deployment.settle(), scrubbed).await;
+            self.deployment.advance(121);
+            self.deployment.settle().await;
+            let mut deliveries = store.deliveries_of(&event).await.unwrap();
+            deliveries.retain(|delivery| delivery.route.as_str() == route);
+            assert!(deliveries.len() == 1 && !deliveries[0].tells() && deliveries[0].tried == 1, "{deliveries:?}");
+        }
+        self.api.delete(&format!("/v1/routes/{route}"), 204).await;
     }
 
     async fn remaps(&self) {

@@ -54,7 +54,7 @@ fn second() -> BTreeMap<&'static str, Vec<Item>> {
         let subscriber = StoredSubscriber { place, version: 1, profile: None, erased_at: None, erasing: None };
         people.push(to_item(&subscriber).unwrap());
         let of = Of { event: &opened.key.id, event_expires: at.seconds(), route: &route, replay: None };
-        let mut delivery = StoredDelivery::new(of, at, When { next_attempt_at: at, due_at: Some(at), expires: at });
+        let mut delivery = StoredDelivery::new(of, at, When { next_attempt_at: at, due_at: at, expires: at });
         deliveries.push(to_item(&delivery).unwrap());
         delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
         let mut dead = to_item(&delivery).unwrap();

@@ -1,5 +1,6 @@
 //! How a function starts: from its process to its first request for an invocation, and to its first answer.
 
+use super::begun;
 use crate::{
     Failure,
     function::Under,
@@ -34,7 +35,8 @@ pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
 /// Times of all of them in turn, round by round, so that a busy moment meets all.
 pub async fn times(table: &mut Table) -> Result<(), Failure> {
     let mut ground = Ground::lay().await?;
-    let messages = messages(&mut ground, ROUNDS).await?;
+    begun(&mut ground, ROUNDS).await?;
+    let messages = ground.queue_batches(1);
     let mut times: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
     for message in messages.iter().take(ROUNDS) {
         for name in [NO_OP, PUT_ITEM, HOOK, ACTION, "deliver"] {
@@ -54,15 +56,4 @@ pub async fn times(table: &mut Table) -> Result<(), Failure> {
         table.median("cold", &format!("cold.{name}.{until}"), &what, values, "ms");
     }
     Ok(())
-}
-
-/// Batches of one message each, of as many events.
-async fn messages(ground: &mut Ground, count: usize) -> Result<Vec<serde_json::Value>, Failure> {
-    let mut hook = ground.start(HOOK, Under::Nothing).await?;
-    for _ in 0..count {
-        hook.invoke(&ground.event(HOOK)).await?;
-    }
-    let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
-    dispatch.invoke(&ground.stream_batch().await?).await?;
-    Ok(ground.queue_batches(1))
 }

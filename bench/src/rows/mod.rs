@@ -2,11 +2,19 @@
 
 mod accept;
 mod cold;
+mod deliver;
+mod instructions;
 mod local;
-pub mod requests;
+mod requests;
 mod sizes;
 
-use crate::{Failure, table::Table};
+use crate::{
+    Failure,
+    function::{Function, Under},
+    ground::{Ground, HOOK, STREAM_BATCH},
+    table::Table,
+};
+use serde_json::{Value, json};
 use std::pin::Pin;
 
 pub type Measuring<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
@@ -21,10 +29,10 @@ pub struct Row {
 pub const ROWS: [Row; 8] = [
     Row { name: "start", is_repeatable: true, measure: |table| Box::pin(cold::instructions(table)) },
     Row { name: "cold", is_repeatable: false, measure: |table| Box::pin(cold::times(table)) },
-    Row { name: "instructions", is_repeatable: true, measure: |table| Box::pin(accept::instructions(table)) },
+    Row { name: "instructions", is_repeatable: true, measure: |table| Box::pin(instructions::count(table)) },
     Row { name: "accept", is_repeatable: false, measure: |table| Box::pin(accept::times(table)) },
     Row { name: "requests", is_repeatable: true, measure: |table| Box::pin(requests::count(table)) },
-    Row { name: "deliver", is_repeatable: false, measure: |table| Box::pin(requests::deliver(table)) },
+    Row { name: "deliver", is_repeatable: false, measure: |table| Box::pin(deliver::times(table)) },
     Row { name: "local", is_repeatable: false, measure: |table| Box::pin(local::accept(table)) },
     Row { name: "sizes", is_repeatable: true, measure: |table| Box::pin(sizes::measure(table)) },
 ];
@@ -41,4 +49,29 @@ pub fn named(names: &[&str]) -> Result<Vec<&'static Row>, Failure> {
             .ok_or_else(|| format!("no row {name:?}; there are {}", known()).into())
     };
     names.iter().map(row).collect()
+}
+
+/// Has a function take so many calls.
+async fn accepted(ground: &Ground, function: &mut Function, name: &str, calls: usize) -> Result<(), Failure> {
+    for _ in 0..calls {
+        succeeded(name, &function.invoke(&ground.event(name)).await?)?;
+    }
+    Ok(())
+}
+
+/// Whether an answer says that all was done.
+fn succeeded(name: &str, answer: &Value) -> Result<(), Failure> {
+    let is_done = answer["statusCode"] == 200 || answer["batchItemFailures"] == json!([]);
+    if is_done { Ok(()) } else { Err(format!("{name} answered {answer}").into()) }
+}
+
+/// Has so many events accepted and dispatched: their deliveries are in the queue then.
+async fn begun(ground: &mut Ground, events: usize) -> Result<(), Failure> {
+    let mut hook = ground.start(HOOK, Under::Nothing).await?;
+    let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
+    accepted(ground, &mut hook, HOOK, events).await?;
+    for _ in 0..events.div_ceil(STREAM_BATCH) {
+        succeeded("dispatch", &dispatch.invoke(&ground.stream_batch().await?).await?)?;
+    }
+    Ok(())
 }

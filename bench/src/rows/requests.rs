@@ -1,16 +1,13 @@
 //! What an event asks of DynamoDB and the queue on its way: requests, and units of reading and writing.
 
+use super::{accepted, succeeded};
 use crate::{
     Failure,
     aws::{Asked, Asks},
-    function::{Function, Under},
+    function::Under,
     ground::{Ground, HOOK, QUEUE_BATCH, STREAM_BATCH},
     table::Table,
 };
-use std::time::Instant;
-
-/// How many deliveries are timed.
-const DELIVERIES: usize = 2_000;
 
 pub async fn count(table: &mut Table) -> Result<(), Failure> {
     let mut ground = Ground::lay().await?;
@@ -22,12 +19,12 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
         ground.begin_again();
         let mut asked = Vec::new();
         let logged = [hook.log_bytes()?, dispatch.log_bytes()?, deliver.log_bytes()?];
-        accept(&ground, &mut hook, STREAM_BATCH).await?;
+        accepted(&ground, &mut hook, HOOK, STREAM_BATCH).await?;
         asked.push(("accept", STREAM_BATCH, ground.aws.asked()));
-        dispatch.invoke(&ground.stream_batch().await?).await?;
+        succeeded("dispatch", &dispatch.invoke(&ground.stream_batch().await?).await?)?;
         asked.push(("dispatch", STREAM_BATCH, ground.aws.asked()));
         for batch in ground.queue_batches(QUEUE_BATCH) {
-            deliver.invoke(&batch).await?;
+            succeeded("deliver", &deliver.invoke(&batch).await?)?;
         }
         asked.push(("deliver", STREAM_BATCH, ground.aws.asked()));
         let known = if warm { "known" } else { "new" };
@@ -67,43 +64,4 @@ fn tell(table: &mut Table, step: &str, known: &str, events: usize, asked: &Asked
             table.count("requests", &format!("{figure}.units"), &format!("{what}, for an event"), an_event, "units");
         }
     }
-}
-
-/// How quickly deliver delivers, one process of it.
-pub async fn deliver(table: &mut Table) -> Result<(), Failure> {
-    let mut ground = Ground::lay().await?;
-    let mut hook = ground.start(HOOK, Under::Nothing).await?;
-    let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
-    accept(&ground, &mut hook, DELIVERIES + STREAM_BATCH).await?;
-    for _ in 0..DELIVERIES / STREAM_BATCH + 1 {
-        dispatch.invoke(&ground.stream_batch().await?).await?;
-    }
-    let mut deliver = ground.start("deliver", Under::Nothing).await?;
-    let batches = ground.queue_batches(QUEUE_BATCH);
-    let (warming, timed) = batches.split_at(STREAM_BATCH / QUEUE_BATCH);
-    for batch in warming {
-        deliver.invoke(batch).await?;
-    }
-    let (mut rates, mut millis) = (Vec::new(), Vec::new());
-    for part in timed.chunks(timed.len().div_ceil(5)) {
-        let (started, before, count) = (Instant::now(), deliver.cpu()?, (part.len() * QUEUE_BATCH) as f64);
-        for batch in part {
-            deliver.invoke(batch).await?;
-        }
-        rates.push(count / started.elapsed().as_secs_f64());
-        millis.push((deliver.cpu()? - before).as_secs_f64() * 1e3 / count);
-    }
-    table.median("deliver", "deliver.rate", "deliveries a second, one process of `deliver`", rates, "");
-    table.median("deliver", "deliver.cpu", "CPU of a delivery in `deliver`", millis, "ms");
-    Ok(())
-}
-
-async fn accept(ground: &Ground, hook: &mut Function, events: usize) -> Result<(), Failure> {
-    for _ in 0..events {
-        let answer = hook.invoke(&ground.event(HOOK)).await?;
-        if answer["statusCode"] != 200 {
-            return Err(format!("it answered {answer}").into());
-        }
-    }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use runtime::{
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use zxcvbn::{matching::patterns::MatchPattern, zxcvbn};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -46,42 +46,42 @@ pub fn review(_: &App, credentials: &Map<String, Value>) -> Result<Review, Probl
     Ok(Review { faults, warnings })
 }
 
-/// How many bits of randomness there are in the label that has most: those around it may be the site's own.
+/// How many bits of randomness there are in the label that has most: those around it may be the site's own. An estimate by
+/// the looks alone, with no dictionary: what is random changes between letters and digits all the time, and what is made of
+/// words and years does not.
 fn bits(domain: &str) -> f64 {
     let labels = domain.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
     labels.map(|label| label.split(['-', '_']).map(bits_of_part).sum()).fold(0.0, f64::max)
 }
 
-/// About what a letter tells in the words of any language: a name is made of them, however long it is.
-const BITS_OF_A_LETTER: f64 = 1.0;
+/// What a character tells in a word, a year or a repetition.
+const BITS_IN_A_WORD: f64 = 1.0;
+/// Letters of one case, or digits, in a row that are no word.
+const LONGEST_RUN: usize = 4;
+const LEAST_DIFFERENT: usize = 3;
 
 fn bits_of_part(part: &str) -> f64 {
-    let estimate: f64 = zxcvbn(part, &[])
-        .sequence()
-        .iter()
-        .map(|found| match (&found.pattern, found.guesses) {
-            (MatchPattern::BruteForce, _) => bits_of_unknown(&found.token),
-            (_, guesses) => (guesses.unwrap_or(1).max(1) as f64).log2(),
-        })
-        .sum();
-    if is_word(part) { estimate.min(part.len() as f64 * BITS_OF_A_LETTER) } else { estimate }
-}
-
-fn is_word(part: &str) -> bool {
-    let mut letters = part.chars();
-    letters.next().is_some_and(|first| first.is_ascii_alphabetic()) && letters.all(|c| c.is_ascii_lowercase())
-}
-
-/// What is no word, date or pattern that zxcvbn knows. Letters alone may be a word that it does not.
-fn bits_of_unknown(text: &str) -> f64 {
-    let has = |kind: fn(&char) -> bool| text.chars().any(|c| kind(&c));
-    let (letters, digits) = (has(char::is_ascii_alphabetic), has(char::is_ascii_digit));
-    let each: f64 = match (letters, digits) {
-        (true, true) if text.chars().all(|c| c.is_ascii_hexdigit()) => 16.0,
-        (true, true) => 32.0,
-        _ => 10.0,
+    let each = match () {
+        () if is_word(part) || different(part) < LEAST_DIFFERENT => BITS_IN_A_WORD,
+        () if part.chars().all(|c| c.is_ascii_hexdigit()) => 4.0,
+        () => 32.0_f64.log2(),
     };
-    text.len() as f64 * each.log2()
+    let runs = part.as_bytes().chunk_by(|a, b| kind(*a) == kind(*b));
+    runs.map(|run| run.len() as f64 * if run.len() > LONGEST_RUN { BITS_IN_A_WORD } else { each }).sum()
+}
+
+/// Digits alone, or letters with at most the first a capital.
+fn is_word(part: &str) -> bool {
+    let rest = part.strip_prefix(|c: char| c.is_ascii_uppercase()).unwrap_or(part);
+    rest.bytes().all(|c| c.is_ascii_lowercase()) || part.bytes().all(|c| c.is_ascii_digit())
+}
+
+fn different(part: &str) -> usize {
+    part.bytes().collect::<BTreeSet<_>>().len()
+}
+
+const fn kind(c: u8) -> (bool, bool) {
+    (c.is_ascii_digit(), c.is_ascii_uppercase())
 }
 
 const SECRET_BYTES: usize = 32;
@@ -117,6 +117,8 @@ mod tests {
             "donaudampfschifffahrtsgesellschaft.example.com",
             "die_beste_zahnarztpraxis_in_winterthur_chat_2024.example.com",
             "a8f3k2m9x1.example.com",
+            "webchat2024support4711.example.com",
+            "a1a1a1a1a1a1a1a1a1a1a1a1a1.example.com",
         ] {
             assert!(bits(guessable) < LEAST_BITS, "{guessable}: {}", bits(guessable));
         }

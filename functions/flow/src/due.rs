@@ -49,7 +49,7 @@ async fn sweep_shard(app: &App, shard: usize, deadline: Instant) -> Result<usize
 
 fn message(entry: &Entry) -> Option<Message> {
     let key = DeliveryKey::parse(&entry.sort)?;
-    Some(Message { delivery: key.id, route: key.route, at: due_at(entry)? })
+    Some(Message { delivery: key.id, route: key.route, at: due_at(entry)?, is_first: false })
 }
 
 fn due_at(entry: &Entry) -> Option<Timestamp> {
@@ -72,15 +72,15 @@ pub fn serve() -> Result<(), Error> {
         let app = start(&sdk_config()?, &[])?;
         app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
         let app = &app;
-        run(app, "due", move |event: LambdaEvent<Value>| async move {
+        run(app, move |event: LambdaEvent<Value>| async move {
             let request_id = event.context.request_id;
             match sweep(app).await {
                 Ok(sent) => {
-                    tracing::info!(request_id, function = "due", sent, "swept");
+                    tracing::info!(request_id, sent, "swept");
                     Ok(json!({ "sent": sent }))
                 }
                 Err(problem) => {
-                    tracing::error!(request_id, function = "due", cause = problem.causes(), "what is due was not sent");
+                    tracing::error!(request_id, cause = problem.causes(), "what is due was not sent");
                     Err(Error::from(problem.detail))
                 }
             }

@@ -1,10 +1,10 @@
 //! Which routes an event is for, and the deliveries that are made of that.
 
-use crate::{expression::Expression, pending, versions::ByVersion};
+use crate::{expression::Expression, versions::ByVersion};
 use models::{
     ReplayId, StoredDelivery,
     delivery::{Of, When},
-    event::OpenEvent,
+    event::{EventKey, OpenEvent},
 };
 use runtime::{
     App,
@@ -16,25 +16,29 @@ use std::sync::Arc;
 /// Filters as they were compiled; none for one that can't be.
 pub type Filters = ByVersion<Option<Expression>>;
 
-/// The enabled routes, with their filters.
+/// The routes, with the filters of those that are enabled.
 pub struct Routes(Vec<(EventRoute, Option<Arc<Option<Expression>>>)>);
 
 impl Routes {
     pub async fn load(app: &App, filters: &Filters) -> Result<Self, StoreError> {
-        let enabled = app.store.readable_routes().await?.into_iter().filter(|route| route.enabled);
         let with_filter = |route: EventRoute| {
-            let filter = compiled(&route, filters);
+            let filter = if route.enabled { compiled(&route, filters) } else { None };
             (route, filter)
         };
-        Ok(Self(enabled.map(with_filter).collect()))
+        Ok(Self(app.store.readable_routes().await?.into_iter().map(with_filter).collect()))
     }
 
-    /// The routes that an event is for, and whose filters it passes.
+    /// The routes that an event may be or have been for, be they enabled or not.
+    pub fn that_may_be_for(&self, event: &EventKey) -> impl Iterator<Item = &EventRoute> {
+        self.0.iter().map(|(route, _)| route).filter(|route| route.may_be_for(event))
+    }
+
+    /// The enabled routes that an event is for, and whose filters it passes.
     pub fn of(&self, event: &OpenEvent<'_>) -> Result<Vec<&EventRoute>, StoreError> {
         let mut json: Option<Value> = None;
         let mut matching = Vec::new();
         for (route, filter) in &self.0 {
-            if !route.is_for(&event.key, event.stored.connection.as_ref()) {
+            if !route.enabled || !route.is_for(&event.key, event.stored.connection.as_ref()) {
                 continue;
             }
             if let Some(filter) = filter {
@@ -79,15 +83,4 @@ pub fn delivery(
     let event_expires = event.stored.expires.unwrap_or(u64::MAX);
     let of = Of { event: &event.key.id, event_expires, route: &route.id, replay };
     StoredDelivery::new(of, app.now(), when)
-}
-
-/// Stores deliveries, save those that are there already, and sends all to the queue: of those that were stored before, the
-/// messages may be missing. Answers for each whether it was stored now.
-pub async fn make(app: &App, deliveries: &[StoredDelivery]) -> Result<Vec<bool>, StoreError> {
-    if deliveries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let stored = app.store.create_deliveries(deliveries).await?;
-    pending::send_or_leave(app, deliveries).await?;
-    Ok(stored)
 }

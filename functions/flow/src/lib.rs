@@ -6,6 +6,7 @@ pub mod dead_letters;
 pub mod deliver;
 pub mod dispatch;
 pub mod due;
+pub mod erasure;
 pub mod expression;
 pub mod fan_out;
 pub mod guard;
@@ -18,7 +19,7 @@ pub mod webhook;
 use runtime::Problem;
 use std::error::Error;
 
-/// The queue of deliveries could not be reached. What was to be sent is in the table.
+/// The queue of deliveries could not be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue of deliveries could not be reached")]
 pub struct Unsent(#[source] Box<dyn Error + Send + Sync>);

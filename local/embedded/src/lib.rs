@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dynoxide::DynoxideError;
 use tempfile::TempDir;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 pub use operations::{CONTENT_TYPE, Reply};
 pub use server::serve;
@@ -41,6 +41,8 @@ use stream_rows::{Durability, StreamRows};
 /// The database's file in its directory.
 pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
+/// How many operations run at once. SQLite does one after the other, so more would be threads that wait, each with memory.
+const HANDS: usize = 2;
 
 /// Where the data is.
 #[derive(Clone, Debug)]
@@ -91,6 +93,7 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     engine: dynoxide::Database,
     stream_rows: StreamRows,
+    hands: Arc<Semaphore>,
     writing: Mutex<()>,
     written: Notify,
     calls: Mutex<BTreeMap<(String, String), u64>>,
@@ -121,6 +124,7 @@ impl Database {
         Ok(Self(Arc::new(Inner {
             engine,
             stream_rows,
+            hands: Arc::new(Semaphore::new(HANDS)),
             writing: Mutex::default(),
             written: Notify::new(),
             calls: Mutex::default(),

@@ -1,7 +1,7 @@
 //! The operations, as they are on the wire: a target and a JSON body in, a status and a JSON body out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use dynoxide::DynoxideError;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -20,12 +20,16 @@ pub struct Reply {
 }
 
 impl Database {
-    /// Runs what the header `X-Amz-Target` names. It runs to its end on a thread that may block, even if the caller
-    /// stops waiting, as on the wire.
+    /// Runs what the header `X-Amz-Target` names. Once begun it runs to its end on a thread that may block, even if the
+    /// caller stops waiting, as on the wire.
     pub async fn answer(&self, target: &str, body: Vec<u8>) -> Reply {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default().to_owned();
         let database = self.clone();
-        let task = tokio::task::spawn_blocking(move || database.answer_operation(&operation, &body));
+        let hand = Arc::clone(&self.0.hands).acquire_owned().await;
+        let task = tokio::task::spawn_blocking(move || {
+            let _hand = hand;
+            database.answer_operation(&operation, &body)
+        });
         task.await.unwrap_or_else(|died| Reply::failure(&DynoxideError::InternalServerError(died.to_string())))
     }
 

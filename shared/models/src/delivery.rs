@@ -107,7 +107,7 @@ pub struct StoredDelivery {
     #[serde(rename = "sk")]
     pub id: DeliveryId,
     pub v: u32,
-    /// Counts the changes: each is made on condition that no other came between.
+    /// Counts the writes, each on condition that no other came between: 0 while it is not stored.
     pub version: u64,
     pub route: RouteId,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -122,8 +122,7 @@ pub struct StoredDelivery {
     pub retried: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt_at: Option<Timestamp>,
-    /// The key in the index of what is due. A pending delivery has one, unless it waits for its first attempt and its
-    /// message is in a queue that keeps it.
+    /// The key in the index of what is due, where each is that is stored and pending.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     due: Option<String>,
     /// `<time> <id> <route>`: when it is looked for, should its message be lost, or should it have none.
@@ -158,8 +157,8 @@ pub struct Of<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct When {
     pub next_attempt_at: Timestamp,
-    /// When it is looked for, if nothing came of it until then; none if its message is sure to come.
-    pub due_at: Option<Timestamp>,
+    /// When it is looked for, if nothing came of it until then.
+    pub due_at: Timestamp,
     pub expires: Timestamp,
 }
 
@@ -172,7 +171,7 @@ impl StoredDelivery {
             event: event.clone(),
             id: DeliveryId::derive(event, route, replay),
             v: VERSION,
-            version: 1,
+            version: 0,
             route: route.clone(),
             replay: replay.cloned(),
             state: DeliveryState::Pending,
@@ -199,8 +198,8 @@ impl StoredDelivery {
         self.state = DeliveryState::Pending;
         (self.reason, self.dead, self.sort) = (None, None, None);
         self.next_attempt_at = Some(when.next_attempt_at);
-        self.due = when.due_at.map(|_| due_key(self.id.shard()));
-        self.due_at = when.due_at.map(|at| self.key().due_at(at));
+        self.due = Some(due_key(self.id.shard()));
+        self.due_at = Some(format!("{} {} {}", when.due_at, self.id, self.route));
         self.expires = when.expires.seconds().min(self.event_expires);
     }
 
@@ -210,13 +209,11 @@ impl StoredDelivery {
         self.next_attempt_at.is_some_and(|at| due_at == Some(at.to_string().as_str()))
     }
 
-    /// Whether it is in the index of what is due.
-    pub const fn is_looked_for(&self) -> bool {
-        self.due.is_some()
-    }
-
-    pub fn key(&self) -> DeliveryKey {
-        DeliveryKey { id: self.id.clone(), route: self.route.clone() }
+    /// Counts a write; the version before.
+    pub const fn change(&mut self, now: Timestamp) -> u64 {
+        let read = self.version;
+        (self.version, self.updated_at) = (read + 1, now);
+        read
     }
 
     /// It begins anew, with all its attempts.
@@ -239,6 +236,12 @@ impl StoredDelivery {
         self.attempts.push(attempt);
         let surplus = self.attempts.len().saturating_sub(KEPT_ATTEMPTS);
         self.attempts.drain(..surplus);
+    }
+
+    /// Whether its target said anything.
+    pub fn tells(&self) -> bool {
+        let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        self.attempts.iter().any(|attempt| said(&attempt.error) || said(&attempt.body))
     }
 
     /// Takes out what its target said; whether there was anything.
@@ -277,11 +280,6 @@ impl DeliveryKey {
         let (route, id) = (parts.next()?, parts.next()?);
         Some(Self { id: id.parse().ok()?, route: route.parse().ok()? })
     }
-
-    /// The sort key in the index of what is due, of what is looked for then.
-    pub fn due_at(&self, at: Timestamp) -> String {
-        format!("{at} {} {}", self.id, self.route)
-    }
 }
 
 /// The key of a shard in the index of what is due.
@@ -316,7 +314,7 @@ mod tests {
 
     fn at(millis: u64) -> When {
         let (next_attempt_at, due_at) = (Timestamp::from_millis(millis), Timestamp::from_millis(millis + 1));
-        When { next_attempt_at, due_at: Some(due_at), expires: due_at.plus_seconds(60) }
+        When { next_attempt_at, due_at, expires: due_at.plus_seconds(60) }
     }
 
     #[test]
@@ -344,11 +342,8 @@ mod tests {
         assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(8))));
         assert!(delivery.due_at.as_deref().unwrap().starts_with("1970-01-01T00:00:00.009Z "));
         assert_eq!((delivery.expires, delivery.is_parked()), (50, false), "no longer than its event");
-        delivery.wait(When { due_at: Some(Timestamp::from_millis(8)), ..at(8) });
+        delivery.wait(When { due_at: Timestamp::from_millis(8), ..at(8) });
         assert!(delivery.is_parked());
-        delivery.wait(When { due_at: None, ..at(8) });
-        assert_eq!(places(&delivery), (false, false, false, Some(Timestamp::from_millis(8))));
-        assert!(!delivery.is_parked() && !delivery.is_looked_for());
         delivery.wait(at(8));
         assert_eq!(DeliveryKey::parse(delivery.due_at.as_ref().unwrap()), Some(key.clone()));
         delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));

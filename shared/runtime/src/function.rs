@@ -232,7 +232,7 @@ impl Router {
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = reply.status.as_u16();
         let (outcome, event) = (reply.outcome, reply.event.as_deref());
-        tracing::info!(request_id, function, route = route_key, status, outcome, event, duration_ms, "answered");
+        tracing::info!(request_id, route = route_key, status, outcome, event, duration_ms, "answered");
         respond(reply, &request_id)
     }
 

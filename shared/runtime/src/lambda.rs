@@ -39,7 +39,7 @@ fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), B
         check(&app.config)?;
         let router = Router::new(&[function])?;
         let (app, router) = (&app, &router);
-        run(app, function.name, move |event: LambdaEvent<Box<RawValue>>| async move {
+        run(app, move |event: LambdaEvent<Box<RawValue>>| async move {
             let (payload, context) = event.into_parts();
             handle(app, router, function, payload, &context.request_id).await.map_err(Diagnostic::from)
         })
@@ -49,7 +49,7 @@ fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), B
 
 /// Hands a function its invocations until Lambda ends the process. What one has counted is written before it is
 /// answered, as Lambda may freeze the process from then on.
-pub async fn run<A, R, E, F>(app: &App, function: &str, handle: impl Fn(LambdaEvent<A>) -> F) -> Result<(), Error>
+pub async fn run<A, R, E, F>(app: &App, handle: impl Fn(LambdaEvent<A>) -> F) -> Result<(), Error>
 where
     A: DeserializeOwned,
     R: Serialize,
@@ -60,7 +60,7 @@ where
         let handling = handle(event);
         async move {
             let handled = handling.await;
-            app.metrics.flush(function, app.now());
+            app.metrics.flush(app.now());
             handled
         }
     }))

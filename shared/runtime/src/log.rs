@@ -34,7 +34,8 @@ pub fn start(config: &Config) {
     let registry = tracing_subscriber::registry();
     match config.log_format {
         LogFormat::Json => {
-            let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_writer(io::stdout);
+            let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_target(false);
+            let json = json.with_writer(io::stdout);
             registry.with(json.with_filter(filter)).init();
         }
         LogFormat::Pretty => {

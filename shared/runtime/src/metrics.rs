@@ -46,7 +46,6 @@ struct Line<'a> {
     metadata: Metadata,
     #[serde(rename = "Stack")]
     stack: &'a str,
-    function: &'a str,
     #[serde(flatten)]
     values: &'a BTreeMap<Metric, u64>,
 }
@@ -83,22 +82,22 @@ impl Metrics {
     }
 
     /// Writes what was counted since the last time, in one write, so that it never comes between the log's lines.
-    pub fn flush(&self, function: &str, now: Timestamp) {
-        if let Some(line) = self.line(function, now) {
+    pub fn flush(&self, now: Timestamp) {
+        if let Some(line) = self.line(now) {
             // Where this fails the log fails too, and nothing can be told.
             let _ = io::stdout().write_all(line.as_bytes());
         }
     }
 
     /// What was counted since the last time, as a line; none where that is nothing.
-    pub fn line(&self, function: &str, now: Timestamp) -> Option<String> {
+    pub fn line(&self, now: Timestamp) -> Option<String> {
         let values = mem::take(&mut *self.counted());
         let stack = self.stack.as_deref().filter(|_| !values.is_empty())?;
         let metrics = values.keys().map(|metric| Definition { name: *metric, unit: metric.unit() }).collect();
         // Each value of a dimension makes metrics that are billed, so there is one dimension, with one value.
         let directive = Directive { namespace: "Switchboard", dimensions: [["Stack"]], metrics };
         let metadata = Metadata { timestamp: now.millis(), cloud_watch_metrics: [directive] };
-        let line = serde_json::to_string(&Line { metadata, stack, function, values: &values }).ok()?;
+        let line = serde_json::to_string(&Line { metadata, stack, values: &values }).ok()?;
         Some(line + "\n")
     }
 
@@ -136,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_line_is_what_the_specification_asks_for() {
-        let text = counted(&ALL.map(|metric| (metric, 1))).line("deliver", NOW).unwrap();
+        let text = counted(&ALL.map(|metric| (metric, 1))).line(NOW).unwrap();
         assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
         let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(keys(&line["_aws"]), ["Timestamp", "CloudWatchMetrics"]);
@@ -162,7 +161,7 @@ mod tests {
             assert_eq!(metric["Unit"], if name == "Latency" { "Milliseconds" } else { "Count" });
         }
         let names = metrics.iter().map(|metric| metric["Name"].as_str().unwrap());
-        let members: Vec<&str> = ["_aws", "Stack", "function"].into_iter().chain(names).collect();
+        let members: Vec<&str> = ["_aws", "Stack"].into_iter().chain(names).collect();
         assert_eq!(keys(&line), members, "nothing else is told");
         assert_eq!(metrics.len(), ALL.len());
     }
@@ -171,17 +170,17 @@ mod tests {
     fn a_line_has_the_sums_of_what_happened_since_the_last() {
         let metrics =
             counted(&[(Metric::Failed, 1), (Metric::Delivered, 1), (Metric::Failed, 2), (Metric::Latency, 0)]);
-        let line: Value = serde_json::from_str(&metrics.line("deliver", NOW).unwrap()).unwrap();
-        assert_eq!(keys(&line), ["_aws", "Stack", "function", "Delivered", "Failed", "Latency"]);
+        let line: Value = serde_json::from_str(&metrics.line(NOW).unwrap()).unwrap();
+        assert_eq!(keys(&line), ["_aws", "Stack", "Delivered", "Failed", "Latency"]);
         assert_eq!((&line["Delivered"], &line["Failed"], &line["Latency"]), (&json!(1), &json!(3), &json!(0)));
-        assert_eq!((&line["Stack"], &line["function"]), (&json!("switchboard"), &json!("deliver")));
-        assert_eq!(metrics.line("deliver", NOW), None);
+        assert_eq!(line["Stack"], "switchboard");
+        assert_eq!(metrics.line(NOW), None);
     }
 
     #[test]
     fn without_a_stack_there_is_no_line() {
         let metrics = Metrics::new(None);
         metrics.add(Metric::Accepted, 1);
-        assert_eq!(metrics.line("deliver", NOW), None);
+        assert_eq!(metrics.line(NOW), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The queue of deliveries: SQS on AWS, in the process on a laptop. It carries ids only, and may repeat and mix up what it
-//! carries: the table says what is to be done. The one in the process loses what it has with the process.
+//! carries. What it says of a delivery that is in the table, the table says better. The one in the process loses what it
+//! has with the process.
 
 use crate::clock::{Clock as _, SystemClock};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -16,20 +17,15 @@ const BATCH: usize = 10;
 const CONCURRENCY: usize = 8;
 
 /// A delivery to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub delivery: DeliveryId,
     /// Routes take turns.
     pub route: RouteId,
     /// Not before then, as far as the queue keeps messages back. It is for the attempt of that instant.
     pub at: Timestamp,
-}
-
-/// A message as it is in the queue.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct MessageBody {
-    pub delivery: DeliveryId,
-    pub at: Timestamp,
+    /// It is for the first attempt, and the delivery may not be in the table: the message is all there is of it.
+    pub is_first: bool,
 }
 
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'a>>;
@@ -38,7 +34,7 @@ pub trait Queue: Send + Sync {
     /// All of them, or an error; then some may have been sent.
     fn send(&self, messages: Vec<Message>) -> Sending<'_>;
 
-    /// Whether what was sent comes for sure, though the process ends: then the table need not tell of it, too.
+    /// Whether what was sent comes for sure, though the process ends: then a first attempt need not be in the table, too.
     fn keeps(&self) -> bool;
 }
 
@@ -58,10 +54,7 @@ impl SqsQueue {
             let wait = message.at.millis_since(now).div_ceil(1000).min(MOST_DELAY_SECONDS);
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(at.to_string())
-                .message_body(serde_json::to_string(&MessageBody {
-                    delivery: message.delivery.clone(),
-                    at: message.at,
-                })?)
+                .message_body(serde_json::to_string(message)?)
                 // On a standard queue a group is a tenant: one with many messages keeps no other waiting.
                 .message_group_id(message.route.as_str())
                 .delay_seconds(i32::try_from(wait)?);

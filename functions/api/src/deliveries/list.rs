@@ -1,17 +1,10 @@
 //! `GET /v1/deliveries`. Three ways lead to deliveries: an event leads to its own, the index of what is due to what waits,
 //! the index of dead letters to these. All others are found through the events, newest first.
 
-use flow::pending::LOST_AFTER_SECONDS;
 use models::{DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::DeliveryKey, event::EventKey};
 use runtime::{
     App, Call, Problem, Reply,
-    store::{
-        Item, StoreError,
-        deliveries::stored_delivery,
-        list::{END, Entry, Page},
-        routes::EventRoute,
-        tables::DUE,
-    },
+    store::{Item, StoreError, deliveries::stored_delivery, list::Entry, routes::EventRoute},
 };
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -41,7 +34,10 @@ pub async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
             let letters = app.store.dead_letters(position);
             app.store.page_of(letters, limit, |entry| wanted.takes(entry), |item| wanted.show(item)).await?
         }
-        (None, Some(DeliveryState::Pending)) => wanted.find_route(app).await?.pending(app, limit, position).await?,
+        (None, Some(DeliveryState::Pending)) => {
+            let due = app.store.pending_deliveries(position);
+            app.store.page_of(due, limit, |entry| wanted.takes(entry), |item| wanted.show(item)).await?
+        }
         (None, _) => {
             wanted.find_route(app).await?;
             let walk = app.store.walk_events(None, None, position).await?;
@@ -63,11 +59,11 @@ pub fn is_to(entry: &Entry, route: Option<&RouteId>) -> bool {
 }
 
 impl Wanted {
-    async fn find_route(&mut self, app: &App) -> Result<&Self, StoreError> {
+    async fn find_route(&mut self, app: &App) -> Result<(), StoreError> {
         if let Some(id) = &self.id {
             self.route = app.store.find(id.as_str()).await?;
         }
-        Ok(self)
+        Ok(())
     }
 
     fn takes(&self, entry: &Entry) -> bool {
@@ -91,30 +87,5 @@ impl Wanted {
     fn show(&self, item: Item) -> Result<Option<Box<RawValue>>, StoreError> {
         let delivery = stored_delivery(item)?;
         Ok(if self.is(&delivery) { Some(to_raw_value(&delivery.into_delivery())?) } else { None })
-    }
-
-    /// What waits is in the index of what is due. What has not been attempted yet and has its message in the queue is not,
-    /// and is found through the events that came just now.
-    async fn pending(&self, app: &App, limit: usize, position: Option<String>) -> Result<Page, StoreError> {
-        let mut page = Page { items: Vec::new(), next: position };
-        // The positions of that index begin with a time.
-        if page.next.as_deref().is_none_or(|position| position.starts_with(|c: char| c.is_ascii_digit())) {
-            let due = app.store.pending_deliveries(page.next);
-            page = app.store.page_of(due, limit, |entry| self.takes(entry), |item| self.show(item)).await?;
-            if page.next.is_some() {
-                return Ok(page);
-            }
-            page.next = Some(END.to_owned());
-        }
-        let left = limit - page.items.len();
-        if left > 0 {
-            let since = Timestamp::from_millis(app.now().millis().saturating_sub(LOST_AFTER_SECONDS * 1000));
-            let walk = app.store.walk_events(Some(since), None, page.next).await?;
-            let show = |item: Item| if item.contains_key(DUE.key) { Ok(None) } else { self.show(item) };
-            let rest = app.store.page_of_walk(walk, left, |key| self.may_have(key), show).await?;
-            page.items.extend(rest.items);
-            page.next = rest.next;
-        }
-        Ok(page)
     }
 }

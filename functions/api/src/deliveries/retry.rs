@@ -17,7 +17,7 @@ pub async fn retry(app: &App, call: Call) -> Result<Reply, Problem> {
     }
     begin(&mut delivery, pending::until(app, call.now));
     app.store.update_delivery(&mut delivery, call.now).await?;
-    pending::send_or_leave(app, slice::from_ref(&delivery)).await?;
+    pending::send_or_leave(app, slice::from_ref(&delivery)).await;
     let event = Some(delivery.event.to_string());
     Ok(Reply { event, ..Reply::ok(&delivery.into_delivery())? })
 }

@@ -193,6 +193,6 @@ async fn retry_batch(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, 
         }
     }));
     let retried: Vec<StoredDelivery> = written.await?.into_iter().flatten().collect();
-    pending::send_or_leave(app, &retried).await?;
+    pending::send_or_leave(app, &retried).await;
     Ok(retried.len() as u64)
 }

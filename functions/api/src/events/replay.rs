@@ -40,10 +40,10 @@ pub async fn replay(app: &App, call: Call) -> Result<Reply, Problem> {
     let replay = ReplayId::new(call.now, random()?);
     let event = event.open().map_err(StoreError::from)?;
     let matching = routes.of(&event)?.into_iter().filter(|matching| is_named(matching, route.as_ref()));
-    let deliveries: Vec<StoredDelivery> = matching
+    let mut deliveries: Vec<StoredDelivery> = matching
         .map(|route| fan_out::delivery(app, &event, route, Some(&replay), pending::until(app, call.now)))
         .collect();
-    fan_out::make(app, &deliveries).await?;
+    pending::store_and_send(app, &mut deliveries).await?;
     let deliveries = deliveries.into_iter().map(|delivery| delivery.id).collect();
     Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&Replayed { replay, deliveries })? })
 }

@@ -6,10 +6,9 @@ use flow::{
     fan_out::{self, Routes},
     pending::{self, LOST_AFTER_SECONDS},
 };
-use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use models::{
     DeliveryState, HookId, ReplayId, RouteId, StoredDelivery, StoredEvent, Timestamp,
-    delivery::DeliveryKey,
     event::{EventKey, OpenEvent},
 };
 use runtime::{
@@ -44,8 +43,9 @@ pub struct Span {
     #[serde(default)]
     dry_run: bool,
     /// Makes no delivery anew, just those that should have been made when the events came: of routes that were there
-    /// then, as they are now. Those that have waited for their first attempt for more than an hour count as missing, too:
-    /// they are attempted. Events older than the time that deliveries are kept are left out: theirs may have expired.
+    /// then, as they are now. On AWS a delivery is stored with its first attempt, so one is missing if that has not been
+    /// made for an hour, or if its route was changed since the event came. Events older than the time that deliveries are
+    /// kept are left out: theirs may have expired.
     #[serde(default)]
     missing_only: bool,
 }
@@ -83,7 +83,7 @@ pub async fn replay_span(app: &App, call: Call) -> Result<Reply, Problem> {
         let plan = pass.plan(items).await?;
         events += plan.events;
         delivered_before += plan.delivered_before;
-        deliveries += pass.make(&plan).await?;
+        deliveries += pass.make(plan.deliveries).await?;
         if events >= MOST {
             break;
         }
@@ -139,8 +139,6 @@ struct Plan {
     events: u64,
     delivered_before: u64,
     deliveries: Vec<StoredDelivery>,
-    /// Deliveries that are there, and that nothing leads to.
-    stranded: Vec<DeliveryKey>,
 }
 
 impl Pass<'_> {
@@ -148,7 +146,6 @@ impl Pass<'_> {
         let plans = stream::iter(items).map(|item| self.plan_one(item)).buffer_unordered(CONCURRENCY);
         let together = |all: Plan, mut one: Plan| async move {
             one.deliveries.extend(all.deliveries);
-            one.stranded.extend(all.stranded);
             one.events += all.events;
             one.delivered_before += all.delivered_before;
             Ok(one)
@@ -183,21 +180,23 @@ impl Pass<'_> {
             known.iter().any(|known| known.route == route.id && known.state == DeliveryState::Succeeded)
         };
         let when = pending::until(self.app, self.app.now());
-        let made = routes.iter().map(|route| fan_out::delivery(self.app, &event, route, self.replay.as_ref(), when));
-        let is_missing = |made: &StoredDelivery| known.iter().all(|known| known.id != made.id);
         let delivered_before = routes.iter().filter(delivered).count() as u64;
-        let deliveries = made.filter(|made| !self.span.missing_only || is_missing(made)).collect();
-        let is_of_route = |known: &StoredDelivery| routes.iter().any(|route| route.id == known.route);
-        let stranded = |known: &StoredDelivery| self.span.missing_only && is_of_route(known) && self.is_stranded(known);
-        let stranded = known.iter().filter(|known| stranded(known)).map(StoredDelivery::key).collect();
-        Ok(Plan { events: 1, delivered_before, deliveries, stranded })
+        let is_wanted = |route: &EventRoute, made: &StoredDelivery| {
+            let is_there = known.iter().any(|known| known.id == made.id);
+            !self.span.missing_only || !(is_there || self.may_be_queued(&event, route))
+        };
+        let made = routes.iter().filter_map(|route| {
+            let made = fan_out::delivery(self.app, &event, route, self.replay.as_ref(), when);
+            is_wanted(route, &made).then_some(made)
+        });
+        Ok(Plan { events: 1, delivered_before, deliveries: made.collect() })
     }
 
-    /// Whether nothing leads to a delivery any more: it waits for its first attempt, and its message should have come long
-    /// ago.
-    fn is_stranded(&self, delivery: &StoredDelivery) -> bool {
-        let waits_millis = delivery.next_attempt_at.map_or(0, |at| self.app.now().millis_since(at));
-        !delivery.is_looked_for() && waits_millis > LOST_AFTER_SECONDS * 1000
+    /// Whether a delivery that is not stored may have a message on its way.
+    fn may_be_queued(&self, event: &OpenEvent<'_>, route: &EventRoute) -> bool {
+        let came = event.key.id.time();
+        let is_lost = self.app.now().millis_since(came) > LOST_AFTER_SECONDS * 1000;
+        pending::is_kept(self.app) && !is_lost && route.updated_at <= came
     }
 
     /// Whether a route that an event is for gets it.
@@ -209,14 +208,11 @@ impl Pass<'_> {
     }
 
     /// Makes deliveries, or only counts them; how many.
-    async fn make(&self, plan: &Plan) -> Result<u64, Problem> {
-        let Plan { deliveries, stranded, .. } = plan;
+    async fn make(&self, mut deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
         if self.span.dry_run {
-            return Ok((deliveries.len() + stranded.len()) as u64);
+            return Ok(deliveries.len() as u64);
         }
-        let stored = fan_out::make(self.app, deliveries).await?;
-        // The sweep sends them within a minute.
-        try_join_all(stranded.iter().map(|delivery| self.app.store.look_for(delivery, self.app.now()))).await?;
-        Ok((stored.into_iter().filter(|stored| *stored).count() + stranded.len()) as u64)
+        let stored = pending::store_and_send(self.app, &mut deliveries).await?;
+        Ok(stored.into_iter().filter(|stored| *stored).count() as u64)
     }
 }

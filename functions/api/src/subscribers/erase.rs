@@ -3,10 +3,11 @@
 //! First the tombstone, which keeps late stream records, remaps and replays from bringing the person back; then all that
 //! the indexes find. A call that is cut off leaves in the tombstone what it was looking for, and the next goes on.
 
+use flow::erasure::scrub_deliveries;
 use futures::future::try_join_all;
 use models::{
-    ConnectionId, DeliveryState, EventId, StoredDelivery, StoredEvent, SubscriberId, TakeoverId, Timestamp, body,
-    delivery::Reason, event::EventKey, ids::lower_bound, records::StoredSubscriber,
+    ConnectionId, EventId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body, event::EventKey, ids::lower_bound,
+    records::StoredSubscriber,
 };
 use runtime::{
     App, Call, Code, Problem, Reply,
@@ -168,35 +169,6 @@ async fn scrub_events(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> 
     let keys = entries.iter().filter_map(|entry| EventKey::parse(&entry.sort));
     try_join_all(keys.map(|key| scrub_deliveries(app, key.id))).await?;
     Ok(())
-}
-
-/// Takes out of an event's deliveries what their targets said. They are looked for after the event was scrubbed: what is
-/// attempted from then on finds nothing to deliver.
-async fn scrub_deliveries(app: &App, event: EventId) -> Result<(), StoreError> {
-    for _ in 0..ATTEMPTS {
-        let scrubbed = app.store.deliveries_of(&event).await?.into_iter().map(|delivery| scrub_delivery(app, delivery));
-        if try_join_all(scrubbed).await?.into_iter().all(|is_done| is_done) {
-            return Ok(());
-        }
-    }
-    Err(StoreError::Condition(None))
-}
-
-/// Whether that was done, or something else has changed the delivery meanwhile.
-async fn scrub_delivery(app: &App, mut delivery: StoredDelivery) -> Result<bool, StoreError> {
-    let is_pending = delivery.state == DeliveryState::Pending;
-    if is_pending {
-        // An attempt that is under way can then not write what it was answered.
-        delivery.end(DeliveryState::Skipped, Some(Reason::PersonErased));
-    }
-    if !delivery.scrub() && !is_pending {
-        return Ok(true);
-    }
-    match app.store.update_delivery(&mut delivery, app.now()).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 async fn remove_takeovers(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> {

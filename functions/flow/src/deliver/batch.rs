@@ -1,77 +1,93 @@
 //! Several deliveries at once: what they need is read together, then each goes its own way.
 
 use super::{Deliverer, Look};
-use crate::pending::{self, LOST_AFTER_SECONDS};
+use crate::{
+    erasure::scrub_delivery,
+    pending::{self, LOST_AFTER_SECONDS},
+};
 use futures::future::join_all;
-use models::{StoredDelivery, delivery::DeliveryKey};
+use models::{
+    StoredDelivery,
+    delivery::{Of, When},
+};
 use runtime::{
     App, Problem,
     log::causes,
+    queue::Message,
     store::{StoreError, grounds::Grounds},
 };
-use std::{collections::HashMap, slice};
-
-/// What was read of deliveries, by id.
-type Found = HashMap<String, Result<StoredDelivery, StoreError>>;
+use std::slice;
 
 impl Deliverer {
-    /// Looks at deliveries, at most 33, and attempts those that are due. Answers for each what became of it; an error, there
+    /// Looks at deliveries, at most 25, and attempts those that are due. Answers for each what became of it; an error, there
     /// or of all, says that it is to be looked at again.
     pub async fn deliver_all(&self, app: &App, looks: Vec<Look>) -> Result<Vec<Result<(), Problem>>, Problem> {
-        let found = app.store.deliveries_by_id(looks.iter().map(|look| &look.delivery)).await?;
-        let looked = join_all(looks.iter().map(|look| look_at(app, look, &found))).await;
-        let due: Vec<&StoredDelivery> = looked.iter().filter_map(|due| due.as_ref().ok()?.as_ref()).collect();
-        if due.is_empty() {
-            return Ok(looked.into_iter().map(|looked| looked.map(|_| ())).collect());
-        }
-        let grounds = &app.store.grounds(due).await?;
-        let delivered = looked.into_iter().map(|due| async move {
-            match due? {
-                Some(delivery) => self.deliver_or_list(app, delivery, grounds).await,
-                None => Ok(()),
-            }
-        });
-        Ok(join_all(delivered).await)
+        let grounds = &app.store.grounds(looks.iter().map(|look| &look.message)).await?;
+        Ok(join_all(looks.iter().map(|look| self.deliver_one(app, look, grounds))).await)
     }
 
-    /// Delivers one. If that fails, something else than its message leads to it, too: that one may not come again.
-    async fn deliver_or_list(&self, app: &App, delivery: StoredDelivery, grounds: &Grounds) -> Result<(), Problem> {
-        let unlisted = (!delivery.is_looked_for()).then(|| delivery.key());
+    async fn deliver_one(&self, app: &App, look: &Look, grounds: &Grounds) -> Result<(), Problem> {
+        let Some(delivery) = find(app, look, grounds).await? else { return Ok(()) };
+        let Some(next_attempt_at) = delivery.next_attempt_at else { return forget(app, delivery, grounds).await };
+        if app.now() < next_attempt_at {
+            // What is for an earlier attempt has been overtaken: the next attempt has a message of its own.
+            let is_overtaken = !look.is_again && look.message.at != next_attempt_at;
+            return if is_overtaken { Ok(()) } else { Ok(pending::send(app, slice::from_ref(&delivery)).await?) };
+        }
+        let unstored = (delivery.version == 0).then(|| delivery.clone());
         let delivered = self.deliver_due(app, delivery, grounds).await;
-        if let (Err(_), Some(key)) = (&delivered, unlisted)
-            && let Err(error) = list(app, &key).await
+        if let (Err(_), Some(unstored)) = (&delivered, unstored)
+            && let Err(error) = store(app, unstored).await
         {
-            let (delivery, cause) = (key.id.as_str(), causes(&error));
+            let (delivery, cause) = (look.message.delivery.as_str(), causes(&error));
             tracing::error!(delivery, cause, "nothing but its message leads to a delivery");
         }
         delivered
     }
 }
 
-/// Whether a delivery is due: then it is to be attempted.
-async fn look_at(app: &App, look: &Look, found: &Found) -> Result<Option<StoredDelivery>, Problem> {
-    let delivery = match found.get(look.delivery.as_str()) {
-        Some(Ok(delivery)) => delivery,
-        Some(Err(error)) => return Err(StoreError::Malformed(causes(error).into()).into()),
-        None => return Ok(None),
-    };
-    let Some(next_attempt_at) = delivery.next_attempt_at else { return Ok(None) };
-    // Its message came before, and nothing came of that: it may end as a dead letter of the queue.
-    if look.planned.is_none() && !delivery.is_looked_for() {
-        list(app, &delivery.key()).await?;
+/// Takes out of a delivery that is over what its target said, if its event's person was erased. Dispatch sends a message
+/// for that: while a first attempt is under way, an erasure does not find its delivery.
+async fn forget(app: &App, delivery: StoredDelivery, grounds: &Grounds) -> Result<(), Problem> {
+    if delivery.tells() {
+        let event = app.store.event_of(grounds, &delivery.event).await?;
+        if event.is_some_and(|event| event.is_erased()) {
+            // If something else has changed it meanwhile, that was the erasure.
+            scrub_delivery(app, delivery).await?;
+        }
     }
-    if app.now() >= next_attempt_at {
-        return Ok(Some(delivery.clone()));
-    }
-    // One that is for an earlier attempt has been overtaken: the next attempt has a message of its own.
-    let overtaken = delivery.is_looked_for() && look.planned.is_some_and(|planned| planned != next_attempt_at);
-    if !overtaken {
-        pending::send(app, slice::from_ref(delivery)).await?;
-    }
-    Ok(None)
+    Ok(())
 }
 
-/// Has the sweep look for a delivery, once its message counts as lost.
-async fn list(app: &App, delivery: &DeliveryKey) -> Result<(), StoreError> {
-    app.store.look_for(delivery, app.now().plus_seconds(LOST_AFTER_SECONDS)).await
+/// The delivery that a message is of, as it is stored, or as it is before its first attempt; none if it is no more.
+async fn find(app: &App, look: &Look, grounds: &Grounds) -> Result<Option<StoredDelivery>, Problem> {
+    if let Some(stored) = grounds.delivery(&look.message.delivery)? {
+        return Ok(Some(StoredDelivery::clone(&stored)));
+    }
+    let Some(first) = first(app, &look.message, grounds).await else { return Ok(None) };
+    // If the message came before, nothing came of that: it may end as a dead letter of the queue.
+    Ok(Some(if look.is_again { store(app, first).await? } else { first }))
+}
+
+/// A delivery before its first attempt. None if that may have been made and be forgotten by now.
+async fn first(app: &App, message: &Message, grounds: &Grounds) -> Option<StoredDelivery> {
+    let When { expires, .. } = pending::parked(app, message.at);
+    if !message.is_first || app.now() >= expires {
+        return None;
+    }
+    let event = message.delivery.event();
+    // If it can't be read now, that is told when it is needed.
+    let stored = app.store.event_of(grounds, &event).await.ok().flatten();
+    let event_expires = stored.and_then(|event| event.expires).unwrap_or(u64::MAX);
+    let of = Of { event: &event, event_expires, route: &message.route, replay: None };
+    let due_at = app.now().plus_seconds(LOST_AFTER_SECONDS);
+    Some(StoredDelivery::new(of, message.at, When { next_attempt_at: message.at, due_at, expires }))
+}
+
+/// Stores a new delivery as waiting, unless it is there, so that it is looked for.
+async fn store(app: &App, delivery: StoredDelivery) -> Result<StoredDelivery, StoreError> {
+    let mut stored = [delivery];
+    app.store.create_deliveries(&mut stored, app.now()).await?;
+    let [stored] = stored;
+    Ok(stored)
 }

@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use runtime::{
     App, Problem,
     lambda::{block_on, run, sdk_config, start, unset},
-    queue::MessageBody,
+    queue::Message,
 };
 use serde::Deserialize;
 
@@ -46,11 +46,11 @@ pub fn serve() -> Result<(), Error> {
         let functions = Functions { client: aws_sdk_lambda::Client::new(&sdk), prefix };
         let deliverer = Deliverer::new(&app, Box::new(functions))?;
         let (app, letters, deliverer) = (&app, &letters, &deliverer);
-        run(app, "deliver", move |event: LambdaEvent<SqsEvent>| async move {
+        run(app, move |event: LambdaEvent<SqsEvent>| async move {
             let (request_id, messages) = (event.context.request_id, event.payload.records.len());
             let response = take(app, letters, deliverer, event.payload).await;
             let failed = response.failed();
-            tracing::info!(request_id, function = "deliver", messages, failed, "delivered");
+            tracing::info!(request_id, messages, failed, "delivered");
             Ok::<_, Error>(response)
         })
         .await
@@ -84,10 +84,9 @@ pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, e
 
 /// What a message is of; in words why it is none.
 fn look(message: &SqsMessage) -> Result<Look, String> {
-    let body: MessageBody = serde_json::from_str(&message.body).map_err(|error| error.to_string())?;
-    // One that comes again may have been handled in part.
-    let planned = (message.attributes.approximate_receive_count == "1").then_some(body.at);
-    Ok(Look { delivery: body.delivery, planned })
+    let is_again = message.attributes.approximate_receive_count != "1";
+    let message: Message = serde_json::from_str(&message.body).map_err(|error| error.to_string())?;
+    Ok(Look { message, is_again })
 }
 
 /// Sets a message aside that is none; its id, if even that fails.

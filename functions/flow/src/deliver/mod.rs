@@ -6,6 +6,7 @@ pub mod actions;
 mod attempt;
 mod batch;
 mod breaker;
+mod firsts;
 pub mod lambda;
 
 use crate::{
@@ -19,8 +20,9 @@ use crate::{
 use actions::Actions;
 use attempt::Verdict;
 use breaker::Failures;
+use firsts::Firsts;
 use models::{
-    DeliveryId, DeliveryState, StoredDelivery, StoredEvent, Timestamp,
+    DeliveryState, StoredDelivery, StoredEvent, Timestamp,
     delivery::{Attempt, Reason},
     event::EventKey,
 };
@@ -46,13 +48,14 @@ pub struct Deliverer {
     actions: Box<dyn Actions>,
     targets: ByVersion<ReadyTarget>,
     failures: Failures,
+    firsts: Firsts,
 }
 
 /// A delivery to look at.
 pub struct Look {
-    pub delivery: DeliveryId,
-    /// The attempt that a message is for; none where that message, or what should have followed it, may have been lost.
-    pub planned: Option<Timestamp>,
+    pub message: Message,
+    /// The message may have been handled in part, or is one for another that may have been lost.
+    pub is_again: bool,
 }
 
 /// A delivery whose route may be called.
@@ -66,7 +69,8 @@ struct Due<'a> {
 impl Deliverer {
     pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, reqwest::Error> {
         let client = WebhookClient::new(Guard::of(&app.config))?;
-        Ok(Self { client, actions, targets: ByVersion::default(), failures: Failures::default() })
+        let (targets, failures, firsts) = Default::default();
+        Ok(Self { client, actions, targets, failures, firsts })
     }
 
     /// Looks at a delivery.
@@ -98,7 +102,10 @@ impl Deliverer {
             }
         }
         match app.store.event_of(due.grounds, &due.delivery.event).await? {
-            Some(event) if event.is_erased() => skip(app, due.delivery, Reason::PersonErased).await,
+            Some(event) if event.is_erased() => {
+                due.delivery.scrub();
+                skip(app, due.delivery, Reason::PersonErased).await
+            }
             Some(event) => self.attempt_due(app, due, &event).await,
             None => skip(app, due.delivery, Reason::EventExpired).await,
         }
@@ -119,7 +126,7 @@ impl Deliverer {
             None => return look_again(app, delivery).await,
         }
         delivery.attempted(attempt);
-        conclude(app, &route, &opened.key, delivery, verdict).await?;
+        self.conclude(app, &route, &opened.key, delivery, verdict).await?;
         // What came of the attempt is kept by now; these are found out again if they fail.
         let noted = match verdict {
             Verdict::Gone { .. } => disable(app, &route).await,
@@ -129,6 +136,33 @@ impl Deliverer {
             tracing::error!(route = route.id.as_str(), cause = problem.causes(), "a route's health was not noted");
         }
         Ok(())
+    }
+
+    /// Writes what an attempt means for its delivery.
+    async fn conclude(
+        &self,
+        app: &App,
+        route: &EventRoute,
+        event: &EventKey,
+        mut delivery: StoredDelivery,
+        verdict: Verdict,
+    ) -> Result<(), Problem> {
+        match verdict {
+            Verdict::Succeeded | Verdict::Gone { taken: true } if delivery.version == 0 => {
+                delivery.end(DeliveryState::Succeeded, None);
+                Ok(self.firsts.store(app, delivery).await?)
+            }
+            Verdict::Succeeded | Verdict::Gone { taken: true } => {
+                end(app, delivery, DeliveryState::Succeeded, None).await
+            }
+            Verdict::Gone { taken: false } => skip(app, delivery, Reason::TargetGone).await,
+            Verdict::Dead(reason) => die(app, route, event, delivery, reason).await,
+            Verdict::Failed(not_before) => match next_attempt_at(app, &delivery, not_before)? {
+                Some(at) => wait(app, delivery, at).await,
+                None => die(app, route, event, delivery, Reason::AttemptsUsedUp).await,
+            },
+            Verdict::Busy => Ok(()),
+        }
     }
 
     /// A route's target, ready to be used; a process makes it once of each version of the route.
@@ -186,26 +220,6 @@ impl Deliverer {
     }
 }
 
-/// Writes what an attempt means for its delivery.
-async fn conclude(
-    app: &App,
-    route: &EventRoute,
-    event: &EventKey,
-    delivery: StoredDelivery,
-    verdict: Verdict,
-) -> Result<(), Problem> {
-    match verdict {
-        Verdict::Succeeded | Verdict::Gone { taken: true } => end(app, delivery, DeliveryState::Succeeded, None).await,
-        Verdict::Gone { taken: false } => skip(app, delivery, Reason::TargetGone).await,
-        Verdict::Dead(reason) => die(app, route, event, delivery, reason).await,
-        Verdict::Failed(not_before) => match next_attempt_at(app, &delivery, not_before)? {
-            Some(at) => wait(app, delivery, at).await,
-            None => die(app, route, event, delivery, Reason::AttemptsUsedUp).await,
-        },
-        Verdict::Busy => Ok(()),
-    }
-}
-
 /// Whether a conditional write was made, or something else came first.
 fn is_written(written: Result<(), StoreError>) -> Result<bool, StoreError> {
     match written {
@@ -254,7 +268,8 @@ fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
 async fn look_again(app: &App, delivery: StoredDelivery) -> Result<(), Problem> {
     let Some(queue) = app.queue() else { return Ok(()) };
     let at = app.now().plus_seconds(BUSY_SECONDS);
-    let message = Message { delivery: delivery.id, route: delivery.route, at };
+    let is_first = delivery.version == 0;
+    let message = Message { delivery: delivery.id, route: delivery.route, at, is_first };
     Ok(queue.send(vec![message]).await.map_err(Unsent)?)
 }
 

@@ -23,10 +23,10 @@ pub fn serve() -> Result<(), Error> {
         app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
         let dispatcher = Dispatcher::new(Arc::new(Queue { client: aws_sdk_sqs::Client::new(&sdk), url }));
         let (app, dispatcher) = (&app, &dispatcher);
-        run(app, "dispatch", move |event: LambdaEvent<StreamEvent>| async move {
+        run(app, move |event: LambdaEvent<StreamEvent>| async move {
             let (request_id, records) = (event.context.request_id, event.payload.records.len());
             let failed = dispatcher.dispatch(app, event.payload.records).await;
-            tracing::info!(request_id, function = "dispatch", records, failed = failed.len(), "dispatched");
+            tracing::info!(request_id, records, failed = failed.len(), "dispatched");
             Ok::<_, Error>(BatchResponse::again(failed))
         })
         .await

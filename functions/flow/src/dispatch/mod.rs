@@ -20,8 +20,13 @@ use crate::{
 };
 use change::Change;
 use futures::{StreamExt as _, stream};
-use models::{StoredDelivery, event::OpenEvent, records::StoredTakeover};
-use runtime::{App, log::causes, store::StoreError};
+use models::{DeliveryId, StoredDelivery, event::OpenEvent, records::StoredTakeover};
+use runtime::{
+    App,
+    log::causes,
+    queue::Message,
+    store::{StoreError, routes::EventRoute},
+};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,6 +36,8 @@ use std::{
 
 pub use lambda::serve;
 
+/// An attempt has ended by then, or died with its function.
+const ATTEMPTS_END_SECONDS: u64 = 120;
 /// How many people's events are handled at once that are not handled together.
 const CONCURRENCY: usize = 8;
 
@@ -88,7 +95,7 @@ impl Dispatcher {
             failed.extend(lane.failed);
             deliveries.extend(lane.deliveries);
         }
-        failed.extend(make(app, deliveries).await);
+        failed.extend(begin(app, deliveries).await);
         failed
     }
 
@@ -158,13 +165,13 @@ fn to_be_tried_again(change: &Change, error: &StoreError) -> String {
     change.sequence_number.clone()
 }
 
-/// Makes deliveries. Answers the sequence numbers of those that may not have been made.
-async fn make(app: &App, deliveries: Deliveries) -> BTreeSet<String> {
-    let (numbers, deliveries): (BTreeSet<String>, Vec<StoredDelivery>) = deliveries.into_iter().unzip();
-    match fan_out::make(app, &deliveries).await {
-        Ok(_) => BTreeSet::new(),
+/// Begins deliveries. Answers the sequence numbers of those that may not have been begun.
+async fn begin(app: &App, deliveries: Deliveries) -> BTreeSet<String> {
+    let (numbers, mut deliveries): (BTreeSet<String>, Vec<StoredDelivery>) = deliveries.into_iter().unzip();
+    match pending::begin(app, &mut deliveries).await {
+        Ok(()) => BTreeSet::new(),
         Err(error) => {
-            tracing::error!(cause = causes(&error), "deliveries are to be made again");
+            tracing::error!(cause = causes(&error), "deliveries are to be begun again");
             numbers
         }
     }
@@ -191,6 +198,7 @@ async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Delive
     }
     for event in opened.iter().filter(|event| event.stored.is_erased()) {
         remove_takeover(app, event).await?;
+        look_again(app, routes, event).await?;
     }
     let mut deliveries = Vec::new();
     for (change, event) in changes.iter().zip(&opened) {
@@ -203,9 +211,22 @@ async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Delive
 }
 
 fn deliveries_of(app: &App, routes: &Routes, change: &Change, event: &OpenEvent<'_>) -> Result<Deliveries, StoreError> {
-    let made =
-        routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None, pending::first(app)));
+    let when = pending::until(app, app.now());
+    let made = routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None, when));
     Ok(made.map(|delivery| (change.sequence_number.clone(), delivery)).collect())
+}
+
+/// Has the deliveries of an erased event looked at once more, when no attempt is under way that began before: of a first
+/// one there was nothing to be found yet.
+async fn look_again(app: &App, routes: &Routes, event: &OpenEvent<'_>) -> Result<(), StoreError> {
+    let Some(queue) = app.queue().filter(|queue| queue.keeps()) else { return Ok(()) };
+    let at = app.now().plus_seconds(ATTEMPTS_END_SECONDS);
+    let message = |route: &EventRoute| {
+        let delivery = DeliveryId::derive(&event.key.id, &route.id, None);
+        Message { delivery, route: route.id.clone(), at, is_first: false }
+    };
+    let messages = routes.that_may_be_for(&event.key).map(message).collect();
+    queue.send(messages).await.map_err(StoreError::Unavailable)
 }
 
 /// Writes the takeover that an event tells, before the person is looked at: an erasure that comes between is seen then,

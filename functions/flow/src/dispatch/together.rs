@@ -16,7 +16,10 @@ use runtime::{
     log::causes,
     store::{Item, StoreError, from_item, subscribers::changed},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 /// New events of one person, or of nobody known.
 struct Lane<'c> {
@@ -89,30 +92,37 @@ async fn put_takeovers(app: &App, lanes: &mut Lanes<'_>) {
     keep_done(lanes, of, put);
 }
 
-/// Folds the events into what is known of their people. It is read consistently: a person who looked unchanged because
-/// an erasure was not yet seen would be written by nobody, and the takeover that was just stored would stay.
+/// Folds the events into what is known of their people. They are read as they were a moment ago: if another writer was
+/// there since, what is written meets no condition. Only people who look unchanged are read again as they are now: they
+/// would be written by nobody, and if an erasure was not yet seen, the takeover that was just stored would stay.
 async fn fold(app: &App, lanes: &mut Lanes<'_>) {
-    let people: Vec<SubscriberId> = lanes.values().filter_map(Lane::person).collect();
-    let mut known = match app.store.subscribers(&people).await {
-        Ok(known) => known,
-        Err(error) => {
-            tracing::warn!(cause = causes(&error), "people are read one by one");
-            return lanes.retain(|_, lane| lane.person().is_none());
-        }
-    };
+    let of_people = lanes.iter().filter(|(_, lane)| lane.person().is_some());
+    let mut unchanged: Vec<usize> = of_people.map(|(at, _)| *at).collect();
     let (mut of, mut subscribers) = (Vec::new(), Vec::new());
-    lanes.retain(|at, lane| {
-        let Some(id) = lane.person() else { return true };
-        match lane.fold(&id, known.remove(id.as_str())) {
-            Ok(None) => true,
-            Ok(Some(subscriber)) => {
-                of.push(*at);
-                subscribers.push((id, subscriber));
-                true
+    for is_consistent in [false, true] {
+        let people: Vec<SubscriberId> = unchanged.iter().filter_map(|at| lanes.get(at)?.person()).collect();
+        let mut known = match app.store.subscribers(&people, is_consistent).await {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::warn!(cause = causes(&error), "people are read one by one");
+                lanes.retain(|at, _| !unchanged.contains(at));
+                break;
             }
-            Err(_) => false,
+        };
+        for at in mem::take(&mut unchanged) {
+            let Some((lane, id)) = lanes.get(&at).and_then(|lane| Some((lane, lane.person()?))) else { continue };
+            match lane.fold(&id, known.remove(id.as_str())) {
+                Ok(None) => unchanged.push(at),
+                Ok(Some(subscriber)) => {
+                    of.push(at);
+                    subscribers.push((id, subscriber));
+                }
+                Err(_) => {
+                    lanes.remove(&at);
+                }
+            }
         }
-    });
+    }
     let written = app.store.write_subscribers(&subscribers).await;
     keep_done(lanes, of, written);
 }

@@ -30,24 +30,32 @@ impl Key {
     }
 }
 
+/// Items of a table.
+pub(super) struct Wanted<'a> {
+    pub table: &'a str,
+    pub keys: Vec<Key>,
+    /// As they are now; else as they were a moment ago, for half as much.
+    pub is_consistent: bool,
+}
+
 impl Store {
     /// Reads items of a table, consistently. Those that are not there are left out.
     pub(super) async fn get_all(&self, table: &str, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
-        let mut items = self.get_all_of(vec![(table, keys)]).await?;
+        let mut items = self.get_all_of([Wanted { table, keys, is_consistent: true }]).await?;
         Ok(items.remove(table).unwrap_or_default())
     }
 
     /// The same of several tables in one request; at most 100 keys in all.
-    pub(super) async fn get_all_of(
+    pub(super) async fn get_all_of<'a>(
         &self,
-        wanted: Vec<(&str, Vec<Key>)>,
+        wanted: impl IntoIterator<Item = Wanted<'a>>,
     ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
         let mut pending = HashMap::new();
-        for (table, keys) in wanted.into_iter().filter(|(_, keys)| !keys.is_empty()) {
+        for Wanted { table, keys, is_consistent } in wanted.into_iter().filter(|wanted| !wanted.keys.is_empty()) {
             // A key that is asked for twice is refused.
             let keys: BTreeSet<Key> = keys.into_iter().collect();
             let keys = keys.into_iter().map(Key::into_item).collect();
-            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(is_consistent).build();
             pending.insert(table.to_owned(), keys.map_err(refused)?);
         }
         let mut items: HashMap<String, Vec<Item>> = HashMap::new();

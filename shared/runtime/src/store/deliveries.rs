@@ -10,8 +10,8 @@ use super::{
 };
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use models::{
-    DeliveryId, DeliveryState, EventId, StoredDelivery, StoredEvent, Timestamp,
-    delivery::{DeliveryKey, VERSION, dead_key, due_key, shards},
+    DeliveryId, EventId, StoredDelivery, StoredEvent, Timestamp,
+    delivery::{VERSION, dead_key, due_key, shards},
 };
 
 /// How often a write is tried that meets another.
@@ -37,11 +37,26 @@ impl Store {
         Ok(deliveries)
     }
 
-    /// Stores deliveries, save those that are there already. Answers for each whether it was stored now.
-    pub async fn create_deliveries(&self, deliveries: &[StoredDelivery]) -> Result<Vec<bool>, StoreError> {
-        let table = &self.tables.deliveries;
-        let insertions = deliveries.iter().map(|delivery| insertion(table, to_item(delivery)?));
-        let inserted = self.execute(insertions.collect()).await;
+    /// Stores new deliveries, save those that are there already. Answers whether each was stored now.
+    pub async fn create_deliveries(
+        &self,
+        deliveries: &mut [StoredDelivery],
+        now: Timestamp,
+    ) -> Result<Vec<bool>, StoreError> {
+        self.create_each(deliveries, now).await.into_iter().collect()
+    }
+
+    /// The same, where one that can't be stored keeps no other.
+    pub async fn create_each(
+        &self,
+        deliveries: &mut [StoredDelivery],
+        now: Timestamp,
+    ) -> Vec<Result<bool, StoreError>> {
+        let inserted = deliveries.iter_mut().map(|delivery| {
+            delivery.change(now);
+            insertion(&self.tables.deliveries, to_item(delivery)?)
+        });
+        let inserted = self.execute(inserted.collect()).await;
         let is_new = |inserted| match inserted {
             Ok(()) => Ok(true),
             Err(StoreError::Condition(_)) => Ok(false),
@@ -50,16 +65,19 @@ impl Store {
         inserted.into_iter().map(is_new).collect()
     }
 
-    /// Writes a changed delivery, unless something else has changed it since it was read.
+    /// Writes a changed delivery, unless something else has changed it since it was read; a new one, unless it is there.
     pub async fn update_delivery(&self, delivery: &mut StoredDelivery, now: Timestamp) -> Result<(), StoreError> {
-        let read = change(delivery, now);
+        let read = delivery.change(now);
         for attempt in 0..ATTEMPTS {
             let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(to_item(delivery)?));
-            let put = put
-                .condition_expression("#version = :read")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":read", number(read))
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let put = match read {
+                0 => put.condition_expression("attribute_not_exists(pk)"),
+                read => put
+                    .condition_expression("#version = :read")
+                    .expression_attribute_names("#version", "version")
+                    .expression_attribute_values(":read", number(read)),
+            };
+            let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             match put.send().await.map_err(StoreError::from) {
                 Ok(_) => return Ok(()),
                 // A write of ours whose answer was lost, sent again by the SDK.
@@ -81,7 +99,7 @@ impl Store {
         now: Timestamp,
         told: &StoredEvent,
     ) -> Result<(), StoreError> {
-        let read = change(delivery, now);
+        let read = delivery.change(now);
         self.change_and_tell(&self.tables.deliveries, to_item(delivery)?, read, told).await
     }
 
@@ -129,32 +147,6 @@ impl Store {
         Ok(())
     }
 
-    /// Has a pending delivery looked for then that was not looked for so far. That is no change of the delivery: what is
-    /// under way with it goes on.
-    pub async fn look_for(&self, delivery: &DeliveryKey, due_at: Timestamp) -> Result<(), StoreError> {
-        let looked_for = self
-            .client
-            .update_item()
-            .table_name(&self.tables.deliveries)
-            .key("pk", text(delivery.id.event()))
-            .key("sk", text(delivery.id.as_str()))
-            .update_expression("SET #due = :due, #at = :at")
-            .condition_expression("#state = :pending AND attribute_not_exists(#due)")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#due", DUE.key)
-            .expression_attribute_names("#at", DUE.sort)
-            .expression_attribute_values(":pending", text(DeliveryState::Pending.as_str()))
-            .expression_attribute_values(":due", text(due_key(delivery.id.shard())))
-            .expression_attribute_values(":at", text(delivery.due_at(due_at)))
-            .send()
-            .await
-            .map_err(StoreError::from);
-        match looked_for {
-            Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The dead letters.
     pub fn dead_letters(&self, position: Option<String>) -> Listing<'_> {
         self.listed(DEAD, shards(dead_key), DeliveryId::PREFIX, position)
@@ -169,13 +161,6 @@ impl Store {
         let until = position.unwrap_or_else(|| END.to_owned());
         Listing { table: &self.tables.deliveries, index, shards, from: from.to_owned(), until }
     }
-}
-
-/// Counts a change; the version before.
-const fn change(delivery: &mut StoredDelivery, now: Timestamp) -> u64 {
-    let read = delivery.version;
-    (delivery.version, delivery.updated_at) = (read + 1, now);
-    read
 }
 
 /// A stored item as a delivery.

@@ -107,7 +107,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a changed item, unless something else has changed it since it was read, and with it an event that tells of it.
+    /// Writes a changed item, unless something else has changed it since it was read, or a new one, unless it is there; and
+    /// with it an event that tells of it.
     pub(super) async fn change_and_tell(
         &self,
         table: &str,
@@ -116,10 +117,13 @@ impl Store {
         event: &StoredEvent,
     ) -> Result<(), StoreError> {
         let put = Put::builder().table_name(table).set_item(Some(item));
-        let put = put
-            .condition_expression("#version = :read")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":read", number(read));
+        let put = match read {
+            0 => put.condition_expression("attribute_not_exists(pk)"),
+            read => put
+                .condition_expression("#version = :read")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":read", number(read)),
+        };
         self.write_and_tell(put, event).await
     }
 

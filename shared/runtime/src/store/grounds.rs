@@ -1,9 +1,16 @@
-//! What deliveries are attempted by, read at once for several: their events, their routes and the health of these.
+//! Deliveries and what they are attempted by, read at once for several: their events, their routes and the health of these.
 
 use super::{
-    Item, Store, StoreError, batch_get::Key, control::Controlled, deliveries::stored_delivery, from_item,
-    health::RouteHealth, routes::EventRoute, text_of,
+    Item, Store, StoreError,
+    batch_get::{Key, Wanted},
+    control::Controlled,
+    deliveries::stored_delivery,
+    from_item,
+    health::RouteHealth,
+    routes::EventRoute,
+    text_of,
 };
+use crate::queue::Message;
 use models::{DeliveryId, EventId, RouteId, StoredDelivery, StoredEvent};
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, sync::Arc};
@@ -14,35 +21,42 @@ type Read<T> = Result<Arc<T>, Arc<StoreError>>;
 /// As it was when it was read: each route once, however many deliveries it has.
 pub struct Grounds {
     /// By the key that they are stored under.
+    deliveries: HashMap<String, Read<StoredDelivery>>,
     events: HashMap<String, Read<StoredEvent>>,
     routes: HashMap<String, Read<EventRoute>>,
     healths: HashMap<String, Read<RouteHealth>>,
 }
 
 impl Store {
-    /// Reads deliveries, at most 100. Those that are not there are left out.
-    pub async fn deliveries_by_id(
-        &self,
-        ids: impl IntoIterator<Item = &DeliveryId>,
-    ) -> Result<HashMap<String, Result<StoredDelivery, StoreError>>, StoreError> {
-        let keys = ids.into_iter().map(delivery_key).collect();
-        let items = self.get_all(&self.tables.deliveries, keys).await?;
-        Ok(items.into_iter().map(|item| (text_of(&item, "sk").to_owned(), stored_delivery(item))).collect())
-    }
-
-    /// Reads what deliveries are attempted by, of at most 33.
-    pub async fn grounds(&self, deliveries: impl IntoIterator<Item = &StoredDelivery>) -> Result<Grounds, StoreError> {
-        let (mut events, mut control) = (Vec::new(), Vec::new());
-        for delivery in deliveries {
-            events.push(Key::of(delivery.event.key().to_string()));
-            control.extend([EventRoute::KIND, RouteHealth::KIND].map(|kind| Key::with(kind, delivery.route.as_str())));
+    /// Reads what messages are of, at most 25.
+    pub async fn grounds(&self, messages: impl IntoIterator<Item = &Message>) -> Result<Grounds, StoreError> {
+        let (mut deliveries, mut events, mut control) = (Vec::new(), Vec::new(), Vec::new());
+        let mut are_first = true;
+        for message in messages {
+            deliveries.push(Key::with(message.delivery.event(), message.delivery.as_str()));
+            events.push(Key::of(message.delivery.event().key().to_string()));
+            control.extend([EventRoute::KIND, RouteHealth::KIND].map(|kind| Key::with(kind, message.route.as_str())));
+            are_first &= message.is_first;
         }
-        let wanted = vec![(self.tables.events.as_str(), events), (self.tables.control.as_str(), control)];
-        let mut items = self.get_all_of(wanted).await?;
+        let tables = &self.tables;
+        let mut items = self
+            .get_all_of([
+                // A first attempt is written on condition that none was. Any other needs what was written just now.
+                Wanted { table: &tables.deliveries, keys: deliveries, is_consistent: !are_first },
+                // An event is older than its deliveries, and one that is not found is asked for once more.
+                Wanted { table: &tables.events, keys: events, is_consistent: false },
+                Wanted { table: &tables.control, keys: control, is_consistent: true },
+            ])
+            .await?;
         let mut of = |table: &str| items.remove(table).unwrap_or_default();
-        let (events, control) = (of(&self.tables.events), of(&self.tables.control));
+        let (deliveries, events, control) = (of(&tables.deliveries), of(&tables.events), of(&tables.control));
         let (routes, healths) = control.into_iter().partition(|item| text_of(item, "pk") == EventRoute::KIND);
-        Ok(Grounds { events: read(events, "pk"), routes: read(routes, "sk"), healths: read(healths, "sk") })
+        Ok(Grounds {
+            deliveries: read(deliveries, "sk", stored_delivery),
+            events: read(events, "pk", from_item),
+            routes: read(routes, "sk", from_item),
+            healths: read(healths, "sk", from_item),
+        })
     }
 
     /// A delivery's event: as it was read with the others, or from where it is since a later one took its key.
@@ -52,12 +66,15 @@ impl Store {
         {
             return Ok(Some(event));
         }
-        let moved = self.get(&self.tables.events, id.as_str()).await?;
-        Ok(moved.map(from_item).transpose()?.map(Arc::new))
+        Ok(self.event(id).await?.map(Arc::new))
     }
 }
 
 impl Grounds {
+    pub fn delivery(&self, id: &DeliveryId) -> Result<Option<Arc<StoredDelivery>>, StoreError> {
+        found(&self.deliveries, id.as_str())
+    }
+
     pub fn route(&self, id: &RouteId) -> Result<Option<Arc<EventRoute>>, StoreError> {
         found(&self.routes, id.as_str())
     }
@@ -67,13 +84,12 @@ impl Grounds {
     }
 }
 
-/// The key of a delivery in its table.
-fn delivery_key(id: &DeliveryId) -> Key {
-    Key::with(id.event(), id.as_str())
-}
-
-fn read<T: DeserializeOwned>(items: Vec<Item>, key: &str) -> HashMap<String, Read<T>> {
-    let read = |item: Item| (text_of(&item, key).to_owned(), from_item(item).map(Arc::new).map_err(Arc::new));
+fn read<T: DeserializeOwned>(
+    items: Vec<Item>,
+    key: &str,
+    of: impl Fn(Item) -> Result<T, StoreError>,
+) -> HashMap<String, Read<T>> {
+    let read = |item: Item| (text_of(&item, key).to_owned(), of(item).map(Arc::new).map_err(Arc::new));
     items.into_iter().map(read).collect()
 }
 

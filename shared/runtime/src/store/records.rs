@@ -2,7 +2,7 @@
 
 use super::{
     Item, Store, StoreError,
-    batch_get::Key,
+    batch_get::{Key, Wanted},
     from_item,
     list::Listing,
     number,
@@ -43,12 +43,17 @@ impl Store {
         Ok(())
     }
 
-    /// The stored subscribers of these ids, by id.
-    pub async fn subscribers(&self, ids: &[SubscriberId]) -> Result<HashMap<String, Item>, StoreError> {
-        let mut found = HashMap::new();
+    /// The stored subscribers of these ids, by id: as they are now, or as they were a moment ago.
+    pub async fn subscribers(
+        &self,
+        ids: &[SubscriberId],
+        is_consistent: bool,
+    ) -> Result<HashMap<String, Item>, StoreError> {
+        let (table, mut found) = (&self.tables.records, HashMap::new());
         for ids in ids.chunks(KEYS) {
             let keys = ids.iter().map(|id| Key::of(id.as_str())).collect();
-            let items = self.get_all(&self.tables.records, keys).await?;
+            let items = self.get_all_of([Wanted { table, keys, is_consistent }]).await?.remove(table);
+            let items = items.unwrap_or_default();
             found.extend(items.into_iter().map(|item| (text_of(&item, "pk").to_owned(), item)));
         }
         Ok(found)

@@ -1,0 +1,36 @@
+//! How quickly deliver delivers, one process of it.
+
+use super::{begun, succeeded};
+use crate::{
+    Failure,
+    function::Under,
+    ground::{Ground, QUEUE_BATCH, STREAM_BATCH},
+    table::Table,
+};
+use std::time::Instant;
+
+const DELIVERIES: usize = 2_000;
+const PARTS: usize = 5;
+
+pub async fn times(table: &mut Table) -> Result<(), Failure> {
+    let mut ground = Ground::lay().await?;
+    begun(&mut ground, DELIVERIES + STREAM_BATCH).await?;
+    let mut deliver = ground.start("deliver", Under::Nothing).await?;
+    let batches = ground.queue_batches(QUEUE_BATCH);
+    let (warming, timed) = batches.split_at(STREAM_BATCH / QUEUE_BATCH);
+    for batch in warming {
+        deliver.invoke(batch).await?;
+    }
+    let (mut rates, mut millis) = (Vec::new(), Vec::new());
+    for part in timed.chunks(timed.len().div_ceil(PARTS)) {
+        let (started, before, count) = (Instant::now(), deliver.cpu()?, (part.len() * QUEUE_BATCH) as f64);
+        for batch in part {
+            succeeded("deliver", &deliver.invoke(batch).await?)?;
+        }
+        rates.push(count / started.elapsed().as_secs_f64());
+        millis.push((deliver.cpu()? - before).as_secs_f64() * 1e3 / count);
+    }
+    table.median("deliver", "deliver.rate", "deliveries a second, one process of `deliver`", rates, "");
+    table.median("deliver", "deliver.cpu", "CPU of a delivery in `deliver`", millis, "ms");
+    Ok(())
+}

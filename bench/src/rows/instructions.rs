@@ -1,0 +1,58 @@
+//! Instructions of what happens all the time, once it is warm: an accept and a delivery, against a function that only puts
+//! an item.
+
+use super::{begun, succeeded};
+use crate::{
+    Failure,
+    function::Under,
+    ground::{Ground, HOOK, PUT_ITEM, QUEUE_BATCH},
+    table::Table,
+};
+use serde_json::Value;
+
+/// What a thing costs is what many of them cost more than a few.
+const FEW: usize = 20;
+const MANY: usize = 220;
+
+pub async fn count(table: &mut Table) -> Result<(), Failure> {
+    let ground = Ground::lay().await?;
+    let bare = of_accept(&ground, PUT_ITEM).await?;
+    let accept = of_accept(&ground, HOOK).await?;
+    let delivery = of_delivery().await?;
+    for (name, what, count) in [
+        ("accept.bare", "instructions of a warm call that puts an item", bare),
+        ("accept.hook", "instructions of a warm accept", accept),
+        ("accept.ratio", "a warm accept to one that puts an item", accept / bare),
+        ("deliver.instructions", "instructions of a delivery, in tens", delivery),
+        ("deliver.ratio", "a delivery to a call that puts an item", delivery / bare),
+    ] {
+        table.count("instructions", name, what, count, "");
+    }
+    Ok(())
+}
+
+async fn of_accept(ground: &Ground, name: &str) -> Result<f64, Failure> {
+    let calls = |count: usize| (0..count).map(|_| ground.event(name)).collect::<Vec<_>>();
+    Ok(of_one(ground, name, calls(FEW), calls(MANY)).await? / (MANY - FEW) as f64)
+}
+
+async fn of_delivery() -> Result<f64, Failure> {
+    let mut ground = Ground::lay().await?;
+    begun(&mut ground, FEW + MANY).await?;
+    let mut few = ground.queue_batches(QUEUE_BATCH);
+    let many = few.split_off(FEW / QUEUE_BATCH);
+    Ok(of_one(&ground, "deliver", few, many).await? / (MANY - FEW) as f64)
+}
+
+/// What many invocations cost more than a few.
+async fn of_one(ground: &Ground, name: &str, few: Vec<Value>, many: Vec<Value>) -> Result<f64, Failure> {
+    let mut counts = Vec::new();
+    for invocations in [few, many] {
+        let mut function = ground.start(name, Under::Callgrind).await?;
+        for event in invocations {
+            succeeded(name, &function.invoke(&event).await?)?;
+        }
+        counts.push(function.instructions()?);
+    }
+    Ok(counts[1] - counts[0])
+}
