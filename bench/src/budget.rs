@@ -18,11 +18,11 @@ const fn limit(name: &'static str, most: f64, what: &'static str) -> Limit {
 const MOST_ZIPPED: f64 = 4.0;
 
 pub const BUDGET: [Limit; 12] = [
-    limit("accept.ratio", 1.25, "a warm accept, in instructions, against a function that only puts the item"),
+    limit("accept.ratio", 1.15, "a warm accept, in instructions, against a function that only puts such an item"),
     limit("start.ratio", 0.6, "the start of a hook function, in instructions, against an SDK client out of the box"),
     limit("accept.requests", 100.0, "what 100 accepts ask of DynamoDB"),
     limit("dispatch.BatchExecuteStatement.records.known", 4.0, "batch writes of 100 people by dispatch"),
-    limit("deliver.ratio", 1.3, "a delivery, in instructions, against a function that only puts an item"),
+    limit("deliver.ratio", 1.2, "a delivery, in instructions, against a function that only puts such an item"),
     limit("dispatch.SendMessageBatch.queue.known", 10.0, "sends of 100 deliveries to the queue"),
     limit("dispatch.requests", 20.0, "what dispatch asks of AWS for 100 events"),
     limit("deliver.requests", 60.0, "what deliver asks of DynamoDB for 100 deliveries in tens"),

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A hook's own pointers, by path.
 pub type Mapping = BTreeMap<String, String>;
@@ -37,7 +37,7 @@ impl Field {
 pub struct Reading {
     /// By path; none for a field that the body has nowhere.
     #[serde(rename = "f")]
-    pub fields: BTreeMap<String, Option<String>>,
+    pub fields: BTreeMap<Cow<'static, str>, Option<Cow<'static, str>>>,
     #[serde(rename = "u", default, skip_serializing_if = "Vec::is_empty")]
     pub unmapped: Vec<String>,
 }
@@ -76,22 +76,20 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
         if reading.has(field.path) {
             continue;
         }
+        let kind = kind(field.path);
         let found = match mapping.get(field.path) {
-            Some(pointer) => usable(field.path, pointer, body).then(|| pointer.clone()),
-            None => {
-                let candidate = field.candidates.iter().find(|pointer| usable(field.path, pointer, body));
-                candidate.map(|pointer| (*pointer).to_owned())
-            }
+            Some(pointer) => usable(kind, pointer, body).then(|| pointer.clone().into()),
+            None => field.candidates.iter().copied().find(|pointer| usable(kind, pointer, body)).map(Cow::from),
         };
         // A subscriber has the same fields everywhere, so that those not found need no mention.
         if found.is_some() || !field.path.starts_with("subscriber.") {
-            reading.fields.insert(field.path.to_owned(), found);
+            reading.fields.insert(field.path.into(), found);
         }
     }
     for (path, pointer) in mapping.iter().filter(|(path, _)| path.starts_with(ATTRIBUTE)) {
         expected.push(path);
-        if usable(path, pointer, body) {
-            reading.fields.insert(path.clone(), Some(pointer.clone()));
+        if usable(kind(path), pointer, body) {
+            reading.fields.insert(path.clone().into(), Some(pointer.clone().into()));
         }
     }
     expected.retain(|path| !reading.has(path));
@@ -100,8 +98,8 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
     reading
 }
 
-fn usable(path: &str, pointer: &str, body: &Value) -> bool {
-    at(pointer, body).is_some_and(|value| fits(kind(path), value))
+fn usable(kind: Kind, pointer: &str, body: &Value) -> bool {
+    at(pointer, body).is_some_and(|value| fits(kind, value))
 }
 
 /// The value that a JSON Pointer leads to. Dozens are tried for each event, nearly all of them plain names, so those are
@@ -130,10 +128,10 @@ fn fits(kind: Kind, value: &Value) -> bool {
 fn coerce(kind: Kind, value: &Value) -> Option<Value> {
     match kind {
         Kind::Any | Kind::Object => fits(kind, value).then(|| value.clone()),
-        Kind::Text => text(value).map(Value::String),
+        Kind::Text => text(value).map(Value::from),
         Kind::Texts => match value {
-            Value::Array(items) => Some(items.iter().filter_map(name).map(Value::String).collect()),
-            one => name(one).map(|tag| Value::Array(vec![Value::String(tag)])),
+            Value::Array(items) => Some(items.iter().filter_map(name).map(Value::from).collect()),
+            one => name(one).map(|tag| Value::Array(vec![tag.into()])),
         },
     }
 }
@@ -141,19 +139,19 @@ fn coerce(kind: Kind, value: &Value) -> Option<Value> {
 /// Up to here a float tells every whole number from the next.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-fn text(value: &Value) -> Option<String> {
+fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::String(text) if !text.trim().is_empty() => Some(Cow::Borrowed(text)),
         // Read as a float, two ids beyond 64 bits could be one: better none than another's.
         Value::Number(number) if number.as_f64().is_none_or(|float| number.is_f64() && float.abs() >= EXACT) => None,
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Bool(flag) => Some(Cow::Owned(flag.to_string())),
         _ => None,
     }
 }
 
 /// An item of a list of tags, given as a text or as an object with a name.
-fn name(value: &Value) -> Option<String> {
+fn name(value: &Value) -> Option<Cow<'_, str>> {
     text(value.get("name").unwrap_or(value))
 }
 
@@ -205,7 +203,7 @@ impl Reading {
         if let Some(Some(pointer)) = self.fields.get("subscriber.attributes")
             && let Some(Value::Object(object)) = at(pointer, body)
         {
-            let taken: Vec<&str> = self.fields.values().flatten().map(String::as_str).collect();
+            let taken: Vec<&str> = self.fields.values().flatten().map(AsRef::as_ref).collect();
             let free = |key: &str| !taken.contains(&format!("{pointer}/{}", escape(key)).as_str());
             let entries = object.iter().filter(|(key, value)| !value.is_null() && free(key));
             attributes.extend(entries.map(|(key, value)| (key.clone(), value.clone())));
