@@ -50,8 +50,9 @@ HOST_ARCH := $(if $(filter %-aarch64 %-arm64,$(HOST)),arm64,x86_64)
 WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
 
 # No tables to unwind a stack by, a seventh of a function: a panic aborts, and a stripped binary has no names for a trace.
+# Lambda's arm64 is Graviton2 or later, which cargo-lambda says itself only where there are no flags.
 # Flags are for the functions alone where the target is named: build scripts do unwind.
-RELEASE_FLAGS := -C force-unwind-tables=no
+release_flags = -C force-unwind-tables=no $(if $(filter arm64,$(1)),-C target-cpu=neoverse-n1)
 X86_64_TARGET := x86_64-unknown-linux-gnu
 # What the functions are measured against is built for this processor.
 BASELINE_TARGET := $(if $(filter x86_64,$(HOST_ARCH)),$(X86_64_TARGET),aarch64-unknown-linux-gnu)
@@ -104,7 +105,7 @@ cost: bench-binaries ## Price a million events: what the bench counts, at AWS's 
 # The functions as they are deployed to this processor, what they are measured against, and the bench itself.
 bench-binaries: need-linux need-valgrind
 	@$(MAKE) build ARCH=$(HOST_ARCH)
-	RUSTFLAGS="$$RUSTFLAGS $(RELEASE_FLAGS)" cargo build --release --target $(BASELINE_TARGET) --package baseline
+	RUSTFLAGS="$$RUSTFLAGS $(call release_flags,$(HOST_ARCH))" cargo build --release --target $(BASELINE_TARGET) --package baseline
 	@mkdir -p target/bench && cp $(addprefix "$(TARGET_DIR)/$(BASELINE_TARGET)/release/"baseline-,no-op put-item) target/bench/
 	cargo build --workspace --bin local --bin bench
 
@@ -132,11 +133,11 @@ cargo-deny: need-cargo need-cc ## Install cargo-deny for make lint, into .tools 
 
 build: need-architecture need-cargo need-cc $(if $(WITH_CARGO_LAMBDA),$(WATCH_READY) target-$(ARCH)) ## Build all functions in release into target/lambda (ARCH=x86_64 or arm64)
 ifneq ($(WITH_CARGO_LAMBDA),)
-	PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(RELEASE_FLAGS)" CARGO_PROFILE_RELEASE_STRIP=symbols \
+	PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH" RUSTFLAGS="$$RUSTFLAGS $(call release_flags,$(ARCH))" CARGO_PROFILE_RELEASE_STRIP=symbols \
 		cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(FUNCTIONS) --lambda-dir target/lambda
 	@scripts/lay-out-functions $(ARCH)
 else
-	RUSTFLAGS="$$RUSTFLAGS $(RELEASE_FLAGS)" cargo build --release --target $(X86_64_TARGET) $(FUNCTIONS)
+	RUSTFLAGS="$$RUSTFLAGS $(call release_flags,$(ARCH))" cargo build --release --target $(X86_64_TARGET) $(FUNCTIONS)
 	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/$(X86_64_TARGET)/release"
 endif
 

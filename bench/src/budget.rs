@@ -17,7 +17,7 @@ const fn limit(name: &'static str, most: f64, what: &'static str) -> Limit {
 /// What a function may have at most as the SAM CLI zips it, in MB: it is fetched and unpacked at each cold start.
 const MOST_ZIPPED: f64 = 4.0;
 
-pub const BUDGET: [Limit; 12] = [
+pub const BUDGET: [Limit; 13] = [
     limit("accept.ratio", 1.15, "a warm accept, in instructions, against a function that only puts such an item"),
     limit("start.ratio", 0.6, "the start of a hook function, in instructions, against an SDK client out of the box"),
     limit("accept.requests", 100.0, "what 100 accepts ask of DynamoDB"),
@@ -29,6 +29,7 @@ pub const BUDGET: [Limit; 12] = [
     limit("memory.hook", 14.0, "the memory of a hook function, in MiB"),
     limit("memory.dispatch", 14.0, "the memory of dispatch, in MiB"),
     limit("memory.deliver", 14.0, "the memory of deliver, in MiB"),
+    limit("cost.unnamed", 0.0, "the kinds of request that nothing says the use of (`make cost`; bench/src/cost.rs)"),
     limit("cost.million", 6.0, "the price of a million events, in dollars"),
 ];
 
@@ -36,7 +37,10 @@ pub const BUDGET: [Limit; 12] = [
 pub fn over(table: &Table) -> Vec<String> {
     let sentence = |limit: &Limit| match table.figure(limit.name) {
         Some(figure) if figure <= limit.most => None,
-        Some(figure) => Some(format!("{} grew to {figure:.3}: at most {} is allowed", limit.what, limit.most)),
+        Some(figure) => {
+            let rounded = (figure * 1000.0).round() / 1000.0;
+            Some(format!("{} grew to {rounded}: at most {} is allowed", limit.what, limit.most))
+        }
         None => Some(format!("{} was not measured ({})", limit.what, limit.name)),
     };
     let zipped = table.figures().filter_map(|(name, size)| {

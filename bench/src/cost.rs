@@ -50,6 +50,9 @@ const BUYS: &[(&str, &str, &str, &str)] = &[
     ("deliver", "BatchExecuteStatement", "deliveries", "the delivery, and what came of it: the history"),
 ];
 
+/// What a request buys that is not among those.
+const UNNAMED: &str = "nothing says what this buys";
+
 struct Bill {
     prices: Prices,
     lines: Vec<(String, f64, f64)>,
@@ -84,7 +87,7 @@ impl Bill {
                 continue;
             };
             let known = BUYS.iter().find(|(a, b, c, _)| (*a, *b, *c) == (step, operation, place));
-            let (.., buys) = known.ok_or_else(|| format!("nothing says what {asked} buys"))?;
+            let buys = known.map_or(UNNAMED, |(.., buys)| buys);
             let is_read = matches!(operation, "BatchGetItem" | "GetItem" | "Query");
             let price = if is_read { "read_unit" } else { "write_unit" };
             self.add(&format!("DynamoDB: {buys} ({operation} {place})"), price, units * MILLION)?;
@@ -110,6 +113,8 @@ pub fn bill(counted: &mut Table) -> Result<String, Failure> {
     }
     let access = bill.assumed("access_log_bytes")?;
     bill.add("logs: API Gateway's of the request", "log_byte", access * MILLION)?;
+    let unnamed = bill.lines.iter().filter(|(what, ..)| what.contains(UNNAMED)).count();
+    counted.count("cost", "cost.unnamed", "kinds of request that nothing says the use of", unnamed as f64, "");
     let sum: f64 = bill.lines.iter().map(|(.., dollars)| dollars).sum();
     counted.count("cost", "cost.million", "a million events", sum, "dollars");
     Ok(bill.to_markdown(sum))
