@@ -1,0 +1,94 @@
+//! The console: a page that calls the API with the key of who signs in. It has nothing of its own to tell, so anyone may
+//! fetch it.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use runtime::{Access, App, Body, Call, Function, Problem, Reply, Route};
+
+pub static FUNCTION: Function = Function {
+    name: "console",
+    routes: &[
+        Route {
+            method: Method::GET,
+            path: "/console",
+            access: Access::Public,
+            summary: "Get the console",
+            query: &[],
+            body: Body::None,
+            success: (StatusCode::OK, None),
+            handler: |app, call| Box::pin(page(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/console/{file}",
+            access: Access::Public,
+            summary: "Get a file of the console",
+            query: &[],
+            body: Body::None,
+            success: (StatusCode::OK, None),
+            handler: |app, call| Box::pin(file(app, call)),
+        },
+    ],
+    direct: None,
+    settings: Vec::new,
+};
+
+struct File {
+    name: &'static str,
+    content_type: &'static str,
+    content: &'static [u8],
+}
+
+const PAGE: File = File {
+    name: "index.html",
+    content_type: "text/html; charset=utf-8",
+    content: include_bytes!("../built/index.html"),
+};
+
+const FILES: [File; 3] = [
+    File {
+        name: "console.js",
+        content_type: "text/javascript; charset=utf-8",
+        content: include_bytes!("../built/console.js"),
+    },
+    File {
+        name: "console.css",
+        content_type: "text/css; charset=utf-8",
+        content: include_bytes!("../built/console.css"),
+    },
+    File { name: "icon.svg", content_type: "image/svg+xml", content: include_bytes!("../built/icon.svg") },
+];
+
+/// Files and calls of this origin, and nothing else: no script of anyone's, no style or handler in the page, no frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
+
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    // A new release is asked for each time, and fetched when it is there.
+    (header::CACHE_CONTROL, "no-cache"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+async fn page(_: &App, call: Call) -> Result<Reply, Problem> {
+    answer(&PAGE, &call)
+}
+
+async fn file(_: &App, call: Call) -> Result<Reply, Problem> {
+    let name = call.param("file");
+    let file = FILES.iter().find(|file| file.name == name).ok_or_else(|| Problem::not_found("file"))?;
+    answer(file, &call)
+}
+
+fn answer(file: &File, call: &Call) -> Result<Reply, Problem> {
+    let tag = format!("\"{}\"", HEXLOWER.encode(&digest(&SHA256, file.content).as_ref()[..16]));
+    let is_known = call.header(&header::IF_NONE_MATCH).is_some_and(|known| known.contains(&tag));
+    let mut headers = vec![(header::ETAG, HeaderValue::from_str(&tag).map_err(Problem::internal)?)];
+    headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    headers.push((header::CONTENT_TYPE, HeaderValue::from_static(file.content_type)));
+    let (status, body) = if is_known { (StatusCode::NOT_MODIFIED, &[][..]) } else { (StatusCode::OK, file.content) };
+    Ok(Reply { status, headers, body: body.to_vec(), outcome: None, event: None })
+}

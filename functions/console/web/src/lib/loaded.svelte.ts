@@ -1,0 +1,102 @@
+// What is fetched to be shown: the value, or the problem, or that it is on its way.
+
+import { Problem, get, query, type Page } from "./api";
+
+export class Loaded<T> {
+  value = $state.raw<T | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  #load: () => Promise<T>;
+  #latest = 0;
+
+  constructor(load: () => Promise<T>) {
+    this.#load = load;
+    void this.reload();
+  }
+
+  /** Fetches it again. What is shown stays until then; an answer that a later one has overtaken is dropped. */
+  async reload() {
+    const turn = ++this.#latest;
+    try {
+      const value = await this.#load();
+      if (turn === this.#latest) [this.value, this.problem] = [value, null];
+    } catch (error) {
+      if (turn === this.#latest) this.problem = problem(error);
+    }
+  }
+}
+
+/** A list, page by page. */
+export class Listed<T extends { id: string }> {
+  items = $state.raw<T[]>([]);
+  next = $state<string | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  /** Whether the first page is there. */
+  begun = $state(false);
+  busy = $state(false);
+  #path: string;
+  #filters: Record<string, string | null>;
+
+  constructor(path: string, filters: Record<string, string | null> = {}) {
+    this.#path = path;
+    this.#filters = filters;
+    void this.more();
+  }
+
+  /** The next page. A filtered one may be empty and not be the last. */
+  async more() {
+    if (this.busy) return;
+    this.busy = true;
+    const page = await this.#page(this.next);
+    if (page) {
+      this.items = [...this.items, ...page.items];
+      [this.next, this.begun] = [page.next, true];
+    }
+    this.busy = false;
+  }
+
+  /** Shows the first page as it is now, before what was loaded after it; the number of items that are new. */
+  async refresh(): Promise<number> {
+    if (!this.begun || this.busy) return 0;
+    const page = await this.#page(null);
+    if (!page) return 0;
+    const known = this.items.map(({ id }) => id);
+    const added = page.items.filter(({ id }) => !known.includes(id)).length;
+    const last = page.items.at(-1);
+    const end = last ? known.indexOf(last.id) : -1;
+    if (page.next && end >= 0) {
+      this.items = [...page.items, ...this.items.slice(end + 1)];
+    } else if (last || !page.next) {
+      // It is all there is, or none of it is known: what lies between has not been loaded.
+      [this.items, this.next] = [page.items, page.next];
+    }
+    return added;
+  }
+
+  async #page(cursor: string | null): Promise<Page<T> | null> {
+    try {
+      const page = await get<Page<T>>(query(this.#path, { ...this.#filters, cursor }));
+      this.problem = null;
+      return page;
+    } catch (error) {
+      this.problem = problem(error);
+      return null;
+    }
+  }
+}
+
+const INTERVAL_MS = 2_000;
+
+/** Does something every two seconds, as long as the tab is in sight and the last time has ended. For an `$effect`. */
+export function regularly(what: () => Promise<unknown>): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const turn = async () => {
+    if (!document.hidden) await what();
+    timer = setTimeout(turn, INTERVAL_MS);
+  };
+  timer = setTimeout(turn, INTERVAL_MS);
+  return () => clearTimeout(timer);
+}
+
+export function problem(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem(0, "unknown", String(error));
+}

@@ -1,0 +1,31 @@
+// Where one is: the fragment of the URL, so that the server has one page only. It never holds a key or a token.
+
+class Place {
+  #path = $state(read());
+
+  constructor() {
+    addEventListener("hashchange", () => {
+      this.#path = read();
+    });
+  }
+
+  /** The steps of the path: `#/events/evt_…` is `["events", "evt_…"]`. */
+  get steps(): string[] {
+    return this.#path.split("/").filter(Boolean).map(decodeURIComponent);
+  }
+}
+
+function read(): string {
+  return location.hash.replace(/^#/, "");
+}
+
+export const place = new Place();
+
+/** The link to a place. */
+export function at(...steps: string[]): string {
+  return `#/${steps.map(encodeURIComponent).join("/")}`;
+}
+
+export function go(...steps: string[]) {
+  location.hash = at(...steps);
+}

@@ -1,0 +1,82 @@
+// How a field of a JSON Schema is asked for, and what is made of what was typed.
+
+import type { Fault } from "./api";
+import type { Json, Schema } from "./types";
+
+export type Control = "text" | "long" | "number" | "flag" | "choice" | "lines" | "json";
+
+/** What is typed, by field. */
+export type Draft = Record<string, string>;
+
+const LONG = 2_000;
+
+export function control(schema: Schema): Control {
+  const types = [schema.type ?? []].flat().filter((type) => type !== "null");
+  if (schema.enum) return "choice";
+  if (types.length !== 1) return "json";
+  switch (types[0]) {
+    case "string":
+      return (schema.maxLength ?? 0) > LONG ? "long" : "text";
+    case "integer":
+    case "number":
+      return "number";
+    case "boolean":
+      return "flag";
+    case "array":
+      return schema.items?.type === "string" && !schema.items.enum ? "lines" : "json";
+    default:
+      return "json";
+  }
+}
+
+export function label(name: string, schema: Schema): string {
+  const words = name.replaceAll("_", " ");
+  return schema.title ?? words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** What is typed, as the API takes it. A field that is left empty is left out. */
+export function read(schema: Schema, draft: Draft): { body: Record<string, Json>; faults: Fault[] } {
+  const body: Record<string, Json> = {};
+  const faults: Fault[] = [];
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    const typed = draft[name] ?? "";
+    if (typed.trim() === "") {
+      if (schema.required?.includes(name)) faults.push({ pointer: `/${name}`, detail: "is required" });
+      continue;
+    }
+    try {
+      body[name] = value(control(field), typed);
+    } catch (error) {
+      faults.push({ pointer: `/${name}`, detail: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return { body, faults };
+}
+
+function value(control: Control, typed: string): Json {
+  switch (control) {
+    case "number": {
+      const number = Number(typed);
+      if (Number.isNaN(number)) throw new Error("is no number");
+      return number;
+    }
+    case "flag":
+      return typed === "true";
+    case "lines":
+      return typed.split("\n").map((line) => line.trim()).filter(Boolean);
+    case "json":
+      return json(typed);
+    default:
+      return typed;
+  }
+}
+
+function json(typed: string): Json {
+  try {
+    return JSON.parse(typed);
+  } catch {
+    // A plain word where a text is among what may be given.
+    if (/^[\w .,:@-]+$/.test(typed.trim())) return typed.trim();
+    throw new Error("is not JSON");
+  }
+}

@@ -1,0 +1,157 @@
+// The shapes that the API answers with, as far as they are shown.
+
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+export interface Schema {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  enum?: Json[];
+  default?: Json;
+  format?: string;
+  required?: string[];
+  properties?: Record<string, Schema>;
+  items?: Schema;
+  additionalProperties?: boolean | Schema;
+  minimum?: number;
+  maximum?: number;
+  maxLength?: number;
+}
+
+export interface Module {
+  name: string;
+  kind: "trigger" | "action";
+  label: string;
+  description: string;
+  input: Schema;
+  output: Schema;
+  path: string | null;
+  event_type: string | null;
+  setup: string | null;
+  sample: Json;
+}
+
+export interface Platform {
+  name: string;
+  label: string;
+  credentials: Schema;
+  modules: Module[];
+}
+
+export interface Connection {
+  id: string;
+  platform: string;
+  name: string;
+  credentials: Record<string, Json>;
+  warnings: string[];
+  generated: Json;
+  created_at: string;
+}
+
+export interface Hook {
+  id: string;
+  trigger: string;
+  name: string;
+  connection: string;
+  enabled: boolean;
+  settings: { mapping: Record<string, string>; dedupe_seconds: number | null; [name: string]: Json };
+  url?: string;
+  old_url_until: string | null;
+  registration: Json;
+  setup: string | null;
+  created_at: string;
+}
+
+export interface Rejected {
+  id: string;
+  at: string;
+  code: string;
+  detail: string;
+  content_type: string | null;
+  bytes: number;
+  body: string | null;
+}
+
+export interface Event {
+  id: string;
+  type: string;
+  source: string;
+  subject?: string;
+  time: string;
+  data: Record<string, Json> & { unmapped?: string[]; raw?: Json; hook?: string };
+}
+
+export interface Attempt {
+  at: string;
+  status: number | null;
+  duration_ms: number;
+  error: string | null;
+  body: string | null;
+}
+
+export interface Delivery {
+  id: string;
+  event: string;
+  route: string;
+  state: string;
+  reason: string | null;
+  attempts: Attempt[];
+  next_attempt_at: string | null;
+  created_at: string;
+}
+
+export type Target =
+  | { type: "webhook"; url: string; headers: Record<string, string>; body: Record<string, string> | null; secret?: string | null }
+  | { type: "action"; action: string; connection: string; input: Record<string, string> };
+
+export interface Route {
+  id: string;
+  name: string;
+  events: string[];
+  hook: string | null;
+  connection: string | null;
+  filter: string | null;
+  target: Target;
+  enabled: boolean;
+  health: { state: string; since: string | null };
+  created_at: string;
+}
+
+/** What a route would do with an event. */
+export interface Tried {
+  event: Event;
+  matches: boolean;
+  request: Json;
+  fault: string | null;
+  attempt: Attempt | null;
+}
+
+export interface Subscriber {
+  id: string;
+  platform: string;
+  platform_id: string;
+  name: string | null;
+  email: string | null;
+  tags: string[];
+  attributes: Record<string, Json>;
+  first_seen: string | null;
+  last_seen: string | null;
+}
+
+export interface CheckpointRecord {
+  id: string;
+  subscriber: string | null;
+  checkpoint: string | null;
+  fields: Record<string, Json>;
+  event: string;
+  created_at: string;
+}
+
+export interface Takeover {
+  id: string;
+  subscriber: string | null;
+  reason: string | null;
+  state: "open" | "claimed" | "closed";
+  event: string;
+  created_at: string;
+}
