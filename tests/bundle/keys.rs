@@ -10,7 +10,7 @@ use tests::{Answer, Bundle, Lambda, answer, eventually, expect, string};
 fn scope(method: &Method, path: &str) -> Option<usize> {
     match path {
         "/v1/openapi.json" | "/v1/health" => None,
-        _ if path.starts_with("/hooks/") => None,
+        _ if path.starts_with("/hooks/") || path.starts_with("/console") => None,
         _ if method == Method::GET => Some(0),
         _ if path.starts_with("/v1/actions/") => Some(1),
         _ => Some(2),

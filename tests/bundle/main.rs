@@ -41,6 +41,7 @@ mod chatbot_users;
 mod checkpoint_records;
 mod checks;
 mod connections;
+mod console;
 mod crash;
 mod dedupe;
 mod deliver;

@@ -19,9 +19,10 @@ async fn document(bundle: &Bundle) -> Value {
     answer.json()
 }
 
-/// Every route's method and path.
+/// The method and path of every route but the console's, which are no API.
 fn routes() -> BTreeSet<(Method, &'static str)> {
-    let routes = http_functions().flat_map(|function| function.routes);
+    let routes = http_functions().filter(|function| function.name != console::FUNCTION.name);
+    let routes = routes.flat_map(|function| function.routes);
     routes.map(|route| (route.method.clone(), route.path)).collect()
 }
 

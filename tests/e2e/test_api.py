@@ -65,3 +65,13 @@ def test_what_becomes_of_a_webhook_is_counted_in_a_log_that_holds_no_token(cloud
     assert all(line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Switchboard" for line in lines)
     token = hook.url.rsplit("/", 1)[1]
     assert not any(token in line for line in log)
+
+
+def test_the_console_is_served_to_anyone(api):
+    anyone = replace(api, key=None)
+    page = anyone.call("GET", "/console")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    script = anyone.call("GET", "/console/console.js")
+    assert (script.status, script.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+    assert anyone.call("GET", "/console/nothing.js").status == 404

@@ -34,7 +34,7 @@ pub static FUNCTIONS: &[&Function] = &[
 
 /// Every function that is called over HTTP.
 pub fn http_functions() -> impl Iterator<Item = &'static Function> {
-    registry::functions().chain(FUNCTIONS.iter().copied())
+    registry::functions().chain(FUNCTIONS.iter().copied()).chain([&console::FUNCTION])
 }
 
 const READ: Access = Access::Key(Scope::Read);
