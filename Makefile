@@ -18,6 +18,7 @@ VENV_WATCH := .venv-watch
 VENV_TEST := .venv-test
 VENV_CHECKOV := .venv-checkov
 VENV_E2E := .venv-e2e
+VENV_CONSOLE := .venv-console
 SAM := $(VENV_LINT)/bin/sam
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
@@ -29,6 +30,8 @@ PARAMETERS_FILE := .aws-sam/parameters.yaml
 LINT_READY := $(VENV_LINT)/.ready
 CHECKOV_READY := $(VENV_CHECKOV)/.ready
 E2E_READY := $(VENV_E2E)/.ready
+CONSOLE_READY := $(VENV_CONSOLE)/.ready
+CONSOLE := functions/console
 # Their names hold the versions, so that new ones are installed.
 TEST_READY := $(VENV_TEST)/.ready-$(STANDARDWEBHOOKS_VERSION)
 WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
@@ -36,6 +39,9 @@ WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 # Lambda's functions: every package but those that run on a laptop only. One set of packages, so that features are
 # resolved once and nothing is built twice.
 FUNCTIONS := --workspace --exclude local --exclude tests --exclude bench --exclude baseline --bins
+
+# The browser of make console-test.
+CHROMIUM ?= $(shell command -v chromium || command -v google-chrome || command -v chromium-browser)
 
 # Which rows of the table `make bench` prints: ROWS="cold local". All, unless it is told.
 ROWS ?=
@@ -65,8 +71,8 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test template e2e bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
-.PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: help run sandbox watch test template e2e console console-test screenshots bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +97,18 @@ test: need-python3 template test-binaries $(TEST_READY) ## Grade the template an
 e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_READY) ## Build, deploy into an emulated AWS, and test what is deployed (some minutes)
 	@$(MAKE) build ARCH=$(HOST_ARCH)
 	SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" $(VENV_E2E)/bin/pytest -v tests/e2e
+
+console: need-node ## Build the console's page from functions/console/web (Node.js 20 or later) into functions/console/built
+	cd $(CONSOLE)/web && npm ci --no-audit --no-fund && npm run check && npm run build
+
+console-test: console need-chromium local-binary $(CONSOLE_READY) ## Hold the built page against its source, and walk it in headless Chromium (CHROMIUM)
+	@git diff --exit-code --stat -- $(CONSOLE)/built || { \
+		echo "functions/console/built is not what functions/console/web makes: commit what 'make console' built" >&2; exit 1; }
+	LOCAL="$(abspath $(TARGET_DIR))/debug/local" CHROMIUM="$(CHROMIUM)" $(VENV_CONSOLE)/bin/pytest -v tests/console
+
+screenshots: local-binary need-chromium $(CONSOLE_READY) ## Take the pictures of the console that the README shows
+	SCREENSHOTS=docs LOCAL="$(abspath $(TARGET_DIR))/debug/local" CHROMIUM="$(CHROMIUM)" \
+		$(VENV_CONSOLE)/bin/pytest -v tests/console/test_walk.py
 
 bench: bench-binaries ## Measure the functions and `local`, and print the table (ROWS="cold local" for some rows; some minutes)
 	@"$(TARGET_DIR)/debug/bench" $(ROWS)
@@ -205,6 +223,15 @@ need-account: $(LINT_READY)
 need-linux:
 	@case "$(HOST)" in Linux-*) ;; *) echo "the functions are run as processes here, and they are Linux binaries" >&2; exit 1 ;; esac
 
+need-node:
+	@command -v npm >/dev/null || { \
+		echo "npm is missing: Node.js 20 or later builds the console's page (https://nodejs.org)" >&2; exit 1; }
+
+need-chromium:
+	@test -x "$(CHROMIUM)" || { \
+		echo "Chromium is missing: the console is tested in it (Debian, Ubuntu: apt install chromium), or say CHROMIUM=/path" >&2; \
+		exit 1; }
+
 need-valgrind:
 	@command -v valgrind >/dev/null || { \
 		echo "valgrind is missing: it counts instructions (Debian, Ubuntu: apt install valgrind   Fedora: dnf install valgrind)" >&2; \
@@ -240,6 +267,9 @@ $(CHECKOV_READY): requirements-checkov.txt | need-python3
 
 $(E2E_READY): requirements-e2e.txt | need-python3
 	$(call venv,$(VENV_E2E),-r requirements-e2e.txt)
+
+$(CONSOLE_READY): requirements-console.txt | need-python3
+	$(call venv,$(VENV_CONSOLE),-r requirements-console.txt)
 
 $(WATCH_READY): | need-python3
 	$(call venv,$(VENV_WATCH),cargo-lambda==$(CARGO_LAMBDA_VERSION) ziglang==$(ZIG_VERSION))

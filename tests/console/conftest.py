@@ -1,0 +1,125 @@
+"""The console in headless Chromium, served by `local` as `make run` serves it, with a listener for what routes carry on."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+REPOSITORY = Path(__file__).parents[2]
+sys.path.insert(0, str(REPOSITORY / "tests/e2e"))
+
+from listener import Listener  # noqa: E402
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+# As root, and in a machine without a network.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PATIENCE_MS = 10_000
+START_SECONDS = 30
+
+
+class Switchboard:
+    """A `local` of its own, on a database in a folder."""
+
+    def __init__(self, folder):
+        self.folder, self.process, self.url = folder, None, None
+
+    def start(self, port="0"):
+        settings = {
+            "PORT": port,
+            "DATA_DIR": str(self.folder / "data"),
+            "DELIVERY_ALLOW_CIDRS": "127.0.0.0/8",
+            "RETRY_SCHEDULE": "1,1",
+        }
+        log = self.folder / "log"
+        with log.open("w") as file:
+            self.process = subprocess.Popen([os.environ["LOCAL"]], env={**os.environ, **settings}, stderr=file)
+        ends = time.monotonic() + START_SECONDS
+        while not (listening := re.search(r"^listening on (\S+)$", log.read_text(), re.MULTILINE)):
+            if self.process.poll() is not None or time.monotonic() > ends:
+                raise RuntimeError(f"local does not listen: {log.read_text()}")
+            time.sleep(0.05)
+        self.url = listening[1]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def key(self):
+        return (self.folder / "data/admin-key").read_text().strip()
+
+
+@pytest.fixture
+def switchboard(tmp_path):
+    switchboard = Switchboard(tmp_path)
+    switchboard.start()
+    yield switchboard
+    switchboard.stop()
+
+
+@pytest.fixture
+def listener():
+    listener = Listener()
+    listener.start()
+    yield listener
+    listener.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, switchboard):
+    """A tab at the sign-in. What breaks in it, or is kept from it by its policy, fails the test."""
+    context = browser.new_context(viewport={"width": 1100, "height": 760}, permissions=["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    faults, asked = [], set()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+    page.on("request", lambda request: asked.add("/".join(request.url.split("/")[:3])))
+    page.goto(f"{switchboard.url}/console")
+    yield page
+    context.close()
+    assert faults == []
+    assert asked <= {switchboard.url}, "nothing is asked of anyone else"
+
+
+@pytest.fixture
+def signed_in(page, switchboard):
+    page.get_by_label("Key").fill(switchboard.key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Events").wait_for()
+    return page
+
+
+@pytest.fixture(scope="session")
+def shot():
+    """Takes a picture of what is to be seen, where a folder is named for them (`make screenshots`)."""
+
+    def shot(page, name):
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=Path(folder) / f"{name}.png")
+
+    return shot
+
+
+@pytest.fixture(scope="session")
+def post():
+    def post(url, body):
+        request = urllib.request.Request(url, body.encode(), {"content-type": "application/json"}, method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read()
+
+    return post

@@ -1,0 +1,82 @@
+"""The way of a new user, from the sign-in to a dead letter that is retried."""
+
+import json
+import re
+
+from playwright.sync_api import expect
+
+BODY = {
+    "contact": {"uid": "u-1", "label": "Ava Chen"},
+    "checkpoint": {"name": "Coffee Order"},
+    "record": {"fields": {"Product": "Latte"}},
+}
+
+
+def area(page, name):
+    page.get_by_role("navigation", name="Areas").get_by_role("link", name=name).click()
+
+
+def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboard, listener, post, shot):
+    page = signed_in
+    expect(page.get_by_text("No event has come yet.")).to_be_visible()
+
+    area(page, "Connections")
+    page.get_by_role("link", name="BotStar").click()
+    page.get_by_label("Name").fill("Coffee bot")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Coffee bot is saved.")).to_be_visible()
+
+    area(page, "Modules")
+    page.get_by_role("link", name=re.compile("Checkpoint Record")).click()
+    shot(page, "trigger")
+    page.get_by_label("Name").fill("Orders")
+    page.get_by_label("Connection").select_option(label="Coffee bot")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Orders")).to_be_visible()
+    page.get_by_role("button", name="Copy URL").click()
+    url = page.evaluate("navigator.clipboard.readText()")
+    assert url.startswith(f"{switchboard.url}/hooks/botstar/checkpoint-record/")
+
+    post(url, json.dumps(BODY))
+    events = page.get_by_role("table", name="Events of this hook")
+    expect(events.get_by_role("row")).to_have_count(2)
+    expect(events).to_contain_text("botstar.checkpoint_record.created")
+
+    page.get_by_label("Field", exact=True).select_option("subscriber.id")
+    page.get_by_role("button", name="Choose /contact/uid").click()
+    page.get_by_label("Field", exact=True).select_option("subscriber.name")
+    page.get_by_role("button", name="Choose /contact/label").click()
+    shot(page, "hook")
+    page.get_by_role("button", name="Save the mapping").click()
+    expect(page.get_by_text("Saved, and the kept events are read anew.")).to_be_visible()
+    expect(events).to_contain_text("Ava Chen")
+
+    area(page, "Routes")
+    page.get_by_label("Name").fill("To the shop")
+    page.get_by_label("Events").fill("botstar.*")
+    page.get_by_label("Url").fill(f"{listener.url}/shop")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="To the shop")).to_be_visible()
+    page.get_by_role("button", name="Try", exact=True).click()
+    expect(page.get_by_text("The event passes.")).to_be_visible()
+
+    post(url, json.dumps(BODY | {"order": 2}))
+    expect(page.get_by_label("Delivery to").filter(has_text="succeeded")).to_be_visible()
+    assert len(listener.at("/shop")) == 1
+
+    listener.statuses["/shop"] = 500
+    post(url, json.dumps(BODY | {"order": 3}))
+    dead = page.get_by_label("Delivery to").filter(has_text="dead")
+    expect(dead.first).to_be_visible(timeout=30_000)
+    expect(dead.first.get_by_role("listitem")).to_have_count(3)
+    dead.first.scroll_into_view_if_needed()
+    shot(page, "route")
+    listener.statuses["/shop"] = 204
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Retry all").click()
+    expect(page.get_by_text("Tried again: 1.")).to_be_visible()
+    expect(dead).to_have_count(0)
+    expect(page.get_by_label("Delivery to").filter(has_text="succeeded")).to_have_count(2)
+
+    area(page, "Events")
+    shot(page, "events")
