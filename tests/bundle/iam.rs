@@ -113,10 +113,11 @@ impl Policy {
     fn of_role(template: &Value, function: &str, name: &str) -> Self {
         let role = &template["Resources"][format!("{}Role", logical_id(function))];
         let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
-        let [policy] = policies.filter(|policy| policy["PolicyName"] == name).collect::<Vec<_>>()[..] else {
-            panic!("{function} has one policy {name}")
-        };
-        Self::read(&policy["PolicyDocument"]["Statement"])
+        match policies.filter(|policy| policy["PolicyName"] == name).collect::<Vec<_>>()[..] {
+            [policy] => Self::read(&policy["PolicyDocument"]["Statement"]),
+            [] => Self(Vec::new()),
+            _ => panic!("{function} has more than one policy {name}"),
+        }
     }
 
     fn read(statements: &Value) -> Self {

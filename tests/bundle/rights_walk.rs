@@ -357,6 +357,9 @@ impl Walk<'_> {
         for path in ["modules", "openapi.json", "health"] {
             self.api.get(&format!("/v1/{path}"), 200).await;
         }
+        for path in ["/console", "/console/console.js"] {
+            assert_eq!(answer(self.api.request(Method::GET, path)).await.status, 200);
+        }
     }
 
     async fn removals(&self, routes: &BTreeMap<&str, String>) {
