@@ -28,7 +28,6 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
 
     area(page, "Modules")
     page.get_by_role("link", name=re.compile("Checkpoint Record")).click()
-    shot(page, "trigger")
     page.get_by_label("Name").fill("Orders")
     page.get_by_label("Connection").select_option(label="Coffee bot")
     page.get_by_role("button", name="Save").click()
