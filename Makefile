@@ -47,7 +47,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v google-chrome || command -
 ROWS ?=
 
 # The functions that are tested as Lambda runs them.
-TESTED_FUNCTIONS := api-keys api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
+TESTED_FUNCTIONS := api-keys api-metrics api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
 	chatbot-create-user chatbot-get-user chatbot-watch-message deliver dispatch due
 
 # cargo alone links for the system it runs on, so elsewhere cargo-lambda builds x86_64 as well.

@@ -1,7 +1,7 @@
 //! What AWS does by itself there: the stream brings events to dispatch, the queue brings deliveries to deliver, a schedule
-//! runs the sweep of what is due, and time to live deletes.
+//! runs the sweep of what is due, time to live deletes, and CloudWatch keeps what was counted.
 
-use crate::{Failure, actions::InProcess, queue::LocalQueue};
+use crate::{Failure, actions::InProcess, history::KeptHistory, queue::LocalQueue};
 use embedded::{Batch, Database, Follower};
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
@@ -22,19 +22,22 @@ const EXPIRED_EVERY: Duration = Duration::from_secs(60);
 const DUE_EVERY: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-pub struct Background([JoinHandle<()>; 4]);
+pub struct Background([JoinHandle<()>; 5]);
 
 impl Background {
     pub fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, Failure> {
         let queue = Arc::new(LocalQueue::new(Arc::clone(&app.clock)));
         app.bring_queue(Arc::clone(&queue) as _);
         let deliverer = Deliverer::new(app, Box::new(InProcess(Arc::clone(app))))?;
+        let history = Arc::new(KeptHistory::default());
+        app.bring_history(Arc::clone(&history) as _);
         let follower = database.follow(&app.config.tables.events, BATCH)?;
         Ok(Self([
             tokio::spawn(follow(Arc::clone(app), follower, stopped.clone())),
             tokio::spawn(queue.serve(Arc::clone(app), Arc::new(deliverer), stopped.clone())),
             tokio::spawn(send_due(Arc::clone(app), stopped.clone())),
-            tokio::spawn(delete_expired(database.clone(), stopped)),
+            tokio::spawn(delete_expired(database.clone(), stopped.clone())),
+            tokio::spawn(history.keep(Arc::clone(app), stopped)),
         ]))
     }
 

@@ -6,6 +6,7 @@ mod admin_key;
 mod background;
 mod database;
 mod door;
+mod history;
 mod options;
 mod queue;
 

@@ -21,6 +21,9 @@ pub fn actions_of(operation: &str) -> Vec<&str> {
     }
 }
 
+/// Where CloudWatch takes the one operation of it that is called.
+pub const METRICS_PATH: &str = "/service/GraniteServiceVersion20100801/operation/GetMetricData";
+
 /// What a request asks for, by the header that names its operation, or by its path.
 pub fn asks(target: &str, path: &str, body: &Value) -> Vec<Ask> {
     match target.split_once('.') {
@@ -30,6 +33,10 @@ pub fn asks(target: &str, path: &str, body: &Value) -> Vec<Ask> {
         Some(("AmazonSQS", operation)) => {
             let operation = operation.strip_suffix("Batch").unwrap_or(operation);
             vec![Ask { action: format!("sqs:{operation}"), resource: string(&body["QueueUrl"]), context: None }]
+        }
+        _ if path == METRICS_PATH => {
+            let action = "cloudwatch:GetMetricData".to_owned();
+            vec![Ask { action, resource: "*".to_owned(), context: None }]
         }
         _ => {
             let resource = logical_id(invoked(path).unwrap_or_else(|| panic!("{target} {path}")));

@@ -193,6 +193,7 @@ async fn records_are_filtered() {
     assert_eq!(subscribers[0]["platform_id"], "u-2", "first seen last");
     let (ben, ava) = (string(&subscribers[0]["id"]), string(&subscribers[1]["id"]));
     let record = |at: usize| string(&records[at]["id"]);
+    let of = |at: usize| string(&records[at]["event"]);
     bundle.patch(&format!("/v1/takeovers/{}", string(&open[0]["id"])), &json!({ "state": "claimed" }), 200).await;
     for (path, wanted) in [
         ("subscribers?platform=botstar".to_owned(), vec![ben.clone(), ava.clone()]),
@@ -202,6 +203,9 @@ async fn records_are_filtered() {
         ("checkpoint-records?checkpoint=Order".to_owned(), vec![record(1), record(2)]),
         (format!("checkpoint-records?subscriber={ava}"), vec![record(0), record(2)]),
         (format!("checkpoint-records?subscriber={ava}&checkpoint=Order"), vec![record(2)]),
+        (format!("events?subscriber={ava}&type=botstar.checkpoint_record.created"), vec![of(0), of(2)]),
+        (format!("events?subscriber={ben}&after={}&type=*.created", times[0]), vec![of(1)]),
+        (format!("events?subscriber={ben}&before={}", times[1]), vec![]),
         (format!("checkpoint-records?after={}", times[0]), vec![record(0), record(1)]),
         (format!("checkpoint-records?before={}&subscriber={ava}", times[2]), vec![record(2)]),
         (format!("checkpoint-records?after={}&before={}", times[0], times[2]), vec![record(1)]),

@@ -73,6 +73,7 @@ mod keys;
 mod lists;
 mod load;
 mod metrics;
+mod metrics_history;
 mod openapi;
 mod openapi_flow;
 mod platforms;

@@ -10,6 +10,8 @@ pub async fn walk(walker: &mut Walker<'_>, connection: &str) {
     let input = json!({ "users_bm": "[data.subscriber.platform_id]" });
     let action =
         json!({ "type": "action", "action": "botmother.send-event", "connection": connection, "input": input });
+    let draft = json!({ "events": ["botmother.*"], "target": action });
+    walker.call("POST", "/v1/routes/test", "", draft).await;
     let new = json!({ "name": "x", "events": ["botmother.*"], "target": action });
     let route = string(&walker.call("POST", "/v1/routes", "", new).await["id"]);
     walker.call("POST", "/v1/routes/{id}/test", &route, none.clone()).await;

@@ -303,6 +303,8 @@ impl Walk<'_> {
         for trial in [json!({}), json!({ "event": event, "send": true })] {
             self.api.post(&format!("{path}/test"), &trial, 200).await;
         }
+        let draft = json!({ "events": ["botstar.*"], "hook": hook.id, "connection": hook.connection, "event": event });
+        self.api.post("/v1/routes/test", &draft, 200).await;
     }
 
     async fn deliveries(&self) {
@@ -336,6 +338,7 @@ impl Walk<'_> {
         let person = &self.api.get("/v1/subscribers?platform=botstar", 200).await["items"][0];
         let path = format!("/v1/subscribers/{}", string(&person["id"]));
         self.api.get(&path, 200).await;
+        self.api.get(&format!("/v1/events?subscriber={}", string(&person["id"])), 200).await;
         let records = self.api.get("/v1/checkpoint-records", 200).await;
         self.api.get(&format!("/v1/checkpoint-records?subscriber={}", string(&person["id"])), 200).await;
         self.api.get(&format!("/v1/checkpoint-records/{}", string(&records["items"][0]["id"])), 200).await;
@@ -354,7 +357,7 @@ impl Walk<'_> {
         let key = self.api.post("/v1/keys", &json!({ "name": "Demo", "scope": "read" }), 201).await;
         self.api.get("/v1/keys", 200).await;
         self.api.delete(&format!("/v1/keys/{}", string(&key["id"])), 204).await;
-        for path in ["modules", "openapi.json", "health"] {
+        for path in ["metrics", "modules", "openapi.json", "health"] {
             self.api.get(&format!("/v1/{path}"), 200).await;
         }
         for path in ["/console", "/console/console.js"] {

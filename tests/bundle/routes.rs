@@ -322,3 +322,46 @@ async fn a_sample_stands_in_for_an_event_and_what_can_not_be_made_is_told() {
     assert!(!string(&tried["attempt"]["error"]).contains("key=1"), "{tried}");
     assert_eq!(receiver.received().len(), 0);
 }
+
+#[tokio::test]
+async fn a_route_that_is_not_made_is_tried_and_nothing_is_sent() {
+    let bundle = start().await;
+    let (receiver, url) = Receiver::start().await;
+    let hook = bundle.hook("botstar.watch-tag").await;
+    let kept = bundle.accept(&hook, &json!({ "user": { "id": "u-1", "name": "Ava" }, "tag": "vip" })).await;
+    let tried = async |draft: &Value| bundle.post("/v1/routes/test", draft, 200).await;
+
+    let mut draft = json!({ "events": ["botstar.*"], "event": kept, "filter": "data.tag == 'vip'" });
+    let told = tried(&draft).await;
+    assert_eq!((&told["matches"], &told["fault"], &told["request"]), (&json!(true), &Value::Null, &Value::Null));
+    draft["filter"] = json!("data.tag == 'gold'");
+    assert_eq!(tried(&draft).await["matches"], false);
+    draft["filter"] = json!("data.nobody == 1");
+    let told = tried(&draft).await;
+    assert!(told["matches"] == false && string(&told["fault"]).starts_with("the filter: "), "{told}");
+    draft["filter"] = json!("data.tag ==");
+    let bad = refused(bundle.request(Method::POST, "/v1/routes/test").json(&draft), 422, "invalid_body").await;
+    assert_eq!(pointers(&bad), ["/filter"]);
+
+    let target =
+        json!({ "type": "webhook", "url": url, "headers": { "X-Own": "mine" }, "body": { "who": "data.tag" } });
+    let draft = json!({ "events": ["botstar.*"], "event": kept, "hook": hook.id, "target": target });
+    let told = tried(&draft).await;
+    assert_eq!((&told["matches"], &told["request"]["body"]), (&json!(true), &json!({ "who": "vip" })));
+    let headers = &told["request"]["headers"];
+    assert!(headers["webhook-id"] == kept && headers.get("webhook-signature").is_none(), "{told}");
+    assert_eq!(receiver.received().len(), 0);
+    assert_eq!(bundle.all("/v1/routes").await.len(), 0);
+
+    let mut action = json!({ "type": "action", "action": "chatbot.ban-user", "connection": hook.connection,
+        "input": { "user_id": "data.subscriber.platform_id", "operation": "'ban'" } });
+    let draft = |target: &Value| json!({ "events": ["botstar.tag.added"], "target": target });
+    let test = |target: &Value| bundle.request(Method::POST, "/v1/routes/test").json(&draft(target));
+    refused(test(&action), 422, "connection_mismatch").await;
+    action["connection"] = json!(bundle.connection("chatbot").await);
+    let told = tried(&draft(&action)).await;
+    assert_eq!(told["request"]["input"], json!({ "user_id": "u-1", "operation": "ban" }), "of the sample: {told}");
+    action["input"] = json!({});
+    let missing = refused(test(&action), 422, "invalid_body").await;
+    assert_eq!(pointers(&missing), ["/target/input/operation", "/target/input/user_id"]);
+}

@@ -5,10 +5,7 @@ use http::{Method, StatusCode};
 use models::{CheckpointRecord, RecordId, StoredEvent, SubscriberId, event::EventKey};
 use runtime::{
     App, Body, Call, Function, Problem, Query, Reply, Route,
-    store::{
-        Item, StoreError, from_item,
-        list::{Entry, Listing},
-    },
+    store::{Item, StoreError, from_item, list::Entry},
 };
 use schemars::schema_for;
 use serde_json::value::{RawValue, to_raw_value};
@@ -53,11 +50,8 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let subscriber = call.query_id::<SubscriberId>("subscriber")?;
     let (after, before) = (call.query_time("after")?, call.query_time("before")?);
     let limit = call.limit()?;
-    let span = app.store.events(after, before, call.position("checkpoint-records")?);
-    let listing = match &subscriber {
-        Some(subscriber) => Listing { from: span.from, ..app.store.events_of(subscriber, span.until) },
-        None => span,
-    };
+    let position = call.position("checkpoint-records")?;
+    let listing = app.store.events_about(subscriber.as_ref(), after, before, position);
     let keep = |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.is_checkpoint_record());
     let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {
         let record = record(&from_item(item)?)?;

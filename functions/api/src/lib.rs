@@ -7,6 +7,7 @@ pub mod deliveries;
 pub mod events;
 pub mod hooks;
 pub mod keys;
+pub mod metrics;
 pub mod modules;
 mod openapi;
 mod rotation;
@@ -29,6 +30,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &routes::FUNCTION,
     &deliveries::FUNCTION,
     &keys::FUNCTION,
+    &metrics::FUNCTION,
     &modules::FUNCTION,
 ];
 

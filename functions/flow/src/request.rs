@@ -4,11 +4,11 @@ use crate::{expression::Fields, webhook};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use models::{ConnectionId, Envelope, Timestamp};
+use models::{ConnectionId, Envelope, RouteId, Timestamp};
 use runtime::{
     App, Problem,
     clock::random,
-    store::routes::{ActionTarget, EventRoute, Secret, Target, Webhook},
+    store::routes::{ActionTarget, Secret, Target, Webhook},
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -55,8 +55,8 @@ const EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+jso
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl ReadyTarget {
-    pub async fn open(app: &App, route: &EventRoute) -> Result<Self, Problem> {
-        Ok(match &route.target {
+    pub async fn open(app: &App, route: &RouteId, target: &Target) -> Result<Self, Problem> {
+        Ok(match target {
             Target::Webhook(webhook) => Self::Webhook(Box::new(ReadyWebhook {
                 url: webhook.url.parse().map_err(Problem::internal)?,
                 headers: own_headers(app, route, webhook).await?,
@@ -119,9 +119,9 @@ fn filled(fields: &ReadyFields, event: &Envelope) -> Result<Map<String, Value>, 
     fields.evaluate(&event).map_err(Unprepared::Event)
 }
 
-async fn own_headers(app: &App, route: &EventRoute, webhook: &Webhook) -> Result<HeaderMap, Problem> {
+async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<HeaderMap, Problem> {
     let Some(sealed) = &webhook.headers else { return Ok(HeaderMap::new()) };
-    let text = app.sealer()?.open(route.id.as_str(), sealed).await?;
+    let text = app.sealer()?.open(route.as_str(), sealed).await?;
     let fields: BTreeMap<String, String> = serde_json::from_str(&text).map_err(Problem::internal)?;
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
@@ -136,12 +136,12 @@ async fn own_headers(app: &App, route: &EventRoute, webhook: &Webhook) -> Result
 /// The secrets, the newest first.
 async fn secrets(
     app: &App,
-    route: &EventRoute,
+    route: &RouteId,
     secrets: &[Secret],
 ) -> Result<Vec<(webhook::Secret, Option<Timestamp>)>, Problem> {
     let mut opened = Vec::new();
     for secret in secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| app.now() < end)) {
-        let text = app.sealer()?.open(route.id.as_str(), &secret.sealed).await?;
+        let text = app.sealer()?.open(route.as_str(), &secret.sealed).await?;
         let read = text.parse().map_err(|_| Problem::internal("a route's secret can't be read"))?;
         opened.push((read, secret.expires_at));
     }

@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     config::Config,
     credentials::OpenConnection,
+    history::{CloudWatch, History},
     input::validator,
     metrics::Metrics,
     queue::{Queue, SqsQueue},
@@ -35,6 +36,7 @@ pub struct App {
     sealer: OnceLock<Sealer>,
     http: OnceLock<HttpClient>,
     queue: OnceLock<Arc<dyn Queue>>,
+    history: OnceLock<Arc<dyn History>>,
     inputs: Mutex<HashMap<&'static str, Arc<Validator>>>,
 }
 
@@ -59,6 +61,7 @@ impl App {
             sealer: OnceLock::new(),
             http: OnceLock::new(),
             queue: OnceLock::new(),
+            history: OnceLock::new(),
             inputs: Mutex::default(),
         }
     }
@@ -99,6 +102,19 @@ impl App {
     /// Says which queue deliveries go to, if none has been named before.
     pub fn bring_queue(&self, queue: Arc<dyn Queue>) {
         self.queue.get_or_init(|| queue);
+    }
+
+    /// What was counted over time. None where nothing is counted.
+    pub fn history(&self) -> Option<&dyn History> {
+        if let (None, Some(sdk), Some(stack)) = (self.history.get(), &self.sdk, &self.config.stack_name) {
+            self.bring_history(Arc::new(CloudWatch::new(sdk, stack)));
+        }
+        self.history.get().map(Arc::as_ref)
+    }
+
+    /// Says who keeps what was counted, if nobody has been named before.
+    pub fn bring_history(&self, history: Arc<dyn History>) {
+        self.history.get_or_init(|| history);
     }
 
     /// The input schema of an action, compiled when it is first needed.

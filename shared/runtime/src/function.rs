@@ -1,7 +1,7 @@
 //! Functions and their routes, stated once: the glue serves them, the OpenAPI document, the router of `cargo lambda
 //! watch` and the template are held against them.
 
-use crate::{App, Code, Problem, auth, auth::KnownKey, config::Setting};
+use crate::{App, Code, Problem, auth, auth::KnownKey, config::Setting, metrics::Metric};
 use bytes::Bytes;
 use data_encoding::BASE32_DNSSEC;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
@@ -221,6 +221,7 @@ impl Router {
         let route_key =
             found.as_ref().map_or("-".to_owned(), |(_, route, _)| format!("{} {}", route.method, route.path));
         let function = found.as_ref().map_or("-", |(function, _, _)| function.name);
+        let is_webhook = found.as_ref().is_ok_and(|(_, route, _)| route.path.starts_with(HOOKS));
         let result = match found {
             Ok((_, route, params)) => call(app, route, params, request, &request_id).await,
             Err(problem) => Err(problem),
@@ -233,6 +234,9 @@ impl Router {
         let status = reply.status.as_u16();
         let (outcome, event) = (reply.outcome, reply.event.as_deref());
         tracing::info!(request_id, route = route_key, status, outcome, event, duration_ms, "answered");
+        if is_webhook {
+            count_webhook(app, reply.status, started);
+        }
         respond(reply, &request_id)
     }
 
@@ -254,6 +258,14 @@ impl Router {
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok((function, route, params))
     }
+}
+
+/// Counts a call of a webhook as it was answered.
+pub(crate) fn count_webhook(app: &App, status: StatusCode, started: Instant) {
+    if status.is_client_error() {
+        app.metrics.count(Metric::Rejected);
+    }
+    app.metrics.time(Metric::Latency, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
 }
 
 async fn call(

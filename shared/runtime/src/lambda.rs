@@ -4,9 +4,8 @@ use crate::{
     App, Function, Problem, aws,
     clock::SystemClock,
     config::{BadSetting, Config, Setting, Settings},
-    function::{Failed, Router, invoke, refuse},
+    function::{Failed, Router, count_webhook, invoke, refuse},
     gateway, log,
-    metrics::Metric,
 };
 use aws_types::SdkConfig;
 use bytes::Bytes;
@@ -78,7 +77,13 @@ async fn handle(
     let started = Instant::now();
     let response = match gateway::request(&event) {
         Ok(request) => router.answer(app, request).await,
-        Err(problem) if is_http(&event) => refuse(&problem),
+        Err(problem) if is_http(&event) => {
+            let refused = refuse(&problem);
+            if function.takes_webhooks() {
+                count_webhook(app, refused.status(), started);
+            }
+            refused
+        }
         Err(_) => {
             let input = Bytes::from(String::from(Box::<str>::from(event)));
             let output = invoke(app, function, request_id, input).await?;
@@ -86,12 +91,6 @@ async fn handle(
             return RawValue::from_string(output).map_err(|error| failed(Problem::internal(error)));
         }
     };
-    if function.takes_webhooks() {
-        if response.status().is_client_error() {
-            app.metrics.add(Metric::Rejected, 1);
-        }
-        app.metrics.add(Metric::Latency, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-    }
     to_raw_value(&gateway::answer(response)).map_err(|error| failed(Problem::internal(error)))
 }
 

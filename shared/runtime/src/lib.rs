@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod cursor;
 pub mod function;
 mod gateway;
+pub mod history;
 pub mod input;
 pub mod lambda;
 pub mod log;

@@ -1,7 +1,9 @@
-//! What is counted for CloudWatch, in its embedded metric format: a line of JSON for each invocation that counts anything.
+//! What is counted: for CloudWatch in its embedded metric format, a line of JSON for each invocation that counts anything;
+//! on a laptop for the process itself.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use models::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -10,8 +12,15 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+/// CloudWatch's namespace.
+pub const NAMESPACE: &str = "Switchboard";
+/// The one dimension.
+pub const DIMENSION: &str = "Stack";
+/// How many values of a metric a line may have.
+const MOST_VALUES: usize = 100;
+
 /// README.md says what each counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Metric {
     Accepted,
     Duplicate,
@@ -21,22 +30,62 @@ pub enum Metric {
     Failed,
     Dead,
     Latency,
+    DeliveryLatency,
 }
 
 impl Metric {
-    const fn unit(self) -> &'static str {
+    pub const ALL: [Self; 9] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Ignored,
+        Self::Rejected,
+        Self::Delivered,
+        Self::Failed,
+        Self::Dead,
+        Self::Latency,
+        Self::DeliveryLatency,
+    ];
+
+    /// Whether it is of times, each of which counts, rather than of how often something happened.
+    pub const fn is_of_times(self) -> bool {
+        matches!(self, Self::Latency | Self::DeliveryLatency)
+    }
+
+    pub const fn unit(self) -> &'static str {
+        if self.is_of_times() { "Milliseconds" } else { "Count" }
+    }
+
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Latency => "Milliseconds",
-            _ => "Count",
+            Self::Accepted => "Accepted",
+            Self::Duplicate => "Duplicate",
+            Self::Ignored => "Ignored",
+            Self::Rejected => "Rejected",
+            Self::Delivered => "Delivered",
+            Self::Failed => "Failed",
+            Self::Dead => "Dead",
+            Self::Latency => "Latency",
+            Self::DeliveryLatency => "DeliveryLatency",
         }
     }
 }
 
-/// What the invocation under way has counted. Lambda gives a process one at a time.
+/// How often something happened, or the milliseconds that it took each time.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Counted {
+    Sum(u64),
+    Times(Vec<u64>),
+}
+
+pub type Counts = BTreeMap<Metric, Counted>;
+
+/// What was counted since the last time. Lambda gives a process one invocation at a time.
+#[derive(Default)]
 pub struct Metrics {
-    /// The stack that it counts for; where there is none, nothing is written.
+    /// The stack that it counts for; where there is none, no line is written.
     stack: Option<String>,
-    counted: Mutex<BTreeMap<Metric, u64>>,
+    counts: Mutex<Counts>,
 }
 
 /// `_aws` names the members that are a dimension or a value; any other is a plain property.
@@ -47,7 +96,7 @@ struct Line<'a> {
     #[serde(rename = "Stack")]
     stack: &'a str,
     #[serde(flatten)]
-    values: &'a BTreeMap<Metric, u64>,
+    counts: &'a Counts,
 }
 
 #[derive(Serialize)]
@@ -74,11 +123,26 @@ struct Definition {
 
 impl Metrics {
     pub const fn new(stack: Option<String>) -> Self {
-        Self { stack, counted: Mutex::new(BTreeMap::new()) }
+        Self { stack, counts: Mutex::new(BTreeMap::new()) }
     }
 
-    pub fn add(&self, metric: Metric, amount: u64) {
-        *self.counted().entry(metric).or_default() += amount;
+    /// Counts one more.
+    pub fn count(&self, metric: Metric) {
+        if let Counted::Sum(sum) = self.counts().entry(metric).or_insert(Counted::Sum(0)) {
+            *sum += 1;
+        }
+    }
+
+    /// Notes how long it took this time.
+    pub fn time(&self, metric: Metric, millis: u64) {
+        if let Counted::Times(times) = self.counts().entry(metric).or_insert_with(|| Counted::Times(Vec::new())) {
+            times.push(millis);
+        }
+    }
+
+    /// What was counted since the last time.
+    pub fn take(&self) -> Counts {
+        mem::take(&mut *self.counts())
     }
 
     /// Writes what was counted since the last time, in one write, so that it never comes between the log's lines.
@@ -91,18 +155,23 @@ impl Metrics {
 
     /// What was counted since the last time, as a line; none where that is nothing.
     pub fn line(&self, now: Timestamp) -> Option<String> {
-        let values = mem::take(&mut *self.counted());
-        let stack = self.stack.as_deref().filter(|_| !values.is_empty())?;
-        let metrics = values.keys().map(|metric| Definition { name: *metric, unit: metric.unit() }).collect();
+        let mut counts = self.take();
+        let stack = self.stack.as_deref().filter(|_| !counts.is_empty())?;
+        for counted in counts.values_mut() {
+            if let Counted::Times(times) = counted {
+                times.truncate(MOST_VALUES);
+            }
+        }
+        let metrics = counts.keys().map(|metric| Definition { name: *metric, unit: metric.unit() }).collect();
         // Each value of a dimension makes metrics that are billed, so there is one dimension, with one value.
-        let directive = Directive { namespace: "Switchboard", dimensions: [["Stack"]], metrics };
+        let directive = Directive { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
         let metadata = Metadata { timestamp: now.millis(), cloud_watch_metrics: [directive] };
-        let line = serde_json::to_string(&Line { metadata, stack, values: &values }).ok()?;
+        let line = serde_json::to_string(&Line { metadata, stack, counts: &counts }).ok()?;
         Some(line + "\n")
     }
 
-    fn counted(&self) -> MutexGuard<'_, BTreeMap<Metric, u64>> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,21 +181,15 @@ mod tests {
     use serde_json::{Value, json};
 
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
-    const ALL: [Metric; 8] = [
-        Metric::Accepted,
-        Metric::Duplicate,
-        Metric::Ignored,
-        Metric::Rejected,
-        Metric::Delivered,
-        Metric::Failed,
-        Metric::Dead,
-        Metric::Latency,
-    ];
-
-    fn counted(counts: &[(Metric, u64)]) -> Metrics {
-        let metrics = Metrics::new(Some("switchboard".to_owned()));
-        counts.iter().for_each(|(metric, amount)| metrics.add(*metric, *amount));
-        metrics
+    fn counted(metrics: &[Metric]) -> Metrics {
+        let counted = Metrics::new(Some("switchboard".to_owned()));
+        for metric in metrics {
+            match metric.is_of_times() {
+                true => counted.time(*metric, 7),
+                false => counted.count(*metric),
+            }
+        }
+        counted
     }
 
     fn keys(object: &Value) -> Vec<&str> {
@@ -135,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_line_is_what_the_specification_asks_for() {
-        let text = counted(&ALL.map(|metric| (metric, 1))).line(NOW).unwrap();
+        let text = counted(&Metric::ALL).line(NOW).unwrap();
         assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
         let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(keys(&line["_aws"]), ["Timestamp", "CloudWatchMetrics"]);
@@ -157,30 +220,37 @@ mod tests {
             assert_eq!(keys(metric), ["Name", "Unit"]);
             let name = metric["Name"].as_str().unwrap();
             assert!(name.starts_with(|c: char| c.is_ascii_uppercase()), "{name}");
-            assert!(line[name].is_u64(), "{name} is referred to: {line}");
-            assert_eq!(metric["Unit"], if name == "Latency" { "Milliseconds" } else { "Count" });
+            let is_of_times = name.ends_with("Latency");
+            let value = if is_of_times { &line[name][0] } else { &line[name] };
+            assert!(value.is_u64(), "{name} is referred to: {line}");
+            assert_eq!(metric["Unit"], if is_of_times { "Milliseconds" } else { "Count" });
         }
-        let names = metrics.iter().map(|metric| metric["Name"].as_str().unwrap());
+        let names: Vec<&str> = metrics.iter().map(|metric| metric["Name"].as_str().unwrap()).collect();
+        assert_eq!(names, Metric::ALL.map(Metric::name));
         let members: Vec<&str> = ["_aws", "Stack"].into_iter().chain(names).collect();
         assert_eq!(keys(&line), members, "nothing else is told");
-        assert_eq!(metrics.len(), ALL.len());
     }
 
     #[test]
-    fn a_line_has_the_sums_of_what_happened_since_the_last() {
-        let metrics =
-            counted(&[(Metric::Failed, 1), (Metric::Delivered, 1), (Metric::Failed, 2), (Metric::Latency, 0)]);
+    fn a_line_has_what_happened_since_the_last() {
+        let metrics = counted(&[Metric::Failed, Metric::Delivered, Metric::Failed, Metric::Latency, Metric::Latency]);
         let line: Value = serde_json::from_str(&metrics.line(NOW).unwrap()).unwrap();
         assert_eq!(keys(&line), ["_aws", "Stack", "Delivered", "Failed", "Latency"]);
-        assert_eq!((&line["Delivered"], &line["Failed"], &line["Latency"]), (&json!(1), &json!(3), &json!(0)));
+        assert_eq!((&line["Delivered"], &line["Failed"], &line["Latency"]), (&json!(1), &json!(2), &json!([7, 7])));
         assert_eq!(line["Stack"], "switchboard");
         assert_eq!(metrics.line(NOW), None);
     }
 
     #[test]
+    fn a_line_has_no_more_values_than_cloudwatch_takes() {
+        let line: Value = serde_json::from_str(&counted(&[Metric::Latency; 101]).line(NOW).unwrap()).unwrap();
+        assert_eq!(line["Latency"].as_array().unwrap().len(), 100);
+    }
+
+    #[test]
     fn without_a_stack_there_is_no_line() {
         let metrics = Metrics::new(None);
-        metrics.add(Metric::Accepted, 1);
+        metrics.count(Metric::Accepted);
         assert_eq!(metrics.line(NOW), None);
     }
 }

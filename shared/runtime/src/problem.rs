@@ -37,11 +37,12 @@ pub enum Code {
     HookUnreachable,
     Internal,
     StoreUnavailable,
+    MetricsUnavailable,
     Unfinished,
 }
 
 impl Code {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::Unauthorized,
@@ -69,6 +70,7 @@ impl Code {
         Self::HookUnreachable,
         Self::Internal,
         Self::StoreUnavailable,
+        Self::MetricsUnavailable,
         Self::Unfinished,
     ];
 
@@ -135,6 +137,9 @@ impl Code {
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "A fault of ours"),
             Self::StoreUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The store could not be reached")
+            }
+            Self::MetricsUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable", "The metrics could not be read")
             }
             Self::Unfinished => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unfinished", "There is more to do than one call may")

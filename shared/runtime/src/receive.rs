@@ -125,7 +125,7 @@ impl Received {
 
 /// Makes no event of a call, as its hook's settings say.
 pub fn ignore(app: &App) -> Received {
-    app.metrics.add(Metric::Ignored, 1);
+    app.metrics.count(Metric::Ignored);
     Received::ignored()
 }
 
@@ -140,7 +140,7 @@ pub async fn take(
 ) -> Result<Received, Problem> {
     if !hook.enabled {
         keep_rejected(app, hook, call, "hook_disabled", "the hook was disabled").await?;
-        app.metrics.add(Metric::Rejected, 1);
+        app.metrics.count(Metric::Rejected);
         return Ok(Received::ignored());
     }
     if call.body.len() > MAX_BODY_BYTES {
@@ -173,7 +173,7 @@ pub async fn take(
         Taken::Accepted => Metric::Accepted,
         Taken::Duplicate(_) => Metric::Duplicate,
     };
-    app.metrics.add(metric, 1);
+    app.metrics.count(metric);
     Ok(Received::taken(event, &taken))
 }
 

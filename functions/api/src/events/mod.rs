@@ -5,7 +5,7 @@ mod replay_span;
 
 use crate::{ADMIN, AFTER, BEFORE, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
-use models::{Envelope, EventId, HookId, StoredEvent, event::EventKey};
+use models::{Envelope, EventId, HookId, StoredEvent, SubscriberId, event::EventKey};
 use runtime::{
     App, Body, Call, Function, Problem, Query, Reply, Route,
     store::{Item, StoreError, from_item, routes::is_like},
@@ -23,6 +23,7 @@ pub static FUNCTION: Function = Function {
             summary: "List the events",
             query: &[
                 Query { name: "hook", description: "Only the events of this hook." },
+                Query { name: "subscriber", description: "Only the events that tell of this subscriber." },
                 Query {
                     name: "type",
                     description: "Only the events of this type; `*` stands for any run of characters.",
@@ -73,10 +74,11 @@ pub static FUNCTION: Function = Function {
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = call.query_id::<HookId>("hook")?;
+    let subscriber = call.query_id::<SubscriberId>("subscriber")?;
     let event_type = call.query("type");
     let (after, before) = (call.query_time("after")?, call.query_time("before")?);
     let limit = call.limit()?;
-    let listing = app.store.events(after, before, call.position("events")?);
+    let listing = app.store.events_about(subscriber.as_ref(), after, before, call.position("events")?);
     let wanted = |key: EventKey| {
         hook.as_ref().is_none_or(|hook| key.origin.hook() == Some(hook))
             && event_type.as_ref().is_none_or(|pattern| is_like(pattern, &key.event_type))

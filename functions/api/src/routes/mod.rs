@@ -44,6 +44,16 @@ pub static FUNCTION: Function = Function {
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
+            method: Method::POST,
+            path: "/v1/routes/test",
+            access: ADMIN,
+            summary: "Run an event through a route that is not made yet; nothing is sent",
+            query: &[],
+            body: Body::Required(|| schema_for!(test::Draft)),
+            success: (StatusCode::OK, Some(|| schema_for!(test::Tried))),
+            handler: |app, call| Box::pin(test::test_draft(app, call)),
+        },
+        Route {
             method: Method::GET,
             path: "/v1/routes/{id}",
             access: READ,

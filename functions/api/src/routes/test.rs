@@ -1,6 +1,10 @@
 //! `POST /v1/routes/{id}/test`: what a route would do with an event. Nothing is sent unless that is asked for.
+//! `POST /v1/routes/test`: the same of a route that is not made yet. Nothing is sent.
 
-use super::find;
+use super::{
+    create::{connection_id, hook_id},
+    faults, find, target,
+};
 use flow::{
     deliver::post,
     expression::Expression,
@@ -8,9 +12,9 @@ use flow::{
     request::{Prepared, ReadyTarget, Unprepared},
     webhook::WebhookClient,
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use models::{
-    ConnectionId, Envelope, EventId, HookId, StoredEvent, body::Format, delivery::Attempt, event::Accepted,
+    ConnectionId, Envelope, EventId, HookId, RouteId, StoredEvent, body::Format, delivery::Attempt, event::Accepted,
     ids::ContentKey, mapping,
 };
 use registry::Watch;
@@ -23,7 +27,7 @@ use runtime::{
         StoreError,
         connections::Connection,
         hooks::Hook,
-        routes::{EventRoute, Target, is_like},
+        routes::{Selection, Target},
     },
 };
 use schemars::{JsonSchema, schema_for};
@@ -47,7 +51,8 @@ pub struct Tried {
     event: Envelope,
     /// Whether the route is for the event, and the event passes its filter.
     matches: bool,
-    /// What would be sent, whether the event matches or not; null if nothing can be made of it.
+    /// What would be sent, whether the event matches or not; null if nothing can be made of it, or there is no target. That
+    /// of a route that is not made has no signature.
     request: Option<RequestView>,
     /// Why nothing can be made of it; or else why the filter errs on it, and so does not let it pass.
     fault: Option<String>,
@@ -71,6 +76,31 @@ enum RequestView {
     },
 }
 
+/// A route that is not made yet.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Draft {
+    /// A kept event. Left out: one made of the sample of a trigger that the route would be for.
+    event: Option<EventId>,
+    /// This and what follows are as of a new route.
+    #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 100)))]
+    events: Vec<String>,
+    hook: Option<String>,
+    connection: Option<String>,
+    filter: Option<String>,
+    /// Left out: there is no telling what would be sent.
+    target: Option<Map<String, Value>>,
+}
+
+/// What is tried.
+struct Trying<'a> {
+    selection: Selection<'a>,
+    filter: Option<&'a str>,
+    target: Option<ReadyTarget>,
+    /// Whether a webhook's request is sent.
+    send: bool,
+}
+
 pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
     let route = find(app, &call).await?;
     let trial: Trial = input::optional_body(&call, &schema_for!(Trial))?;
@@ -80,31 +110,56 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
             "is for a webhook: an action is called by itself",
         )]));
     }
-    let event = match &trial.event {
+    let target = Some(ReadyTarget::open(app, &route.id, &route.target).await?);
+    let trying = Trying { selection: route.selection(), filter: route.filter.as_deref(), target, send: trial.send };
+    Reply::ok(&tried(app, trying, trial.event).await?)
+}
+
+pub async fn test_draft(app: &App, call: Call) -> Result<Reply, Problem> {
+    let draft: Draft = input::body_with(&call, &schema_for!(Draft), |body| faults::of(body, &Guard::of(&app.config)))?;
+    let hook = hook_id(app, draft.hook.as_deref()).await?;
+    let connection = connection_id(app, draft.connection.as_deref()).await?;
+    let target = match draft.target {
+        // The target of no route has nothing sealed, so any id will do.
+        Some(fields) => {
+            let id = RouteId::new(call.now, random()?);
+            Some(ReadyTarget::open(app, &id, &target::unsealed(app, fields).await?).await?)
+        }
+        None => None,
+    };
+    let selection =
+        Selection { route: None, events: &draft.events, hook: hook.as_ref(), connection: connection.as_ref() };
+    let trying = Trying { selection, filter: draft.filter.as_deref(), target, send: false };
+    Reply::ok(&tried(app, trying, draft.event).await?)
+}
+
+async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>) -> Result<Tried, Problem> {
+    let event = match &event {
         Some(id) => app.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))?,
-        None => sample(app, &route).await?,
+        None => sample(app, &trying.selection).await?,
     };
     let opened = event.open().map_err(StoreError::from)?;
     let envelope = opened.envelope().map_err(StoreError::from)?;
     let value = serde_json::to_value(&envelope).map_err(Problem::internal)?;
-    let passed = route.filter.as_deref().map_or(Ok(true), |filter| passes(filter, &value));
-    let matches = route.is_for(&opened.key, event.connection.as_ref()) && passed == Ok(true);
+    let passed = trying.filter.map_or(Ok(true), |filter| passes(filter, &value));
+    let matches = trying.selection.takes(&opened.key, event.connection.as_ref()) && passed == Ok(true);
     let (mut request, mut fault, mut attempt) = (None, passed.err(), None);
-    match ReadyTarget::open(app, &route).await?.prepare(app.now(), &envelope) {
-        Ok(Prepared::Action { action, connection, input, .. }) => {
+    match trying.target.map(|target| target.prepare(app.now(), &envelope)) {
+        None => {}
+        Some(Ok(Prepared::Action { action, connection, input, .. })) => {
             request = Some(RequestView::Action { action, connection, input });
         }
-        Ok(Prepared::Webhook { url, headers, body }) => {
+        Some(Ok(Prepared::Webhook { url, headers, body })) => {
             request = Some(shown(&url, &headers, &body)?);
-            if trial.send {
+            if trying.send {
                 let client = WebhookClient::new(Guard::of(&app.config)).map_err(Problem::internal)?;
                 attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
             }
         }
-        Err(Unprepared::Event(words)) => fault = Some(words),
-        Err(Unprepared::Problem(problem)) => return Err(problem),
+        Some(Err(Unprepared::Event(words))) => fault = Some(words),
+        Some(Err(Unprepared::Problem(problem))) => return Err(problem),
     }
-    Reply::ok(&Tried { event: envelope, matches, request, fault, attempt })
+    Ok(Tried { event: envelope, matches, request, fault, attempt })
 }
 
 /// Whether an event passes a filter, or why that errs.
@@ -118,29 +173,30 @@ fn passes(filter: &str, event: &Value) -> Result<bool, String> {
 }
 
 fn shown(url: &Url, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, Problem> {
-    let masked = |value: &http::HeaderValue| match value.to_str() {
+    let masked = |value: &HeaderValue| match value.to_str() {
         Ok(text) if !value.is_sensitive() => text.to_owned(),
         _ => MASK.to_owned(),
     };
+    let has_value = |(_, value): &(&HeaderName, &HeaderValue)| !value.is_empty();
     Ok(RequestView::Webhook {
         url: url.to_string(),
-        headers: headers.iter().map(|(name, value)| (name.to_string(), masked(value))).collect(),
+        headers: headers.iter().filter(has_value).map(|(name, value)| (name.to_string(), masked(value))).collect(),
         body: serde_json::from_slice(body).map_err(Problem::internal)?,
     })
 }
 
 /// An event made of the sample of the first trigger that the route is for, as its hook would read it.
-async fn sample(app: &App, route: &EventRoute) -> Result<StoredEvent, Problem> {
-    let hook: Option<Hook> = match &route.hook {
+async fn sample(app: &App, selection: &Selection<'_>) -> Result<StoredEvent, Problem> {
+    let hook: Option<Hook> = match selection.hook {
         Some(id) => app.store.find(id.as_str()).await?,
         None => None,
     };
-    let connection: Option<Connection> = match &route.connection {
+    let connection: Option<Connection> = match selection.connection {
         Some(id) => app.store.find(id.as_str()).await?,
         None => None,
     };
     let is_for = |watch: &Watch| {
-        route.events.iter().any(|pattern| is_like(pattern, watch.trigger.event_type))
+        selection.is_of(watch.trigger.event_type)
             && hook.as_ref().is_none_or(|hook| hook.trigger == watch.trigger.name)
             && connection.as_ref().is_none_or(|connection| connection.platform == watch.platform.name)
     };
@@ -155,8 +211,8 @@ async fn sample(app: &App, route: &EventRoute) -> Result<StoredEvent, Problem> {
     Ok(StoredEvent::new(Accepted {
         at: now,
         key: ContentKey::unique(random()?),
-        hook: route.hook.as_ref().unwrap_or(&made_up.0),
-        connection: route.connection.as_ref().or(of_hook).unwrap_or(&made_up.1),
+        hook: selection.hook.unwrap_or(&made_up.0),
+        connection: selection.connection.or(of_hook).unwrap_or(&made_up.1),
         platform: trigger.platform,
         event_type: trigger.event_type,
         raw: watch.sample.as_bytes(),

@@ -122,7 +122,7 @@ impl Deliverer {
         };
         log(&delivery, verdict, &attempt);
         match verdict.metric() {
-            Some(metric) => app.metrics.add(metric, 1),
+            Some(metric) => count(app, &delivery, metric),
             None => return look_again(app, delivery).await,
         }
         delivery.attempted(attempt);
@@ -170,7 +170,7 @@ impl Deliverer {
         if let Some(target) = self.targets.get(&route.id, route.version) {
             return Ok(target);
         }
-        let target = ReadyTarget::open(app, route).await?;
+        let target = ReadyTarget::open(app, &route.id, &route.target).await?;
         Ok(self.targets.put(route.id.clone(), route.version, target))
     }
 
@@ -250,6 +250,15 @@ fn not_sent(at: Timestamp, error: String) -> Attempt {
     Attempt { at, status: None, duration_ms: 0, error: Some(error), body: None }
 }
 
+/// Counts an attempt, and how long its delivery took if that ends it. What was retried by hand was given up in between.
+fn count(app: &App, delivery: &StoredDelivery, metric: Metric) {
+    app.metrics.count(metric);
+    if metric == Metric::Delivered && delivery.retried == 0 {
+        let begun = if delivery.replay.is_some() { delivery.created_at } else { delivery.event.time() };
+        app.metrics.time(Metric::DeliveryLatency, app.now().millis_since(begun));
+    }
+}
+
 fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
     tracing::info!(
         delivery = delivery.id.as_str(),
@@ -313,7 +322,7 @@ async fn die(
         app.store.bury_delivery(&mut delivery, app.now(), &told).await
     };
     if is_written(written)? {
-        app.metrics.add(Metric::Dead, 1);
+        app.metrics.count(Metric::Dead);
     }
     Ok(())
 }

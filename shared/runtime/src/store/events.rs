@@ -214,6 +214,21 @@ impl Store {
         }
     }
 
+    /// The events after and before an instant that tell of a person, or all if nobody is named.
+    pub fn events_about(
+        &self,
+        person: Option<&SubscriberId>,
+        after: Option<Timestamp>,
+        before: Option<Timestamp>,
+        position: Option<String>,
+    ) -> Listing<'_> {
+        let span = self.events(after, before, position);
+        match person {
+            Some(person) => Listing { from: span.from, ..self.events_of(person, span.until) },
+            None => span,
+        }
+    }
+
     /// A connection's events of nobody known, up to a sort key.
     pub fn events_of_nobody(&self, connection: &ConnectionId, until: String) -> Listing<'_> {
         let shards = (0..SHARDS).map(|shard| nobody_key(connection, shard)).collect();

@@ -79,16 +79,46 @@ impl EventRoute {
         runs_on_it || self.connection.as_ref() == Some(connection)
     }
 
-    /// Whether a route is for an event, its filter aside. What is told of a route is not for that route.
+    /// Whether a route is for an event, its filter aside.
     pub fn is_for(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
-        self.connection.as_ref().is_none_or(|own| Some(own) == connection) && self.may_be_for(event)
+        self.selection().takes(event, connection)
     }
 
     /// The same, as far as a list of events tells it.
     pub fn may_be_for(&self, event: &EventKey) -> bool {
-        self.hook.as_ref().is_none_or(|hook| Some(hook) == event.origin.hook())
-            && event.origin.route() != Some(&self.id)
-            && self.events.iter().any(|pattern| is_like(pattern, &event.event_type))
+        self.selection().may_take(event)
+    }
+
+    pub fn selection(&self) -> Selection<'_> {
+        let Self { id, events, hook, connection, .. } = self;
+        Selection { route: Some(id), events, hook: hook.as_ref(), connection: connection.as_ref() }
+    }
+}
+
+/// Which events a route is for, its filter aside.
+#[derive(Clone, Copy)]
+pub struct Selection<'a> {
+    /// What is told of a route is not for that route.
+    pub route: Option<&'a RouteId>,
+    pub events: &'a [String],
+    pub hook: Option<&'a HookId>,
+    pub connection: Option<&'a ConnectionId>,
+}
+
+impl Selection<'_> {
+    pub fn takes(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
+        self.connection.is_none_or(|own| Some(own) == connection) && self.may_take(event)
+    }
+
+    fn may_take(&self, event: &EventKey) -> bool {
+        self.hook.is_none_or(|hook| Some(hook) == event.origin.hook())
+            && (self.route.is_none() || event.origin.route() != self.route)
+            && self.is_of(&event.event_type)
+    }
+
+    /// Whether it names this type of events.
+    pub fn is_of(&self, event_type: &str) -> bool {
+        self.events.iter().any(|pattern| is_like(pattern, event_type))
     }
 }
 

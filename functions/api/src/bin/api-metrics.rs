@@ -1,0 +1,5 @@
+use runtime::lambda;
+
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(&api::metrics::FUNCTION)
+}

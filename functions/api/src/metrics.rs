@@ -1,0 +1,88 @@
+//! `GET /v1/metrics`: what was counted, over time.
+
+use crate::{AFTER, BEFORE, READ};
+use http::{Method, StatusCode};
+use models::Timestamp;
+use runtime::{
+    App, Body, Call, Code, Function, Problem, Query, Reply, Route,
+    history::{MOST_PERIODS, Series, Span},
+};
+use schemars::{JsonSchema, schema_for};
+use serde::Serialize;
+
+pub static FUNCTION: Function = Function {
+    name: "api-metrics",
+    routes: &[Route {
+        method: Method::GET,
+        path: "/v1/metrics",
+        access: READ,
+        summary: "Get what was counted, over time; of the last day, unless it is told",
+        query: &[
+            AFTER,
+            BEFORE,
+            Query {
+                name: "period",
+                description: "The seconds that are counted together: a multiple of 60, by default 300 for a day.",
+            },
+        ],
+        body: Body::None,
+        success: (StatusCode::OK, Some(|| schema_for!(Metrics))),
+        handler: |app, call| Box::pin(get(app, call)),
+    }],
+    direct: None,
+    settings: Vec::new,
+};
+
+#[derive(Serialize, JsonSchema)]
+struct Metrics {
+    /// When each period begins.
+    times: Vec<Timestamp>,
+    /// In seconds.
+    period: u64,
+    series: Vec<Series>,
+}
+
+const DAY_SECONDS: u64 = 86_400;
+/// What CloudWatch keeps for long is in these; each is a multiple of the one before.
+const PERIODS: [u64; 5] = [60, 300, 3_600, 21_600, DAY_SECONDS];
+/// How many periods are shown where no period is asked for.
+const PERIODS_SHOWN: u64 = 288;
+
+async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
+    let span = span(&call)?;
+    let Some(history) = app.history() else {
+        let detail = "nothing is counted here: STACK_NAME is not set";
+        return Err(Problem::new(Code::MetricsUnavailable, detail));
+    };
+    let times = (0..span.periods).map(|period| span.at(period)).collect();
+    Reply::ok(&Metrics { times, period: span.period_seconds, series: history.read(span).await? })
+}
+
+fn span(call: &Call) -> Result<Span, Problem> {
+    let until = call.query_time("before")?.unwrap_or(call.now);
+    let day_before = Timestamp::from_millis(until.millis().saturating_sub(DAY_SECONDS * 1000));
+    let after = call.query_time("after")?.unwrap_or(day_before);
+    if until <= after {
+        return Err(Problem::invalid_query("after", "is not earlier than `before`, or than now"));
+    }
+    let seconds = until.millis_since(after).div_ceil(1000);
+    let period_seconds = period(call, seconds)?;
+    let from = after.seconds() / period_seconds * period_seconds;
+    let periods = (until.millis().div_ceil(1000) - from).div_ceil(period_seconds);
+    // The first and the last may be cut off, so there is one more than fits.
+    if periods > MOST_PERIODS + 1 {
+        let detail = format!("cuts the time into {periods} periods: at most {MOST_PERIODS}");
+        return Err(Problem::invalid_query("period", &detail));
+    }
+    let periods = usize::try_from(periods).map_err(Problem::internal)?;
+    Ok(Span { from: Timestamp::from_millis(from * 1000), periods, period_seconds })
+}
+
+fn period(call: &Call, seconds: u64) -> Result<u64, Problem> {
+    let Some(text) = call.query("period") else {
+        let fits = PERIODS.into_iter().find(|period| seconds / period <= PERIODS_SHOWN);
+        return Ok(fits.unwrap_or(DAY_SECONDS));
+    };
+    let period = text.parse().ok().filter(|period| (60..=DAY_SECONDS).contains(period) && period % 60 == 0);
+    period.ok_or_else(|| Problem::invalid_query("period", "is not a multiple of 60 from 60 to 86400"))
+}

@@ -1,0 +1,103 @@
+//! What was counted, by the minute, for a day, in memory: a laptop's CloudWatch.
+
+use crate::background::stop;
+use models::Timestamp;
+use runtime::{
+    App,
+    history::{History, Reading, Series, Span, Statistic},
+    metrics::{Counted, Counts, Metric},
+};
+use sketches_ddsketch::{Config, DDSketch};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time};
+
+const KEPT_SECONDS: u64 = 86_400;
+const MINUTE: u64 = 60;
+const EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct Minute {
+    sums: BTreeMap<Metric, u64>,
+    times: BTreeMap<Metric, DDSketch>,
+}
+
+#[derive(Default)]
+pub struct KeptHistory(Mutex<BTreeMap<u64, Minute>>);
+
+impl KeptHistory {
+    /// Takes what the process has counted, every second.
+    pub async fn keep(self: Arc<Self>, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+        let mut timer = time::interval(EVERY);
+        loop {
+            self.take_in(app.now(), app.metrics.take());
+            tokio::select! {
+                _ = timer.tick() => {}
+                () = stop(&mut stopped) => return,
+            }
+        }
+    }
+
+    fn take_in(&self, now: Timestamp, counts: Counts) {
+        if counts.is_empty() {
+            return;
+        }
+        let mut minutes = self.minutes();
+        let minute = minutes.entry(now.seconds() / MINUTE).or_default();
+        for (metric, counted) in counts {
+            match counted {
+                Counted::Sum(sum) => *minute.sums.entry(metric).or_default() += sum,
+                Counted::Times(times) => {
+                    let sketch = minute.times.entry(metric).or_insert_with(|| DDSketch::new(Config::defaults()));
+                    times.into_iter().for_each(|millis| sketch.add(millis as f64));
+                }
+            }
+        }
+        let oldest = now.seconds().saturating_sub(KEPT_SECONDS) / MINUTE;
+        *minutes = minutes.split_off(&oldest);
+    }
+
+    fn series(&self, span: &Span) -> Vec<Series> {
+        let mut all = Series::all(span);
+        let mut sketches: BTreeMap<(Metric, usize), DDSketch> = BTreeMap::new();
+        let minutes = self.minutes();
+        for (minute, counted) in &*minutes {
+            let Some(period) = span.period_of(Timestamp::from_millis(minute * MINUTE * 1000)) else { continue };
+            for series in &mut all {
+                if let Some(sum) = counted.sums.get(&series.metric) {
+                    *series.values[period].get_or_insert_default() += *sum as f64;
+                }
+            }
+            for (metric, sketch) in &counted.times {
+                let whole = sketches.entry((*metric, period)).or_insert_with(|| DDSketch::new(Config::defaults()));
+                // All have the same configuration.
+                let _ = whole.merge(sketch);
+            }
+        }
+        for series in &mut all {
+            let quantile = match series.statistic {
+                Statistic::Sum => continue,
+                Statistic::Median => 0.5,
+                Statistic::P99 => 0.99,
+            };
+            for (period, value) in series.values.iter_mut().enumerate() {
+                let sketch = sketches.get(&(series.metric, period));
+                *value = sketch.and_then(|sketch| sketch.quantile(quantile).ok().flatten()).map(f64::round);
+            }
+        }
+        all
+    }
+
+    fn minutes(&self) -> MutexGuard<'_, BTreeMap<u64, Minute>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl History for KeptHistory {
+    fn read(&self, span: Span) -> Reading<'_> {
+        Box::pin(async move { Ok(self.series(&span)) })
+    }
+}
