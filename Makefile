@@ -41,6 +41,7 @@ WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 FUNCTIONS := --workspace --exclude local --exclude tests --exclude bench --exclude baseline --bins
 
 # The browser of make console-test.
+WITH_BROWSER = LOCAL="$(abspath $(TARGET_DIR))/debug/local" SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" CHROMIUM="$(CHROMIUM)"
 CHROMIUM ?= $(shell command -v chromium || command -v google-chrome || command -v chromium-browser)
 
 # Which rows of the table `make bench` prints: ROWS="cold local". All, unless it is told.
@@ -101,14 +102,13 @@ e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_R
 console: need-node ## Build the console's page from functions/console/web (Node.js 20 or later) into functions/console/built
 	cd $(CONSOLE)/web && npm ci --no-audit --no-fund && npm run check && npm run build
 
-console-test: console need-chromium local-binary $(CONSOLE_READY) ## Hold the built page against its source, and walk it in headless Chromium (CHROMIUM)
+console-test: console need-chromium local-binary sandbox-binary $(CONSOLE_READY) ## Hold the built page against its source, and walk it in headless Chromium (CHROMIUM)
 	@git diff --exit-code --stat -- $(CONSOLE)/built || { \
 		echo "functions/console/built is not what functions/console/web makes: commit what 'make console' built" >&2; exit 1; }
-	LOCAL="$(abspath $(TARGET_DIR))/debug/local" CHROMIUM="$(CHROMIUM)" $(VENV_CONSOLE)/bin/pytest -v tests/console
+	$(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console
 
-screenshots: local-binary need-chromium $(CONSOLE_READY) ## Take the pictures of the console that the README shows
-	SCREENSHOTS=docs LOCAL="$(abspath $(TARGET_DIR))/debug/local" CHROMIUM="$(CHROMIUM)" \
-		$(VENV_CONSOLE)/bin/pytest -v tests/console/test_walk.py
+screenshots: local-binary sandbox-binary need-chromium $(CONSOLE_READY) ## Take the pictures of the console that the README shows
+	SCREENSHOTS=docs $(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console/test_walk.py
 
 bench: bench-binaries ## Measure the functions and `local`, and print the table (ROWS="cold local" for some rows; some minutes)
 	@"$(TARGET_DIR)/debug/bench" $(ROWS)

@@ -1,6 +1,7 @@
 //! The console's files, as a browser is given them. What is in them is tested in a browser (tests/console).
 
 use crate::checks::problem;
+use std::io::Read as _;
 use tests::{Answer, Bundle, answer};
 
 async fn file(bundle: &Bundle, path: &str) -> Answer {
@@ -54,6 +55,28 @@ async fn what_a_browser_has_is_not_sent_again() {
     assert_eq!((again.status.as_u16(), again.text.len()), (304, 0));
     let other = answer(bundle.http.get(&url).header("if-none-match", "\"another\"")).await;
     assert_eq!((other.status.as_u16(), other.text), (200, first.text));
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_files_packed() {
+    let bundle = Bundle::start().await;
+    let url = format!("{}/console/console.js", bundle.local.url);
+    let plain = file(&bundle, "/console/console.js").await;
+    assert!(plain.headers.get("content-encoding").is_none());
+    let get = async |accepted: &str| {
+        let answer = bundle.http.get(&url).header("accept-encoding", accepted).send().await.unwrap();
+        let (headers, body) = (answer.headers().clone(), answer.bytes().await.unwrap());
+        assert_eq!(headers["vary"], "accept-encoding");
+        (headers.get("content-encoding").is_some_and(|coding| coding == "gzip"), headers["etag"].clone(), body)
+    };
+    let (is_packed, tag, packed) = get("br, gzip;q=0.5").await;
+    assert!(is_packed && tag != plain.headers["etag"] && packed.len() < plain.text.len() / 2);
+    let mut unpacked = String::new();
+    flate2::read::GzDecoder::new(&*packed).read_to_string(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.text);
+    for accepted in ["", "br", "gzip;q=0", "identity"] {
+        assert!(!get(accepted).await.0, "{accepted}");
+    }
 }
 
 #[tokio::test]

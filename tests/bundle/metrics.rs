@@ -9,7 +9,7 @@ use flow::{
 use runtime::App;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tests::{Bundle, Lambda, TestHook, expect, lambda::http_event};
+use tests::{Bundle, Lambda, TestHook, lambda::http_event};
 
 const STACK: (&str, &str) = ("STACK_NAME", "switchboard-test");
 const TRIGGER: &str = "chatbot.watch-message";

@@ -1,5 +1,6 @@
 """The console in headless Chromium, served by `local` as `make run` serves it, with a listener for what routes carry on."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests/e2e"))
 
 from listener import Listener  # noqa: E402
+from sandbox import TOKEN, Sandbox  # noqa: E402
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 # As root, and in a machine without a network.
@@ -26,13 +28,14 @@ START_SECONDS = 30
 class Switchboard:
     """A `local` of its own, on a database in a folder."""
 
-    def __init__(self, folder):
-        self.folder, self.process, self.url = folder, None, None
+    def __init__(self, folder, sandbox):
+        self.folder, self.sandbox, self.process, self.url = folder, sandbox, None, None
 
     def start(self, port="0"):
         settings = {
             "PORT": port,
             "DATA_DIR": str(self.folder / "data"),
+            "CHATBOT_API_URL": f"{self.sandbox.url}/chatbot",
             "DELIVERY_ALLOW_CIDRS": "127.0.0.0/8",
             "RETRY_SCHEDULE": "1,1",
         }
@@ -54,10 +57,39 @@ class Switchboard:
     def key(self):
         return (self.folder / "data/admin-key").read_text().strip()
 
+    def call(self, method, path, body=None):
+        """What the API answers."""
+        content = None if body is None else json.dumps(body).encode()
+        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+        request = urllib.request.Request(f"{self.url}{path}", content, headers, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or "null")
+
+    def connection(self, platform, name, **credentials):
+        new = {"platform": platform, "name": name, "credentials": credentials}
+        return self.call("POST", "/v1/connections", new)["id"]
+
+    def hook(self, trigger, name, connection):
+        return self.call("POST", "/v1/hooks", {"trigger": trigger, "name": name, "connection": connection})
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory):
+    """Plays ChatBot."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
+    sandbox.start()
+    yield sandbox
+    sandbox.stop()
+
 
 @pytest.fixture
-def switchboard(tmp_path):
-    switchboard = Switchboard(tmp_path)
+def chatbot(switchboard):
+    return switchboard.connection("chatbot", "Helpdesk", access_token=TOKEN)
+
+
+@pytest.fixture
+def switchboard(tmp_path, sandbox):
+    switchboard = Switchboard(tmp_path, sandbox)
     switchboard.start()
     yield switchboard
     switchboard.stop()
@@ -100,8 +132,18 @@ def page(browser, switchboard):
 def signed_in(page, switchboard):
     page.get_by_label("Key").fill(switchboard.key)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Events").wait_for()
+    page.get_by_role("heading", name="Overview").wait_for()
     return page
+
+
+@pytest.fixture(scope="session")
+def area():
+    """Goes to an area of the page."""
+
+    def area(page, name):
+        page.get_by_role("navigation", name="Areas").get_by_role("link", name=name).click()
+
+    return area
 
 
 @pytest.fixture(scope="session")

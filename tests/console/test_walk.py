@@ -12,13 +12,9 @@ BODY = {
 }
 
 
-def area(page, name):
-    page.get_by_role("navigation", name="Areas").get_by_role("link", name=name).click()
-
-
-def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboard, listener, post, shot):
+def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboard, listener, post, area, shot):
     page = signed_in
-    expect(page.get_by_text("No event has come yet.")).to_be_visible()
+    expect(page.get_by_text("There is no hook yet")).to_be_visible()
 
     area(page, "Connections")
     page.get_by_role("link", name="BotStar").click()
@@ -51,9 +47,20 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     expect(events).to_contain_text("Ava Chen")
 
     area(page, "Routes")
-    page.get_by_label("Name").fill("To the shop")
-    page.get_by_label("Events").fill("botstar.*")
-    page.get_by_label("Url").fill(f"{listener.url}/shop")
+    page.get_by_role("link", name="Make a route").click()
+    page.get_by_role("textbox", name="Name").fill("To the shop")
+    page.get_by_label("New Checkpoint Record").check()
+    page.get_by_label("With the event").select_option(index=1)
+    expect(page.get_by_role("status").filter(has_text="The event passes.")).to_be_visible()
+    page.get_by_label("Filter").click()
+    page.get_by_role("button", name="Choose /data/record/fields/Product").click()
+    expect(page.get_by_label("Filter")).to_have_value("data.record.fields.Product")
+    page.get_by_label("Filter").press_sequentially(' == "Tea"')
+    expect(page.get_by_role("status").filter(has_text="The event doesn't pass.")).to_be_visible()
+    page.get_by_label("Filter").fill('data.record.fields.Product == "Latte"')
+    expect(page.get_by_role("status").filter(has_text="The event passes.")).to_be_visible()
+    page.get_by_label("URL").fill(f"{listener.url}/shop")
+    shot(page, "builder")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="To the shop")).to_be_visible()
     page.get_by_role("button", name="Try", exact=True).click()
@@ -79,3 +86,8 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
 
     area(page, "Events")
     shot(page, "events")
+    area(page, "Overview")
+    page.get_by_role("button", name="Last hour").click()
+    expect(page.get_by_role("figure").filter(has_text="Webhooks")).to_contain_text("Accepted: 3")
+    expect(page.get_by_role("figure").filter(has_text="Deliveries")).to_contain_text("Delivered: 2, Failed: 3, Dead: 1")
+    shot(page, "overview")

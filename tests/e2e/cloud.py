@@ -4,9 +4,7 @@ Nothing here can reach AWS: every client and every process is given MiniStack's 
 find others in, and none of the caller's environment but PATH.
 """
 
-import ctypes
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,36 +15,17 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from processes import end_with_parent, stop
+
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 START_SECONDS = 30
-STOP_SECONDS = 10
-PR_SET_PDEATHSIG = 1
 
 
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def end_with_parent():
-    """Has Linux end this process when the one that started it has died, be it killed."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def stop(process):
-    """Ends a process and all that it started."""
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
 
 
 class Cloud:

@@ -7,7 +7,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from cloud import end_with_parent, stop
+from processes import end_with_parent, stop
 
 BINARY = os.environ.get("SANDBOX", str(Path(__file__).parents[2] / "target/debug/sandbox"))
 START_SECONDS = 10

@@ -49,15 +49,19 @@ def test_a_botstar_webhook_becomes_an_event_and_records(api, hook):
     assert (subscriber["id"], subscriber["name"]) == (record["subscriber"], "Ava Chen")
 
 
+def lines_of_metrics(cloud, stack):
+    """What a hook function's log has, and the lines of it that count."""
+    group = stack.id("BotstarWatchCheckpointRecordLogGroup")
+    log = [event["message"] for event in cloud.client("logs").filter_log_events(logGroupName=group)["events"]]
+    return log, [json.loads(line) for line in log if '"_aws"' in line]
+
+
 def test_what_becomes_of_a_webhook_is_counted_in_a_log_that_holds_no_token(cloud, stack, hook):
     hook.event()
     hook.api.call("POST", hook.path + "0", {})
-    group = stack.id("BotstarWatchCheckpointRecordLogGroup")
 
     def counted():
-        events = cloud.client("logs").filter_log_events(logGroupName=group)["events"]
-        log = [event["message"] for event in events]
-        lines = [json.loads(line) for line in log if '"_aws"' in line]
+        log, lines = lines_of_metrics(cloud, stack)
         return {"Accepted", "Rejected"} <= set().union(*lines) and (log, lines)
 
     log, lines = until(counted, "the metrics")
@@ -65,6 +69,37 @@ def test_what_becomes_of_a_webhook_is_counted_in_a_log_that_holds_no_token(cloud
     assert all(line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Switchboard" for line in lines)
     token = hook.url.rsplit("/", 1)[1]
     assert not any(token in line for line in log)
+
+
+def test_what_was_counted_is_read_from_cloudwatch(cloud, stack, api, hook):
+    hook.event()
+    _, lines = until(lambda: (found := lines_of_metrics(cloud, stack))[1] and found, "a line of metrics")
+    # MiniStack takes no metrics out of a log, as CloudWatch does.
+    for line in lines:
+        [directive] = line["_aws"]["CloudWatchMetrics"]
+        for metric in directive["Metrics"]:
+            value = line[metric["Name"]]
+            cloud.client("cloudwatch").put_metric_data(
+                Namespace=directive["Namespace"],
+                MetricData=[
+                    {
+                        "MetricName": metric["Name"],
+                        "Dimensions": [{"Name": name, "Value": line[name]} for name in directive["Dimensions"][0]],
+                        "Timestamp": line["_aws"]["Timestamp"] / 1000,
+                        "Values": value if isinstance(value, list) else [value],
+                        "Unit": metric["Unit"],
+                    }
+                ],
+            )
+    told = api.get("/v1/metrics")
+    series = {(one["metric"], one["statistic"]): one["values"] for one in told["series"]}
+    assert all(len(values) == len(told["times"]) for values in series.values())
+    assert sum(series["Accepted", "Sum"]) == sum(line.get("Accepted", 0) for line in lines) > 0
+    assert sum(series["Dead", "Sum"]) == 0
+    latencies = [value for line in lines for value in line["Latency"]]
+    for statistic in ["p50", "p99"]:
+        values = [value for value in series["Latency", statistic] if value is not None]
+        assert values and all(min(latencies) <= value <= max(latencies) for value in values)
 
 
 def test_the_console_is_served_to_anyone(api):

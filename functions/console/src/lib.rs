@@ -38,33 +38,34 @@ struct File {
     name: &'static str,
     content_type: &'static str,
     content: &'static [u8],
+    packed: &'static [u8],
 }
 
-const PAGE: File = File {
-    name: "index.html",
-    content_type: "text/html; charset=utf-8",
-    content: include_bytes!("../built/index.html"),
-};
+/// A file as it was built, and as `build.rs` has packed it.
+macro_rules! file {
+    ($name:literal, $content_type:literal) => {
+        File {
+            name: $name,
+            content_type: $content_type,
+            content: include_bytes!(concat!("../built/", $name)),
+            packed: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")),
+        }
+    };
+}
 
-const FILES: [File; 3] = [
-    File {
-        name: "console.js",
-        content_type: "text/javascript; charset=utf-8",
-        content: include_bytes!("../built/console.js"),
-    },
-    File {
-        name: "console.css",
-        content_type: "text/css; charset=utf-8",
-        content: include_bytes!("../built/console.css"),
-    },
-    File { name: "icon.svg", content_type: "image/svg+xml", content: include_bytes!("../built/icon.svg") },
+static PAGE: File = file!("index.html", "text/html; charset=utf-8");
+static FILES: [File; 3] = [
+    file!("console.js", "text/javascript; charset=utf-8"),
+    file!("console.css", "text/css; charset=utf-8"),
+    file!("icon.svg", "image/svg+xml"),
 ];
 
 /// Files and calls of this origin, and nothing else: no script of anyone's, no style or handler in the page, no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 
-const HEADERS: [(HeaderName, &str); 5] = [
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::VARY, "accept-encoding"),
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -84,11 +85,26 @@ async fn file(_: &App, call: Call) -> Result<Reply, Problem> {
 }
 
 fn answer(file: &File, call: &Call) -> Result<Reply, Problem> {
-    let tag = format!("\"{}\"", HEXLOWER.encode(&digest(&SHA256, file.content).as_ref()[..16]));
+    let is_packed = call.header(&header::ACCEPT_ENCODING).is_some_and(takes_gzip);
+    let content = if is_packed { file.packed } else { file.content };
+    let tag = format!("\"{}\"", HEXLOWER.encode(&digest(&SHA256, content).as_ref()[..16]));
     let is_known = call.header(&header::IF_NONE_MATCH).is_some_and(|known| known.contains(&tag));
     let mut headers = vec![(header::ETAG, HeaderValue::from_str(&tag).map_err(Problem::internal)?)];
     headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
     headers.push((header::CONTENT_TYPE, HeaderValue::from_static(file.content_type)));
-    let (status, body) = if is_known { (StatusCode::NOT_MODIFIED, &[][..]) } else { (StatusCode::OK, file.content) };
+    if is_packed {
+        headers.push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+    }
+    let (status, body) = if is_known { (StatusCode::NOT_MODIFIED, &[][..]) } else { (StatusCode::OK, content) };
     Ok(Reply { status, headers, body: body.to_vec(), outcome: None, event: None })
+}
+
+/// Whether gzip is among the encodings that are taken: `gzip;q=0` says that it is not.
+fn takes_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|coding| match coding.split_once(';') {
+        Some((name, weight)) => {
+            name.trim() == "gzip" && !matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
+        }
+        None => coding.trim() == "gzip",
+    })
 }

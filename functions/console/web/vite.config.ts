@@ -13,6 +13,8 @@ export default defineConfig({
     // The content security policy takes files of our own alone.
     assetsInlineLimit: 0,
     modulePreload: false,
+    // What is built in asks for its notice to go with it.
+    license: { fileName: "licenses.md" },
     rollupOptions: {
       output: { entryFileNames: "console.js", assetFileNames: "console[extname]", codeSplitting: false },
     },

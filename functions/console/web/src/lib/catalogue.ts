@@ -1,12 +1,11 @@
 // What there is to choose from: modules, connections, hooks.
 
 import { all, get, type Page } from "./api";
-import { Loaded } from "./loaded.svelte";
 import type { Connection, Hook, Module, Platform } from "./types";
 
-export const platforms = () => new Loaded(async () => (await get<Page<Platform>>("/v1/modules")).items);
-export const connections = () => new Loaded(() => all<Connection>("/v1/connections"));
-export const hooks = () => new Loaded(() => all<Hook>("/v1/hooks"));
+export const platforms = async () => (await get<Page<Platform>>("/v1/modules")).items;
+export const connections = () => all<Connection>("/v1/connections");
+export const hooks = () => all<Hook>("/v1/hooks");
 
 export function find(all: Platform[], name: string): { platform: Platform; module: Module } | null {
   for (const platform of all) {

@@ -25,6 +25,8 @@ export class Loaded<T> {
   }
 }
 
+const PAGES_AT_ONCE = 25;
+
 /** A list, page by page. */
 export class Listed<T extends { id: string }> {
   items = $state.raw<T[]>([]);
@@ -42,14 +44,16 @@ export class Listed<T extends { id: string }> {
     void this.more();
   }
 
-  /** The next page. A filtered one may be empty and not be the last. */
+  /** The next page that has something: a filtered one may be empty and not be the last. It looks through a good many. */
   async more() {
     if (this.busy) return;
     this.busy = true;
-    const page = await this.#page(this.next);
-    if (page) {
+    for (let pages = 0; pages < PAGES_AT_ONCE; pages++) {
+      const page = await this.#page(this.next);
+      if (!page) break;
       this.items = [...this.items, ...page.items];
       [this.next, this.begun] = [page.next, true];
+      if (page.items.length > 0 || !page.next) break;
     }
     this.busy = false;
   }
@@ -87,14 +91,18 @@ export class Listed<T extends { id: string }> {
 const INTERVAL_MS = 2_000;
 
 /** Does something every two seconds, as long as the tab is in sight and the last time has ended. For an `$effect`. */
-export function regularly(what: () => Promise<unknown>): () => void {
+export function regularly(what: () => Promise<unknown>, interval = INTERVAL_MS): () => void {
   let timer: ReturnType<typeof setTimeout>;
+  let ended = false;
   const turn = async () => {
     if (!document.hidden) await what();
-    timer = setTimeout(turn, INTERVAL_MS);
+    if (!ended) timer = setTimeout(turn, interval);
   };
-  timer = setTimeout(turn, INTERVAL_MS);
-  return () => clearTimeout(timer);
+  timer = setTimeout(turn, interval);
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+  };
 }
 
 export function problem(error: unknown): Problem {

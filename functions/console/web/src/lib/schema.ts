@@ -53,6 +53,17 @@ export function read(schema: Schema, draft: Draft): { body: Record<string, Json>
   return { body, faults };
 }
 
+/** What would have been typed for a body. */
+export function fill(schema: Schema, body: Record<string, Json>): Draft {
+  const known = Object.entries(schema.properties ?? {}).filter(([name]) => (body[name] ?? null) !== null);
+  return Object.fromEntries(known.map(([name, field]) => [name, typed(control(field), body[name] ?? null)]));
+}
+
+function typed(control: Control, value: Json): string {
+  if (control === "lines" && Array.isArray(value)) return value.join("\n");
+  return typeof value === "object" ? JSON.stringify(value, null, 2) : String(value);
+}
+
 function value(control: Control, typed: string): Json {
   switch (control) {
     case "number": {

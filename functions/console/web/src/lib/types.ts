@@ -57,9 +57,16 @@ export interface Hook {
   settings: { mapping: Record<string, string>; dedupe_seconds: number | null; [name: string]: Json };
   url?: string;
   old_url_until: string | null;
-  registration: Json;
+  registration: Registration | null;
   setup: string | null;
   created_at: string;
+}
+
+/** Where a hook stands at a platform that is told of it. */
+export interface Registration {
+  state: "pending" | "registered" | "stale" | "manual";
+  webhook: string | null;
+  token: string | null;
 }
 
 export interface Rejected {
@@ -154,4 +161,25 @@ export interface Takeover {
   state: "open" | "claimed" | "closed";
   event: string;
   created_at: string;
+}
+
+export interface Key {
+  id: string;
+  name: string;
+  scope: "read" | "act" | "admin";
+  created_at: string;
+  key: string | null;
+}
+
+export interface Metrics {
+  times: string[];
+  /** In seconds. */
+  period: number;
+  series: Series[];
+}
+
+export interface Series {
+  metric: string;
+  statistic: "Sum" | "p50" | "p99";
+  values: (number | null)[];
 }

@@ -1,0 +1,242 @@
+"""What each area of the console is for, done."""
+
+import json
+import re
+
+from playwright.sync_api import expect
+
+ORDER = {"user": {"id": "u-1", "name": "Ava Chen", "tags": ["vip"]}, "checkpoint": {"name": "Order"}, "record": {"fields": {"Product": "Latte"}}}
+
+
+def say_yes(page):
+    page.once("dialog", lambda dialog: dialog.accept())
+
+
+def test_an_action_is_run_and_its_call_can_be_copied(signed_in, switchboard, chatbot, shot):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/modules/chatbot.create-user")
+    expect(page.get_by_text("The same on the command line")).to_be_visible()
+    page.get_by_label("Connection").select_option(label="Helpdesk")
+    page.get_by_label("User id").fill("ava-1")
+    page.get_by_label(re.compile("^Email")).fill("ava@example.com")
+    page.get_by_role("button", name="Run").click()
+    output = page.get_by_role("region", name="Output")
+    expect(output).to_contain_text("ava-1")
+    page.get_by_role("button", name="Copy command").click()
+    command = page.evaluate("navigator.clipboard.readText()")
+    assert f"{switchboard.url}/v1/actions/chatbot/create-user" in command and "ava@example.com" in command
+    assert switchboard.key not in command
+    shot(page, "action")
+
+
+def test_what_an_action_refuses_is_told(signed_in, switchboard, chatbot):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/modules/chatbot.get-user")
+    page.get_by_label("Connection").select_option(label="Helpdesk")
+    page.get_by_label("User id").fill("nobody")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def test_a_connection_is_tested_renamed_given_new_credentials_and_deleted(signed_in, chatbot, area):
+    page = signed_in
+    area(page, "Connections")
+    page.get_by_role("button", name="Test Helpdesk").click()
+    expect(page.get_by_role("status").filter(has_text="token")).to_be_visible()
+    page.get_by_role("link", name="Helpdesk").click()
+    page.get_by_label("Name").fill("Support")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", name="Support")).to_be_visible()
+    page.get_by_label("Access token").fill("another-token-0123456789-wrong")
+    page.get_by_role("button", name="Replace").click()
+    expect(page.get_by_text("The new credentials are sealed.")).to_be_visible()
+    expect(page.get_by_text("••••rong")).to_be_visible()
+    page.get_by_role("button", name="Test").click()
+    expect(page.get_by_role("status").filter(has_text="token")).to_be_visible()
+    say_yes(page)
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Connections")).to_be_visible()
+    expect(page.get_by_text("There is none yet.")).to_be_visible()
+
+
+def test_a_hook_is_set_rotated_and_deleted_and_shows_what_it_rejected(signed_in, switchboard, post, area):
+    page = signed_in
+    hook = switchboard.hook("botstar.watch-checkpoint-record", "Orders", switchboard.connection("botstar", "Coffee bot"))
+    area(page, "Hooks")
+    page.get_by_role("link", name="Orders").click()
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_label("Dedupe seconds").fill("-1")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_label("Dedupe seconds")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Dedupe seconds").fill("60")
+    page.get_by_label("Name").fill("All orders")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", name="All orders")).to_be_visible()
+    assert switchboard.call("GET", f"/v1/hooks/{hook['id']}")["settings"]["dedupe_seconds"] == 60
+    page.get_by_role("button", name="Send a sample").click()
+    expect(page.get_by_text("A sample was sent, and taken.")).to_be_visible()
+    say_yes(page)
+    page.get_by_role("button", name="Rotate the URL").click()
+    expect(page.get_by_text("The URL before it works until")).to_be_visible()
+    rejected = page.request.post(hook["url"], data=b"{")
+    assert rejected.status == 400
+    page.reload()
+    expect(page.get_by_role("table", name="Calls that made no event")).to_contain_text("unreadable_body")
+    say_yes(page)
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("There is none yet.")).to_be_visible()
+
+
+def test_a_hook_that_registers_itself_says_how_it_stands(signed_in, switchboard, chatbot):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/modules/chatbot.watch-message")
+    page.get_by_label("Name").fill("Messages")
+    page.get_by_label("Connection").select_option(label="Helpdesk")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
+    expect(page.get_by_text("The platform has the URL.")).to_be_visible()
+    say_yes(page)
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("There is none yet.")).to_be_visible()
+
+
+def test_a_route_to_an_action_is_built_changed_and_carries_an_event(signed_in, switchboard, chatbot, post, area):
+    page = signed_in
+    hook = switchboard.hook("botstar.watch-checkpoint-record", "Orders", switchboard.connection("botstar", "Coffee bot"))
+    page.goto(f"{switchboard.url}/console#/routes/new")
+    page.get_by_role("textbox", name="Name").fill("Into ChatBot")
+    page.get_by_label("Or types").fill("botstar.*")
+    page.get_by_label("Only of the hook").select_option(label="Orders")
+    page.get_by_label("An action").check()
+    page.get_by_role("combobox", name="Action", exact=True).select_option("chatbot.create-user")
+    page.get_by_label("With the connection").select_option(label="Helpdesk")
+    page.get_by_label("User id").click()
+    page.get_by_role("button", name="Choose /data/subscriber/platform_id").click()
+    expect(page.get_by_label("User id")).to_have_value("data.subscriber.platform_id")
+    page.get_by_label(re.compile("^Email")).fill("data.subscriber.platform_id + '@example.com")
+    expect(page.get_by_label(re.compile("^Email"))).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("status").filter(has_text="The event passes.")).to_be_visible()
+    page.get_by_label(re.compile("^Email")).fill("data.subscriber.platform_id + '@example.com'")
+    expect(page.get_by_text('"u-1@example.com"')).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Into ChatBot")).to_be_visible()
+
+    page.get_by_role("button", name="Change").click()
+    page.get_by_label("Filter").fill("data.record.fields.Product == 'Latte'")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("definition").filter(has_text="'Latte'")).to_be_visible()
+    post(hook["url"], json.dumps(ORDER))
+    expect(page.get_by_label("Delivery to").filter(has_text="succeeded")).to_be_visible()
+    area(page, "Deliveries")
+    page.get_by_label("State").select_option("succeeded")
+    expect(page.get_by_label("Delivery to")).to_have_count(1)
+    page.get_by_label("State").select_option("dead")
+    expect(page.get_by_text("None.")).to_be_visible()
+
+
+def test_a_route_whose_headers_are_sealed_keeps_them_unless_its_target_changes(signed_in, switchboard, listener):
+    page = signed_in
+    target = {"type": "webhook", "url": f"{listener.url}/a", "headers": {"x-key": "s3cret"}}
+    route = switchboard.call("POST", "/v1/routes", {"name": "Keyed", "events": ["botstar.*"], "target": target})
+    page.goto(f"{switchboard.url}/console#/routes/{route['id']}")
+    page.get_by_role("button", name="Change").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("Renamed")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Renamed")).to_be_visible()
+    assert switchboard.call("GET", f"/v1/routes/{route['id']}")["target"]["headers"] == {"x-key": "••••"}
+    page.get_by_role("button", name="Change").click()
+    page.get_by_label("URL").fill(f"{listener.url}/b")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The values of the headers: is required")).to_be_visible()
+    page.get_by_label("Value of header 1").fill("again")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text(f"{listener.url}/b")).to_be_visible()
+    page.get_by_role("button", name="Try, and send it").click()
+    expect(page.get_by_text("The target answered 204.")).to_be_visible()
+    assert listener.at("/b")[0].headers["x-key"] == "again"
+
+
+def test_people_records_and_takeovers_are_shown_claimed_and_erased(signed_in, switchboard, post, area):
+    page = signed_in
+    connection = switchboard.connection("botstar", "Coffee bot")
+    orders = switchboard.hook("botstar.watch-checkpoint-record", "Orders", connection)
+    help_wanted = switchboard.hook("botstar.watch-human-takeover", "Help", connection)
+    post(orders["url"], json.dumps(ORDER))
+    post(help_wanted["url"], json.dumps({"user": {"id": "u-1"}, "reason": "Where is my coffee?"}))
+    area(page, "Records")
+    expect(page.get_by_role("table", name="Checkpoint records")).to_contain_text("Latte")
+    area(page, "Overview")
+    page.get_by_role("link", name="1 person asks for a human").click()
+    page.get_by_role("button", name="Claim").click()
+    expect(page.get_by_role("table")).to_contain_text("claimed")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("table")).to_contain_text("closed")
+    area(page, "Subscribers")
+    page.get_by_role("link", name="Ava Chen").click()
+    history = page.get_by_role("table", name="The person's events")
+    expect(history.get_by_role("row")).to_have_count(3)
+    expect(history).to_contain_text("botstar.takeover.requested")
+    expect(page.get_by_text("vip", exact=True).first).to_be_visible()
+    say_yes(page)
+    page.get_by_role("button", name="Erase the person").click()
+    expect(page.get_by_text("Nobody yet.")).to_be_visible()
+
+
+def test_an_event_is_filtered_opened_and_replayed(signed_in, switchboard, listener, post, area):
+    page = signed_in
+    hook = switchboard.hook("botstar.watch-checkpoint-record", "Orders", switchboard.connection("botstar", "Coffee bot"))
+    target = {"type": "webhook", "url": f"{listener.url}/shop"}
+    switchboard.call("POST", "/v1/routes", {"name": "Shop", "events": ["botstar.*"], "target": target})
+    area(page, "Events")
+    expect(page.get_by_text("No event has come yet.")).to_be_visible()
+    post(hook["url"], json.dumps(ORDER))
+    expect(page.get_by_role("table")).to_contain_text("Ava Chen")
+    page.get_by_label("Type").fill("chatbot.*")
+    page.get_by_label("Type").press("Enter")
+    expect(page.get_by_text("No event passes these filters.")).to_be_visible()
+    page.get_by_label("Type").fill("botstar.*")
+    page.get_by_label("Type").press("Enter")
+    page.locator("a.id").click()
+    expect(page.get_by_role("link", name="A checkpoint record")).to_be_visible()
+    expect(page.get_by_label("Delivery to")).to_contain_text("204")
+    say_yes(page)
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("Deliveries made: 1.")).to_be_visible()
+    expect(page.get_by_label("Delivery to").filter(has_text="succeeded")).to_have_count(2)
+
+
+def test_a_key_is_made_shown_once_and_revoked(signed_in, switchboard, area):
+    page = signed_in
+    area(page, "Keys")
+    page.get_by_label("Name").fill("Reporting")
+    page.get_by_label("Scope").select_option("read")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Copy key").click()
+    key = page.evaluate("navigator.clipboard.readText()")
+    assert key.startswith("sbk_")
+    page.reload()
+    expect(page.get_by_role("table")).to_contain_text("Reporting")
+    expect(page.get_by_text(key)).to_have_count(0)
+    say_yes(page)
+    page.get_by_role("button", name="Revoke Reporting").click()
+    expect(page.get_by_role("table")).not_to_contain_text("Reporting")
+
+
+def test_what_is_counted_is_a_chart_and_a_table(signed_in, switchboard, post, area):
+    page = signed_in
+    hook = switchboard.hook("botstar.watch-checkpoint-record", "Orders", switchboard.connection("botstar", "Coffee bot"))
+    for _ in range(2):
+        post(hook["url"], json.dumps(ORDER))
+    assert page.request.post(hook["url"], data=b"{").status == 400
+    page.wait_for_timeout(1_500)
+    page.reload()
+    webhooks = page.get_by_role("figure").filter(has_text="Webhooks")
+    expect(webhooks).to_contain_text("Accepted: 1, Duplicate: 1, Ignored: 0, Rejected: 1")
+    expect(webhooks.locator("canvas")).to_be_visible()
+    expect(page.get_by_role("link", name="1 call of a webhook was rejected in the last day")).to_be_visible()
+    webhooks.get_by_text("As a table").click()
+    expect(webhooks.get_by_role("table", name="Webhooks, calls").locator("tbody tr")).to_have_count(1)
+    for name in ["Last hour", "Last week", "Last month"]:
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+        expect(webhooks).to_contain_text("Accepted: 1")
