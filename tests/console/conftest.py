@@ -114,7 +114,7 @@ def browser():
 @pytest.fixture
 def page(browser, switchboard):
     """A tab at the sign-in. What breaks in it, or is kept from it by its policy, fails the test."""
-    context = browser.new_context(viewport={"width": 1100, "height": 760}, permissions=["clipboard-read", "clipboard-write"])
+    context = browser.new_context(viewport={"width": 1100, "height": 860}, permissions=["clipboard-read", "clipboard-write"])
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     faults, asked = [], set()
@@ -152,7 +152,8 @@ def shot():
 
     def shot(page, name):
         if folder := os.environ.get("SCREENSHOTS"):
-            page.screenshot(path=Path(folder) / f"{name}.png")
+            page.mouse.move(0, 0)
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=name == "hook")
 
     return shot
 

@@ -12,7 +12,7 @@ def say_yes(page):
     page.once("dialog", lambda dialog: dialog.accept())
 
 
-def test_an_action_is_run_and_its_call_can_be_copied(signed_in, switchboard, chatbot, shot):
+def test_an_action_is_run_and_its_call_can_be_copied(signed_in, switchboard, chatbot):
     page = signed_in
     page.goto(f"{switchboard.url}/console#/modules/chatbot.create-user")
     expect(page.get_by_text("The same on the command line")).to_be_visible()
@@ -26,7 +26,6 @@ def test_an_action_is_run_and_its_call_can_be_copied(signed_in, switchboard, cha
     command = page.evaluate("navigator.clipboard.readText()")
     assert f"{switchboard.url}/v1/actions/chatbot/create-user" in command and "ava@example.com" in command
     assert switchboard.key not in command
-    shot(page, "action")
 
 
 def test_what_an_action_refuses_is_told(signed_in, switchboard, chatbot):

@@ -60,7 +60,11 @@ export class Listed<T extends { id: string }> {
 
   /** Shows the first page as it is now, before what was loaded after it; the number of items that are new. */
   async refresh(): Promise<number> {
-    if (!this.begun || this.busy) return 0;
+    if (this.busy) return 0;
+    if (!this.begun) {
+      await this.more();
+      return 0;
+    }
     const page = await this.#page(null);
     if (!page) return 0;
     const known = this.items.map(({ id }) => id);
