@@ -1,10 +1,13 @@
 //! What `local` keeps of what was counted, as the API tells it.
 
 use crate::{checks::refused, receiver::Receiver};
+use models::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::{Bundle, TestHook, eventually, expect};
+
+const DAY_MILLIS: u64 = 86_400_000;
 
 /// A series' sum; of times, the latest that is told.
 fn figure(metrics: &Value, metric: &str, statistic: &str) -> Option<f64> {
@@ -87,24 +90,35 @@ async fn a_disabled_hook_s_calls_count_as_rejected() {
 #[tokio::test]
 async fn the_time_is_cut_as_it_is_asked_for() {
     let bundle = Bundle::start().await;
+    let day = Timestamp::from_millis(bundle.local.app.now().millis() / DAY_MILLIS * DAY_MILLIS);
+    let ago = |days: u64, seconds: u64| Timestamp::from_millis(day.millis() - days * DAY_MILLIS + seconds * 1000);
     let times = async |query: &str| bundle.get(&format!("/v1/metrics?{query}"), 200).await["times"].clone();
-    let span = "after=2026-01-01T00:01:00Z&before=2026-01-01T00:09:00Z";
-    let told = times(&format!("{span}&period=240")).await;
-    assert_eq!(told, json!(["2026-01-01T00:00:00.000Z", "2026-01-01T00:04:00.000Z", "2026-01-01T00:08:00.000Z"]));
-    assert_eq!(times(span).await.as_array().unwrap().len(), 8, "by the minute");
-    let week = times("after=2026-01-01T00:00:00Z&before=2026-01-08T00:00:00Z").await;
-    assert_eq!(week.as_array().unwrap().len(), 7 * 24, "by the hour");
-    assert_eq!(times("before=1970-01-01T00:00:01Z").await, json!(["1970-01-01T00:00:00.000Z"]));
-    assert!(times("after=1970-01-01T00:00:00Z&before=1972-01-01T00:00:00Z").await.as_array().unwrap().len() > 700);
+    let span = |after: Timestamp, before: Timestamp| format!("after={after}&before={before}");
+    let minutes = span(ago(1, 60), ago(1, 540));
+    let told = times(&format!("{minutes}&period=240")).await;
+    assert_eq!(told, json!([ago(1, 0), ago(1, 240), ago(1, 480)]));
+    for (asked, count) in [
+        (minutes, 8),
+        (span(ago(8, 0), ago(1, 0)), 7 * 24),
+        // Of what is older, CloudWatch keeps no shorter periods.
+        (span(ago(20, 0), ago(20, 3_600)), 12),
+        (span(ago(70, 0), ago(69, 0)), 24),
+        (span(ago(1_000, 0), ago(0, 0)), 1_000),
+        ("before=1970-01-01T00:00:01Z".to_owned(), 1),
+    ] {
+        assert_eq!(times(&asked).await.as_array().unwrap().len(), count, "{asked}");
+    }
     for (query, parameter) in [
-        ("period=90", "period"),
-        ("period=0", "period"),
-        ("period=x", "period"),
-        ("period=172800", "period"),
-        ("after=2026-01-01T00:00:00Z&before=2026-01-03T00:00:00Z&period=60", "period"),
-        ("after=1970-01-01T00:00:00Z&before=9999-12-31T23:59:59Z", "period"),
-        ("after=2026-01-01T00:00:00Z&before=2026-01-01T00:00:00Z", "after"),
-        ("after=2100-01-01T00:00:00Z", "after"),
+        ("period=90".to_owned(), "period"),
+        ("period=0".to_owned(), "period"),
+        ("period=x".to_owned(), "period"),
+        ("period=172800".to_owned(), "period"),
+        (format!("{}&period=60", span(ago(3, 0), ago(1, 0))), "period"),
+        (format!("{}&period=60", span(ago(20, 0), ago(20, 3_600))), "period"),
+        (format!("{}&period=300", span(ago(70, 0), ago(70, 3_600))), "period"),
+        ("after=1970-01-01T00:00:00Z&before=9999-12-31T23:59:59Z".to_owned(), "period"),
+        (span(ago(1, 0), ago(1, 0)), "after"),
+        ("after=2100-01-01T00:00:00Z".to_owned(), "after"),
     ] {
         let path = format!("/v1/metrics?{query}");
         let problem = refused(bundle.request(Method::GET, &path), 422, "invalid_query").await;

@@ -46,6 +46,9 @@ def test_a_connection_is_tested_renamed_given_new_credentials_and_deleted(signed
     page.get_by_label("Name").fill("Support")
     page.get_by_role("button", name="Rename").click()
     expect(page.get_by_role("heading", name="Support")).to_be_visible()
+    page.get_by_label("Access token").fill(" ")
+    page.get_by_role("button", name="Replace").click()
+    expect(page.get_by_label("Access token")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Access token").fill("another-token-0123456789-wrong")
     page.get_by_role("button", name="Replace").click()
     expect(page.get_by_text("The new credentials are sealed.")).to_be_visible()
@@ -146,13 +149,68 @@ def test_a_route_whose_headers_are_sealed_keeps_them_unless_its_target_changes(s
     page.get_by_role("button", name="Change").click()
     page.get_by_label("URL").fill(f"{listener.url}/b")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The values of the headers: is required")).to_be_visible()
+    expect(page.get_by_text("Headers: a value is required")).to_be_visible()
     page.get_by_label("Value of header 1").fill("again")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text(f"{listener.url}/b")).to_be_visible()
     page.get_by_role("button", name="Try, and send it").click()
     expect(page.get_by_text("The target answered 204.")).to_be_visible()
     assert listener.at("/b")[0].headers["x-key"] == "again"
+
+
+def test_the_builder_of_routes_tells_what_is_wrong_and_forgets_what_is_not_asked_any_more(signed_in, switchboard, chatbot):
+    page = signed_in
+    verdict = page.get_by_role("status")
+    page.goto(f"{switchboard.url}/console#/routes/new")
+    page.get_by_label("New Checkpoint Record").check()
+    expect(verdict.filter(has_text="The event passes.")).to_be_visible()
+    page.get_by_label("Filter").fill("data.record ==")
+    expect(verdict.filter(has_text="something is missing")).to_be_visible()
+    expect(verdict.filter(has_text="The event passes.")).to_have_count(0)
+    page.get_by_label("Filter").fill("")
+    page.get_by_label("New Checkpoint Record").uncheck()
+    page.get_by_label("Or types").fill("switchboard.*")
+    expect(verdict.filter(has_text="no trigger's events")).to_be_visible()
+
+    page.get_by_label("Fields of my own").check()
+    for _ in range(2):
+        page.get_by_role("button", name="Add field").click()
+        page.get_by_label("Name of field").last.fill("who")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("two have the same name")).to_be_visible()
+
+    page.get_by_label("Or types").fill("botstar.*")
+    page.get_by_label("An action").check()
+    page.get_by_role("combobox", name="Action", exact=True).select_option("chatbot.create-user")
+    page.get_by_label("With the connection").select_option(label="Helpdesk")
+    page.get_by_label(re.compile("^Email")).fill("data.subscriber.email")
+    page.get_by_role("combobox", name="Action", exact=True).select_option("chatbot.get-user")
+    page.get_by_label("User id").fill("data.subscriber.platform_id")
+    expect(page.get_by_text("What would be sent")).to_be_visible()
+    page.get_by_role("combobox", name="Action", exact=True).select_option("botmother.send-event")
+    expect(page.get_by_label("With the connection")).to_have_value("")
+
+
+def test_a_hook_s_settings_and_its_mapping_leave_each_other_alone(signed_in, switchboard, post):
+    page = signed_in
+    hook = switchboard.hook("botstar.watch-checkpoint-record", "Orders", switchboard.connection("botstar", "Coffee bot"))
+    path = f"/v1/hooks/{hook['id']}"
+    switchboard.call("PATCH", path, {"settings": {"reply": "123"}})
+    post(hook["url"], json.dumps({"contact": {"uid": "u-1"}}))
+    page.goto(f"{switchboard.url}/console#/hooks/{hook['id']}")
+    page.get_by_label("Field", exact=True).select_option("subscriber.id")
+    page.get_by_role("button", name="Choose /contact/uid").click()
+    page.get_by_role("button", name="Save the mapping").click()
+    expect(page.get_by_text("Saved, and the kept events are read anew.")).to_be_visible()
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_label("Dedupe seconds").fill("60")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("It is saved.")).to_be_visible()
+    page.get_by_role("button", name="Forget subscriber.id").click()
+    page.get_by_role("button", name="Save the mapping").click()
+    expect(page.get_by_text("Saved, and the kept events are read anew.")).to_be_visible()
+    settings = switchboard.call("GET", path)["settings"]
+    assert (settings["mapping"], settings["dedupe_seconds"], settings["reply"]) == ({}, 60, "123")
 
 
 def test_people_records_and_takeovers_are_shown_claimed_and_erased(signed_in, switchboard, post, area):

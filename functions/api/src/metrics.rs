@@ -43,6 +43,9 @@ struct Metrics {
 }
 
 const DAY_SECONDS: u64 = 86_400;
+/// What is older than these days has no shorter period than these seconds.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
+const KEPT: [(u64, u64); 3] = [(63, 3_600), (15, 300), (0, 60)];
 /// What CloudWatch keeps for long is in these; each is a multiple of the one before.
 const PERIODS: [u64; 5] = [60, 300, 3_600, 21_600, DAY_SECONDS];
 /// How many periods are shown where no period is asked for.
@@ -66,7 +69,7 @@ fn span(call: &Call) -> Result<Span, Problem> {
         return Err(Problem::invalid_query("after", "is not earlier than `before`, or than now"));
     }
     let seconds = until.millis_since(after).div_ceil(1000);
-    let period_seconds = period(call, seconds)?;
+    let period_seconds = period(call, seconds, call.now.millis_since(after) / 1000)?;
     let from = after.seconds() / period_seconds * period_seconds;
     let periods = (until.millis().div_ceil(1000) - from).div_ceil(period_seconds);
     // The first and the last may be cut off, so there is one more than fits.
@@ -78,11 +81,17 @@ fn span(call: &Call) -> Result<Span, Problem> {
     Ok(Span { from: Timestamp::from_millis(from * 1000), periods, period_seconds })
 }
 
-fn period(call: &Call, seconds: u64) -> Result<u64, Problem> {
+fn period(call: &Call, seconds: u64, age: u64) -> Result<u64, Problem> {
+    let kept = KEPT.into_iter().find(|(days, _)| age >= days * DAY_SECONDS).map_or(60, |(_, period)| period);
     let Some(text) = call.query("period") else {
-        let fits = PERIODS.into_iter().find(|period| seconds / period <= PERIODS_SHOWN);
+        let fits = PERIODS.into_iter().find(|period| *period >= kept && seconds / period <= PERIODS_SHOWN);
         return Ok(fits.unwrap_or(DAY_SECONDS));
     };
     let period = text.parse().ok().filter(|period| (60..=DAY_SECONDS).contains(period) && period % 60 == 0);
-    period.ok_or_else(|| Problem::invalid_query("period", "is not a multiple of 60 from 60 to 86400"))
+    let period = period.ok_or_else(|| Problem::invalid_query("period", "is not a multiple of 60 from 60 to 86400"))?;
+    if period < kept {
+        let detail = format!("is less than {kept}, in which what is that old is kept");
+        return Err(Problem::invalid_query("period", &detail));
+    }
+    Ok(period)
 }

@@ -54,10 +54,11 @@ macro_rules! file {
 }
 
 static PAGE: File = file!("index.html", "text/html; charset=utf-8");
-static FILES: [File; 3] = [
+static FILES: [File; 4] = [
     file!("console.js", "text/javascript; charset=utf-8"),
     file!("console.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
+    file!("licenses.md", "text/plain; charset=utf-8"),
 ];
 
 /// Files and calls of this origin, and nothing else: no script of anyone's, no style or handler in the page, no frame.

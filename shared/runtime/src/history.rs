@@ -9,7 +9,7 @@ use aws_sdk_cloudwatch::{
     error::DisplayErrorContext,
     operation::get_metric_data::GetMetricDataOutput,
     primitives::DateTime,
-    types::{Dimension, Metric as Named, MetricDataQuery, MetricStat, ScanBy},
+    types::{Dimension, Metric as Named, MetricDataQuery, MetricStat, ScanBy, StatusCode},
 };
 use aws_types::SdkConfig;
 use http::{HeaderValue, header};
@@ -157,7 +157,7 @@ impl CloudWatch {
         for _ in 0..MOST_PAGES {
             let page = request.clone().set_next_token(next).send().await;
             let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
-            take_in(&mut all, &page, &span);
+            take_in(&mut all, &page, &span)?;
             next = page.next_token;
             if next.is_none() {
                 return Ok(all);
@@ -167,8 +167,11 @@ impl CloudWatch {
     }
 }
 
-fn take_in(all: &mut [Series], page: &GetMetricDataOutput, span: &Span) {
+fn take_in(all: &mut [Series], page: &GetMetricDataOutput, span: &Span) -> Result<(), String> {
     for result in page.metric_data_results() {
+        if let Some(status @ (StatusCode::InternalError | StatusCode::Forbidden)) = result.status_code() {
+            return Err(format!("CloudWatch says {} of a metric", status.as_str()));
+        }
         let id = result.id().and_then(|id| id.strip_prefix('s')?.parse::<usize>().ok());
         let Some(series) = id.and_then(|id| all.get_mut(id)) else { continue };
         for (at, value) in result.timestamps().iter().zip(result.values()) {
@@ -178,6 +181,7 @@ fn take_in(all: &mut [Series], page: &GetMetricDataOutput, span: &Span) {
             }
         }
     }
+    Ok(())
 }
 
 impl History for CloudWatch {
@@ -213,10 +217,14 @@ mod tests {
             .metric_data_results(result("s0", 900, 1.0))
             .metric_data_results(result("unknown", 0, 1.0))
             .build();
-        take_in(&mut all, &page, &SPAN);
+        take_in(&mut all, &page, &SPAN).unwrap();
         assert_eq!((all[0].metric, &all[0].values), (Metric::Accepted, &vec![Some(0.0), Some(4.0), Some(0.0)]));
         assert_eq!((all[8].metric, all[8].statistic), (Metric::Latency, Statistic::P99));
         assert_eq!(all[8].values, [None, None, Some(12.5)]);
         assert_eq!(all[1].values, [Some(0.0); 3]);
+
+        let failed = MetricDataResult::builder().id("s0").status_code(StatusCode::InternalError).build();
+        let page = GetMetricDataOutput::builder().metric_data_results(failed).build();
+        assert!(take_in(&mut all, &page, &SPAN).is_err(), "it is no zero");
     }
 }

@@ -56,7 +56,7 @@ pub async fn read(
     }
 }
 
-/// Reads the target of a route that is not made: nothing is sealed, looked up or kept. Its own headers are left out.
+/// Reads the target of a route that is not made: nothing is sealed or kept. Its own headers are left out.
 pub async fn unsealed(app: &App, fields: Map<String, Value>) -> Result<Target, Problem> {
     match fields["type"].as_str() {
         Some("webhook") => {

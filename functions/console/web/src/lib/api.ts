@@ -30,6 +30,7 @@ export interface Page<T> {
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 export async function call<T>(method: Method, path: string, body?: unknown, key = session.key): Promise<T> {
+  if (key === null) throw new Problem(401, "signed_out", "You have signed out.");
   let response: Response;
   let text: string;
   try {

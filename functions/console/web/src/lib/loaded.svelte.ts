@@ -37,6 +37,7 @@ export class Listed<T extends { id: string }> {
   busy = $state(false);
   #path: string;
   #filters: Record<string, string | null>;
+  #ended = false;
 
   constructor(path: string, filters: Record<string, string | null> = {}) {
     this.#path = path;
@@ -48,14 +49,20 @@ export class Listed<T extends { id: string }> {
   async more() {
     if (this.busy) return;
     this.busy = true;
+    this.#ended = false;
     for (let pages = 0; pages < PAGES_AT_ONCE; pages++) {
       const page = await this.#page(this.next);
       if (!page) break;
       this.items = [...this.items, ...page.items];
       [this.next, this.begun] = [page.next, true];
-      if (page.items.length > 0 || !page.next) break;
+      if (page.items.length > 0 || !page.next || this.#ended) break;
     }
     this.busy = false;
+  }
+
+  /** Looks no further: nobody looks at it any more. */
+  end() {
+    this.#ended = true;
   }
 
   /** Shows the first page as it is now, before what was loaded after it; the number of items that are new. */

@@ -72,12 +72,14 @@ export function selection(draft: RouteDraft) {
   };
 }
 
-export function target(draft: RouteDraft): Record<string, Json> {
+/** The target; of an action, with those of its fields that there are. */
+export function target(draft: RouteDraft, fieldsOf: (action: string) => string[]): Record<string, Json> {
   if (draft.kind === "webhook") {
     const { url, headers, shaped, body } = draft;
     return { type: "webhook", url: url.trim(), headers: fields(headers), ...(shaped && { body: fields(body) }) };
   }
-  const input = Object.entries(draft.input).filter(([, text]) => text.trim());
+  const known = fieldsOf(draft.action);
+  const input = Object.entries(draft.input).filter(([name, text]) => known.includes(name) && text.trim());
   return { type: "action", action: draft.action, connection: draft.account, input: Object.fromEntries(input) };
 }
 
@@ -89,16 +91,26 @@ export function hasTarget({ kind, url, action, account }: RouteDraft): boolean {
 /** What is missing that the API would not tell at a field of the form. */
 export function missing(draft: RouteDraft): Fault[] {
   const faults: Fault[] = [];
-  const need = (pointer: string, is: boolean) => is || faults.push({ pointer, detail: "is required" });
+  const need = (pointer: string, is: boolean, detail = "is required") => is || faults.push({ pointer, detail });
   need("/name", draft.name.trim() !== "");
   need("/events", selection(draft).events.length > 0);
   if (draft.kind === "webhook") {
     need("/target/url", draft.url.trim() !== "");
-    need("/target/headers", draft.headers.every(({ name, value }) => !name.trim() || value !== ""));
+    need("/target/headers", draft.headers.every(({ name, value }) => !name.trim() || value !== ""), "a value is required");
+    faults.push(...namesOf("/target/headers", draft.headers), ...(draft.shaped ? namesOf("/target/body", draft.body) : []));
   } else {
     need("/target/action", draft.action !== "");
     need("/target/connection", draft.account !== "");
   }
+  return faults;
+}
+
+/** What would be lost: a value without a name, or of a name that another has. */
+function namesOf(pointer: string, pairs: Pair[]): Fault[] {
+  const names = pairs.map(({ name }) => name.trim());
+  const faults = [];
+  if (pairs.some(({ name, value }) => !name.trim() && value !== "")) faults.push({ pointer, detail: "one has no name" });
+  if (names.some((name, at) => name && names.indexOf(name) !== at)) faults.push({ pointer, detail: "two have the same name" });
   return faults;
 }
 

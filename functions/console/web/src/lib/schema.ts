@@ -61,7 +61,7 @@ export function fill(schema: Schema, body: Record<string, Json>): Draft {
 
 function typed(control: Control, value: Json): string {
   if (control === "lines" && Array.isArray(value)) return value.join("\n");
-  return typeof value === "object" ? JSON.stringify(value, null, 2) : String(value);
+  return control === "json" ? JSON.stringify(value, null, 2) : String(value);
 }
 
 function value(control: Control, typed: string): Json {
