@@ -217,7 +217,12 @@ async fn records_are_filtered() {
         assert_eq!(ids(&bundle.all(&format!("/v1/{path}")).await), wanted, "{path}");
         assert_eq!(ids(&walk(&bundle, &format!("/v1/{path}"), &[1], async || {}).await), wanted, "{path}");
     }
-    for path in ["subscribers?platform=nothing", "takeovers?state=lost", "checkpoint-records?subscriber=u-1"] {
+    for path in [
+        "subscribers?platform=nothing",
+        "takeovers?state=lost",
+        "checkpoint-records?subscriber=u-1",
+        "events?subscriber=u-1",
+    ] {
         bundle.get(&format!("/v1/{path}"), 422).await;
     }
 }

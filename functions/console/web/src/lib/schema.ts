@@ -31,7 +31,7 @@ export function control(schema: Schema): Control {
 
 export function label(name: string, schema: Schema): string {
   const words = name.replaceAll("_", " ");
-  return schema.title ?? words.charAt(0).toUpperCase() + words.slice(1);
+  return schema.title ?? (words.charAt(0).toUpperCase() + words.slice(1)).replace(/\b(api|ip|url)\b/gi, (word) => word.toUpperCase());
 }
 
 /** What is typed, as the API takes it. A field that is left empty is left out. */
