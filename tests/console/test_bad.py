@@ -85,6 +85,40 @@ def hook(switchboard):
     return switchboard.hook("botstar.watch-checkpoint-record", MARKUP, connection)
 
 
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("events/evt_x", "no such event"),
+        ("hooks/hook_x", "no such hook"),
+        ("routes/rt_x", "no such route"),
+        ("subscribers/sub_x", "no such subscriber"),
+        ("connections/con_x", "no such connection"),
+        ("modules/nothing", "No such module"),
+        ("nothing", "Nothing here"),
+        ("%E0%A4%A", "Nothing here"),
+    ],
+)
+def test_what_is_not_there_is_said_not_to_be(signed_in, switchboard, place, says):
+    signed_in.goto(f"{switchboard.url}/console#/{place}")
+    expect(signed_in.get_by_text(says)).to_be_visible()
+
+
+def test_a_button_that_is_pressed_twice_does_it_once(signed_in, switchboard):
+    signed_in.goto(f"{switchboard.url}/console#/connections/botstar")
+    signed_in.get_by_label("Name").fill("Once")
+    signed_in.get_by_role("button", name="Save").dblclick()
+    expect(signed_in.get_by_role("link", name="Once")).to_be_visible()
+    assert len(switchboard.call("GET", "/v1/connections")["items"]) == 1
+
+
+def test_a_name_that_is_too_long_is_told_at_its_field(signed_in, switchboard):
+    signed_in.goto(f"{switchboard.url}/console#/connections/botstar")
+    signed_in.get_by_label("Name").fill("x" * 200_000)
+    signed_in.get_by_role("button", name="Save").click()
+    expect(signed_in.get_by_text("longer than 200 characters")).to_have_count(1)
+    expect(signed_in.get_by_label("Name")).to_be_focused()
+
+
 def test_names_with_markup_are_only_text(signed_in, hook, post, area):
     area(signed_in, "Events")
     body = {"user": {"id": MARKUP, "name": MARKUP}, "checkpoint": {"name": MARKUP}, "record": {"fields": {MARKUP: MARKUP}}}

@@ -11,7 +11,16 @@ class Place {
 
   /** The steps of the path: `#/events/evt_…` is `["events", "evt_…"]`. */
   get steps(): string[] {
-    return this.#path.split("/").filter(Boolean).map(decodeURIComponent);
+    return this.#path.split("/").filter(Boolean).map(decoded);
+  }
+}
+
+/** What was typed by hand may be no encoding of anything. */
+function decoded(step: string): string {
+  try {
+    return decodeURIComponent(step);
+  } catch {
+    return step;
   }
 }
 
