@@ -79,7 +79,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # glibc has a heap for each thread unless it is told otherwise: as quick, and a sixth more memory.
-run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see README.md)
+run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see docs/settings.md)
 	@MALLOC_ARENA_MAX=1 exec "$(TARGET_DIR)/debug/local"
 
 sandbox: sandbox-binary ## Play the platforms on http://127.0.0.1:9100, to try everything without an account (SANDBOX_PORT)

@@ -3,14 +3,14 @@
 use crate::{
     botmother::Botmother,
     checks::{pointers, problem, refused, rejected},
+    documents::document,
     stage::{Fault as StoreFault, Stage},
-    statements::root,
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use reqwest::Method;
 use runtime::store::hooks::Hook;
 use serde_json::{Value, json};
-use std::{fs, time::Duration};
+use std::time::Duration;
 use tests::{Bundle, Sandbox, TestHook, string};
 
 const TRIGGER: &str = "botmother.watch-request";
@@ -53,8 +53,7 @@ async fn the_body_to_paste_becomes_an_event_and_a_subscriber() {
     let (sandbox, bundle) = start().await;
     let hook = bundle.hook(TRIGGER).await;
     let to_paste = to_paste(&bundle, &hook).await;
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    assert!(readme.contains(&format!("\n{to_paste}\n")), "the README has the same");
+    assert!(document("docs/modules.md").contains(&format!("\n{to_paste}\n")), "the document has the same");
     let mut body: Value = serde_json::from_str(&to_paste).unwrap();
     body["variables"] = json!({ "order": "42", "said": "{{last_input}}" });
     let told = asked(&sandbox, &hook, body, "Where \"is\"\nmy order? ☕").await;

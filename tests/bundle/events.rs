@@ -1,8 +1,9 @@
-//! The event files of `tests/events`, which the README shows: each handed to its function as Lambda runs it, with what
+//! The event files of `tests/events`, which docs/watch.md shows: each handed to its function as Lambda runs it, with what
 //! `cargo lambda watch` sets.
 
 use crate::{
     chatbot::ChatBot,
+    documents::document,
     stage,
     statements::{functions, root},
 };
@@ -63,10 +64,9 @@ fn each_kind_of_function_has_an_event_that_is_shown() {
         .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
         .collect();
     assert_eq!(files, EVENTS.map(|(file, _)| file.to_owned()).into());
-    let (readme, own) = ["README.md", "tests/events/README.md"].map(|file| root().join(file)).into();
-    let (readme, own) = (fs::read_to_string(readme).unwrap(), fs::read_to_string(own).unwrap());
+    let (shown, own) = (document("docs/watch.md"), document("tests/events/README.md"));
     for (file, function) in EVENTS {
-        let commands = readme.lines().filter(|line| line.contains(&format!("tests/events/{file}.json")));
+        let commands = shown.lines().filter(|line| line.contains(&format!("tests/events/{file}.json")));
         assert!(commands.into_iter().any(|line| line.contains(&format!("invoke {function} "))), "{file} is not shown");
         assert!(own.contains(&format!("| `{file}.json` | `{function}` |")), "{file} is not explained");
     }

@@ -2,7 +2,7 @@
 
 use models::{Effect, Kind};
 use registry::{FUNCTIONS, PLATFORMS};
-use runtime::{Body, Code, Function, config::Config, input};
+use runtime::{Body, Function, config::Config, input};
 use std::{
     collections::BTreeSet,
     fs,
@@ -140,17 +140,4 @@ fn the_modules_are_those_of_the_documents() {
         ("botmother.send-event", Effect::NotIdempotent),
     ];
     assert_eq!(actions, documented);
-}
-
-#[test]
-fn the_readme_names_every_module_setting_and_problem() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    // Those of the deployment alone name its own resources.
-    let deployed = ["_TABLE", "_QUEUE_URL", "SEALING_", "ACTION_FUNCTION_"];
-    let settings = variables().filter(|name| !deployed.iter().any(|part| name.contains(part)));
-    let modules = registry::modules().map(|(_, module)| module.name());
-    let problems = Code::ALL.iter().map(|code| code.as_str());
-    let names: Vec<&str> = modules.chain(settings).chain(problems).collect();
-    let missing: Vec<&str> = names.into_iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
-    assert_eq!(missing, [""; 0]);
 }

@@ -1,4 +1,4 @@
-"""The README's section on `cargo lambda watch`, as a reader would run it, and how it all ends."""
+"""The document on `cargo lambda watch`, as a reader would run it, and how it all ends."""
 
 import json
 import os
@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-SECTION = "## One function at a time: cargo lambda watch"
+DOCUMENT = (ROOT / "docs/watch.md").read_text()
 # Its shorthand is used.
-FIRST_EXAMPLE = "## First example"
+FIRST_EXAMPLE = (ROOT / "README.md").read_text().split("\n## First example\n", 1)[1].split("\n## ", 1)[0]
 # The first start may build everything and install cargo-lambda.
 START_SECONDS = 1200
 END_SECONDS = 30
@@ -31,16 +30,15 @@ VARYING = re.compile(
 )
 
 
-def blocks(heading):
-    """The fenced blocks under a heading: language and text."""
-    section = README.split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(r"^```(\w*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+def blocks(document):
+    """The fenced blocks of a document: language and text."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
 
 
 def steps():
     """Commands, each with the language and text of what they print."""
     found = []
-    for language, text in blocks(SECTION):
+    for language, text in blocks(DOCUMENT):
         if language == "sh":
             found.append((text, None))
         elif language:
@@ -119,7 +117,7 @@ def test_the_examples_do_what_they_say(tmp_path):
         text = re.sub(r"\b(9000|9100)\b", lambda port: ports[port[0]], text)
         return text.replace(".data/", f"{data}/")
 
-    start = [text.strip() for language, text in blocks(SECTION) if not language][-1]
+    start = [text.strip() for language, text in blocks(DOCUMENT) if not language][-1]
     shorthand = blocks(FIRST_EXAMPLE)[0][1]
     examples = steps()
     script = "".join(f"{here(commands)}\nprintf '{BETWEEN}'\n" for commands, _ in [(shorthand, None), *examples])

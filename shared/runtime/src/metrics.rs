@@ -19,7 +19,7 @@ pub const DIMENSION: &str = "Stack";
 /// How many values of a metric a line may have.
 const MOST_VALUES: usize = 100;
 
-/// README.md says what each counts.
+/// docs/operations.md says what each counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Metric {
     Accepted,

@@ -1,10 +1,10 @@
-//! The README's examples, as a reader would run them.
+//! The examples of the README and of the documents, as a reader would run them.
 
-use crate::statements::root;
+use crate::documents::document;
 use regex::Regex;
 use serde_json::Value;
 use std::{
-    env, fs,
+    env,
     net::TcpListener,
     path::Path,
     process::{Command, Stdio},
@@ -13,7 +13,7 @@ use std::{
 use tempfile::TempDir;
 use tests::Process;
 
-/// Where the README says that `make run`, `make sandbox` and the receiver of a route listen. Here it is any free port.
+/// Where the documents say that `make run`, `make sandbox` and the receiver of a route listen. Here it is any free port.
 const DOCUMENTED_PORTS: [&str; 3] = ["9000", "9100", "9200"];
 /// Stands between the outputs of two blocks.
 const BETWEEN: char = '\u{1e}';
@@ -32,7 +32,7 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     varying.into_iter().map(|(pattern, place)| (Regex::new(pattern).unwrap(), place)).collect()
 });
 
-/// A block of commands, and what the README says they print.
+/// A block of commands, and what is said to come of them.
 struct Step {
     commands: String,
     output: Option<Output>,
@@ -45,9 +45,10 @@ struct Output {
 
 /// The fenced blocks under a heading: language and text.
 fn blocks(document: &str, heading: &str) -> Vec<(String, String)> {
-    let section = document.lines().skip_while(|line| *line != heading).skip(1);
+    let level = |line: &str| line.split_once(' ').map(|(marks, _)| marks.len()).filter(|_| line.starts_with('#'));
+    let under = level(heading).unwrap();
     let (mut blocks, mut open): (Vec<(String, String)>, bool) = (Vec::new(), false);
-    for line in section.take_while(|line| !line.starts_with("## ")) {
+    for line in document.lines().skip_while(|line| *line != heading).skip(1) {
         match line.strip_prefix("```") {
             Some(_) if open => open = false,
             Some(language) => {
@@ -55,6 +56,7 @@ fn blocks(document: &str, heading: &str) -> Vec<(String, String)> {
                 blocks.push((language.to_owned(), String::new()));
             }
             None if open => blocks.last_mut().unwrap().1.push_str(&format!("{line}\n")),
+            None if level(line).is_some_and(|level| level <= under) => break,
             None => {}
         }
     }
@@ -90,11 +92,10 @@ fn json(text: &str) -> Vec<Value> {
 
 #[test]
 fn the_examples_do_what_they_say() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
-    assert!(readme.contains("make run") && readme.contains("make sandbox"), "the README does not say how to start it");
-    let sections = ["## First example", "## Actions, without an account", "## Routes, without an account"];
-    let steps: Vec<Step> = sections.iter().flat_map(|heading| steps(blocks(&readme, heading))).collect();
-    assert!(steps.iter().filter(|step| step.output.is_some()).count() > 8, "the README shows no outputs");
+    let (readme, actions, routes) = (document("README.md"), document("docs/actions.md"), document("docs/routes.md"));
+    let sections = [(&readme, "## First example"), (&actions, "## Without an account"), (&routes, "## On a laptop")];
+    let steps: Vec<Step> = sections.iter().flat_map(|(document, heading)| steps(blocks(document, heading))).collect();
+    assert!(steps.iter().filter(|step| step.output.is_some()).count() > 8, "the examples show no outputs");
 
     let folder = TempDir::new().unwrap();
     let mut sandbox =
@@ -113,7 +114,7 @@ fn the_examples_do_what_they_say() {
         ("RETRY_SCHEDULE", "1,60,300"),
     ];
     for (name, value) in &settings[5..] {
-        assert!(readme.contains(&format!("{name}={value} ")), "the README does not say how to start it with {name}");
+        assert!(routes.contains(&format!("{name}={value} ")), "it is not said how to start it with {name}");
     }
     let mut process = Process::spawn(folder.path(), &settings);
     let port = |url: &str| url.rsplit(':').next().unwrap().to_owned();
