@@ -107,7 +107,7 @@ console-test: console need-chromium local-binary sandbox-binary $(CONSOLE_READY)
 		echo "functions/console/built is not what functions/console/web makes: commit what 'make console' built" >&2; exit 1; }
 	$(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console
 
-screenshots: local-binary sandbox-binary need-chromium $(CONSOLE_READY) ## Take the pictures of the console that the README shows
+screenshots: local-binary sandbox-binary need-chromium $(CONSOLE_READY) ## Take the pictures of the console that the README shows (a quarter of an hour, as charts fill)
 	SCREENSHOTS=docs $(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console/test_walk.py
 
 bench: bench-binaries ## Measure the functions and `local`, and print the table (ROWS="cold local" for some rows; some minutes)

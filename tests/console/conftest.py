@@ -1,6 +1,7 @@
 """The console in headless Chromium, served by `local` as `make run` serves it, with a listener for what routes carry on."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -23,6 +24,8 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PATIENCE_MS = 10_000
 START_SECONDS = 30
+# What the charts of the shortest time show.
+MINUTES_SHOWN = 15
 
 
 class Switchboard:
@@ -114,7 +117,7 @@ def browser():
 @pytest.fixture
 def page(browser, switchboard):
     """A tab at the sign-in. What breaks in it, or is kept from it by its policy, fails the test."""
-    context = browser.new_context(viewport={"width": 1100, "height": 860}, permissions=["clipboard-read", "clipboard-write"])
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, permissions=["clipboard-read", "clipboard-write"])
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     faults, asked = [], set()
@@ -153,9 +156,24 @@ def shot():
     def shot(page, name):
         if folder := os.environ.get("SCREENSHOTS"):
             page.mouse.move(0, 0)
-            page.screenshot(path=Path(folder) / f"{name}.png", full_page=name == "hook")
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
     return shot
+
+
+@pytest.fixture(scope="session")
+def some_minutes():
+    """Has a call made again and again while a chart fills, where pictures are taken; not at all where none are."""
+
+    def some_minutes(call):
+        minutes = range(MINUTES_SHOWN if os.environ.get("SCREENSHOTS") else 0)
+        for minute in minutes:
+            calls = 18 + round(12 * math.sin(minute)) + minute
+            for _ in range(calls):
+                call(minute)
+                time.sleep(60 / calls)
+
+    return some_minutes
 
 
 @pytest.fixture(scope="session")

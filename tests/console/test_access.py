@@ -67,7 +67,7 @@ def test_keys_alone_lead_from_the_door_to_a_module(page, switchboard):
     page.keyboard.type(switchboard.key)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Modules")).to_be_focused()
     page.keyboard.press("Enter")

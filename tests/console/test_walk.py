@@ -1,5 +1,6 @@
 """The way of a new user, from the sign-in to a dead letter that is retried."""
 
+import itertools
 import json
 import re
 
@@ -10,9 +11,12 @@ BODY = {
     "checkpoint": {"name": "Coffee Order"},
     "record": {"fields": {"Product": "Latte"}},
 }
+# In the picture.
+FAILING_MINUTE = 9
+REPEATED_EACH = 7
 
 
-def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboard, listener, post, area, shot):
+def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboard, listener, post, area, shot, some_minutes):
     page = signed_in
     expect(page.get_by_text("There is no hook yet")).to_be_visible()
 
@@ -60,7 +64,6 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     page.get_by_label("Filter").fill('data.record.fields.Product == "Latte"')
     expect(page.get_by_role("status").filter(has_text="The event passes.")).to_be_visible()
     page.get_by_label("URL").fill(f"{listener.url}/shop")
-    page.get_by_role("heading", name="What it would do").scroll_into_view_if_needed()
     shot(page, "builder")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="To the shop")).to_be_visible()
@@ -76,13 +79,13 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     dead = page.get_by_label("Delivery to").filter(has_text="dead")
     expect(dead.first).to_be_visible(timeout=30_000)
     expect(dead.first.get_by_role("listitem")).to_have_count(3)
-    page.get_by_role("heading", name="Dead letters").scroll_into_view_if_needed()
+    page.reload()
+    expect(dead.first.get_by_role("listitem")).to_have_count(3)
     shot(page, "route")
     area(page, "Overview")
     expect(page.get_by_role("link", name="1 delivery is a dead letter")).to_be_visible()
     page.get_by_role("button", name="Last hour").click()
     expect(page.get_by_role("figure").filter(has_text="Deliveries")).to_contain_text("Delivered: 1, Failed: 3, Dead: 1")
-    shot(page, "overview")
     page.get_by_role("link", name="1 delivery is a dead letter").click()
     page.get_by_role("link", name="Its route").click()
     listener.statuses["/shop"] = 204
@@ -95,3 +98,16 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     area(page, "Overview")
     expect(page.get_by_role("figure").filter(has_text="Webhooks")).to_contain_text("Accepted: 3")
     expect(page.get_by_role("figure").filter(has_text="Deliveries")).to_contain_text("Delivered: 2, Failed: 3, Dead: 1")
+
+    orders = itertools.count(4)
+
+    def order(minute):
+        listener.statuses["/shop"] = 500 if minute == FAILING_MINUTE else 204
+        number = next(orders)
+        for _ in range(1 + (number % REPEATED_EACH == 0)):
+            post(url, json.dumps(BODY | {"order": number}))
+
+    some_minutes(order)
+    page.get_by_role("button", name="Last 15 minutes").click()
+    expect(page.get_by_role("figure").filter(has_text="Webhooks")).to_contain_text("Accepted: ")
+    shot(page, "overview")
