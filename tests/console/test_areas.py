@@ -213,6 +213,34 @@ def test_a_hook_s_settings_and_its_mapping_leave_each_other_alone(signed_in, swi
     assert (settings["mapping"], settings["dedupe_seconds"], settings["reply"]) == ({}, 60, "123")
 
 
+def test_what_takes_several_calls_is_done_to_its_end(signed_in, switchboard, post, area):
+    page = signed_in
+    hook = switchboard.hook("botstar.watch-checkpoint-record", "Orders", switchboard.connection("botstar", "Coffee bot"))
+    post(hook["url"], json.dumps(ORDER))
+    page.goto(f"{switchboard.url}/console#/hooks/{hook['id']}")
+    answers = [{"read": 100, "changed": 1, "next": "on"}, {"read": 20, "changed": 2, "next": None}]
+    page.route("**/remap*", lambda route: route.fulfill(json=answers.pop(0)))
+    page.get_by_role("button", name="Save the mapping").click()
+    expect(page.get_by_text("Changed: 3.")).to_be_visible()
+    assert answers == []
+
+    unfinished = [{"status": 503, "code": "unfinished", "detail": "the person is partly erased; repeat the call"}]
+
+    def erase(route):
+        if route.request.method == "DELETE" and unfinished:
+            route.fulfill(status=503, json=unfinished.pop())
+        else:
+            route.continue_()
+
+    page.route("**/v1/subscribers/*", erase)
+    area(page, "Subscribers")
+    page.get_by_role("link", name="Ava Chen").click()
+    say_yes(page)
+    page.get_by_role("button", name="Erase the person").click()
+    expect(page.get_by_text("Nobody yet.")).to_be_visible()
+    assert unfinished == []
+
+
 def test_people_records_and_takeovers_are_shown_claimed_and_erased(signed_in, switchboard, post, area):
     page = signed_in
     connection = switchboard.connection("botstar", "Coffee bot")

@@ -76,6 +76,18 @@ export function query(path: string, parameters: Record<string, string | number |
   return text ? `${path}?${text}` : path;
 }
 
+/** Posts until nothing is left, as each answer's `next` tells; the sum of what the answers count. */
+export async function postThrough(path: string, counted: string, body: unknown = {}): Promise<number> {
+  let sum = 0;
+  let cursor: string | null = null;
+  do {
+    const answer: Record<string, unknown> = await post(query(path, { cursor }), body);
+    sum += Number(answer[counted]);
+    cursor = answer["next"] as string | null;
+  } while (cursor);
+  return sum;
+}
+
 /** All items of a list that people make by hand, so that it is short. */
 export async function all<T>(path: string): Promise<T[]> {
   const items: T[] = [];
