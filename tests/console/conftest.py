@@ -24,6 +24,7 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PATIENCE_MS = 10_000
 START_SECONDS = 30
+SIZE = {"width": 1280, "height": 860}
 # What the charts of the shortest time show.
 MINUTES_SHOWN = 15
 
@@ -117,7 +118,7 @@ def browser():
 @pytest.fixture
 def page(browser, switchboard):
     """A tab at the sign-in. What breaks in it, or is kept from it by its policy, fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, permissions=["clipboard-read", "clipboard-write"])
+    context = browser.new_context(viewport=SIZE, permissions=["clipboard-read", "clipboard-write"])
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     faults, asked = [], set()
@@ -156,7 +157,12 @@ def shot():
     def shot(page, name):
         if folder := os.environ.get("SCREENSHOTS"):
             page.mouse.move(0, 0)
-            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+            # What is as high as the window makes the page higher.
+            for _ in range(2):
+                page.set_viewport_size(SIZE | {"height": page.evaluate("document.documentElement.scrollHeight")})
+            page.evaluate("scrollTo(0, 0)")
+            page.screenshot(path=Path(folder) / f"{name}.png")
+            page.set_viewport_size(SIZE)
 
     return shot
 

@@ -87,7 +87,7 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     page.get_by_role("button", name="Last hour").click()
     expect(page.get_by_role("figure").filter(has_text="Deliveries")).to_contain_text("Delivered: 1, Failed: 3, Dead: 1")
     page.get_by_role("link", name="1 delivery is a dead letter").click()
-    page.get_by_role("link", name="Its route").click()
+    page.get_by_role("link", name="To the shop").click()
     listener.statuses["/shop"] = 204
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Retry all").click()
