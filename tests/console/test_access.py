@@ -84,7 +84,7 @@ def test_a_dialog_has_no_serious_fault(signed_in, switchboard):
 def test_the_builder_of_routes_has_no_serious_fault(signed_in, switchboard):
     signed_in.goto(f"{switchboard.url}/console#/routes/new")
     signed_in.get_by_label("New Checkpoint Record").check()
-    signed_in.get_by_label("Fields of my own").check()
+    signed_in.get_by_label("Custom fields").check()
     signed_in.get_by_role("button", name="Add field").click()
     signed_in.get_by_label("Filter").fill("data.")
     expect(signed_in.get_by_label("Filter")).to_have_attribute("aria-invalid", "true")

@@ -154,4 +154,4 @@ def test_ten_thousand_events_come_page_by_page(signed_in, hook, post, area):
     expect(rows).to_have_count(40)
     signed_in.get_by_label("Type").fill("botstar.nothing")
     signed_in.get_by_label("Type").press("Enter")
-    expect(signed_in.get_by_text("No event passes these filters.")).to_be_visible(timeout=60_000)
+    expect(signed_in.get_by_text("No event matches these filters.")).to_be_visible(timeout=60_000)

@@ -47,7 +47,7 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     page.get_by_role("button", name="Choose /contact/label").click()
     shot(page, "hook")
     page.get_by_role("button", name="Save the mapping").click()
-    expect(page.get_by_text("Saved, and the kept events are read anew.")).to_be_visible()
+    expect(page.get_by_text("Saved and applied to the kept events.")).to_be_visible()
     expect(events).to_contain_text("Ava Chen")
 
     area(page, "Routes")
@@ -91,7 +91,7 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     listener.statuses["/shop"] = 204
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Retry all").click()
-    expect(page.get_by_text("Tried again: 1.")).to_be_visible()
+    expect(page.get_by_text("Retries queued: 1.")).to_be_visible()
     expect(dead).to_have_count(0)
     expect(page.get_by_label("Delivery to").filter(has_text="succeeded")).to_have_count(2)
 

@@ -1,6 +1,8 @@
 // The API of the deployment that serves this page.
 
+import { parse, write } from "./json";
 import { session } from "./session.svelte";
+import { isStub, type Stub } from "./types";
 
 const PATIENCE_MS = 35_000;
 
@@ -9,7 +11,7 @@ export interface Fault {
   detail: string;
 }
 
-/** What the API answers an error with (RFC 9457), or what kept it from answering. */
+/** Error of the API (RFC 9457), or the reason why there is no answer. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -23,39 +25,57 @@ export class Problem extends Error {
 }
 
 export interface Page<T> {
-  items: T[];
+  items: (T | Stub)[];
   next: string | null;
 }
 
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 export async function call<T>(method: Method, path: string, body?: unknown, key = session.key): Promise<T> {
+  const { content } = await request(method, path, body === undefined ? null : write(body), key);
+  return (content.length > 0 ? parse(decode(content)) : null) as T;
+}
+
+/** Bytes of a kept body, with the content encoding that was undone. */
+export async function raw(path: string): Promise<{ bytes: Uint8Array<ArrayBuffer>; encoding: string | null }> {
+  const { headers, content } = await request("GET", path, null, session.key);
+  return { bytes: content, encoding: headers.get("x-switchboard-encoding") };
+}
+
+interface Answer {
+  headers: Headers;
+  content: Uint8Array<ArrayBuffer>;
+}
+
+async function request(method: Method, path: string, body: string | null, key: string | null): Promise<Answer> {
   if (key === null) throw new Problem(401, "signed_out", "You have signed out.");
   let response: Response;
-  let text: string;
+  let content: Uint8Array<ArrayBuffer>;
   try {
     response = await fetch(path, {
       method,
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-      body: body === undefined ? null : JSON.stringify(body),
+      body,
       cache: "no-store",
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
-    text = await response.text();
+    content = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
     const detail = late
-      ? "There was no answer within 35 seconds. What was asked for may have been done all the same."
+      ? "No answer within 35 seconds. The request may have been carried out all the same."
       : "The server can't be reached. Is it running, and is this device online?";
     throw new Problem(0, late ? "no_answer" : "unreachable", detail);
   }
-  if (response.ok) return (text ? JSON.parse(text) : null) as T;
-  const problem = told(response.status, text);
+  if (response.ok) return { headers: response.headers, content };
+  const problem = refused(response.status, decode(content));
   if (problem.status === 401 && key === session.key) session.end("The key is not valid any more.");
   throw problem;
 }
 
-function told(status: number, text: string): Problem {
+const decode = (content: Uint8Array<ArrayBuffer>) => new TextDecoder().decode(content);
+
+function refused(status: number, text: string): Problem {
   try {
     const { code, detail, title, errors, instance } = JSON.parse(text);
     return new Problem(status, code ?? "unknown", detail ?? title ?? `HTTP ${status}`, errors ?? [], instance ?? null);
@@ -76,7 +96,7 @@ export function query(path: string, parameters: Record<string, string | number |
   return text ? `${path}?${text}` : path;
 }
 
-/** Posts until nothing is left, as each answer's `next` tells; the sum of what the answers count. */
+/** Posts again while an answer has a `next`. Returns the sum of the field `counted`. */
 export async function postThrough(path: string, counted: string, body: unknown = {}): Promise<number> {
   let sum = 0;
   let cursor: string | null = null;
@@ -88,13 +108,13 @@ export async function postThrough(path: string, counted: string, body: unknown =
   return sum;
 }
 
-/** All items of a list that people make by hand, so that it is short. */
+/** All items of a short list, such as hooks; without those that are too large to show. */
 export async function all<T>(path: string): Promise<T[]> {
   const items: T[] = [];
   let cursor: string | null = null;
   do {
     const page: Page<T> = await get(query(path, { limit: 100, cursor }));
-    items.push(...page.items);
+    items.push(...page.items.filter((item): item is T => !isStub(item)));
     cursor = page.next;
   } while (cursor);
   return items;

@@ -1,9 +1,9 @@
-// What there is to choose from: modules, connections, hooks.
+// Modules, connections and hooks to choose from.
 
-import { all, get, type Page } from "./api";
+import { all, get } from "./api";
 import type { Connection, Hook, Module, Platform } from "./types";
 
-export const platforms = async () => (await get<Page<Platform>>("/v1/modules")).items;
+export const platforms = async () => (await get<{ items: Platform[] }>("/v1/modules")).items;
 export const connections = () => all<Connection>("/v1/connections");
 export const hooks = () => all<Hook>("/v1/hooks");
 

@@ -1,13 +1,14 @@
 // CEL expressions of the places in an event.
 
+import { isLosslessNumber } from "lossless-json";
 import type { Json } from "./types";
 
-// What can't stand behind a dot: https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax
+// Words that can't follow a dot: https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax
 const RESERVED = new Set(
   "as break const continue else false for function if import in let loop namespace null package return true var void while".split(" "),
 );
 
-/** The expression of a place, by its JSON Pointer (RFC 6901). */
+/** CEL expression of the place at a JSON Pointer (RFC 6901). */
 export function expression(event: Json, pointer: string): string {
   let text = "";
   let at: Json | undefined = event;
@@ -18,7 +19,7 @@ export function expression(event: Json, pointer: string): string {
     } else {
       const isName = /^[A-Za-z_]\w*$/.test(step) && !RESERVED.has(step);
       text += isName ? `${text && "."}${step}` : `[${JSON.stringify(step)}]`;
-      at = at !== null && typeof at === "object" ? at[step] : undefined;
+      at = at !== null && typeof at === "object" && !isLosslessNumber(at) ? at[step] : undefined;
     }
   }
   return text;

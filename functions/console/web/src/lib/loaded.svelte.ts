@@ -1,6 +1,7 @@
-// What is fetched to be shown: the value, or the problem, or that it is on its way.
+// Values and lists that a page fetches, with the problem if that fails.
 
 import { Problem, get, query, type Page } from "./api";
+import type { Event, Stub } from "./types";
 
 export class Loaded<T> {
   value = $state.raw<T | null>(null);
@@ -13,7 +14,7 @@ export class Loaded<T> {
     void this.reload();
   }
 
-  /** Fetches it again. What is shown stays until then; an answer that a later one has overtaken is dropped. */
+  /** Fetches it again and keeps the old value until then. An answer that a later one has overtaken is dropped. */
   async reload() {
     const turn = ++this.#latest;
     try {
@@ -29,10 +30,10 @@ const PAGES_AT_ONCE = 25;
 
 /** A list, page by page. */
 export class Listed<T extends { id: string }> {
-  items = $state.raw<T[]>([]);
+  items = $state.raw<(T | Stub)[]>([]);
   next = $state<string | null>(null);
   problem = $state.raw<Problem | null>(null);
-  /** Whether the first page is there. */
+  /** Whether the first page is loaded. */
   begun = $state(false);
   busy = $state(false);
   #path: string;
@@ -45,7 +46,7 @@ export class Listed<T extends { id: string }> {
     void this.more();
   }
 
-  /** The next page that has something: a filtered one may be empty and not be the last. It looks through a good many. */
+  /** Loads the next page with items. A filtered page may be empty without being the last, so it looks through several. */
   async more() {
     if (this.busy) return;
     this.busy = true;
@@ -60,12 +61,12 @@ export class Listed<T extends { id: string }> {
     this.busy = false;
   }
 
-  /** Looks no further: nobody looks at it any more. */
+  /** Stops the search: the list is no longer shown. */
   end() {
     this.#ended = true;
   }
 
-  /** Shows the first page as it is now, before what was loaded after it; the number of items that are new. */
+  /** Loads the first page again and keeps the pages after it. Returns the number of new items. */
   async refresh(): Promise<number> {
     if (this.busy) return 0;
     if (!this.begun) {
@@ -81,7 +82,7 @@ export class Listed<T extends { id: string }> {
     if (page.next && end >= 0) {
       this.items = [...page.items, ...this.items.slice(end + 1)];
     } else if (last || !page.next) {
-      // It is all there is, or none of it is known: what lies between has not been loaded.
+      // The page is the whole list, or has no known item: items in between are not loaded.
       [this.items, this.next] = [page.items, page.next];
     }
     return added;
@@ -99,9 +100,14 @@ export class Listed<T extends { id: string }> {
   }
 }
 
+/** Events without their bodies. */
+export function events(filters: Record<string, string | null> = {}): Listed<Event> {
+  return new Listed<Event>("/v1/events", { ...filters, view: "summary" });
+}
+
 const INTERVAL_MS = 2_000;
 
-/** Does something every two seconds, as long as the tab is in sight and the last time has ended. For an `$effect`. */
+/** Repeats a task while the tab is visible, never two at once. For an `$effect`. */
 export function regularly(what: () => Promise<unknown>, interval = INTERVAL_MS): () => void {
   let timer: ReturnType<typeof setTimeout>;
   let ended = false;

@@ -1,4 +1,4 @@
-// A route as it is typed, and what is made of that.
+// A route being edited, and the API body made of it.
 
 import type { Fault } from "./api";
 import type { Hook, Json, Route, Schema } from "./types";
@@ -10,9 +10,9 @@ export interface Pair {
 
 export interface RouteDraft {
   name: string;
-  /** Types of events that are ticked. */
+  /** Checked event types. */
   types: string[];
-  /** More, with stars, one in a line. */
+  /** More types, with `*`, one per line. */
   patterns: string;
   hook: string;
   connection: string;
@@ -20,11 +20,11 @@ export interface RouteDraft {
   kind: "webhook" | "action";
   url: string;
   headers: Pair[];
-  /** Whether the body is made of fields, rather than the event as it is. */
+  /** Whether the body has custom fields instead of the whole event. */
   shaped: boolean;
   body: Pair[];
   action: string;
-  /** The connection that the action is called with. */
+  /** Connection that the action is called with. */
   account: string;
   input: Record<string, string>;
 }
@@ -43,7 +43,7 @@ export function begin(types: string[], route?: Route): RouteDraft {
     filter: route?.filter ?? "",
     kind: target?.type ?? "webhook",
     url: webhook?.url ?? "",
-    // Their values are sealed, and told to nobody.
+    // The API never returns their values.
     headers: Object.keys(webhook?.headers ?? {}).map((name) => ({ name, value: "" })),
     shaped: Boolean(webhook?.body),
     body: pairs(webhook?.body ?? {}),
@@ -61,7 +61,7 @@ function fields(pairs: Pair[]): Record<string, string> {
   return Object.fromEntries(pairs.filter(({ name }) => name.trim()).map(({ name, value }) => [name.trim(), value]));
 }
 
-/** Which events it is for. */
+/** Events that the route takes. */
 export function selection(draft: RouteDraft) {
   const patterns = draft.patterns.split("\n").map((line) => line.trim());
   return {
@@ -72,7 +72,7 @@ export function selection(draft: RouteDraft) {
   };
 }
 
-/** The target; of an action, with those of its fields that there are. */
+/** Target for the API. Of an action's input, only the fields it knows. */
 export function target(draft: RouteDraft, fieldsOf: (action: string) => string[]): Record<string, Json> {
   if (draft.kind === "webhook") {
     const { url, headers, shaped, body } = draft;
@@ -83,12 +83,12 @@ export function target(draft: RouteDraft, fieldsOf: (action: string) => string[]
   return { type: "action", action: draft.action, connection: draft.account, input: Object.fromEntries(input) };
 }
 
-/** Whether enough of the target is typed to tell what would be sent. */
+/** Whether the target is complete enough for a test. */
 export function hasTarget({ kind, url, action, account }: RouteDraft): boolean {
   return kind === "webhook" ? url.trim() !== "" : action !== "" && account !== "";
 }
 
-/** What is missing that the API would not tell at a field of the form. */
+/** Missing values that the API would not report at a field of the form. */
 export function missing(draft: RouteDraft): Fault[] {
   const faults: Fault[] = [];
   const need = (pointer: string, is: boolean, detail = "is required") => is || faults.push({ pointer, detail });
@@ -105,12 +105,12 @@ export function missing(draft: RouteDraft): Fault[] {
   return faults;
 }
 
-/** What would be lost: a value without a name, or of a name that another has. */
+/** Faults of pairs that would be lost: without a name, or with the name of another. */
 function namesOf(pointer: string, pairs: Pair[]): Fault[] {
   const names = pairs.map(({ name }) => name.trim());
   const faults = [];
-  if (pairs.some(({ name, value }) => !name.trim() && value !== "")) faults.push({ pointer, detail: "one has no name" });
-  if (names.some((name, at) => name && names.indexOf(name) !== at)) faults.push({ pointer, detail: "two have the same name" });
+  if (pairs.some(({ name, value }) => !name.trim() && value !== "")) faults.push({ pointer, detail: "a name is missing" });
+  if (names.some((name, at) => name && names.indexOf(name) !== at)) faults.push({ pointer, detail: "a name is given twice" });
   return faults;
 }
 
@@ -119,7 +119,7 @@ export function inputs(schema: Schema): [string, Schema][] {
   return Object.entries(schema.properties ?? {}).filter(([name]) => name !== "connection" && name !== "idempotency_key");
 }
 
-/** The hooks whose events it may be for. */
+/** Hooks to choose from. */
 export function named(all: Hook[]): { value: string; label: string }[] {
   return all.map(({ id, name }) => ({ value: id, label: name }));
 }

@@ -1,4 +1,4 @@
-// Where one is: the fragment of the URL, so that the server has one page only. It never holds a key or a token.
+// The current page, kept in the URL's fragment. It never holds a key or a token.
 
 class Place {
   #path = $state(read());
@@ -15,7 +15,7 @@ class Place {
   }
 }
 
-/** What was typed by hand may be no encoding of anything. */
+/** Decoded step. One typed by hand may not be percent-encoded. */
 function decoded(step: string): string {
   try {
     return decodeURIComponent(step);

@@ -1,11 +1,12 @@
-// How a field of a JSON Schema is asked for, and what is made of what was typed.
+// Form fields of a JSON Schema, and the JSON of the texts typed into them.
 
 import type { Fault } from "./api";
+import * as exact from "./json";
 import type { Json, Schema } from "./types";
 
 export type Control = "text" | "long" | "number" | "flag" | "choice" | "lines" | "json";
 
-/** What is typed, by field. */
+/** Typed texts by field. */
 export type Draft = Record<string, string>;
 
 const LONG = 2_000;
@@ -34,7 +35,7 @@ export function label(name: string, schema: Schema): string {
   return schema.title ?? (words.charAt(0).toUpperCase() + words.slice(1)).replace(/\b(api|ip|url)\b/gi, (word) => word.toUpperCase());
 }
 
-/** What is typed, as the API takes it. A field that is left empty is left out. */
+/** Body for the API, made of the typed texts. A field that is left empty is left out. */
 export function read(schema: Schema, draft: Draft): { body: Record<string, Json>; faults: Fault[] } {
   const body: Record<string, Json> = {};
   const faults: Fault[] = [];
@@ -53,7 +54,7 @@ export function read(schema: Schema, draft: Draft): { body: Record<string, Json>
   return { body, faults };
 }
 
-/** What would have been typed for a body. */
+/** Texts to edit a body by. */
 export function fill(schema: Schema, body: Record<string, Json>): Draft {
   const known = Object.entries(schema.properties ?? {}).filter(([name]) => (body[name] ?? null) !== null);
   return Object.fromEntries(known.map(([name, field]) => [name, typed(control(field), body[name] ?? null)]));
@@ -61,14 +62,14 @@ export function fill(schema: Schema, body: Record<string, Json>): Draft {
 
 function typed(control: Control, value: Json): string {
   if (control === "lines" && Array.isArray(value)) return value.join("\n");
-  return control === "json" ? JSON.stringify(value, null, 2) : String(value);
+  return control === "json" ? exact.write(value, 2) : String(value);
 }
 
 function value(control: Control, typed: string): Json {
   switch (control) {
     case "number": {
-      const number = Number(typed);
-      if (Number.isNaN(number)) throw new Error("is no number");
+      const number = exact.number(typed.trim());
+      if (number === null) throw new Error("must be a number");
       return number;
     }
     case "flag":
@@ -84,10 +85,10 @@ function value(control: Control, typed: string): Json {
 
 function json(typed: string): Json {
   try {
-    return JSON.parse(typed);
+    return exact.parse(typed);
   } catch {
-    // A plain word where a text is among what may be given.
+    // A plain word is taken as a text.
     if (/^[\w .,:@-]+$/.test(typed.trim())) return typed.trim();
-    throw new Error("is not JSON");
+    throw new Error("must be JSON");
   }
 }

@@ -1,10 +1,10 @@
-// Who is signed in. The key lives as long as its tab, unless it is asked to stay.
+// The signed-in key. It is kept as long as its tab, or on the device if that is chosen.
 
 const NAME = "switchboard-key";
 
 class Session {
   key = $state(sessionStorage.getItem(NAME) ?? localStorage.getItem(NAME));
-  /** Why it ended, for who has to sign in again. */
+  /** Reason of the last sign-out. */
   ended = $state<string | null>(null);
 
   begin(key: string, stay: boolean) {

@@ -1,6 +1,19 @@
-// The shapes that the API answers with, as far as they are shown.
+// Shapes of the API's answers, as far as they are shown.
 
-export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+import type { LosslessNumber } from "lossless-json";
+
+export type Json = null | boolean | number | LosslessNumber | string | Json[] | { [name: string]: Json };
+
+/** An item that can't be read, or is over 1 MB: its id stands for it. */
+export interface Stub {
+  id: string;
+  truncated: true;
+}
+
+export function isStub(value: unknown): value is Stub {
+  if (value === null || typeof value !== "object" || !("truncated" in value)) return false;
+  return value.truncated === true && Object.keys(value).every((name) => name === "id" || name === "truncated");
+}
 
 export interface Schema {
   type?: string | string[];
@@ -62,7 +75,7 @@ export interface Hook {
   created_at: string;
 }
 
-/** Where a hook stands at a platform that is told of it. */
+/** State of a hook at a platform that Switchboard registers it with. */
 export interface Registration {
   state: "pending" | "registered" | "stale" | "manual";
   webhook: string | null;
@@ -76,7 +89,7 @@ export interface Rejected {
   detail: string;
   content_type: string | null;
   bytes: number;
-  body: string | null;
+  truncated: boolean;
 }
 
 export interface Event {
@@ -85,7 +98,7 @@ export interface Event {
   source: string;
   subject?: string;
   time: string;
-  data: Record<string, Json> & { unmapped?: string[]; raw?: Json; hook?: string };
+  data: Record<string, Json> & { unmapped?: string[]; raw?: Json; hook?: string; truncated?: boolean };
 }
 
 export interface Attempt {
@@ -124,7 +137,7 @@ export interface Route {
   created_at: string;
 }
 
-/** What a route would do with an event. */
+/** Outcome of testing a route with an event. */
 export interface Tried {
   event: Event;
   matches: boolean;
@@ -166,7 +179,7 @@ export interface Takeover {
 export interface Key {
   id: string;
   name: string;
-  scope: "read" | "act" | "admin";
+  scope: "read" | "operate" | "act" | "admin";
   created_at: string;
   key: string | null;
 }

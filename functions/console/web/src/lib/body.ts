@@ -1,0 +1,52 @@
+// Bodies as platforms sent them, byte for byte.
+
+import { raw } from "./api";
+import { parse } from "./json";
+import type { Json } from "./types";
+
+const REVOKE_AFTER_MS = 60_000;
+
+export interface Body {
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Content encoding that was undone. */
+  encoding: string | null;
+  /** Null if the bytes are not text. */
+  text: string | null;
+  /** Undefined if the text is not JSON. */
+  json: Json | undefined;
+}
+
+export async function load(path: string): Promise<Body> {
+  const { bytes, encoding } = await raw(path);
+  const text = decode(bytes);
+  return { bytes, encoding, text, json: text === null ? undefined : json(text) };
+}
+
+function decode(bytes: Uint8Array<ArrayBuffer>): string | null {
+  try {
+    // A byte order mark stays, so that a copy has the bytes as received.
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return text.includes("\0") ? null : text;
+  } catch {
+    return null;
+  }
+}
+
+function json(text: string): Json | undefined {
+  try {
+    return parse(text.replace(/^\uFEFF/, ""));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Saves bytes as a file of the browser's. */
+export function download(name: string, { bytes, text, json }: Body) {
+  const extension = text === null ? "bin" : json === undefined ? "txt" : "json";
+  const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = `${name}.${extension}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), REVOKE_AFTER_MS);
+}
