@@ -1,5 +1,5 @@
-//! Functions whose store stalls: a request that is not answered is repeated within the function's timeout, and a function
-//! whose store never answers answers itself, before Lambda would end it.
+//! Functions whose store stalls. A request without an answer is repeated within the function's timeout; a function whose
+//! store never answers still answers, before Lambda would end it.
 
 use crate::{chatbot::ChatBot, events, keyed::ava};
 use axum::{
@@ -198,14 +198,14 @@ async fn a_function_whose_store_never_answers_is_a_503_before_lambda_ends_it() {
         let problem = outcome.problem("store_unavailable");
         assert!(took < timeout && problem.get("outcome").is_none(), "{took:?}: {problem}");
     };
-    let queue = never_answered("deliver", "/Records/0/messageId", bundle, timeout);
-    let stream = never_answered("dispatch", "/Records/0/dynamodb/SequenceNumber", bundle, timeout);
+    let queue = returns_its_batch("deliver", "/Records/0/messageId", bundle, timeout);
+    let stream = returns_its_batch("dispatch", "/Records/0/dynamodb/SequenceNumber", bundle, timeout);
     join!(webhook, direct, queue, stream);
     assert_eq!(chatbot.created(), 0);
 }
 
-/// Hands a batch of one to a function whose store never answers: it returns that as a batch item failure.
-async fn never_answered(name: &str, identifier: &str, bundle: &Bundle, timeout: Duration) {
+/// Hands a batch of one to a function whose store never answers. The function returns it as a batch item failure.
+async fn returns_its_batch(name: &str, identifier: &str, bundle: &Bundle, timeout: Duration) {
     let (_store, url) = Store::serve(&bundle.local.database, |_, _| Fault::Unanswered).await;
     let settings = events::settings();
     let mut settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();

@@ -1,5 +1,5 @@
-//! The deadline of an invocation, shared by every request that it makes. It lies a second before Lambda ends the process, so
-//! a function whose store has stalled still answers, logs and counts that itself.
+//! The deadline of an invocation, shared by its requests to AWS and to platforms. It is a second before Lambda ends the
+//! process, so a function whose store has stalled still answers, and logs and counts its answer.
 
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep, TokioSleep};
 use models::Timestamp;
@@ -21,7 +21,7 @@ pub(crate) fn scope<F: Future>(ends: u64, now: Timestamp, invocation: F) -> Task
     DEADLINE.scope(left.map(|left| Instant::now() + left.saturating_sub(MARGIN)), invocation)
 }
 
-/// A time limit, or less where the invocation has less time left. `reserve` is the part of that time which stays for later.
+/// A time limit, shortened to the time that the invocation has left, less a reserve for the requests that follow.
 pub(crate) fn within(limit: Duration, reserve: Duration) -> Duration {
     let deadline = DEADLINE.try_with(|deadline| *deadline).ok().flatten();
     deadline
