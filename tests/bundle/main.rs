@@ -97,6 +97,7 @@ mod sandbox_faults;
 mod secrets;
 mod spread;
 mod stage;
+mod stalled;
 mod statements;
 mod target;
 mod template;

@@ -4,13 +4,14 @@
 pub mod action;
 pub mod app;
 pub mod auth;
-mod aws;
+pub mod aws;
 pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod cursor;
+pub mod deadline;
 mod encoding;
 pub mod function;
 mod gateway;
