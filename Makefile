@@ -72,7 +72,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test template e2e console console-test screenshots bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: help run sandbox watch test fuzz template e2e console console-test screenshots bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
 .PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
@@ -94,6 +94,14 @@ test: need-python3 template test-binaries $(TEST_READY) ## Grade the template an
 	else \
 		set -x; cargo test --workspace; \
 	fi
+
+# The seconds and the seed of make fuzz.
+FUZZ_SECONDS ?= 60
+FUZZ_SEED ?=
+
+fuzz: need-cargo need-cc ## Send odd calls to hooks, and hold what must be true of whatever is accepted (FUZZ_SECONDS, FUZZ_SEED)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) \
+		cargo test --workspace --test bundle -- --nocapture --exact fuzz::whatever_is_accepted_is_dispatched_listed_read_remapped_and_erased
 
 e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_READY) ## Build, deploy into an emulated AWS, and test what is deployed (some minutes)
 	@$(MAKE) build ARCH=$(HOST_ARCH)

@@ -28,12 +28,12 @@ fn text(file: &str) -> String {
     fs::read_to_string(root().join(format!("tests/events/{file}.json"))).unwrap()
 }
 
-fn event(file: &str) -> Value {
+pub fn event(file: &str) -> Value {
     serde_json::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// What `cargo lambda watch` sets for the functions of `flow`. The others here have no use for it.
-fn settings() -> toml::Table {
+pub fn settings() -> toml::Table {
     let manifest: toml::Table = fs::read_to_string(root().join("functions/flow/Cargo.toml")).unwrap().parse().unwrap();
     manifest["package"]["metadata"]["lambda"]["env"].as_table().unwrap().clone()
 }

@@ -6,21 +6,30 @@ use runtime::auth::fingerprint;
 use serde_json::json;
 use tests::{Answer, Bundle, Lambda, answer, eventually, expect, string};
 
-/// The scope that a route takes, as the contract has it: from 0, `read`, to 2, `admin`.
+/// The scopes, each with those before it.
+const SCOPES: [&str; 4] = ["read", "operate", "act", "admin"];
+
+/// The scope that a route takes, as the contract has it, by its place among the scopes.
 fn scope(method: &Method, path: &str) -> Option<usize> {
     match path {
         "/v1/openapi.json" | "/v1/health" => None,
         _ if path.starts_with("/hooks/") || path.starts_with("/console") => None,
         _ if method == Method::GET => Some(0),
-        _ if path.starts_with("/v1/actions/") => Some(1),
-        _ => Some(2),
+        _ if path.starts_with("/v1/actions/") => Some(2),
+        _ if ["/test", "/replay", "/redispatch", "/retry"].iter().any(|end| path.ends_with(end)) => {
+            // That of a connection calls its platform.
+            Some(if path.starts_with("/v1/connections/") { 3 } else { 1 })
+        }
+        "/v1/takeovers/{id}" => Some(1),
+        _ => Some(3),
     }
 }
 
 /// Every route: its method, its path as it is stated, and a path that leads to nothing.
 fn routes() -> Vec<(Method, &'static str, String)> {
     let routes = api::http_functions().flat_map(|function| function.routes);
-    let nowhere = |path: &str| path.replace("{id}", "nothing").replace("{token}", "nothing");
+    let nowhere =
+        |path: &str| path.replace("{id}", "nothing").replace("{token}", "nothing").replace("{rejected_id}", "nothing");
     routes.map(|route| (route.method.clone(), route.path, nowhere(route.path))).collect()
 }
 
@@ -69,7 +78,7 @@ async fn without_a_good_key_a_route_answers_401() {
 async fn a_key_reaches_as_far_as_its_scope() {
     let bundle = Bundle::start().await;
     let mut keys = Vec::new();
-    for scope in ["read", "act", "admin"] {
+    for scope in SCOPES {
         keys.push(make_key(&bundle, scope).await.1);
     }
     for (method, path, url) in routes() {
@@ -84,8 +93,7 @@ async fn a_key_reaches_as_far_as_its_scope() {
             }
         }
     }
-    let names = ["read", "act", "admin"];
-    for (scope, key) in names.iter().zip(&keys).take(2) {
+    for (scope, key) in SCOPES.iter().zip(&keys).take(3) {
         let refused = refused(with_key(&bundle, Method::POST, "/v1/keys", key), 403, "forbidden").await;
         assert_eq!(refused["detail"], format!("the key's scope is {scope}, and this takes admin"));
     }

@@ -9,7 +9,7 @@ use crate::{
     target::{TAKES_ALL, Target, route_to},
 };
 use axum::http::StatusCode;
-use models::{Effect, Timestamp};
+use models::{Effect, SubscriberId, Timestamp, records::StoredSubscriber};
 use reqwest::Method;
 use runtime::{
     auth::fingerprint,
@@ -49,6 +49,7 @@ pub async fn walk(deployment: &Deployment) {
     walk.routes(&routes["taking"]).await;
     walk.deliveries().await;
     walk.events(&routes["taking"]).await;
+    walk.redispatches().await;
     walk.records().await;
     walk.erased_meanwhile().await;
     walk.keys_and_modules().await;
@@ -162,7 +163,14 @@ impl Walk<'_> {
         }
         for hook in self.hooks.values() {
             self.api.send(&hook.url, "{").await;
-            self.api.get(&format!("/v1/hooks/{}/rejected", hook.id), 200).await;
+            let rejected = self.api.get(&format!("/v1/hooks/{}/rejected", hook.id), 200).await;
+            let id = string(&rejected["items"][0]["id"]);
+            let raw = self.api.request(Method::GET, &format!("/v1/hooks/{}/rejected/{id}/raw", hook.id));
+            assert_eq!(answer(raw).await.text, "{");
+            let path = hook.url.strip_prefix(&self.api.url).expect("a hook of the deployment");
+            for (method, status) in [(Method::GET, 200), (Method::PUT, 405)] {
+                assert_eq!(answer(self.api.request(method, path)).await.status, status);
+            }
         }
         self.deployment.settle().await;
     }
@@ -331,6 +339,33 @@ impl Walk<'_> {
         let span = json!({ "after": "2020-01-01T00:00:00Z", "before": "2100-01-01T00:00:00Z", "route": route });
         let replayed = self.api.post("/v1/events/replay", &span, 200).await;
         assert!(replayed["delivered_before"].as_u64() > Some(0), "{replayed}");
+        self.deployment.settle().await;
+    }
+
+    /// Events that dispatch has not come to, and one whose person was erased after it.
+    async fn redispatches(&self) {
+        let hook = &self.hooks["botstar.watch-human-takeover"];
+        let body = json!({ "user": { "id": "redispatched" } }).to_string();
+        let event = string(&self.api.send(&hook.url, body).await.json()["event"]);
+        let path = format!("/v1/events/{event}");
+        assert!(answer(self.api.request(Method::GET, &format!("{path}/raw"))).await.text.contains("redispatched"));
+        let redispatched = self.api.post(&format!("{path}/redispatch"), &json!({}), 200).await;
+        assert_eq!((&redispatched["folded"], &redispatched["takeovers"]), (&json!(1), &json!(1)), "{redispatched}");
+        let span = json!({ "after": "2020-01-01T00:00:00Z", "before": "2100-01-01T00:00:00Z", "dry_run": true });
+        self.api.post("/v1/events/redispatch", &span, 200).await;
+        let store = self.deployment.store();
+        let person: SubscriberId = string(&self.api.get(&path, 200).await["subject"]).parse().unwrap();
+        let subscriber: StoredSubscriber = store.record(person.as_str()).await.unwrap().unwrap();
+        let tombstone = StoredSubscriber {
+            place: None,
+            version: subscriber.version + 1,
+            profile: None,
+            erased_at: Some(self.deployment.clock.now()),
+            erasing: None,
+        };
+        store.write_subscriber(&person, &tombstone).await.unwrap();
+        let redispatched = self.api.post(&format!("{path}/redispatch"), &json!({}), 200).await;
+        assert_eq!(redispatched["events"], 0, "{redispatched}");
         self.deployment.settle().await;
     }
 

@@ -40,10 +40,12 @@ fn second() -> BTreeMap<&'static str, Vec<Item>> {
             platform: "botstar",
             event_type: "botstar.tag.added",
             raw: raw.as_bytes(),
-            format: Format::Json,
+            format: Format::JSON,
             body: &body,
             reading: &mapping::resolve(botstar::watch_tag::TRIGGER.fields(), &Mapping::new(), &body),
             told: Map::new(),
+            encoding: None,
+            query: None,
             nonce: String::new(),
             expires: at,
         });

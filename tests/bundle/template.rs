@@ -1,12 +1,17 @@
 //! `template.yaml` against the statements in code: functions, logs, variables, tables, queues.
 
 use crate::statements::{functions, root, variables};
-use runtime::store::tables::{TABLES, Table};
+use runtime::{
+    aws::{ATTEMPT_TIMEOUT, INVOKE_ATTEMPT_TIMEOUT, METRICS_ATTEMPT_TIMEOUT},
+    deadline::MARGIN,
+    store::tables::{TABLES, Table},
+};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    time::Duration,
 };
 
 /// Variables that only a laptop sets.
@@ -168,9 +173,39 @@ fn the_queues_keep_messages_for_long_and_set_aside_what_fails() {
         template["Resources"][id]["Properties"]["Timeout"].as_u64().unwrap()
     };
     assert!(
-        registry::actions().all(|action| of_action(action) + 10 < timeout),
+        registry::actions().all(|action| of_action(action) < INVOKE_ATTEMPT_TIMEOUT.as_secs()),
         "an action ends while it is waited for"
     );
+}
+
+#[test]
+fn a_request_to_aws_that_stalls_twice_fits_into_every_functions_timeout() {
+    let template = template();
+    let per_service = [
+        ("dynamodb", ATTEMPT_TIMEOUT),
+        ("kms", ATTEMPT_TIMEOUT),
+        ("sqs", ATTEMPT_TIMEOUT),
+        ("cloudwatch", METRICS_ATTEMPT_TIMEOUT),
+    ];
+    // The SDK waits for up to a second before it repeats a request.
+    let wait = Duration::from_secs(1);
+    let mut found = BTreeSet::new();
+    for (id, function) in resources(&template, "AWS::Serverless::Function") {
+        let timeout = Duration::from_secs(function["Properties"]["Timeout"].as_u64().unwrap());
+        let policies = template["Resources"][format!("{id}Role")]["Properties"]["Policies"].to_string();
+        for (service, limit) in per_service {
+            if policies.contains(&format!("\"{service}:")) {
+                assert!(2 * (limit + wait) + MARGIN <= timeout, "{id} may ask {service}");
+                found.insert(service);
+            }
+        }
+        if policies.contains("lambda:InvokeFunction") {
+            // What is read before an action is invoked and written after it may stall once each.
+            assert!(2 * (ATTEMPT_TIMEOUT + wait) + INVOKE_ATTEMPT_TIMEOUT + MARGIN <= timeout, "{id} invokes actions");
+            found.insert("lambda");
+        }
+    }
+    assert_eq!(found.len(), per_service.len() + 1, "{found:?}");
 }
 
 #[test]

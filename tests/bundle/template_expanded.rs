@@ -1,7 +1,7 @@
 //! The CloudFormation that AWS SAM makes of `template.yaml`, by AWS's own translator.
 
 use crate::{
-    statements::{functions, root, routes},
+    statements::{functions, gateway_routes, root, routes},
     template::{logical_id, resources},
 };
 use regex::Regex;
@@ -83,11 +83,13 @@ fn every_route_leads_to_its_function_which_lets_the_api_in() {
         for (method, operation) in methods.as_object().unwrap() {
             let uri = string(&operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]);
             let function = uri.split("${").last().unwrap().split(".Arn}").next().unwrap().to_owned();
-            deployed.push([method.to_uppercase(), path.clone(), function]);
+            let any = "x-amazon-apigateway-any-method";
+            let method = if method == any { "ANY".to_owned() } else { method.to_uppercase() };
+            deployed.push([method, path.clone(), function]);
         }
     }
     deployed.sort();
-    let stated = routes().into_iter().map(|[method, path, function]| [method, path, logical_id(&function)]);
+    let stated = gateway_routes().into_iter().map(|[method, path, function]| [method, path, logical_id(&function)]);
     let mut stated: Vec<[String; 3]> = stated.collect();
     stated.sort();
     assert_eq!(deployed, stated);
@@ -95,6 +97,7 @@ fn every_route_leads_to_its_function_which_lets_the_api_in() {
     // In an ARN of what may call, any step of a path that is a parameter is `*`.
     let any = Regex::new(r"\{\w+\}").unwrap();
     let caller = |[method, path, function]: &[String; 3]| {
+        let method = if method == "ANY" { "*" } else { method };
         (function.clone(), format!("/*/{method}{}", any.replace_all(path, "*")))
     };
     let called: BTreeSet<(String, String)> = deployed.iter().map(caller).collect();
@@ -143,7 +146,7 @@ fn every_hook_has_a_bucket_of_its_own_and_no_log_shows_its_token() {
         })
     };
     assert_eq!(properties["DefaultRouteSettings"], rates(""));
-    let stated = routes().into_iter().filter(|[_, path, _]| path.starts_with("/hooks/"));
+    let stated = gateway_routes().into_iter().filter(|[_, path, _]| path.starts_with("/hooks/"));
     let stated: BTreeMap<String, Value> =
         stated.map(|[method, path, _]| (format!("{method} {path}"), rates("Hook"))).collect();
     assert_eq!(properties["RouteSettings"], json!(stated));

@@ -124,7 +124,8 @@ class Stack:
         present = {route["RouteKey"] for route in gateway.get_routes(ApiId=api)["Items"]}
         for path, operations in self.processed["Resources"]["HttpApi"]["Properties"]["Body"]["paths"].items():
             for method, operation in operations.items():
-                key, integration = f"{method.upper()} {path}", operation["x-amazon-apigateway-integration"]
+                method = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+                key, integration = f"{method} {path}", operation["x-amazon-apigateway-integration"]
                 if key in present:
                     continue
                 made = gateway.create_integration(

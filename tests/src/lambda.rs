@@ -38,6 +38,8 @@ use tokio::{
 const MAX_ANSWER_BYTES: usize = 6_291_556;
 /// How long an invocation may take.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// The timeout of a function, unless a test gives another: that of the actions and of the API's functions.
+const TIMEOUT: Duration = Duration::from_secs(29);
 const DATABASE_KEY: &str = "a-key-of-the-database-for-tests";
 
 /// What became of an invocation.
@@ -85,26 +87,32 @@ pub struct Lambda {
 pub struct RuntimeApi {
     /// As the function is told it: host and port.
     pub address: String,
-    events: Sender<(String, Bytes)>,
+    invocations: Sender<Invocation>,
     outcomes: Receiver<(String, Outcome)>,
     polled: Arc<Notify>,
     /// Of the last invocation.
     id: String,
 }
 
+struct Invocation {
+    id: String,
+    event: Bytes,
+    timeout: Duration,
+}
+
 struct Played {
-    events: Mutex<Receiver<(String, Bytes)>>,
+    invocations: Mutex<Receiver<Invocation>>,
     outcomes: Sender<(String, Outcome)>,
     polled: Arc<Notify>,
 }
 
 impl RuntimeApi {
     pub async fn start() -> Self {
-        let (events, taken) = channel(1);
+        let (invocations, taken) = channel(1);
         let (given, outcomes) = channel(1);
         let polled = Arc::new(Notify::new());
-        let played = Played { events: Mutex::new(taken), outcomes: given, polled: Arc::clone(&polled) };
-        Self { address: serve(played).await, events, outcomes, polled, id: String::new() }
+        let played = Played { invocations: Mutex::new(taken), outcomes: given, polled: Arc::clone(&polled) };
+        Self { address: serve(played).await, invocations, outcomes, polled, id: String::new() }
     }
 
     /// Waits until the function asks for an invocation.
@@ -114,14 +122,24 @@ impl RuntimeApi {
 
     /// Invokes the function with an event, as it is written.
     pub async fn invoke(&mut self, event: impl Into<Bytes>) -> Outcome {
+        self.invoke_for(TIMEOUT, event).await
+    }
+
+    /// Invokes a function that has another timeout.
+    pub async fn invoke_for(&mut self, timeout: Duration, event: impl Into<Bytes>) -> Outcome {
         self.id = format!("8476a536-e9f4-11e8-9739-{:012}", INVOKED.fetch_add(1, Ordering::Relaxed));
-        self.invoke_again(event).await
+        self.ask(timeout, event.into()).await
     }
 
     /// Invokes it under the id of the last invocation.
     pub async fn invoke_again(&mut self, event: impl Into<Bytes>) -> Outcome {
+        self.ask(TIMEOUT, event.into()).await
+    }
+
+    async fn ask(&mut self, lasting: Duration, event: Bytes) -> Outcome {
         let id = self.id.clone();
-        self.events.send((id.clone(), event.into())).await.expect("a server");
+        let invocation = Invocation { id: id.clone(), event, timeout: lasting };
+        self.invocations.send(invocation).await.expect("a server");
         let answered = timeout(PATIENCE, self.outcomes.recv()).await;
         let Ok(Some((answers, outcome))) = answered else { panic!("the function did not answer within {PATIENCE:?}") };
         assert_eq!(answers, id, "it answers another invocation");
@@ -177,6 +195,11 @@ impl Lambda {
 
     pub async fn invoke(&mut self, event: &Value) -> Outcome {
         self.invoke_text(event.to_string()).await
+    }
+
+    /// Invokes it with a timeout of its own.
+    pub async fn invoke_for(&mut self, timeout: Duration, event: &Value) -> Outcome {
+        self.api.invoke_for(timeout, event.to_string()).await
     }
 
     /// Invokes it under the id of the last invocation, as Lambda does by itself when an asynchronous one has failed.
@@ -244,14 +267,15 @@ async fn serve(played: Played) -> String {
 
 async fn next(State(played): State<Arc<Played>>) -> Response<Body> {
     played.polled.notify_one();
-    let Some((id, event)) = played.events.lock().await.recv().await else { return pending().await };
-    let deadline = SystemClock.now().millis() + 29_000;
+    let Some(invocation) = played.invocations.lock().await.recv().await else { return pending().await };
+    let timeout = u64::try_from(invocation.timeout.as_millis()).expect("a timeout in milliseconds");
+    let deadline = SystemClock.now().millis() + timeout;
     Response::builder()
-        .header("lambda-runtime-aws-request-id", id)
+        .header("lambda-runtime-aws-request-id", invocation.id)
         .header("lambda-runtime-deadline-ms", deadline)
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:123456789012:function:f")
         .header("lambda-runtime-trace-id", "Root=1-67890abc-0123456789abcdef01234567;Sampled=0")
-        .body(event.into())
+        .body(invocation.event.into())
         .expect("a response")
 }
 

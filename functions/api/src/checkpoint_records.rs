@@ -27,7 +27,7 @@ pub static FUNCTION: Function = Function {
                 CURSOR,
             ],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(CheckpointRecord)))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(CheckpointRecord)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
@@ -37,7 +37,7 @@ pub static FUNCTION: Function = Function {
             summary: "Get a checkpoint record",
             query: &[],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(CheckpointRecord))),
+            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(CheckpointRecord)))),
             handler: |app, call| Box::pin(get(app, call)),
         },
     ],
@@ -58,7 +58,11 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
         let wanted = record.filter(|record| checkpoint.is_none() || record.checkpoint == checkpoint);
         Ok(wanted.map(|record| to_raw_value(&record)).transpose()?)
     };
-    let page = app.store.page_of(listing, limit, keep, show).await?;
+    // Whether an event that can't be read is one of this checkpoint's records, nobody can say.
+    let id = |entry: &Entry| {
+        EventKey::parse(&entry.sort).filter(|_| checkpoint.is_none()).map(|key| key.id.record().to_string())
+    };
+    let page = app.store.page_of(listing, limit, keep, id, show).await?;
     Reply::page(page.items, call.cursor("checkpoint-records", page.next))
 }
 
@@ -66,7 +70,12 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: RecordId = call.id("checkpoint record")?;
     let missing = || Problem::not_found("checkpoint record");
     let event = app.store.event(&id.event()).await?.ok_or_else(missing)?;
-    Reply::ok(&record(&event)?.ok_or_else(missing)?)
+    match record(&event) {
+        Ok(record) => {
+            crate::reply_or_id(id.as_str(), to_raw_value(&record.ok_or_else(missing)?).map_err(StoreError::from))
+        }
+        Err(error) => crate::reply_or_id(id.as_str(), Err(error)),
+    }
 }
 
 fn record(event: &StoredEvent) -> Result<Option<CheckpointRecord>, StoreError> {

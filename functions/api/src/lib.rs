@@ -10,14 +10,22 @@ pub mod keys;
 pub mod metrics;
 pub mod modules;
 mod openapi;
+mod raw;
 mod rotation;
 pub mod routes;
 pub mod subscribers;
 pub mod takeovers;
 
 use models::Timestamp;
-use runtime::{Access, Fault, Function, Query, auth::Scope};
-use serde_json::Value;
+use runtime::{
+    Access, Call, Fault, Function, Problem, Query, Reply,
+    auth::Scope,
+    store::{
+        StoreError,
+        list::{Unshown, shown_or_id},
+    },
+};
+use serde_json::{Value, value::RawValue};
 
 /// The functions of the API.
 pub static FUNCTIONS: &[&Function] = &[
@@ -40,12 +48,45 @@ pub fn http_functions() -> impl Iterator<Item = &'static Function> {
 }
 
 const READ: Access = Access::Key(Scope::Read);
+const OPERATE: Access = Access::Key(Scope::Operate);
 const ADMIN: Access = Access::Key(Scope::Admin);
 
 const LIMIT: Query = Query { name: "limit", description: "How many items a page has: 1 to 100, by default 20." };
 const CURSOR: Query = Query { name: "cursor", description: "The `next` of the page before." };
 const AFTER: Query = Query { name: "after", description: "Only what came after this RFC 3339 time." };
 const BEFORE: Query = Query { name: "before", description: "Only what came before this RFC 3339 time." };
+
+const VIEW: Query = Query {
+    name: "view",
+    description: "`summary` leaves out the body as it was received, and the platform's own object of the person.",
+};
+
+/// Whether a list is asked for without the bodies of its items.
+fn is_summary(call: &Call) -> Result<bool, Problem> {
+    match call.query("view").as_deref() {
+        None => Ok(false),
+        Some("summary") => Ok(true),
+        Some(_) => Err(Problem::invalid_query("view", "must be summary, or left out")),
+    }
+}
+
+/// An item as it is shown, or its id alone if it can't be read or is too large.
+fn reply_or_id(id: &str, shown: Result<Box<RawValue>, StoreError>) -> Result<Reply, Problem> {
+    match shown_or_id(shown.map(Some), || Some(id.to_owned())) {
+        Some(json) => Reply::ok(&json),
+        None => Err(Problem::internal("an item without an id")),
+    }
+}
+
+/// JSON Schema of a page of a list whose items may be too large to be shown.
+fn page_of_any(items: schemars::Schema) -> schemars::Schema {
+    page_of(schema_or_id(items))
+}
+
+/// JSON Schema of an item that may be too large to be shown.
+fn schema_or_id(item: schemars::Schema) -> schemars::Schema {
+    schemars::json_schema!({ "anyOf": [item, schemars::schema_for!(Unshown<'_>)] })
+}
 
 /// JSON Schema of a page of a list.
 fn page_of(items: schemars::Schema) -> schemars::Schema {

@@ -1,6 +1,6 @@
 //! Takeovers: requests for a human operator, to be claimed and closed.
 
-use crate::{ADMIN, CURSOR, LIMIT, READ};
+use crate::{CURSOR, LIMIT, OPERATE, READ};
 use http::{Method, StatusCode};
 use models::{
     Takeover, TakeoverId, TakeoverState,
@@ -8,7 +8,10 @@ use models::{
 };
 use runtime::{
     App, Body, Call, Function, Problem, Query, Reply, Route, input,
-    store::{Item, StoreError, from_item, list::END},
+    store::{
+        Item, StoreError, from_item,
+        list::{END, Entry},
+    },
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
@@ -28,7 +31,7 @@ pub static FUNCTION: Function = Function {
                 CURSOR,
             ],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(Takeover)))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Takeover)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
@@ -38,13 +41,13 @@ pub static FUNCTION: Function = Function {
             summary: "Get a request for a human operator",
             query: &[],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Takeover))),
+            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Takeover)))),
             handler: |app, call| Box::pin(get(app, call)),
         },
         Route {
             method: Method::PATCH,
             path: "/v1/takeovers/{id}",
-            access: ADMIN,
+            access: OPERATE,
             summary: "Claim, close or reopen a request for a human operator",
             query: &[],
             body: Body::Required(|| schema_for!(TakeoverChange)),
@@ -78,14 +81,16 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
         let wanted = state.is_none_or(|state| takeover.state == state);
         Ok(if wanted { Some(to_raw_value(&takeover)?) } else { None })
     };
-    let page = app.store.page_of(listing, call.limit()?, |_| true, show).await?;
+    let id = |entry: &Entry| state.is_none().then(|| entry.pk.clone());
+    let page = app.store.page_of(listing, call.limit()?, |_| true, id, show).await?;
     Reply::page(page.items, call.cursor("takeovers", page.next))
 }
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: TakeoverId = call.id("takeover")?;
     let takeover = app.store.record::<StoredTakeover>(id.as_str()).await?;
-    Reply::ok(&takeover.ok_or_else(|| Problem::not_found("takeover"))?.into_takeover())
+    let takeover = takeover.ok_or_else(|| Problem::not_found("takeover"))?.into_takeover();
+    crate::reply_or_id(id.as_str(), to_raw_value(&takeover).map_err(StoreError::from))
 }
 
 async fn change(app: &App, call: Call) -> Result<Reply, Problem> {

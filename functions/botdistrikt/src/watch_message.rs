@@ -19,8 +19,9 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botdistrikt/message",
     event_type: "botdistrikt.message.sent",
     fields: &[MESSAGE, IN_EVENT],
-    message_id: None,
+    message: None,
     headers: &[Header { name: SOURCE, sample: "human" }, Header { name: SOURCE_ID, sample: "17" }],
+    secret_query: &[],
 };
 
 const MESSAGE: &[Field] = &[Field::expected("message", &["/message", "/response", "/responses", "/text"])];
@@ -39,12 +40,14 @@ pub const MODULE: Module = Module {
 
 pub static FUNCTION: Function = Function {
     name: "botdistrikt-watch-message",
-    routes: &[receive::route(
-        "/hooks/botdistrikt/message/{token}",
-        MODULE.label,
-        receive::reply_schema,
-        |app, call| Box::pin(receive(app, call)),
-    )],
+    routes: &[
+        receive::route("/hooks/botdistrikt/message/{token}", MODULE.label, receive::reply_schema, |app, call| {
+            Box::pin(receive(app, call))
+        }),
+        receive::probe_route("/hooks/botdistrikt/message/{token}", |app, call| {
+            Box::pin(receive::probe(app, &TRIGGER, call))
+        }),
+    ],
     direct: None,
     settings: || crate::SETTINGS.iter().collect(),
 };

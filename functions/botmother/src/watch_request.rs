@@ -15,8 +15,9 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botmother/request",
     event_type: "botmother.request.received",
     fields: &[FIELDS],
-    message_id: None,
+    message: None,
     headers: &[],
+    secret_query: &[],
 };
 
 /// What is to be pasted into the component. Botmother fills in its variables; `variables` is for those of the bot's own.
@@ -45,9 +46,14 @@ pub const MODULE: Module = Module {
 
 pub static FUNCTION: Function = Function {
     name: "botmother-watch-request",
-    routes: &[receive::route("/hooks/botmother/request/{token}", MODULE.label, receive::reply_schema, |app, call| {
-        Box::pin(receive::receive(app, &TRIGGER, call))
-    })],
+    routes: &[
+        receive::route("/hooks/botmother/request/{token}", MODULE.label, receive::reply_schema, |app, call| {
+            Box::pin(receive::receive(app, &TRIGGER, call))
+        }),
+        receive::probe_route("/hooks/botmother/request/{token}", |app, call| {
+            Box::pin(receive::probe(app, &TRIGGER, call))
+        }),
+    ],
     direct: None,
     settings: || crate::SETTINGS.iter().collect(),
 };

@@ -15,8 +15,9 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botstar/checkpoint-record",
     event_type: "botstar.checkpoint_record.created",
     fields: &[CHECKPOINT, PERSON],
-    message_id: None,
+    message: None,
     headers: &[],
+    secret_query: &[],
 };
 
 const CHECKPOINT: &[Field] = &[
@@ -41,12 +42,14 @@ pub const MODULE: Module = Module {
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-checkpoint-record",
-    routes: &[receive::route(
-        "/hooks/botstar/checkpoint-record/{token}",
-        MODULE.label,
-        receive::reply_schema,
-        |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
-    )],
+    routes: &[
+        receive::route("/hooks/botstar/checkpoint-record/{token}", MODULE.label, receive::reply_schema, |app, call| {
+            Box::pin(receive::receive(app, &TRIGGER, call))
+        }),
+        receive::probe_route("/hooks/botstar/checkpoint-record/{token}", |app, call| {
+            Box::pin(receive::probe(app, &TRIGGER, call))
+        }),
+    ],
     direct: None,
     settings: || crate::SETTINGS.iter().collect(),
 };

@@ -15,8 +15,9 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botstar/human-takeover",
     event_type: "botstar.takeover.requested",
     fields: &[TAKEOVER, PERSON],
-    message_id: None,
+    message: None,
     headers: &[],
+    secret_query: &[],
 };
 
 const TAKEOVER: &[Field] =
@@ -37,12 +38,14 @@ pub const MODULE: Module = Module {
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-human-takeover",
-    routes: &[receive::route(
-        "/hooks/botstar/human-takeover/{token}",
-        MODULE.label,
-        receive::reply_schema,
-        |app, call| Box::pin(receive::receive(app, &TRIGGER, call)),
-    )],
+    routes: &[
+        receive::route("/hooks/botstar/human-takeover/{token}", MODULE.label, receive::reply_schema, |app, call| {
+            Box::pin(receive::receive(app, &TRIGGER, call))
+        }),
+        receive::probe_route("/hooks/botstar/human-takeover/{token}", |app, call| {
+            Box::pin(receive::probe(app, &TRIGGER, call))
+        }),
+    ],
     direct: None,
     settings: || crate::SETTINGS.iter().collect(),
 };

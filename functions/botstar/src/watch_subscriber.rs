@@ -15,8 +15,9 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botstar/subscriber",
     event_type: "botstar.subscriber.created",
     fields: &[PERSON, WHOLE_BODY],
-    message_id: None,
+    message: None,
     headers: &[],
+    secret_query: &[],
 };
 
 /// This event is about nothing but the user, so the body itself may be the user.
@@ -41,9 +42,14 @@ pub const MODULE: Module = Module {
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-subscriber",
-    routes: &[receive::route("/hooks/botstar/subscriber/{token}", MODULE.label, receive::reply_schema, |app, call| {
-        Box::pin(receive::receive(app, &TRIGGER, call))
-    })],
+    routes: &[
+        receive::route("/hooks/botstar/subscriber/{token}", MODULE.label, receive::reply_schema, |app, call| {
+            Box::pin(receive::receive(app, &TRIGGER, call))
+        }),
+        receive::probe_route("/hooks/botstar/subscriber/{token}", |app, call| {
+            Box::pin(receive::probe(app, &TRIGGER, call))
+        }),
+    ],
     direct: None,
     settings: || crate::SETTINGS.iter().collect(),
 };

@@ -15,8 +15,9 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/botstar/tag",
     event_type: "botstar.tag.added",
     fields: &[TAG, PERSON],
-    message_id: None,
+    message: None,
     headers: &[],
+    secret_query: &[],
 };
 
 const TAG: &[Field] = &[Field::expected("tag", &["/tag/name", "/tag", "/tag_name", "/tagName"])];
@@ -36,9 +37,12 @@ pub const MODULE: Module = Module {
 
 pub static FUNCTION: Function = Function {
     name: "botstar-watch-tag",
-    routes: &[receive::route("/hooks/botstar/tag/{token}", MODULE.label, receive::reply_schema, |app, call| {
-        Box::pin(receive::receive(app, &TRIGGER, call))
-    })],
+    routes: &[
+        receive::route("/hooks/botstar/tag/{token}", MODULE.label, receive::reply_schema, |app, call| {
+            Box::pin(receive::receive(app, &TRIGGER, call))
+        }),
+        receive::probe_route("/hooks/botstar/tag/{token}", |app, call| Box::pin(receive::probe(app, &TRIGGER, call))),
+    ],
     direct: None,
     settings: || crate::SETTINGS.iter().collect(),
 };

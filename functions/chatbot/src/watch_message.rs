@@ -5,7 +5,7 @@
 
 use crate::client::Client;
 use http::{Method, StatusCode};
-use models::{Field, Kind, Module, Trigger};
+use models::{Field, Kind, MessageKey, Module, Trigger};
 use runtime::{
     Access, App, Body, Call, Function, Problem, Query, Registrar, Reply, Route,
     receive::{self, Received},
@@ -23,8 +23,10 @@ pub static TRIGGER: Trigger = Trigger {
     path: "/hooks/chatbot/message",
     event_type: "chatbot.message.received",
     fields: &[FIELDS],
-    message_id: Some("/messageId"),
+    // Two webhook blocks of one turn send the same message from two nodes.
+    message: Some(MessageKey { id: "message.id", part: "node", sample: "/messageId" }),
     headers: &[],
+    secret_query: &["token"],
 };
 
 pub const MODULE: Module = Module {
@@ -50,9 +52,9 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/hooks/chatbot/message/{token}",
             access: Access::Public,
-            summary: "Answer ChatBot's verification with its challenge",
+            summary: "Answer ChatBot's verification with its challenge, or check that a hook's URL is right",
             query: &[
-                Query { name: "challenge", description: "What is answered." },
+                Query { name: "challenge", description: "The text to answer. Without one, the answer is `ready`." },
                 Query { name: "token", description: "The webhook's token." },
             ],
             body: Body::None,
@@ -179,16 +181,16 @@ fn legacy(responses: &Value, attributes: &Value) -> Value {
     Value::Array(all)
 }
 
-/// Answers ChatBot's verification, which comes while the webhook is being made.
+/// Answers ChatBot's verification, which comes while the webhook is being made, and probes of the URL.
 async fn verify(app: &App, call: Call) -> Result<Reply, Problem> {
+    let Some(challenge) = call.query("challenge").filter(|_| call.method == Method::GET) else {
+        return receive::probe(app, &TRIGGER, call).await;
+    };
     receive::find(app, &TRIGGER, &call).await?;
     if !call.query("token").is_some_and(|token| is_token(&call, &token)) {
         return Err(Problem::unauthorized("the webhook's token is wrong"));
     }
-    match call.query("challenge") {
-        Some(challenge) => Ok(Reply::text(StatusCode::OK, challenge)),
-        None => Err(Problem::invalid_query("challenge", "is missing")),
-    }
+    Ok(Reply::text(StatusCode::OK, challenge))
 }
 
 /// Whether a token is the one that belongs to the URL that was called.

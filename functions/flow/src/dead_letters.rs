@@ -6,7 +6,7 @@ use std::{error::Error, future::Future, pin::Pin};
 /// A record that was set aside. It tells the event, never its content.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetter {
-    /// The event's key in the table.
+    /// The event's id; its key in the table where not even that can be read.
     pub event: String,
     pub reason: String,
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub type Filters = ByVersion<Option<Expression>>;
 
 /// The routes, with the filters of those that are enabled.
+#[derive(Default)]
 pub struct Routes(Vec<(EventRoute, Option<Arc<Option<Expression>>>)>);
 
 impl Routes {

@@ -2,12 +2,16 @@
 
 use crate::{
     ids::{ConnectionId, EventId, HookId, SubscriberId},
+    mapping::json_bytes,
     time::Timestamp,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::{Value, value::RawValue};
-use std::borrow::Cow;
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// A CloudEvents 1.0 envelope in the JSON event format.
 #[derive(Debug, Clone)]
@@ -27,10 +31,90 @@ pub struct Data {
     pub connection: Option<ConnectionId>,
     pub subscriber: Value,
     /// The fields of the event's type.
-    pub mapped: serde_json::Map<String, Value>,
+    pub mapped: Map<String, Value>,
+    /// The names in `mapped` that hold several fields.
+    pub groups: BTreeSet<String>,
+    /// The query of the call, by the hook's setting.
+    pub query: Option<Value>,
+    /// Whether the event was too large to be shown whole.
+    pub truncated: bool,
     pub unmapped: Vec<String>,
     /// The text as it was received: numbers of any size and the order of keys survive.
     pub raw: Box<RawValue>,
+}
+
+/// The largest event that is shown whole, in bytes as JSON.
+pub const MAX_SHOWN_BYTES: usize = 1024 * 1024;
+/// The size to which a text or a map of a larger event is cut, in bytes as JSON.
+const CUT_BYTES: usize = 4096;
+
+impl Envelope {
+    /// The event as JSON, at most 1 MB: a larger one without its body, and with its other fields cut.
+    pub fn shown(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        let whole = to_raw_value(self)?;
+        if whole.get().len() <= MAX_SHOWN_BYTES { Ok(whole) } else { to_raw_value(&self.clone().truncated()) }
+    }
+
+    /// The event without its body and without the platform's own object of the person, which may be as large.
+    #[must_use]
+    pub fn summary(mut self) -> Self {
+        self.data.raw = RawValue::NULL.to_owned();
+        if let Some(user) = self.data.subscriber.get_mut("platform_user") {
+            *user = Value::Null;
+        }
+        self
+    }
+
+    fn truncated(mut self) -> Self {
+        self.data.raw = RawValue::NULL.to_owned();
+        self.data.truncated = true;
+        cut_each(&mut self.data.subscriber);
+        for (name, value) in &mut self.data.mapped {
+            if self.data.groups.contains(name) {
+                cut_each(value);
+            } else {
+                cut(value);
+            }
+        }
+        self
+    }
+}
+
+/// Cuts the fields of an object.
+fn cut_each(object: &mut Value) {
+    object.as_object_mut().into_iter().flat_map(Map::values_mut).for_each(cut);
+}
+
+/// Cuts a value to a size. Of a map or a list the first entries stay that fit.
+fn cut(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let mut bytes = 0;
+            let fits = |character: &char| {
+                bytes += json_bytes(character.encode_utf8(&mut [0; 4]));
+                bytes <= CUT_BYTES
+            };
+            let end = text.chars().take_while(fits).map(char::len_utf8).sum();
+            text.truncate(end);
+        }
+        Value::Object(fields) => {
+            let mut left = CUT_BYTES;
+            fields.retain(|name, value| takes(&mut left, json_bytes(name) + 4, value));
+        }
+        Value::Array(items) => {
+            let mut left = CUT_BYTES;
+            items.retain(|item| takes(&mut left, 1, item));
+        }
+        _ => {}
+    }
+}
+
+/// Whether an entry fits into the bytes that are left, and takes them.
+fn takes(left: &mut usize, around: usize, value: &Value) -> bool {
+    let bytes = around + value.to_string().len();
+    let fits = bytes <= *left;
+    *left = if fits { *left - bytes } else { *left };
+    fits
 }
 
 impl Serialize for Envelope {
@@ -59,6 +143,8 @@ impl Serialize for Data {
         for (name, value) in &self.mapped {
             map.serialize_entry(name, value)?;
         }
+        map.serialize_entry("query", &self.query)?;
+        map.serialize_entry("truncated", &self.truncated)?;
         map.serialize_entry("unmapped", &self.unmapped)?;
         map.serialize_entry("raw", &self.raw)?;
         map.end()
@@ -86,13 +172,19 @@ impl JsonSchema for Envelope {
                 "datacontenttype": { "const": "application/json" },
                 "data": {
                     "type": "object",
-                    "required": ["hook", "connection", "subscriber", "unmapped", "raw"],
+                    "required": ["hook", "connection", "subscriber", "query", "truncated", "unmapped", "raw"],
                     "properties": {
                         "hook": generator.subschema_for::<Option<HookId>>(),
                         "connection": generator.subschema_for::<Option<ConnectionId>>(),
                         "subscriber": { "anyOf": [subscriber, { "type": "null" }] },
+                        "query": {
+                            "type": ["object", "null"],
+                            "description": "The query of the call, each name with its values, up to 4 KB; null unless the hook's `keep_query` is on.",
+                            "additionalProperties": { "type": "array", "items": { "type": "string" } },
+                        },
+                        "truncated": { "type": "boolean", "description": "True for an event of over 1 MB: `raw` is null, and texts and maps are cut to 4 KB each. `GET /v1/events/{id}/raw` has the whole body." },
                         "unmapped": { "type": "array", "items": { "type": "string" } },
-                        "raw": { "description": "The body as it was received; a form as an object of its fields; null once the person was erased." },
+                        "raw": { "description": "The body as it was received; a form as an object of its fields; null once the person was erased, in a summary, and where `truncated`." },
                     },
                 },
             },

@@ -1,7 +1,7 @@
 //! An event as it is stored.
 
 use crate::{
-    body::{self, Format},
+    body::{self, Charset, Format, Syntax},
     envelope::{Data, Envelope},
     ids::{ConnectionId, ContentKey, EventId, HookId, RouteId, SubscriberId},
     mapping::Reading,
@@ -37,6 +37,15 @@ pub struct StoredEvent {
     pub raw: Option<Vec<u8>>,
     #[serde(skip_serializing_if = "is_false", default)]
     pub form: bool,
+    /// The body's charset; none for UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub charset: Option<String>,
+    /// The `Content-Encoding` that was undone before the body was stored.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub encoding: Option<String>,
+    /// The call's query as JSON, by the hook's setting; none once the person was erased.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub query: Option<String>,
     /// The [`Reading`], as JSON.
     pub reading: String,
     /// Fields of `data` that something else than the body told, as JSON.
@@ -157,6 +166,8 @@ pub struct Accepted<'a> {
     pub body: &'a Value,
     pub reading: &'a Reading,
     pub told: Map<String, Value>,
+    pub encoding: Option<String>,
+    pub query: Option<Value>,
     pub nonce: String,
     /// When it may be deleted, unless it is kept.
     pub expires: Timestamp,
@@ -177,7 +188,10 @@ impl StoredEvent {
             connection: Some(accepted.connection.clone()),
             platform: accepted.platform.to_owned(),
             raw: Some(accepted.raw.to_vec()),
-            form: accepted.format == Format::Form,
+            form: accepted.format.syntax == Syntax::Form,
+            charset: accepted.format.charset.stored_name().map(str::to_owned),
+            encoding: accepted.encoding,
+            query: accepted.query.map(|query| query.to_string()),
             reading: String::new(),
             told: (!accepted.told.is_empty()).then(|| Value::Object(accepted.told).to_string()),
             nonce: accepted.nonce,
@@ -216,7 +230,7 @@ impl StoredEvent {
         let reading: Reading = serde_json::from_str(&self.reading).unwrap_or_default();
         let reading = serde_json::to_string(&reading.emptied()).unwrap_or_default();
         let expires = self.expires.unwrap_or(expires.seconds());
-        Self { rev: self.rev + 1, raw: None, reading, expires: Some(expires), ..self.clone() }
+        Self { rev: self.rev + 1, raw: None, query: None, reading, expires: Some(expires), ..self.clone() }
     }
 
     pub fn key(&self) -> Result<EventKey, Malformed> {
@@ -226,8 +240,10 @@ impl StoredEvent {
         EventKey::parse(&self.sort).ok_or(Malformed::Sort)
     }
 
-    pub const fn format(&self) -> Format {
-        if self.form { Format::Form } else { Format::Json }
+    pub fn format(&self) -> Format {
+        let syntax = if self.form { Syntax::Form } else { Syntax::Json };
+        let charset = self.charset.as_deref().and_then(Charset::for_label).unwrap_or(Charset::UTF_8);
+        Format { syntax, charset }
     }
 
     /// Who the event is of, when the body told.
@@ -294,6 +310,9 @@ impl OpenEvent<'_> {
                 connection: self.stored.connection.clone(),
                 subscriber: serde_json::to_value(subscriber)?,
                 mapped,
+                groups: self.reading.groups(),
+                query: self.stored.query.as_deref().map(serde_json::from_str).transpose()?,
+                truncated: false,
                 unmapped: self.reading.unmapped.clone(),
                 raw: RawValue::from_string(self.raw.clone().into_owned())?,
             },
@@ -328,6 +347,8 @@ mod tests {
             body: &body,
             reading: &resolve(FIELDS, &Mapping::new(), &body),
             told: Map::from_iter([("source".to_owned(), json!({ "kind": "human" }))]),
+            encoding: None,
+            query: None,
             nonce: "n".to_owned(),
             expires: at.plus_seconds(60),
         })

@@ -20,7 +20,7 @@ pub use ids::{
     SubscriberId, TakeoverId,
 };
 pub use mapping::{Field, Mapping, Reading};
-pub use module::{Action, Effect, Fault, Header, Kind, Module, Records, Trigger};
+pub use module::{Action, Effect, Fault, Header, Kind, MessageKey, Module, Records, Trigger};
 pub use records::{CheckpointRecord, Takeover, TakeoverState};
 pub use subscriber::{Person, Profile, Subscriber};
 pub use time::Timestamp;

@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// A hook's own pointers, by path.
 pub type Mapping = BTreeMap<String, String>;
@@ -42,9 +45,11 @@ pub struct Reading {
     pub unmapped: Vec<String>,
 }
 
-/// What a path holds.
+/// The type of a path's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// A text that tells one thing from another: two of them are the same only if they were sent the same.
+    Id,
     Text,
     Texts,
     Object,
@@ -58,6 +63,7 @@ fn kind(path: &str) -> Kind {
         "attributes" | "node" | "variables" => Kind::Object,
         "message" => Kind::Any,
         _ if path.starts_with(ATTRIBUTE) => Kind::Any,
+        _ if path.ends_with(".id") || path.ends_with("_id") => Kind::Id,
         _ => Kind::Text,
     }
 }
@@ -65,10 +71,45 @@ fn kind(path: &str) -> Kind {
 /// What paths to single attributes begin with.
 pub const ATTRIBUTE: &str = "subscriber.attributes.";
 
+/// Where candidates still count, once the place of a field holds a value that can't be used: the sender has that field,
+/// and another value outside that object is something else. An event's own id is not its user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Anywhere,
+    Within(&'static str),
+    Nowhere,
+}
+
+impl Scope {
+    fn takes(self, pointer: &str) -> bool {
+        match self {
+            Self::Anywhere => true,
+            Self::Within(object) => pointer.strip_prefix(object).is_some_and(|rest| rest.starts_with('/')),
+            Self::Nowhere => false,
+        }
+    }
+
+    fn without(self, kind: Kind, pointer: &'static str) -> Self {
+        match pointer.rsplit_once('/') {
+            _ if kind == Kind::Id => Self::Nowhere,
+            None | Some(("", _)) => self,
+            Some((object, _)) => Self::Within(object),
+        }
+    }
+}
+
+/// The state of a field whose place holds a value that can't be used.
+struct Unusable {
+    path: &'static str,
+    scope: Scope,
+    is_blank: bool,
+}
+
 /// Finds a trigger's fields in a body. Of a path that is stated twice, the first candidates come first.
 pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mapping, body: &Value) -> Reading {
     let mut reading = Reading::default();
     let mut expected = Vec::new();
+    let mut unusable: Vec<Unusable> = Vec::new();
     for field in fields {
         if field.expected {
             expected.push(field.path);
@@ -76,10 +117,9 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
         if reading.has(field.path) {
             continue;
         }
-        let kind = kind(field.path);
         let found = match mapping.get(field.path) {
-            Some(pointer) => usable(kind, pointer, body).then(|| pointer.clone().into()),
-            None => field.candidates.iter().copied().find(|pointer| usable(kind, pointer, body)).map(Cow::from),
+            Some(pointer) => usable(kind(field.path), pointer, body).then(|| pointer.clone().into()),
+            None => candidate(field, body, &mut unusable).map(Cow::from),
         };
         // A subscriber has the same fields everywhere, so that those not found need no mention.
         if found.is_some() || !field.path.starts_with("subscriber.") {
@@ -92,10 +132,37 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
             reading.fields.insert(path.clone().into(), Some(pointer.clone().into()));
         }
     }
+    expected.extend(unusable.iter().filter(|field| !field.is_blank).map(|field| field.path));
     expected.retain(|path| !reading.has(path));
-    expected.dedup();
+    let mut listed = BTreeSet::new();
+    expected.retain(|path| listed.insert(*path));
     reading.unmapped = expected.into_iter().map(str::to_owned).collect();
     reading
+}
+
+/// The first of a field's candidates that holds a usable value.
+fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Option<&'static str> {
+    let kind = kind(field.path);
+    let place = unusable.iter().position(|other| other.path == field.path);
+    let mut scope = place.map_or(Scope::Anywhere, |place| unusable[place].scope);
+    let mut is_blank = place.is_none_or(|place| unusable[place].is_blank);
+    for pointer in field.candidates {
+        match at(pointer, body).filter(|_| scope.takes(pointer)) {
+            Some(value) if fits(kind, value) => return Some(pointer),
+            Some(value) => {
+                scope = scope.without(kind, pointer);
+                is_blank &= value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+            }
+            None => {}
+        }
+    }
+    let state = Unusable { path: field.path, scope, is_blank };
+    match place {
+        Some(place) => unusable[place] = state,
+        None if scope != Scope::Anywhere => unusable.push(state),
+        None => {}
+    }
+    None
 }
 
 fn usable(kind: Kind, pointer: &str, body: &Value) -> bool {
@@ -119,15 +186,17 @@ fn fits(kind: Kind, value: &Value) -> bool {
     match kind {
         Kind::Any => !value.is_null(),
         Kind::Object => value.is_object(),
+        Kind::Id => id(value).is_some(),
         Kind::Text => text(value).is_some(),
         Kind::Texts => value.is_array() || name(value).is_some(),
     }
 }
 
-/// Takes a value for what a path holds, leniently: numbers for text, one text for a list of them.
+/// Converts a value to the type of its path, leniently: numbers to text, one text to a list of them.
 fn coerce(kind: Kind, value: &Value) -> Option<Value> {
     match kind {
         Kind::Any | Kind::Object => fits(kind, value).then(|| value.clone()),
+        Kind::Id => id(value).map(Value::from),
         Kind::Text => text(value).map(Value::from),
         Kind::Texts => match value {
             Value::Array(items) => Some(items.iter().filter_map(name).map(Value::from).collect()),
@@ -136,16 +205,47 @@ fn coerce(kind: Kind, value: &Value) -> Option<Value> {
     }
 }
 
+/// The longest id, in bytes as JSON without its quotes. It goes into keys and into every list.
+const MAX_ID_BYTES: usize = 1024;
+
+/// A value as an id. A text with a replacement character stands for any number of others.
+fn id(value: &Value) -> Option<Cow<'_, str>> {
+    text(value).filter(|id| !id.contains(char::REPLACEMENT_CHARACTER) && json_bytes(id) <= MAX_ID_BYTES)
+}
+
+/// The `id` of an object.
+pub fn identity(object: &Value) -> Option<String> {
+    object.get("id").and_then(id).map(Cow::into_owned)
+}
+
+/// The bytes of a text as JSON, without its quotes.
+pub fn json_bytes(text: &str) -> usize {
+    text.bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+            0x00..0x20 => 6,
+            _ => 1,
+        })
+        .sum()
+}
+
 /// Up to here a float tells every whole number from the next.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// A value as a text. A boolean is none: `"email": false` says that there is no address.
 fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(Cow::Borrowed(text)),
-        // Read as a float, two ids beyond 64 bits could be one: better none than another's.
-        Value::Number(number) if number.as_f64().is_none_or(|float| number.is_f64() && float.abs() >= EXACT) => None,
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64()?;
+            // Read as a float, two ids beyond 64 bits could be one: better none than another's.
+            (float.abs() < EXACT).then(|| match float.fract() {
+                // Platforms that count in floats write 42 as 42.0.
+                0.0 => Cow::Owned((float as i64).to_string()),
+                _ => Cow::Owned(number.to_string()),
+            })
+        }
         Value::Number(number) => Some(Cow::Owned(number.to_string())),
-        Value::Bool(flag) => Some(Cow::Owned(flag.to_string())),
         _ => None,
     }
 }
@@ -196,6 +296,12 @@ impl Reading {
         data
     }
 
+    /// The names in `data` that hold several fields: `checkpoint` of `checkpoint.name`.
+    pub fn groups(&self) -> BTreeSet<String> {
+        let paths = self.fields.keys().filter(|path| !path.starts_with("subscriber."));
+        paths.filter_map(|path| Some(path.split_once('.')?.0.to_owned())).collect()
+    }
+
     /// A person's attributes: the object that is mapped to them, less what the reading takes from it for other fields,
     /// and those that are mapped one by one.
     pub fn attributes(&self, body: &Value) -> Map<String, Value> {
@@ -225,122 +331,4 @@ pub fn escape(key: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    proptest! {
-        #[test]
-        fn a_pointer_leads_where_rfc_6901_says(pointer in "(/(a|b|0|1|01|~0|~1|))*", plain in ".*") {
-            let leaf = json!({ "a": [[1, { "": 2, "/": 3 }], 4], "b": { "0": 5, "01": [6], "~": 7, "": [8] }, "~": 9 });
-            let body = json!({ "a": leaf, "b": [leaf], "": leaf, "0": leaf, "1": [leaf], "/": leaf });
-            prop_assert_eq!(at(&pointer, &body), body.pointer(&pointer));
-            prop_assert_eq!(at(&plain, &body), body.pointer(&plain));
-        }
-    }
-
-    const FIELDS: &[Field] = &[
-        Field { path: "subscriber.id", expected: true, candidates: &["/user/id", "/user_id", "/id"] },
-        Field { path: "subscriber.name", expected: false, candidates: &["/user/name"] },
-        Field { path: "subscriber.attributes", expected: false, candidates: &["/user"] },
-        Field { path: "checkpoint.id", expected: false, candidates: &["/checkpoint/id"] },
-        Field { path: "checkpoint.name", expected: true, candidates: &["/checkpoint/name", "/checkpoint"] },
-        Field { path: "record.fields", expected: true, candidates: &["/fields"] },
-    ];
-
-    fn mapping(pairs: &[(&str, &str)]) -> Mapping {
-        pairs.iter().map(|(path, pointer)| ((*path).to_owned(), (*pointer).to_owned())).collect()
-    }
-
-    #[test]
-    fn candidates_are_tried_in_turn() {
-        let body = json!({"user": {"id": 7, "name": "Ava", "plan": "gold"}, "checkpoint": "Coffee Order"});
-        let reading = resolve(FIELDS, &Mapping::new(), &body);
-        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("7"));
-        assert_eq!(reading.text("checkpoint.name", &body).as_deref(), Some("Coffee Order"));
-        assert_eq!(reading.unmapped, ["record.fields"]);
-        assert_eq!(
-            Value::Object(reading.data(&body)),
-            json!({"checkpoint": {"id": null, "name": "Coffee Order"}, "record": {"fields": null}})
-        );
-        assert_eq!(Value::Object(reading.attributes(&body)), json!({"plan": "gold"}));
-    }
-
-    #[test]
-    fn a_mapping_comes_before_the_candidates_and_in_place_of_them() {
-        let body = json!({"id": "wrong", "who": {"a/b": "u-1"}, "tier": 3});
-        let own = mapping(&[
-            ("subscriber.id", "/who/a~1b"),
-            ("checkpoint.name", "/nowhere"),
-            ("subscriber.attributes.tier", "/tier"),
-            ("subscriber.attributes.gone", "/gone"),
-            ("takeover.reason", "/id"),
-        ]);
-        let reading = resolve(FIELDS, &own, &body);
-        assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
-        assert_eq!(reading.unmapped, ["checkpoint.name", "record.fields", "subscriber.attributes.gone"]);
-        assert_eq!(Value::Object(reading.attributes(&body)), json!({"tier": 3}));
-        assert!(!reading.fields.contains_key("takeover.reason"), "no field of this trigger");
-    }
-
-    #[test]
-    fn a_value_of_another_kind_is_not_found() {
-        for body in [json!({"id": ""}), json!({"id": null}), json!({"id": {}}), json!([]), json!(5), json!(null)] {
-            let reading = resolve(FIELDS, &Mapping::new(), &body);
-            assert_eq!(reading.unmapped, ["subscriber.id", "checkpoint.name", "record.fields"], "{body}");
-        }
-    }
-
-    #[test]
-    fn a_number_that_a_float_can_not_tell_is_no_id() {
-        for (body, id) in [
-            (r#"{"id":18446744073709551615}"#, Some("18446744073709551615")),
-            (r#"{"id":-9223372036854775808}"#, Some("-9223372036854775808")),
-            (r#"{"id":1.5}"#, Some("1.5")),
-            (r#"{"id":123456789012345678901}"#, None),
-        ] {
-            let body = serde_json::from_str(body).unwrap();
-            let reading = resolve(FIELDS, &Mapping::new(), &body);
-            assert_eq!(reading.text("subscriber.id", &body).as_deref(), id);
-        }
-    }
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let key = proptest::sample::select(vec!["user", "id", "name", "fields", "checkpoint", "a/b", "~"]);
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            ".{0,6}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(4, 32, 6, move |inner| {
-            prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                proptest::collection::vec((key.clone(), inner), 0..6)
-                    .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn no_body_or_mapping_panics_and_what_is_found_is_there(
-            body in any_json(),
-            own in proptest::collection::btree_map("(subscriber\\.(id|attributes\\.[a-z.]{0,3})|record\\.fields|.{0,5})", ".{0,8}", 0..5),
-        ) {
-            let reading = resolve(FIELDS, &own, &body);
-            for (path, pointer) in &reading.fields {
-                prop_assert_eq!(pointer.is_some(), reading.get(path, &body).is_some());
-            }
-            for field in FIELDS.iter().filter(|field| field.expected) {
-                let missing = reading.unmapped.iter().any(|path| path == field.path);
-                prop_assert_eq!(missing, reading.get(field.path, &body).is_none());
-            }
-            reading.data(&body);
-            reading.attributes(&body);
-            let stored = serde_json::to_string(&reading).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Reading>(&stored).unwrap(), reading);
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! The statement of a module, made once, beside its code. The catalogue, the OpenAPI document and the tests read it.
 
-use crate::mapping::Field;
+use crate::mapping::{Field, Reading, identity};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::iter;
 
 /// What a reader, a form or a document needs to know of a module.
 #[derive(Debug, Clone, Copy)]
@@ -57,10 +58,32 @@ pub struct Trigger {
     pub event_type: &'static str,
     /// What is looked for in a body. Of a path in two groups, the first group's candidates come first.
     pub fields: &'static [&'static [Field]],
-    /// Where a body has the platform's own id of the message, by which it is one event for good.
-    pub message_id: Option<&'static str>,
+    /// The platform's own id of a message, by which a call is one event for good.
+    pub message: Option<MessageKey>,
     /// Headers that are part of the content.
     pub headers: &'static [Header],
+    /// Query parameters that are no part of the content: the platform's own secrets.
+    pub secret_query: &'static [&'static str],
+}
+
+/// The fields that identify a message.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageKey {
+    /// The path of the message's id in `data`.
+    pub id: &'static str,
+    /// The path of an object whose `id` distinguishes several calls for one message.
+    pub part: &'static str,
+    /// A JSON Pointer to the message's id in the sample body.
+    pub sample: &'static str,
+}
+
+impl MessageKey {
+    /// The texts that identify a call's message; none if the body has no usable id.
+    pub fn of(&self, reading: &Reading, body: &Value) -> Option<Vec<String>> {
+        let id = reading.text(self.id, body)?;
+        let part = reading.get(self.part, body).map(|part| identity(&part).unwrap_or_else(|| part.to_string()));
+        Some(iter::once(id).chain(part).collect())
+    }
 }
 
 /// A header that tells what a body does not.

@@ -42,6 +42,9 @@ impl StoredEvent {
             platform: OWN_PLATFORM.to_owned(),
             raw: None,
             form: false,
+            charset: None,
+            encoding: None,
+            query: None,
             reading: serde_json::to_string(&Reading::default()).unwrap_or_default(),
             told: Some(Value::Object(told.data).to_string()),
             // It is written with what it tells of, in one transaction, so no other writer has its key.

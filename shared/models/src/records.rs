@@ -201,9 +201,16 @@ pub struct StoredSubscriber {
     pub erasing: Option<String>,
 }
 
+/// Reads our own JSON. It wraps values of bodies that earlier releases took up to the parser's limit, and nests deeper.
+fn read_any_depth(text: &str) -> Result<Profile, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.disable_recursion_limit();
+    Profile::deserialize(&mut reader)
+}
+
 impl StoredSubscriber {
     /// What is known of the person; nothing of one that was erased.
     pub fn open(&self) -> Result<Option<Profile>, serde_json::Error> {
-        self.profile.as_deref().map(serde_json::from_str).transpose()
+        self.profile.as_deref().map(read_any_depth).transpose()
     }
 }

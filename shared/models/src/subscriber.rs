@@ -193,6 +193,16 @@ impl Profile {
         }
     }
 
+    /// Whether a field still stands as an earlier reading of an event had it.
+    pub fn has_earlier(&self, event: &EventId, revision: u32) -> bool {
+        let is_earlier = |by: &Stamp| by.0 == *event && by.1 < revision;
+        let texts = self.texts.values().flatten().map(|told| &told.by);
+        let tags = self.tags.values().flatten().map(|told| &told.by);
+        let attributes = self.attributes.values().flatten().map(|told| &told.by);
+        let user = self.platform_user.iter().map(|told| &told.by);
+        texts.chain(tags).chain(attributes).chain(user).any(is_earlier)
+    }
+
     /// Whether no event has told anything that still stands.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty() && self.tags.is_empty() && self.attributes.is_empty() && self.platform_user.is_none()

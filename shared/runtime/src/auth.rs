@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 pub enum Scope {
     /// Reads.
     Read,
-    /// Reads, and runs actions.
+    /// Reads, tries routes without sending, replays and redispatches events, retries deliveries, claims and closes
+    /// takeovers.
+    Operate,
+    /// The same, and runs actions.
     Act,
     /// Everything.
     Admin,

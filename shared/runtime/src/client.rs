@@ -1,7 +1,7 @@
 //! The HTTP client for platforms: bounded in time and size, no redirects, and one table from what a platform answers to
 //! what the caller is told.
 
-use crate::{Code, Problem};
+use crate::{Code, Problem, aws, deadline};
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -54,7 +54,8 @@ impl HttpClient {
     }
 
     /// Sends a request and reads the answer, up to its limit. It is sent again only where that is safe: when no
-    /// connection was made, and, if it changes nothing, when the answer was lost or tells of a passing failure.
+    /// connection was made, and, if it changes nothing, when the answer was lost or tells of a passing failure. It ends
+    /// before the invocation does, early enough for its outcome to be stored.
     pub async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Answer, Problem> {
         let request = request.build().map_err(|error| Problem::internal(error.without_url()))?;
         let changes = !request.method().is_safe();
@@ -66,6 +67,7 @@ impl HttpClient {
         };
         let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(MAX_REPETITIONS).with_jitter();
         let sent = attempt.retry(waits).when(|failure| failure.may_be_repeated(changes));
+        let patience = deadline::within(patience, aws::ATTEMPT_TIMEOUT);
         match tokio::time::timeout(patience, sent).await {
             Ok(Ok(answer) | Err(Failure::Passing(answer))) => Ok(answer),
             Ok(Err(Failure::TooLarge)) => {

@@ -28,7 +28,7 @@ const HOOKS: &str = "/hooks/";
 impl Function {
     /// Whether it is a trigger's.
     pub fn takes_webhooks(&self) -> bool {
-        self.routes.iter().any(|route| route.path.starts_with(HOOKS))
+        self.routes.iter().any(Route::is_webhook)
     }
 }
 
@@ -60,6 +60,18 @@ pub struct Route {
     pub handler: Handler,
 }
 
+impl Route {
+    fn is_webhook(&self) -> bool {
+        self.path.starts_with(HOOKS)
+    }
+
+    /// Whether all methods of the path come here that have no route of their own: on a hook's path, so that a webhook
+    /// that is sent by the wrong method is kept.
+    fn is_probe(&self) -> bool {
+        self.is_webhook() && self.method == Method::GET
+    }
+}
+
 /// What a route takes as its body, by JSON Schema.
 #[derive(Debug, Clone, Copy)]
 pub enum Body {
@@ -81,6 +93,8 @@ pub struct Query {
 pub struct Call {
     pub request_id: String,
     pub now: Timestamp,
+    /// POST for a direct invocation.
+    pub method: Method,
     pub params: BTreeMap<String, String>,
     pub query: String,
     pub headers: HeaderMap,
@@ -215,21 +229,24 @@ impl Router {
 
     /// Answers a request, whatever comes of it, and logs it in one line.
     pub async fn answer(&self, app: &App, mut request: Request) -> Response<Vec<u8>> {
-        let started = Instant::now();
+        let (started, is_head) = (Instant::now(), request.method == Method::HEAD);
         let request_id = request.request_id.take().unwrap_or_else(new_request_id);
         let found = self.find(&request.method, &request.path);
         let route_key =
             found.as_ref().map_or("-".to_owned(), |(_, route, _)| format!("{} {}", route.method, route.path));
         let function = found.as_ref().map_or("-", |(function, _, _)| function.name);
-        let is_webhook = found.as_ref().is_ok_and(|(_, route, _)| route.path.starts_with(HOOKS));
+        let is_webhook = found.as_ref().is_ok_and(|(_, route, _)| route.is_webhook());
         let result = match found {
             Ok((_, route, params)) => call(app, route, params, request, &request_id).await,
             Err(problem) => Err(problem),
         };
-        let reply = result.and_then(handed_on).unwrap_or_else(|problem| {
+        let mut reply = result.and_then(handed_on).unwrap_or_else(|problem| {
             log_cause(&problem, &request_id, function);
             Reply::problem(&problem, &request_id)
         });
+        if is_head {
+            reply.body.clear();
+        }
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = reply.status.as_u16();
         let (outcome, event) = (reply.outcome, reply.event.as_deref());
@@ -246,7 +263,8 @@ impl Router {
         path: &str,
     ) -> Result<(&'static Function, &'static Route, BTreeMap<String, String>), Problem> {
         let matched = self.paths.at(path).map_err(|_| Problem::not_found("route"))?;
-        let found = matched.value.iter().find(|(_, route)| route.method == *method);
+        let exact = matched.value.iter().find(|(_, route)| route.method == *method);
+        let found = exact.or_else(|| matched.value.iter().find(|(_, route)| route.is_probe()));
         let (function, route) = found.ok_or_else(|| {
             let allowed: Vec<&str> = matched.value.iter().map(|(_, route)| route.method.as_str()).collect();
             let problem = Problem::new(Code::MethodNotAllowed, format!("this route takes {}", allowed.join(", ")));
@@ -281,14 +299,14 @@ async fn call(
         Access::Key(scope) => Some(auth::authorize(app, &request.headers, scope, now).await?),
     };
     // What a platform adds to a hook's URL is its own affair.
-    if !route.path.starts_with(HOOKS) {
+    if !route.is_webhook() {
         if request.body.len() > MAX_API_BODY_BYTES {
             return Err(Problem::new(Code::BodyTooLarge, "the body has more than 1 MB"));
         }
         crate::input::check_query(&request.query, route.query)?;
     }
-    let Request { query, headers, body, .. } = request;
-    let call = Call { request_id: request_id.to_owned(), now, params, query, headers, body, key };
+    let Request { method, query, headers, body, .. } = request;
+    let call = Call { request_id: request_id.to_owned(), now, method, params, query, headers, body, key };
     (route.handler)(app, call).await
 }
 
@@ -312,6 +330,7 @@ pub async fn invoke(app: &App, function: &Function, request_id: &str, input: Byt
     let call = Call {
         request_id: request_id.to_owned(),
         now: app.now(),
+        method: Method::POST,
         params: BTreeMap::new(),
         query: String::new(),
         headers: HeaderMap::new(),

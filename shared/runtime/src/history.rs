@@ -2,6 +2,7 @@
 
 use crate::{
     Code, Problem,
+    aws::{METRICS_ATTEMPT_TIMEOUT, with_attempt_timeout},
     metrics::{DIMENSION, Metric, NAMESPACE},
 };
 use aws_sdk_cloudwatch::{
@@ -127,7 +128,7 @@ pub(crate) struct CloudWatch {
 
 impl CloudWatch {
     pub(crate) fn new(sdk: &SdkConfig, stack: &str) -> Self {
-        Self { client: Client::new(sdk), stack: stack.to_owned() }
+        Self { client: Client::new(&with_attempt_timeout(sdk, METRICS_ATTEMPT_TIMEOUT)), stack: stack.to_owned() }
     }
 
     fn query(&self, id: usize, series: &Series, span: &Span) -> Result<MetricDataQuery, Box<dyn Error + Send + Sync>> {

@@ -1,7 +1,10 @@
 //! Reading input strictly: a body against its JSON Schema, with every fault at once; a query by its declared parameters.
 
 use crate::{Call, Code, Fault, Problem, Query, cursor, schema::Validator};
-use models::Timestamp;
+use models::{
+    Timestamp,
+    body::{MAX_DEPTH, is_deeper},
+};
 use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -22,7 +25,7 @@ pub fn body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Prob
 pub fn body_with<T: DeserializeOwned>(
     call: &Call,
     schema: &Schema,
-    check: impl FnOnce(&Value) -> Result<Vec<Fault>, Problem>,
+    check: impl FnOnce(&mut Value) -> Result<Vec<Fault>, Problem>,
 ) -> Result<T, Problem> {
     typed(&checked(&call.body, &validator(schema)?, check)?)
 }
@@ -31,11 +34,14 @@ pub fn body_with<T: DeserializeOwned>(
 pub fn checked(
     body: &[u8],
     validator: &Validator,
-    check: impl FnOnce(&Value) -> Result<Vec<Fault>, Problem>,
+    check: impl FnOnce(&mut Value) -> Result<Vec<Fault>, Problem>,
 ) -> Result<Value, Problem> {
-    let value = parse(body)?;
+    let mut value = parse(body)?;
     let mut found = validator.faults(&value);
-    found.extend(check(&value)?);
+    if found.is_empty() {
+        validator.normalize(&mut value);
+    }
+    found.extend(check(&mut value)?);
     finish(found)?;
     Ok(value)
 }
@@ -45,6 +51,14 @@ pub fn part_faults(value: &Value, at: &str, schema: Option<Schema>) -> Result<Ve
     let (Some(part @ Value::Object(_)), Some(schema)) = (value.pointer(at), schema) else { return Ok(Vec::new()) };
     let of_part = validator(&schema)?.faults(part).into_iter();
     Ok(of_part.map(|fault| Fault { pointer: format!("{at}{}", fault.pointer), ..fault }).collect())
+}
+
+/// Writes the integers of a body's part as integers, as its schema says, where the part has no fault.
+pub fn normalize_part(value: &mut Value, at: &str, schema: &Schema) -> Result<(), Problem> {
+    if let Some(part) = value.pointer_mut(at) {
+        validator(schema)?.normalize(part);
+    }
+    Ok(())
 }
 
 /// Reads a body that fits a schema; none at all counts as `{}`.
@@ -60,7 +74,11 @@ fn parse(body: &[u8]) -> Result<Value, Problem> {
     if body.is_empty() {
         return Err(Problem::new(Code::BadJson, "the body is empty"));
     }
-    serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))
+    let value = serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))?;
+    if is_deeper(&value, MAX_DEPTH) {
+        return Err(Problem::new(Code::BadJson, format!("the body nests more than {MAX_DEPTH} deep")));
+    }
+    Ok(value)
 }
 
 /// Compiles a schema, which takes longer than holding a body against it.

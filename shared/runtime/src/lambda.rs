@@ -4,6 +4,7 @@ use crate::{
     App, Function, Problem, aws,
     clock::SystemClock,
     config::{BadSetting, Config, Setting, Settings},
+    deadline,
     function::{Failed, Router, count_webhook, invoke, refuse},
     gateway, log,
 };
@@ -46,8 +47,8 @@ fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), B
     })
 }
 
-/// Hands a function its invocations until Lambda ends the process. What one has counted is written before it is
-/// answered, as Lambda may freeze the process from then on.
+/// Hands a function its invocations, each under its deadline, until Lambda ends the process. What one has counted is
+/// written before it is answered, as Lambda may freeze the process from then on.
 pub async fn run<A, R, E, F>(app: &App, handle: impl Fn(LambdaEvent<A>) -> F) -> Result<(), Error>
 where
     A: DeserializeOwned,
@@ -55,8 +56,9 @@ where
     E: Into<Diagnostic> + fmt::Debug,
     F: Future<Output = Result<R, E>>,
 {
-    lambda_runtime::run(service_fn(|event| {
-        let handling = handle(event);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<A>| {
+        let ends = event.context.deadline;
+        let handling = deadline::scope(ends, app.now(), handle(event));
         async move {
             let handled = handling.await;
             app.metrics.flush(app.now());

@@ -12,6 +12,7 @@ use std::error::Error;
 pub enum Code {
     BadJson,
     UnreadableBody,
+    UnsupportedEncoding,
     Unauthorized,
     Forbidden,
     NotFound,
@@ -42,9 +43,10 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::BadJson,
         Self::UnreadableBody,
+        Self::UnsupportedEncoding,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
@@ -79,6 +81,9 @@ impl Code {
         match self {
             Self::BadJson => (StatusCode::BAD_REQUEST, "bad_json", "The body is not JSON"),
             Self::UnreadableBody => (StatusCode::BAD_REQUEST, "unreadable_body", "The body is neither JSON nor a form"),
+            Self::UnsupportedEncoding => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", "The body's encoding is not supported")
+            }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A key or token is needed"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The key's scope does not reach this"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here"),

@@ -3,20 +3,28 @@
 use crate::{
     Access, App, Body, Call, Code, Problem, Reply, Route,
     clock::random,
+    encoding::{self, Decoded, Undecodable},
     function::Handler,
     metrics::Metric,
-    reply,
+    query, reply,
     store::{
         events::{RejectedCall, Taken, rejected_key},
         hooks::Hook,
     },
 };
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use models::{HookId, RejectedId, StoredEvent, Trigger, body, event::Accepted, ids::ContentKey, mapping};
+use models::{
+    HookId, Reading, RejectedId, StoredEvent, Trigger,
+    body::{self, Format},
+    event::Accepted,
+    ids::ContentKey,
+    mapping,
+};
 use schemars::{JsonSchema, Schema, json_schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{iter, sync::Arc};
+use std::{borrow::Cow, iter, sync::Arc};
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
 pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
@@ -42,6 +50,31 @@ pub const fn route(path: &'static str, label: &'static str, answer: fn() -> Sche
         success: (StatusCode::OK, Some(answer)),
         handler,
     }
+}
+
+/// The route by which a hook's URL is tried; other methods than GET and POST come to it as well.
+pub const fn probe_route(path: &'static str, handler: Handler) -> Route {
+    Route {
+        method: Method::GET,
+        path,
+        access: Access::Public,
+        summary: "Check that a hook's URL is right; HEAD does the same",
+        query: &[],
+        body: Body::None,
+        success: (StatusCode::OK, Some(ready_schema)),
+        handler,
+    }
+}
+
+/// The answer to a probe of a hook's URL.
+#[derive(Serialize, JsonSchema)]
+struct Ready {
+    /// Always `ready`.
+    status: &'static str,
+}
+
+pub fn ready_schema() -> Schema {
+    schema_for!(Ready)
 }
 
 /// JSON Schema of what a hook answers.
@@ -130,7 +163,7 @@ pub fn ignore(app: &App) -> Received {
 }
 
 /// Stores a call as an event, unless it is a duplicate or the hook is disabled. `told` are fields of the event's data
-/// that something else than the body tells.
+/// that come from elsewhere than the body.
 pub async fn take(
     app: &App,
     trigger: &'static Trigger,
@@ -143,16 +176,13 @@ pub async fn take(
         app.metrics.count(Metric::Rejected);
         return Ok(Received::ignored());
     }
-    if call.body.len() > MAX_BODY_BYTES {
-        return Err(reject(app, hook, call, Problem::new(Code::BodyTooLarge, "the body has more than 256 KB")).await);
-    }
-    let (format, body) = match body::read(&call.body, call.header(&header::CONTENT_TYPE)) {
-        Ok(read) => read,
-        Err(unreadable) => {
-            return Err(reject(app, hook, call, Problem::new(Code::UnreadableBody, unreadable.to_string())).await);
-        }
+    let content = match Content::read(trigger, call) {
+        Ok(content) => content,
+        Err(problem) => return Err(reject(app, hook, call, problem).await),
     };
-    let (key, window_seconds) = dedupe(app, trigger, hook, call, &body)?;
+    let reading = mapping::resolve(trigger.fields(), &hook.settings.mapping, &content.body);
+    let (key, window_seconds) = content.dedupe(app, trigger, hook, call, &reading)?;
+    let keeps_query = hook.settings.keep_query == Some(true);
     let event = StoredEvent::new(Accepted {
         at: call.now,
         key,
@@ -160,11 +190,13 @@ pub async fn take(
         connection: &hook.connection,
         platform: trigger.platform,
         event_type: trigger.event_type,
-        raw: &call.body,
-        format,
-        body: &body,
-        reading: &mapping::resolve(trigger.fields(), &hook.settings.mapping, &body),
+        raw: &content.bytes,
+        format: content.format,
+        body: &content.body,
+        reading: &reading,
         told,
+        encoding: content.encoding.map(str::to_owned),
+        query: keeps_query.then(|| query::kept(&content.query)),
         nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<6>()?),
         expires: app.event_expires(),
     });
@@ -177,20 +209,62 @@ pub async fn take(
     Ok(Received::taken(event, &taken))
 }
 
-/// What makes a call the same as an earlier one, and for how long: the platform's own id of the message for good, or
-/// else the content within the hook's window.
-fn dedupe(app: &App, trigger: &Trigger, hook: &Hook, call: &Call, body: &Value) -> Result<(ContentKey, u64), Problem> {
-    let message = trigger.message_id.and_then(|pointer| body.pointer(pointer)?.as_str()).filter(|id| !id.is_empty());
-    if let Some(id) = message {
-        return Ok((ContentKey::digest(&hook.id, &[b"message", id.as_bytes()]), u64::MAX));
+/// The content of a call: its body without the encoding, and the query without the platform's secrets.
+struct Content<'c> {
+    bytes: Bytes,
+    encoding: Option<&'static str>,
+    format: Format,
+    body: Value,
+    query: Cow<'c, str>,
+}
+
+impl<'c> Content<'c> {
+    fn read(trigger: &Trigger, call: &'c Call) -> Result<Self, Problem> {
+        if call.body.len() > MAX_BODY_BYTES {
+            return Err(Problem::new(Code::BodyTooLarge, "the body has more than 256 KB"));
+        }
+        let Decoded { bytes, encoding } = encoding::decode(&call.headers, &call.body, MAX_BODY_BYTES)?;
+        let read = body::read(&bytes, call.header(&header::CONTENT_TYPE));
+        let (format, body) = read.map_err(|error| Problem::new(Code::UnreadableBody, error.to_string()))?;
+        Ok(Self { bytes, encoding, format, body, query: query::without(&call.query, trigger.secret_query) })
     }
-    let window = hook.settings.dedupe_seconds.unwrap_or(app.config.dedupe_window_seconds);
-    if window == 0 {
-        return Ok((ContentKey::unique(random()?), window));
+
+    /// The dedupe key and how long it holds: the platform's own id of the message for good, or else the content within
+    /// the hook's window.
+    fn dedupe(
+        &self,
+        app: &App,
+        trigger: &Trigger,
+        hook: &Hook,
+        call: &Call,
+        reading: &Reading,
+    ) -> Result<(ContentKey, u64), Problem> {
+        if let Some(message) = trigger.message.and_then(|message| message.of(reading, &self.body)) {
+            let parts = iter::once(&b"message"[..]).chain(message.iter().map(String::as_bytes));
+            return Ok((ContentKey::digest(&hook.id, &parts.collect::<Vec<_>>()), u64::MAX));
+        }
+        let window = hook.settings.dedupe_seconds.unwrap_or(app.config.dedupe_window_seconds);
+        if window == 0 {
+            return Ok((ContentKey::unique(random()?), window));
+        }
+        let headers =
+            trigger.headers.iter().map(|header| call.headers.get(header.name).map_or(&b""[..], |v| v.as_bytes()));
+        let query = Some(self.query.as_bytes()).filter(|query| !query.is_empty());
+        let parts: Vec<&[u8]> = iter::once(&*self.bytes).chain(headers).chain(query).collect();
+        Ok((ContentKey::digest(&hook.id, &parts), window))
     }
-    let headers = trigger.headers.iter().map(|header| call.headers.get(header.name).map_or(&b""[..], |v| v.as_bytes()));
-    let content: Vec<&[u8]> = iter::once(&*call.body).chain(headers).collect();
-    Ok((ContentKey::digest(&hook.id, &content), window))
+}
+
+/// Answers any method but POST: senders probe a URL before they save it.
+pub async fn probe(app: &App, trigger: &Trigger, call: Call) -> Result<Reply, Problem> {
+    let hook = find(app, trigger, &call).await?;
+    if matches!(call.method, Method::GET | Method::HEAD) {
+        return Reply::ok(&Ready { status: "ready" });
+    }
+    let detail = format!("a webhook is sent with POST, not {}", call.method);
+    let problem = Problem::new(Code::MethodNotAllowed, detail)
+        .with_header(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+    Err(reject(app, &hook, &call, problem).await)
 }
 
 /// The hook that the token opens. A wrong token learns nothing: not even whether the hook exists.
@@ -219,6 +293,11 @@ pub async fn reject(app: &App, hook: &Hook, call: &Call, problem: Problem) -> Pr
 
 async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: &str) -> Result<(), Problem> {
     let id = RejectedId::new(call.now, random()?);
+    let (bytes, encoding) = match encoding::decode(&call.headers, &call.body, MAX_BODY_BYTES) {
+        Ok(Decoded { bytes, encoding }) => (Some(bytes), encoding),
+        Err(Undecodable::TooLarge(_)) => (None, None),
+        Err(Undecodable::Unsupported(_) | Undecodable::Corrupt(_)) => (Some(call.body.clone()), None),
+    };
     let rejected = RejectedCall {
         v: 1,
         list: rejected_key(&hook.connection, id.shard()),
@@ -227,8 +306,9 @@ async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: 
         code: code.to_owned(),
         detail: detail.to_owned(),
         content_type: call.header(&header::CONTENT_TYPE).map(|value| value.chars().take(200).collect()),
-        bytes: call.body.len() as u64,
-        body: (call.body.len() <= MAX_BODY_BYTES).then(|| call.body.to_vec()),
+        encoding: encoding.map(str::to_owned),
+        bytes: bytes.as_ref().map_or(call.body.len(), Bytes::len) as u64,
+        body: bytes.filter(|bytes| bytes.len() <= MAX_BODY_BYTES).map(Vec::from),
         expires: app.event_expires().seconds(),
     };
     Ok(app.store.reject(&rejected).await?)

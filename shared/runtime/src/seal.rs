@@ -1,10 +1,11 @@
 //! Sealing: credentials and hook tokens reach the table encrypted, bound to the record they belong to. On AWS a KMS key
 //! of the stack does it; on a laptop a key file that only its owner can read.
 
-use crate::{Problem, clock::random};
+use crate::{Code, Problem, clock::random};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::{error::SdkError, primitives::Blob};
 use data_encoding::BASE64URL_NOPAD;
+use http::{HeaderValue, header};
 use std::{
     fs,
     io::{self, Write as _},
@@ -16,8 +17,10 @@ use std::{
 pub enum SealError {
     #[error("neither SEALING_KEY_ARN nor SEALING_KEY_FILE is set, and nothing can be sealed without a key")]
     NoKey,
-    #[error("KMS did not do it")]
+    #[error("KMS refused a request")]
     Kms(#[source] Box<aws_sdk_kms::Error>),
+    #[error("KMS could not be reached")]
+    Unreached(#[source] Box<aws_sdk_kms::Error>),
     #[error("cannot use the sealing key {path}")]
     File { path: PathBuf, source: io::Error },
     #[error("the sealing key {0} does not hold 32 bytes")]
@@ -32,7 +35,13 @@ pub enum SealError {
 
 impl From<SealError> for Problem {
     fn from(error: SealError) -> Self {
-        Self::internal(error)
+        match error {
+            // Nothing was sealed or opened, and so nothing was done with it.
+            SealError::Unreached(_) => Self::new(Code::StoreUnavailable, "KMS could not be reached; try again")
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+                .caused_by(error),
+            error => Self::internal(error),
+        }
     }
 }
 
@@ -86,11 +95,16 @@ impl KmsKey {
     }
 }
 
-fn failed<E>(error: E) -> SealError
+fn failed<E, R>(error: SdkError<E, R>) -> SealError
 where
-    aws_sdk_kms::Error: From<E>,
+    aws_sdk_kms::Error: From<SdkError<E, R>>,
 {
-    SealError::Kms(Box::new(error.into()))
+    match error {
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
+            SealError::Unreached(Box::new(error.into()))
+        }
+        _ => SealError::Kms(Box::new(error.into())),
+    }
 }
 
 fn decode(sealed: &str, prefix: &str) -> Result<Vec<u8>, SealError> {

@@ -32,11 +32,13 @@ pub async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
         }
         (None, Some(DeliveryState::Dead)) => {
             let letters = app.store.dead_letters(position);
-            app.store.page_of(letters, limit, |entry| wanted.takes(entry), |item| wanted.show(item)).await?
+            app.store
+                .page_of(letters, limit, |entry| wanted.takes(entry), delivery_id, |item| wanted.show(item))
+                .await?
         }
         (None, Some(DeliveryState::Pending)) => {
             let due = app.store.pending_deliveries(position);
-            app.store.page_of(due, limit, |entry| wanted.takes(entry), |item| wanted.show(item)).await?
+            app.store.page_of(due, limit, |entry| wanted.takes(entry), delivery_id, |item| wanted.show(item)).await?
         }
         (None, _) => {
             wanted.find_route(app).await?;
@@ -51,6 +53,11 @@ fn state(call: &Call) -> Result<Option<DeliveryState>, Problem> {
     let Some(text) = call.query("state") else { return Ok(None) };
     let state = DeliveryState::parse(&text);
     state.map(Some).ok_or_else(|| Problem::invalid_query("state", "is not pending, succeeded, dead or skipped"))
+}
+
+/// The id of the delivery of an entry.
+fn delivery_id(entry: &Entry) -> Option<String> {
+    DeliveryKey::parse(&entry.sort).map(|key| key.id.to_string())
 }
 
 /// Whether an entry of a list is of a delivery to this route, or to any if none is named.

@@ -4,7 +4,7 @@ mod list;
 mod retry;
 mod retry_all;
 
-use crate::{ADMIN, CURSOR, LIMIT, READ};
+use crate::{CURSOR, LIMIT, OPERATE, READ};
 use http::{Method, StatusCode};
 use models::{DeliveryId, delivery::Delivery};
 use runtime::{App, Body, Call, Function, Problem, Query, Reply, Route};
@@ -31,13 +31,13 @@ pub static FUNCTION: Function = Function {
                 CURSOR,
             ],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(Delivery)))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Delivery)))),
             handler: |app, call| Box::pin(list::list(app, call)),
         },
         Route {
             method: Method::POST,
             path: "/v1/deliveries/retry",
-            access: ADMIN,
+            access: OPERATE,
             summary: "Retry all deliveries that are dead, or skipped",
             query: &[CURSOR],
             body: Body::Required(|| schema_for!(retry_all::Retrying)),
@@ -57,7 +57,7 @@ pub static FUNCTION: Function = Function {
         Route {
             method: Method::POST,
             path: "/v1/deliveries/{id}/retry",
-            access: ADMIN,
+            access: OPERATE,
             summary: "Begin a dead or skipped delivery anew, or make the next attempt of a pending one now",
             query: &[],
             body: Body::None,

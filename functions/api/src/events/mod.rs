@@ -1,17 +1,20 @@
-//! Events: listed and got, as CloudEvents envelopes made on reading. Replayed: delivered once more.
+//! Events: listed and got, as CloudEvents envelopes made on reading. Replayed: delivered once more. Redispatched: taken into
+//! the records again.
 
+mod plan;
+mod redispatch;
 mod replay;
 mod replay_span;
 
-use crate::{ADMIN, AFTER, BEFORE, CURSOR, LIMIT, READ};
+use crate::{AFTER, BEFORE, CURSOR, LIMIT, OPERATE, READ, VIEW};
 use http::{Method, StatusCode};
 use models::{Envelope, EventId, HookId, StoredEvent, SubscriberId, event::EventKey};
 use runtime::{
     App, Body, Call, Function, Problem, Query, Reply, Route,
-    store::{Item, StoreError, from_item, routes::is_like},
+    store::{Item, StoreError, from_item, list::Entry, routes::is_like},
 };
 use schemars::schema_for;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 pub static FUNCTION: Function = Function {
     name: "api-events",
@@ -30,17 +33,18 @@ pub static FUNCTION: Function = Function {
                 },
                 AFTER,
                 BEFORE,
+                VIEW,
                 LIMIT,
                 CURSOR,
             ],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(Envelope)))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Envelope)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
             method: Method::POST,
             path: "/v1/events/replay",
-            access: ADMIN,
+            access: OPERATE,
             summary: "Replay the events of a span of time, or make the deliveries that it lacks",
             query: &[CURSOR],
             body: Body::Required(|| schema_for!(replay_span::Span)),
@@ -54,13 +58,43 @@ pub static FUNCTION: Function = Function {
             summary: "Get an event",
             query: &[],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Envelope))),
+            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Envelope)))),
             handler: |app, call| Box::pin(get(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/events/{id}/raw",
+            access: READ,
+            summary: "Get an event's body byte for byte, as it was received but for its `Content-Encoding`",
+            query: &[],
+            body: Body::None,
+            success: (StatusCode::OK, Some(crate::raw::schema)),
+            handler: |app, call| Box::pin(raw(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/events/redispatch",
+            access: OPERATE,
+            summary: "Dispatch the events of a span of time again, and make the records and deliveries that are missing",
+            query: &[CURSOR],
+            body: Body::Required(|| schema_for!(redispatch::Span)),
+            success: (StatusCode::OK, Some(|| schema_for!(redispatch::Outcome))),
+            handler: |app, call| Box::pin(redispatch::redispatch_span(app, call)),
+        },
+        Route {
+            method: Method::POST,
+            path: "/v1/events/{id}/redispatch",
+            access: OPERATE,
+            summary: "Dispatch an event again, and make its records and deliveries that are missing",
+            query: &[],
+            body: Body::Optional(|| schema_for!(redispatch::One)),
+            success: (StatusCode::OK, Some(|| schema_for!(redispatch::Outcome))),
+            handler: |app, call| Box::pin(redispatch::redispatch(app, call)),
         },
         Route {
             method: Method::POST,
             path: "/v1/events/{id}/replay",
-            access: ADMIN,
+            access: OPERATE,
             summary: "Replay an event: deliver it once more to the routes that it is for now",
             query: &[],
             body: Body::Optional(|| schema_for!(replay::Replay)),
@@ -83,19 +117,33 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
         hook.as_ref().is_none_or(|hook| key.origin.hook() == Some(hook))
             && event_type.as_ref().is_none_or(|pattern| is_like(pattern, &key.event_type))
     };
-    let page =
-        app.store.page_of(listing, limit, |entry| EventKey::parse(&entry.sort).is_some_and(wanted), show).await?;
+    let keep = |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(wanted);
+    let id = |entry: &Entry| EventKey::parse(&entry.sort).map(|key| key.id.to_string());
+    let is_summary = crate::is_summary(&call)?;
+    let page = app.store.page_of(listing, limit, keep, id, |item| Ok(Some(show(item, is_summary)?))).await?;
     Reply::page(page.items, call.cursor("events", page.next))
 }
 
-fn show(item: Item) -> Result<Option<Box<RawValue>>, StoreError> {
+fn show(item: Item, is_summary: bool) -> Result<Box<RawValue>, StoreError> {
     let event: StoredEvent = from_item(item)?;
-    Ok(Some(to_raw_value(&event.open()?.envelope()?)?))
+    let envelope = event.open()?.envelope()?;
+    Ok(if is_summary { envelope.summary().shown()? } else { envelope.shown()? })
 }
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: EventId = call.id("event")?;
-    let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
-    let envelope = event.open().and_then(|event| event.envelope()).map_err(StoreError::from)?;
-    Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&envelope)? })
+    let event = find(app, &id).await?;
+    let shown = event.open().and_then(|event| Ok(event.envelope()?.shown()?)).map_err(StoreError::from);
+    Ok(Reply { event: Some(id.to_string()), ..crate::reply_or_id(id.as_str(), shown)? })
+}
+
+async fn find(app: &App, id: &EventId) -> Result<StoredEvent, Problem> {
+    app.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))
+}
+
+async fn raw(app: &App, call: Call) -> Result<Reply, Problem> {
+    let id: EventId = call.id("event")?;
+    let event = find(app, &id).await?;
+    let body = event.raw.ok_or_else(|| Problem::not_found("body; none is kept"))?;
+    Ok(Reply { event: Some(id.to_string()), ..crate::raw::reply(id.as_str(), body, event.encoding.as_deref())? })
 }

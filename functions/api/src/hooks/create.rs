@@ -33,7 +33,8 @@ pub struct NewHook {
 
 pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
     let new: NewHook = input::body_with(&call, &schema_for!(NewHook), |body| {
-        settings_faults(body, body["trigger"].as_str().and_then(registry::trigger))
+        let watch = body["trigger"].as_str().and_then(registry::trigger);
+        settings_faults(body, watch)
     })?;
     let Some(watch) = registry::trigger(&new.trigger) else {
         return Err(Problem::invalid_body(vec![Fault::new("/trigger", "is no trigger of ours")]));
@@ -70,9 +71,12 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
 const MAX_TEMPLATE_BYTES: usize = 32 * 1024;
 
 /// The faults of a hook's settings, by its trigger's schema.
-pub fn settings_faults(body: &Value, watch: Option<Watch>) -> Result<Vec<Fault>, Problem> {
+pub fn settings_faults(body: &mut Value, watch: Option<Watch>) -> Result<Vec<Fault>, Problem> {
     let schema = watch.map_or_else(settings_schema, |watch| (watch.settings)());
-    let mut faults = input::part_faults(body, "/settings", Some(schema))?;
+    let mut faults = input::part_faults(body, "/settings", Some(schema.clone()))?;
+    if faults.is_empty() {
+        input::normalize_part(body, "/settings", &schema)?;
+    }
     if let Some(reply) = body.pointer("/settings/reply") {
         faults.extend(reply::faults(reply, "/settings/reply"));
         if reply.to_string().len() > MAX_TEMPLATE_BYTES {

@@ -9,7 +9,7 @@ mod rotate;
 mod sample;
 mod view;
 
-use crate::{ADMIN, CURSOR, LIMIT, READ};
+use crate::{ADMIN, CURSOR, LIMIT, READ, VIEW};
 use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::HookId;
@@ -105,10 +105,20 @@ pub static FUNCTION: Function = Function {
             path: "/v1/hooks/{id}/rejected",
             access: READ,
             summary: "List the calls that a hook could not take",
-            query: &[LIMIT, CURSOR],
+            query: &[VIEW, LIMIT, CURSOR],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(rejected::Rejected)))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(rejected::Rejected)))),
             handler: |app, call| Box::pin(rejected::list(app, call)),
+        },
+        Route {
+            method: Method::GET,
+            path: "/v1/hooks/{id}/rejected/{rejected_id}/raw",
+            access: READ,
+            summary: "Get a rejected call's body byte for byte",
+            query: &[],
+            body: Body::None,
+            success: (StatusCode::OK, Some(crate::raw::schema)),
+            handler: |app, call| Box::pin(rejected::raw(app, call)),
         },
     ],
     direct: None,

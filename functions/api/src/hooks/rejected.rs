@@ -1,7 +1,8 @@
 //! `GET /v1/hooks/{id}/rejected`: the calls with a valid token that could not become events, with their bodies.
 
 use super::find;
-use models::{RejectedId, Timestamp};
+use data_encoding::BASE64;
+use models::{RejectedId, Timestamp, envelope::MAX_SHOWN_BYTES};
 use runtime::{
     App, Call, Problem, Reply,
     store::{Item, StoreError, events::RejectedCall, from_item, list::Entry},
@@ -14,34 +15,65 @@ use serde_json::value::{RawValue, to_raw_value};
 pub struct Rejected {
     id: RejectedId,
     at: Timestamp,
-    /// Why, as a code: that of the answer, or `hook_disabled`.
+    /// The reason as a code: that of the answer, or `hook_disabled`.
     code: String,
     detail: String,
     content_type: Option<String>,
-    /// How many bytes the body had.
+    /// The size of the body in bytes.
     bytes: u64,
-    /// The body as text; null when it was too large, or when a person in it was erased.
+    /// The body; null if it was too large, if a person in it was erased, in a summary, and where `truncated`.
     body: Option<String>,
+    /// `utf-8`, or `base64` for a body that is no UTF-8 text; null where there is none.
+    body_encoding: Option<&'static str>,
+    /// True for a call of over 1 MB as JSON: `/raw` has its body.
+    truncated: bool,
+}
+
+impl Rejected {
+    fn of(call: RejectedCall, with_body: bool) -> Self {
+        let body = call.body.filter(|_| with_body).map(|body| match String::from_utf8(body) {
+            Ok(text) => (text, "utf-8"),
+            Err(error) => (BASE64.encode(error.as_bytes()), "base64"),
+        });
+        let (body, body_encoding) = body.unzip();
+        Self {
+            at: call.pk.time(),
+            id: call.pk,
+            code: call.code,
+            detail: call.detail,
+            content_type: call.content_type,
+            bytes: call.bytes,
+            body,
+            body_encoding,
+            truncated: false,
+        }
+    }
 }
 
 pub async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let hook = find(app, &call).await?;
+    let with_body = !crate::is_summary(&call)?;
     let listing = app.store.rejected(&hook.connection, call.position("rejected")?);
     let of_hook = |entry: &Entry| RejectedCall::is_of(&hook.id, &entry.sort);
-    let page = app.store.page_of(listing, call.limit()?, of_hook, show).await?;
+    let id = |entry: &Entry| Some(entry.pk.clone());
+    let page = app.store.page_of(listing, call.limit()?, of_hook, id, |item| show(item, with_body)).await?;
     Reply::page(page.items, call.cursor("rejected", page.next))
 }
 
-fn show(item: Item) -> Result<Option<Box<RawValue>>, StoreError> {
-    let call: RejectedCall = from_item(item)?;
-    let shown = Rejected {
-        at: call.pk.time(),
-        id: call.pk,
-        code: call.code,
-        detail: call.detail,
-        content_type: call.content_type,
-        bytes: call.bytes,
-        body: call.body.map(|body| String::from_utf8_lossy(&body).into_owned()),
-    };
-    Ok(Some(to_raw_value(&shown)?))
+fn show(item: Item, with_body: bool) -> Result<Option<Box<RawValue>>, StoreError> {
+    let shown = Rejected::of(from_item(item)?, with_body);
+    let json = to_raw_value(&shown)?;
+    if json.get().len() <= MAX_SHOWN_BYTES {
+        return Ok(Some(json));
+    }
+    Ok(Some(to_raw_value(&Rejected { body: None, body_encoding: None, truncated: true, ..shown })?))
+}
+
+pub async fn raw(app: &App, call: Call) -> Result<Reply, Problem> {
+    let hook = find(app, &call).await?;
+    let missing = || Problem::not_found("rejected call with a body");
+    let id: RejectedId = call.param("rejected_id").parse().map_err(|_| missing())?;
+    let rejected = app.store.rejected_call(&id).await?.filter(|call| RejectedCall::is_of(&hook.id, &call.sort));
+    let RejectedCall { body: Some(body), encoding, .. } = rejected.ok_or_else(missing)? else { return Err(missing()) };
+    crate::raw::reply(id.as_str(), body, encoding.as_deref())
 }

@@ -58,9 +58,9 @@ pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
 
 /// The trigger's sample; where the platform numbers its messages, as a message that was never sent before.
 fn sample(watch: &Watch) -> Result<String, Problem> {
-    let Some(pointer) = watch.trigger.message_id else { return Ok(watch.sample.to_owned()) };
+    let Some(message) = watch.trigger.message else { return Ok(watch.sample.to_owned()) };
     let mut sample: Value = serde_json::from_str(watch.sample).map_err(Problem::internal)?;
-    if let Some(id) = sample.pointer_mut(pointer) {
+    if let Some(id) = sample.pointer_mut(message.sample) {
         *id = Value::String(format!("sample-{}", BASE32_DNSSEC.encode(&random::<10>()?)));
     }
     Ok(sample.to_string())

@@ -8,7 +8,7 @@ mod target;
 mod test;
 mod view;
 
-use crate::{ADMIN, CURSOR, LIMIT, READ, rotation::Rotation};
+use crate::{ADMIN, CURSOR, LIMIT, OPERATE, READ, rotation::Rotation};
 use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::RouteId;
@@ -46,7 +46,7 @@ pub static FUNCTION: Function = Function {
         Route {
             method: Method::POST,
             path: "/v1/routes/test",
-            access: ADMIN,
+            access: OPERATE,
             summary: "Run an event through a route that is not made yet; nothing is sent",
             query: &[],
             body: Body::Required(|| schema_for!(test::Draft)),
@@ -96,7 +96,7 @@ pub static FUNCTION: Function = Function {
         Route {
             method: Method::POST,
             path: "/v1/routes/{id}/test",
-            access: ADMIN,
+            access: OPERATE,
             summary: "Run an event through a route, and send it if that is asked for",
             query: &[],
             body: Body::Optional(|| schema_for!(test::Trial)),

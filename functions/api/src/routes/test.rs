@@ -3,7 +3,8 @@
 
 use super::{
     create::{connection_id, hook_id},
-    faults, find, target,
+    faults, find, is_admin, target,
+    view::without_path,
 };
 use flow::{
     deliver::post,
@@ -19,7 +20,7 @@ use models::{
 };
 use registry::Watch;
 use runtime::{
-    App, Call, Fault, Problem, Reply,
+    App, Call, Code, Fault, Problem, Reply,
     client::MASK,
     clock::random,
     input,
@@ -32,23 +33,24 @@ use runtime::{
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use std::collections::BTreeMap;
-use url::Url;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Trial {
     /// A kept event. Left out: one made of the sample of a trigger that the route is for.
     event: Option<EventId>,
-    /// Whether the webhook's request is sent. An action is never run by this: call it by itself.
+    /// Whether the webhook's request is sent, for which the key's scope must be `admin`. An action is never run by this: call
+    /// it by itself.
     #[serde(default)]
     send: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub struct Tried {
-    event: Envelope,
+    #[schemars(with = "Envelope")]
+    event: Box<RawValue>,
     /// Whether the route is for the event, and the event passes its filter.
     matches: bool,
     /// What would be sent, whether the event matches or not; null if nothing can be made of it, or there is no target. That
@@ -110,9 +112,12 @@ pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
             "is for a webhook: an action is called by itself",
         )]));
     }
+    if trial.send && !is_admin(&call) {
+        return Err(Problem::new(Code::Forbidden, "only a key of scope admin may send; leave `send` out"));
+    }
     let target = Some(ReadyTarget::open(app, &route.id, &route.target).await?);
     let trying = Trying { selection: route.selection(), filter: route.filter.as_deref(), target, send: trial.send };
-    Reply::ok(&tried(app, trying, trial.event).await?)
+    Reply::ok(&tried(app, trying, trial.event, is_admin(&call)).await?)
 }
 
 pub async fn test_draft(app: &App, call: Call) -> Result<Reply, Problem> {
@@ -130,10 +135,10 @@ pub async fn test_draft(app: &App, call: Call) -> Result<Reply, Problem> {
     let selection =
         Selection { route: None, events: &draft.events, hook: hook.as_ref(), connection: connection.as_ref() };
     let trying = Trying { selection, filter: draft.filter.as_deref(), target, send: false };
-    Reply::ok(&tried(app, trying, draft.event).await?)
+    Reply::ok(&tried(app, trying, draft.event, true).await?)
 }
 
-async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>) -> Result<Tried, Problem> {
+async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url: bool) -> Result<Tried, Problem> {
     let event = match &event {
         Some(id) => app.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))?,
         None => sample(app, &trying.selection).await?,
@@ -150,7 +155,8 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>) -> Result<
             request = Some(RequestView::Action { action, connection, input });
         }
         Some(Ok(Prepared::Webhook { url, headers, body })) => {
-            request = Some(shown(&url, &headers, &body)?);
+            let address = if shows_url { url.to_string() } else { without_path(url.as_str()) };
+            request = Some(shown(address, &headers, &body)?);
             if trying.send {
                 let client = WebhookClient::new(Guard::of(&app.config)).map_err(Problem::internal)?;
                 attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
@@ -159,7 +165,8 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>) -> Result<
         Some(Err(Unprepared::Event(words))) => fault = Some(words),
         Some(Err(Unprepared::Problem(problem))) => return Err(problem),
     }
-    Ok(Tried { event: envelope, matches, request, fault, attempt })
+    let event = envelope.shown().map_err(Problem::internal)?;
+    Ok(Tried { event, matches, request, fault, attempt })
 }
 
 /// Whether an event passes a filter, or why that errs.
@@ -172,14 +179,14 @@ fn passes(filter: &str, event: &Value) -> Result<bool, String> {
     }
 }
 
-fn shown(url: &Url, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, Problem> {
+fn shown(url: String, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, Problem> {
     let masked = |value: &HeaderValue| match value.to_str() {
         Ok(text) if !value.is_sensitive() => text.to_owned(),
         _ => MASK.to_owned(),
     };
     let has_value = |(_, value): &(&HeaderName, &HeaderValue)| !value.is_empty();
     Ok(RequestView::Webhook {
-        url: url.to_string(),
+        url,
         headers: headers.iter().filter(has_value).map(|(name, value)| (name.to_string(), masked(value))).collect(),
         body: serde_json::from_slice(body).map_err(Problem::internal)?,
     })
@@ -216,10 +223,12 @@ async fn sample(app: &App, selection: &Selection<'_>) -> Result<StoredEvent, Pro
         platform: trigger.platform,
         event_type: trigger.event_type,
         raw: watch.sample.as_bytes(),
-        format: Format::Json,
+        format: Format::JSON,
         body: &body,
         reading: &mapping::resolve(trigger.fields(), &mapping, &body),
         told: Map::new(),
+        encoding: None,
+        query: None,
         nonce: String::new(),
         expires: now,
     }))

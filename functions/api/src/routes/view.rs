@@ -114,7 +114,7 @@ pub async fn view(app: &App, route: EventRoute, sight: Sight) -> Result<RouteVie
     })
 }
 
-fn without_path(url: &str) -> String {
+pub fn without_path(url: &str) -> String {
     let origin = url.parse::<Url>().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     format!("{origin}/{MASK}")
 }

@@ -6,16 +6,20 @@
 use flow::erasure::scrub_deliveries;
 use futures::future::try_join_all;
 use models::{
-    ConnectionId, EventId, StoredEvent, SubscriberId, TakeoverId, Timestamp, body, event::EventKey, ids::lower_bound,
+    ConnectionId, EventId, Profile, StoredEvent, SubscriberId, TakeoverId, Timestamp,
+    body::{self, Format},
+    event::EventKey,
+    ids::lower_bound,
     records::StoredSubscriber,
 };
 use runtime::{
     App, Call, Code, Problem, Reply,
+    log::causes,
     store::{
         StoreError,
         events::RejectedCall,
         from_item,
-        list::{Entry, Listing},
+        list::{END, Entry, Listing},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -30,7 +34,8 @@ const ATTEMPTS: usize = 20;
 /// What an erasure looks for.
 #[derive(Serialize, Deserialize)]
 struct Wanted {
-    connection: ConnectionId,
+    /// None if neither the record nor an event of the person could be read.
+    connection: Option<ConnectionId>,
     /// What came later is the person's anew.
     until: Timestamp,
     /// Texts that tell the person in the body of a rejected call.
@@ -54,6 +59,41 @@ pub async fn erase(app: &App, call: Call) -> Result<Reply, Problem> {
     Err(Problem::new(Code::Unfinished, "the person is hidden and partly erased; repeat the call"))
 }
 
+impl Wanted {
+    /// The search for a person, by the record or, where that can't be read, by the person's events.
+    async fn of(
+        app: &App,
+        id: &SubscriberId,
+        now: Timestamp,
+        profile: Option<Profile>,
+        begun: Option<Self>,
+    ) -> Result<Self, StoreError> {
+        let (mut identifiers, mut unique_values) =
+            begun.map(|begun| (begun.identifiers, begun.unique_values)).unwrap_or_default();
+        let (connection, last_seen) = match profile {
+            Some(profile) => {
+                identifiers.extend(profile.identifiers());
+                unique_values.extend(profile.unique_values());
+                (Some(profile.connection), profile.last_seen)
+            }
+            None => (connection_of(app, id).await?, now),
+        };
+        // A clock elsewhere may be ahead of this one.
+        let until = now.max(last_seen);
+        Ok(Self { connection, until, identifiers, unique_values, events_position: None, rejected_position: None })
+    }
+}
+
+/// The connection of a person's newest event.
+async fn connection_of(app: &App, id: &SubscriberId) -> Result<Option<ConnectionId>, StoreError> {
+    let events = app.store.events_of(id, END.to_owned());
+    let table = events.table;
+    let Some(newest) = app.store.entries(events, 1).await?.next().await? else { return Ok(None) };
+    let items = app.store.read(table, &[newest]).await?.into_values();
+    let events = items.map(from_item).collect::<Result<Vec<StoredEvent>, _>>()?;
+    Ok(events.into_iter().find_map(|event| event.connection))
+}
+
 /// Erases all that is found; whether that was all in time.
 async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Instant) -> Result<bool, Problem> {
     let store = &app.store;
@@ -66,8 +106,9 @@ async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Ins
     if each(app, takeovers, deadline, |entries| remove_takeovers(app, entries)).await?.is_some() {
         return Ok(false);
     }
+    let Some(connection) = wanted.connection.clone() else { return Ok(true) };
     let until = wanted.events_position.clone().unwrap_or_else(|| end(EventId::PREFIX));
-    let events = store.events_of_nobody(&wanted.connection, until);
+    let events = store.events_of_nobody(&connection, until);
     let position = each(app, events, deadline, |entries| scrub_telling(app, entries, &wanted.unique_values)).await?;
     if position.is_some() {
         wanted.events_position = position;
@@ -75,7 +116,7 @@ async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Ins
     }
     // Nothing is left in what was searched: the position is now before all.
     wanted.events_position = Some(EventId::PREFIX.to_owned());
-    let rejected = store.rejected(&wanted.connection, wanted.rejected_position.clone());
+    let rejected = store.rejected(&connection, wanted.rejected_position.clone());
     let position = each(app, rejected, deadline, |entries| scrub_rejected(app, entries, &wanted.identifiers)).await?;
     wanted.rejected_position = position;
     Ok(wanted.rejected_position.is_none())
@@ -88,24 +129,17 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
         let stored = stored.ok_or_else(|| Problem::not_found("subscriber"))?;
         let begun: Option<Wanted> =
             stored.erasing.as_deref().map(serde_json::from_str).transpose().map_err(StoreError::from)?;
-        let wanted = match (stored.open().map_err(StoreError::from)?, begun) {
-            (None, None) => return Err(Problem::not_found("subscriber")),
-            (None, Some(begun)) => return Ok(begun),
-            (Some(profile), begun) => {
-                let (mut identifiers, mut unique_values) =
-                    begun.map(|begun| (begun.identifiers, begun.unique_values)).unwrap_or_default();
-                identifiers.extend(profile.identifiers());
-                unique_values.extend(profile.unique_values());
-                // A clock elsewhere may be ahead of this one.
-                Wanted {
-                    connection: profile.connection,
-                    until: now.max(profile.last_seen),
-                    identifiers,
-                    unique_values,
-                    events_position: None,
-                    rejected_position: None,
-                }
+        let profile = match stored.open() {
+            Ok(None) if begun.is_none() => return Err(Problem::not_found("subscriber")),
+            Ok(profile) => profile,
+            Err(error) => {
+                tracing::error!(subscriber = id.as_str(), cause = causes(&error), "an unreadable person is erased");
+                None
             }
+        };
+        let wanted = match (profile, begun) {
+            (None, Some(begun)) => return Ok(begun),
+            (profile, begun) => Wanted::of(app, id, now, profile, begun).await?,
         };
         let tombstone = StoredSubscriber {
             place: None,
@@ -219,8 +253,9 @@ async fn scrub_rejected(app: &App, entries: Vec<Entry>, identifiers: &[String]) 
 /// Whether a call's body has a text, as it was received or as it reads.
 fn names(call: &RejectedCall, text: &str) -> bool {
     let Some(body) = &call.body else { return false };
-    let read = body::read(body, call.content_type.as_deref());
-    String::from_utf8_lossy(body).contains(text) || read.is_ok_and(|(_, value)| has(&value, text))
+    // A body that is nested too deep or declared wrongly has its texts all the same.
+    let format = body::read(body, call.content_type.as_deref()).map_or(Format::JSON, |(format, _)| format);
+    String::from_utf8_lossy(body).contains(text) || has(&body::reread(body, format).0, text)
 }
 
 fn has(value: &Value, text: &str) -> bool {

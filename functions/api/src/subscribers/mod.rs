@@ -34,7 +34,7 @@ pub static FUNCTION: Function = Function {
                 CURSOR,
             ],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(Subscriber)))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Subscriber)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
@@ -44,7 +44,7 @@ pub static FUNCTION: Function = Function {
             summary: "Get a subscriber",
             query: &[],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Subscriber))),
+            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Subscriber)))),
             handler: |app, call| Box::pin(get(app, call)),
         },
         Route {
@@ -78,7 +78,8 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
         let wanted = tag.as_ref().is_none_or(|tag| subscriber.tags.contains(tag));
         Ok(if wanted { Some(to_raw_value(&subscriber)?) } else { None })
     };
-    let page = app.store.page_of(listing, call.limit()?, keep, show).await?;
+    let id = |entry: &Entry| tag.is_none().then(|| entry.pk.clone());
+    let page = app.store.page_of(listing, call.limit()?, keep, id, show).await?;
     Reply::page(page.items, call.cursor("subscribers", page.next))
 }
 
@@ -86,6 +87,11 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: SubscriberId = call.id("subscriber")?;
     let missing = || Problem::not_found("subscriber");
     let stored = app.store.record::<StoredSubscriber>(id.as_str()).await?.ok_or_else(missing)?;
-    let profile = stored.open().map_err(StoreError::from)?;
-    Reply::ok(&profile.ok_or_else(missing)?.into_subscriber(id))
+    match stored.open() {
+        Ok(profile) => {
+            let subscriber = profile.ok_or_else(missing)?.into_subscriber(id.clone());
+            crate::reply_or_id(id.as_str(), to_raw_value(&subscriber).map_err(StoreError::from))
+        }
+        Err(error) => crate::reply_or_id(id.as_str(), Err(error.into())),
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
 use lambda_runtime::{Error, LambdaEvent};
 use runtime::{
     App, Problem,
+    aws::{INVOKE_ATTEMPT_TIMEOUT, with_attempt_timeout},
     lambda::{block_on, run, sdk_config, start, unset},
     queue::Message,
 };
@@ -43,7 +44,8 @@ pub fn serve() -> Result<(), Error> {
         let letters = app.config.dead_letter_queue_url.clone().ok_or_else(|| unset("DEAD_LETTER_QUEUE_URL"))?;
         let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url: letters };
         let prefix = app.config.action_function_prefix.clone().ok_or_else(|| unset("ACTION_FUNCTION_PREFIX"))?;
-        let functions = Functions { client: aws_sdk_lambda::Client::new(&sdk), prefix };
+        let waiting = with_attempt_timeout(&sdk, INVOKE_ATTEMPT_TIMEOUT);
+        let functions = Functions { client: aws_sdk_lambda::Client::new(&waiting), prefix };
         let deliverer = Deliverer::new(&app, Box::new(functions))?;
         let (app, letters, deliverer) = (&app, &letters, &deliverer);
         run(app, move |event: LambdaEvent<SqsEvent>| async move {

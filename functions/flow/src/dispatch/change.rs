@@ -38,6 +38,14 @@ struct Images {
     old_image: Option<Item>,
 }
 
+/// The event's id: its sort key begins with it.
+fn event_id(image: &Item) -> Option<String> {
+    match image.get("sort")? {
+        AttributeValue::S(sort) => sort.split(' ').next().map(str::to_owned),
+        _ => None,
+    }
+}
+
 impl Change {
     /// Reads a record; none of what tells nothing new of an event.
     pub fn read(record: Value) -> Result<Option<Self>, Poison> {
@@ -58,10 +66,16 @@ impl Change {
         if record.event_name == "INSERT" && pk.starts_with(EventId::PREFIX) {
             return Ok(None);
         }
-        let new: StoredEvent = serde_dynamo::from_item(new).map_err(|error| poison(pk.clone(), &error))?;
+        let id = event_id(&new).unwrap_or(pk);
+        let new: StoredEvent = serde_dynamo::from_item(new).map_err(|error| poison(id, &error))?;
         let old = images.old_image.and_then(|image| serde_dynamo::from_item::<_, StoredEvent>(image).ok());
         let old = old.filter(|old| old.sort == new.sort);
         Ok(Some(Self { sequence_number: images.sequence_number, new, old }))
+    }
+
+    /// The event's id, by which it is redispatched.
+    pub fn event_id(&self) -> String {
+        self.new.sort.split(' ').next().unwrap_or(&self.new.pk).to_owned()
     }
 
     /// Whether the event has just been accepted.

@@ -11,6 +11,7 @@
 mod change;
 mod lambda;
 mod person;
+mod redispatch;
 mod together;
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 };
 use change::Change;
 use futures::{StreamExt as _, stream};
-use models::{DeliveryId, StoredDelivery, event::OpenEvent, records::StoredTakeover};
+use models::{DeliveryId, StoredDelivery, StoredEvent, event::OpenEvent, records::StoredTakeover};
 use runtime::{
     App,
     log::causes,
@@ -35,6 +36,7 @@ use std::{
 };
 
 pub use lambda::serve;
+pub use redispatch::{Redispatched, redispatch};
 
 /// An attempt has ended by then, or died with its function.
 const ATTEMPTS_END_SECONDS: u64 = 120;
@@ -74,14 +76,12 @@ impl Dispatcher {
                 Err(poison) => failed.extend(self.set_aside(poison.letter, poison.sequence_number).await),
             }
         }
-        // Read anew for each batch, so that a route is there for whatever came after it.
-        let routes = match Routes::load(app, &self.filters).await {
-            Ok(routes) => routes,
-            Err(error) => {
-                failed.extend(changes.iter().map(|change| to_be_tried_again(change, &error)));
-                return failed;
-            }
-        };
+        // Read anew for each batch, so that a route is there for whatever came after it. Without them people and takeovers
+        // are kept up to date all the same, and the whole batch comes again for its deliveries.
+        let routes = Routes::load(app, &self.filters).await.unwrap_or_else(|error| {
+            failed.extend(changes.iter().map(|change| to_be_tried_again(change, &error)));
+            Routes::default()
+        });
         let lanes = lanes(changes);
         let (mut deliveries, mut alone) = (Deliveries::new(), Vec::new());
         for (lane, handled) in lanes.iter().zip(together::handle(app, &routes, &lanes).await) {
@@ -125,7 +125,7 @@ impl Dispatcher {
         match handle(app, routes, slice::from_ref(change)).await {
             Ok(deliveries) => handled.deliveries.extend(deliveries),
             Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
-                let letter = DeadLetter { event: change.new.pk.clone(), reason: causes(&error) };
+                let letter = DeadLetter { event: change.event_id(), reason: causes(&error) };
                 handled.failed.extend(self.set_aside(letter, change.sequence_number.clone()).await);
             }
             Err(error) => handled.failed.push(to_be_tried_again(change, &error)),
@@ -187,14 +187,13 @@ async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Delive
         put_takeover(app, change, event).await?;
     }
     for (change, event) in changes.iter().zip(&opened) {
-        if change.retold().is_some() {
-            person::take_back(app, change, event).await?;
+        if let Some(person) = change.retold().and_then(StoredEvent::subscriber) {
+            person::take_back(app, &person, event).await?;
         }
     }
     let late = person::fold(app, &opened).await?;
     for late in &late {
-        remove_takeover(app, late).await?;
-        app.store.scrub(late.stored.clone(), app.event_expires()).await?;
+        take_away(app, late).await?;
     }
     for event in opened.iter().filter(|event| event.stored.is_erased()) {
         remove_takeover(app, event).await?;
@@ -240,6 +239,12 @@ async fn put_takeover(app: &App, change: &Change, event: &OpenEvent<'_>) -> Resu
         Some(takeover) => app.store.put_takeover(&takeover).await,
         None => Ok(()),
     }
+}
+
+/// Erases an event that came before its person's erasure.
+async fn take_away(app: &App, late: &OpenEvent<'_>) -> Result<(), StoreError> {
+    remove_takeover(app, late).await?;
+    app.store.scrub(late.stored.clone(), app.event_expires()).await
 }
 
 /// Removes the takeover of an event that is one, or was before its person was erased.

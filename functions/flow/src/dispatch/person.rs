@@ -1,6 +1,5 @@
 //! Folding events into the person they are of.
 
-use super::change::Change;
 use models::{EventId, Profile, StoredEvent, SubscriberId, Timestamp, event::OpenEvent, records::StoredSubscriber};
 use runtime::{
     App,
@@ -34,22 +33,22 @@ pub fn fold_into<'e>(
     late
 }
 
-/// Takes back what the reading before told of a person; perhaps of another one than the reading now.
-pub async fn take_back(app: &App, change: &Change, event: &OpenEvent<'_>) -> Result<(), StoreError> {
-    let Some(id) = change.retold().and_then(StoredEvent::subscriber) else { return Ok(()) };
+/// Takes back from a person's record the fields of an event's earlier readings. The present reading may be of another
+/// person.
+pub async fn take_back(app: &App, id: &SubscriberId, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     for attempt in 0..ATTEMPTS {
         let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
         let Some(mut profile) = stored.open()? else { return Ok(()) };
         profile.unfold(&event.key.id, event.stored.rev);
-        let others = fold_again(app, &id, &event.key.id, &mut profile).await?;
-        let still_this_one = event.stored.subscriber().as_ref() == Some(&id);
+        let others = fold_again(app, id, &event.key.id, &mut profile).await?;
+        let still_this_one = event.stored.subscriber().as_ref() == Some(id);
         let written = if others > 0 || still_this_one || !profile.is_empty() {
-            app.store.write_profile(&id, Some(&stored), &profile).await
+            app.store.write_profile(id, Some(&stored), &profile).await
         } else if stored.erased_at.is_none() {
-            app.store.remove_subscriber(&id, &stored).await
+            app.store.remove_subscriber(id, &stored).await
         } else {
             let tombstone = StoredSubscriber { place: None, version: stored.version + 1, profile: None, ..stored };
-            app.store.write_subscriber(&id, &tombstone).await
+            app.store.write_subscriber(id, &tombstone).await
         };
         match written {
             Err(StoreError::Condition(_)) => back_off(attempt).await,

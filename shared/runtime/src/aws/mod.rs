@@ -3,17 +3,23 @@
 
 mod trust;
 
-use crate::config::Settings;
+use crate::{config::Settings, deadline};
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, IdentityCache, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_types::SdkConfig;
 use lambda_runtime::Error;
 use std::time::Duration;
 
-/// How long AWS may take to answer an attempt. The longest answer, of an action that is invoked, comes within this.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(35);
+/// Longest attempt of a request to DynamoDB, SQS or KMS, which answer within milliseconds. A trigger has 10 s: enough for
+/// an attempt that stalls, the SDK's wait of up to 1 s and a repetition, for its read and for its write.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Longest attempt of a request to CloudWatch, which adds up what it returns.
+pub const METRICS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for an invoked action, which starts and then runs for up to 29 s.
+pub const INVOKE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// What every AWS client is made from. A process has the credentials of its start for as long as it lives.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
@@ -29,8 +35,18 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, Error> {
         .identity_cache(IdentityCache::no_cache())
         // An attempt has a time as a whole, which takes less to watch than the flow of its bytes.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+        .timeout_config(attempt_timeout(ATTEMPT_TIMEOUT))
+        .sleep_impl(SharedAsyncSleep::new(deadline::Timer))
         .http_client(trust::http_client()?);
     config.set_endpoint_url(settings.url("AWS_ENDPOINT_URL")?.map(String::from));
     Ok(config.build())
+}
+
+/// The same configuration with another limit for each attempt.
+pub fn with_attempt_timeout(sdk: &SdkConfig, limit: Duration) -> SdkConfig {
+    sdk.to_builder().timeout_config(attempt_timeout(limit)).build()
+}
+
+fn attempt_timeout(limit: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(limit).build()
 }

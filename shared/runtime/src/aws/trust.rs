@@ -27,8 +27,9 @@ use std::{
 
 /// The roots of Amazon Trust Services, <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
-/// As the SDK has it by default.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
+/// Longest wait for a connection with its TLS handshake: less than an attempt, and long enough for a lost SYN, which is
+/// sent again after 1 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A client that is ready when it is made, so that the first request finds it so.
 pub fn http_client() -> Result<SharedHttpClient, HttpClientError> {

@@ -28,6 +28,13 @@ pub fn faults(validator: &Validator, value: &Value) -> Vec<Fault> {
     Check::of(validator, &validator.root, value).flat_map(|flaw| flaw.faults()).collect()
 }
 
+impl Validator {
+    /// Whether a value has no fault by a part of the schema.
+    pub(super) fn fits(&self, node: &Node, value: &Value) -> bool {
+        Check::of(self, node, value).next().is_none()
+    }
+}
+
 struct Check<'a> {
     validator: &'a Validator,
     /// Where the value is, as a JSON Pointer.

@@ -3,6 +3,7 @@
 //! goes unheeded.
 
 mod check;
+mod normalize;
 #[cfg(test)]
 mod tests;
 
@@ -86,6 +87,11 @@ impl Validator {
             Some(name) => Err(bad("$ref", &Value::from(name))),
             None => Ok(Self { root, definitions }),
         }
+    }
+
+    /// Writes numbers as integers that are integers by the schema, but were sent as 600.0 or 6e2: types take one spelling.
+    pub fn normalize(&self, value: &mut Value) {
+        normalize::normalize(self, &self.root, value);
     }
 
     /// Every fault of a value, with a pointer to the field itself. None repeats the value, which may be a secret.

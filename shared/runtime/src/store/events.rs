@@ -41,6 +41,9 @@ pub struct RejectedCall {
     pub code: String,
     pub detail: String,
     pub content_type: Option<String>,
+    /// The `Content-Encoding` that was undone before the body was kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub encoding: Option<String>,
     /// How many bytes the body had.
     pub bytes: u64,
     /// The body, unless it was too large or a person in it was erased.
@@ -75,7 +78,8 @@ impl Store {
                 // A write of ours whose answer was lost, sent again by the SDK.
                 return Ok(Taken::Accepted);
             }
-            if id.time().millis_since(old_id.time()) < window_millis {
+            // An erased event has no content any more that this could be a duplicate of.
+            if !old.is_erased() && id.time().millis_since(old_id.time()) < window_millis {
                 return Ok(Taken::Duplicate(old_id));
             }
             match self.replace(&old, earlier, to_item(event)?).await {
@@ -240,6 +244,10 @@ impl Store {
         let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(call)?));
         put.send().await?;
         Ok(())
+    }
+
+    pub async fn rejected_call(&self, id: &RejectedId) -> Result<Option<RejectedCall>, StoreError> {
+        self.get(&self.tables.events, id.as_str()).await?.map(from_item).transpose()
     }
 
     /// A connection's rejected calls.

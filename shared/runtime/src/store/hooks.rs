@@ -34,6 +34,7 @@ pub struct Hook {
 pub struct Settings {
     pub mapping: Mapping,
     pub dedupe_seconds: Option<u64>,
+    pub keep_query: Option<bool>,
     /// The trigger's own settings as JSON text: an item's numbers and names are narrower than JSON's.
     own: String,
 }
@@ -54,6 +55,8 @@ struct Common {
     /// How long the same content is the same event, in seconds; 0 is never. Left out: the deployment's window, 600.
     #[schemars(range(min = 0, max = 31_536_000))]
     dedupe_seconds: Option<u64>,
+    /// Whether events keep the query of the call, up to 4 KB, as `data.query`. Left out: no.
+    keep_query: Option<bool>,
     /// What the caller is answered, in up to 32 KB of JSON. A text may hold `{{/json/pointer}}` into the event's `data`.
     /// Left out: what became of the call.
     #[serde(rename = "reply")]
@@ -83,11 +86,12 @@ pub fn settings_schema_with<Own: JsonSchema>() -> Schema {
 impl Settings {
     /// Reads settings that fit the trigger's schema.
     pub fn read(fields: Map<String, Value>) -> Result<Self, serde_json::Error> {
-        let (common, own): (Map<_, _>, Map<_, _>) =
-            fields.into_iter().partition(|(name, _)| matches!(name.as_str(), "mapping" | "dedupe_seconds"));
-        let Common { mapping, dedupe_seconds, .. } = serde_json::from_value(Value::Object(common))?;
+        let (common, own): (Map<_, _>, Map<_, _>) = fields
+            .into_iter()
+            .partition(|(name, _)| matches!(name.as_str(), "mapping" | "dedupe_seconds" | "keep_query"));
+        let Common { mapping, dedupe_seconds, keep_query, .. } = serde_json::from_value(Value::Object(common))?;
         let own = if own.is_empty() { String::new() } else { Value::Object(own).to_string() };
-        Ok(Self { mapping, dedupe_seconds, own })
+        Ok(Self { mapping, dedupe_seconds, keep_query, own })
     }
 
     /// The settings as they are answered: all that the trigger's schema has, null where they are not set.
@@ -97,6 +101,7 @@ impl Settings {
         fields.extend(self.own::<Map<String, Value>>().unwrap_or_default());
         fields.insert("mapping".to_owned(), json!(self.mapping));
         fields.insert("dedupe_seconds".to_owned(), json!(self.dedupe_seconds));
+        fields.insert("keep_query".to_owned(), json!(self.keep_query));
         fields
     }
 

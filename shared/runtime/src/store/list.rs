@@ -3,7 +3,10 @@
 use super::{Item, Store, StoreError, batch_get::Key, tables::Index, text, text_of};
 use crate::log::causes;
 use futures::future::try_join_all;
-use serde_json::value::RawValue;
+use models::envelope::MAX_SHOWN_BYTES;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{HashMap, VecDeque};
 
 /// Where to list: an index, its shards, and the range of its sort key.
@@ -90,12 +93,14 @@ impl Store {
         Ok(entries)
     }
 
-    /// A page of a listing: entries that `keep` takes are read, and those are shown that `show` makes JSON of.
+    /// A page of a listing: entries that `keep` takes are read, and those are shown that `show` makes JSON of. An item that
+    /// can't be shown stands as the id that `id` makes of its entry, if it makes one.
     pub async fn page_of<'a>(
         &'a self,
         listing: Listing<'a>,
         limit: usize,
         keep: impl Fn(&Entry) -> bool,
+        id: impl Fn(&Entry) -> Option<String>,
         show: impl Fn(Item) -> Result<Option<Box<RawValue>>, StoreError>,
     ) -> Result<Page, StoreError> {
         let table = listing.table;
@@ -116,12 +121,8 @@ impl Store {
             let mut items = self.read(table, &batch).await?;
             let mut before = None;
             for entry in batch {
-                // One item that can't be read must not hide the others.
-                let shown = items.remove(&entry.sort).and_then(|item| {
-                    let shown = show(item);
-                    shown.inspect_err(|error| tracing::error!(item = entry.pk, cause = causes(&error), "skipped")).ok()
-                });
-                if let Some(json) = shown.flatten() {
+                let shown = items.remove(&entry.sort).and_then(|item| shown_or_id(show(item), || id(&entry)));
+                if let Some(json) = shown {
                     bytes += json.get().len();
                     if bytes > MAX_PAGE_BYTES && !page.items.is_empty() {
                         page.next = before.or(page.next);
@@ -159,6 +160,35 @@ impl Store {
         }
         Ok(items)
     }
+}
+
+/// An item as it is shown, or its id alone if it can't be read or is too large: one item must not fail the others.
+pub fn shown_or_id(
+    shown: Result<Option<Box<RawValue>>, StoreError>,
+    id: impl Fn() -> Option<String>,
+) -> Option<Box<RawValue>> {
+    match shown {
+        Ok(json) if json.as_ref().is_none_or(|json| json.get().len() <= MAX_SHOWN_BYTES) => json,
+        Ok(_) => unshown(&id()?).ok(),
+        Err(error) => {
+            let id = id();
+            tracing::error!(item = id, cause = causes(&error), "an item of a list can't be read");
+            unshown(&id?).ok()
+        }
+    }
+}
+
+/// An item that can't be shown.
+pub fn unshown(id: &str) -> Result<Box<RawValue>, serde_json::Error> {
+    to_raw_value(&Unshown { id, truncated: true })
+}
+
+/// An item that can't be read, or has over 1 MB as JSON.
+#[derive(Serialize, JsonSchema)]
+pub struct Unshown<'a> {
+    id: &'a str,
+    /// Always true.
+    truncated: bool,
 }
 
 impl Entries<'_> {

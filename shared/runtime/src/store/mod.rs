@@ -101,9 +101,11 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Condition(_) => Self::new(Code::Conflict, "read it again and repeat the change"),
-            StoreError::Unavailable(_) => Self::new(Code::StoreUnavailable, "nothing was changed; try again")
-                .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
-                .caused_by(error),
+            StoreError::Unavailable(_) => {
+                Self::new(Code::StoreUnavailable, "DynamoDB did not answer, or refused for now; try again")
+                    .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+                    .caused_by(error)
+            }
             StoreError::Refused(_) | StoreError::Malformed(_) => Self::internal(error),
         }
     }

@@ -3,10 +3,9 @@
 
 use super::{
     Item, Store, StoreError,
-    list::{END, Entries, MAX_ENTRIES, MAX_PAGE_BYTES, MAX_READ, Page},
+    list::{END, Entries, MAX_ENTRIES, MAX_PAGE_BYTES, MAX_READ, Page, shown_or_id},
     text, text_of,
 };
-use crate::log::causes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use models::{DeliveryId, EventId, Timestamp, event::EventKey};
 use serde_json::value::RawValue;
@@ -82,11 +81,7 @@ impl Store {
             let count = items.len();
             for (number, item) in (1..).zip(items) {
                 let id = text_of(&item, "sk").to_owned();
-                // One item that can't be read must not hide the others.
-                let shown = show(item).inspect_err(|error| {
-                    tracing::error!(item = id, cause = causes(error), "skipped");
-                });
-                let Ok(Some(json)) = shown else { continue };
+                let Some(json) = shown_or_id(show(item), || Some(id.clone())) else { continue };
                 bytes += json.get().len();
                 if bytes > MAX_PAGE_BYTES && !page.items.is_empty() {
                     return Ok(page);

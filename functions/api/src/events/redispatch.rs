@@ -1,0 +1,153 @@
+//! `POST /v1/events/{id}/redispatch` and `POST /v1/events/redispatch`: dispatches kept events again, for those that dispatch
+//! set aside or gave up. Everything is made once, however often it is asked for.
+
+use super::{
+    plan::{Planner, is_of, stored},
+    replay::routes,
+};
+use crate::{batches::Batches, span_faults};
+use flow::dispatch::{self, Redispatched};
+use futures::{StreamExt as _, stream};
+use models::{EventId, HookId, StoredEvent, Timestamp};
+use runtime::{App, Call, Problem, Reply, input, log::causes, store::StoreError};
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct One {
+    /// Counts, and changes nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Span {
+    /// Only the events of this hook.
+    hook: Option<HookId>,
+    /// Only the events of this type; `*` stands for any run of characters.
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    /// Only the events that came after this.
+    after: Timestamp,
+    /// Only the events that came before this.
+    before: Timestamp,
+    /// Counts, and changes nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Default, Serialize, JsonSchema)]
+pub struct Outcome {
+    /// Events that were dispatched again. Erased events are skipped.
+    events: u64,
+    /// Events whose fold changed their subscriber's record.
+    folded: u64,
+    /// Takeovers that were missing, and were made.
+    takeovers: u64,
+    /// Deliveries that were missing, and were made: to routes that existed when the event came.
+    deliveries: u64,
+    /// There are more events: call again with the same body and this as `cursor`. Null at the end.
+    next: Option<String>,
+}
+
+/// A call ends with the batch in which it has dispatched so many events.
+const MAX_EVENTS: u64 = 500;
+/// People whose events are folded at the same time.
+const CONCURRENCY: usize = 8;
+
+pub async fn redispatch(app: &App, call: Call) -> Result<Reply, Problem> {
+    let id: EventId = call.id("event")?;
+    let One { dry_run } = input::optional_body(&call, &schema_for!(One))?;
+    let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
+    let redispatch = Redispatch::begin(app, dry_run).await?;
+    let mut outcome = Outcome::default();
+    if !event.is_erased() {
+        let events = vec![event];
+        let folded = redispatch.fold(&events).await?;
+        redispatch.finish(events, folded, &mut outcome).await?;
+    }
+    Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&outcome)? })
+}
+
+pub async fn redispatch_span(app: &App, call: Call) -> Result<Reply, Problem> {
+    let span: Span = input::body_with(&call, &schema_for!(Span), |body| Ok(span_faults(body)))?;
+    // A cursor of another span is refused.
+    let list = format!("redispatch {}", serde_json::to_string(&span).map_err(Problem::internal)?);
+    let redispatch = Redispatch::begin(app, span.dry_run).await?;
+    let listing = app.store.events(Some(span.after), Some(span.before), call.position(&list)?);
+    let mut batches = Batches::begin(&app.store, listing).await?;
+    let mut outcome = Outcome::default();
+    while let Some(items) = batches.next(|entry| is_of(entry, span.hook.as_ref(), span.event_type.as_deref())).await? {
+        let events = stored(items).into_iter().filter(|event| !event.is_erased()).collect();
+        redispatch.batch(events, &mut outcome).await?;
+        if outcome.events >= MAX_EVENTS {
+            break;
+        }
+    }
+    outcome.next = call.cursor(&list, batches.position());
+    Reply::ok(&outcome)
+}
+
+struct Redispatch<'a> {
+    app: &'a App,
+    dry_run: bool,
+    planner: Planner<'a>,
+}
+
+impl<'a> Redispatch<'a> {
+    async fn begin(app: &'a App, dry_run: bool) -> Result<Self, Problem> {
+        let planner = Planner { app, routes: routes(app, None).await?, route: None, replay: None, missing_only: true };
+        Ok(Self { app, dry_run, planner })
+    }
+
+    /// Dispatches events again. Those of a person that can't be folded are left out and logged, as dispatch sets them aside.
+    async fn batch(&self, events: Vec<StoredEvent>, outcome: &mut Outcome) -> Result<(), Problem> {
+        let mut people: BTreeMap<String, Vec<StoredEvent>> = BTreeMap::new();
+        for event in events {
+            let person = event.subscriber().map_or_else(|| event.pk.clone(), String::from);
+            people.entry(person).or_default().push(event);
+        }
+        let folding = people.into_values().map(|events| async move {
+            let folded = self.fold(&events).await;
+            (events, folded)
+        });
+        let folded: Vec<_> = stream::iter(folding).buffer_unordered(CONCURRENCY).collect().await;
+        for (events, folded) in folded {
+            match folded {
+                Ok(folded) => self.finish(events, folded, outcome).await?,
+                Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
+                    for event in events {
+                        tracing::error!(event = event.sort, cause = causes(&error), "an event can't be redispatched");
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds events of one person, or of nobody known.
+    async fn fold(&self, events: &[StoredEvent]) -> Result<Redispatched, StoreError> {
+        let opened = events.iter().map(StoredEvent::open).collect::<Result<Vec<_>, _>>()?;
+        dispatch::redispatch(self.app, &opened, self.dry_run).await
+    }
+
+    /// Makes the missing deliveries of folded events, and counts.
+    async fn finish(
+        &self,
+        mut events: Vec<StoredEvent>,
+        folded: Redispatched,
+        outcome: &mut Outcome,
+    ) -> Result<(), Problem> {
+        events.retain(|event| event.key().is_ok_and(|key| !folded.late.contains(&key.id)));
+        outcome.events += events.len() as u64;
+        let plan = self.planner.plan(events).await?;
+        outcome.folded += folded.folded;
+        outcome.takeovers += folded.takeovers;
+        outcome.deliveries += self.planner.make(plan.deliveries, self.dry_run).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Forms: `application/x-www-form-urlencoded`, <https://url.spec.whatwg.org/#urlencoded-parsing>. Fields are decoded by the
+//! declared charset, strictly: bytes without a meaning would make two people's ids one.
+
+use super::charset::{Charset, MediaType};
+use percent_encoding::percent_decode;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// Any text decodes as some form, so more is asked for: the media type declares a form, or the text consists of characters
+/// that form encoding leaves and gives some name a value. JSON, XML and base64 that was cut short or mislabelled is no form.
+pub fn is_form(text: &[u8], media: &MediaType) -> bool {
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    if media.is_json_or_xml() || matches!(first, Some(b'{' | b'[' | b'"' | b'<')) {
+        return false;
+    }
+    if media.is_form() {
+        return text.contains(&b'=') && !text.starts_with(b"=");
+    }
+    let is_encoded = text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"%+&=-._~*[]".contains(byte));
+    is_encoded && !text.starts_with(b"=") && pairs(text).any(|(_, value)| value.iter().any(|byte| *byte != b'='))
+}
+
+/// The fields by name. None if one can't be decoded.
+pub fn read(bytes: &[u8], charset: Charset) -> Option<Value> {
+    fields(bytes, charset, |charset, bytes| charset.decode(bytes).map(Cow::into_owned))
+}
+
+/// The fields by name, with U+FFFD for bytes that can't be decoded.
+pub fn read_lossy(bytes: &[u8], charset: Charset) -> Value {
+    let read = fields(bytes, charset, |charset, bytes| Some(charset.decode_lossy(bytes).into_owned()));
+    read.unwrap_or(Value::Null)
+}
+
+fn fields(bytes: &[u8], charset: Charset, decode: fn(Charset, &[u8]) -> Option<String>) -> Option<Value> {
+    if !charset.has_ascii() {
+        // `=` and `&` have more than one byte: the text comes first, and its escapes are UTF-8.
+        return fields(decode(charset, bytes)?.as_bytes(), Charset::UTF_8, decode);
+    }
+    let mut fields = Map::new();
+    for (name, value) in pairs(bytes) {
+        let (name, value) = (decode(charset, &unescape(name))?, Value::String(decode(charset, &unescape(value))?));
+        match fields.get_mut(&name) {
+            None => {
+                fields.insert(name, value);
+            }
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    Some(Value::Object(fields))
+}
+
+fn pairs(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let pairs = bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| match pair.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, &[][..]),
+    })
+}
+
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&spaced).collect()
+}
