@@ -1,5 +1,6 @@
 """Bodies as they were received: which pages fetch them, how they are shown, copied, downloaded and sent back."""
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -8,7 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-NUMBERS = ["123456789012345678901", "0.1000000000000000055", "1e400", "1.0", "-0"]
+NUMBERS = ["123456789012345678901", "0.1000000000000000055", "1.0", "-0"]
+# JSON, and beyond the numbers that the API reads.
+HUGE = b'{"huge": 1e400, "one": 1.0}'
 DIGITS = f'{{"user": {{"id": "u-1"}},\r\n "numbers": [{", ".join(NUMBERS)}]}}'.encode()
 # Exact in the API, and not in JavaScript.
 BEYOND_DOUBLES = 9_007_199_254_740_993
@@ -36,8 +39,8 @@ def hook(switchboard):
 def send(signed_in, hook):
     """Posts a body to the hook. Returns the event's id; None if the call was rejected."""
 
-    def send(body, content_type="application/json"):
-        answer = signed_in.request.post(hook["url"], data=body, headers={"content-type": content_type})
+    def send(body, content_type="application/json", **headers):
+        answer = signed_in.request.post(hook["url"], data=body, headers={"content-type": content_type, **headers})
         return answer.json().get("event")
 
     return send
@@ -105,6 +108,22 @@ def test_a_form_is_a_tree_of_its_fields_and_the_text_that_came(signed_in, opened
     assert downloaded(signed_in) == (f"{event}.txt", form)
 
 
+def test_a_body_that_came_packed_is_shown_unpacked(signed_in, switchboard, send):
+    event = send(gzip.compress(DIGITS), **{"content-encoding": "gzip"})
+    signed_in.goto(f"{switchboard.url}/console#/events/{event}")
+    signed_in.get_by_role("button", name="As received").click()
+    expect(signed_in.get_by_text("content encoding gzip")).to_be_visible()
+    assert copied(signed_in) == DIGITS
+
+
+def test_a_number_beyond_those_of_the_api_is_shown_as_it_came(signed_in, switchboard, hook, send):
+    assert send(HUGE) is None
+    signed_in.goto(f"{switchboard.url}/console#/hooks/{hook['id']}")
+    signed_in.get_by_role("table", name="Rejected calls").locator("summary").click()
+    expect(signed_in.locator("code.number")).to_have_text(["1e400", "1.0"])
+    assert copied(signed_in) == HUGE
+
+
 def patches(page):
     """Bodies of the PATCH requests since then."""
     sent = []
@@ -128,12 +147,13 @@ def test_every_digit_of_a_reply_is_edited_and_kept_by_a_mapping(signed_in, switc
 
     page.get_by_text("Settings", exact=True).click()
     expect(page.get_by_label("Reply")).to_have_value(f'{{\n  "id": {BEYOND_DOUBLES},\n  "price": 1.0\n}}')
-    page.get_by_label("Reply").fill(f"[{', '.join(NUMBERS)}]")
-    # Whether the API takes each of them is up to it.
+    typed = [*NUMBERS, "1e400"]
+    page.get_by_label("Reply").fill(f"[{', '.join(typed)}]")
+    # The API need not take each of them.
     page.route(f"**{path}", lambda route: route.fulfill(json={"id": hook["id"]}) if route.request.method == "PATCH" else route.continue_())
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Saved. It takes effect")).to_be_visible()
-    assert f'"reply":[{",".join(NUMBERS)}]' in sent[-1]
+    assert f'"reply":[{",".join(typed)}]' in sent[-1]
     assert '"mapping":{"subscriber.id":"/contact/uid"}' in sent[-1]
 
 
