@@ -17,6 +17,7 @@ pub enum Code {
     NotFound,
     MethodNotAllowed,
     NotInvocable,
+    RequestTimeout,
     Conflict,
     ConnectionInUse,
     BodyTooLarge,
@@ -42,7 +43,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::Unauthorized,
@@ -50,6 +51,7 @@ impl Code {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotInvocable,
+        Self::RequestTimeout,
         Self::Conflict,
         Self::ConnectionInUse,
         Self::BodyTooLarge,
@@ -87,6 +89,9 @@ impl Code {
             }
             Self::NotInvocable => {
                 (StatusCode::METHOD_NOT_ALLOWED, "not_invocable", "The function takes no direct invocation")
+            }
+            Self::RequestTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive")
             }
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "It can't be done as things are"),
             Self::ConnectionInUse => (StatusCode::CONFLICT, "connection_in_use", "The connection is in use"),

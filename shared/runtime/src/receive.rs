@@ -12,13 +12,14 @@ use crate::{
     },
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use models::{HookId, RejectedId, StoredEvent, Trigger, body, event::Accepted, ids::ContentKey, mapping};
+use models::{HookId, RejectedId, StoredEvent, Timestamp, Trigger, body, event::Accepted, ids::ContentKey, mapping};
 use schemars::{JsonSchema, Schema, json_schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{iter, sync::Arc};
 
-const MAX_BODY_BYTES: usize = 256 * 1024;
+/// The most bytes that a webhook's body may have.
+pub(crate) const MAX_BODY_BYTES: u64 = 256 * 1024;
 pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
 
 /// What a platform is answered.
@@ -143,7 +144,7 @@ pub async fn take(
         app.metrics.count(Metric::Rejected);
         return Ok(Received::ignored());
     }
-    if call.body.len() > MAX_BODY_BYTES {
+    if call.body_bytes > MAX_BODY_BYTES {
         return Err(reject(app, hook, call, Problem::new(Code::BodyTooLarge, "the body has more than 256 KB")).await);
     }
     let (format, body) = match body::read(&call.body, call.header(&header::CONTENT_TYPE)) {
@@ -195,18 +196,26 @@ fn dedupe(app: &App, trigger: &Trigger, hook: &Hook, call: &Call, body: &Value) 
 
 /// The hook that the token opens. A wrong token learns nothing: not even whether the hook exists.
 pub async fn find(app: &App, trigger: &Trigger, call: &Call) -> Result<Arc<Hook>, Problem> {
-    let unknown = || Problem::not_found("hook");
-    let token = call.param("token");
-    let id = HookId::of_token(token).ok_or_else(unknown)?;
-    let hook = match app.hooks.get(&id, call.now) {
+    let hook = open(app, call.param("token"), call.now).await?;
+    if hook.trigger == trigger.name { Ok(hook) } else { Err(unknown_hook()) }
+}
+
+/// The hook that the token opens, whichever trigger it is of.
+pub(crate) async fn open(app: &App, token: &str, now: Timestamp) -> Result<Arc<Hook>, Problem> {
+    let id = HookId::of_token(token).ok_or_else(unknown_hook)?;
+    let hook = match app.hooks.get(&id, now) {
         Some(hook) => hook,
         None => {
-            let hook = Arc::new(app.store.find::<Hook>(id.as_str()).await?.ok_or_else(unknown)?);
-            app.hooks.put(id, Arc::clone(&hook), call.now);
+            let hook = Arc::new(app.store.find::<Hook>(id.as_str()).await?.ok_or_else(unknown_hook)?);
+            app.hooks.put(id, Arc::clone(&hook), now);
             hook
         }
     };
-    if hook.trigger == trigger.name && hook.takes(token, call.now) { Ok(hook) } else { Err(unknown()) }
+    if hook.takes(token, now) { Ok(hook) } else { Err(unknown_hook()) }
+}
+
+fn unknown_hook() -> Problem {
+    Problem::not_found("hook")
 }
 
 /// Keeps a call among the rejected ones; the problem that it is answered with.
@@ -227,8 +236,8 @@ async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: 
         code: code.to_owned(),
         detail: detail.to_owned(),
         content_type: call.header(&header::CONTENT_TYPE).map(|value| value.chars().take(200).collect()),
-        bytes: call.body.len() as u64,
-        body: (call.body.len() <= MAX_BODY_BYTES).then(|| call.body.to_vec()),
+        bytes: call.body_bytes,
+        body: (call.body_bytes <= MAX_BODY_BYTES).then(|| call.body.to_vec()),
         expires: app.event_expires().seconds(),
     };
     Ok(app.store.reject(&rejected).await?)
