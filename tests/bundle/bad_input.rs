@@ -325,7 +325,8 @@ async fn an_unknown_route_is_404_and_a_wrong_method_405() {
     }
     for (path, stated) in methods {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
-            if !stated.contains(&&method) {
+            // A hook's token comes before its methods.
+            if !stated.contains(&&method) && !path.starts_with("/hooks/") {
                 let answer = answer(bundle.request(method.clone(), path)).await;
                 problem(&answer, 405, "method_not_allowed");
                 let allow: Vec<&str> = answer.headers["allow"].to_str().unwrap().split(", ").collect();

@@ -44,7 +44,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::UnsupportedEncoding,

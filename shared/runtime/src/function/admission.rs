@@ -1,8 +1,8 @@
 //! Admission: a request's route, and the key or hook token that opens it, checked before a body is read.
 
 use super::{
-    Access, Call, Function, MAX_API_BODY_BYTES, Reply, Request, Route, Router, count_webhook, handed_on,
-    log_cause, new_request_id, respond,
+    Access, Call, Function, MAX_API_BODY_BYTES, Reply, Request, Route, Router, count_webhook, handed_on, log_cause,
+    new_request_id, respond,
 };
 use crate::{App, Code, Problem, auth, auth::KnownKey, input::check_query, receive};
 use bytes::Bytes;
