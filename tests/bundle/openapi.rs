@@ -207,7 +207,7 @@ async fn what_the_routes_answer_is_what_the_document_says() {
         let (hook, url) = (string(&made["id"]), string(&made["url"]));
         walker.call("POST", "/v1/hooks/{id}/sample", &hook, none.clone()).await;
         let path = format!("{}/{{token}}", watch.trigger.path);
-        let of_path = |method| routes().into_iter().find(|route| *route == (method, path.as_str())).unwrap();
+        let of_path = |method: Method| routes().into_iter().find(|(of, at)| *of == method && *at == path).unwrap();
         let route = of_path(Method::POST);
         let probe = of_path(Method::GET);
         walker.send(bundle.http.get(&url), &probe.0, probe.1).await;

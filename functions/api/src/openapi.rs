@@ -175,7 +175,10 @@ fn success(route: &Stated, components: &mut Map<String, Value>) -> Value {
                     response["content"][media(one)]["schema"] = one.clone();
                 }
             }
-            _ => response["content"][media(&schema)]["schema"] = schema,
+            _ => {
+                let media = media(&schema);
+                response["content"][media]["schema"] = schema;
+            }
         }
     }
     response
