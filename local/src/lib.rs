@@ -7,6 +7,7 @@ mod background;
 mod database;
 mod door;
 mod history;
+mod open_files;
 mod options;
 mod queue;
 
@@ -22,11 +23,12 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time};
+use tokio::{sync::watch, task::JoinHandle, time};
 
 pub use admin_key::AdminKey;
 pub use database::serve_database;
-pub use options::Options;
+pub use open_files::make_room;
+pub use options::{Limits, Options};
 
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -39,7 +41,7 @@ pub struct Local {
     pub app: Arc<App>,
     pub database: Database,
     stop: watch::Sender<bool>,
-    door: JoinHandle<std::io::Result<()>>,
+    door: JoinHandle<()>,
     background: Background,
     _keeps: Option<TempDir>,
 }
@@ -74,9 +76,14 @@ impl Ground {
 }
 
 impl Local {
+    /// The console's address.
+    pub fn console_url(&self) -> String {
+        format!("{}{}", self.url, door::CONSOLE)
+    }
+
     /// Starts everything, and returns once it serves.
     pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
-        let listener = TcpListener::bind(("127.0.0.1", options.port)).await.map_err(|error| {
+        let listener = door::listen(options.port).map_err(|error| {
             format!("cannot listen on 127.0.0.1:{}: {error}; stop what does, or set PORT", options.port)
         })?;
         let port = listener.local_addr()?.port();
@@ -85,7 +92,8 @@ impl Local {
         let router = Router::new(&functions)?;
         let (stop, stopped) = watch::channel(false);
         let background = Background::start(&ground.app, &ground.database, stopped.clone())?;
-        let door = tokio::spawn(door::serve(listener, Arc::clone(&ground.app), router, stopped));
+        let limits = Limits { connections: make_room(options.limits.connections), ..options.limits };
+        let door = tokio::spawn(door::serve(listener, Arc::clone(&ground.app), router, limits, stopped));
         Ok(Self {
             url: format!("http://127.0.0.1:{port}"),
             admin_key: ground.admin_key,
@@ -103,7 +111,7 @@ impl Local {
         // Nobody listening any more is as good as stopped.
         let _ = self.stop.send(true);
         let finish = async {
-            self.door.await??;
+            self.door.await?;
             self.background.finish().await;
             Ok(())
         };

@@ -54,6 +54,7 @@ async fn serve(options: Options) -> Result<(), Failure> {
     let stopped = stopped()?;
     let local = Local::start(options, Arc::new(SystemClock)).await?;
     local.admin_key.announce(folder.as_deref());
+    say(&format!("the console: {}", local.console_url()));
     say(&format!("listening on {}", local.url));
     stopped.await;
     say("stopping");

@@ -2,7 +2,10 @@
 
 use crate::admin_key::is_key;
 use runtime::config::{BadSetting, Settings};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub struct Options {
     /// 0 takes any free one.
@@ -10,10 +13,39 @@ pub struct Options {
     /// None keeps nothing.
     pub data_dir: Option<PathBuf>,
     pub admin_key: Option<String>,
+    pub limits: Limits,
     settings: Settings,
 }
 
+/// The limits of the HTTP door.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub connections: usize,
+    /// For a header section as a whole, and for an idle connection.
+    pub header_timeout: Duration,
+    /// For a body of which nothing more comes.
+    pub body_idle_timeout: Duration,
+    /// For a body as a whole.
+    pub body_timeout: Duration,
+}
+
+impl Limits {
+    fn read(settings: &Settings) -> Result<Self, BadSetting> {
+        let seconds = |name, default| settings.number(name, default, 1, MAX_TIMEOUT_SECONDS).map(Duration::from_secs);
+        let connections = settings.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, 1, MAX_CONNECTIONS)?;
+        Ok(Self {
+            connections: usize::try_from(connections).unwrap_or(usize::MAX),
+            header_timeout: seconds("HEADER_TIMEOUT_SECONDS", 30)?,
+            body_idle_timeout: seconds("BODY_IDLE_TIMEOUT_SECONDS", 30)?,
+            body_timeout: seconds("BODY_TIMEOUT_SECONDS", 300)?,
+        })
+    }
+}
+
 const DEFAULT_PORT: u16 = 9000;
+const DEFAULT_CONNECTIONS: u64 = 512;
+const MAX_CONNECTIONS: u64 = 65_536;
+const MAX_TIMEOUT_SECONDS: u64 = 3_600;
 
 impl Options {
     pub fn read(settings: Settings) -> Result<Self, BadSetting> {
@@ -29,6 +61,7 @@ impl Options {
                 folder => Some(PathBuf::from(folder)),
             },
             admin_key,
+            limits: Limits::read(&settings)?,
             settings,
         })
     }

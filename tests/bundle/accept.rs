@@ -81,6 +81,8 @@ async fn the_envelope_has_what_the_body_tells() {
                 "tags": tags, "attributes": { "plan": "gold" }, "platform_user": ava(),
                 "first_seen": null, "last_seen": null,
             },
+            "query": null,
+            "truncated": false,
             "raw": body,
             "unmapped": [],
         });

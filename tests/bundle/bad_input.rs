@@ -314,9 +314,7 @@ async fn a_forged_cursor_breaks_nothing() {
 #[tokio::test]
 async fn an_unknown_route_is_404_and_a_wrong_method_405() {
     let bundle = Bundle::start().await;
-    for path in
-        ["/", "/v1", "/v1/", "/v1/nothing", "/v1/hooks/", "/v1//hooks", "/V1/hooks", "/v2/hooks", "/hooks", "/%00"]
-    {
+    for path in ["/v1", "/v1/", "/v1/nothing", "/v1/hooks/", "/v1//hooks", "/V1/hooks", "/v2/hooks", "/hooks", "/%00"] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             refused(bundle.http.request(method, format!("{}{path}", bundle.local.url)), 404, "not_found").await;
         }
@@ -327,7 +325,8 @@ async fn an_unknown_route_is_404_and_a_wrong_method_405() {
     }
     for (path, stated) in methods {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
-            if !stated.contains(&&method) {
+            // A hook's token comes before its methods.
+            if !stated.contains(&&method) && !path.starts_with("/hooks/") {
                 let answer = answer(bundle.request(method.clone(), path)).await;
                 problem(&answer, 405, "method_not_allowed");
                 let allow: Vec<&str> = answer.headers["allow"].to_str().unwrap().split(", ").collect();

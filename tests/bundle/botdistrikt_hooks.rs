@@ -91,6 +91,7 @@ async fn a_message_becomes_an_event_with_its_source() {
         "data": {
             "hook": hook.id, "connection": botdistrikt.connection, "subscriber": told,
             "source": { "kind": "human", "id": "member-7" }, "message": { "text": "Hello" }, "unmapped": [],
+            "query": null, "truncated": false,
             "raw": {
                 "webchat_id": "u-1", "user": user, "message": { "text": "Hello" },
                 "created_at": data["raw"]["created_at"],
@@ -274,7 +275,7 @@ async fn a_user_and_a_message_are_found_in_likely_places() {
     for (body, id) in [
         (json!({ "webchat_id": "u-2", "text": 1 }), json!("u-2")),
         (json!({ "webchatId": 3, "text": 1 }), json!("3")),
-        (json!({ "user": { "webchat_id": "" }, "webchat_id": "u-4", "text": 1 }), json!("u-4")),
+        (json!({ "user": { "name": "Ben" }, "webchat_id": "u-4", "text": 1 }), json!("u-4")),
     ] {
         let data = &botdistrikt.told(&hook, None, None, &body).await["data"];
         assert_eq!((&data["subscriber"]["platform_id"], &data["unmapped"]), (&id, &json!([])), "{body}");
@@ -282,6 +283,7 @@ async fn a_user_and_a_message_are_found_in_likely_places() {
     for (body, unmapped) in [
         (json!({ "user": { "webchat_id": "u-5" } }), json!(["message"])),
         (json!({ "user": { "id": "u-5" }, "message": "Hi" }), json!(["subscriber.id"])),
+        (json!({ "user": { "webchat_id": "" }, "webchat_id": "u-4", "text": 1 }), json!(["subscriber.id"])),
         (json!({ "message": null }), json!(["message", "subscriber.id"])),
         (json!([1]), json!(["message", "subscriber.id"])),
         (json!("Hi"), json!(["message", "subscriber.id"])),

@@ -22,7 +22,7 @@ async fn each_way_has_a_body_of_its_own() {
             json!({ "platform": "tg", "users": ["123456", "@ava", "123456"], "data": data }),
         ),
         (
-            json!({ "platform": "viber", "users": [123_456, "7", -1_001_234_567_890_i64, u64::MAX, i64::MIN, 0] }),
+            json!({ "platform": "viber", "users": [123_456.0, "7", -1_001_234_567_890_i64, u64::MAX, i64::MIN, 0] }),
             json!({ "platform": "viber", "users": [
                 "123456", "7", "-1001234567890", "18446744073709551615", "-9223372036854775808", "0",
             ] }),
@@ -161,7 +161,7 @@ async fn what_is_of_the_wrong_kind_is_pointed_at() {
     for (name, values) in [
         ("platform", vec![json!(5), json!(""), json!(["tg"]), json!("x".repeat(65))]),
         ("users", vec![json!("all"), json!("Everyone"), json!("everyone "), json!(""), json!(5), json!({}), json!([])]),
-        ("users/0", [json!(1.5), json!(5.0), json!(1e3), json!(1e19), json!(true), Value::Null, json!({})].into()),
+        ("users/0", [json!(1.5), json!(1e19), json!(true), Value::Null, json!({})].into()),
         ("users/0", vec![json!([]), json!(["1"]), json!(""), json!(long)]),
         ("users_bm", vec![json!("everyone"), json!(BM_ID), json!([]), json!({}), json!(5)]),
         ("users_bm/0", vec![json!(""), json!("5c51"), json!(format!("{BM_ID}0")), json!(format!("{}g", &BM_ID[1..]))]),

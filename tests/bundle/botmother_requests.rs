@@ -312,7 +312,7 @@ async fn settings_are_shown_whole_and_refused_with_every_fault() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook(TRIGGER).await;
     let settings = async || bundle.get(&path(&hook), 200).await["settings"].take();
-    assert_eq!(settings().await, json!({ "mapping": {}, "dedupe_seconds": null, "reply": null }));
+    assert_eq!(settings().await, json!({ "mapping": {}, "dedupe_seconds": null, "keep_query": null, "reply": null }));
     let whole = json!({
         "mapping": { "subscriber.id": "/platform_id" }, "dedupe_seconds": 0,
         "reply": { "big": 12_345_678_901_234_567_890_u64, "small": 0.1, "": [{}, null, "{{/text}}"] },
@@ -320,7 +320,7 @@ async fn settings_are_shown_whole_and_refused_with_every_fault() {
     bundle.patch(&path(&hook), &json!({ "settings": whole }), 200).await;
     assert_eq!(settings().await, whole);
     bundle.patch(&path(&hook), &json!({ "settings": { "reply": false } }), 200).await;
-    assert_eq!(settings().await, json!({ "mapping": {}, "dedupe_seconds": null, "reply": false }));
+    assert_eq!(settings().await, json!({ "mapping": {}, "dedupe_seconds": null, "keep_query": null, "reply": false }));
     for (own, at) in [
         (json!({ "require_token": true, "answer": 1 }), vec!["/answer", "/require_token"]),
         (json!({ "reply": ["{{/a~}}", { "b/c": "{{/~2}}" }, "{{/~0}}"] }), vec!["/reply/0", "/reply/1/b~1c"]),

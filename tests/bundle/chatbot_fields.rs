@@ -308,7 +308,6 @@ async fn every_fault_of_an_input_is_told_at_once() {
         ),
         ("search-users", json!({ "after": long(65), "limit": 101 }), vec!["/after", "/limit"]),
         ("search-users", json!({ "limit": 1.5 }), vec!["/limit"]),
-        ("search-users", json!({ "limit": 20.0 }), vec!["/limit"]),
         ("search-users", json!({ "limit": "5" }), vec!["/limit"]),
         ("search-users", json!({ "limit": -1 }), vec!["/limit"]),
         ("search-users", json!({ "limit": 1e30 }), vec!["/limit"]),

@@ -199,7 +199,7 @@ async fn what_has_no_message_id_is_told_apart_by_its_content() {
     let (_sandbox, bundle) = start().await;
     bundle.clock.hold();
     let hook = bundle.hook_with(TRIGGER, json!({ "dedupe_seconds": 60 })).await;
-    let unnumbered = [json!(null), json!(""), json!(7), json!({ "a": 1 })];
+    let unnumbered = [json!(null), json!(""), json!(false), json!({ "a": 1 })];
     let bodies: Vec<String> =
         unnumbered.iter().map(|id| message(id, "x")).chain([legacy("Hi"), legacy("Hi again")]).collect();
     let mut ids = BTreeSet::new();

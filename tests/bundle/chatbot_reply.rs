@@ -131,7 +131,8 @@ async fn without_a_reply_the_answer_is_empty_and_valid() {
 async fn settings_are_replaced_whole_and_shown_whole() {
     let (sandbox, bundle) = start().await;
     let hook = bundle.hook(TRIGGER).await;
-    let unset = json!({ "mapping": {}, "dedupe_seconds": null, "reply": null, "require_token": null });
+    let unset =
+        json!({ "mapping": {}, "dedupe_seconds": null, "keep_query": null, "reply": null, "require_token": null });
     assert_eq!(bundle.get(&path(&hook), 200).await["settings"], unset);
     let mut own = reply(&["Hello {{/subscriber/name}}"]);
     own["reply"]["attributes"] = json!({ "big": 12_345_678_901_234_567_890_u64, "small": 0.1, "": "" });

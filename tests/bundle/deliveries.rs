@@ -241,14 +241,14 @@ async fn a_delivery_that_is_not_there_is_not_found_and_a_key_reaches_as_far_as_i
             refused(bundle.request(method.clone(), &format!("/v1/deliveries/{id}{path}")), 404, "not_found").await;
         }
     }
-    let ((_, reader), (_, actor)) = (make_key(&bundle, "read").await, make_key(&bundle, "act").await);
-    for key in [&reader, &actor] {
+    let ((_, reader), (_, operator)) = (make_key(&bundle, "read").await, make_key(&bundle, "operate").await);
+    for (key, status, code) in [(&reader, 403, "forbidden"), (&operator, 422, "invalid_body")] {
         for path in ["/v1/deliveries", &format!("/v1/deliveries/{one}")] {
             tests::expect(with_key(&bundle, Method::GET, path, key), 200).await;
         }
         for path in ["/v1/deliveries/retry", &format!("/v1/deliveries/{one}/retry")] {
-            let request = with_key(&bundle, Method::POST, path, key).json(&json!({}));
-            refused(request, 403, "forbidden").await;
+            let request = with_key(&bundle, Method::POST, path, key).json(&json!({ "nothing": 1 }));
+            refused(request, status, code).await;
         }
     }
     assert_eq!(bundle.get(&format!("/v1/deliveries/{one}"), 200).await, dead, "nothing was retried");

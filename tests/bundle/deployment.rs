@@ -199,6 +199,7 @@ fn door(apps: &Apps, called: &Called) -> axum::Router {
 
 async fn answer(app: &App, function: &'static Function, request: HttpRequest<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let request = Request::received(parts, to_bytes(body, usize::MAX).await.unwrap());
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let request = Request { body, ..Request::received(parts) };
     Router::new(&[function]).unwrap().answer(app, request).await.map(Body::from)
 }

@@ -61,6 +61,7 @@ mod desk;
 mod direct;
 mod dispatch;
 mod documents;
+mod door;
 mod erase;
 mod erase_deliveries;
 mod events;

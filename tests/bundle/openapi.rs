@@ -156,6 +156,15 @@ impl<'a> Walker<'a> {
         answer
     }
 
+    /// Calls a route whose answer is no JSON.
+    pub async fn download(&mut self, route: &'static str, path: &str) {
+        let answer = answer(self.bundle.request(Method::GET, path)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let stated = &self.document["paths"][route]["get"]["responses"]["200"]["content"];
+        assert!(stated[answer.headers["content-type"].to_str().unwrap()].is_object(), "{stated}");
+        self.seen.insert((Method::GET, route));
+    }
+
     /// Calls a route with the admin key, and the body if there is one.
     pub async fn call(&mut self, method: &str, route: &'static str, id: &str, body: Value) -> Value {
         let method: Method = method.parse().unwrap();
@@ -197,8 +206,11 @@ async fn what_the_routes_answer_is_what_the_document_says() {
         let made = walker.call("POST", "/v1/hooks", "", new).await;
         let (hook, url) = (string(&made["id"]), string(&made["url"]));
         walker.call("POST", "/v1/hooks/{id}/sample", &hook, none.clone()).await;
-        let route =
-            routes().into_iter().find(|(_, route)| *route == format!("{}/{{token}}", watch.trigger.path)).unwrap();
+        let path = format!("{}/{{token}}", watch.trigger.path);
+        let of_path = |method: Method| routes().into_iter().find(|(of, at)| *of == method && *at == path).unwrap();
+        let route = of_path(Method::POST);
+        let probe = of_path(Method::GET);
+        walker.send(bundle.http.get(&url), &probe.0, probe.1).await;
         for body in [watch.sample, "[]", "{\"user\":{\"id\":7,\"x\":{}}}"] {
             walker.send(bundle.http.post(&url).body(body), &route.0, route.1).await;
         }
@@ -208,7 +220,9 @@ async fn what_the_routes_answer_is_what_the_document_says() {
         walker.send(bundle.http.post(&url).body(watch.sample), &route.0, route.1).await;
         walker.call("POST", "/v1/hooks/{id}/rotate", &hook, json!({ "grace_seconds": 60 })).await;
         walker.call("POST", "/v1/hooks/{id}/remap", &hook, none.clone()).await;
-        walker.call("GET", "/v1/hooks/{id}/rejected", &hook, none.clone()).await;
+        let rejected = walker.call("GET", "/v1/hooks/{id}/rejected", &hook, none.clone()).await;
+        let raw = format!("/v1/hooks/{hook}/rejected/{}/raw", string(&rejected["items"][0]["id"]));
+        walker.download("/v1/hooks/{id}/rejected/{rejected_id}/raw", &raw).await;
         hooks.push(hook);
     }
     // The body that is an empty list is an event of each hook, without a person. BotDistrikt's sample has headers, and is

@@ -42,7 +42,10 @@ pub async fn walk(walker: &mut Walker<'_>, connection: &str) {
     let replayed = walker.call("POST", "/v1/events/replay", "", span.clone()).await;
     assert!(replayed["replay"].is_string(), "{replayed}");
     span["dry_run"] = json!(true);
-    walker.call("POST", "/v1/events/replay", "", span).await;
+    walker.call("POST", "/v1/events/replay", "", span.clone()).await;
+    walker.call("POST", "/v1/events/redispatch", "", span).await;
+    walker.call("POST", "/v1/events/{id}/redispatch", event, none.clone()).await;
+    walker.download("/v1/events/{id}/raw", &format!("/v1/events/{event}/raw")).await;
     walker.call("POST", "/v1/deliveries/retry", "", json!({ "state": "skipped" })).await;
     walker.call("GET", "/v1/deliveries", "", none.clone()).await;
     walker.call("DELETE", "/v1/hooks/{id}", &hook.id, none.clone()).await;

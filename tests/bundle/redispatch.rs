@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tests::{Bundle, TestHook, answer, string};
 
+const ON_LAPTOP: (&str, &str) = ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8");
 const NOTHING: [u64; 3] = [0, 0, 0];
 
 /// Posts to a route of the API; the answer.
@@ -68,17 +69,17 @@ async fn an_event_that_was_set_aside_is_dispatched_again_by_the_id_in_its_dead_l
 
 #[tokio::test]
 async fn a_batch_that_was_given_up_is_dispatched_again_by_its_span() {
-    let bundle = Bundle::start().await;
+    let bundle = Bundle::start_with(&[ON_LAPTOP]).await;
     bundle.clock.hold();
     let stage = Stage::beside(&bundle);
     let hook = bundle.hook("botstar.watch-human-takeover").await;
-    let older = route_to(&bundle, "botstar.*", "https://example.com/older").await;
+    let older = route_to(&bundle, "botstar.*", "http://127.0.0.1:9/older").await;
     bundle.clock.advance(Duration::from_secs(1));
     for n in 0..120 {
         takeover(&stage, &hook, &format!("u-{}", n % 40), &format!("reason {n}")).await;
     }
     bundle.clock.advance(Duration::from_secs(1));
-    route_to(&bundle, "botstar.*", "https://example.com/younger").await;
+    route_to(&bundle, "botstar.*", "http://127.0.0.1:9/younger").await;
     let dry = redispatch(&stage, true).await;
     assert_eq!(dry, [120, 120, 120], "deliveries are only to the older route");
     assert_eq!(reasons(&stage).await.len() + stage.all("/v1/subscribers").await.len(), 0);
@@ -121,13 +122,13 @@ async fn a_redispatch_leaves_changed_takeovers_and_erased_people_as_they_are() {
 
 #[tokio::test]
 async fn people_and_takeovers_go_on_where_only_the_routes_can_not_be_read() {
-    let bundle = Bundle::start().await;
+    let bundle = Bundle::start_with(&[ON_LAPTOP]).await;
     let stage = Stage::beside(&bundle);
     let hook = bundle.hook("botstar.watch-human-takeover").await;
     for id in ["u-1", "u-2"] {
         takeover(&stage, &hook, id, id).await;
     }
-    route_to(&bundle, "botstar.*", "https://example.com/").await;
+    route_to(&bundle, "botstar.*", "http://127.0.0.1:9/").await;
     let records = stage.stream(2).await;
     let control = bundle.local.app.config.tables.control.clone();
     let without_routes = stage.failing(RetryConfig::disabled(), move |operation, body| {

@@ -97,10 +97,11 @@ async fn an_event_that_can_not_be_replayed_is_left() {
     for gone in [format!("evt_{}", "0".repeat(42)), "x".to_owned()] {
         refused(bundle.request(Method::POST, &replay_of(&gone)), 404, "not_found").await;
     }
-    for scope in ["read", "act"] {
+    for (scope, status, code) in [("read", 403, "forbidden"), ("operate", 422, "invalid_body")] {
         let (_, key) = make_key(&bundle, scope).await;
+        let wrong = json!({ "nothing": 1 });
         for path in [replay_of(&event), "/v1/events/replay".to_owned()] {
-            refused(with_key(&bundle, Method::POST, &path, &key).json(&json!({})), 403, "forbidden").await;
+            refused(with_key(&bundle, Method::POST, &path, &key).json(&wrong), status, code).await;
         }
     }
     bundle.delete(&format!("/v1/subscribers/{}", string(&person["id"])), 204).await;

@@ -167,8 +167,19 @@ fn success(route: &Stated, components: &mut Map<String, Value>) -> Value {
     let mut response = json!({ "description": status.canonical_reason().unwrap_or("Success") });
     if let Some(schema) = schema {
         let schema = inline(schema(), components);
-        let media = schema["contentMediaType"].as_str().unwrap_or("application/json").to_owned();
-        response["content"][media]["schema"] = schema;
+        let media = |schema: &Value| schema["contentMediaType"].as_str().unwrap_or("application/json").to_owned();
+        // Alternatives of several media types stand each under its own.
+        match schema["anyOf"].as_array() {
+            Some(all) if all.iter().any(|one| one.get("contentMediaType").is_some()) => {
+                for one in all {
+                    response["content"][media(one)]["schema"] = one.clone();
+                }
+            }
+            _ => {
+                let media = media(&schema);
+                response["content"][media]["schema"] = schema;
+            }
+        }
     }
     response
 }

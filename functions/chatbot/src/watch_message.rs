@@ -134,7 +134,7 @@ fn reply_schema() -> Schema {
 }
 
 fn challenge_schema() -> Schema {
-    json_schema!({ "type": "string", "contentMediaType": "text/plain" })
+    json_schema!({ "anyOf": [{ "type": "string", "contentMediaType": "text/plain" }, receive::ready_schema()] })
 }
 
 /// Takes a delivery. ChatBot waits 10 s for the reply.

@@ -193,7 +193,8 @@ impl Settings {
         Ok(waits)
     }
 
-    fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
+    /// A whole number within bounds.
+    pub fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
         let number = self.parse(name)?.unwrap_or(default);
         if (least..=most).contains(&number) {
             Ok(number)

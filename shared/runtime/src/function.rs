@@ -1,6 +1,10 @@
 //! Functions and their routes, stated once: the glue serves them, the OpenAPI document, the router of `cargo lambda
 //! watch` and the template are held against them.
 
+mod admission;
+
+pub use admission::{Admission, ReceivedBody};
+
 use crate::{App, Code, Problem, auth, auth::KnownKey, config::Setting, metrics::Metric};
 use bytes::Bytes;
 use data_encoding::BASE32_DNSSEC;
@@ -8,7 +12,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use models::Timestamp;
 use schemars::Schema;
 use serde::Serialize;
-use std::{collections::BTreeMap, future::Future, pin::Pin, time::Instant};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    mem,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 /// One Lambda function.
 #[derive(Debug)]
@@ -98,7 +108,10 @@ pub struct Call {
     pub params: BTreeMap<String, String>,
     pub query: String,
     pub headers: HeaderMap,
+    /// Empty if the body is larger than the route may take.
     pub body: Bytes,
+    /// The body's length as it was sent.
+    pub body_bytes: u64,
     /// Set on routes that ask for a key.
     pub key: Option<KnownKey>,
 }
@@ -189,15 +202,15 @@ pub struct Request {
 }
 
 impl Request {
-    /// As an HTTP server has it.
-    pub fn received(parts: Parts, body: Bytes) -> Self {
+    /// As an HTTP server has it before the body is read.
+    pub fn received(parts: Parts) -> Self {
         Self {
             request_id: None,
             method: parts.method,
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,
-            body,
+            body: Bytes::new(),
         }
     }
 }
@@ -208,7 +221,7 @@ pub struct Router {
 }
 
 /// The most that an API call's body may have. Webhooks have a limit of their own.
-const MAX_API_BODY_BYTES: usize = 1024 * 1024;
+const MAX_API_BODY_BYTES: u64 = 1024 * 1024;
 /// The most that an answer may have, behind every door: Lambda hands on 6 MB, in base64 if need be.
 pub const MAX_ANSWER_BYTES: usize = 4_500_000;
 
@@ -229,32 +242,8 @@ impl Router {
 
     /// Answers a request, whatever comes of it, and logs it in one line.
     pub async fn answer(&self, app: &App, mut request: Request) -> Response<Vec<u8>> {
-        let (started, is_head) = (Instant::now(), request.method == Method::HEAD);
-        let request_id = request.request_id.take().unwrap_or_else(new_request_id);
-        let found = self.find(&request.method, &request.path);
-        let route_key =
-            found.as_ref().map_or("-".to_owned(), |(_, route, _)| format!("{} {}", route.method, route.path));
-        let function = found.as_ref().map_or("-", |(function, _, _)| function.name);
-        let is_webhook = found.as_ref().is_ok_and(|(_, route, _)| route.is_webhook());
-        let result = match found {
-            Ok((_, route, params)) => call(app, route, params, request, &request_id).await,
-            Err(problem) => Err(problem),
-        };
-        let mut reply = result.and_then(handed_on).unwrap_or_else(|problem| {
-            log_cause(&problem, &request_id, function);
-            Reply::problem(&problem, &request_id)
-        });
-        if is_head {
-            reply.body.clear();
-        }
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let status = reply.status.as_u16();
-        let (outcome, event) = (reply.outcome, reply.event.as_deref());
-        tracing::info!(request_id, route = route_key, status, outcome, event, duration_ms, "answered");
-        if is_webhook {
-            count_webhook(app, reply.status, started);
-        }
-        respond(reply, &request_id)
+        let body = ReceivedBody::whole(mem::take(&mut request.body));
+        self.admit(app, request).await.answer(app, Ok(body)).await
     }
 
     fn find(
@@ -279,35 +268,11 @@ impl Router {
 }
 
 /// Counts a call of a webhook as it was answered.
-pub(crate) fn count_webhook(app: &App, status: StatusCode, started: Instant) {
+pub(crate) fn count_webhook(app: &App, status: StatusCode, elapsed: Duration) {
     if status.is_client_error() {
         app.metrics.count(Metric::Rejected);
     }
-    app.metrics.time(Metric::Latency, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-}
-
-async fn call(
-    app: &App,
-    route: &Route,
-    params: BTreeMap<String, String>,
-    request: Request,
-    request_id: &str,
-) -> Result<Reply, Problem> {
-    let now = app.now();
-    let key = match route.access {
-        Access::Public => None,
-        Access::Key(scope) => Some(auth::authorize(app, &request.headers, scope, now).await?),
-    };
-    // What a platform adds to a hook's URL is its own affair.
-    if !route.is_webhook() {
-        if request.body.len() > MAX_API_BODY_BYTES {
-            return Err(Problem::new(Code::BodyTooLarge, "the body has more than 1 MB"));
-        }
-        crate::input::check_query(&request.query, route.query)?;
-    }
-    let Request { method, query, headers, body, .. } = request;
-    let call = Call { request_id: request_id.to_owned(), now, method, params, query, headers, body, key };
-    (route.handler)(app, call).await
+    app.metrics.time(Metric::Latency, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
 }
 
 /// An error of a direct invocation: its code, and the problem as JSON.
@@ -334,6 +299,7 @@ pub async fn invoke(app: &App, function: &Function, request_id: &str, input: Byt
         params: BTreeMap::new(),
         query: String::new(),
         headers: HeaderMap::new(),
+        body_bytes: input.len() as u64,
         body: input,
         key: None,
     };

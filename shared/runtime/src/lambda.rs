@@ -82,7 +82,7 @@ async fn handle(
         Err(problem) if is_http(&event) => {
             let refused = refuse(&problem);
             if function.takes_webhooks() {
-                count_webhook(app, refused.status(), started);
+                count_webhook(app, refused.status(), started.elapsed());
             }
             refused
         }

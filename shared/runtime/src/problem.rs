@@ -18,6 +18,7 @@ pub enum Code {
     NotFound,
     MethodNotAllowed,
     NotInvocable,
+    RequestTimeout,
     Conflict,
     ConnectionInUse,
     BodyTooLarge,
@@ -43,7 +44,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::UnsupportedEncoding,
@@ -52,6 +53,7 @@ impl Code {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotInvocable,
+        Self::RequestTimeout,
         Self::Conflict,
         Self::ConnectionInUse,
         Self::BodyTooLarge,
@@ -92,6 +94,9 @@ impl Code {
             }
             Self::NotInvocable => {
                 (StatusCode::METHOD_NOT_ALLOWED, "not_invocable", "The function takes no direct invocation")
+            }
+            Self::RequestTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive")
             }
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "It can't be done as things are"),
             Self::ConnectionInUse => (StatusCode::CONFLICT, "connection_in_use", "The connection is in use"),

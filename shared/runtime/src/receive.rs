@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use models::{
-    HookId, Reading, RejectedId, StoredEvent, Trigger,
+    HookId, Reading, RejectedId, StoredEvent, Timestamp, Trigger,
     body::{self, Format},
     event::Accepted,
     ids::ContentKey,
@@ -26,7 +26,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{borrow::Cow, iter, sync::Arc};
 
-const MAX_BODY_BYTES: usize = 256 * 1024;
+/// The most bytes that a webhook's body may have.
+pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
 
 /// What a platform is answered.
@@ -220,7 +221,7 @@ struct Content<'c> {
 
 impl<'c> Content<'c> {
     fn read(trigger: &Trigger, call: &'c Call) -> Result<Self, Problem> {
-        if call.body.len() > MAX_BODY_BYTES {
+        if call.body_bytes > MAX_BODY_BYTES as u64 {
             return Err(Problem::new(Code::BodyTooLarge, "the body has more than 256 KB"));
         }
         let Decoded { bytes, encoding } = encoding::decode(&call.headers, &call.body, MAX_BODY_BYTES)?;
@@ -269,18 +270,26 @@ pub async fn probe(app: &App, trigger: &Trigger, call: Call) -> Result<Reply, Pr
 
 /// The hook that the token opens. A wrong token learns nothing: not even whether the hook exists.
 pub async fn find(app: &App, trigger: &Trigger, call: &Call) -> Result<Arc<Hook>, Problem> {
-    let unknown = || Problem::not_found("hook");
-    let token = call.param("token");
-    let id = HookId::of_token(token).ok_or_else(unknown)?;
-    let hook = match app.hooks.get(&id, call.now) {
+    let hook = open(app, call.param("token"), call.now).await?;
+    if hook.trigger == trigger.name { Ok(hook) } else { Err(unknown_hook()) }
+}
+
+/// The hook that the token opens, whichever trigger it is of.
+pub(crate) async fn open(app: &App, token: &str, now: Timestamp) -> Result<Arc<Hook>, Problem> {
+    let id = HookId::of_token(token).ok_or_else(unknown_hook)?;
+    let hook = match app.hooks.get(&id, now) {
         Some(hook) => hook,
         None => {
-            let hook = Arc::new(app.store.find::<Hook>(id.as_str()).await?.ok_or_else(unknown)?);
-            app.hooks.put(id, Arc::clone(&hook), call.now);
+            let hook = Arc::new(app.store.find::<Hook>(id.as_str()).await?.ok_or_else(unknown_hook)?);
+            app.hooks.put(id, Arc::clone(&hook), now);
             hook
         }
     };
-    if hook.trigger == trigger.name && hook.takes(token, call.now) { Ok(hook) } else { Err(unknown()) }
+    if hook.takes(token, now) { Ok(hook) } else { Err(unknown_hook()) }
+}
+
+fn unknown_hook() -> Problem {
+    Problem::not_found("hook")
 }
 
 /// Keeps a call among the rejected ones; the problem that it is answered with.
@@ -293,7 +302,8 @@ pub async fn reject(app: &App, hook: &Hook, call: &Call, problem: Problem) -> Pr
 
 async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: &str) -> Result<(), Problem> {
     let id = RejectedId::new(call.now, random()?);
-    let (bytes, encoding) = match encoding::decode(&call.headers, &call.body, MAX_BODY_BYTES) {
+    let (kept, encoding) = match encoding::decode(&call.headers, &call.body, MAX_BODY_BYTES) {
+        _ if call.body_bytes > MAX_BODY_BYTES as u64 => (None, None),
         Ok(Decoded { bytes, encoding }) => (Some(bytes), encoding),
         Err(Undecodable::TooLarge(_)) => (None, None),
         Err(Undecodable::Unsupported(_) | Undecodable::Corrupt(_)) => (Some(call.body.clone()), None),
@@ -307,8 +317,8 @@ async fn keep_rejected(app: &App, hook: &Hook, call: &Call, code: &str, detail: 
         detail: detail.to_owned(),
         content_type: call.header(&header::CONTENT_TYPE).map(|value| value.chars().take(200).collect()),
         encoding: encoding.map(str::to_owned),
-        bytes: bytes.as_ref().map_or(call.body.len(), Bytes::len) as u64,
-        body: bytes.filter(|bytes| bytes.len() <= MAX_BODY_BYTES).map(Vec::from),
+        bytes: kept.as_ref().map_or(call.body_bytes, |bytes| bytes.len() as u64),
+        body: kept.map(Vec::from),
         expires: app.event_expires().seconds(),
     };
     Ok(app.store.reject(&rejected).await?)

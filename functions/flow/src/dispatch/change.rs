@@ -38,12 +38,9 @@ struct Images {
     old_image: Option<Item>,
 }
 
-/// The event's id: its sort key begins with it.
-fn event_id(image: &Item) -> Option<String> {
-    match image.get("sort")? {
-        AttributeValue::S(sort) => sort.split(' ').next().map(str::to_owned),
-        _ => None,
-    }
+/// The event's id, with which its sort key begins.
+fn event_id(sort: &str) -> Option<String> {
+    sort.split(' ').next()?.parse::<EventId>().ok().map(String::from)
 }
 
 impl Change {
@@ -66,7 +63,10 @@ impl Change {
         if record.event_name == "INSERT" && pk.starts_with(EventId::PREFIX) {
             return Ok(None);
         }
-        let id = event_id(&new).unwrap_or(pk);
+        let id = match new.get("sort") {
+            Some(AttributeValue::S(sort)) => event_id(sort).unwrap_or(pk),
+            _ => pk,
+        };
         let new: StoredEvent = serde_dynamo::from_item(new).map_err(|error| poison(id, &error))?;
         let old = images.old_image.and_then(|image| serde_dynamo::from_item::<_, StoredEvent>(image).ok());
         let old = old.filter(|old| old.sort == new.sort);
@@ -75,7 +75,7 @@ impl Change {
 
     /// The event's id, by which it is redispatched.
     pub fn event_id(&self) -> String {
-        self.new.sort.split(' ').next().unwrap_or(&self.new.pk).to_owned()
+        event_id(&self.new.sort).unwrap_or_else(|| self.new.pk.clone())
     }
 
     /// Whether the event has just been accepted.
