@@ -314,7 +314,7 @@ async fn settings_are_shown_whole_and_refused_with_every_fault() {
     let settings = async || bundle.get(&path(&hook), 200).await["settings"].take();
     assert_eq!(settings().await, json!({ "mapping": {}, "dedupe_seconds": null, "keep_query": null, "reply": null }));
     let whole = json!({
-        "mapping": { "subscriber.id": "/platform_id" }, "dedupe_seconds": 0,
+        "mapping": { "subscriber.id": "/platform_id" }, "dedupe_seconds": 0, "keep_query": true,
         "reply": { "big": 12_345_678_901_234_567_890_u64, "small": 0.1, "": [{}, null, "{{/text}}"] },
     });
     bundle.patch(&path(&hook), &json!({ "settings": whole }), 200).await;

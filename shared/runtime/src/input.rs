@@ -100,7 +100,11 @@ fn finish(mut faults: Vec<Fault>) -> Result<(), Problem> {
 pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
-        Problem::invalid_body(vec![Fault::new(pointer, error.inner().to_string())])
+        let words = error.inner().to_string();
+        // A whole number by its schema that is too large for a float to be exact.
+        let is_inexact = words.starts_with("invalid type: floating point");
+        let words = if is_inexact { "value is too large to be an exact integer".to_owned() } else { words };
+        Problem::invalid_body(vec![Fault::new(pointer, words)])
     })
 }
 

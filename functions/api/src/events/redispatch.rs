@@ -8,11 +8,11 @@ use super::{
 use crate::{batches::Batches, span_faults};
 use flow::dispatch::{self, Redispatched};
 use futures::{StreamExt as _, stream};
-use models::{EventId, HookId, StoredEvent, Timestamp};
+use models::{EventId, HookId, StoredEvent, SubscriberId, Timestamp};
 use runtime::{App, Call, Problem, Reply, input, log::causes, store::StoreError};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -39,11 +39,11 @@ pub struct Span {
     dry_run: bool,
 }
 
-#[derive(Default, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 pub struct Outcome {
     /// Events that were dispatched again. Erased events are skipped.
     events: u64,
-    /// Events whose fold changed their subscriber's record.
+    /// Subscribers whose record changed.
     folded: u64,
     /// Takeovers that were missing, and were made.
     takeovers: u64,
@@ -51,6 +51,22 @@ pub struct Outcome {
     deliveries: u64,
     /// There are more events: call again with the same body and this as `cursor`. Null at the end.
     next: Option<String>,
+}
+
+/// The effects of a call so far.
+#[derive(Default)]
+struct Tally {
+    events: u64,
+    people: BTreeSet<SubscriberId>,
+    takeovers: u64,
+    deliveries: u64,
+}
+
+impl Tally {
+    fn outcome(self, next: Option<String>) -> Outcome {
+        let Self { events, people, takeovers, deliveries } = self;
+        Outcome { events, folded: people.len() as u64, takeovers, deliveries, next }
+    }
 }
 
 /// A call ends with the batch in which it has dispatched so many events.
@@ -63,13 +79,13 @@ pub async fn redispatch(app: &App, call: Call) -> Result<Reply, Problem> {
     let One { dry_run } = input::optional_body(&call, &schema_for!(One))?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
     let redispatch = Redispatch::begin(app, dry_run).await?;
-    let mut outcome = Outcome::default();
+    let mut tally = Tally::default();
     if !event.is_erased() {
         let events = vec![event];
         let folded = redispatch.fold(&events).await?;
-        redispatch.finish(events, folded, &mut outcome).await?;
+        redispatch.finish(events, folded, &mut tally).await?;
     }
-    Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&outcome)? })
+    Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&tally.outcome(None))? })
 }
 
 pub async fn redispatch_span(app: &App, call: Call) -> Result<Reply, Problem> {
@@ -79,16 +95,15 @@ pub async fn redispatch_span(app: &App, call: Call) -> Result<Reply, Problem> {
     let redispatch = Redispatch::begin(app, span.dry_run).await?;
     let listing = app.store.events(Some(span.after), Some(span.before), call.position(&list)?);
     let mut batches = Batches::begin(&app.store, listing).await?;
-    let mut outcome = Outcome::default();
+    let mut tally = Tally::default();
     while let Some(items) = batches.next(|entry| is_of(entry, span.hook.as_ref(), span.event_type.as_deref())).await? {
         let events = stored(items).into_iter().filter(|event| !event.is_erased()).collect();
-        redispatch.batch(events, &mut outcome).await?;
-        if outcome.events >= MAX_EVENTS {
+        redispatch.batch(events, &mut tally).await?;
+        if tally.events >= MAX_EVENTS {
             break;
         }
     }
-    outcome.next = call.cursor(&list, batches.position());
-    Reply::ok(&outcome)
+    Reply::ok(&tally.outcome(call.cursor(&list, batches.position())))
 }
 
 struct Redispatch<'a> {
@@ -104,7 +119,7 @@ impl<'a> Redispatch<'a> {
     }
 
     /// Dispatches events again. Those of a person that can't be folded are left out and logged, as dispatch sets them aside.
-    async fn batch(&self, events: Vec<StoredEvent>, outcome: &mut Outcome) -> Result<(), Problem> {
+    async fn batch(&self, events: Vec<StoredEvent>, tally: &mut Tally) -> Result<(), Problem> {
         let mut people: BTreeMap<String, Vec<StoredEvent>> = BTreeMap::new();
         for event in events {
             let person = event.subscriber().map_or_else(|| event.pk.clone(), String::from);
@@ -117,7 +132,7 @@ impl<'a> Redispatch<'a> {
         let folded: Vec<_> = stream::iter(folding).buffer_unordered(CONCURRENCY).collect().await;
         for (events, folded) in folded {
             match folded {
-                Ok(folded) => self.finish(events, folded, outcome).await?,
+                Ok(folded) => self.finish(events, folded, tally).await?,
                 Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
                     for event in events {
                         tracing::error!(event = event.sort, cause = causes(&error), "an event can't be redispatched");
@@ -140,14 +155,14 @@ impl<'a> Redispatch<'a> {
         &self,
         mut events: Vec<StoredEvent>,
         folded: Redispatched,
-        outcome: &mut Outcome,
+        tally: &mut Tally,
     ) -> Result<(), Problem> {
         events.retain(|event| event.key().is_ok_and(|key| !folded.late.contains(&key.id)));
-        outcome.events += events.len() as u64;
+        tally.events += events.len() as u64;
         let plan = self.planner.plan(events).await?;
-        outcome.folded += folded.folded;
-        outcome.takeovers += folded.takeovers;
-        outcome.deliveries += self.planner.make(plan.deliveries, self.dry_run).await?;
+        tally.people.extend(folded.folded);
+        tally.takeovers += folded.takeovers;
+        tally.deliveries += self.planner.make(plan.deliveries, self.dry_run).await?;
         Ok(())
     }
 }

@@ -96,6 +96,8 @@ impl Dispatcher {
             deliveries.extend(lane.deliveries);
         }
         failed.extend(begin(app, deliveries).await);
+        failed.sort_unstable();
+        failed.dedup();
         failed
     }
 

@@ -2,18 +2,18 @@
 
 use super::{person, take_away};
 use models::{
-    EventId, Profile, Timestamp,
+    EventId, Profile, SubscriberId, Timestamp,
     event::OpenEvent,
     records::{StoredSubscriber, StoredTakeover},
 };
 use runtime::{App, store::StoreError};
-use std::{collections::BTreeSet, slice};
+use std::collections::BTreeSet;
 
 /// The effects of a redispatch.
 #[derive(Debug, Default)]
 pub struct Redispatched {
-    /// Events whose fold changed their person's record.
-    pub folded: u64,
+    /// The person, if the fold changed the record.
+    pub folded: Option<SubscriberId>,
     /// Takeovers that were missing.
     pub takeovers: u64,
     /// Events that came before their person's erasure. They are erased, as dispatch would have done.
@@ -51,40 +51,38 @@ async fn missing_takeovers(app: &App, events: &[OpenEvent<'_>]) -> Result<Vec<St
     Ok(missing)
 }
 
-/// Folds the events. Returns those that came too late, and the number of those that changed the person's record.
+/// Folds the events. Returns those that came too late, and the person if the record changed.
 async fn fold<'e>(
     app: &App,
     events: &'e [OpenEvent<'e>],
     dry_run: bool,
-) -> Result<(Vec<&'e OpenEvent<'e>>, u64), StoreError> {
-    let Some(id) = events.first().and_then(|event| event.stored.subscriber()) else { return Ok((Vec::new(), 0)) };
+) -> Result<(Vec<&'e OpenEvent<'e>>, Option<SubscriberId>), StoreError> {
+    let Some(id) = events.first().and_then(|event| event.stored.subscriber()) else { return Ok((Vec::new(), None)) };
     let stored: Option<StoredSubscriber> = app.store.record(id.as_str()).await?;
     let mut profile = stored.as_ref().map(StoredSubscriber::open).transpose()?.flatten();
-    if dry_run {
-        return Ok(fold_counting(&mut profile, stored.and_then(|stored| stored.erased_at), events));
-    }
-    let mut reread = 0;
-    for event in events {
-        if profile.as_ref().is_some_and(|profile| profile.has_earlier(&event.key.id, event.stored.rev)) {
+    let before = profile.clone();
+    let is_outdated = |event: &&OpenEvent<'_>| {
+        before.as_ref().is_some_and(|profile| profile.has_earlier(&event.key.id, event.stored.rev))
+    };
+    let outdated: Vec<_> = events.iter().filter(is_outdated).collect();
+    let (late, has_changed) = if dry_run {
+        fold_and_compare(&mut profile, stored.and_then(|stored| stored.erased_at), events)
+    } else {
+        for event in &outdated {
             person::take_back(app, &id, event).await?;
-            reread += 1;
         }
-    }
-    let (late, folded) =
-        app.store.change_profile(&id, |profile, erased_at| fold_counting(profile, erased_at, events)).await?;
-    Ok((late, folded.max(reread)))
+        let fold = |profile: &mut _, erased_at| fold_and_compare(profile, erased_at, events);
+        app.store.change_profile(&id, fold).await?
+    };
+    Ok((late, (has_changed || !outdated.is_empty()).then_some(id)))
 }
 
-fn fold_counting<'e>(
+fn fold_and_compare<'e>(
     profile: &mut Option<Profile>,
     erased_at: Option<Timestamp>,
     events: &'e [OpenEvent<'e>],
-) -> (Vec<&'e OpenEvent<'e>>, u64) {
-    let (mut late, mut folded) = (Vec::new(), 0);
-    for event in events {
-        let before = profile.clone();
-        late.extend(person::fold_into(profile, erased_at, slice::from_ref(event)));
-        folded += u64::from(*profile != before);
-    }
-    (late, folded)
+) -> (Vec<&'e OpenEvent<'e>>, bool) {
+    let before = profile.clone();
+    let late = person::fold_into(profile, erased_at, events);
+    (late, *profile != before)
 }

@@ -76,8 +76,6 @@ enum Others {
 }
 
 const DEFINITIONS: &str = "#/$defs/";
-/// Up to here a float stands for one whole number.
-const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Validator {
     pub fn compile(schema: &Value) -> Result<Self, BadSchema> {
@@ -237,9 +235,9 @@ impl Type {
             | (Self::String, Value::String(_))
             | (Self::Array, Value::Array(_))
             | (Self::Object, Value::Object(_)) => true,
-            // 4711.0 is whole as well. Beyond what a float counts one by one, nobody knows which number was meant.
+            // 4711.0 is whole as well.
             (Self::Integer, Value::Number(number)) => {
-                !number.is_f64() || number.as_f64().is_some_and(|number| number.fract() == 0.0 && number.abs() <= EXACT)
+                !number.is_f64() || number.as_f64().is_some_and(|number| number.fract() == 0.0)
             }
             _ => false,
         }
