@@ -93,16 +93,18 @@ impl World {
         Some(Accepted { id, body, call: call.clone() })
     }
 
-    /// Waits until all that was accepted before has been dispatched: the stream keeps its order.
-    async fn dispatched(&self, tag: &str) {
-        let marker = json!({ "user": { "id": "the marker" }, "tag": tag });
-        self.bundle.accept(&self.marker, &marker).await;
-        eventually(|| async {
-            let marked = self.bundle.get(&format!("/v1/subscribers?tag={tag}"), 200).await;
-            marked["items"].as_array()?.iter().any(|one| one["platform_id"] == "the marker").then_some(())
-        })
-        .await;
-        // Takeovers and people are written at once; none was set aside.
+    /// Waits until all that was accepted before has been dispatched. The stream keeps its order, and the second marker comes
+    /// in a batch after that of the first.
+    async fn dispatched(&self, stage: &str) {
+        for tag in [format!("{stage}-a"), format!("{stage}-b")] {
+            let marker = json!({ "user": { "id": "the marker" }, "tag": tag });
+            self.bundle.accept(&self.marker, &marker).await;
+            eventually(|| async {
+                let marked = self.bundle.get(&format!("/v1/subscribers?tag={tag}"), 200).await;
+                marked["items"].as_array()?.iter().any(|one| one["platform_id"] == "the marker").then_some(())
+            })
+            .await;
+        }
         let store = &self.bundle.local.app.store;
         let letters = store.client.query().table_name(&store.tables.control).key_condition_expression("pk = :kind");
         let letters = letters.expression_attribute_values(":kind", text("dead_letter")).send().await.expect("a query");
