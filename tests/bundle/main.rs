@@ -62,6 +62,7 @@ mod direct;
 mod dispatch;
 mod documents;
 mod door;
+mod earlier;
 mod erase;
 mod erase_deliveries;
 mod events;
