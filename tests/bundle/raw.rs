@@ -3,6 +3,7 @@
 use crate::checks::{make_key, refused, with_key};
 use models::records::StoredSubscriber;
 use reqwest::Method;
+use runtime::store::{number, text};
 use serde_json::{Value, json};
 use tests::{Bundle, TestHook, answer, string};
 
@@ -172,4 +173,28 @@ async fn a_person_that_cannot_be_read_is_listed_shown_and_erased() {
     assert_eq!(bundle.all("/v1/subscribers").await.len(), 2);
     let events = bundle.all(&format!("/v1/events?subscriber={id}")).await;
     assert!(!events.is_empty() && events.iter().all(|event| event["data"]["raw"].is_null()), "{events:?}");
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_stops_no_list() {
+    let bundle = Bundle::start().await;
+    let hook = bundle.hook("botstar.watch-tag").await;
+    let event = bundle.accept(&hook, &json!({ "user": { "id": "u-1" }, "tag": "t" })).await;
+    bundle.until_count("/v1/subscribers", 1).await;
+    let (key, _) = make_key(&bundle, "read").await;
+    let store = &bundle.local.app.store;
+    let later = |table: &str| store.client.update_item().table_name(table).update_expression("SET v = :v, #s = :s");
+    let later = |table: &str| {
+        let values =
+            later(table).expression_attribute_values(":v", number(99)).expression_attribute_values(":s", text("later"));
+        values.expression_attribute_names("#s", "scope")
+    };
+    later(&store.tables.control).key("pk", text("key")).key("sk", text(&key)).send().await.unwrap();
+    let id: models::EventId = event.parse().unwrap();
+    later(&store.tables.events).key("pk", text(id.key().to_string())).send().await.unwrap();
+    for (list, id) in [("/v1/keys", &key), ("/v1/events", &event)] {
+        let unshown = json!({ "id": id, "truncated": true });
+        assert!(bundle.all(list).await.contains(&unshown), "{list}");
+    }
+    assert_eq!(bundle.get(&format!("/v1/events/{event}"), 200).await, json!({ "id": event, "truncated": true }));
 }

@@ -161,6 +161,46 @@ async fn a_lost_remap_is_made_good() {
 }
 
 #[tokio::test]
+async fn an_event_that_is_remapped_or_erased_while_it_is_redispatched_brings_nobody_back() {
+    let bundle = Bundle::start().await;
+    let stage = Stage::beside(&bundle);
+    let hook = bundle.hook("botstar.watch-human-takeover").await;
+    let remapped = takeover(&stage, &hook, "u-1", "remapped").await;
+    let scrubbed = stage.accept(&hook, &json!({ "reason": "of nobody" })).await;
+    let store = &stage.app.store;
+    let mut read = Vec::new();
+    for id in [&remapped, &scrubbed] {
+        read.push(store.event(&id.parse().unwrap()).await.unwrap().unwrap());
+    }
+    let mapping = json!({ "settings": { "mapping": { "subscriber.id": "/reason" } } });
+    bundle.patch(&format!("/v1/hooks/{}", hook.id), &mapping, 200).await;
+    post(&stage, &format!("/v1/hooks/{}/remap", hook.id), json!({})).await;
+    store.scrub(store.event(&scrubbed.parse().unwrap()).await.unwrap().unwrap(), stage.app.now()).await.unwrap();
+    stage.handle(&stage.so_far().await).await;
+    let before = stage.told().await;
+    for event in &read {
+        flow::dispatch::redispatch(&stage.app, &[event.open().unwrap()], false).await.unwrap();
+    }
+    assert_eq!(stage.told().await, before);
+}
+
+#[tokio::test]
+async fn one_event_that_can_not_be_redispatched_does_not_keep_its_persons_others() {
+    let bundle = Bundle::start().await;
+    let stage = Stage::beside(&bundle);
+    let hook = bundle.hook("botstar.watch-human-takeover").await;
+    for reason in ["first", "refused", "last"] {
+        takeover(&stage, &hook, "u-1", reason).await;
+    }
+    let refusing = stage.failing(RetryConfig::disabled(), |_, body| {
+        if body.contains("refused") { Fault::Error(400, "ValidationException") } else { Fault::None }
+    });
+    assert_eq!(redispatch(&refusing, false).await, [1, 2, 0]);
+    assert_eq!(reasons(&stage).await, ["last", "first"]);
+    assert_eq!(redispatch(&stage, false).await, [1, 1, 0]);
+}
+
+#[tokio::test]
 async fn a_redispatch_takes_the_scope_operate_and_a_right_span() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-tag").await;

@@ -58,7 +58,7 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
         let wanted = record.filter(|record| checkpoint.is_none() || record.checkpoint == checkpoint);
         Ok(wanted.map(|record| to_raw_value(&record)).transpose()?)
     };
-    // Whether an event that can't be read is one of this checkpoint's records, nobody can say.
+    // An unreadable event can't be matched to a checkpoint.
     let id = |entry: &Entry| {
         EventKey::parse(&entry.sort).filter(|_| checkpoint.is_none()).map(|key| key.id.record().to_string())
     };
@@ -68,14 +68,8 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: RecordId = call.id("checkpoint record")?;
-    let missing = || Problem::not_found("checkpoint record");
-    let event = app.store.event(&id.event()).await?.ok_or_else(missing)?;
-    match record(&event) {
-        Ok(record) => {
-            crate::reply_or_id(id.as_str(), to_raw_value(&record.ok_or_else(missing)?).map_err(StoreError::from))
-        }
-        Err(error) => crate::reply_or_id(id.as_str(), Err(error)),
-    }
+    let show = |event: StoredEvent| Ok(record(&event)?.map(|record| to_raw_value(&record)).transpose()?);
+    crate::reply_or_id(id.as_str(), "checkpoint record", app.store.event(&id.event()).await, show)
 }
 
 fn record(event: &StoredEvent) -> Result<Option<CheckpointRecord>, StoreError> {

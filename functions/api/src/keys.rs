@@ -33,7 +33,7 @@ pub static FUNCTION: Function = Function {
             summary: "List the keys",
             query: &[LIMIT, CURSOR],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(KeyView)))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(KeyView)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
@@ -51,6 +51,7 @@ pub static FUNCTION: Function = Function {
     direct: Some(|app, call| Box::pin(create(app, call))),
     settings: Vec::new,
 };
+use std::future::ready;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -105,8 +106,7 @@ async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let page = app.store.page::<Key>(call.limit()?, call.position("keys")?.as_deref()).await?;
-    let items: Vec<KeyView> = page.items.into_iter().map(|key| KeyView::new(key, None)).collect();
-    Reply::page(items, call.cursor("keys", page.next))
+    crate::control_page(&call, "keys", page, |key| ready(Ok(KeyView::new(key, None)))).await
 }
 
 async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {

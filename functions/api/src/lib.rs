@@ -20,12 +20,18 @@ use models::Timestamp;
 use runtime::{
     Access, Call, Fault, Function, Problem, Query, Reply,
     auth::Scope,
+    log::causes,
     store::{
         StoreError,
-        list::{Unshown, shown_or_id},
+        control::ControlPage,
+        list::{Unshown, shown_or_id, unshown},
     },
 };
-use serde_json::{Value, value::RawValue};
+use serde::Serialize;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 
 /// The functions of the API.
 pub static FUNCTIONS: &[&Function] = &[
@@ -70,12 +76,39 @@ fn is_summary(call: &Call) -> Result<bool, Problem> {
     }
 }
 
-/// An item as it is shown, or its id alone if it can't be read or is too large.
-fn reply_or_id(id: &str, shown: Result<Box<RawValue>, StoreError>) -> Result<Reply, Problem> {
-    match shown_or_id(shown.map(Some), || Some(id.to_owned())) {
-        Some(json) => Reply::ok(&json),
-        None => Err(Problem::internal("an item without an id")),
+/// The answer for an item that was read by its id: the item, or the id alone if it can't be read or is too large.
+fn reply_or_id<T>(
+    id: &str,
+    kind: &str,
+    read: Result<Option<T>, StoreError>,
+    show: impl FnOnce(T) -> Result<Option<Box<RawValue>>, StoreError>,
+) -> Result<Reply, Problem> {
+    let shown = match read {
+        Err(error) if !matches!(error, StoreError::Malformed(_)) => return Err(error.into()),
+        read => read.and_then(|item| item.map_or(Ok(None), show)),
+    };
+    let shown = shown_or_id(shown, || Some(id.to_owned()));
+    Reply::ok(&shown.ok_or_else(|| Problem::not_found(kind))?)
+}
+
+/// A page of a list that is kept in the control table. An item that can't be read or shown stands as its id.
+async fn control_page<T, V: Serialize, F: Future<Output = Result<V, Problem>>>(
+    call: &Call,
+    list: &str,
+    page: ControlPage<T>,
+    view: impl Fn(T) -> F,
+) -> Result<Reply, Problem> {
+    let mut items = Vec::with_capacity(page.items.len());
+    for item in page.items {
+        items.push(match item {
+            Ok(item) => to_raw_value(&view(item).await?).map_err(Problem::internal)?,
+            Err((id, error)) => {
+                tracing::error!(item = id, cause = causes(&error), "an item of a list can't be read");
+                unshown(&id).map_err(Problem::internal)?
+            }
+        });
     }
+    Reply::page(items, call.cursor(list, page.next))
 }
 
 /// JSON Schema of a page of a list whose items may be too large to be shown.

@@ -88,9 +88,8 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: TakeoverId = call.id("takeover")?;
-    let takeover = app.store.record::<StoredTakeover>(id.as_str()).await?;
-    let takeover = takeover.ok_or_else(|| Problem::not_found("takeover"))?.into_takeover();
-    crate::reply_or_id(id.as_str(), to_raw_value(&takeover).map_err(StoreError::from))
+    let show = |takeover: StoredTakeover| Ok(Some(to_raw_value(&takeover.into_takeover())?));
+    crate::reply_or_id(id.as_str(), "takeover", app.store.record(id.as_str()).await, show)
 }
 
 async fn change(app: &App, call: Call) -> Result<Reply, Problem> {

@@ -85,7 +85,7 @@ const KINDS: [&str; 4] = ["human", "broadcast", BOT, UNKNOWN];
 const MOST_ID_CHARS: usize = 256;
 
 async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = receive::find(app, &TRIGGER, &call).await?;
+    let hook = receive::find(&TRIGGER, &call)?;
     let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
     let kind = header(&call, SOURCE).and_then(|said| KINDS.into_iter().find(|kind| said.eq_ignore_ascii_case(kind)));
     if kind == Some(BOT) && settings.include_bot != Some(true) {

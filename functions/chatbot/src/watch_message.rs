@@ -139,7 +139,7 @@ fn challenge_schema() -> Schema {
 
 /// Takes a delivery. ChatBot waits 10 s for the reply.
 async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = receive::find(app, &TRIGGER, &call).await?;
+    let hook = receive::find(&TRIGGER, &call)?;
     let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
     let fault = match call.query("token") {
         Some(token) if !is_token(&call, &token) => Some("the webhook's token is wrong"),
@@ -186,7 +186,7 @@ async fn verify(app: &App, call: Call) -> Result<Reply, Problem> {
     let Some(challenge) = call.query("challenge").filter(|_| call.method == Method::GET) else {
         return receive::probe(app, &TRIGGER, call).await;
     };
-    receive::find(app, &TRIGGER, &call).await?;
+    receive::find(&TRIGGER, &call)?;
     if !call.query("token").is_some_and(|token| is_token(&call, &token)) {
         return Err(Problem::unauthorized("the webhook's token is wrong"));
     }

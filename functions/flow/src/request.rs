@@ -89,7 +89,7 @@ impl ReadyTarget {
 impl ReadyWebhook {
     fn prepare(&self, now: Timestamp, event: &Envelope) -> Result<Prepared, Unprepared> {
         let (media, body) = match &self.body {
-            None => (EVENT, event.shown().map(|json| json.get().as_bytes().to_vec())),
+            None => (EVENT, event.shown().map(|json| String::from(Box::<str>::from(json)).into_bytes())),
             Some(fields) => (JSON, serde_json::to_vec(&filled(fields, event)?)),
         };
         let body = Bytes::from(body.map_err(Problem::internal)?);

@@ -7,7 +7,7 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// What a connection is at, in the order in which connections are given up.
+/// The stage of a connection. Connections in lower stages are closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Idle, sending its headers or a refused body, or reading an answer.

@@ -74,6 +74,13 @@ pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<(Format, Value),
     Err(error.map_or(not_text, Unreadable::Neither))
 }
 
+/// The format of JSON in the charset of a body's byte order mark, or the declared one.
+pub fn declared(bytes: &[u8], content_type: Option<&str>) -> Format {
+    let media = MediaType::parse(content_type.unwrap_or_default());
+    let (marked, _) = Charset::of_byte_order_mark(bytes);
+    Format { syntax: Syntax::Json, charset: marked.or(media.charset).unwrap_or(Charset::UTF_8) }
+}
+
 /// The parser's error for more than 128 levels.
 const RECURSION: &str = "recursion limit exceeded";
 
@@ -110,7 +117,7 @@ pub fn is_deeper(value: &Value, levels: usize) -> bool {
     }
 }
 
-/// Parses JSON, also with a byte order mark, and with lone surrogate escapes: JavaScript writes those for a text cut in
+/// Parses JSON, also with more byte order marks before it, and with lone surrogate escapes: JavaScript writes those for a text cut in
 /// the middle of an emoji. They are read as U+FFFD, as `TextEncoder` would.
 fn json(text: &str) -> Result<(Value, Cow<'_, str>), serde_json::Error> {
     let text = text.trim_start_matches('\u{feff}');

@@ -48,7 +48,7 @@ pub struct Reading {
 /// The type of a path's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A text that tells one thing from another: two of them are the same only if they were sent the same.
+    /// A text that identifies something: two ids are equal only if the same id was sent.
     Id,
     Text,
     Texts,
@@ -71,8 +71,8 @@ fn kind(path: &str) -> Kind {
 /// What paths to single attributes begin with.
 pub const ATTRIBUTE: &str = "subscriber.attributes.";
 
-/// Where candidates still count, once the place of a field holds a value that can't be used: the sender has that field,
-/// and another value outside that object is something else. An event's own id is not its user's.
+/// Candidates that remain after an unusable value. The sender has that field, so a value outside its object is something
+/// else: an event's own id is not its user's. After an unusable id none remain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Anywhere,
@@ -118,7 +118,7 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
             continue;
         }
         let found = match mapping.get(field.path) {
-            Some(pointer) => usable(kind(field.path), pointer, body).then(|| pointer.clone().into()),
+            Some(pointer) => mapped(field, pointer, body, &mut unusable).map(|pointer| pointer.to_owned().into()),
             None => candidate(field, body, &mut unusable).map(Cow::from),
         };
         // A subscriber has the same fields everywhere, so that those not found need no mention.
@@ -140,29 +140,45 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
     reading
 }
 
+/// A hook's own pointer for a field, if it leads to a usable value.
+fn mapped<'p>(field: &Field, pointer: &'p str, body: &Value, unusable: &mut Vec<Unusable>) -> Option<&'p str> {
+    let (kind, value) = (kind(field.path), at(pointer, body)?);
+    if fits(kind, value) {
+        return Some(pointer);
+    }
+    unusable.push(Unusable { path: field.path, scope: Scope::Nowhere, is_blank: is_blank(value) });
+    None
+}
+
 /// The first of a field's candidates that holds a usable value.
 fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Option<&'static str> {
     let kind = kind(field.path);
     let place = unusable.iter().position(|other| other.path == field.path);
     let mut scope = place.map_or(Scope::Anywhere, |place| unusable[place].scope);
-    let mut is_blank = place.is_none_or(|place| unusable[place].is_blank);
+    let mut all_blank = place.is_none_or(|place| unusable[place].is_blank);
     for pointer in field.candidates {
         match at(pointer, body).filter(|_| scope.takes(pointer)) {
             Some(value) if fits(kind, value) => return Some(pointer),
             Some(value) => {
                 scope = scope.without(kind, pointer);
-                is_blank &= value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+                // An object at the place of a text holds the text's own candidates.
+                all_blank &= is_blank(value) || kind == Kind::Object || value.is_object();
             }
             None => {}
         }
     }
-    let state = Unusable { path: field.path, scope, is_blank };
+    let state = Unusable { path: field.path, scope, is_blank: all_blank };
     match place {
         Some(place) => unusable[place] = state,
-        None if scope != Scope::Anywhere => unusable.push(state),
+        None if scope != Scope::Anywhere || !all_blank => unusable.push(state),
         None => {}
     }
     None
+}
+
+/// Whether a value says that there is none.
+fn is_blank(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 fn usable(kind: Kind, pointer: &str, body: &Value) -> bool {
@@ -229,11 +245,11 @@ pub fn json_bytes(text: &str) -> usize {
         .sum()
 }
 
-/// Up to here a float tells every whole number from the next.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Below this, every whole number is a float of its own.
+pub const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A value as a text. A boolean is none: `"email": false` says that there is no address.
-fn text(value: &Value) -> Option<Cow<'_, str>> {
+pub fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(Cow::Borrowed(text)),
         Value::Number(number) if number.is_f64() => {
@@ -303,7 +319,7 @@ impl Reading {
     }
 
     /// A person's attributes: the object that is mapped to them, less what the reading takes from it for other fields,
-    /// and those that are mapped one by one.
+    /// and those that are mapped one by one, as far as they fit into 1 MB: a mapping may name one large value many times.
     pub fn attributes(&self, body: &Value) -> Map<String, Value> {
         let mut attributes = Map::new();
         if let Some(Some(pointer)) = self.fields.get("subscriber.attributes")
@@ -314,16 +330,22 @@ impl Reading {
             let entries = object.iter().filter(|(key, value)| !value.is_null() && free(key));
             attributes.extend(entries.map(|(key, value)| (key.clone(), value.clone())));
         }
-        for path in self.fields.keys() {
-            if let Some(name) = path.strip_prefix(ATTRIBUTE)
-                && let Some(value) = self.get(path, body)
+        let mut left = MAX_MAPPED_BYTES;
+        for (path, pointer) in &self.fields {
+            if let (Some(name), Some(pointer)) = (path.strip_prefix(ATTRIBUTE), pointer)
+                && let Some(value) = at(pointer, body).filter(|value| fits(Kind::Any, value))
+                && let Some(rest) = left.checked_sub(value.to_string().len())
             {
-                attributes.insert(name.to_owned(), value);
+                left = rest;
+                attributes.insert(name.to_owned(), value.clone());
             }
         }
         attributes
     }
 }
+
+/// The size of all attributes that are mapped one by one, in bytes as JSON.
+const MAX_MAPPED_BYTES: usize = 1024 * 1024;
 
 /// A name as it stands in a JSON Pointer.
 pub fn escape(key: &str) -> String {

@@ -54,7 +54,7 @@ impl HttpClient {
     }
 
     /// Sends a request and reads the answer, up to its limit. It is sent again only where that is safe: when no
-    /// connection was made, and, if it changes nothing, when the answer was lost or tells of a passing failure. It ends
+    /// connection was made, and, if it changes nothing, when the answer was lost or reports a temporary failure. It ends
     /// before the invocation does, early enough for its outcome to be stored.
     pub async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Answer, Problem> {
         let request = request.build().map_err(|error| Problem::internal(error.without_url()))?;

@@ -45,7 +45,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
     const LIMIT: Duration = Duration::from_secs(20);
 
-    /// What remains of the limit, in seconds, when Lambda ends the invocation then.
+    /// The limit, in seconds, of an invocation that ends at this time.
     async fn limit_at(ends: u64) -> u64 {
         let limit = scope(ends, NOW, async { within(LIMIT, Duration::from_secs(2)) }).await;
         (limit + Duration::from_millis(500)).as_secs()

@@ -5,7 +5,7 @@ mod admission;
 
 pub use admission::{Admission, ReceivedBody};
 
-use crate::{App, Code, Problem, auth, auth::KnownKey, config::Setting, metrics::Metric};
+use crate::{App, Code, Problem, auth, auth::KnownKey, config::Setting, metrics::Metric, store::hooks::Hook};
 use bytes::Bytes;
 use data_encoding::BASE32_DNSSEC;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
@@ -17,6 +17,7 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -75,8 +76,7 @@ impl Route {
         self.path.starts_with(HOOKS)
     }
 
-    /// Whether all methods of the path come here that have no route of their own: on a hook's path, so that a webhook
-    /// that is sent by the wrong method is kept.
+    /// The fallback route for a hook path's other methods, so that a webhook sent by the wrong method is kept.
     fn is_probe(&self) -> bool {
         self.is_webhook() && self.method == Method::GET
     }
@@ -114,6 +114,8 @@ pub struct Call {
     pub body_bytes: u64,
     /// Set on routes that ask for a key.
     pub key: Option<KnownKey>,
+    /// Set on routes of webhooks: the hook that the token opens.
+    pub hook: Option<Arc<Hook>>,
 }
 
 impl Call {
@@ -302,6 +304,7 @@ pub async fn invoke(app: &App, function: &Function, request_id: &str, input: Byt
         body_bytes: input.len() as u64,
         body: input,
         key: None,
+        hook: None,
     };
     let result = match function.direct {
         Some(handler) => handler(app, call).await.and_then(handed_on),

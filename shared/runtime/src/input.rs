@@ -1,16 +1,15 @@
 //! Reading input strictly: a body against its JSON Schema, with every fault at once; a query by its declared parameters.
 
 use crate::{Call, Code, Fault, Problem, Query, cursor, schema::Validator};
-use models::{
-    Timestamp,
-    body::{MAX_DEPTH, is_deeper},
-};
+use models::{Timestamp, body::is_deeper};
 use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// More than these nobody reads, and an answer has to stay small.
 const MAX_FAULTS: usize = 1_000;
+/// The deepest nesting of a body. A webhook's may be wrapped in an action's input; what is stored is wrapped once more.
+const MAX_LEVELS: usize = 96;
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 /// A position is a sort key, of which DynamoDB takes so many.
@@ -75,8 +74,8 @@ fn parse(body: &[u8]) -> Result<Value, Problem> {
         return Err(Problem::new(Code::BadJson, "the body is empty"));
     }
     let value = serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))?;
-    if is_deeper(&value, MAX_DEPTH) {
-        return Err(Problem::new(Code::BadJson, format!("the body nests more than {MAX_DEPTH} deep")));
+    if is_deeper(&value, MAX_LEVELS) {
+        return Err(Problem::new(Code::BadJson, format!("the body nests more than {MAX_LEVELS} deep")));
     }
     Ok(value)
 }

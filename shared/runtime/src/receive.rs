@@ -88,7 +88,7 @@ pub fn reply_schema() -> Schema {
 
 /// Takes a call of a trigger's webhook.
 pub async fn receive(app: &App, trigger: &'static Trigger, call: Call) -> Result<Reply, Problem> {
-    let hook = find(app, trigger, &call).await?;
+    let hook = find(trigger, &call)?;
     take(app, trigger, &hook, &call, Map::new()).await?.answer(&hook)
 }
 
@@ -258,7 +258,7 @@ impl<'c> Content<'c> {
 
 /// Answers any method but POST: senders probe a URL before they save it.
 pub async fn probe(app: &App, trigger: &Trigger, call: Call) -> Result<Reply, Problem> {
-    let hook = find(app, trigger, &call).await?;
+    let hook = find(trigger, &call)?;
     if matches!(call.method, Method::GET | Method::HEAD) {
         return Reply::ok(&Ready { status: "ready" });
     }
@@ -268,13 +268,13 @@ pub async fn probe(app: &App, trigger: &Trigger, call: Call) -> Result<Reply, Pr
     Err(reject(app, &hook, &call, problem).await)
 }
 
-/// The hook that the token opens. A wrong token learns nothing: not even whether the hook exists.
-pub async fn find(app: &App, trigger: &Trigger, call: &Call) -> Result<Arc<Hook>, Problem> {
-    let hook = open(app, call.param("token"), call.now).await?;
-    if hook.trigger == trigger.name { Ok(hook) } else { Err(unknown_hook()) }
+/// The hook that was called, if it is of this trigger.
+pub fn find(trigger: &Trigger, call: &Call) -> Result<Arc<Hook>, Problem> {
+    let hook = call.hook.as_ref().filter(|hook| hook.trigger == trigger.name);
+    hook.map(Arc::clone).ok_or_else(unknown_hook)
 }
 
-/// The hook that the token opens, whichever trigger it is of.
+/// The hook that a token opens, of whichever trigger. The answer to a wrong token doesn't say whether the hook exists.
 pub(crate) async fn open(app: &App, token: &str, now: Timestamp) -> Result<Arc<Hook>, Problem> {
     let id = HookId::of_token(token).ok_or_else(unknown_hook)?;
     let hook = match app.hooks.get(&id, now) {

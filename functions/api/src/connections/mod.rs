@@ -17,6 +17,7 @@ use runtime::{
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::future::ready;
 
 pub static FUNCTION: Function = Function {
     name: "api-connections",
@@ -38,7 +39,7 @@ pub static FUNCTION: Function = Function {
             summary: "List the connections",
             query: &[LIMIT, CURSOR],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(view_schema()))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
@@ -177,8 +178,7 @@ async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let page = app.store.page::<Connection>(call.limit()?, call.position("connections")?.as_deref()).await?;
-    let items = page.items.into_iter().map(view).collect::<Result<_, _>>()?;
-    Reply::page(items, call.cursor("connections", page.next))
+    crate::control_page(&call, "connections", page, |connection| ready(view(connection))).await
 }
 
 async fn find(app: &App, call: &Call) -> Result<(Connection, &'static Connector), Problem> {

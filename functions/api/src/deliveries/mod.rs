@@ -6,9 +6,10 @@ mod retry_all;
 
 use crate::{CURSOR, LIMIT, OPERATE, READ};
 use http::{Method, StatusCode};
-use models::{DeliveryId, delivery::Delivery};
+use models::{DeliveryId, StoredDelivery, delivery::Delivery};
 use runtime::{App, Body, Call, Function, Problem, Query, Reply, Route};
 use schemars::schema_for;
+use serde_json::value::to_raw_value;
 
 pub static FUNCTION: Function = Function {
     name: "api-deliveries",
@@ -71,6 +72,6 @@ pub static FUNCTION: Function = Function {
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: DeliveryId = call.id("delivery")?;
-    let delivery = app.store.delivery(&id).await?.ok_or_else(|| Problem::not_found("delivery"))?;
-    Reply::ok(&delivery.into_delivery())
+    let show = |delivery: StoredDelivery| Ok(Some(to_raw_value(&delivery.into_delivery())?));
+    crate::reply_or_id(id.as_str(), "delivery", app.store.delivery(&id).await, show)
 }

@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use models::{Envelope, EventId, HookId, StoredEvent, SubscriberId, event::EventKey};
 use runtime::{
     App, Body, Call, Function, Problem, Query, Reply, Route,
-    store::{Item, StoreError, from_item, list::Entry, routes::is_like},
+    store::{Item, StoreError, from_item, list::Entry},
 };
 use schemars::schema_for;
 use serde_json::value::RawValue;
@@ -113,11 +113,7 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let (after, before) = (call.query_time("after")?, call.query_time("before")?);
     let limit = call.limit()?;
     let listing = app.store.events_about(subscriber.as_ref(), after, before, call.position("events")?);
-    let wanted = |key: EventKey| {
-        hook.as_ref().is_none_or(|hook| key.origin.hook() == Some(hook))
-            && event_type.as_ref().is_none_or(|pattern| is_like(pattern, &key.event_type))
-    };
-    let keep = |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(wanted);
+    let keep = |entry: &Entry| plan::is_of(entry, hook.as_ref(), event_type.as_deref());
     let id = |entry: &Entry| EventKey::parse(&entry.sort).map(|key| key.id.to_string());
     let is_summary = crate::is_summary(&call)?;
     let page = app.store.page_of(listing, limit, keep, id, |item| Ok(Some(show(item, is_summary)?))).await?;
@@ -132,9 +128,9 @@ fn show(item: Item, is_summary: bool) -> Result<Box<RawValue>, StoreError> {
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: EventId = call.id("event")?;
-    let event = find(app, &id).await?;
-    let shown = event.open().and_then(|event| Ok(event.envelope()?.shown()?)).map_err(StoreError::from);
-    Ok(Reply { event: Some(id.to_string()), ..crate::reply_or_id(id.as_str(), shown)? })
+    let show = |event: StoredEvent| Ok(Some(event.open()?.envelope()?.shown()?));
+    let reply = crate::reply_or_id(id.as_str(), "event", app.store.event(&id).await, show)?;
+    Ok(Reply { event: Some(id.to_string()), ..reply })
 }
 
 async fn find(app: &App, id: &EventId) -> Result<StoredEvent, Problem> {

@@ -20,7 +20,7 @@ use runtime::{
     },
 };
 
-/// How many events are looked at at once.
+/// Events planned concurrently.
 const CONCURRENCY: usize = 8;
 
 /// Whether an entry of a list is an event of this hook and type, or of any where none is given.

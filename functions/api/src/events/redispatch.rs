@@ -47,7 +47,8 @@ pub struct Outcome {
     folded: u64,
     /// Takeovers that were missing, and were made.
     takeovers: u64,
-    /// Deliveries that were missing, and were made: to routes that existed when the event came.
+    /// Deliveries that were missing, and were made: to routes that existed when the event came. On AWS a delivery counts as
+    /// missing once the event is an hour old; until then its message may be under way.
     deliveries: u64,
     /// There are more events: call again with the same body and this as `cursor`. Null at the end.
     next: Option<String>,
@@ -118,7 +119,7 @@ impl<'a> Redispatch<'a> {
         Ok(Self { app, dry_run, planner })
     }
 
-    /// Dispatches events again. Those of a person that can't be folded are left out and logged, as dispatch sets them aside.
+    /// Dispatches events again, by person. One that can't be folded is left out and logged, as dispatch sets it aside.
     async fn batch(&self, events: Vec<StoredEvent>, tally: &mut Tally) -> Result<(), Problem> {
         let mut people: BTreeMap<String, Vec<StoredEvent>> = BTreeMap::new();
         for event in events {
@@ -133,15 +134,28 @@ impl<'a> Redispatch<'a> {
         for (events, folded) in folded {
             match folded {
                 Ok(folded) => self.finish(events, folded, tally).await?,
-                Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
+                // One of them is at fault, and the others are not.
+                Err(StoreError::Malformed(_) | StoreError::Refused(_)) => {
                     for event in events {
-                        tracing::error!(event = event.sort, cause = causes(&error), "an event can't be redispatched");
+                        self.alone(event, tally).await?;
                     }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+
+    async fn alone(&self, event: StoredEvent, tally: &mut Tally) -> Result<(), Problem> {
+        let events = vec![event];
+        match self.fold(&events).await {
+            Ok(folded) => self.finish(events, folded, tally).await,
+            Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
+                tracing::error!(event = events[0].sort, cause = causes(&error), "an event can't be redispatched");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Folds events of one person, or of nobody known.

@@ -10,7 +10,6 @@ mod sample;
 mod view;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ, VIEW};
-use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::HookId;
 use runtime::{App, Body, Call, Function, Problem, Query, Reply, Route, auth::Scope, store::hooks::Hook};
@@ -37,7 +36,7 @@ pub static FUNCTION: Function = Function {
             summary: "List the hooks",
             query: &[LIMIT, CURSOR],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(view_schema()))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
@@ -148,7 +147,5 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let page = app.store.page::<Hook>(call.limit()?, call.position("hooks")?.as_deref()).await?;
-    let views = page.items.into_iter().map(|hook| view::view(app, &call, hook, sees_url(&call)));
-    let items = try_join_all(views).await?;
-    Reply::page(items, call.cursor("hooks", page.next))
+    crate::control_page(&call, "hooks", page, |hook| view::view(app, &call, hook, sees_url(&call))).await
 }

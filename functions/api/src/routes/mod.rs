@@ -9,7 +9,6 @@ mod test;
 mod view;
 
 use crate::{ADMIN, CURSOR, LIMIT, OPERATE, READ, rotation::Rotation};
-use futures::future::try_join_all;
 use http::{Method, StatusCode};
 use models::RouteId;
 use runtime::{
@@ -40,7 +39,7 @@ pub static FUNCTION: Function = Function {
             summary: "List the routes",
             query: &[LIMIT, CURSOR],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(view_schema()))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
@@ -130,8 +129,7 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
     let page = app.store.page::<EventRoute>(call.limit()?, call.position("routes")?.as_deref()).await?;
     let sight = if is_admin(&call) { Sight::Url } else { Sight::Host };
-    let items = try_join_all(page.items.into_iter().map(|route| view::view(app, route, sight))).await?;
-    Reply::page(items, call.cursor("routes", page.next))
+    crate::control_page(&call, "routes", page, |route| view::view(app, route, sight)).await
 }
 
 async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {

@@ -6,11 +6,8 @@
 use flow::erasure::scrub_deliveries;
 use futures::future::try_join_all;
 use models::{
-    ConnectionId, EventId, Profile, StoredEvent, SubscriberId, TakeoverId, Timestamp,
-    body::{self, Format},
-    event::EventKey,
-    ids::lower_bound,
-    records::StoredSubscriber,
+    ConnectionId, EventId, Profile, StoredEvent, SubscriberId, TakeoverId, Timestamp, body, event::EventKey,
+    ids::lower_bound, mapping, records::StoredSubscriber,
 };
 use runtime::{
     App, Call, Code, Problem, Reply,
@@ -125,7 +122,7 @@ async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Ins
 /// Leaves a tombstone in the subscriber's place.
 async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Problem> {
     for _ in 0..ATTEMPTS {
-        let stored = app.store.record::<StoredSubscriber>(id.as_str()).await?;
+        let stored = app.store.subscriber_to_erase(id).await?;
         let stored = stored.ok_or_else(|| Problem::not_found("subscriber"))?;
         let begun: Option<Wanted> =
             stored.erasing.as_deref().map(serde_json::from_str).transpose().map_err(StoreError::from)?;
@@ -217,7 +214,8 @@ async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Res
         let id = event.key()?.id;
         if let Some(raw) = &event.raw {
             let (body, _) = body::reread(raw, event.format());
-            if !values.iter().any(|value| holds(&body, value)) {
+            let query = event.query.as_deref().map(serde_json::from_str::<Value>).transpose()?.unwrap_or_default();
+            if !values.iter().any(|value| holds(&body, value) || holds(&query, value)) {
                 continue;
             }
             app.store.scrub(event, app.event_expires()).await?;
@@ -231,8 +229,9 @@ async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Res
 /// Whether one of a body's values is this one.
 fn holds(body: &Value, wanted: &str) -> bool {
     match body {
-        Value::String(value) => value == wanted,
-        Value::Number(value) => value.to_string() == wanted,
+        Value::String(text) => text == wanted,
+        // A number is compared as it is read as an id.
+        Value::Number(_) => mapping::text(body).is_some_and(|text| text == wanted),
         Value::Array(values) => values.iter().any(|value| holds(value, wanted)),
         Value::Object(fields) => fields.iter().any(|(name, value)| name == wanted || holds(value, wanted)),
         Value::Null | Value::Bool(_) => false,
@@ -254,8 +253,13 @@ async fn scrub_rejected(app: &App, entries: Vec<Entry>, identifiers: &[String]) 
 fn names(call: &RejectedCall, text: &str) -> bool {
     let Some(body) = &call.body else { return false };
     // A body that is nested too deep or declared wrongly has its texts all the same.
-    let format = body::read(body, call.content_type.as_deref()).map_or(Format::JSON, |(format, _)| format);
-    String::from_utf8_lossy(body).contains(text) || has(&body::reread(body, format).0, text)
+    let content_type = call.content_type.as_deref();
+    let format =
+        body::read(body, content_type).map_or_else(|_| body::declared(body, content_type), |(format, _)| format);
+    let value = body::reread(body, format).0;
+    String::from_utf8_lossy(body).contains(text)
+        || has(&value, text)
+        || format.charset.decode_lossy(body).contains(text)
 }
 
 fn has(value: &Value, text: &str) -> bool {

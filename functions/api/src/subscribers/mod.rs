@@ -85,13 +85,9 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: SubscriberId = call.id("subscriber")?;
-    let missing = || Problem::not_found("subscriber");
-    let stored = app.store.record::<StoredSubscriber>(id.as_str()).await?.ok_or_else(missing)?;
-    match stored.open() {
-        Ok(profile) => {
-            let subscriber = profile.ok_or_else(missing)?.into_subscriber(id.clone());
-            crate::reply_or_id(id.as_str(), to_raw_value(&subscriber).map_err(StoreError::from))
-        }
-        Err(error) => crate::reply_or_id(id.as_str(), Err(error.into())),
-    }
+    let show = |stored: StoredSubscriber| {
+        let subscriber = stored.open()?.map(|profile| profile.into_subscriber(id.clone()));
+        Ok(subscriber.map(|subscriber| to_raw_value(&subscriber)).transpose()?)
+    };
+    crate::reply_or_id(id.as_str(), "subscriber", app.store.record(id.as_str()).await, show)
 }

@@ -1,6 +1,6 @@
 //! Redispatch: folds kept events again, for those that dispatch set aside or gave up.
 
-use super::{person, take_away};
+use super::{person, remove_takeover, take_away};
 use models::{
     EventId, Profile, SubscriberId, Timestamp,
     event::OpenEvent,
@@ -21,7 +21,8 @@ pub struct Redispatched {
 }
 
 /// Folds events of one person, or of nobody known, and creates their missing takeovers. Folding an event twice gives the
-/// same record as folding it once. A dry run only counts.
+/// same record as folding it once. A dry run only counts. An event that was remapped or erased meanwhile is taken back, as
+/// dispatch may have handled that change before.
 pub async fn redispatch(app: &App, events: &[OpenEvent<'_>], dry_run: bool) -> Result<Redispatched, StoreError> {
     let missing = missing_takeovers(app, events).await?;
     // Before the person is read, as dispatch does: an erasure in between is seen then.
@@ -35,10 +36,28 @@ pub async fn redispatch(app: &App, events: &[OpenEvent<'_>], dry_run: bool) -> R
         for late in &late {
             take_away(app, late).await?;
         }
+        for event in events {
+            take_back_stale(app, event).await?;
+        }
     }
     let late: BTreeSet<EventId> = late.into_iter().map(|late| late.key.id.clone()).collect();
     let takeovers = missing.iter().filter(|takeover| !late.contains(&takeover.event)).count() as u64;
     Ok(Redispatched { folded, takeovers, late })
+}
+
+/// Takes back an event that has changed since it was read.
+async fn take_back_stale(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreError> {
+    let Some(stored) = app.store.event(&event.key.id).await?.filter(|stored| stored.rev != event.stored.rev) else {
+        return Ok(());
+    };
+    let now = stored.open()?;
+    if stored.is_erased() {
+        return remove_takeover(app, &now).await;
+    }
+    match event.stored.subscriber() {
+        Some(person) => person::take_back(app, &person, &now).await,
+        None => Ok(()),
+    }
 }
 
 async fn missing_takeovers(app: &App, events: &[OpenEvent<'_>]) -> Result<Vec<StoredTakeover>, StoreError> {

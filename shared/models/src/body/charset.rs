@@ -1,6 +1,6 @@
 //! Charsets and media types, as a `Content-Type` declares them.
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
 
 /// A charset of the [Encoding Standard](https://encoding.spec.whatwg.org/).
@@ -12,7 +12,7 @@ impl Charset {
 
     /// The charset of a label such as `latin1`.
     pub fn for_label(label: &str) -> Option<Self> {
-        Encoding::for_label(label.as_bytes()).map(Self)
+        Encoding::for_label_no_replacement(label.as_bytes()).map(Self)
     }
 
     /// The charset of a byte order mark, which outranks a declared one, and the bytes after the mark.
@@ -32,9 +32,9 @@ impl Charset {
         (self != Self::UTF_8).then(|| self.name())
     }
 
-    /// Whether ASCII characters are single bytes of the same value, as all but UTF-16 have them.
-    pub(super) fn has_ascii(self) -> bool {
-        self.0.is_ascii_compatible()
+    /// Whether characters are units of two bytes.
+    pub(super) fn is_wide(self) -> bool {
+        self.0 == UTF_16LE || self.0 == UTF_16BE
     }
 
     /// None if a byte has no meaning in this charset.
@@ -43,7 +43,7 @@ impl Charset {
     }
 
     /// Reads bytes without a meaning as U+FFFD.
-    pub(super) fn decode_lossy(self, bytes: &[u8]) -> Cow<'_, str> {
+    pub fn decode_lossy(self, bytes: &[u8]) -> Cow<'_, str> {
         self.0.decode_without_bom_handling(bytes).0
     }
 }

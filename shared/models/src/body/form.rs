@@ -32,7 +32,7 @@ pub fn read_lossy(bytes: &[u8], charset: Charset) -> Value {
 }
 
 fn fields(bytes: &[u8], charset: Charset, decode: fn(Charset, &[u8]) -> Option<String>) -> Option<Value> {
-    if !charset.has_ascii() {
+    if charset.is_wide() {
         // `=` and `&` have more than one byte: the text comes first, and its escapes are UTF-8.
         return fields(decode(charset, bytes)?.as_bytes(), Charset::UTF_8, decode);
     }

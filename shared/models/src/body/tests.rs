@@ -68,13 +68,18 @@ fn a_form_is_decoded_by_its_charset() {
         (b"name=%D0%A4", "utf-8", "Ф"),
         (b"name=%D4", "windows-1251", "Ф"),
         (b"n\0a\0m\0e\0=\0x\0", "utf-16le", "x"),
+        (b"name=%1B%24B%24%22%1B%28B", "iso-2022-jp", "あ"),
         (b"name=%D0%A4", "no-such-charset", "Ф"),
     ] {
         assert_eq!(form(body, &declared(charset)), json!({ "name": name }), "{charset}");
     }
-    for (body, charset) in
-        [("user_id=%C0", "utf-8"), ("user_id=%C0", "no-such-charset"), ("%FF=1", "utf-8"), ("a=%A0", "shift_jis")]
-    {
+    for (body, charset) in [
+        ("user_id=%C0", "utf-8"),
+        ("user_id=%C0", "no-such-charset"),
+        ("user_id=%C0", "iso-2022-kr"),
+        ("%FF=1", "utf-8"),
+        ("a=%A0", "shift_jis"),
+    ] {
         assert!(matches!(read(body.as_bytes(), Some(&declared(charset))), Err(Unreadable::NotText(_))), "{body}");
     }
 }

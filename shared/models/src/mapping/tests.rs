@@ -131,6 +131,20 @@ fn an_unusable_object_is_not_replaced_by_the_object_around_it() {
 }
 
 #[test]
+fn an_unusable_value_is_listed_wherever_it_stands_and_a_blank_one_is_not() {
+    let fields = [Field::optional("subscriber.phone", &["/phone", "/user/phone"])];
+    for (value, listed) in [("[\"x\"]", true), ("false", true), ("null", false), ("\"\"", false), ("\" \"", false)] {
+        let body = serde_json::from_str(&format!(r#"{{"phone":{value}}}"#)).unwrap();
+        for own in [mapping(&[]), mapping(&[("subscriber.phone", "/phone")])] {
+            let reading = resolve(&fields, &own, &body);
+            assert_eq!(!reading.unmapped.is_empty(), listed, "{body} {own:?}");
+        }
+    }
+    let body = json!({ "phone": ["x"], "user": { "phone": "1" } });
+    assert_eq!(resolve(&fields, &mapping(&[]), &body).unmapped, [""; 0], "found elsewhere");
+}
+
+#[test]
 fn a_boolean_is_no_text() {
     for value in ["false", "true"] {
         let body = format!(r#"{{"user":{{"id":"u-1","name":{value}}},"checkpoint":{value}}}"#);
@@ -163,6 +177,14 @@ fn an_id_is_a_text_that_nothing_else_could_be() {
     for (text, is_id) in [("x".repeat(1024), true), ("x".repeat(1025), false), ("\\u0001".repeat(171), false)] {
         assert_eq!(id(&format!("\"{text}\"")).is_some(), is_id, "{} bytes", text.len());
     }
+}
+
+#[test]
+fn a_large_value_is_not_copied_for_each_of_many_attributes() {
+    let body = json!({ "id": "u-1", "numbers": vec![0; 100_000] });
+    let own: Mapping = (0..64).map(|n| (format!("subscriber.attributes.a{n:02}"), "/numbers".to_owned())).collect();
+    let reading = resolve(FIELDS, &own, &body);
+    assert_eq!(reading.attributes(&body).keys().collect::<Vec<_>>(), ["a00", "a01", "a02", "a03", "a04"]);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

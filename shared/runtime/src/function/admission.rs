@@ -4,11 +4,12 @@ use super::{
     Access, Call, Function, MAX_API_BODY_BYTES, Reply, Request, Route, Router, count_webhook, handed_on, log_cause,
     new_request_id, respond,
 };
-use crate::{App, Code, Problem, auth, auth::KnownKey, input::check_query, receive};
+use crate::{App, Code, Problem, auth, auth::KnownKey, input::check_query, receive, store::hooks::Hook};
 use bytes::Bytes;
 use http::{Method, Response};
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,7 @@ struct Admitted {
     route: &'static Route,
     params: BTreeMap<String, String>,
     key: Option<KnownKey>,
+    hook: Option<Arc<Hook>>,
 }
 
 /// A body that has arrived whole.
@@ -66,11 +68,11 @@ async fn check(
         Access::Public => None,
         Access::Key(scope) => Some(auth::authorize(app, &request.headers, scope, now).await?),
     };
-    if route.is_webhook() {
-        let token = params.get("token").map_or("", String::as_str);
-        receive::open(app, token, now).await?;
-    }
-    Ok(Admitted { route, params, key })
+    let hook = match params.get("token").filter(|_| route.is_webhook()) {
+        Some(token) => Some(receive::open(app, token, now).await?),
+        None => None,
+    };
+    Ok(Admitted { route, params, key, hook })
 }
 
 impl Admission {
@@ -119,7 +121,7 @@ impl Admission {
 
 async fn call(
     app: &App,
-    Admitted { route, params, key }: Admitted,
+    Admitted { route, params, key, hook }: Admitted,
     Request { method, query, headers, .. }: Request,
     ReceivedBody { kept: body, length: body_bytes }: ReceivedBody,
     request_id: &str,
@@ -132,6 +134,6 @@ async fn call(
         check_query(&query, route.query)?;
     }
     let request_id = request_id.to_owned();
-    let call = Call { request_id, now: app.now(), method, params, query, headers, body, body_bytes, key };
+    let call = Call { request_id, now: app.now(), method, params, query, headers, body, body_bytes, key, hook };
     (route.handler)(app, call).await
 }

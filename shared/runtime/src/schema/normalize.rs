@@ -1,6 +1,7 @@
 //! Integers that are written as floats. JSON Schema counts 600.0 and 6e2 among the integers; serde does not.
 
 use super::{Keyword, Node, Others, Type, Validator};
+use models::mapping::EXACT;
 use serde_json::{Number, Value};
 
 /// Normalizes a value that fits the schema.
@@ -47,8 +48,6 @@ fn fields(validator: &Validator, known: &[(String, Node)], others: &Others, valu
 
 /// The integer that a float stands for, if it is exact.
 fn integer(value: &Value) -> Option<Number> {
-    // Up to here a float stands for one whole number.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
     let float = value.as_f64().filter(|_| value.is_f64())?;
-    (float.fract() == 0.0 && float.abs() <= EXACT).then(|| Number::from(float as i64))
+    (float.fract() == 0.0 && float.abs() < EXACT).then(|| Number::from(float as i64))
 }

@@ -11,9 +11,9 @@ pub trait Controlled: Serialize + DeserializeOwned {
     fn version(&mut self) -> &mut u64;
 }
 
-/// A page of items, and the position of the next.
+/// A page of items, and the position of the next. An item that can't be read is its id and the error.
 pub struct ControlPage<T> {
-    pub items: Vec<T>,
+    pub items: Vec<Result<T, (String, StoreError)>>,
     pub next: Option<String>,
 }
 
@@ -66,14 +66,17 @@ impl Store {
 
     /// A page of a kind, newest first.
     pub async fn page<T: Controlled>(&self, limit: usize, after: Option<&str>) -> Result<ControlPage<T>, StoreError> {
-        let (items, mut next) = self.control_items(T::KIND, limit + 1, after).await?;
-        let mut items: Vec<T> = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
-        // One more than asked for was read, to tell whether there is a next page.
+        let (mut items, mut next) = self.control_items(T::KIND, limit + 1, after).await?;
+        // One more than asked for was read, to see whether there is a next page.
         if items.len() > limit {
             items.truncate(limit);
-            next = items.last().map(|item| item.id().to_owned());
+            next = items.last().map(|item| text_of(item, "sk").to_owned());
         }
-        Ok(ControlPage { items, next })
+        let read = |item: Item| {
+            let id = text_of(&item, "sk").to_owned();
+            from_item(item).map_err(|error| (id, error))
+        };
+        Ok(ControlPage { items: items.into_iter().map(read).collect(), next })
     }
 
     /// Items of a kind, newest first, and the id after which the next are.
@@ -105,7 +108,8 @@ impl Store {
         let (mut items, mut after) = (Vec::new(), None);
         loop {
             let page = self.page(100, after.as_deref()).await?;
-            items.extend(page.items);
+            let read: Result<Vec<T>, _> = page.items.into_iter().collect();
+            items.extend(read.map_err(|(_, error)| error)?);
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(items),

@@ -28,6 +28,15 @@ impl Store {
         self.get(&self.tables.records, id).await?.map(from_item).transpose()
     }
 
+    /// A subscriber of which at least the version can be read, to put a tombstone in its place.
+    pub async fn subscriber_to_erase(&self, id: &SubscriberId) -> Result<Option<StoredSubscriber>, StoreError> {
+        let Some(item) = self.get(&self.tables.records, id.as_str()).await? else { return Ok(None) };
+        let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok()).unwrap_or(0);
+        let unreadable = StoredSubscriber { place: None, version, profile: None, erased_at: None, erasing: None };
+        let unreadable = StoredSubscriber { profile: Some(String::new()), ..unreadable };
+        Ok(Some(from_item(item).unwrap_or(unreadable)))
+    }
+
     /// Writes a subscriber, if nothing else has since it was read.
     pub async fn write_subscriber(&self, id: &SubscriberId, subscriber: &StoredSubscriber) -> Result<(), StoreError> {
         let item = subscriber_item(id, subscriber)?;
