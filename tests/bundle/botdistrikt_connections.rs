@@ -235,7 +235,7 @@ async fn credentials_of_another_shape_are_refused_without_being_repeated() {
 }
 
 #[tokio::test]
-async fn an_app_id_is_used_as_it_is_written() {
+async fn an_app_id_is_a_whole_number_however_it_is_written() {
     let botdistrikt = BotDistrikt::start().await;
     botdistrikt.sandbox.script(|_| r#"{"webchat_id":"u-1"}"#);
     let with = |app: &str| {
@@ -249,7 +249,13 @@ async fn an_app_id_is_used_as_it_is_written() {
         botdistrikt.act("register-user", json!({ "connection": made["id"] }), 200).await;
         assert_eq!(botdistrikt.sandbox.requests()[0].path, format!("/webchat_apps/{app}/user"));
     }
-    for app in ["4711.0", "47e2", "18446744073709551616", "99999999999999999999999"] {
+    for (app, used) in [("4711.0", "4711"), ("47e2", "4700")] {
+        let made = expect(with(app), 201).await;
+        botdistrikt.sandbox.forget_requests();
+        botdistrikt.act("register-user", json!({ "connection": made["id"] }), 200).await;
+        assert_eq!(botdistrikt.sandbox.requests()[0].path, format!("/webchat_apps/{used}/user"));
+    }
+    for app in ["4711.5", "18446744073709551616", "99999999999999999999999"] {
         let problem = refused(with(app), 422, "invalid_body").await;
         assert_eq!(pointers(&problem), ["/credentials/webchat_app_id"], "{app}");
     }

@@ -65,6 +65,7 @@ mod door;
 mod earlier;
 mod erase;
 mod erase_deliveries;
+mod erase_everywhere;
 mod events;
 mod examples;
 mod fuzz;

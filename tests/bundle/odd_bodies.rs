@@ -136,6 +136,20 @@ async fn no_two_people_are_one_by_lossy_decoding() {
 }
 
 #[tokio::test]
+async fn the_same_bytes_in_another_charset_are_another_call() {
+    let bundle = Bundle::start().await;
+    let hook = bundle.hook("botstar.watch-tag").await;
+    for (charset, id) in [("windows-1251", "И"), ("koi8-r", "х"), ("iso-8859-1", "È")] {
+        let event = event(&bundle, &hook, &format!("{FORM}; charset={charset}"), "user_id=%C8&tag=t").await;
+        assert_eq!(platform_id(&event), Some(id), "{charset}");
+    }
+    for charset in ["x-nothing", "utf-32"] {
+        let refused = post(&bundle, &hook, &format!("{FORM}; charset={charset}"), "user_id=%C8&tag=t").await;
+        problem(&refused, 400, "unreadable_body");
+    }
+}
+
+#[tokio::test]
 async fn a_boolean_is_no_text_of_a_person() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-tag").await;
@@ -255,8 +269,13 @@ async fn a_message_is_one_event_by_the_id_that_the_event_shows() {
     for same in [json!(77), json!("77"), json!(77.0)] {
         assert_eq!(send(call(same, node.clone(), "gold")).await, first);
     }
+    let mut without_id = std::collections::BTreeSet::new();
     let other_node = send(call(json!(77), json!({ "id": "n-2" }), "free")).await;
     assert_ne!(other_node, first, "two webhook blocks of one turn");
+    for node in [json!(null), json!({}), json!({ "id": null }), json!({ "name": "A" })] {
+        without_id.insert(send(call(json!("m-2"), node, "free")).await);
+    }
+    assert_eq!(without_id.len(), 1, "a node without an id tells nothing apart");
     for blank in [json!("  "), json!(null), json!(false), json!("\u{fffd}")] {
         let (one, two) = (call(blank.clone(), node.clone(), "free"), call(blank.clone(), node.clone(), "gold"));
         let (one, two) = (send(one.clone()).await, send(two).await);

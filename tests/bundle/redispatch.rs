@@ -143,6 +143,17 @@ async fn people_and_takeovers_go_on_where_only_the_routes_can_not_be_read() {
 }
 
 #[tokio::test]
+async fn a_record_that_has_no_room_for_all_comes_to_rest() {
+    let bundle = Bundle::start().await;
+    let stage = Stage::beside(&bundle);
+    let hook = bundle.hook("botstar.watch-tag").await;
+    stage.accept(&hook, &json!({ "user": { "id": "u-1", "note": "z".repeat(200_000) }, "tag": "t" })).await;
+    assert_eq!(redispatch(&stage, false).await, [1, 0, 0]);
+    assert_eq!(redispatch(&stage, true).await, NOTHING);
+    assert_eq!(redispatch(&stage, false).await, NOTHING);
+}
+
+#[tokio::test]
 async fn a_lost_remap_is_made_good() {
     let bundle = Bundle::start().await;
     let stage = Stage::beside(&bundle);

@@ -37,11 +37,11 @@ pub fn review(_: &App, credentials: &Map<String, Value>) -> Result<Review, Probl
     let detail = "is guessable, and who guesses it can write as any user whose id is known: take one with a random part \
                   of 64 bits or more, or have one made with `generate`";
     let warnings = if guessable { vec![Fault::new("/domain", detail)] } else { Vec::new() };
-    // To a schema 4711.0 is whole as well, and so is what has more than 64 bits.
+    // To a schema a whole number of more than 64 bits is an integer as well.
     let faults = if credentials["webchat_app_id"].is_u64() {
         Vec::new()
     } else {
-        vec![Fault::new("/webchat_app_id", "is not a whole number of up to 64 bits, written without a fraction")]
+        vec![Fault::new("/webchat_app_id", "must be a whole number of up to 64 bits")]
     };
     Ok(Review { faults, warnings })
 }

@@ -34,6 +34,8 @@ pub enum Unreadable {
     Empty,
     #[error("the body is not {0} text")]
     NotText(&'static str),
+    #[error("the body declares a charset that is not known here, and has more than ASCII")]
+    UnknownCharset,
     #[error("the body is JSON nested more than {MAX_DEPTH} deep")]
     TooDeep,
     #[error("the body is neither JSON ({0}) nor a form")]
@@ -68,6 +70,9 @@ pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<(Format, Value),
     }
     let not_text = Unreadable::NotText(declared.name());
     if form::is_form(bytes, &media) {
+        if media.has_unknown_charset && !form::is_ascii(bytes) {
+            return Err(Unreadable::UnknownCharset);
+        }
         let value = form::read(bytes, declared).ok_or(not_text)?;
         return Ok((Format { syntax: Syntax::Form, charset: declared }, value));
     }

@@ -81,7 +81,7 @@ impl MessageKey {
     /// The texts that identify a call's message; none if the body has no usable id.
     pub fn of(&self, reading: &Reading, body: &Value) -> Option<Vec<String>> {
         let id = reading.text(self.id, body)?;
-        let part = reading.get(self.part, body).map(|part| identity(&part).unwrap_or_else(|| part.to_string()));
+        let part = reading.get(self.part, body).and_then(|part| identity(&part));
         Some(iter::once(id).chain(part).collect())
     }
 }

@@ -21,7 +21,7 @@ pub struct Decoded {
 pub enum Undecodable {
     #[error("the body is sent with `Content-Encoding: {0}`; send it with gzip, deflate or none")]
     Unsupported(String),
-    #[error("the body is not {0}, as its `Content-Encoding` says")]
+    #[error("the body is sent with `Content-Encoding: {0}`, and is no complete {0} data")]
     Corrupt(&'static str),
     #[error("the body has more than {0} KB once its `Content-Encoding` is undone")]
     TooLarge(usize),

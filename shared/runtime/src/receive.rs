@@ -251,7 +251,9 @@ impl<'c> Content<'c> {
         let headers =
             trigger.headers.iter().map(|header| call.headers.get(header.name).map_or(&b""[..], |v| v.as_bytes()));
         let query = Some(self.query.as_bytes()).filter(|query| !query.is_empty());
-        let parts: Vec<&[u8]> = iter::once(&*self.bytes).chain(headers).chain(query).collect();
+        // The same bytes in another charset are another text.
+        let charset = self.format.charset.stored_name().map(str::as_bytes);
+        let parts: Vec<&[u8]> = iter::once(&*self.bytes).chain(headers).chain(query).chain(charset).collect();
         Ok((ContentKey::digest(&hook.id, &parts), window))
     }
 }

@@ -102,6 +102,9 @@ async fn whatever_is_accepted_is_dispatched_listed_read_remapped_and_erased() {
             Err(reason) => fail(seed, number, calls, reason).await,
         }
         called += BATCH;
+        if number % 20 == 19 {
+            eprintln!("{called} calls, {accepted} accepted, after {:?}", start.elapsed());
+        }
         if start.elapsed() >= until {
             break;
         }

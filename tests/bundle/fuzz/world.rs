@@ -11,7 +11,7 @@ use reqwest::{
 use runtime::store::text;
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     io::Read as _,
     time::Duration,
 };
@@ -29,10 +29,11 @@ pub struct World {
     marker: TestHook,
 }
 
-/// An accepted event, with the body that it has to give back.
+/// An accepted event, with the bodies of which it has to give one back: calls of one message are one event, by whichever
+/// came first.
 struct Accepted {
     id: String,
-    body: Option<Vec<u8>>,
+    bodies: Vec<Option<Vec<u8>>>,
     call: Call,
 }
 
@@ -63,7 +64,12 @@ impl World {
             stream::iter(calls).map(|call| self.send(call)).buffered(CONCURRENCY).collect().await;
         let mut accepted: BTreeMap<String, Accepted> = BTreeMap::new();
         for event in sent.into_iter().flatten() {
-            accepted.entry(event.id.clone()).or_insert(event);
+            match accepted.entry(event.id.clone()) {
+                Entry::Occupied(mut first) => first.get_mut().bodies.extend(event.bodies),
+                Entry::Vacant(place) => {
+                    place.insert(event);
+                }
+            }
         }
         self.dispatched("first").await;
         let people = stream::iter(accepted.values()).map(|event| self.read(event)).buffered(CONCURRENCY);
@@ -90,7 +96,7 @@ impl World {
         let id = answer.headers.get("x-switchboard-event")?.to_str().expect("an id").to_owned();
         let encoded = call.headers.iter().any(|(name, _)| name == "content-encoding");
         let body = if encoded { inflated(&call.body) } else { Some(call.body.clone()) };
-        Some(Accepted { id, body, call: call.clone() })
+        Some(Accepted { id, bodies: vec![body], call: call.clone() })
     }
 
     /// Waits until all that was accepted before has been dispatched. The stream keeps its order, and the second marker comes
@@ -120,7 +126,8 @@ impl World {
         let raw = self.bundle.request(Method::GET, &format!("{path}/raw")).send().await.expect("an answer");
         assert_eq!(raw.status(), 200);
         let raw = raw.bytes().await.expect("a body");
-        assert!(accepted.body.as_ref().is_none_or(|body| *body == raw), "the body of {:?}", accepted.call);
+        let is_one = |body: &Option<Vec<u8>>| body.as_ref().is_none_or(|body| *body == raw);
+        assert!(accepted.bodies.iter().any(is_one), "the body of {:?}", accepted.call);
         let id: EventId = accepted.id.parse().expect("an event's id");
         let stored = self.bundle.local.app.store.event(&id).await.expect("a read").expect("an event");
         assert_eq!(stored.raw.as_deref(), Some(&raw[..]));

@@ -38,11 +38,13 @@ impl Given {
             Some(Ok(generated)) => Some(generated),
             None => None,
         };
-        let whole = json!({ "credentials": credentials });
-        let faults = input::part_faults(&whole, "/credentials", Some((platform.credentials)()))?;
+        let (mut whole, schema) = (json!({ "credentials": credentials }), (platform.credentials)());
+        let faults = input::part_faults(&whole, "/credentials", Some(schema.clone()))?;
         if !faults.is_empty() {
             return Ok(faults);
         }
+        input::normalize_part(&mut whole, "/credentials", &schema)?;
+        let Value::Object(credentials) = whole["credentials"].take() else { return Ok(Vec::new()) };
         let review = (connector.review)(app, &credentials)?;
         let warnings = below(review.warnings);
         *given = Some(Self { credentials, generated, warnings });

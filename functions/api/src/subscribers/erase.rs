@@ -3,6 +3,7 @@
 //! First the tombstone, which keeps late stream records, remaps and replays from bringing the person back; then all that
 //! the indexes find. A call that is cut off leaves in the tombstone what it was looking for, and the next goes on.
 
+use super::names::names;
 use flow::erasure::scrub_deliveries;
 use futures::future::try_join_all;
 use models::{
@@ -247,26 +248,4 @@ async fn scrub_rejected(app: &App, entries: Vec<Entry>, identifiers: &[String]) 
         }
     }
     Ok(())
-}
-
-/// Whether a call's body has a text, as it was received or as it reads.
-fn names(call: &RejectedCall, text: &str) -> bool {
-    let Some(body) = &call.body else { return false };
-    // A body that is nested too deep or declared wrongly has its texts all the same.
-    let content_type = call.content_type.as_deref();
-    let format =
-        body::read(body, content_type).map_or_else(|_| body::declared(body, content_type), |(format, _)| format);
-    let value = body::reread(body, format).0;
-    String::from_utf8_lossy(body).contains(text)
-        || has(&value, text)
-        || format.charset.decode_lossy(body).contains(text)
-}
-
-fn has(value: &Value, text: &str) -> bool {
-    match value {
-        Value::String(value) => value.contains(text),
-        Value::Array(values) => values.iter().any(|value| has(value, text)),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains(text) || has(value, text)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

@@ -1,6 +1,7 @@
 //! Subscribers: the people that the events tell of; listed, got, erased.
 
 mod erase;
+mod names;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};

@@ -54,6 +54,7 @@ pub struct MediaType {
     essence: String,
     /// None where no charset is declared, or an unknown one.
     pub charset: Option<Charset>,
+    pub has_unknown_charset: bool,
 }
 
 impl MediaType {
@@ -64,7 +65,8 @@ impl MediaType {
             let (name, value) = parameter.split_once('=')?;
             name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches(['"', '\'']))
         });
-        Self { essence, charset: charset.and_then(Charset::for_label) }
+        let known = charset.and_then(Charset::for_label);
+        Self { essence, charset: known, has_unknown_charset: charset.is_some() && known.is_none() }
     }
 
     pub fn is_form(&self) -> bool {

@@ -20,6 +20,11 @@ pub fn is_form(text: &[u8], media: &MediaType) -> bool {
     is_encoded && !text.starts_with(b"=") && pairs(text).any(|(_, value)| value.iter().any(|byte| *byte != b'='))
 }
 
+/// Whether all characters are ASCII once their escapes are undone. Those are the same in every charset but UTF-16.
+pub fn is_ascii(bytes: &[u8]) -> bool {
+    unescape(bytes).is_ascii()
+}
+
 /// The fields by name. None if one can't be decoded.
 pub fn read(bytes: &[u8], charset: Charset) -> Option<Value> {
     fields(bytes, charset, |charset, bytes| charset.decode(bytes).map(Cow::into_owned))
