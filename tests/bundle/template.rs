@@ -200,7 +200,7 @@ fn a_request_to_aws_that_stalls_twice_fits_into_every_functions_timeout() {
             }
         }
         if policies.contains("lambda:InvokeFunction") {
-            // What is read before an action is invoked and written after it may stall once each.
+            // The reads before an action is invoked and the writes after it may stall once each.
             assert!(2 * (ATTEMPT_TIMEOUT + wait) + INVOKE_ATTEMPT_TIMEOUT + MARGIN <= timeout, "{id} invokes actions");
             found.insert("lambda");
         }
