@@ -159,20 +159,28 @@ async fn a_person_that_cannot_be_read_is_listed_shown_and_erased() {
         bundle.accept(&hook, &json!({ "user": { "id": id, "email": "ava@example.com" }, "tag": "t" })).await;
     }
     let people = bundle.until_count("/v1/subscribers", 3).await;
-    let id = string(&people[1]["id"]);
     let store = &bundle.local.app.store;
-    let read: StoredSubscriber = store.record(&id).await.unwrap().unwrap();
-    let broken = StoredSubscriber { version: read.version + 1, profile: Some("{\"broken\":".to_owned()), ..read };
-    store.write_subscriber(&id.parse().unwrap(), &broken).await.unwrap();
-    let unshown = json!({ "id": id, "truncated": true });
-    let listed = bundle.all("/v1/subscribers").await;
-    assert_eq!((listed.len(), &listed[1]), (3, &unshown));
-    assert_eq!(bundle.get(&format!("/v1/subscribers/{id}"), 200).await, unshown);
-    bundle.delete(&format!("/v1/subscribers/{id}"), 204).await;
-    bundle.delete(&format!("/v1/subscribers/{id}"), 404).await;
-    assert_eq!(bundle.all("/v1/subscribers").await.len(), 2);
-    let events = bundle.all(&format!("/v1/events?subscriber={id}")).await;
-    assert!(!events.is_empty() && events.iter().all(|event| event["data"]["raw"].is_null()), "{events:?}");
+    // The second was being erased before.
+    let begun = json!({
+        "connection": hook.connection, "until": bundle.local.app.now(), "identifiers": [], "unique_values": [],
+        "events_position": null, "rejected_position": null,
+    });
+    for (left, (person, erasing)) in [(2, (&people[1], None)), (1, (&people[2], Some(begun.to_string())))] {
+        let id = string(&person["id"]);
+        let read: StoredSubscriber = store.record(&id).await.unwrap().unwrap();
+        let profile = Some("{\"broken\":".to_owned());
+        let broken = StoredSubscriber { version: read.version + 1, profile, erasing, ..read };
+        store.write_subscriber(&id.parse().unwrap(), &broken).await.unwrap();
+        let unshown = json!({ "id": id, "truncated": true });
+        let listed = bundle.all("/v1/subscribers").await;
+        assert!(listed.len() == left + 1 && listed.contains(&unshown), "{listed:?}");
+        assert_eq!(bundle.get(&format!("/v1/subscribers/{id}"), 200).await, unshown);
+        bundle.delete(&format!("/v1/subscribers/{id}"), 204).await;
+        bundle.delete(&format!("/v1/subscribers/{id}"), 404).await;
+        assert_eq!(bundle.all("/v1/subscribers").await.len(), left);
+        let events = bundle.all(&format!("/v1/events?subscriber={id}")).await;
+        assert!(!events.is_empty() && events.iter().all(|event| event["data"]["raw"].is_null()), "{events:?}");
+    }
 }
 
 #[tokio::test]

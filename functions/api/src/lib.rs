@@ -16,6 +16,7 @@ pub mod routes;
 pub mod subscribers;
 pub mod takeovers;
 
+use futures::future::try_join_all;
 use models::Timestamp;
 use runtime::{
     Access, Call, Fault, Function, Problem, Query, Reply,
@@ -98,17 +99,19 @@ async fn control_page<T, V: Serialize, F: Future<Output = Result<V, Problem>>>(
     page: ControlPage<T>,
     view: impl Fn(T) -> F,
 ) -> Result<Reply, Problem> {
-    let mut items = Vec::with_capacity(page.items.len());
-    for item in page.items {
-        items.push(match item {
-            Ok(item) => to_raw_value(&view(item).await?).map_err(Problem::internal)?,
+    let view = &view;
+    // All at once, as a view may ask KMS.
+    let items = page.items.into_iter().map(|item| async move {
+        let shown = match item {
+            Ok(item) => to_raw_value(&view(item).await?),
             Err((id, error)) => {
                 tracing::error!(item = id, cause = causes(&error), "an item of a list can't be read");
-                unshown(&id).map_err(Problem::internal)?
+                unshown(&id)
             }
-        });
-    }
-    Reply::page(items, call.cursor(list, page.next))
+        };
+        shown.map_err(Problem::internal)
+    });
+    Reply::page(try_join_all(items).await?, call.cursor(list, page.next))
 }
 
 /// JSON Schema of a page of a list whose items may be too large to be shown.

@@ -128,17 +128,14 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
         let begun: Option<Wanted> =
             stored.erasing.as_deref().map(serde_json::from_str).transpose().map_err(StoreError::from)?;
         let profile = match stored.open() {
-            Ok(None) if begun.is_none() => return Err(Problem::not_found("subscriber")),
+            Ok(None) => return begun.ok_or_else(|| Problem::not_found("subscriber")),
             Ok(profile) => profile,
             Err(error) => {
                 tracing::error!(subscriber = id.as_str(), cause = causes(&error), "an unreadable person is erased");
                 None
             }
         };
-        let wanted = match (profile, begun) {
-            (None, Some(begun)) => return Ok(begun),
-            (profile, begun) => Wanted::of(app, id, now, profile, begun).await?,
-        };
+        let wanted = Wanted::of(app, id, now, profile, begun).await?;
         let tombstone = StoredSubscriber {
             place: None,
             version: stored.version + 1,

@@ -79,9 +79,8 @@ async fn fold<'e>(
     let Some(id) = events.first().and_then(|event| event.stored.subscriber()) else { return Ok((Vec::new(), None)) };
     let stored: Option<StoredSubscriber> = app.store.record(id.as_str()).await?;
     let mut profile = stored.as_ref().map(StoredSubscriber::open).transpose()?.flatten();
-    let before = profile.clone();
     let is_outdated = |event: &&OpenEvent<'_>| {
-        before.as_ref().is_some_and(|profile| profile.has_earlier(&event.key.id, event.stored.rev))
+        profile.as_ref().is_some_and(|profile| profile.has_earlier(&event.key.id, event.stored.rev))
     };
     let outdated: Vec<_> = events.iter().filter(is_outdated).collect();
     let (late, has_changed) = if dry_run {
