@@ -62,7 +62,7 @@ async fn every_failure_of_a_platform_is_told_as_what_it_is() {
             platforms.sandbox.forget_faults();
             let problem = problem(&answer, status, code);
             assert_eq!(platforms.asked().len(), if case.changes() { 1 } else { failure.tries }, "{at}");
-            assert_eq!(problem["outcome"], if unknown { json!("unknown") } else { Value::Null }, "{at}");
+            assert_eq!(problem["retry"] == "unknown", unknown, "{at}: {problem}");
             for secret in SECRETS {
                 assert!(!answer.text.contains(secret), "{at}: {}", answer.text);
             }
@@ -99,7 +99,7 @@ async fn what_a_platform_should_not_answer_is_a_bad_gateway_where_the_answer_is_
                 continue;
             }
             let problem = problem(&answer, 502, "platform_unavailable");
-            assert_eq!(problem["outcome"] == "unknown", case.changes(), "{at}: {problem}");
+            assert_eq!(problem["retry"] == "unknown", case.changes(), "{at}: {problem}");
         }
     })
     .await;
@@ -130,7 +130,7 @@ async fn a_platform_that_does_not_answer_is_a_time_out_and_a_change_is_asked_for
             let detail = string(&problem["detail"]);
             assert!(detail.starts_with("the answer did not arrive in time"), "{detail}");
             assert_eq!(detail.contains("look for the user"), case.name() == "chatbot.create-user", "{detail}");
-            assert_eq!(problem["outcome"] == "unknown", case.changes(), "{}", case.asks);
+            assert_eq!(problem["retry"] == "unknown", case.changes(), "{}", case.asks);
             assert_eq!(platforms.asked().len(), 1, "{}", case.asks);
             let made = if kind == FaultKind::Hang { case.makes() } else { 0 };
             assert_eq!(before.checked_add_signed(made), Some(platforms.made()), "{}", case.asks);
@@ -156,8 +156,8 @@ async fn where_nothing_listens_nothing_has_happened() {
             let request = bundle.request(Method::POST, case.action.path).json(&input);
             let problem = refused(request, 502, "platform_unavailable").await;
             assert_eq!(
-                (&problem["detail"], &problem["outcome"]),
-                (&json!("no connection could be made"), &Value::Null),
+                (&problem["detail"], &problem["retry"]),
+                (&json!("no connection could be made"), &json!("after")),
                 "{}",
                 case.asks
             );

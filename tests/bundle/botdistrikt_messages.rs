@@ -87,7 +87,7 @@ async fn what_the_bot_answers_is_handed_back_untouched() {
     for body in ["Hi \"there\"\n", "<p>Hi", "[1, 2", "[1] [2]", "{'responses': []}"] {
         botdistrikt.sandbox.script(move |_| body);
         let problem = botdistrikt.refused(SEND, said(json!("Hi")), 502, "platform_unavailable").await;
-        assert_eq!(problem["outcome"], "unknown", "{body}");
+        assert_eq!(problem["retry"], "unknown", "{body}");
     }
     botdistrikt.sandbox.script(|_| [b'"', 0xff, b'"']);
     assert_eq!(botdistrikt.act(SEND, said(json!("Hi")), 200).await["body"], "\u{fffd}");
@@ -119,7 +119,7 @@ async fn who_is_not_registered_on_the_connection_says_nothing() {
     ] {
         let problem = botdistrikt.refused(SEND, input, 404, "not_found").await;
         assert!(string(&problem["detail"]).contains("botdistrikt.register-user"), "{problem}");
-        assert_eq!(problem["outcome"], Value::Null, "{problem}");
+        assert_ne!(problem["retry"], "unknown", "{problem}");
     }
     assert_eq!(botdistrikt.sandbox.requests().len(), 0);
     assert_eq!(botdistrikt.bundle.all("/v1/subscribers").await.len(), 1, "nobody is made by asking");
@@ -192,7 +192,7 @@ async fn whatever_is_answered_to_a_message_is_an_answer_and_a_registration_needs
         botdistrikt.sandbox.fault(kind);
         let new = json!({ "webchat_id": format!("u-{kind:?}") });
         let problem = botdistrikt.refused("register-user", new, 502, "platform_unavailable").await;
-        assert_eq!(problem["outcome"], "unknown", "{kind:?}: {problem}");
+        assert_eq!(problem["retry"], "unknown", "{kind:?}: {problem}");
     }
     assert_eq!(botdistrikt.bundle.all("/v1/subscribers").await.len(), 1);
 }

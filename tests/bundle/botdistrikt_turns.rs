@@ -56,7 +56,7 @@ async fn a_turn_that_was_not_given_back_is_over_after_a_minute() {
     botdistrikt.bundle.clock.advance(Duration::from_millis(59_999));
     let answer = botdistrikt.answer(REGISTER, json!({ "webchat_id": "u-1" })).await;
     let problem = problem(&answer, 409, "conflict");
-    assert_eq!((&answer.headers["retry-after"], &problem["outcome"]), (&"1".parse().unwrap(), &Value::Null));
+    assert_eq!((&answer.headers["retry-after"], &problem["retry"]), (&"1".parse().unwrap(), &json!("after")));
     assert_eq!(botdistrikt.asked(), [Value::Null; 0]);
     // Nobody waits for another person, nor where the one that is there would not do.
     botdistrikt.act(REGISTER, json!({ "webchat_id": "u-2", "reuse": false }), 200).await;
@@ -139,7 +139,7 @@ async fn what_is_registered_and_can_not_be_kept_is_named() {
         let problem = problem(&answer, 502, "partly_done");
         assert!(answer.headers.get("retry-after").is_none(), "nobody is to repeat it: {problem}");
         let id = botdistrikt.sandbox.registrations().pop().unwrap();
-        assert_eq!(problem["outcome"], "unknown", "{problem}");
+        assert_eq!(problem["retry"], "unknown", "{problem}");
         assert!(string(&problem["detail"]).contains(&format!("is registered as {id},")), "{problem}");
     }
     assert_eq!(botdistrikt.sandbox.registrations().len(), 2);
@@ -202,7 +202,7 @@ async fn an_answer_that_tells_no_user_is_a_bad_gateway_and_the_outcome_is_unknow
         botdistrikt.sandbox.script(move |_| body);
         for input in [json!({ "webchat_id": "u-1" }), json!({})] {
             let problem = botdistrikt.refused(REGISTER, input, 502, "platform_unavailable").await;
-            assert_eq!(problem["outcome"], "unknown", "{body}: {problem}");
+            assert_eq!(problem["retry"], "unknown", "{body}: {problem}");
         }
     }
     assert_eq!(botdistrikt.bundle.all("/v1/subscribers").await.len(), 0);
@@ -215,7 +215,7 @@ async fn a_user_too_large_to_be_kept_is_not_said_to_be() {
     let (large, too_large) = (user(350_000), user(370_000));
     botdistrikt.sandbox.script(move |_| too_large.clone());
     let problem = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1" }), 502, "partly_done").await;
-    assert_eq!(problem["outcome"], "unknown", "{problem}");
+    assert_eq!(problem["retry"], "unknown", "{problem}");
     assert!(string(&problem["detail"]).contains("is registered as u-1"), "{problem}");
     botdistrikt.refused("send-message", json!({ "webchat_id": "u-1", "message": "Hi" }), 404, "not_found").await;
     botdistrikt.sandbox.script(move |_| large.clone());
@@ -280,7 +280,7 @@ async fn a_user_registered_under_another_id_is_known_by_that_and_it_is_told() {
     botdistrikt.sandbox.script(|_| r#"{"webchat_id": "webchat.u-1"}"#);
     let problem = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1" }), 502, "partly_done").await;
     let detail = "the user is registered as webchat.u-1, but u-1 was asked for: go on with the former";
-    assert_eq!((&problem["detail"], &problem["outcome"]), (&json!(detail), &json!("unknown")));
+    assert_eq!((&problem["detail"], &problem["retry"]), (&json!(detail), &json!("unknown")));
     assert_eq!(botdistrikt.register("webchat.u-1").await["reused"], true);
 }
 

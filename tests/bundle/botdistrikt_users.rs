@@ -196,7 +196,7 @@ async fn who_is_erased_in_the_same_instant_stays_erased_and_that_is_told() {
     let path = BotDistrikt::subscriber_path(&first);
     botdistrikt.bundle.delete(&path, 204).await;
     let problem = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1" }), 502, "partly_done").await;
-    assert_eq!(problem["outcome"], "unknown", "{problem}");
+    assert_eq!(problem["retry"], "unknown", "{problem}");
     assert!(string(&problem["detail"]).contains("is registered as u-1"), "{problem}");
     botdistrikt.bundle.get(&path, 404).await;
     botdistrikt.bundle.clock.advance(std::time::Duration::from_millis(1));

@@ -192,9 +192,9 @@ async fn a_failure_after_the_first_call_tells_how_far_it_came_and_is_not_tried_a
         answer_in_turn(&botmother, [(200, queued.clone()), second, (200, queued.clone())]);
         let first = botmother.keyed(key, to_many()).await;
         let told = problem(&first, 502, "partly_done");
-        assert_eq!(told["outcome"], "unknown", "{told}");
+        assert_eq!(told["retry"], "unknown", "{told}");
         assert_eq!(first.headers.get("retry-after"), None, "nobody is to repeat it");
-        let rest = if ["down", "full", "nonsense"].contains(&key) { "unknown" } else { "not_done" };
+        let rest = if ["full", "nonsense"].contains(&key) { "unknown" } else { "not_done" };
         assert_eq!((&told["answer"]["calls"], &told["answer"]["rest"]), (&json!(1), &json!(rest)), "{told}");
         let asked = botmother.asked();
         assert_eq!(asked.len(), 2, "none after the one that failed");
@@ -215,7 +215,7 @@ async fn a_failure_of_the_first_call_sends_no_second() {
     let botmother = Botmother::start().await;
     botmother.sandbox.refuse_events(true);
     let refused = problem(&botmother.keyed("k", to_many()).await, 422, "platform_rejected");
-    assert!(refused.get("outcome").is_none(), "{refused}");
+    assert!(refused["retry"] != "unknown", "{refused}");
     assert!(!string(&refused["detail"]).contains("calls"), "{refused}");
     botmother.sandbox.refuse_events(false);
     assert_eq!(botmother.asked().len(), 1);
@@ -228,7 +228,7 @@ async fn a_failure_of_the_first_call_sends_no_second() {
 
     botmother.sandbox.fault(FaultKind::Cut.at(Platform::Botmother));
     let lost = botmother.keyed("l", to_many()).await;
-    assert_eq!(problem(&lost, 502, "platform_unavailable")["outcome"], "unknown");
+    assert_eq!(problem(&lost, 502, "platform_unavailable")["retry"], "unknown");
     assert_same_problem(&lost, &botmother.keyed("l", to_many()).await);
     assert_eq!(botmother.asked().len(), 1);
 }
@@ -269,9 +269,9 @@ async fn a_direct_invocation_takes_what_lambda_takes() {
         "2 of 6 calls were accepted, for the first {accepted} users; then platform_unavailable: the platform answered 500"
     );
     assert!(string(&problem["detail"]).starts_with(&far), "{problem}");
-    assert_eq!((&problem["outcome"], asked.len()), (&json!("unknown"), 3));
+    assert_eq!((&problem["retry"], asked.len()), (&json!("unknown"), 3));
     let again = send_event.invoke_again(&input).await.problem("partly_done");
-    assert_eq!((&again["detail"], &again["outcome"]), (&problem["detail"], &problem["outcome"]));
+    assert_eq!((&again["detail"], &again["retry"]), (&problem["detail"], &problem["retry"]));
     assert_eq!(botmother.asked().len(), 0);
     let log = send_event.log();
     assert!(log.contains("partly_done"), "{}", log.len());

@@ -62,9 +62,12 @@ async fn every_status_has_its_meaning() {
 async fn how_long_to_wait_is_handed_on_or_else_made_up() {
     let chatbot = ChatBot::start().await;
     for (says, told) in [
-        (Some("0"), Some("0")),
+        (Some("0"), Some("1")),
         (Some("120"), Some("120")),
-        (Some("Wed, 21 Oct 2026 07:28:00 GMT"), Some("Wed, 21 Oct 2026 07:28:00 GMT")),
+        (Some("999999999999999999999"), Some("86400")),
+        (Some("Wed, 21 Oct 2020 07:28:00 GMT"), Some("1")),
+        (Some("Monday, 21-Oct-69 07:28:00 GMT"), Some("86400")),
+        (Some("Wed Oct 21 07:28:00 2099"), Some("86400")),
         (Some(Sandbox::TOKEN), Some("10")),
         (None, Some("10")),
     ] {
@@ -124,7 +127,7 @@ async fn a_change_may_be_answered_with_little() {
                 assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({ "id": id })), "{action} {body}");
             } else {
                 let problem = problem(&answer, 502, "platform_unavailable");
-                assert_eq!(problem["outcome"], "unknown", "{action} {body}");
+                assert_eq!(problem["retry"], "unknown", "{action} {body}");
             }
         }
     }

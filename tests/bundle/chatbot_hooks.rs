@@ -254,7 +254,7 @@ async fn a_deletion_whose_answer_was_lost_is_finished_by_the_next() {
         let hook = bundle.hook(TRIGGER).await;
         sandbox.fault(on_delete(kind));
         let problem = refused(bundle.request(Method::DELETE, &path(&hook)), 502, "platform_unavailable").await;
-        assert_eq!(problem["outcome"], "unknown", "{kind:?}");
+        assert_eq!(problem["retry"], "unknown", "{kind:?}");
         assert_eq!(webhooks(&sandbox), [Value::Null; 0], "{kind:?}");
         bundle.delete(&format!("{}?force=false", path(&hook)), 204).await;
     }

@@ -75,7 +75,7 @@ async fn a_hook_that_chatbot_refuses_is_no_hook() {
         let told = ["armed", "cannot take authorization", "302"];
         assert!(told.iter().any(|words| answer.text.contains(words)), "{kind:?}: {problem}");
         assert_eq!(answer.headers.get("retry-after").map(|wait| wait == "7"), (status == 429).then_some(true));
-        assert_eq!(problem.get("outcome"), None, "{kind:?}");
+        assert_ne!(problem["retry"], "unknown", "{kind:?}");
         assert_eq!(bundle.all("/v1/hooks").await, [Value::Null; 0], "{kind:?}");
         assert_eq!(webhooks(&sandbox), [Value::Null; 0], "{kind:?}");
     }
@@ -89,7 +89,7 @@ async fn a_failure_that_tells_nothing_leaves_the_hook_pending() {
     for kind in [FaultKind::Error, FaultKind::Unavailable, FaultKind::CutBefore] {
         sandbox.fault(fault(Method::POST, kind, 1));
         let problem = refused(making(&bundle, &connection), 502, "platform_unavailable").await;
-        assert_eq!(problem["outcome"], "unknown", "{kind:?}");
+        assert_eq!(problem["retry"], "unknown", "{kind:?}");
         let hook = pending(&bundle, &problem).await;
         bundle.delete(&path(&hook), 204).await;
         assert_eq!((bundle.all("/v1/hooks").await, webhooks(&sandbox)), (vec![], vec![]), "{kind:?}");
@@ -152,7 +152,7 @@ async fn a_hook_that_nobody_knows_about_stays_pending_until_it_is_deleted() {
         sandbox.fault(fault(Method::POST, made, 1));
         sandbox.fault(fault(Method::GET, looked, times));
         let problem = refused(making(&bundle, &connection), 502, "platform_unavailable").await;
-        assert_eq!(problem["outcome"], "unknown", "{made:?}");
+        assert_eq!(problem["retry"], "unknown", "{made:?}");
         let hook = pending(&bundle, &problem).await;
         let there = usize::from(!matches!(made, FaultKind::Error | FaultKind::CutBefore));
         assert_eq!(webhooks(&sandbox).len(), there, "{made:?}");

@@ -183,7 +183,9 @@ async fn what_botstar_says_becomes_a_problem_in_its_own_words() {
         let detail = string(&problem["detail"]);
         assert!(detail.contains(&says.to_string()) && detail.contains("the words of BotStar"), "{problem}");
         let wait = answer.headers.get("retry-after").map(|value| value.to_str().unwrap());
-        assert_eq!(wait, (says == 429).then_some("17"), "{says}");
+        // The test only reads, so that any failure that passes may be asked for again.
+        let passes = says >= 500 || matches!(says, 408 | 429);
+        assert_eq!(wait, passes.then_some("17"), "{says}");
     }
 }
 

@@ -1,10 +1,9 @@
 //! Routes to actions: what they are run with, and what is tried again.
 
 use crate::desk::{self, Desk};
-use axum::http::header;
 use flow::deliver::actions::Ran;
 use models::{DeliveryId, DeliveryState, delivery::Reason};
-use runtime::{Code, Problem};
+use runtime::{Code, Problem, Retry};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::Bundle;
@@ -51,21 +50,28 @@ async fn an_action_is_run_with_the_deliverys_own_idempotency_key() {
 }
 
 #[tokio::test]
-async fn an_action_is_tried_again_only_where_nothing_can_have_happened() {
-    let slow = || Problem::new(Code::PlatformSlowDown, "slow down").with_header(header::RETRY_AFTER, 90.into());
-    let unknown = || Problem { outcome_unknown: true, ..Problem::new(Code::PlatformTimeout, "lost") };
+async fn an_action_is_repeated_as_its_problem_says_and_after_an_unknown_outcome_only_if_that_does_no_harm() {
+    let slow = || Problem::new(Code::PlatformSlowDown, "slow down").retried(Retry::After(90));
+    let unknown = || Problem::new(Code::PlatformTimeout, "lost").retried(Retry::Unknown);
     let refused = || Problem::new(Code::PlatformRejected, "no such user");
-    for (ran, wait, ended) in [
-        (Ran::NotBegun("Lambda did not run the action: x".to_owned()), Some(5), None),
-        (Ran::Failed(Problem::new(Code::PlatformUnavailable, "no connection could be made")), Some(5), None),
-        (Ran::Failed(slow()), Some(90), None),
-        (Ran::Failed(unknown()), None, Some(Reason::UnknownOutcome)),
-        (Ran::Unknown("lost".to_owned()), None, Some(Reason::UnknownOutcome)),
-        (Ran::Failed(Problem::partly_done("half")), None, Some(Reason::UnknownOutcome)),
-        (Ran::Failed(refused()), None, Some(Reason::ActionRefused)),
+    let no_connection = || Problem::new(Code::PlatformUnavailable, "no connection could be made");
+    let create = || json!({ "name": "data.subscriber.name" });
+    let ban = || json!({ "user_id": "data.subscriber.platform_id", "operation": "'ban'" });
+    let (ban_user, create_user) = (("chatbot.ban-user", ban()), ("chatbot.create-user", create()));
+    for ((action, input), ran, wait, ended) in [
+        (create_user.clone(), Ran::NotBegun("Lambda did not run the action: x".to_owned()), Some(5), None),
+        (create_user.clone(), Ran::Failed(no_connection()), Some(5), None),
+        (create_user.clone(), Ran::Failed(slow()), Some(90), None),
+        (create_user.clone(), Ran::Failed(unknown()), None, Some(Reason::UnknownOutcome)),
+        (create_user.clone(), Ran::Unknown("lost".to_owned()), None, Some(Reason::UnknownOutcome)),
+        (create_user.clone(), Ran::Failed(Problem::partly_done("half")), None, Some(Reason::UnknownOutcome)),
+        (create_user, Ran::Failed(refused()), None, Some(Reason::ActionRefused)),
+        (ban_user.clone(), Ran::Failed(unknown()), Some(5), None),
+        (ban_user.clone(), Ran::Unknown("lost".to_owned()), Some(5), None),
+        (ban_user, Ran::Failed(refused()), None, Some(Reason::ActionRefused)),
     ] {
         let bundle = desk::bundle().await;
-        let (desk, _) = ban(&bundle).await;
+        let (desk, _) = desk(&bundle, action, input).await;
         let delivery = desk.one_delivery().await;
         desk.actions.comes_to(ran);
         desk.deliver(&delivery).await;

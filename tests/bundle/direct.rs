@@ -45,20 +45,21 @@ async fn the_same_json_answers_directly_and_through_api_gateway() {
 }
 
 #[tokio::test]
-async fn a_key_works_directly_as_it_does_over_http() {
+async fn a_key_of_a_direct_invocation_is_none_of_any_api_keys() {
     let chatbot = ChatBot::start().await;
     let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
     let mut input = chatbot.input(ava());
     input["idempotency_key"] = json!("k");
     let first = create_user.invoke(&input).await.answer();
     assert_eq!(create_user.invoke(&input).await.answer(), first);
-    assert_eq!(chatbot.answer("create-user", "k", ava()).await.json(), first);
+    let other = chatbot.answer("create-user", "k", ava()).await.json();
+    assert_ne!(other, first);
     let mut event = http_event("POST", CREATE, &chatbot.input(ava()).to_string());
     event["headers"]["idempotency-key"] = json!("k");
     let answer = create_user.invoke(&event).await.answer();
     assert_eq!(answer["headers"]["idempotent-replayed"], "true", "{answer}");
-    assert_eq!(body(answer), first);
-    assert_eq!(chatbot.created(), 1);
+    assert_eq!(body(answer), other);
+    assert_eq!(chatbot.created(), 2);
 
     input["city"] = json!("Oslo");
     create_user.invoke(&input).await.problem("idempotency_key_reused");
@@ -66,10 +67,10 @@ async fn a_key_works_directly_as_it_does_over_http() {
     chatbot.sandbox.fault(FaultKind::Cut);
     input["idempotency_key"] = json!("l");
     let lost = create_user.invoke(&input).await.problem("platform_unavailable");
-    assert_eq!(lost["outcome"], "unknown", "{lost}");
+    assert_eq!(lost["retry"], "unknown", "{lost}");
     let again = create_user.invoke(&input).await.problem("platform_unavailable");
-    assert_eq!((&again["outcome"], &again["detail"]), (&lost["outcome"], &lost["detail"]));
-    assert_eq!(chatbot.created(), 2);
+    assert_eq!((&again["retry"], &again["detail"]), (&lost["retry"], &lost["detail"]));
+    assert_eq!(chatbot.created(), 3);
 }
 
 #[tokio::test]
@@ -103,7 +104,7 @@ async fn errors_are_typed_and_the_process_outlives_them() {
     ] {
         chatbot.sandbox.fault(fault);
         let problem = create_user.invoke(&chatbot.input(ava())).await.problem(code);
-        assert_eq!(problem.get("outcome").is_some(), fault == FaultKind::Error, "{problem}");
+        assert_eq!(problem["retry"] == "unknown", fault == FaultKind::Error, "{problem}");
         assert!(string(&problem["detail"]).contains("this fault was armed"), "{problem}");
     }
     create_user.invoke(&chatbot.input(ava())).await.answer();
@@ -140,7 +141,7 @@ async fn what_lambda_repeats_by_itself_is_not_done_twice() {
     let input = chatbot.input(ava());
     chatbot.sandbox.fault(FaultKind::Cut);
     let lost = create_user.invoke(&input).await.problem("platform_unavailable");
-    assert_eq!(lost["outcome"], "unknown");
+    assert_eq!(lost["retry"], "unknown");
     create_user.invoke_again(&input).await.problem("platform_unavailable");
     assert_eq!(chatbot.created(), 1);
     // What surely did nothing is tried anew.
@@ -183,7 +184,7 @@ async fn an_event_goes_to_botmother_once_however_it_is_invoked() {
     assert_eq!(sent(), 4);
     platforms.sandbox.fault(FaultKind::Cut);
     let lost = send_event.invoke(&input).await.problem("platform_unavailable");
-    assert_eq!(lost["outcome"], "unknown", "{lost}");
+    assert_eq!(lost["retry"], "unknown", "{lost}");
     for _ in 0..2 {
         send_event.invoke_again(&input).await.problem("platform_unavailable");
     }
@@ -299,7 +300,7 @@ async fn a_platform_that_hangs_is_given_up_before_lambda_gives_the_function_up()
     chatbot.sandbox.fault(FaultKind::HangBefore.on("/users"));
     let begun = Instant::now();
     let problem = create_user.invoke(&chatbot.input(ava())).await.problem("platform_timeout");
-    assert_eq!(problem["outcome"], "unknown", "{problem}");
+    assert_eq!(problem["retry"], "unknown", "{problem}");
     assert!(begun.elapsed() < Duration::from_secs(28), "{:?}", begun.elapsed());
     create_user.invoke(&chatbot.input(ava())).await.answer();
 }

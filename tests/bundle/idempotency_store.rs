@@ -87,7 +87,7 @@ async fn what_was_done_is_answered_though_its_answer_can_not_be_kept() {
     chatbot.bundle.clock.advance(LEASE);
     for _ in 0..2 {
         let lost = refused(chatbot.call("create-user", "k", ava()), 409, "outcome_unknown").await;
-        assert_eq!(lost["outcome"], "unknown", "{lost}");
+        assert_eq!(lost["retry"], "unknown", "{lost}");
     }
     refused(chatbot.call("create-user", "k", json!({ "name": "Ben" })), 422, "idempotency_key_reused").await;
     assert_eq!(chatbot.created(), 1);

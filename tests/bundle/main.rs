@@ -91,6 +91,7 @@ mod redispatch;
 mod remap;
 mod replay;
 mod retries;
+mod retry_policy;
 mod rights_walk;
 mod routes;
 mod sandbox;

@@ -215,7 +215,7 @@ fn problem() -> Value {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
-        "required": ["type", "title", "status", "detail", "instance", "code"],
+        "required": ["type", "title", "status", "detail", "instance", "code", "retry"],
         "properties": {
             "type": { "type": "string" },
             "title": { "type": "string" },
@@ -223,11 +223,14 @@ fn problem() -> Value {
             "detail": { "type": "string" },
             "instance": { "type": "string", "description": "The request's id, under which the log has more." },
             "code": { "type": "string", "enum": codes },
-            "retry_after": { "type": "string", "description": "As the header Retry-After, for who sees no headers." },
-            "outcome": {
-                "const": "unknown",
-                "description": "There where what was asked of a platform may have happened all the same.",
+            "retry": {
+                "enum": ["never", "after", "unknown", "running", "done"],
+                "description": "never: a repetition would be refused again. after: nothing was done, and a repetition may \
+                                succeed, not before retry_after seconds. unknown: it may have been done; look before you \
+                                repeat it. running: the first call with this idempotency key is still running. done: it \
+                                was done, and only its answer is missing.",
             },
+            "retry_after": { "type": "integer", "minimum": 1, "description": "Seconds, as in the Retry-After header." },
             "answer": {
                 "type": "object",
                 "description": "The platform's answer to `call-api`: status, headers and body. Of an event, its `limits`, or of which part \

@@ -22,7 +22,7 @@ pub struct Client<'a> {
 
 impl<'a> Client<'a> {
     pub fn of(acting: &Acting<'a>) -> Result<Self, Problem> {
-        let http = acting.app.http().map_err(Problem::internal)?;
+        let http = acting.app.http();
         let base = acting.app.config.platforms.url(&API_URL)?;
         Ok(Self { http, base, credentials: acting.credentials()?, deadline: acting.deadline })
     }
@@ -36,7 +36,7 @@ impl<'a> Client<'a> {
         if let Some(user) = user {
             body["user"] = json!(user);
         }
-        let mut answer = self.send(self.post("user").json(&body)).await?.successful(&self.secrets())?;
+        let mut answer = self.send(self.post("user")?.json(&body)).await?.successful(&self.secrets())?;
         // Where the domain is masked it is put back for each message, so that no other mask may be in it.
         if let Ok(user) = serde_json::from_slice::<Value>(&answer.body) {
             answer.body = user.to_string().replace(MASK, "****").into();
@@ -50,7 +50,7 @@ impl<'a> Client<'a> {
         let body = json!({ "domain": self.credentials.domain, "user": user, "message": message });
         let mut authorization = HeaderValue::from_str(webchat_id).map_err(Problem::internal)?;
         authorization.set_sensitive(true);
-        let request = self.post("message").header(header::AUTHORIZATION, authorization).json(&body);
+        let request = self.post("message")?.header(header::AUTHORIZATION, authorization).json(&body);
         Ok(self.send(request).await?.successful(&self.secrets())?.text(&self.secrets()))
     }
 
@@ -58,12 +58,12 @@ impl<'a> Client<'a> {
         [&self.credentials.domain]
     }
 
-    fn post(&self, what: &str) -> RequestBuilder {
+    fn post(&self, what: &str) -> Result<RequestBuilder, Problem> {
         let mut url = self.base.clone();
         if let Ok(mut steps) = url.path_segments_mut() {
             steps.pop_if_empty().extend(["webchat_apps", &self.credentials.webchat_app_id.to_string(), what]);
         }
-        self.http.request(Method::POST, url).header(header::ACCEPT, "application/json")
+        Ok(self.http.request(Method::POST, url)?.header(header::ACCEPT, "application/json"))
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, Problem> {

@@ -6,7 +6,7 @@ use crate::{
     client::{BotUser, Client},
 };
 use models::{EventId, Mapping, Person, SubscriberId, ids::ContentKey, mapping};
-use runtime::{Acting, Code, Problem, action, clock::random};
+use runtime::{Acting, Code, Problem, Retry, action, clock::random};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,9 +77,8 @@ async fn register(acting: &Acting<'_>, asked: Option<&str>, fields: Option<&BotU
     let user = Client::of(acting)?.register(asked, fields).await?;
     let body = Value::Object(user);
     let reading = mapping::resolve(REGISTERED.iter().copied().flatten(), &Mapping::new(), &body);
-    let person = Person::read(ACTION.platform, acting.connection_id(), &reading, &body).ok_or_else(|| Problem {
-        outcome_unknown: true,
-        ..Problem::new(Code::PlatformUnavailable, "BotDistrikt's user has no webchat_id")
+    let person = Person::read(ACTION.platform, acting.connection_id(), &reading, &body).ok_or_else(|| {
+        Problem::new(Code::PlatformUnavailable, "BotDistrikt's user has no webchat_id").retried(Retry::Unknown)
     })?;
     let registered_as = &person.platform_id;
     let begun = |but: &str| Problem::partly_done(format!("the user is registered as {registered_as}, but {but}"));

@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     register_user::{stored_user, subscriber_id},
 };
-use runtime::{Acting, Code, Problem, action};
+use runtime::{Acting, Code, Problem, Retry, action};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{
@@ -109,8 +109,8 @@ fn whole(body: String) -> Result<Box<RawValue>, Problem> {
         return to_raw_value(&()).map_err(Problem::internal);
     }
     let json = serde_json::from_str::<&RawValue>(&body).map(ToOwned::to_owned);
-    json.map_err(|_| Problem {
-        outcome_unknown: true,
-        ..Problem::new(Code::PlatformUnavailable, "what BotDistrikt answers to a message is no JSON")
+    json.map_err(|_| {
+        Problem::new(Code::PlatformUnavailable, "BotDistrikt's answer to the message is not JSON")
+            .retried(Retry::Unknown)
     })
 }

@@ -5,7 +5,7 @@ use crate::{
     credentials::{Credentials, event_url},
 };
 use http::{Method, header};
-use runtime::{Acting, App, Code, Problem, client::Answer};
+use runtime::{Acting, App, Code, Problem, Retry, client::Answer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -38,8 +38,8 @@ impl<'a> Event<'a> {
 
     /// Sends the event once.
     pub async fn send(&self, body: String) -> Result<Queued, Problem> {
-        let http = self.app.http().map_err(Problem::internal)?;
-        let request = http.request(Method::POST, self.url.clone()).header(header::ACCEPT, "application/json");
+        let http = self.app.http();
+        let request = http.request(Method::POST, self.url.clone())?.header(header::ACCEPT, "application/json");
         let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         let secrets = self.secrets();
         let answer = http.send_before(self.deadline, request).await?.successful(&secrets).map_err(unknown_url)?;
@@ -76,9 +76,9 @@ impl Queued {
         };
         let words: String = answer.text(secrets).chars().take(MAX_WORDS).collect();
         // It may have been queued all the same.
-        let outcome_unknown = self.result;
+        let retry = if self.result { Retry::Unknown } else { Retry::Never };
         let answer = self.limits.as_ref().map(|limits| Box::new(json!({ "limits": limits })));
-        Some(Problem { outcome_unknown, answer, ..Problem::new(Code::PlatformRejected, format!("{why}: {words}")) })
+        Some(Problem { retry, answer, ..Problem::new(Code::PlatformRejected, format!("{why}: {words}")) })
     }
 }
 

@@ -67,7 +67,7 @@ pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
     if let Err(fault) = event_url(origin, &text) {
         return Ok(Tested { ok: Some(false), detail: format!("the event URL {fault}") });
     }
-    app.http().map_err(Problem::internal)?.reach(origin.clone()).await?;
+    app.http().reach(origin.clone()).await?;
     let detail = "Botmother can be reached; whether it takes the event URL is told by sending an event \
                   (botmother.send-event)";
     Ok(Tested { ok: None, detail: detail.to_owned() })

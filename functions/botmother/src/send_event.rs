@@ -2,7 +2,7 @@
 //! Botmother takes up to 1 MB at once, so more users than fit take several calls.
 
 use crate::client::Event;
-use runtime::{Acting, Code, Fault, Problem, action};
+use runtime::{Acting, Code, Fault, Problem, Retry, action};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value, json};
@@ -139,7 +139,7 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
             done => {
                 let why = format!("{}: {}", problem.code.as_str(), problem.detail);
                 let accepted = format!("{done} of {calls} calls were accepted, for the first {sent_to} users");
-                let rest = if problem.outcome_unknown { "unknown" } else { "not_done" };
+                let rest = if problem.retry == Retry::Unknown { "unknown" } else { "not_done" };
                 let answer = json!({ "calls": done, "users": sent_to, "rest": rest });
                 Problem {
                     source: problem.source,

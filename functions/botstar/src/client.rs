@@ -13,12 +13,12 @@ pub struct Bot {
 
 /// `GET /bots/`, with the slash: the bots that the token's account has.
 pub async fn list_bots(app: &App, api_token: &str) -> Result<Vec<Bot>, Problem> {
-    let http = app.http().map_err(Problem::internal)?;
+    let http = app.http();
     let mut url = app.config.platforms.url(&API_URL)?.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(["bots", ""]);
     }
-    let request = http.request(http::Method::GET, url).bearer_auth(api_token).header("accept", "application/json");
+    let request = http.request(http::Method::GET, url)?.bearer_auth(api_token).header("accept", "application/json");
     let answer = http.send(request, PATIENCE).await?.successful(&[api_token])?;
     answer.json("BotStar's list of bots", &[api_token])
 }

@@ -4,7 +4,7 @@ use crate::{API_URL, STORIES_PREFIX, credentials::Credentials};
 use http::Method;
 use models::HookId;
 use runtime::{
-    Acting, App, Code, Problem,
+    Acting, App, Code, Problem, Retry,
     client::{Answer, HttpClient, RequestBuilder},
     platform::Webhook,
 };
@@ -65,7 +65,7 @@ impl<'a> Client<'a> {
     }
 
     fn with_token(app: &'a App, token: String, deadline: Instant) -> Result<Self, Problem> {
-        let http = app.http().map_err(Problem::internal)?;
+        let http = app.http();
         let (base, stories) = (app.config.platforms.url(&API_URL)?, app.config.platforms.text(&STORIES_PREFIX)?);
         Ok(Self { http, base, stories, token, deadline })
     }
@@ -200,7 +200,7 @@ impl<'a> Client<'a> {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let request = self.request(method, url).header("accept", "application/json");
+        let request = self.request(method, url)?.header("accept", "application/json");
         self.send_request(match body {
             Some(body) => request.json(body),
             None => request,
@@ -217,8 +217,8 @@ impl<'a> Client<'a> {
         url
     }
 
-    pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.http.request(method, url).bearer_auth(&self.token)
+    pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Problem> {
+        Ok(self.http.request(method, url)?.bearer_auth(&self.token))
     }
 
     pub async fn send_request(&self, request: RequestBuilder) -> Result<Answer, Problem> {
@@ -299,5 +299,5 @@ fn nonsense(detail: &str) -> Problem {
 
 /// Nonsense that answers a change, which may have been made.
 fn untold(detail: &str) -> Problem {
-    Problem { outcome_unknown: true, ..nonsense(detail) }
+    nonsense(detail).retried(Retry::Unknown)
 }

@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     user::{self, Attributes},
 };
-use runtime::{Acting, Fault, Problem, action, clock::random};
+use runtime::{Acting, Fault, Problem, Retry, action, clock::random};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -52,9 +52,11 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     if let Some(segments) = input.segments {
         user["segments"] = json!(segment_ids(&client, segments).await?);
     }
-    let id = client.create_user(&user).await.map_err(|problem| match problem.outcome_unknown {
-        true => Problem { detail: format!("{}; look for the user {custom_user_id}", problem.detail), ..problem },
-        false => problem,
+    let id = client.create_user(&user).await.map_err(|problem| match problem.retry {
+        Retry::Unknown => {
+            Problem { detail: format!("{}; look for the user {custom_user_id}", problem.detail), ..problem }
+        }
+        _ => problem,
     })?;
     Ok(Output { id, custom_user_id })
 }

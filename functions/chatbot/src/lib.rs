@@ -15,6 +15,7 @@ mod list;
 pub mod list_stories;
 pub mod search_users;
 mod story;
+mod test_connection;
 pub mod update_story;
 pub mod update_user;
 mod user;
@@ -61,7 +62,7 @@ pub static CONNECTOR: Connector = Connector {
     platform: &PLATFORM,
     review: no_review,
     generated: None,
-    test: |app, credentials| Box::pin(credentials::test(app, credentials)),
+    test: |app, credentials| Box::pin(test_connection::test_connection(app, credentials)),
 };
 
 pub const REGISTRAR: Option<&Registrar> = Some(&watch_message::REGISTRAR);

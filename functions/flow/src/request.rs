@@ -4,7 +4,7 @@ use crate::{expression::Fields, webhook};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use models::{ConnectionId, Envelope, RouteId, Timestamp};
+use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp};
 use runtime::{
     App, Problem,
     clock::random,
@@ -16,7 +16,7 @@ use url::Url;
 
 pub enum Prepared {
     Webhook { url: Url, headers: HeaderMap, body: Bytes },
-    Action { action: String, keyed: bool, connection: ConnectionId, input: Map<String, Value> },
+    Action { action: String, effect: Option<Effect>, keyed: bool, connection: ConnectionId, input: Map<String, Value> },
 }
 
 /// Why nothing could be made of an event.
@@ -35,7 +35,7 @@ impl<E: Into<Problem>> From<E> for Unprepared {
 /// A route's target with its secrets opened and its expressions compiled.
 pub enum ReadyTarget {
     Webhook(Box<ReadyWebhook>),
-    Action { action: String, keyed: bool, connection: ConnectionId, input: ReadyFields },
+    Action { action: String, effect: Option<Effect>, keyed: bool, connection: ConnectionId, input: ReadyFields },
 }
 
 pub struct ReadyWebhook {
@@ -63,8 +63,9 @@ impl ReadyTarget {
                 body: webhook.body.as_ref().map(compiled),
                 secrets: secrets(app, route, &webhook.secrets).await?,
             })),
-            Target::Action(ActionTarget { action, keyed, connection, input }) => Self::Action {
+            Target::Action(ActionTarget { action, keyed, effect, connection, input }) => Self::Action {
                 action: action.clone(),
+                effect: *effect,
                 keyed: *keyed,
                 connection: connection.clone(),
                 input: compiled(input),
@@ -76,8 +77,9 @@ impl ReadyTarget {
     pub fn prepare(&self, now: Timestamp, event: &Envelope) -> Result<Prepared, Unprepared> {
         match self {
             Self::Webhook(webhook) => webhook.prepare(now, event),
-            Self::Action { action, keyed, connection, input } => Ok(Prepared::Action {
+            Self::Action { action, effect, keyed, connection, input } => Ok(Prepared::Action {
                 action: action.clone(),
+                effect: *effect,
                 keyed: *keyed,
                 connection: connection.clone(),
                 input: filled(input, event)?,

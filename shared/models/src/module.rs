@@ -125,16 +125,17 @@ pub enum Records {
     Write,
 }
 
-/// What an action does at the platform, in the terms of RFC 9110.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The effect of an action at the platform, in the terms of RFC 9110.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// It changes nothing.
+    /// Changes nothing.
     Safe,
-    /// Done twice, it is as done once.
+    /// Two calls have the effect of one.
     Idempotent,
-    /// Done twice, it is done twice.
+    /// Two calls have two effects.
     NotIdempotent,
-    /// As the HTTP method that the input's `method` names.
+    /// That of the HTTP method in the input's `method`.
     OfMethod,
 }
 
@@ -147,6 +148,11 @@ impl Effect {
             (Self::OfMethod, _) => Self::NotIdempotent,
             (effect, _) => effect,
         }
+    }
+
+    /// Whether a call whose outcome is unknown can be repeated without harm.
+    pub fn is_repeatable(self) -> bool {
+        matches!(self, Self::Safe | Self::Idempotent)
     }
 }
 

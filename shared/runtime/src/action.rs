@@ -1,7 +1,7 @@
 //! Running an action: its input checked whole, its connection opened, and with an idempotency key no more than once.
 
 use crate::{
-    Access, App, Body, Call, Code, Problem, Reply, Route,
+    Access, App, Body, Call, Code, Problem, Reply, Retry, Route,
     auth::{Scope, fingerprint},
     clock::random,
     credentials::{OpenConnection, connect, doubt},
@@ -9,7 +9,7 @@ use crate::{
     input,
     store::idempotency::{Begun, Ending, Keyed},
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use models::{Action, ConnectionId, Effect, Fault, Module};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,8 +32,10 @@ pub(crate) const LEASE_SECONDS: u64 = 60;
 pub struct Acting<'a> {
     pub app: &'a App,
     connection: Arc<OpenConnection>,
-    /// When the platform must have answered.
+    /// The platform must have answered by then.
     pub deadline: Instant,
+    /// An earlier call with the same idempotency key and input may have done this already.
+    pub is_repeated: bool,
 }
 
 impl Acting<'_> {
@@ -159,18 +161,28 @@ where
 {
     let checked = Checked::read(app, action, &call)?;
     let input: Input = input::typed(&checked.input)?;
-    let held = match checked.begin(app).await? {
+    let (held, is_repeated) = match checked.begin(app, &call).await? {
         Start::Over(ended) => return ended,
-        Start::Go(held) => held,
+        Start::Go { held, is_repeated } => (held, is_repeated),
     };
     let outcome = async {
-        let connection = connect(app, action.platform, checked.connection()).await?;
-        let acting = Acting { app, connection, deadline: Instant::now() + ACTION_PATIENCE };
+        let connection = connect(app, action.platform, checked.connection()).await.map_err(not_begun)?;
+        let acting = Acting { app, connection, deadline: Instant::now() + ACTION_PATIENCE, is_repeated };
         Reply::ok(&run(acting, input).await?)
     };
     let outcome = outcome.await;
-    checked.finish(app, held, &outcome, &call.request_id).await;
+    if let Some(held) = held {
+        checked.finish(app, &held, is_repeated, &outcome, &call.request_id).await;
+    }
+    if let Err(problem) = &outcome {
+        doubt(app, checked.connection(), problem);
+    }
     outcome
+}
+
+/// An internal error before the platform was called: nothing was done.
+fn not_begun(problem: Problem) -> Problem {
+    if problem.retry == Retry::Unknown { problem.retried(Retry::SOON) } else { problem }
 }
 
 /// An input without a fault.
@@ -182,7 +194,7 @@ struct Checked {
 }
 
 enum Start {
-    Go(Option<Keyed>),
+    Go { held: Option<Keyed>, is_repeated: bool },
     Over(Result<Reply, Problem>),
 }
 
@@ -207,53 +219,63 @@ impl Checked {
         self.input["connection"].as_str().unwrap_or_default()
     }
 
-    /// Takes the idempotency key, if there is one, or tells how the call with it went.
-    async fn begin(&self, app: &App) -> Result<Start, Problem> {
-        let Some(key) = &self.key else { return Ok(Start::Go(None)) };
+    /// Takes the idempotency key, if there is one, or answers as the first call with it ended.
+    async fn begin(&self, app: &App, call: &Call) -> Result<Start, Problem> {
+        let Some(key) = &self.key else { return Ok(Start::Go { held: None, is_repeated: false }) };
         let mut body = self.input.clone();
         body.sort_all_objects();
         let body = fingerprint(&body.to_string());
         let now = app.now();
-        let key = fingerprint(&format!("{} {key}", self.action.name));
+        // Of one API key, so that no caller meets the keys of another; direct invocations share theirs.
+        let caller = call.key.as_ref().map_or("direct", |key| key.id.as_str());
+        let key = fingerprint(&format!("{} {caller} {key}", self.action.name));
         let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
-        let call = Keyed::new(&key, body.clone(), nonce, now, now.plus_seconds(LEASE_SECONDS));
+        let own = Keyed::new(&key, body, nonce, now, now.plus_seconds(LEASE_SECONDS));
         let over = |problem| Ok(Start::Over(Err(problem)));
-        match app.store.begin(call.clone(), now).await? {
-            Begun::First(call) => Ok(Start::Go(Some(call))),
-            Begun::Held(held) | Begun::Ended(held, _) if held.body != body => {
+        match app.store.begin(own.clone(), now).await? {
+            Begun::First(call) => Ok(Start::Go { held: Some(call), is_repeated: false }),
+            Begun::Held(held) | Begun::Ended(held, _) if held.body != own.body && !held.is_released => {
                 over(Problem::new(Code::IdempotencyKeyReused, "use one key for one call and its repetitions"))
             }
             Begun::Ended(_, ending) => Ok(Start::Over(replay(ending))),
             Begun::Held(held) if now < held.lease => over(in_flight()),
-            Begun::Held(held) if self.effect == Effect::Idempotent => match app.store.take_over(&held, &call).await {
-                Ok(()) => Ok(Start::Go(Some(call))),
+            Begun::Held(held) if self.effect == Effect::Idempotent => match app.store.take_over(&held, &own).await {
+                Ok(()) => Ok(Start::Go { is_repeated: held.body == own.body, held: Some(own) }),
                 Err(crate::store::StoreError::Condition(_)) => over(in_flight()),
                 Err(error) => Err(error.into()),
             },
-            Begun::Held(_) => over(Problem {
-                outcome_unknown: true,
-                ..Problem::new(Code::OutcomeUnknown, "look at the platform whether it was done, then use another key")
-            }),
+            Begun::Held(_) => over(Problem::new(
+                Code::OutcomeUnknown,
+                "look at the platform whether it was done, then use another key",
+            )),
         }
     }
 
-    /// Keeps what a repetition is to be answered with. Where nothing was done, or doing it again does no harm, that is
-    /// nothing. What was done was done, so a failure to keep it is no failure of the call.
-    async fn finish(&self, app: &App, held: Option<Keyed>, outcome: &Result<Reply, Problem>, request_id: &str) {
-        if let Err(problem) = outcome {
-            doubt(app, self.connection(), problem);
-        }
-        let Some(call) = held else { return };
+    /// Stores the answer that a repetition gets, or frees the key if nothing was done. The call has ended either way, so
+    /// a failure to store is only logged.
+    async fn finish(
+        &self,
+        app: &App,
+        call: &Keyed,
+        is_repeated: bool,
+        outcome: &Result<Reply, Problem>,
+        request_id: &str,
+    ) {
         let kept = match outcome {
             Ok(reply) => {
                 let ending = Ending { status: reply.status.as_u16(), body: reply.body.clone() };
-                app.store.end(&call, &ending).await
+                app.store.end(call, &ending).await
             }
-            Err(problem) if problem.outcome_unknown && self.effect != Effect::Idempotent => {
-                let ending = Ending { status: problem.code.status().as_u16(), body: problem.to_json(request_id) };
-                app.store.end(&call, &ending).await
-            }
-            Err(_) => app.store.release(&call).await,
+            Err(problem) => match (problem.retry, self.effect) {
+                // Whatever this call came to, an earlier one may have been done.
+                (_, Effect::Idempotent) if is_repeated => app.store.release_unknown(call, app.now()).await,
+                (Retry::Unknown, Effect::Idempotent) => app.store.release_unknown(call, app.now()).await,
+                (Retry::Unknown | Retry::Done | Retry::Running, _) => {
+                    let ending = Ending { status: problem.code.status().as_u16(), body: problem.to_json(request_id) };
+                    app.store.end(call, &ending).await
+                }
+                (Retry::Never | Retry::After(_), _) => app.store.release(call).await,
+            },
         };
         if let Err(error) = kept {
             tracing::error!(request_id, cause = Problem::internal(error).causes(), "an idempotency key was not kept");
@@ -269,7 +291,6 @@ fn own_key(effect: Effect, call: &Call) -> Option<&str> {
 
 fn in_flight() -> Problem {
     Problem::new(Code::IdempotencyInFlight, "wait for its answer, or ask again")
-        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 /// What is wrong with the idempotency key, whichever way it came.

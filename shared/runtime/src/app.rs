@@ -129,11 +129,7 @@ impl App {
     }
 
     /// The client for calls to platforms, made when it is first needed.
-    pub fn http(&self) -> Result<&HttpClient, reqwest::Error> {
-        if let Some(client) = self.http.get() {
-            return Ok(client);
-        }
-        let client = HttpClient::new()?;
-        Ok(self.http.get_or_init(|| client))
+    pub fn http(&self) -> &HttpClient {
+        self.http.get_or_init(|| HttpClient::new(Arc::clone(&self.clock)))
     }
 }

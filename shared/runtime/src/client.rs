@@ -1,69 +1,89 @@
-//! The HTTP client for platforms: bounded in time and size, no redirects, and one table from what a platform answers to
-//! what the caller is told.
+//! The HTTP client for platforms: bounded in time and size, no redirects, and one table from a platform's answer to the
+//! problem that the caller gets, with its retry verdict.
 
-use crate::{Code, Problem, aws, deadline};
+use crate::{Code, Problem, Retry, aws, clock::Clock, deadline, retry::retry_after_header};
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
+use models::Timestamp;
 pub use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use std::{
     fmt::Display,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A process that Lambda has frozen wakes to connections that are long gone.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a call to a platform may take, its repetitions included: within the time that API Gateway gives.
+/// Limit of a call to a platform with its repetitions, within API Gateway's 29 s.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
 const MAX_WORDS: usize = 500;
 /// How many backslashes may stand before a character of a secret: JSON three times inside JSON.
 const MOST_SLASHES: usize = 8;
-/// What a platform's 429 is passed on with where it has none of its own, in seconds.
-const RETRY_AFTER_UNTOLD: HeaderValue = HeaderValue::from_static("10");
 const MAX_REPETITIONS: usize = 2;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-pub struct HttpClient(reqwest::Client);
+pub struct HttpClient {
+    clock: Arc<dyn Clock>,
+    /// Keeps connections, for requests that change nothing.
+    pooled: OnceLock<reqwest::Client>,
+    /// Opens a connection for each request. A kept one may be closed by the platform as a request is written, and whether
+    /// that request was read can't be known.
+    unpooled: OnceLock<reqwest::Client>,
+}
 
-/// What a platform answered.
+/// A platform's answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    received_at: Timestamp,
     /// Whether the request may have changed something.
     changes: bool,
 }
 
 impl HttpClient {
-    pub fn new() -> Result<Self, reqwest::Error> {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, pooled: OnceLock::new(), unpooled: OnceLock::new() }
+    }
+
+    pub fn request(&self, method: http::Method, url: url::Url) -> Result<RequestBuilder, Problem> {
+        Ok(self.client(!method.is_safe())?.request(method, url))
+    }
+
+    fn client(&self, changes: bool) -> Result<&reqwest::Client, Problem> {
+        let (made, idle) = if changes { (&self.unpooled, 0) } else { (&self.pooled, usize::MAX) };
+        if let Some(client) = made.get() {
+            return Ok(client);
+        }
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(idle)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self(client))
-    }
-
-    pub fn request(&self, method: http::Method, url: url::Url) -> RequestBuilder {
-        self.0.request(method, url)
+            .build();
+        // Nothing is asked without a client.
+        let client = client.map_err(|error| Problem::internal(error).retried(Retry::SOON))?;
+        Ok(made.get_or_init(|| client))
     }
 
     /// Sends a request and reads the answer, up to its limit. It is sent again only where that is safe: when no
-    /// connection was made, and, if it changes nothing, when the answer was lost or reports a temporary failure. It ends
+    /// connection was made, and, if it changes nothing, when the answer was lost or reports a failure that passes. It ends
     /// before the invocation does, early enough for its outcome to be stored.
     pub async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Answer, Problem> {
         let request = request.build().map_err(|error| Problem::internal(error.without_url()))?;
         let changes = !request.method().is_safe();
+        let client = self.client(changes)?;
         let attempt = || async {
             // Bodies are held in memory, so there is always a copy.
             let copy = request.try_clone().ok_or(Failure::Uncopied)?;
-            let answer = self.send_once(copy, changes).await?;
-            if changes || !is_passing(answer.status) { Ok(answer) } else { Err(Failure::Passing(answer)) }
+            let answer = self.send_once(client, copy, changes).await?;
+            if changes || !answer.is_passing() { Ok(answer) } else { Err(Failure::Passing(answer)) }
         };
         let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(MAX_REPETITIONS).with_jitter();
         let sent = attempt.retry(waits).when(|failure| failure.may_be_repeated(changes));
@@ -79,19 +99,24 @@ impl HttpClient {
         }
     }
 
-    /// The same, with no longer than until then.
+    /// Sends a request whose answer must arrive before the deadline.
     pub async fn send_before(&self, deadline: Instant, request: RequestBuilder) -> Result<Answer, Problem> {
         self.send(request, deadline.saturating_duration_since(Instant::now()).min(PATIENCE)).await
     }
 
-    /// Whether anything answers at an address; that it knows nothing of it is an answer.
+    /// Checks that something answers at an address; a 404 is an answer.
     pub async fn reach(&self, url: url::Url) -> Result<(), Problem> {
-        let answer = self.send(self.request(http::Method::GET, url), PATIENCE).await?;
+        let answer = self.send(self.request(http::Method::GET, url)?, PATIENCE).await?;
         if answer.status.is_server_error() { Err(answer.refusal(answer.status.as_u16(), &[])) } else { Ok(()) }
     }
 
-    async fn send_once(&self, request: reqwest::Request, changes: bool) -> Result<Answer, Failure> {
-        let mut response = self.0.execute(request).await?;
+    async fn send_once(
+        &self,
+        client: &reqwest::Client,
+        request: reqwest::Request,
+        changes: bool,
+    ) -> Result<Answer, Failure> {
+        let mut response = client.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await? {
@@ -100,7 +125,7 @@ impl HttpClient {
                 return Err(Failure::TooLarge);
             }
         }
-        Ok(Answer { status, headers, body: body.freeze(), changes })
+        Ok(Answer { status, headers, body: body.freeze(), received_at: self.clock.now(), changes })
     }
 }
 
@@ -128,10 +153,6 @@ impl Failure {
     }
 }
 
-const fn is_passing(status: StatusCode) -> bool {
-    matches!(status, StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE)
-}
-
 fn lost(error: reqwest::Error, changes: bool) -> Problem {
     let code = if error.is_timeout() { Code::PlatformTimeout } else { Code::PlatformUnavailable };
     let problem = match error.is_connect() {
@@ -142,9 +163,9 @@ fn lost(error: reqwest::Error, changes: bool) -> Problem {
     problem.caused_by(error.without_url())
 }
 
-/// A request that was sent, and whose answer tells nothing.
+/// A request that was sent, and whose outcome the answer does not show.
 fn unanswered(code: Code, detail: &str, changes: bool) -> Problem {
-    Problem { outcome_unknown: changes, ..Problem::new(code, detail) }
+    Problem::new(code, detail).retried(if changes { Retry::Unknown } else { Retry::SOON })
 }
 
 /// What stands in place of a secret.
@@ -224,32 +245,51 @@ impl Answer {
         if self.status.is_success() { Ok(self) } else { Err(self.refusal(self.status.as_u16(), secrets)) }
     }
 
-    /// The problem that a status means, whether it was the answer's or stood in its body.
+    /// Whether the platform reports a failure that is likely to pass, and asks for no longer wait.
+    fn is_passing(&self) -> bool {
+        let passing = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
+        passing.contains(&self.status) && self.retry_after().is_none_or(|seconds| seconds == 0)
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        retry_after_header(self.headers.get(header::RETRY_AFTER), self.received_at)
+    }
+
+    /// The problem of a failure status, which is the answer's or stands in its body.
     pub fn refusal(&self, status: u16, secrets: &[&str]) -> Problem {
-        let code = match status {
-            401 | 403 => Code::ConnectionUnauthorized,
-            404 | 410 => Code::NotFound,
-            408 | 504 => Code::PlatformTimeout,
-            429 => Code::PlatformSlowDown,
-            400..=499 => Code::PlatformRejected,
-            _ => Code::PlatformUnavailable,
+        let wait = self.retry_after();
+        let unknown = if self.changes { Retry::Unknown } else { Retry::After(wait.unwrap_or(0)) };
+        let (code, retry) = match status {
+            401 | 403 => (Code::ConnectionUnauthorized, Retry::Never),
+            404 | 410 => (Code::NotFound, Retry::Never),
+            // Refused before anything was done: too slow a request, another server's, too early a one (RFC 9110, RFC 8470).
+            408 => (Code::PlatformTimeout, Retry::After(wait.unwrap_or(0))),
+            421 | 425 => (Code::PlatformUnavailable, Retry::After(wait.unwrap_or(0))),
+            429 => match wait {
+                Some(seconds) => (Code::PlatformSlowDown, Retry::After(seconds.max(1))),
+                None => return Problem::new(Code::PlatformSlowDown, self.words(status, secrets)),
+            },
+            400..=499 => (Code::PlatformRejected, Retry::Never),
+            503 if wait.is_some() => (Code::PlatformUnavailable, Retry::After(wait.unwrap_or(0))),
+            504 => (Code::PlatformTimeout, unknown),
+            // 303 answers a POST that was carried out.
+            303 | 500.. => (Code::PlatformUnavailable, unknown),
+            _ => (Code::PlatformUnavailable, Retry::SOON),
         };
+        Problem::new(code, self.words(status, secrets)).retried(retry)
+    }
+
+    fn words(&self, status: u16, secrets: &[&str]) -> String {
         let words: String = self.text(secrets).chars().take(MAX_WORDS).collect();
-        let untold = self.changes && (code == Code::PlatformTimeout || status >= 500);
-        let words = if words.is_empty() { words } else { format!(": {words}") };
-        let problem = unanswered(code, &format!("the platform answered {status}{words}"), untold);
-        let harmless = |wait: &&HeaderValue| wait.to_str().is_ok_and(|text| without(text, secrets) == text);
-        match self.headers.get(header::RETRY_AFTER).filter(harmless) {
-            _ if code != Code::PlatformSlowDown => problem,
-            Some(wait) => problem.with_header(header::RETRY_AFTER, wait.clone()),
-            None => problem.with_header(header::RETRY_AFTER, RETRY_AFTER_UNTOLD),
-        }
+        let colon = if words.is_empty() { "" } else { ": " };
+        format!("the platform answered {status}{colon}{words}")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use std::{
         io::{Read as _, Write as _},
         net::{TcpListener, TcpStream},
@@ -257,12 +297,12 @@ mod tests {
 
     async fn get(client: &HttpClient, server: &TcpListener) -> Problem {
         let url = format!("http://{}", server.local_addr().unwrap()).parse().unwrap();
-        client.send(client.request(http::Method::GET, url), Duration::from_millis(50)).await.unwrap_err()
+        client.send(client.request(http::Method::GET, url).unwrap(), Duration::from_millis(50)).await.unwrap_err()
     }
 
     #[tokio::test]
     async fn a_platform_that_does_not_answer_in_time_is_a_time_out() {
-        let client = HttpClient::new().unwrap();
+        let client = HttpClient::new(Arc::new(SystemClock));
         // Connected to by the system alone, and never read.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let problem = get(&client, &silent).await;
@@ -284,7 +324,13 @@ mod tests {
     #[test]
     fn secrets_are_taken_out_before_words_are_cut() {
         let body = Bytes::from(format!("{}secret", "x".repeat(MAX_WORDS - 3)));
-        let answer = Answer { status: StatusCode::BAD_REQUEST, headers: HeaderMap::new(), body, changes: false };
+        let answer = Answer {
+            status: StatusCode::BAD_REQUEST,
+            headers: HeaderMap::new(),
+            body,
+            received_at: Timestamp::from_millis(0),
+            changes: false,
+        };
         let problem = answer.successful(&["", "secret"]).unwrap_err();
         assert!(problem.detail.ends_with("x•••"), "{}", problem.detail);
         assert_eq!(without("a secret, b", &["", "secret", "b"]), "a ••••, ••••");

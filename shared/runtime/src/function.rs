@@ -188,6 +188,7 @@ impl Reply {
     fn problem(problem: &Problem, request_id: &str) -> Self {
         let mut headers = vec![(header::CONTENT_TYPE, PROBLEM_JSON)];
         headers.extend(problem.headers.iter().cloned());
+        headers.extend(problem.retry.seconds().map(|seconds| (header::RETRY_AFTER, seconds.into())));
         let body = problem.to_json(request_id);
         Self { status: problem.code.status(), headers, body, outcome: Some(problem.code.as_str()), event: None }
     }

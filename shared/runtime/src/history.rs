@@ -13,7 +13,6 @@ use aws_sdk_cloudwatch::{
     types::{Dimension, Metric as Named, MetricDataQuery, MetricStat, ScanBy, StatusCode},
 };
 use aws_types::SdkConfig;
-use http::{HeaderValue, header};
 use models::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -110,9 +109,7 @@ pub struct Unread(#[from] Box<dyn Error + Send + Sync>);
 
 impl From<Unread> for Problem {
     fn from(unread: Unread) -> Self {
-        Self::new(Code::MetricsUnavailable, "CloudWatch did not answer; try again")
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
-            .caused_by(unread)
+        Self::new(Code::MetricsUnavailable, "CloudWatch did not answer; try again").caused_by(unread)
     }
 }
 

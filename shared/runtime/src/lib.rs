@@ -26,6 +26,7 @@ mod query;
 pub mod queue;
 pub mod receive;
 pub mod reply;
+pub mod retry;
 pub mod schema;
 pub mod seal;
 pub mod store;
@@ -36,6 +37,7 @@ pub use app::App;
 pub use function::{Access, Body, Call, Function, Query, Reply, Route};
 pub use platform::{Connector, Platform, Registrar};
 pub use problem::{Code, Fault, Problem};
+pub use retry::Retry;
 
 /// For what [`action!`] writes.
 #[doc(hidden)]

@@ -1,13 +1,16 @@
 //! Errors as they are answered: RFC 9457 problem details, one [`Code`] for each meaning.
 
-use crate::log::causes;
+use crate::{log::causes, retry::Retry};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 pub use models::Fault;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use std::error::Error;
 
-/// What went wrong, in a word that doesn't change between releases.
+/// Wait after a 429 that names none, in seconds.
+const SLOW_DOWN_SECONDS: u64 = 10;
+
+/// Error code, stable between releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     BadJson,
@@ -117,9 +120,11 @@ impl Code {
             Self::IdempotencyInFlight => {
                 (StatusCode::CONFLICT, "idempotency_in_flight", "A call with this idempotency key is under way")
             }
-            Self::OutcomeUnknown => {
-                (StatusCode::CONFLICT, "outcome_unknown", "An earlier call with this idempotency key ended untold")
-            }
+            Self::OutcomeUnknown => (
+                StatusCode::CONFLICT,
+                "outcome_unknown",
+                "The outcome of the first call with this idempotency key is unknown",
+            ),
             Self::PlatformRejected => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "platform_rejected", "The platform refused the request")
             }
@@ -168,17 +173,50 @@ impl Code {
     pub const fn title(self) -> &'static str {
         self.facts().2
     }
+
+    /// The verdict on repeating, unless the place that raises the problem knows better.
+    const fn retry(self) -> Retry {
+        match self {
+            Self::RequestTimeout
+            | Self::PlatformUnavailable
+            | Self::PlatformTimeout
+            | Self::HookUnreachable
+            | Self::Unfinished => Retry::SOON,
+            Self::StoreUnavailable | Self::MetricsUnavailable => Retry::After(1),
+            Self::PlatformSlowDown => Retry::After(SLOW_DOWN_SECONDS),
+            Self::IdempotencyInFlight => Retry::Running,
+            // The first call with the key may have been done; an internal error may come before a call or after it.
+            Self::OutcomeUnknown | Self::IdempotencyKeyReused | Self::PartlyDone | Self::Internal => Retry::Unknown,
+            Self::AnswerTooLarge => Retry::Done,
+            Self::BadJson
+            | Self::UnreadableBody
+            | Self::UnsupportedEncoding
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::NotInvocable
+            | Self::Conflict
+            | Self::ConnectionInUse
+            | Self::BodyTooLarge
+            | Self::InvalidBody
+            | Self::InvalidQuery
+            | Self::ConnectionMismatch
+            | Self::FilterUnsupported
+            | Self::PlatformRejected
+            | Self::ConnectionUnauthorized => Retry::Never,
+        }
+    }
 }
 
-/// An error that is answered. What it says goes to the caller; `source` goes to the log alone.
+/// An error that is answered. All of it goes to the caller but `source`, which goes to the log alone.
 #[derive(Debug)]
 pub struct Problem {
     pub code: Code,
     pub detail: String,
     pub errors: Vec<Fault>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Whether what was asked of a platform may have happened all the same.
-    pub outcome_unknown: bool,
+    pub retry: Retry,
     /// The answer of the platform, where the caller asked for it as it is.
     pub answer: Option<Box<Value>>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -194,10 +232,9 @@ struct Body<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     errors: &'a [Fault],
+    retry: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'a str>,
+    retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<&'a Value>,
 }
@@ -209,15 +246,15 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             headers: Vec::new(),
-            outcome_unknown: false,
+            retry: code.retry(),
             answer: None,
             source: None,
         }
     }
 
-    /// What was begun and not ended: whatever the reason, to do it again would do that part twice.
+    /// A call of which a part was done: whatever the reason, a repetition would do that part twice.
     pub fn partly_done(detail: impl Into<String>) -> Self {
-        Self { outcome_unknown: true, ..Self::new(Code::PartlyDone, detail) }
+        Self::new(Code::PartlyDone, detail)
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -254,6 +291,12 @@ impl Problem {
         self
     }
 
+    #[must_use]
+    pub const fn retried(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
     pub fn unauthorized(detail: &str) -> Self {
         let challenge = HeaderValue::from_static("Bearer realm=\"switchboard\"");
         Self::new(Code::Unauthorized, detail).with_header(header::WWW_AUTHENTICATE, challenge)
@@ -269,11 +312,8 @@ impl Problem {
             instance: request_id,
             code: self.code.as_str(),
             errors: &self.errors,
-            retry_after: self
-                .headers
-                .iter()
-                .find_map(|(name, value)| if name == header::RETRY_AFTER { value.to_str().ok() } else { None }),
-            outcome: self.outcome_unknown.then_some("unknown"),
+            retry: self.retry.as_str(),
+            retry_after: self.retry.seconds(),
             answer: self.answer.as_deref(),
         };
         serde_json::to_vec(&body).unwrap_or_default()
@@ -283,11 +323,15 @@ impl Problem {
     pub fn from_json(body: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(body).ok()?;
         let code = Code::ALL.into_iter().find(|code| body["code"] == code.as_str())?;
-        let wait = body["retry_after"].as_str().and_then(|wait| wait.parse().ok());
+        let retry = match body["retry"].as_str() {
+            Some(name) => Retry::parse(name, body["retry_after"].as_u64())?,
+            // Written before problems had a verdict.
+            None if body["outcome"] == "unknown" => Retry::Unknown,
+            None => code.retry(),
+        };
         Some(Self {
             errors: Vec::deserialize(&body["errors"]).unwrap_or_default(),
-            headers: wait.map(|wait| (header::RETRY_AFTER, wait)).into_iter().collect(),
-            outcome_unknown: body["outcome"] == "unknown",
+            retry,
             answer: body.get("answer").cloned().map(Box::new),
             ..Self::new(code, body["detail"].as_str()?)
         })
@@ -327,6 +371,7 @@ mod tests {
                 "detail": "limit: is not a number",
                 "instance": "req-1",
                 "code": "invalid_query",
+                "retry": "never",
                 "errors": [{ "pointer": "limit", "detail": "is not a number" }],
             })
         );
@@ -336,18 +381,23 @@ mod tests {
     #[test]
     fn a_body_is_read_as_it_was_written() {
         let faults = vec![Fault::new("/a", "is missing"), Fault::new("/b", "is not a text")];
-        let wait = (header::RETRY_AFTER, HeaderValue::from_static("7"));
         for written in [
             Problem::invalid_body(faults),
             Problem::partly_done("half of it"),
-            Problem::new(Code::PlatformSlowDown, "slower").with_header(wait.0, wait.1),
+            Problem::new(Code::PlatformSlowDown, "slower").retried(Retry::After(7)),
         ] {
             let read = Problem::from_json(&written.to_json("req-1")).expect("a problem");
             assert_eq!(
-                (read.code, read.detail, read.errors, read.headers, read.outcome_unknown),
-                (written.code, written.detail, written.errors, written.headers, written.outcome_unknown)
+                (read.code, read.detail, read.errors, read.retry),
+                (written.code, written.detail, written.errors, written.retry)
             );
         }
         assert!(Problem::from_json(b"{}").is_none());
+        let earlier = |outcome: &str| {
+            let body = format!(r#"{{"code":"platform_rejected","detail":"x"{outcome}}}"#);
+            Problem::from_json(body.as_bytes()).map(|problem| problem.retry)
+        };
+        assert_eq!(earlier(""), Some(Retry::Never));
+        assert_eq!(earlier(r#","outcome":"unknown""#), Some(Retry::Unknown));
     }
 }

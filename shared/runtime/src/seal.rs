@@ -5,7 +5,6 @@ use crate::{Code, Problem, clock::random};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_sdk_kms::{error::SdkError, primitives::Blob};
 use data_encoding::BASE64URL_NOPAD;
-use http::{HeaderValue, header};
 use std::{
     fs,
     io::{self, Write as _},
@@ -37,9 +36,9 @@ impl From<SealError> for Problem {
     fn from(error: SealError) -> Self {
         match error {
             // Nothing was sealed or opened, and so nothing was done with it.
-            SealError::Unreached(_) => Self::new(Code::StoreUnavailable, "KMS could not be reached; try again")
-                .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
-                .caused_by(error),
+            SealError::Unreached(_) => {
+                Self::new(Code::StoreUnavailable, "KMS could not be reached; try again").caused_by(error)
+            }
             error => Self::internal(error),
         }
     }

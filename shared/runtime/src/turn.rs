@@ -1,7 +1,7 @@
-//! What one call at a time makes, whichever process it runs in.
+//! A lease: one call creates a record while concurrent calls, in whichever process, wait for the result.
 
 use crate::{
-    Acting, App, Code, Problem,
+    Acting, App, Code, Problem, Retry,
     action::LEASE_SECONDS,
     auth::fingerprint,
     clock::random,
@@ -10,17 +10,16 @@ use crate::{
         idempotency::{Begun, Keyed},
     },
 };
-use http::{HeaderValue, header};
 use std::time::{Duration, Instant};
 
-/// A call's turn. If the process dies in it, the next call's comes a minute later.
+/// A lease that is held. If the process dies, it ends a minute later.
 struct Turn(Keyed);
 
 const WAIT: Duration = Duration::from_millis(200);
 const MOST_WAITED: Duration = Duration::from_secs(10);
 
 impl Acting<'_> {
-    /// What is found, or else is made: while one call makes it, the others at the same wait for what comes of it.
+    /// Finds a record or makes it, under a lease: concurrent callers wait for the one that makes it.
     pub async fn find_or_make<T, Finding, Making>(
         &self,
         at: &str,
@@ -46,8 +45,8 @@ impl Acting<'_> {
                 return outcome;
             }
             if Instant::now() >= until {
-                return Err(Problem::new(Code::Conflict, "another call is at the same; ask again")
-                    .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")));
+                let detail = "another call is registering this user; retry after 1 s";
+                return Err(Problem::new(Code::Conflict, detail).retried(Retry::After(1)));
             }
             tokio::time::sleep(WAIT).await;
         }

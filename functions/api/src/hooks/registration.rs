@@ -2,7 +2,7 @@
 
 use super::view::{token, url};
 use runtime::{
-    App, Call, Code, Problem, Registrar, credentials,
+    App, Call, Code, Problem, Registrar, Retry, credentials,
     platform::Webhook,
     store::{
         StoreError,
@@ -16,7 +16,7 @@ pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut 
     let registration = match tell(app, call, registrar, hook).await {
         Ok(Some(webhook)) => Registration::Registered { webhook },
         Ok(None) => Registration::Manual,
-        Err(problem) if problem.outcome_unknown => return Err(pending(problem, hook)),
+        Err(problem) if problem.retry == Retry::Unknown => return Err(pending(problem, hook)),
         Err(problem) => {
             app.hooks.forget(&hook.id);
             return Err(match app.store.remove::<Hook>(hook.id.as_str()).await {
@@ -38,12 +38,13 @@ async fn tell(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Res
     let url = url(app, call, hook, &token)?;
     let webhook = Webhook { name: hook.name.clone(), url, token: verification_token(&token) };
     match (registrar.register)(app, &connection.credentials, webhook).await {
-        Err(problem) if problem.outcome_unknown => match (registrar.find)(app, &connection.credentials, &hook.id).await
-        {
-            Ok(Some(webhook)) => Ok(Some(webhook)),
-            // That it is not listed yet tells nothing: the platform may still be at it.
-            _ => Err(problem),
-        },
+        Err(problem) if problem.retry == Retry::Unknown => {
+            match (registrar.find)(app, &connection.credentials, &hook.id).await {
+                Ok(Some(webhook)) => Ok(Some(webhook)),
+                // That it is not listed yet tells nothing: the platform may still be at it.
+                _ => Err(problem),
+            }
+        }
         told => told.inspect_err(|problem| credentials::doubt(app, hook.connection.as_str(), problem)),
     }
 }

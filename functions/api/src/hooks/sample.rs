@@ -38,8 +38,9 @@ pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
         url.push_str(&verification_token(&token));
     }
     let url = url.parse().map_err(Problem::internal)?;
-    let http = app.http().map_err(Problem::internal)?;
-    let request = http.request(http::Method::POST, url).header("content-type", "application/json").body(sample.clone());
+    let http = app.http();
+    let request =
+        http.request(http::Method::POST, url)?.header("content-type", "application/json").body(sample.clone());
     let headers = watch.trigger.headers.iter();
     let request = headers.fold(request, |request, header| request.header(header.name, header.sample));
     let answer = http.send(request, PATIENCE).await.map_err(|problem| {

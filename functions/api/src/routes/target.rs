@@ -93,8 +93,9 @@ async fn action(app: &App, new: NewAction) -> Result<ActionTarget, Problem> {
     let NewAction { action, connection, input, .. } = new;
     let connection = connections::by_id(app, &connection).await?;
     of_platform(&connection.platform, action.split('.').next().unwrap_or_default())?;
-    let keyed = registry::actions().any(|known| known.name == action && known.effect != Effect::Safe);
-    Ok(ActionTarget { action, keyed, connection: connection.id, input })
+    let effect = registry::actions().find(|known| known.name == action).map(|known| known.effect);
+    let keyed = effect.is_some_and(|effect| effect != Effect::Safe);
+    Ok(ActionTarget { action, keyed, effect, connection: connection.id, input })
 }
 
 /// A new secret for a route's webhook.

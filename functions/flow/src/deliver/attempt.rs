@@ -9,15 +9,19 @@ use crate::{
     webhook::{Outcome, WebhookClient, kept},
 };
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use models::{
-    StoredDelivery, Timestamp,
+    Effect, StoredDelivery, Timestamp,
     delivery::{Attempt, Reason},
 };
-use runtime::{Code, Problem, client::without, metrics::Metric};
+use runtime::{
+    Problem, Retry,
+    client::without,
+    metrics::Metric,
+    retry::{MAX_RETRY_AFTER, retry_after},
+};
 use serde_json::Value;
 use std::time::Instant;
-use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use url::Url;
 
 /// What an attempt means for its delivery.
@@ -70,7 +74,10 @@ impl Deliverer {
     ) -> Result<(Verdict, Attempt), Problem> {
         match prepared {
             Prepared::Webhook { url, headers, body } => Ok(post(&self.client, now, &url, headers, body).await),
-            Prepared::Action { action, keyed, connection, mut input } => {
+            Prepared::Action { action, effect, keyed, connection, mut input } => {
+                // Routes of earlier releases name no effect.
+                let effect = effect.unwrap_or(if keyed { Effect::NotIdempotent } else { Effect::Safe });
+                let is_repeatable = effect.of(&Value::Object(input.clone())).is_repeatable();
                 input.insert("connection".to_owned(), Value::String(connection.into()));
                 if keyed {
                     let key = format!("{} {}", delivery.id, delivery.retried);
@@ -79,7 +86,7 @@ impl Deliverer {
                 let input = serde_json::to_vec(&input).map_err(Problem::internal)?;
                 let started = Instant::now();
                 let ran = self.actions.run(&action, input).await;
-                Ok(attempted(now, started, of_action(ran, now)))
+                Ok(attempted(now, started, of_action(ran, is_repeatable, now)))
             }
         }
     }
@@ -128,57 +135,39 @@ fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
         410 => Verdict::Gone { taken: false },
         _ if no_more => Verdict::Gone { taken },
         _ if taken => Verdict::Succeeded,
-        _ => Verdict::Failed(outcome.retry_after.as_deref().and_then(|text| retry_after(text, now))),
+        _ => {
+            let wait = outcome.retry_after.as_deref().and_then(|text| retry_after(text, now));
+            Verdict::Failed(wait.map(|seconds| now.plus_seconds(seconds)))
+        }
     }
 }
 
-/// An action is tried again only where nothing can have happened.
-fn of_action(ran: Ran, now: Timestamp) -> Judged {
+/// The verdict of an action's problem, in terms of its delivery. An unknown outcome is repeated if that does no harm.
+fn of_action(ran: Ran, is_repeatable: bool, now: Timestamp) -> Judged {
+    let of_retry = |retry| match retry {
+        Retry::Never => Verdict::Dead(Reason::ActionRefused),
+        Retry::After(0) => Verdict::Failed(None),
+        Retry::After(seconds) => Verdict::Failed(Some(now.plus_seconds(seconds.min(MAX_RETRY_AFTER)))),
+        Retry::Unknown if is_repeatable => Verdict::Failed(None),
+        Retry::Unknown => Verdict::Dead(Reason::UnknownOutcome),
+        Retry::Running => Verdict::Busy,
+        Retry::Done => Verdict::Succeeded,
+    };
     match ran {
         Ran::Done(output) => (Verdict::Succeeded, Some(200), None, Some(kept(&output))),
-        Ran::NotBegun(error) => (Verdict::Failed(None), None, Some(error), None),
-        Ran::Unknown(error) => (Verdict::Dead(Reason::UnknownOutcome), None, Some(error), None),
+        Ran::NotBegun(error) => (of_retry(Retry::SOON), None, Some(error), None),
+        Ran::Unknown(error) => (of_retry(Retry::Unknown), None, Some(error), None),
         Ran::Failed(problem) => {
-            (of_problem(&problem, now), Some(problem.code.status().as_u16()), Some(words(&problem)), None)
+            let status = problem.code.status().as_u16();
+            (of_retry(problem.retry), Some(status), Some(words(&problem)), None)
         }
     }
-}
-
-fn of_problem(problem: &Problem, now: Timestamp) -> Verdict {
-    let wait = problem.headers.iter().find(|(name, _)| name == header::RETRY_AFTER);
-    match problem.code {
-        _ if problem.outcome_unknown => Verdict::Dead(Reason::UnknownOutcome),
-        Code::IdempotencyInFlight => Verdict::Busy,
-        // It was done.
-        Code::AnswerTooLarge => Verdict::Succeeded,
-        // It was begun with another input; or something of ours failed, be it before the call or after it.
-        Code::IdempotencyKeyReused | Code::Internal => Verdict::Dead(Reason::UnknownOutcome),
-        Code::PlatformSlowDown | Code::PlatformUnavailable | Code::PlatformTimeout | Code::StoreUnavailable => {
-            Verdict::Failed(wait.and_then(|(_, wait)| retry_after(wait.to_str().ok()?, now)))
-        }
-        _ => Verdict::Dead(Reason::ActionRefused),
-    }
-}
-
-/// The longest that a target may ask to be left alone, in seconds.
-const MOST_RETRY_AFTER: u64 = 86_400;
-
-/// When a `Retry-After` ends, be it seconds or a date (RFC 9110, section 10.2.3).
-fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let end = match text.trim().parse::<u64>() {
-        Ok(seconds) => now.plus_seconds(seconds.min(MOST_RETRY_AFTER)),
-        Err(_) => {
-            // RFC 2822 knows GMT as one of its obsolete zones.
-            let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
-            Timestamp::from_millis(u64::try_from(date.unix_timestamp()).ok()?.saturating_mul(1000))
-        }
-    };
-    Some(end.min(now.plus_seconds(MOST_RETRY_AFTER)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use runtime::Code;
 
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -212,6 +201,9 @@ mod tests {
             ("soon", None),
             ("-5", None),
             ("", None),
+            ("Thursday, 01-Jan-26 00:01:00 GMT", Some(60)),
+            ("Thu Jan  1 00:01:00 2026", Some(60)),
+            ("99999999999999999999999", Some(86_400)),
         ] {
             let end = seconds.map(|seconds| NOW.plus_seconds(seconds));
             assert_eq!(answer(503, Some(text), None), Verdict::Failed(end), "{text}");
@@ -219,25 +211,26 @@ mod tests {
     }
 
     #[test]
-    fn an_action_is_tried_again_only_where_nothing_can_have_happened() {
-        let failed = |problem: Problem| of_action(Ran::Failed(problem), NOW).0;
-        let unknown = |code| Problem { outcome_unknown: true, ..Problem::new(code, "x") };
-        for code in Code::ALL {
-            let verdict = failed(Problem::new(code, "x"));
-            let again = ["platform_slow_down", "platform_unavailable", "platform_timeout", "store_unavailable"];
-            match code.as_str() {
-                "idempotency_in_flight" => assert_eq!(verdict, Verdict::Busy),
-                "answer_too_large" => assert_eq!(verdict, Verdict::Succeeded),
-                "idempotency_key_reused" | "internal" => assert_eq!(verdict, Verdict::Dead(Reason::UnknownOutcome)),
-                name if again.contains(&name) => assert_eq!(verdict, Verdict::Failed(None), "{name}"),
-                name => assert_eq!(verdict, Verdict::Dead(Reason::ActionRefused), "{name}"),
+    fn a_problem_of_an_action_is_repeated_as_its_verdict_says() {
+        let failed = |retry| Ran::Failed(Problem::new(Code::PlatformRejected, "x").retried(retry));
+        for is_repeatable in [true, false] {
+            let unknown = if is_repeatable { Verdict::Failed(None) } else { Verdict::Dead(Reason::UnknownOutcome) };
+            for (ran, verdict) in [
+                (failed(Retry::Never), Verdict::Dead(Reason::ActionRefused)),
+                (failed(Retry::SOON), Verdict::Failed(None)),
+                (failed(Retry::Unknown), unknown),
+                (failed(Retry::Running), Verdict::Busy),
+                (failed(Retry::Done), Verdict::Succeeded),
+                (Ran::NotBegun("x".to_owned()), Verdict::Failed(None)),
+                (Ran::Unknown("x".to_owned()), unknown),
+                (Ran::Done(Vec::new()), Verdict::Succeeded),
+            ] {
+                assert_eq!(of_action(ran, is_repeatable, NOW).0, verdict);
             }
-            assert_eq!(failed(unknown(code)), Verdict::Dead(Reason::UnknownOutcome), "{code:?}");
         }
-        assert_eq!(failed(Problem::partly_done("x")), Verdict::Dead(Reason::UnknownOutcome));
-        let slow = Problem::new(Code::PlatformSlowDown, "x").with_header(header::RETRY_AFTER, 7.into());
-        assert_eq!(failed(slow), Verdict::Failed(Some(NOW.plus_seconds(7))));
-        assert_eq!(of_action(Ran::NotBegun("x".to_owned()), NOW).0, Verdict::Failed(None));
-        assert_eq!(of_action(Ran::Unknown("x".to_owned()), NOW).0, Verdict::Dead(Reason::UnknownOutcome));
+        for (seconds, wait) in [(1, 1), (7, 7), (86_400, 86_400), (u64::MAX, 86_400)] {
+            let until = Verdict::Failed(Some(NOW.plus_seconds(wait)));
+            assert_eq!(of_action(failed(Retry::After(seconds)), false, NOW).0, until);
+        }
     }
 }

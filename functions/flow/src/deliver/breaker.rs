@@ -82,7 +82,8 @@ mod tests {
 
     fn route(id: u8) -> EventRoute {
         let connection = ConnectionId::new(at(0), [0; 10]);
-        let target = ActionTarget { action: String::new(), keyed: true, connection, input: BTreeMap::new() };
+        let target =
+            ActionTarget { action: String::new(), keyed: true, effect: None, connection, input: BTreeMap::new() };
         EventRoute {
             id: RouteId::new(at(0), [id; 10]),
             v: 1,

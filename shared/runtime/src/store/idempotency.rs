@@ -25,8 +25,11 @@ pub struct Keyed {
     nonce: String,
     /// A digest of the body.
     pub body: String,
-    /// When a call that has not ended has surely ended.
+    /// A call that has not reported its end by then has died.
     pub lease: Timestamp,
+    /// The call ended without anyone knowing whether it was done, and may be repeated, with this input or another.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub is_released: bool,
     /// None while the call is under way.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ended: Option<Ended>,
@@ -41,6 +44,11 @@ struct Ended {
     body: Vec<u8>,
     /// How many more items the rest of it takes.
     parts: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// How a call ended: the status and the body of its answer.
@@ -73,7 +81,7 @@ impl Keyed {
     pub fn new(key: &str, body: String, nonce: String, now: Timestamp, lease: Timestamp) -> Self {
         let expires = now.plus_seconds(KEPT_SECONDS).seconds();
         let (pk, sk) = (format!("{PREFIX}{key}"), "call".to_owned());
-        Self { pk, sk, v: 1, nonce, body, lease, ended: None, expires }
+        Self { pk, sk, v: 1, nonce, body, lease, is_released: false, ended: None, expires }
     }
 
     fn part_key(&self, index: usize) -> String {
@@ -138,6 +146,13 @@ impl Store {
         let ended = Some(Ended { status: ending.status, body: body.to_vec(), parts });
         let ended = Keyed { ended, ..call.clone() };
         self.put_keyed(&ended, &call.nonce).await
+    }
+
+    /// Gives the key of an idempotent call back whose outcome is unknown. The next call with it takes it over at once, and
+    /// knows that the first may have been done.
+    pub async fn release_unknown(&self, call: &Keyed, now: Timestamp) -> Result<(), StoreError> {
+        let released = Keyed { lease: now, is_released: true, ..call.clone() };
+        self.put_keyed(&released, &call.nonce).await
     }
 
     async fn put_keyed(&self, call: &Keyed, held: &str) -> Result<(), StoreError> {

@@ -24,7 +24,6 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata as _, SdkError},
     types::AttributeValue,
 };
-use http::{HeaderValue, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::HashMap, error::Error, time::Duration};
 
@@ -103,7 +102,6 @@ impl From<StoreError> for Problem {
             StoreError::Condition(_) => Self::new(Code::Conflict, "read it again and repeat the change"),
             StoreError::Unavailable(_) => {
                 Self::new(Code::StoreUnavailable, "DynamoDB did not answer, or refused for now; try again")
-                    .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
                     .caused_by(error)
             }
             StoreError::Refused(_) | StoreError::Malformed(_) => Self::internal(error),

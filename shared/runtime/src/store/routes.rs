@@ -6,7 +6,7 @@ use super::{
     from_item, text_of,
 };
 use crate::log::causes;
-use models::{ConnectionId, HookId, RouteId, StoredEvent, Timestamp, event::EventKey};
+use models::{ConnectionId, Effect, HookId, RouteId, StoredEvent, Timestamp, event::EventKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -57,8 +57,11 @@ pub struct Webhook {
 pub struct ActionTarget {
     /// The action's name.
     pub action: String,
-    /// Whether it takes an idempotency key: all do that change something.
+    /// Whether the action takes an idempotency key: all do that change something.
     pub keyed: bool,
+    /// Missing in routes of earlier releases.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub effect: Option<Effect>,
     pub connection: ConnectionId,
     /// CEL expressions by the field of the action's input.
     pub input: BTreeMap<String, String>,
