@@ -2,7 +2,7 @@
 
 use crate::{
     chatbot::ChatBot,
-    checks::{BotStar, pointers, problem, refused},
+    checks::{BotStar, pointers, problem, refused, with_key},
     keyed::{REPLAYED, assert_same_problem, ava, is_replayed},
 };
 use reqwest::{Method, header::HeaderValue};
@@ -43,6 +43,26 @@ async fn the_same_key_and_body_are_answered_with_the_first_answer() {
     let both = chatbot.bundle.request(Method::POST, path).header("Idempotency-Key", "signup-1").json(&with_field);
     assert_eq!(answer(both).await.text, first.text);
     assert_eq!(chatbot.created(), 1);
+}
+
+#[tokio::test]
+async fn a_key_of_one_api_key_is_none_of_anothers() {
+    let chatbot = ChatBot::start().await;
+    let first = chatbot.answer("create-user", "k", ava()).await;
+    for scope in ["act", "admin", "act"] {
+        let made = chatbot.bundle.post("/v1/keys", &json!({ "name": "Again", "scope": scope }), 201).await;
+        let call = || {
+            let path = "/v1/actions/chatbot/create-user";
+            let request = with_key(&chatbot.bundle, Method::POST, path, &string(&made["key"]));
+            request.header("Idempotency-Key", "k").json(&chatbot.input(ava()))
+        };
+        let own = answer(call()).await;
+        assert_eq!((own.status.as_u16(), is_replayed(&own)), (200, false), "{}", own.text);
+        assert_ne!(own.text, first.text);
+        assert!(is_replayed(&answer(call()).await), "its own repetition is one");
+    }
+    assert!(is_replayed(&chatbot.answer("create-user", "k", ava()).await));
+    assert_eq!(chatbot.created(), 4);
 }
 
 #[tokio::test]
