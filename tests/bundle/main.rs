@@ -54,6 +54,7 @@ mod deliver_faults;
 mod deliver_first;
 mod deliver_incidents;
 mod deliver_library;
+mod deliver_loops;
 mod deliver_parked;
 mod deliver_queue;
 mod deliver_slow;
