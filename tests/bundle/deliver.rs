@@ -213,7 +213,7 @@ async fn an_expression_that_makes_nothing_of_an_event_ends_its_delivery() {
     desk.deliver(&delivery).await;
     desk.assert_ended(&delivery, DeliveryState::Dead, Some(Reason::Unmappable), 1).await;
     let attempt = desk.delivery(&delivery).await.attempts.remove(0);
-    assert!(attempt.status.is_none() && attempt.error.unwrap().starts_with("`text`: "));
+    assert!(attempt.status.is_none() && attempt.error.unwrap().starts_with("nothing was sent: `text`: "));
     assert_eq!(desk.own_events(DELIVERY_DEAD).await.len(), 1);
 }
 

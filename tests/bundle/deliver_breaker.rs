@@ -10,16 +10,16 @@ use serde_json::json;
 use std::time::Duration;
 use tests::Bundle;
 
-async fn health(desk: &Desk<'_>, route: &str) -> Option<RouteHealth> {
+pub async fn health(desk: &Desk<'_>, route: &str) -> Option<RouteHealth> {
     desk.stage.app.store.find(route).await.unwrap()
 }
 
-fn advance(bundle: &Bundle, seconds: u64) {
+pub fn advance(bundle: &Bundle, seconds: u64) {
     bundle.clock.advance(Duration::from_secs(seconds));
 }
 
 /// Fails so many first attempts of new deliveries, three seconds apart.
-async fn fail(bundle: &Bundle, desk: &Desk<'_>, count: usize) -> Vec<DeliveryId> {
+pub async fn fail(bundle: &Bundle, desk: &Desk<'_>, count: usize) -> Vec<DeliveryId> {
     desk.target.answers(vec![FAILS; count]);
     let mut failed = Vec::new();
     for _ in 0..count {

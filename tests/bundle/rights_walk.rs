@@ -55,6 +55,7 @@ pub async fn walk(deployment: &Deployment) {
     walk.records().await;
     walk.erased_meanwhile().await;
     walk.keys_and_modules().await;
+    walk.failing_for_days(&routes["failing"]).await;
     walk.removals(&routes).await;
 }
 
@@ -228,6 +229,19 @@ impl Walk<'_> {
         }
         let route = self.api.get(&format!("/v1/routes/{route}"), 200).await;
         assert_eq!(route["health"]["state"], "failing", "{route}");
+    }
+
+    /// A route fails until it is disabled, and is enabled again.
+    async fn failing_for_days(&self, route: &str) {
+        let path = format!("/v1/routes/{route}");
+        self.sample("botstar.watch-human-takeover").await;
+        self.deployment.settle().await;
+        self.deployment.advance(5 * 86_400);
+        self.deployment.sweep().await;
+        self.deployment.settle().await;
+        assert_eq!(self.api.get(&path, 200).await["disabled_reason"], "failing");
+        let enabled = self.api.patch(&path, &json!({ "enabled": true }), 200).await;
+        assert_eq!(enabled["health"]["state"], "healthy", "{enabled}");
     }
 
     /// Messages are lost, and the sweep finds their deliveries. What can't be read is set aside.

@@ -84,13 +84,16 @@ async fn a_route_is_made_read_changed_and_deleted() {
 async fn a_route_tells_its_health_and_takes_it_along() {
     let bundle = start().await;
     let made = bundle.post("/v1/routes", &to("http://127.0.0.1:9/"), 201).await;
-    assert_eq!(made["health"], json!({ "state": "healthy", "since": null }));
+    assert_eq!(made["health"], json!({ "state": "healthy", "since": null, "disables_at": null }));
     let (id, store) = (string(&made["id"]), &bundle.local.app.store);
     let since = Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap();
     for (failing, state) in [(true, "failing"), (false, "healthy")] {
         let route = id.parse().unwrap();
-        store.create(&RouteHealth { id: route, v: 1, version: 1, failing, since, next_probe_at: since }).await.unwrap();
-        let health = json!({ "state": state, "since": "2026-01-02T03:04:05.006Z" });
+        let (next_probe_at, by_content) = (since, false);
+        let stored = RouteHealth { id: route, v: 1, version: 1, failing, since, next_probe_at, by_content };
+        store.create(&stored).await.unwrap();
+        let disables_at = failing.then_some("2026-01-07T03:04:05.006Z");
+        let health = json!({ "state": state, "since": "2026-01-02T03:04:05.006Z", "disables_at": disables_at });
         assert_eq!(bundle.get(&path(&made), 200).await["health"], health);
         assert_eq!(bundle.all("/v1/routes").await[0]["health"], health);
         assert_eq!(bundle.patch(&path(&made), &json!({ "name": "x" }), 200).await["health"], health);

@@ -46,6 +46,7 @@ fn second() -> BTreeMap<&'static str, Vec<Item>> {
             told: Map::new(),
             encoding: None,
             query: None,
+            hops: 0,
             nonce: String::new(),
             expires: at,
         });

@@ -24,7 +24,7 @@ const OF_LIBC: &str = "GLIBC_TUNABLES";
 const OWN: [(&str, &[&str]); 6] = [
     ("api-deliveries", &["DELIVERY_QUEUE_URL"]),
     ("api-events", &["DELIVERY_QUEUE_URL"]),
-    ("api-routes", &["DELIVERY_ALLOW_CIDRS"]),
+    ("api-routes", &["DELIVERY_ALLOW_CIDRS", "ROUTE_FAILS_DAYS"]),
     (
         "deliver",
         &[
@@ -33,6 +33,7 @@ const OWN: [(&str, &[&str]); 6] = [
             "DELIVERY_ALLOW_CIDRS",
             "DELIVERY_QUEUE_URL",
             "RETRY_SCHEDULE",
+            "ROUTE_FAILS_DAYS",
         ],
     ),
     ("dispatch", &["DEAD_LETTER_QUEUE_URL", "DELIVERY_QUEUE_URL"]),

@@ -1,5 +1,5 @@
-//! The events that the product tells of itself: a route that fails or has recovered, a delivery that is dead. They are
-//! kept and routed like any other.
+//! The product's own events: a route is failing, has recovered or was disabled, a delivery is dead. They are stored and
+//! routed like any other event.
 
 use models::{
     StoredDelivery, StoredEvent,
@@ -8,40 +8,76 @@ use models::{
 };
 use runtime::{
     App,
-    store::{health::RouteHealth, routes::EventRoute},
+    store::{
+        health::RouteHealth,
+        routes::{DisabledReason, EventRoute},
+    },
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// What a change of a route's health tells.
-pub fn of_health(app: &App, route: &EventRoute, health: &RouteHealth) -> StoredEvent {
-    let event_type = if health.failing { ROUTE_FAILING } else { ROUTE_RECOVERED };
-    let key = format!("{} {}", event_type, health.version);
-    of_route(app, route, event_type, &key, [("since".to_owned(), json!(health.since))])
+/// Why a route no longer counts as failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recovery {
+    /// An attempt succeeded.
+    Succeeded,
+    /// Its target was saved, or it selects other events while the failures were of their content.
+    Changed,
+    Enabled,
+    Deleted,
 }
 
-/// What the disabling of a route tells.
-pub fn of_disabled(app: &App, route: &EventRoute) -> StoredEvent {
+/// `switchboard.route.failing`.
+pub fn of_failing(app: &App, route: &EventRoute, health: &RouteHealth) -> StoredEvent {
+    of_route(app, route, ROUTE_FAILING, &health_key(ROUTE_FAILING, health), json!({ "since": health.since }))
+}
+
+/// `switchboard.route.recovered`.
+pub fn of_recovered(app: &App, route: &EventRoute, health: &RouteHealth, reason: Recovery) -> StoredEvent {
+    let data = json!({ "since": health.since, "reason": reason });
+    of_route(app, route, ROUTE_RECOVERED, &health_key(ROUTE_RECOVERED, health), data)
+}
+
+/// `switchboard.route.disabled`. `failing` is the health for which it was disabled.
+pub fn of_disabled(
+    app: &App,
+    route: &EventRoute,
+    reason: DisabledReason,
+    failing: Option<&RouteHealth>,
+) -> StoredEvent {
     let key = format!("{ROUTE_DISABLED} {}", route.version);
-    of_route(app, route, ROUTE_DISABLED, &key, [("since".to_owned(), json!(route.updated_at))])
+    let mut data = json!({ "since": route.updated_at, "reason": reason });
+    if let Some(health) = failing {
+        data["failing_since"] = json!(health.since);
+    }
+    of_route(app, route, ROUTE_DISABLED, &key, data)
 }
 
-/// What a dead delivery tells. Nothing that its target said: a person may be in it.
-pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery) -> StoredEvent {
+/// `switchboard.delivery.dead`, without the target's answer, which may contain personal data. It continues the hops of the
+/// dead delivery's event, so that a loop through events of this type ends as well.
+pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery, hops: u8) -> StoredEvent {
     let key = format!("{DELIVERY_DEAD} {} {}", delivery.id, delivery.retried);
-    let told = json!({
+    let data = json!({ "delivery": {
         "id": delivery.id,
         "event": delivery.event,
         "reason": delivery.reason,
         "attempts": delivery.tried,
         "status": delivery.attempts.last().and_then(|attempt| attempt.status),
-    });
-    of_route(app, route, DELIVERY_DEAD, &key, [("delivery".to_owned(), told)])
+    } });
+    StoredEvent { hops, ..of_route(app, route, DELIVERY_DEAD, &key, data) }
 }
 
-fn of_route(app: &App, route: &EventRoute, event_type: &str, key: &str, told: [(String, Value); 1]) -> StoredEvent {
-    let now = app.now();
+/// The version alone is no key: databases exist in which a health was deleted, so that its version began again at 0.
+fn health_key(event_type: &str, health: &RouteHealth) -> String {
+    format!("{event_type} {} {}", health.version, health.since)
+}
+
+fn of_route(app: &App, route: &EventRoute, event_type: &str, key: &str, fields: Value) -> StoredEvent {
     let mut data = Map::from_iter([("route".to_owned(), json!({ "id": route.id, "name": route.name }))]);
-    data.extend(told);
+    if let Value::Object(fields) = fields {
+        data.extend(fields);
+    }
     let of = OfRoute { route: &route.id, event_type, data, expires: app.event_expires() };
-    StoredEvent::of_route(now, ContentKey::of_route(&route.id, &[key.as_bytes()]), of)
+    StoredEvent::of_route(app.now(), ContentKey::of_route(&route.id, &[key.as_bytes()]), of)
 }

@@ -8,6 +8,7 @@ use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp};
 use runtime::{
     App, Problem,
     clock::random,
+    receive::HOPS_HEADER,
     store::routes::{ActionTarget, Secret, Target, Webhook},
 };
 use serde_json::{Map, Value};
@@ -73,10 +74,10 @@ impl ReadyTarget {
         })
     }
 
-    /// What the target is to be sent for an event.
-    pub fn prepare(&self, now: Timestamp, event: &Envelope) -> Result<Prepared, Unprepared> {
+    /// Makes the request for an event that has so many hops.
+    pub fn prepare(&self, now: Timestamp, event: &Envelope, hops: u8) -> Result<Prepared, Unprepared> {
         match self {
-            Self::Webhook(webhook) => webhook.prepare(now, event),
+            Self::Webhook(webhook) => webhook.prepare(now, event, hops),
             Self::Action { action, effect, keyed, connection, input } => Ok(Prepared::Action {
                 action: action.clone(),
                 effect: *effect,
@@ -89,7 +90,7 @@ impl ReadyTarget {
 }
 
 impl ReadyWebhook {
-    fn prepare(&self, now: Timestamp, event: &Envelope) -> Result<Prepared, Unprepared> {
+    fn prepare(&self, now: Timestamp, event: &Envelope, hops: u8) -> Result<Prepared, Unprepared> {
         let (media, body) = match &self.body {
             None => (EVENT, event.shown().map(|json| String::from(Box::<str>::from(json)).into_bytes())),
             Some(fields) => (JSON, serde_json::to_vec(&filled(fields, event)?)),
@@ -98,6 +99,7 @@ impl ReadyWebhook {
         let mut headers = self.headers.clone();
         headers.insert(header::CONTENT_TYPE, media);
         headers.insert(TRACEPARENT, traceparent()?);
+        headers.insert(HOPS_HEADER, u16::from(hops.saturating_add(1)).into());
         let signing = self.secrets.iter().filter(|(_, end)| end.is_none_or(|end| now < end));
         let signing: Vec<webhook::Secret> = signing.map(|(secret, _)| secret.clone()).collect();
         let signed = webhook::headers(&signing, event.id.as_str(), now.seconds(), &body).map_err(Problem::internal)?;

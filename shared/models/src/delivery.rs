@@ -55,11 +55,13 @@ pub enum Reason {
     ActionRefused,
     /// Dead: the route's expressions make nothing of the event.
     Unmappable,
+    /// Dead: more than eight routes in a row, each to the next one's hook, led to the event.
+    Loop,
     /// Skipped: the target asked for no more, by a 410 or by `webhook-delivery: disable`.
     TargetGone,
     /// Skipped: the route was deleted.
     RouteDeleted,
-    /// Skipped: the route was disabled.
+    /// Dead: the route had only failed for `ROUTE_FAILS_DAYS`, and was disabled. Skipped: it was disabled otherwise.
     RouteDisabled,
     /// Skipped: the event has expired.
     EventExpired,
@@ -74,7 +76,7 @@ pub struct Attempt {
     /// The status of the answer; null if there was none.
     pub status: Option<u16>,
     pub duration_ms: u64,
-    /// Why it failed, where the status doesn't tell.
+    /// Why it failed, unless the status says so. Begins with `nothing was sent` where there was no call.
     pub error: Option<String>,
     /// The first 1 KB of the answer; null once the event's person was erased.
     pub body: Option<String>,

@@ -20,7 +20,7 @@ pub struct OfRoute<'a> {
 pub const OWN_TYPES: [&str; 4] = [ROUTE_FAILING, ROUTE_RECOVERED, ROUTE_DISABLED, DELIVERY_DEAD];
 pub const ROUTE_FAILING: &str = "switchboard.route.failing";
 pub const ROUTE_RECOVERED: &str = "switchboard.route.recovered";
-/// Its target has asked for no more.
+/// The product disabled a route: its target asked for no more, or has only failed for too long.
 pub const ROUTE_DISABLED: &str = "switchboard.route.disabled";
 pub const DELIVERY_DEAD: &str = "switchboard.delivery.dead";
 const OWN_PLATFORM: &str = "switchboard";
@@ -45,6 +45,7 @@ impl StoredEvent {
             charset: None,
             encoding: None,
             query: None,
+            hops: 0,
             reading: serde_json::to_string(&Reading::default()).unwrap_or_default(),
             told: Some(Value::Object(told.data).to_string()),
             // It is written with what it tells of, in one transaction, so no other writer has its key.

@@ -15,6 +15,8 @@ pub struct Config {
     pub delivery_ttl_days: u64,
     /// The waits between the attempts of a delivery, in seconds.
     pub retry_schedule: Vec<u64>,
+    /// How long a route may only fail until it is disabled; 0 is never.
+    pub route_fails_days: u64,
     /// The ranges that routes may target besides what is globally reachable.
     pub delivery_allow_cidrs: Vec<IpNet>,
     pub sealing_key_arn: Option<String>,
@@ -216,7 +218,7 @@ fn bad(name: &str, fault: &str) -> BadSetting {
 
 impl Config {
     /// Every variable that [`Config::read`] knows besides those of platforms.
-    pub const VARIABLES: [&'static str; 18] = [
+    pub const VARIABLES: [&'static str; 19] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
@@ -226,6 +228,7 @@ impl Config {
         "EVENT_TTL_DAYS",
         "DELIVERY_TTL_DAYS",
         "RETRY_SCHEDULE",
+        "ROUTE_FAILS_DAYS",
         "DELIVERY_ALLOW_CIDRS",
         "SEALING_KEY_ARN",
         "SEALING_KEY_FILE",
@@ -254,6 +257,7 @@ impl Config {
             event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
             delivery_ttl_days: settings.number("DELIVERY_TTL_DAYS", 30, 1, MOST_DAYS)?,
             retry_schedule: settings.schedule("RETRY_SCHEDULE", &[5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000])?,
+            route_fails_days: settings.number("ROUTE_FAILS_DAYS", 5, 0, MOST_DAYS)?,
             delivery_allow_cidrs: settings.blocks("DELIVERY_ALLOW_CIDRS")?,
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
@@ -315,7 +319,7 @@ mod tests {
         assert_eq!(config.platforms.text(&PREFIX).unwrap(), "/v2");
         assert!(config.public_url.is_none() && config.delivery_allow_cidrs.is_empty());
         assert_eq!(config.retry_schedule, [5, 60, 300, 1800, 7200, 18000, 36000, 36000]);
-        assert_eq!(config.delivery_ttl_days, 30);
+        assert_eq!((config.delivery_ttl_days, config.route_fails_days), (30, 5));
     }
 
     #[test]
@@ -339,6 +343,8 @@ mod tests {
             ("RETRY_SCHEDULE", "5,86401", "\"86401\" is not a number of seconds from 0 to 86400"),
             ("RETRY_SCHEDULE", "5,,6", "\"\" is not a number of seconds from 0 to 86400"),
             ("DELIVERY_TTL_DAYS", "0", "is not from 1 to 36500"),
+            ("ROUTE_FAILS_DAYS", "-1", "invalid digit found in string"),
+            ("ROUTE_FAILS_DAYS", "36501", "is not from 0 to 36500"),
             ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
             ("PUBLIC_URL", "example", "relative URL without a base"),
             ("API_URL", "https://example.com/?a=b", "has a query or a fragment"),

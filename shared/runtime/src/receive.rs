@@ -29,6 +29,8 @@ use std::{borrow::Cow, iter, sync::Arc};
 /// The most bytes that a webhook's body may have.
 pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
 pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
+/// Number of routes in a row that led to a webhook's call. It ends loops of routes to their own hooks.
+pub const HOPS_HEADER: HeaderName = HeaderName::from_static("switchboard-hops");
 
 /// What a platform is answered.
 #[derive(Serialize, JsonSchema)]
@@ -198,6 +200,7 @@ pub async fn take(
         told,
         encoding: content.encoding.map(str::to_owned),
         query: keeps_query.then(|| query::kept(&content.query)),
+        hops: hops(call),
         nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<6>()?),
         expires: app.event_expires(),
     });
@@ -208,6 +211,12 @@ pub async fn take(
     };
     app.metrics.count(metric);
     Ok(Received::taken(event, &taken))
+}
+
+/// The hops of a call: none if its header is no whole number, at most 255.
+fn hops(call: &Call) -> u8 {
+    let digits = call.header(&HOPS_HEADER).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.filter(|text| !text.is_empty()).map_or(0, |text| text.parse().unwrap_or(u8::MAX))
 }
 
 /// The content of a call: its body without the encoding, and the query without the platform's secrets.

@@ -2,16 +2,14 @@
 
 use super::{
     create::{connection_id, hook_id},
-    faults, find, target,
+    faults, find, incident, target,
     view::{Sight, view},
 };
-use flow::guard::Guard;
+use flow::{guard::Guard, own_events::Recovery};
+use models::{ConnectionId, HookId};
 use runtime::{
     App, Call, Problem, Reply, input,
-    store::{
-        health::RouteHealth,
-        routes::{Target, Webhook},
-    },
+    store::routes::{EventRoute, Target, Webhook},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Deserializer};
@@ -33,12 +31,35 @@ pub struct RouteChange {
     /// Null: every event passes.
     #[serde(default, deserialize_with = "given")]
     filter: Option<Option<String>>,
-    /// Replaces the target whole; a webhook keeps its secret. A route that was failing is healthy until it fails again.
+    /// Replaces the target whole; a webhook keeps its secret. A failing route is healthy again.
     target: Option<Map<String, Value>>,
+    /// True: a failing route is healthy again, and the days until it is disabled begin anew.
     enabled: Option<bool>,
 }
 
-/// Tells null from what is left out.
+impl RouteChange {
+    /// The reason why failures until now no longer count, unless they do.
+    fn recovery(&self) -> Option<Recovery> {
+        match (&self.target, self.enabled) {
+            (Some(_), _) => Some(Recovery::Changed),
+            (None, Some(true)) => Some(Recovery::Enabled),
+            (None, _) => None,
+        }
+    }
+
+    fn selects_others(&self, route: &EventRoute) -> bool {
+        self.events.as_ref().is_some_and(|events| *events != route.events)
+            || self.filter.as_ref().is_some_and(|filter| *filter != route.filter)
+            || differs(self.hook.as_ref(), route.hook.as_ref().map(HookId::as_str))
+            || differs(self.connection.as_ref(), route.connection.as_ref().map(ConnectionId::as_str))
+    }
+}
+
+fn differs(new: Option<&Option<String>>, old: Option<&str>) -> bool {
+    new.is_some_and(|new| new.as_deref() != old)
+}
+
+/// Reads null as given, unlike a field that is left out.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -47,7 +68,8 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut route = find(app, &call).await?;
     let change: RouteChange =
         input::body_with(&call, &schema_for!(RouteChange), |body| faults::of(body, &Guard::of(&app.config)))?;
-    let gets_a_new_chance = change.target.is_some() || change.enabled == Some(true);
+    let recovery = change.recovery();
+    let selects_others = change.selects_others(&route);
     if let Some(hook) = change.hook {
         route.hook = hook_id(app, hook.as_deref()).await?;
     }
@@ -66,9 +88,16 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     route.filter = change.filter.unwrap_or(route.filter);
     route.enabled = change.enabled.unwrap_or(route.enabled);
     route.updated_at = call.now;
-    app.store.update(&mut route).await?;
-    if gets_a_new_chance {
-        app.store.remove::<RouteHealth>(route.id.as_str()).await?;
+    if route.enabled {
+        route.disabled_reason = None;
+    }
+    if let Some(recovery) = recovery {
+        route.generation = route.version + 1;
+        incident::end(app, &mut route, recovery).await?;
+    } else if selects_others && incident::is_by_content(app, &route).await? {
+        incident::end(app, &mut route, Recovery::Changed).await?;
+    } else {
+        app.store.update(&mut route).await?;
     }
     Reply::ok(&view(app, route, Sight::UrlAndSecret).await?)
 }

@@ -55,6 +55,8 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         events: new.events,
         filter: new.filter,
         enabled: new.enabled.unwrap_or(true),
+        disabled_reason: None,
+        generation: 0,
         created_at: call.now,
         updated_at: call.now,
     };

@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod faults;
+mod incident;
 mod rotate;
 mod target;
 mod test;
@@ -11,11 +12,7 @@ mod view;
 use crate::{ADMIN, CURSOR, LIMIT, OPERATE, READ, rotation::Rotation};
 use http::{Method, StatusCode};
 use models::RouteId;
-use runtime::{
-    App, Body, Call, Function, Problem, Reply, Route,
-    auth::Scope,
-    store::{health::RouteHealth, routes::EventRoute},
-};
+use runtime::{App, Body, Call, Function, Problem, Reply, Route, auth::Scope, store::routes::EventRoute};
 use schemars::{Schema, schema_for};
 use view::{RouteView, Sight};
 
@@ -134,8 +131,6 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
     let route = find(app, &call).await?;
-    // The health first: of a route that is gone nobody could remove it any more.
-    app.store.remove::<RouteHealth>(route.id.as_str()).await?;
-    app.store.remove::<EventRoute>(route.id.as_str()).await?;
+    incident::delete(app, &route).await?;
     Ok(Reply::no_content())
 }

@@ -149,7 +149,7 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url:
     let passed = trying.filter.map_or(Ok(true), |filter| passes(filter, &value));
     let matches = trying.selection.takes(&opened.key, event.connection.as_ref()) && passed == Ok(true);
     let (mut request, mut fault, mut attempt) = (None, passed.err(), None);
-    match trying.target.map(|target| target.prepare(app.now(), &envelope)) {
+    match trying.target.map(|target| target.prepare(app.now(), &envelope, event.hops)) {
         None => {}
         Some(Ok(Prepared::Action { action, connection, input, .. })) => {
             request = Some(RequestView::Action { action, connection, input });
@@ -229,6 +229,7 @@ async fn sample(app: &App, selection: &Selection<'_>) -> Result<StoredEvent, Pro
         told: Map::new(),
         encoding: None,
         query: None,
+        hops: 0,
         nonce: String::new(),
         expires: now,
     }))

@@ -1,5 +1,6 @@
 //! A route as it is answered.
 
+use flow::deliver::breaker;
 use models::{ConnectionId, HookId, RouteId, Timestamp};
 use runtime::{
     App, Problem,
@@ -7,7 +8,7 @@ use runtime::{
     store::{
         StoreError,
         health::RouteHealth,
-        routes::{ActionTarget, EventRoute, Target, Webhook},
+        routes::{ActionTarget, DisabledReason, EventRoute, Target, Webhook},
     },
 };
 use schemars::JsonSchema;
@@ -27,6 +28,8 @@ pub struct RouteView {
     pub filter: Option<String>,
     pub target: TargetView,
     pub enabled: bool,
+    /// Why the product disabled it; null while it is enabled, or if a person disabled it.
+    pub disabled_reason: Option<DisabledReason>,
     pub health: HealthView,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -38,6 +41,9 @@ pub struct HealthView {
     state: HealthState,
     /// Null as long as it has never failed.
     since: Option<Timestamp>,
+    /// When the route is disabled, unless an attempt succeeds before; null if it isn't failing, is disabled already, or
+    /// `ROUTE_FAILS_DAYS` is 0.
+    disables_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -82,7 +88,7 @@ pub enum Sight {
 }
 
 pub async fn view(app: &App, route: EventRoute, sight: Sight) -> Result<RouteView, Problem> {
-    let (now, health) = (app.now(), health(app, &route.id).await?);
+    let (now, health) = (app.now(), health(app, &route).await?);
     let target = match route.target {
         Target::Action(ActionTarget { action, connection, input, .. }) => {
             TargetView::Action { action, connection, input }
@@ -108,6 +114,7 @@ pub async fn view(app: &App, route: EventRoute, sight: Sight) -> Result<RouteVie
         filter: route.filter,
         target,
         enabled: route.enabled,
+        disabled_reason: route.disabled_reason,
         health,
         created_at: route.created_at,
         updated_at: route.updated_at,
@@ -119,9 +126,10 @@ pub fn without_path(url: &str) -> String {
     format!("{origin}/{MASK}")
 }
 
-async fn health(app: &App, route: &RouteId) -> Result<HealthView, StoreError> {
-    let health: Option<RouteHealth> = app.store.find(route.as_str()).await?;
-    let failing = health.as_ref().is_some_and(|health| health.failing);
-    let state = if failing { HealthState::Failing } else { HealthState::Healthy };
-    Ok(HealthView { state, since: health.map(|health| health.since) })
+async fn health(app: &App, route: &EventRoute) -> Result<HealthView, StoreError> {
+    let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
+    let failing = health.as_ref().filter(|health| health.failing);
+    let state = if failing.is_some() { HealthState::Failing } else { HealthState::Healthy };
+    let disables_at = failing.filter(|_| route.enabled).and_then(|health| breaker::disables_at(&app.config, health));
+    Ok(HealthView { state, since: health.map(|health| health.since), disables_at })
 }

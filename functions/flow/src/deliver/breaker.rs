@@ -21,39 +21,66 @@ const MOST_WAIT_SECONDS: u64 = 900;
 
 /// The failures of each route since its last success.
 #[derive(Default)]
-pub struct Failures(Mutex<HashMap<RouteId, Run>>);
+pub struct Failures(Mutex<HashMap<RouteId, Streak>>);
 
-/// Failures with no success between, of one version of a route.
-#[derive(Debug, Clone, Copy)]
-struct Run {
+/// Failures in a row, of one version of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streak {
     version: u64,
     count: u32,
-    since: Timestamp,
+    pub since: Timestamp,
+    /// Each delivery is dead for its content.
+    pub by_content: bool,
 }
 
 impl Failures {
+    /// Ends a streak, unless the success is of an earlier version of the route.
     pub fn succeeded(&self, route: &EventRoute) {
-        self.runs().remove(&route.id);
-    }
-
-    /// Counts a failure. Since when there were nothing but failures, if there have been enough for the breaker to open.
-    /// A success that another process had is in the route's health.
-    pub fn failed(&self, route: &EventRoute, known: Option<&RouteHealth>, now: Timestamp) -> Option<Timestamp> {
-        let mut runs = self.runs();
-        let new = Run { version: route.version, count: 0, since: now };
-        let run = runs.entry(route.id.clone()).or_insert(new);
-        let recovered = known.is_some_and(|known| !known.failing && known.since > run.since);
-        if recovered || run.version != route.version {
-            *run = new;
+        let mut streaks = self.streaks();
+        if streaks.get(&route.id).is_some_and(|streak| streak.version <= route.version) {
+            streaks.remove(&route.id);
         }
-        run.count += 1;
-        let opens = run.count >= FAILURES && now.millis_since(run.since) >= FAILING_SECONDS * 1000;
-        opens.then_some(run.since)
     }
 
-    fn runs(&self) -> MutexGuard<'_, HashMap<RouteId, Run>> {
+    /// Counts a failure, unless it is of an earlier version of the route. Returns the streak once it is long enough to open
+    /// the breaker. `known` reports a success in another process.
+    pub fn failed(
+        &self,
+        route: &EventRoute,
+        known: Option<&RouteHealth>,
+        now: Timestamp,
+        by_content: bool,
+    ) -> Option<Streak> {
+        let mut streaks = self.streaks();
+        let new = Streak { version: route.version, count: 0, since: now, by_content };
+        let streak = streaks.entry(route.id.clone()).or_insert(new);
+        if route.version < streak.version {
+            return None;
+        }
+        let recovered = known.is_some_and(|known| !known.failing && known.since > streak.since);
+        if recovered || streak.version != route.version {
+            *streak = new;
+        }
+        streak.count += 1;
+        streak.by_content &= by_content;
+        let opens = streak.count >= FAILURES && now.millis_since(streak.since) >= FAILING_SECONDS * 1000;
+        opens.then_some(*streak)
+    }
+
+    fn streaks(&self) -> MutexGuard<'_, HashMap<RouteId, Streak>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a route that is failing is to be disabled.
+pub fn is_past(config: &Config, health: &RouteHealth, now: Timestamp) -> bool {
+    disables_at(config, health).is_some_and(|at| now >= at)
+}
+
+/// When a failing route is disabled, unless an attempt succeeds; none by the setting.
+pub fn disables_at(config: &Config, health: &RouteHealth) -> Option<Timestamp> {
+    let seconds = config.route_fails_days * 86_400;
+    (health.failing && seconds > 0).then(|| health.since.plus_seconds(seconds))
 }
 
 /// How long there is between two probes.
@@ -95,53 +122,97 @@ mod tests {
             filter: None,
             target: Target::Action(target),
             enabled: true,
+            disabled_reason: None,
+            generation: 0,
             created_at: at(0),
             updated_at: at(0),
         }
     }
 
     fn health(failing: bool, since: u64) -> RouteHealth {
-        RouteHealth { id: route(1).id, v: 1, version: 1, failing, since: at(since), next_probe_at: at(since) }
+        let (since, next_probe_at) = (at(since), at(since));
+        RouteHealth { id: route(1).id, v: 1, version: 1, failing, since, next_probe_at, by_content: false }
+    }
+
+    fn config<const N: usize>(settings: [(&str, &str); N]) -> Config {
+        let tables = ["CONTROL_TABLE", "EVENTS_TABLE", "RECORDS_TABLE", "DELIVERIES_TABLE"];
+        Config::read(&tables.map(|name| (name, "any")).into_iter().chain(settings).collect(), &[]).unwrap()
+    }
+
+    fn since(streak: Option<Streak>) -> Option<Timestamp> {
+        streak.map(|streak| streak.since)
     }
 
     #[test]
     fn it_opens_after_a_minute_and_twenty_failures_without_a_success() {
         let (failures, route) = (Failures::default(), route(1));
         for second in 0..19 {
-            assert_eq!(failures.failed(&route, None, at(second)), None);
+            assert_eq!(failures.failed(&route, None, at(second), false), None);
         }
-        assert_eq!(failures.failed(&route, None, at(59)), None, "not for a minute yet");
-        assert_eq!(failures.failed(&route, None, at(60)), Some(at(0)));
+        assert_eq!(failures.failed(&route, None, at(59), false), None, "not for a minute yet");
+        assert_eq!(since(failures.failed(&route, None, at(60), false)), Some(at(0)));
         failures.succeeded(&route);
         for second in 61..80 {
-            assert_eq!(failures.failed(&route, None, at(second * 10)), None, "not twenty yet");
+            assert_eq!(failures.failed(&route, None, at(second * 10), false), None, "not twenty yet");
         }
-        assert_eq!(failures.failed(&self::route(2), None, at(900)), None, "another route");
-        assert_eq!(failures.failed(&route, None, at(900)), Some(at(610)));
+        assert_eq!(failures.failed(&self::route(2), None, at(900), false), None, "another route");
+        assert_eq!(since(failures.failed(&route, None, at(900), false)), Some(at(610)));
     }
 
     #[test]
     fn what_another_process_found_healthy_or_someone_has_changed_is_counted_anew() {
         let (failures, route) = (Failures::default(), route(1));
         for second in 0..25 {
-            failures.failed(&route, None, at(second * 4));
+            failures.failed(&route, None, at(second * 4), false);
         }
-        assert_eq!(failures.failed(&route, Some(&health(false, 50)), at(100)), None);
-        assert_eq!(failures.failed(&route, Some(&health(false, 50)), at(200)), None, "since the recovery, two");
+        assert_eq!(failures.failed(&route, Some(&health(false, 50)), at(100), false), None);
+        assert_eq!(failures.failed(&route, Some(&health(false, 50)), at(200), false), None, "since the recovery, two");
         let (failures, changed) = (Failures::default(), EventRoute { version: 2, ..route.clone() });
         for second in 0..25 {
-            failures.failed(&route, None, at(second * 4));
+            failures.failed(&route, None, at(second * 4), false);
         }
-        assert_eq!(failures.failed(&changed, None, at(100)), None);
+        assert_eq!(failures.failed(&changed, None, at(100), false), None);
+    }
+
+    #[test]
+    fn what_an_earlier_version_came_to_says_nothing_of_the_route_as_it_is() {
+        let (failures, old) = (Failures::default(), route(1));
+        let new = EventRoute { version: 2, ..old.clone() };
+        for second in 0..25 {
+            assert_eq!(failures.failed(&new, None, at(second), false), None);
+            assert_eq!(failures.failed(&old, None, at(second), false), None);
+        }
+        assert_eq!(failures.failed(&old, None, at(90), false), None, "a late failure of the old target");
+        failures.succeeded(&old);
+        assert_eq!(since(failures.failed(&new, None, at(60), false)), Some(at(0)), "nor does a late success end it");
+    }
+
+    #[test]
+    fn a_streak_is_by_content_if_each_of_its_failures_is() {
+        for (odd, by_content) in [(None, true), (Some(0), false), (Some(7), false), (Some(19), false)] {
+            let (failures, route) = (Failures::default(), route(1));
+            let mut streak = None;
+            for n in 0..20 {
+                streak = failures.failed(&route, None, at(n * 60), odd != Some(n));
+            }
+            assert_eq!(streak.map(|streak| streak.by_content), Some(by_content), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_failing_route_is_disabled_after_its_days_unless_that_is_off() {
+        for (days, seconds) in [("5", Some(432_000)), ("1", Some(86_400)), ("0", None)] {
+            let config = config([("ROUTE_FAILS_DAYS", days)]);
+            let health = health(true, 1_000);
+            assert_eq!(disables_at(&config, &health), seconds.map(|seconds| at(1_000 + seconds)), "{days}");
+            assert!(!is_past(&config, &health, at(1_000 + seconds.unwrap_or(0) - u64::from(seconds.is_some()))));
+            assert_eq!(is_past(&config, &health, at(1_000 + seconds.unwrap_or(9_000_000))), seconds.is_some());
+            assert_eq!(disables_at(&config, &self::health(false, 1_000)), None);
+        }
     }
 
     #[test]
     fn what_waits_looks_again_between_a_probe_and_as_long_again() {
-        let config = |schedule| {
-            let tables = ["CONTROL_TABLE", "EVENTS_TABLE", "RECORDS_TABLE", "DELIVERIES_TABLE"];
-            let settings = tables.map(|name| (name, "any")).into_iter().chain([("RETRY_SCHEDULE", schedule)]);
-            Config::read(&settings.collect(), &[]).unwrap()
-        };
         for (schedule, open_for, least, most) in [
             ("5,300", 90, 60, 90),
             ("5,300", 10, 60, 60),
@@ -149,7 +220,7 @@ mod tests {
             ("5", 90, 5, 90),
             ("0", 90, 0, 90),
         ] {
-            let (config, now) = (config(schedule), at(1_000 + open_for));
+            let (config, now) = (config([("RETRY_SCHEDULE", schedule)]), at(1_000 + open_for));
             let wait = |chance| look_again_at(&config, &health(true, 1_000), now, chance).millis_since(now) / 1000;
             assert_eq!((wait(0), wait(255)), (least, most), "{schedule} {open_for}");
         }

@@ -5,8 +5,9 @@
 pub mod actions;
 mod attempt;
 mod batch;
-mod breaker;
+pub mod breaker;
 mod firsts;
+mod health;
 pub mod lambda;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     own_events, pending,
     request::{ReadyTarget, Unprepared},
     versions::ByVersion,
-    webhook::WebhookClient,
+    webhook::{WebhookClient, kept},
 };
 use actions::Actions;
 use attempt::Verdict;
@@ -24,14 +25,18 @@ use firsts::Firsts;
 use models::{
     DeliveryState, StoredDelivery, StoredEvent, Timestamp,
     delivery::{Attempt, Reason},
-    event::EventKey,
 };
 use runtime::{
     App, Problem,
     clock::random,
     metrics::Metric,
     queue::Message,
-    store::{StoreError, grounds::Grounds, health::RouteHealth, routes::EventRoute},
+    store::{
+        StoreError,
+        grounds::Grounds,
+        health::RouteHealth,
+        routes::{DisabledReason, EventRoute},
+    },
 };
 use std::{slice, sync::Arc};
 
@@ -40,8 +45,8 @@ pub use lambda::serve;
 
 /// How long a delivery waits that another worker is at.
 const BUSY_SECONDS: u64 = 60;
-/// How often a change of a route or of its health is tried anew when something else changes it.
-const ATTEMPTS: usize = 5;
+/// A longer chain of routes, each to the next one's hook, counts as a loop.
+const MOST_HOPS: u8 = 8;
 
 pub struct Deliverer {
     client: WebhookClient,
@@ -85,6 +90,12 @@ impl Deliverer {
                 let health = grounds.health(&delivery.route)?;
                 self.pass_breaker(app, Due { delivery, route, health, grounds }).await
             }
+            Some(route) if route.disabled_reason == Some(DisabledReason::Failing) => {
+                match current_event(app, delivery, grounds).await? {
+                    Some((delivery, event)) => die(app, &route, &event, delivery, Reason::RouteDisabled).await,
+                    None => Ok(()),
+                }
+            }
             Some(_) => skip(app, delivery, Reason::RouteDisabled).await,
             None => skip(app, delivery, Reason::RouteDeleted).await,
         }
@@ -101,35 +112,25 @@ impl Deliverer {
                 return wait(app, due.delivery, look_again_at).await;
             }
         }
-        match app.store.event_of(due.grounds, &due.delivery.event).await? {
-            Some(event) if event.is_erased() => {
-                due.delivery.scrub();
-                skip(app, due.delivery, Reason::PersonErased).await
-            }
-            Some(event) => self.attempt_due(app, due, &event).await,
-            None => skip(app, due.delivery, Reason::EventExpired).await,
+        match current_event(app, due.delivery, due.grounds).await? {
+            Some((delivery, event)) => self.attempt_due(app, Due { delivery, ..due }, &event).await,
+            None => Ok(()),
         }
     }
 
     async fn attempt_due(&self, app: &App, due: Due<'_>, event: &StoredEvent) -> Result<(), Problem> {
         let Due { mut delivery, route, health, .. } = due;
-        let opened = event.open().map_err(StoreError::from)?;
-        let envelope = opened.envelope().map_err(StoreError::from)?;
-        let (verdict, attempt) = match self.target(app, &route).await?.prepare(app.now(), &envelope) {
-            Ok(prepared) => self.attempt(app.now(), &delivery, prepared).await?,
-            Err(Unprepared::Event(words)) => (Verdict::Dead(Reason::Unmappable), not_sent(app.now(), words)),
-            Err(Unprepared::Problem(problem)) => return Err(problem),
-        };
+        let (verdict, attempt) = self.attempt_or_refuse(app, &route, &delivery, event).await?;
         log(&delivery, verdict, &attempt);
         match verdict.metric() {
             Some(metric) => count(app, &delivery, metric),
             None => return look_again(app, delivery).await,
         }
         delivery.attempted(attempt);
-        self.conclude(app, &route, &opened.key, delivery, verdict).await?;
+        self.conclude(app, &route, event, delivery, verdict).await?;
         // What came of the attempt is kept by now; these are found out again if they fail.
         let noted = match verdict {
-            Verdict::Gone { .. } => disable(app, &route).await,
+            Verdict::Gone { .. } => health::disable(app, &route, DisabledReason::TargetGone).await,
             _ => self.note_health(app, &route, health, verdict).await,
         };
         if let Err(problem) = noted {
@@ -138,12 +139,32 @@ impl Deliverer {
         Ok(())
     }
 
+    /// Calls the target, unless the event has no place there.
+    async fn attempt_or_refuse(
+        &self,
+        app: &App,
+        route: &EventRoute,
+        delivery: &StoredDelivery,
+        event: &StoredEvent,
+    ) -> Result<(Verdict, Attempt), Problem> {
+        if event.hops > MOST_HOPS {
+            let words = format!("the event has come through more than {MOST_HOPS} routes in a row");
+            return Ok((Verdict::Dead(Reason::Loop), not_sent(app.now(), &words)));
+        }
+        let envelope = event.open().and_then(|opened| opened.envelope()).map_err(StoreError::from)?;
+        match self.target(app, route).await?.prepare(app.now(), &envelope, event.hops) {
+            Ok(prepared) => self.attempt(app.now(), delivery, prepared).await,
+            Err(Unprepared::Event(words)) => Ok((Verdict::Dead(Reason::Unmappable), not_sent(app.now(), &words))),
+            Err(Unprepared::Problem(problem)) => Err(problem),
+        }
+    }
+
     /// Writes what an attempt means for its delivery.
     async fn conclude(
         &self,
         app: &App,
         route: &EventRoute,
-        event: &EventKey,
+        event: &StoredEvent,
         mut delivery: StoredDelivery,
         verdict: Verdict,
     ) -> Result<(), Problem> {
@@ -173,51 +194,6 @@ impl Deliverer {
         let target = ReadyTarget::open(app, &route.id, &route.target).await?;
         Ok(self.targets.put(route.id.clone(), route.version, target))
     }
-
-    /// Opens or closes the breaker of a route, unless another process has done so.
-    async fn note_health(
-        &self,
-        app: &App,
-        route: &EventRoute,
-        mut known: Option<RouteHealth>,
-        verdict: Verdict,
-    ) -> Result<(), Problem> {
-        let now = app.now();
-        let failing_since = match verdict {
-            Verdict::Succeeded => {
-                self.failures.succeeded(route);
-                None
-            }
-            Verdict::Failed(_) | Verdict::Dead(Reason::UnknownOutcome) => {
-                match self.failures.failed(route, known.as_ref(), now) {
-                    Some(since) => Some(since),
-                    None => return Ok(()),
-                }
-            }
-            _ => return Ok(()),
-        };
-        let failing = failing_since.is_some();
-        for _ in 0..ATTEMPTS {
-            if known.as_ref().is_some_and(|known| known.failing) == failing {
-                return Ok(());
-            }
-            let health = RouteHealth {
-                id: route.id.clone(),
-                v: 1,
-                version: known.map_or(0, |known| known.version),
-                failing,
-                since: failing_since.unwrap_or(now),
-                next_probe_at: now.plus_seconds(breaker::probe_seconds(&app.config)),
-            };
-            let event = own_events::of_health(app, route, &health);
-            if is_written(app.store.change_health(&health, &event).await)? {
-                tracing::warn!(route = route.id.as_str(), failing, "the health of a route has changed");
-                return Ok(());
-            }
-            known = app.store.find(route.id.as_str()).await?;
-        }
-        Err(StoreError::Condition(None).into())
-    }
 }
 
 /// Whether a conditional write was made, or something else came first.
@@ -245,9 +221,28 @@ fn next_attempt_at(
     Ok(Some(Timestamp::from_millis(at.millis() + at.millis_since(now) * share / 2_550)))
 }
 
-/// What is kept of an attempt for which there was nothing to send.
-fn not_sent(at: Timestamp, error: String) -> Attempt {
+/// An attempt that ended before a call.
+fn not_sent(at: Timestamp, words: &str) -> Attempt {
+    let error = kept(format!("nothing was sent: {words}").as_bytes());
     Attempt { at, status: None, duration_ms: 0, error: Some(error), body: None }
+}
+
+/// The event of a delivery. Skips the delivery if the event has expired or its person was erased.
+async fn current_event(
+    app: &App,
+    mut delivery: StoredDelivery,
+    grounds: &Grounds,
+) -> Result<Option<(StoredDelivery, Arc<StoredEvent>)>, Problem> {
+    let reason = match app.store.event_of(grounds, &delivery.event).await? {
+        Some(event) if event.is_erased() => {
+            delivery.scrub();
+            Reason::PersonErased
+        }
+        Some(event) => return Ok(Some((delivery, event))),
+        None => Reason::EventExpired,
+    };
+    skip(app, delivery, reason).await?;
+    Ok(None)
 }
 
 /// Counts an attempt, and how long its delivery took if that ends it. What was retried by hand was given up in between.
@@ -306,40 +301,23 @@ async fn end(
     Ok(())
 }
 
-/// Makes a delivery a dead letter, and an event of that; but never of the delivery of such an event.
+/// Makes a delivery a dead letter, with an event of that unless it is the delivery of an own event.
 async fn die(
     app: &App,
     route: &EventRoute,
-    event: &EventKey,
+    event: &StoredEvent,
     mut delivery: StoredDelivery,
     reason: Reason,
 ) -> Result<(), Problem> {
     delivery.end(DeliveryState::Dead, Some(reason));
-    let written = if event.origin.route().is_some() {
+    let written = if event.is_own() {
         app.store.update_delivery(&mut delivery, app.now()).await
     } else {
-        let told = own_events::of_dead(app, route, &delivery);
-        app.store.bury_delivery(&mut delivery, app.now(), &told).await
+        let dead = own_events::of_dead(app, route, &delivery, event.hops);
+        app.store.bury_delivery(&mut delivery, app.now(), &dead).await
     };
     if is_written(written)? {
         app.metrics.count(Metric::Dead);
     }
     Ok(())
-}
-
-/// Disables a route whose target has asked for no more.
-async fn disable(app: &App, route: &EventRoute) -> Result<(), Problem> {
-    for _ in 0..ATTEMPTS {
-        let Some(mut route) = app.store.find::<EventRoute>(route.id.as_str()).await?.filter(|route| route.enabled)
-        else {
-            return Ok(());
-        };
-        (route.enabled, route.updated_at) = (false, app.now());
-        let told = own_events::of_disabled(app, &route);
-        if is_written(app.store.change_route(&mut route, &told).await)? {
-            tracing::warn!(route = route.id.as_str(), "the target has asked for no more, and its route is disabled");
-            return Ok(());
-        }
-    }
-    Err(StoreError::Condition(None).into())
 }

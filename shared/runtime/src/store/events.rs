@@ -105,7 +105,7 @@ impl Store {
             .expression_attribute_values(":rev", number(u64::from(old.rev)));
         let mut write = self.client.transact_write_items();
         for put in [keep, store] {
-            write = write.transact_items(TransactWriteItem::builder().put(put.build().map_err(refused)?).build());
+            write = write.transact_items(transacted(put)?);
         }
         write.send().await?;
         Ok(())
@@ -133,13 +133,19 @@ impl Store {
 
     /// Writes an item on its condition, and with it an event that tells of it.
     pub(super) async fn write_and_tell(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
-        let told = Put::builder().table_name(&self.tables.events).set_item(Some(to_item(event)?));
-        let mut items = Vec::new();
-        for put in [put, told.condition_expression("attribute_not_exists(pk)")] {
-            items.push(TransactWriteItem::builder().put(put.build().map_err(refused)?).build());
-        }
+        self.transact(vec![transacted(put)?, self.new_event(event)?]).await
+    }
+
+    /// The write of a new event, as part of a transaction.
+    pub(super) fn new_event(&self, event: &StoredEvent) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.tables.events).set_item(Some(to_item(event)?));
+        transacted(put.condition_expression("attribute_not_exists(pk)"))
+    }
+
+    /// Makes all of these writes or, if a condition does not hold, none.
+    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
         for attempt in 0..CONFLICTS {
-            let written = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let written = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
             match written {
                 // Another write met this one on an item. That says nothing of the condition.
                 Err(error) if is_conflict(&error) => back_off(attempt).await,
@@ -260,6 +266,11 @@ impl Store {
             until: position.unwrap_or_else(|| END.to_owned()),
         }
     }
+}
+
+/// A write of an item, as part of a transaction.
+pub(super) fn transacted(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    Ok(TransactWriteItem::builder().put(put.build().map_err(refused)?).build())
 }
 
 /// Whether a transaction was cancelled by another write at the same instant, and by no condition.

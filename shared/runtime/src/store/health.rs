@@ -1,25 +1,35 @@
-//! The health of routes: whether a route's target takes what it is sent. Only a change of it is written.
+//! The health of routes, of which only changes are written, and the changes of routes that depend on it.
 
 use super::{
     Store, StoreError,
     control::{Controlled, control_item},
+    events::transacted,
+    keys::refused,
     number,
+    routes::EventRoute,
+    text,
 };
-use aws_sdk_dynamodb::types::Put;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, builders::ConditionCheckBuilder,
+};
 use models::{RouteId, StoredEvent, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A route that was failing once.
+/// The health of a route that was failing at least once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RouteHealth {
     pub id: RouteId,
     pub v: u32,
     pub version: u64,
     pub failing: bool,
-    /// Since when it is failing, or healthy again.
+    /// Start of the current state.
     pub since: Timestamp,
-    /// While it is failing: when one delivery is attempted next, to see.
+    /// While it is failing: the time of the next probe.
     pub next_probe_at: Timestamp,
+    /// All failures that opened the breaker were of deliveries that are dead for their content: `unmappable`,
+    /// `action_refused`, `loop`. They say nothing about a route that selects other events.
+    #[serde(default)]
+    pub by_content: bool,
 }
 
 impl Controlled for RouteHealth {
@@ -35,15 +45,133 @@ impl Controlled for RouteHealth {
 }
 
 impl Store {
-    /// Writes a changed health and the event that tells of it, unless something else has since it was read. One that was
-    /// never written has version 0.
-    pub async fn change_health(&self, health: &RouteHealth, event: &StoredEvent) -> Result<(), StoreError> {
+    /// Writes a changed health and its event, unless the health was changed since it was read, or the route does not allow
+    /// the transition. To fail, the route must be of the attempted version; to recover, of its generation. A health that
+    /// was never written has version 0.
+    pub async fn change_health(
+        &self,
+        health: &RouteHealth,
+        attempted: &EventRoute,
+        event: &StoredEvent,
+    ) -> Result<(), StoreError> {
+        let route = self.check(EventRoute::KIND, attempted.id.as_str());
+        let route = match (health.failing, attempted.generation) {
+            (true, _) => route
+                .condition_expression("#version = :attempted")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":attempted", number(attempted.version)),
+            (false, 0) => route
+                .condition_expression("attribute_exists(pk) AND attribute_not_exists(#generation)")
+                .expression_attribute_names("#generation", "generation"),
+            (false, generation) => route
+                .condition_expression("#generation = :attempted")
+                .expression_attribute_names("#generation", "generation")
+                .expression_attribute_values(":attempted", number(generation)),
+        };
+        self.transact(vec![checked(route)?, self.changed_health(health)?, self.new_event(event)?]).await
+    }
+
+    /// Writes a route whose failures until now no longer count, unless it was changed since it was read. `recovered` is the
+    /// health that takes the place of a failing one, with its event; without it, the route must not be failing.
+    pub async fn renew_route(
+        &self,
+        route: &mut EventRoute,
+        recovered: Option<(&RouteHealth, &StoredEvent)>,
+    ) -> Result<(), StoreError> {
+        let mut writes = vec![self.changed_route(route)?];
+        match recovered {
+            Some((health, event)) => writes.extend([self.changed_health(health)?, self.new_event(event)?]),
+            None => {
+                let health = self.check(RouteHealth::KIND, route.id.as_str());
+                writes.push(checked(
+                    health
+                        .condition_expression("attribute_not_exists(pk) OR #failing = :failing")
+                        .expression_attribute_names("#failing", "failing")
+                        .expression_attribute_values(":failing", AttributeValue::Bool(false)),
+                )?);
+            }
+        }
+        self.transact(writes).await
+    }
+
+    /// Writes a route that the product disables, with its event, unless it was changed since it was read; and if `failing`
+    /// is given, unless it has recovered since then.
+    pub async fn disable_route(
+        &self,
+        route: &mut EventRoute,
+        failing: Option<&RouteHealth>,
+        event: &StoredEvent,
+    ) -> Result<(), StoreError> {
+        let mut writes = vec![self.changed_route(route)?, self.new_event(event)?];
+        if let Some(health) = failing {
+            writes.push(checked(
+                self.check(RouteHealth::KIND, route.id.as_str())
+                    .condition_expression("#failing = :failing AND #since = :since")
+                    .expression_attribute_names("#failing", "failing")
+                    .expression_attribute_names("#since", "since")
+                    .expression_attribute_values(":failing", AttributeValue::Bool(true))
+                    .expression_attribute_values(":since", text(health.since.to_string())),
+            )?);
+        }
+        self.transact(writes).await
+    }
+
+    /// Deletes a route with its health, unless the health was changed since it was read or the route is gone; and writes the
+    /// event of a failing one.
+    pub async fn delete_route(
+        &self,
+        route: &EventRoute,
+        health: Option<&RouteHealth>,
+        event: Option<&StoredEvent>,
+    ) -> Result<(), StoreError> {
+        let delete = |kind: &str| {
+            let delete = Delete::builder().table_name(&self.tables.control);
+            delete.key("pk", text(kind)).key("sk", text(route.id.as_str()))
+        };
+        let of_route = delete(EventRoute::KIND).condition_expression("attribute_exists(pk)");
+        let of_health = match health {
+            None => delete(RouteHealth::KIND).condition_expression("attribute_not_exists(pk)"),
+            Some(health) => delete(RouteHealth::KIND)
+                .condition_expression("#version = :read")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":read", number(health.version)),
+        };
+        let mut writes = Vec::new();
+        for delete in [of_route, of_health] {
+            writes.push(TransactWriteItem::builder().delete(delete.build().map_err(refused)?).build());
+        }
+        if let Some(event) = event {
+            writes.push(self.new_event(event)?);
+        }
+        self.transact(writes).await
+    }
+
+    fn changed_route(&self, route: &mut EventRoute) -> Result<TransactWriteItem, StoreError> {
+        let read = route.version;
+        route.version = read + 1;
+        let put = Put::builder().table_name(&self.tables.control).set_item(Some(control_item(route)?));
+        transacted(
+            put.condition_expression("#version = :read")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":read", number(read)),
+        )
+    }
+
+    fn changed_health(&self, health: &RouteHealth) -> Result<TransactWriteItem, StoreError> {
         let changed = RouteHealth { version: health.version + 1, ..health.clone() };
         let put = Put::builder().table_name(&self.tables.control).set_item(Some(control_item(&changed)?));
-        let put = put
-            .condition_expression("attribute_not_exists(pk) OR #version = :read")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":read", number(health.version));
-        self.write_and_tell(put, event).await
+        transacted(
+            put.condition_expression("attribute_not_exists(pk) OR #version = :read")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":read", number(health.version)),
+        )
     }
+
+    fn check(&self, kind: &str, id: &str) -> ConditionCheckBuilder {
+        ConditionCheck::builder().table_name(&self.tables.control).key("pk", text(kind)).key("sk", text(id))
+    }
+}
+
+fn checked(check: ConditionCheckBuilder) -> Result<TransactWriteItem, StoreError> {
+    Ok(TransactWriteItem::builder().condition_check(check.build().map_err(refused)?).build())
 }

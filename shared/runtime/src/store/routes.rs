@@ -1,12 +1,9 @@
 //! Routes: which events, past which filter, go to which target.
 
-use super::{
-    Store, StoreError,
-    control::{Controlled, control_item},
-    from_item, text_of,
-};
+use super::{Store, StoreError, control::Controlled, from_item, text_of};
 use crate::log::causes;
-use models::{ConnectionId, Effect, HookId, RouteId, StoredEvent, Timestamp, event::EventKey};
+use models::{ConnectionId, Effect, HookId, RouteId, Timestamp, event::EventKey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,8 +25,30 @@ pub struct EventRoute {
     pub filter: Option<String>,
     pub target: Target,
     pub enabled: bool,
+    /// Why the product disabled it; none while it is enabled, and if a person disabled it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disabled_reason: Option<DisabledReason>,
+    /// The version with which its target was last saved, or it was last enabled; 0 before the first such change. Answers
+    /// to attempts of another generation neither disable the route nor close its breaker.
+    #[serde(skip_serializing_if = "is_first", default)]
+    pub generation: u64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_first(generation: &u64) -> bool {
+    *generation == 0
+}
+
+/// Why the product disabled a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// The target asked for no more, by a 410 or by `webhook-delivery: disable`.
+    TargetGone,
+    /// It had only failed for `ROUTE_FAILS_DAYS`.
+    Failing,
 }
 
 /// Where events go.
@@ -126,13 +145,6 @@ impl Selection<'_> {
 }
 
 impl Store {
-    /// Writes a changed route and the event that tells of it, unless something else has changed it since it was read.
-    pub async fn change_route(&self, route: &mut EventRoute, told: &StoredEvent) -> Result<(), StoreError> {
-        let read = route.version;
-        route.version = read + 1;
-        self.change_and_tell(&self.tables.control, control_item(route)?, read, told).await
-    }
-
     /// Every route that can be read. One that can't, of a later release say, must not hold up the others.
     pub async fn readable_routes(&self) -> Result<Vec<EventRoute>, StoreError> {
         let (mut routes, mut after) = (Vec::new(), None);

@@ -133,7 +133,8 @@ export interface Route {
   filter: string | null;
   target: Target;
   enabled: boolean;
-  health: { state: string; since: string | null };
+  disabled_reason: "target_gone" | "failing" | null;
+  health: { state: string; since: string | null; disables_at: string | null };
   created_at: string;
 }
 

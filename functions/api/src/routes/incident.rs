@@ -1,0 +1,68 @@
+//! The end of a route's failing by a change of the route: whatever made it fail no longer says anything about it.
+
+use flow::own_events::{self, Recovery};
+use runtime::{
+    App, Problem,
+    store::{StoreError, health::RouteHealth, routes::EventRoute},
+};
+
+/// Attempts at a write while probes change the route's health.
+const ATTEMPTS: usize = 10;
+
+/// Saves a changed route, unless it was changed since it was read. If it was failing, it is healthy with the same write.
+pub async fn end(app: &App, route: &mut EventRoute, reason: Recovery) -> Result<(), Problem> {
+    for _ in 0..ATTEMPTS {
+        let recovered = recovered(app, route).await?;
+        let mut changed = route.clone();
+        let recovery = recovered.as_ref().map(|health| (health, own_events::of_recovered(app, route, health, reason)));
+        let recovery = recovery.as_ref().map(|(health, event)| (*health, event));
+        match app.store.renew_route(&mut changed, recovery).await {
+            Ok(()) => {
+                *route = changed;
+                return Ok(());
+            }
+            Err(StoreError::Condition(_)) if is_unchanged(app, route).await? => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Condition(None).into())
+}
+
+/// Deletes a route with its health. A failing one has recovered: it fails no longer, and somebody may wait for that.
+pub async fn delete(app: &App, route: &EventRoute) -> Result<(), Problem> {
+    for _ in 0..ATTEMPTS {
+        let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
+        let recovered = health.clone().filter(|health| health.failing).map(|health| healthy(app, health));
+        let event = recovered.map(|health| own_events::of_recovered(app, route, &health, Recovery::Deleted));
+        match app.store.delete_route(route, health.as_ref(), event.as_ref()).await {
+            Ok(()) => return Ok(()),
+            Err(StoreError::Condition(_)) => {
+                if app.store.find::<EventRoute>(route.id.as_str()).await?.is_none() {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Condition(None).into())
+}
+
+/// Whether a change of the events that a route selects ends its failing: it fails for their content alone.
+pub async fn is_by_content(app: &App, route: &EventRoute) -> Result<bool, StoreError> {
+    let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
+    Ok(health.is_some_and(|health| health.failing && health.by_content))
+}
+
+async fn recovered(app: &App, route: &EventRoute) -> Result<Option<RouteHealth>, StoreError> {
+    let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
+    Ok(health.filter(|health| health.failing).map(|health| healthy(app, health)))
+}
+
+fn healthy(app: &App, health: RouteHealth) -> RouteHealth {
+    RouteHealth { failing: false, by_content: false, since: app.now(), ..health }
+}
+
+async fn is_unchanged(app: &App, route: &EventRoute) -> Result<bool, StoreError> {
+    let found: Option<EventRoute> = app.store.find(route.id.as_str()).await?;
+    Ok(found.is_some_and(|found| found.version == route.version))
+}

@@ -1,0 +1,129 @@
+//! Changes of a route that follow from attempts: its breaker opens or closes, and it is disabled.
+
+use super::{
+    Deliverer,
+    attempt::Verdict,
+    breaker::{self, Streak},
+    is_written,
+};
+use crate::own_events::{self, Recovery};
+use models::delivery::Reason;
+use runtime::{
+    App, Problem,
+    store::{
+        StoreError,
+        health::RouteHealth,
+        routes::{DisabledReason, EventRoute},
+    },
+};
+
+/// Attempts at a change of a route or of its health while other changes come between.
+const ATTEMPTS: usize = 5;
+
+impl Deliverer {
+    /// Records the outcome of an attempt in the health of its route.
+    pub(super) async fn note_health(
+        &self,
+        app: &App,
+        route: &EventRoute,
+        known: Option<RouteHealth>,
+        verdict: Verdict,
+    ) -> Result<(), Problem> {
+        let by_content = match verdict {
+            Verdict::Succeeded => {
+                self.failures.succeeded(route);
+                return change(app, route, known, None).await;
+            }
+            Verdict::Failed(_) => false,
+            Verdict::Dead(reason) => is_for_content(reason),
+            Verdict::Gone { .. } | Verdict::Busy => return Ok(()),
+        };
+        let streak = self.failures.failed(route, known.as_ref(), app.now(), by_content);
+        match known {
+            Some(health) if breaker::is_past(&app.config, &health, app.now()) => {
+                disable(app, route, DisabledReason::Failing).await
+            }
+            known => match streak {
+                Some(streak) => change(app, route, known, Some(streak)).await,
+                None => Ok(()),
+            },
+        }
+    }
+}
+
+/// Whether a delivery is dead because of its event, so that one of another event may succeed.
+const fn is_for_content(reason: Reason) -> bool {
+    matches!(reason, Reason::Unmappable | Reason::ActionRefused | Reason::Loop)
+}
+
+/// Opens the breaker of a route for a streak of failures, or closes it without one, unless another process has done so or
+/// the attempt was of an earlier target.
+async fn change(
+    app: &App,
+    route: &EventRoute,
+    mut known: Option<RouteHealth>,
+    streak: Option<Streak>,
+) -> Result<(), Problem> {
+    let now = app.now();
+    for _ in 0..ATTEMPTS {
+        if known.as_ref().is_some_and(|known| known.failing) == streak.is_some() {
+            return Ok(());
+        }
+        let health = RouteHealth {
+            id: route.id.clone(),
+            v: 1,
+            version: known.map_or(0, |known| known.version),
+            failing: streak.is_some(),
+            since: streak.map_or(now, |streak| streak.since),
+            next_probe_at: now.plus_seconds(breaker::probe_seconds(&app.config)),
+            by_content: streak.is_some_and(|streak| streak.by_content),
+        };
+        let event = match streak {
+            Some(_) => own_events::of_failing(app, route, &health),
+            None => own_events::of_recovered(app, route, &health, Recovery::Succeeded),
+        };
+        if is_written(app.store.change_health(&health, route, &event).await)? {
+            tracing::warn!(route = route.id.as_str(), failing = health.failing, "the health of a route has changed");
+            return Ok(());
+        }
+        if !is_same(app, route, streak.is_some()).await? {
+            return Ok(());
+        }
+        known = app.store.find(route.id.as_str()).await?;
+    }
+    Err(StoreError::Condition(None).into())
+}
+
+/// Whether a route still is as it was attempted: unchanged, or at least of the same generation.
+async fn is_same(app: &App, attempted: &EventRoute, is_unchanged: bool) -> Result<bool, StoreError> {
+    let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;
+    Ok(found.is_some_and(|found| {
+        found.generation == attempted.generation && (!is_unchanged || found.version == attempted.version)
+    }))
+}
+
+/// Disables a route, unless it has had a new target or was enabled since the attempt, or has recovered.
+pub(super) async fn disable(app: &App, attempted: &EventRoute, reason: DisabledReason) -> Result<(), Problem> {
+    for _ in 0..ATTEMPTS {
+        let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;
+        let is_attempted = |found: &EventRoute| found.enabled && found.generation == attempted.generation;
+        let Some(mut route) = found.filter(is_attempted) else { return Ok(()) };
+        let health = match reason {
+            DisabledReason::TargetGone => None,
+            DisabledReason::Failing => {
+                let found: Option<RouteHealth> = app.store.find(attempted.id.as_str()).await?;
+                let Some(health) = found.filter(|health| breaker::is_past(&app.config, health, app.now())) else {
+                    return Ok(());
+                };
+                Some(health)
+            }
+        };
+        (route.enabled, route.disabled_reason, route.updated_at) = (false, Some(reason), app.now());
+        let event = own_events::of_disabled(app, &route, reason, health.as_ref());
+        if is_written(app.store.disable_route(&mut route, health.as_ref(), &event).await)? {
+            tracing::warn!(route = route.id.as_str(), ?reason, "a route was disabled");
+            return Ok(());
+        }
+    }
+    Err(StoreError::Condition(None).into())
+}
