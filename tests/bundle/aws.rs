@@ -1,5 +1,5 @@
-//! AWS as the functions call it, played in this process: the embedded database, a KMS that opens what it has sealed for
-//! the record that it was sealed for, queues, and Lambda, which runs the functions. It keeps what each function asked for.
+//! AWS as the functions call it, played in this process: the embedded database, a KMS that unwraps a data key for the record
+//! that it was made for, queues, and Lambda, which runs the functions. It keeps what each function asked for.
 
 use crate::{
     asks::{METRICS_PATH, asks, invoked},
@@ -16,7 +16,7 @@ use aws_types::SdkConfig;
 use data_encoding::BASE64;
 use embedded::Database;
 use models::Timestamp;
-use runtime::{App, function, queue::Message};
+use runtime::{App, clock::random, function, queue::Message};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,18 +31,20 @@ pub type Apps = Arc<BTreeMap<String, App>>;
 pub struct Aws {
     pub database: Database,
     apps: OnceLock<Apps>,
-    /// What KMS was given, by the ciphertext it made of that.
-    sealed: Mutex<Vec<Value>>,
+    /// The requests for data keys, each with its key; the ciphertext of a key is its place here.
+    data_keys: Mutex<Vec<Value>>,
     /// Queue and body.
     messages: Mutex<Vec<(String, String)>>,
     asked: Mutex<BTreeMap<String, BTreeSet<Ask>>>,
+    /// Requests to KMS by function.
+    asked_kms: Mutex<BTreeMap<String, usize>>,
     race: Mutex<Option<(String, &'static str, &'static str)>>,
 }
 
 impl Aws {
     pub fn on(database: Database) -> Arc<Self> {
-        let (apps, sealed, messages, asked, race) = Default::default();
-        Arc::new(Self { database, apps, sealed, messages, asked, race })
+        let (apps, data_keys, messages, asked, asked_kms, race) = Default::default();
+        Arc::new(Self { database, apps, data_keys, messages, asked, asked_kms, race })
     }
 
     /// Says which functions Lambda has.
@@ -73,6 +75,11 @@ impl Aws {
     /// What a function has asked for so far.
     pub fn asked(&self, function: &str) -> BTreeSet<Ask> {
         self.asked.lock().unwrap().get(function).cloned().unwrap_or_default()
+    }
+
+    /// The number of requests to KMS that a function has made so far.
+    pub fn asked_kms(&self, function: &str) -> usize {
+        self.asked_kms.lock().unwrap().get(function).copied().unwrap_or_default()
     }
 
     /// Another process wins the race for what a function next does so: its condition does not hold, or the queue has no time.
@@ -106,17 +113,20 @@ impl Aws {
         function::invoke(&self.apps.get().unwrap()[name], function, "invoked", input.into()).await
     }
 
-    fn seal(&self, asked: Value) -> Value {
-        let mut sealed = self.sealed.lock().unwrap();
-        sealed.push(asked);
-        json!({ "CiphertextBlob": BASE64.encode((sealed.len() - 1).to_string().as_bytes()) })
+    fn data_key(&self, mut asked: Value) -> Value {
+        assert_eq!(asked["KeySpec"], "AES_256");
+        let mut data_keys = self.data_keys.lock().unwrap();
+        asked["Plaintext"] = BASE64.encode(&random::<32>().unwrap()).into();
+        data_keys.push(asked.clone());
+        let ciphertext = BASE64.encode((data_keys.len() - 1).to_string().as_bytes());
+        json!({ "CiphertextBlob": ciphertext, "Plaintext": asked["Plaintext"] })
     }
 
-    fn open(&self, asked: &Value) -> Option<Value> {
+    fn decrypt(&self, asked: &Value) -> Option<Value> {
         let at = String::from_utf8(BASE64.decode(string(&asked["CiphertextBlob"]).as_bytes()).ok()?).ok()?;
-        let sealed = self.sealed.lock().unwrap().get(at.parse::<usize>().ok()?)?.clone();
-        let fits = |field: &str| sealed[field] == asked[field];
-        (fits("KeyId") && fits("EncryptionContext")).then(|| json!({ "Plaintext": sealed["Plaintext"] }))
+        let made = self.data_keys.lock().unwrap().get(at.parse::<usize>().ok()?)?.clone();
+        let fits = |field: &str| made[field] == asked[field];
+        (fits("KeyId") && fits("EncryptionContext")).then(|| json!({ "Plaintext": made["Plaintext"] }))
     }
 
     fn send(&self, asked: &Value) -> Value {
@@ -166,12 +176,15 @@ impl HttpConnector for Caller {
         let asks = asks(target, path, &asked);
         let is_lost = self.aws.is_lost(&self.function, &asks);
         self.aws.asked.lock().unwrap().entry(self.function.clone()).or_default().extend(asks);
+        if target.starts_with("TrentService.") {
+            *self.aws.asked_kms.lock().unwrap().entry(self.function.clone()).or_default() += 1;
+        }
         let answer = match target.split_once('.') {
             Some(("DynamoDB_20120810", _)) if is_lost => refusal("ConditionalCheckFailedException"),
             Some(("DynamoDB_20120810", _)) => return self.database.call(request),
             Some(("AmazonSQS", _)) if is_lost => refusal("KmsThrottled"),
-            Some(("TrentService", "Encrypt")) => response(200, self.aws.seal(asked).to_string()),
-            Some(("TrentService", _)) => match self.aws.open(&asked) {
+            Some(("TrentService", "GenerateDataKey")) => response(200, self.aws.data_key(asked).to_string()),
+            Some(("TrentService", _)) => match self.aws.decrypt(&asked) {
                 Some(opened) => response(200, opened.to_string()),
                 None => refusal("InvalidCiphertextException"),
             },

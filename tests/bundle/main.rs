@@ -79,6 +79,7 @@ mod idempotency_actions;
 mod idempotency_store;
 mod keyed;
 mod keys;
+mod large_headers;
 mod lists;
 mod load;
 mod metrics;

@@ -1,5 +1,8 @@
 """Deliveries: what routes carry on, and what becomes of it."""
 
+import base64
+import json
+
 from client import until
 
 
@@ -39,3 +42,36 @@ def test_a_delivery_that_fails_again_and_again_is_dead_and_an_event_tells_so(api
         "the event that tells of the dead letter",
     )
     assert [(one["route"]["id"], one["delivery"]["event"]) for one in told] == [(route["id"], event)]
+
+
+def test_headers_of_80_kb_reach_a_webhook(api, hook, route_to, listener):
+    headers = {f"x-long-{number}": str(number).ljust(4_000, "x") for number in range(20)}
+    route_to({"type": "webhook", "url": f"{listener.url}/long", "headers": headers})
+    event = hook.event()
+    [sent] = until(lambda: listener.at("/long"), "the delivery at the listener")
+    assert sent.event == event
+    assert {name: sent.headers.get(name) for name in headers} == headers
+
+
+def test_headers_that_an_earlier_release_sealed_reach_a_webhook(cloud, stack, hook, route_to, listener):
+    """KMS encrypted them itself, with the route as encryption context."""
+    route = route_to({"type": "webhook", "url": f"{listener.url}/earlier", "headers": {"x-own": "of this release"}})
+    made = cloud.client("kms").encrypt(
+        KeyId=stack.id("SealingKey"),
+        Plaintext=json.dumps({"x-own": "of an earlier release"}),
+        EncryptionContext={"record": route["id"]},
+    )
+    sealed = "kms." + base64.urlsafe_b64encode(made["CiphertextBlob"]).decode().rstrip("=")
+    item = {"TableName": stack.id("ControlTable"), "Key": {"pk": {"S": "route"}, "sk": {"S": route["id"]}}}
+    tables = cloud.client("dynamodb")
+    stored = tables.get_item(**item)["Item"]["target"]["M"]["headers"]["S"]
+    assert stored.startswith("kms2.")
+    tables.update_item(
+        **item,
+        UpdateExpression="SET #target.#headers = :sealed",
+        ExpressionAttributeNames={"#target": "target", "#headers": "headers"},
+        ExpressionAttributeValues={":sealed": {"S": sealed}},
+    )
+    hook.event()
+    [sent] = until(lambda: listener.at("/earlier"), "the delivery at the listener")
+    assert sent.headers["x-own"] == "of an earlier release"

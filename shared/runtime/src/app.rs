@@ -82,7 +82,8 @@ impl App {
         }
         let sealer = match (&self.config.sealing_key_arn, &self.sdk, &self.config.sealing_key_file) {
             (Some(arn), Some(sdk), _) => {
-                Sealer::Kms(KmsKey { client: aws_sdk_kms::Client::new(sdk), arn: arn.clone() })
+                let client = aws_sdk_kms::Client::new(sdk);
+                Sealer::Kms(Box::new(KmsKey::new(client, arn.clone(), Arc::clone(&self.clock))))
             }
             (_, _, Some(file)) => Sealer::File(KeyFile::read(file)?),
             _ => return Err(SealError::NoKey),

@@ -1,4 +1,4 @@
-//! What a warm process remembers for a minute. Misses are never kept: what was just made is found at once.
+//! Records that a warm process remembers for a minute. Misses are never kept, so a new record is found at once.
 
 use models::Timestamp;
 use std::{
@@ -7,19 +7,17 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-const SECONDS: u64 = 60;
-/// So that a process that serves many hooks does not grow: a full cache starts over.
-const MOST: usize = 10_000;
+/// A cache whose entries last `SECONDS`. It is emptied when it holds `MOST`, so that a process that serves many hooks does
+/// not grow.
+pub struct Cache<K, V, const SECONDS: u64 = 60, const MOST: usize = 10_000>(Mutex<HashMap<K, (Timestamp, V)>>);
 
-pub struct Cache<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
-
-impl<K, V> Default for Cache<K, V> {
+impl<K, V, const SECONDS: u64, const MOST: usize> Default for Cache<K, V, SECONDS, MOST> {
     fn default() -> Self {
         Self(Mutex::new(HashMap::new()))
     }
 }
 
-impl<K: Eq + Hash, V: Clone> Cache<K, V> {
+impl<K: Eq + Hash, V: Clone, const SECONDS: u64, const MOST: usize> Cache<K, V, SECONDS, MOST> {
     pub fn get(&self, key: &K, now: Timestamp) -> Option<V> {
         let entries = self.entries();
         let (until, value) = entries.get(key)?;
@@ -51,7 +49,7 @@ mod tests {
 
     #[test]
     fn an_entry_lasts_a_minute() {
-        let cache = Cache::default();
+        let cache: Cache<_, _> = Cache::default();
         let now = Timestamp::from_millis(1_000);
         assert_eq!(cache.get(&1, now), None);
         cache.put(1, "one", now);
@@ -59,5 +57,14 @@ mod tests {
         assert_eq!(cache.get(&1, now.plus_seconds(60)), None);
         cache.forget(&1);
         assert_eq!(cache.get(&1, now), None);
+    }
+
+    #[test]
+    fn a_full_cache_starts_over() {
+        let (cache, now) = (Cache::<_, _, 60, 3>::default(), Timestamp::from_millis(1_000));
+        for key in 1..=4 {
+            cache.put(key, key, now);
+        }
+        assert_eq!([1, 2, 3, 4].map(|key| cache.get(&key, now)), [None, None, None, Some(4)]);
     }
 }

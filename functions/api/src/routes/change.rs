@@ -1,6 +1,7 @@
 //! `PATCH /v1/routes/{id}`.
 
 use super::{
+    check_size,
     create::{connection_id, hook_id},
     faults, find, incident, target,
     view::{Sight, view},
@@ -88,6 +89,7 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     route.filter = change.filter.unwrap_or(route.filter);
     route.enabled = change.enabled.unwrap_or(route.enabled);
     route.updated_at = call.now;
+    check_size(&route)?;
     if route.enabled {
         route.disabled_reason = None;
     }

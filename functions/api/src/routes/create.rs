@@ -1,7 +1,7 @@
 //! `POST /v1/routes`.
 
 use super::{
-    faults, target,
+    check_size, faults, target,
     view::{Sight, view},
 };
 use crate::connections;
@@ -60,6 +60,7 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         created_at: call.now,
         updated_at: call.now,
     };
+    check_size(&route)?;
     app.store.create(&route).await?;
     Reply::json(StatusCode::CREATED, &view(app, route, Sight::UrlAndSecret).await?)
 }

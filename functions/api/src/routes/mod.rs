@@ -12,7 +12,7 @@ mod view;
 use crate::{ADMIN, CURSOR, LIMIT, OPERATE, READ, rotation::Rotation};
 use http::{Method, StatusCode};
 use models::RouteId;
-use runtime::{App, Body, Call, Function, Problem, Reply, Route, auth::Scope, store::routes::EventRoute};
+use runtime::{App, Body, Call, Fault, Function, Problem, Reply, Route, auth::Scope, store::routes::EventRoute};
 use schemars::{Schema, schema_for};
 use view::{RouteView, Sight};
 
@@ -121,6 +121,20 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     let route = find(app, &call).await?;
     let sight = if is_admin(&call) { Sight::UrlAndSecret } else { Sight::Host };
     Reply::ok(&view::view(app, route, sight).await?)
+}
+
+/// Longest route as JSON, which is longer than its item of the table: an item has 400 KB, and rotations add secrets.
+const MAX_ROUTE_BYTES: usize = 380 * 1024;
+
+/// Fails for a route that would not fit into its item.
+fn check_size(route: &EventRoute) -> Result<(), Problem> {
+    let size = serde_json::to_vec(route).map_err(Problem::internal)?.len();
+    if size <= MAX_ROUTE_BYTES {
+        return Ok(());
+    }
+    let detail =
+        format!("takes {size} bytes to store, of at most {MAX_ROUTE_BYTES}: shorten its names, headers or body");
+    Err(Problem::invalid_body(vec![Fault::new("/target", detail)]))
 }
 
 async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
