@@ -1,6 +1,9 @@
 //! What a route makes of an event: a signed request of its webhook, or the input of its action.
 
-use crate::{expression::Fields, webhook};
+use crate::{
+    expression::{Event, Fields},
+    webhook,
+};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -10,13 +13,19 @@ use runtime::{
     clock::random,
     store::routes::{ActionTarget, Secret, Target, Webhook},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use url::Url;
 
 pub enum Prepared {
     Webhook { url: Url, headers: HeaderMap, body: Bytes },
-    Action { action: String, keyed: bool, connection: ConnectionId, input: Map<String, Value> },
+    Action {
+        action: String,
+        keyed: bool,
+        connection: ConnectionId,
+        /// An object as JSON.
+        input: String,
+    },
 }
 
 /// Why nothing could be made of an event.
@@ -73,32 +82,33 @@ impl ReadyTarget {
     }
 
     /// What the target is to be sent for an event.
-    pub fn prepare(&self, now: Timestamp, event: &Envelope) -> Result<Prepared, Unprepared> {
+    pub fn prepare(&self, now: Timestamp, event: Envelope<'_>) -> Result<Prepared, Unprepared> {
         match self {
             Self::Webhook(webhook) => webhook.prepare(now, event),
             Self::Action { action, keyed, connection, input } => Ok(Prepared::Action {
                 action: action.clone(),
                 keyed: *keyed,
                 connection: connection.clone(),
-                input: filled(input, event)?,
+                input: filled(input, &event)?,
             }),
         }
     }
 }
 
 impl ReadyWebhook {
-    fn prepare(&self, now: Timestamp, event: &Envelope) -> Result<Prepared, Unprepared> {
+    fn prepare(&self, now: Timestamp, event: Envelope<'_>) -> Result<Prepared, Unprepared> {
+        let id = event.id.clone();
         let (media, body) = match &self.body {
-            None => (EVENT, event.shown().map(|json| String::from(Box::<str>::from(json)).into_bytes())),
-            Some(fields) => (JSON, serde_json::to_vec(&filled(fields, event)?)),
+            None => (EVENT, Box::<str>::from(event.shown().map_err(Problem::internal)?).into()),
+            Some(fields) => (JSON, filled(fields, &event)?),
         };
-        let body = Bytes::from(body.map_err(Problem::internal)?);
+        let body = Bytes::from(body);
         let mut headers = self.headers.clone();
         headers.insert(header::CONTENT_TYPE, media);
         headers.insert(TRACEPARENT, traceparent()?);
         let signing = self.secrets.iter().filter(|(_, end)| end.is_none_or(|end| now < end));
         let signing: Vec<webhook::Secret> = signing.map(|(secret, _)| secret.clone()).collect();
-        let signed = webhook::headers(&signing, event.id.as_str(), now.seconds(), &body).map_err(Problem::internal)?;
+        let signed = webhook::headers(&signing, id.as_str(), now.seconds(), &body).map_err(Problem::internal)?;
         headers.extend(signed);
         Ok(Prepared::Webhook { url: self.url.clone(), headers, body })
     }
@@ -106,17 +116,16 @@ impl ReadyWebhook {
 
 fn compiled(fields: &BTreeMap<String, String>) -> ReadyFields {
     let fields = fields.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect();
-    Fields::compile(&fields, "").map_err(|faults| {
+    Fields::compile_stored(&fields).map_err(|faults| {
         let first = faults.into_iter().next().map(|fault| format!("{}: {}", fault.pointer, fault.detail));
         first.unwrap_or_default()
     })
 }
 
-/// The values of expressions by field.
-fn filled(fields: &ReadyFields, event: &Envelope) -> Result<Map<String, Value>, Unprepared> {
+/// The object of the expressions' values, as JSON.
+fn filled(fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, Unprepared> {
     let fields = fields.as_ref().map_err(|words| Unprepared::Event(words.clone()))?;
-    let event = serde_json::to_value(event).map_err(Problem::internal)?;
-    fields.evaluate(&event).map_err(Unprepared::Event)
+    fields.evaluate(&Event::of(event)).map_err(Unprepared::Event)
 }
 
 async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<HeaderMap, Problem> {

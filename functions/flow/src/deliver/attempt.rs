@@ -11,7 +11,7 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use models::{
-    StoredDelivery, Timestamp,
+    ConnectionId, StoredDelivery, Timestamp,
     delivery::{Attempt, Reason},
 };
 use runtime::{Code, Problem, client::without, metrics::Metric};
@@ -70,19 +70,25 @@ impl Deliverer {
     ) -> Result<(Verdict, Attempt), Problem> {
         match prepared {
             Prepared::Webhook { url, headers, body } => Ok(post(&self.client, now, &url, headers, body).await),
-            Prepared::Action { action, keyed, connection, mut input } => {
-                input.insert("connection".to_owned(), Value::String(connection.into()));
-                if keyed {
-                    let key = format!("{} {}", delivery.id, delivery.retried);
-                    input.insert("idempotency_key".to_owned(), Value::String(key));
-                }
-                let input = serde_json::to_vec(&input).map_err(Problem::internal)?;
+            Prepared::Action { action, keyed, connection, input } => {
+                let key = keyed.then(|| format!("{} {}", delivery.id, delivery.retried));
+                let input = input_of(&input, &connection, key.as_deref());
                 let started = Instant::now();
                 let ran = self.actions.run(&action, input).await;
                 Ok(attempted(now, started, of_action(ran, now)))
             }
         }
     }
+}
+
+/// An action's input with its connection and its idempotency key. It is not read into values, which would take many times
+/// its size.
+fn input_of(fields: &str, connection: &ConnectionId, key: Option<&str>) -> Vec<u8> {
+    let begin = fields.strip_suffix('}').unwrap_or_default();
+    let comma = if begin.ends_with('{') { "" } else { "," };
+    let key = key.map(|key| format!(",\"idempotency_key\":{}", Value::from(key)));
+    let connection = Value::from(connection.as_str());
+    format!("{begin}{comma}\"connection\":{connection}{}}}", key.unwrap_or_default()).into_bytes()
 }
 
 /// Calls a webhook once.

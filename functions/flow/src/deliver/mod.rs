@@ -13,7 +13,7 @@ use crate::{
     Unsent,
     guard::Guard,
     own_events, pending,
-    request::{ReadyTarget, Unprepared},
+    request::{Prepared, ReadyTarget, Unprepared},
     versions::ByVersion,
     webhook::WebhookClient,
 };
@@ -113,9 +113,9 @@ impl Deliverer {
 
     async fn attempt_due(&self, app: &App, due: Due<'_>, event: &StoredEvent) -> Result<(), Problem> {
         let Due { mut delivery, route, health, .. } = due;
-        let opened = event.open().map_err(StoreError::from)?;
-        let envelope = opened.envelope().map_err(StoreError::from)?;
-        let (verdict, attempt) = match self.target(app, &route).await?.prepare(app.now(), &envelope) {
+        let target = self.target(app, &route).await?;
+        let (key, prepared) = prepare(app, &target, event)?;
+        let (verdict, attempt) = match prepared {
             Ok(prepared) => self.attempt(app.now(), &delivery, prepared).await?,
             Err(Unprepared::Event(words)) => (Verdict::Dead(Reason::Unmappable), not_sent(app.now(), words)),
             Err(Unprepared::Problem(problem)) => return Err(problem),
@@ -126,7 +126,7 @@ impl Deliverer {
             None => return look_again(app, delivery).await,
         }
         delivery.attempted(attempt);
-        self.conclude(app, &route, &opened.key, delivery, verdict).await?;
+        self.conclude(app, &route, &key, delivery, verdict).await?;
         // What came of the attempt is kept by now; these are found out again if they fail.
         let noted = match verdict {
             Verdict::Gone { .. } => disable(app, &route).await,
@@ -218,6 +218,17 @@ impl Deliverer {
         }
         Err(StoreError::Condition(None).into())
     }
+}
+
+/// The request of a delivery. The event, which takes many times its size once it is read, is dropped before anything is sent.
+fn prepare(
+    app: &App,
+    target: &ReadyTarget,
+    event: &StoredEvent,
+) -> Result<(EventKey, Result<Prepared, Unprepared>), StoreError> {
+    let opened = event.open()?;
+    let prepared = target.prepare(app.now(), opened.envelope()?);
+    Ok((opened.key, prepared))
 }
 
 /// Whether a conditional write was made, or something else came first.
