@@ -18,7 +18,11 @@ use std::collections::BTreeMap;
 use url::Url;
 
 pub enum Prepared {
-    Webhook { url: Url, headers: HeaderMap, body: Bytes },
+    Webhook {
+        url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+    },
     Action {
         action: String,
         keyed: bool,

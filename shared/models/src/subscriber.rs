@@ -96,12 +96,7 @@ fn tags(reading: &Reading, body: &Value) -> BTreeSet<String> {
 }
 
 /// The person as a body has it: the fields of a [`Subscriber`], without when it was seen.
-pub fn view<'a>(
-    platform: &str,
-    connection: &ConnectionId,
-    reading: &'a Reading,
-    body: &'a Value,
-) -> Option<View<'a>> {
+pub fn view<'a>(platform: &str, connection: &ConnectionId, reading: &'a Reading, body: &'a Value) -> Option<View<'a>> {
     let platform_id = reading.text("subscriber.id", body)?;
     let mut fields: Fields<'a> = vec![
         ("id".into(), SubscriberId::derive(platform, connection, &platform_id).to_string().into()),

@@ -15,7 +15,10 @@ pub enum View<'a> {
     Own(Value),
     Map(Fields<'a>),
     /// An event's body. The text is as it was received: numbers of any size and the order of keys survive.
-    Body { text: &'a RawValue, value: &'a Value },
+    Body {
+        text: &'a RawValue,
+        value: &'a Value,
+    },
 }
 
 impl View<'_> {

@@ -64,7 +64,9 @@ impl Fields {
             work.output().push(b":");
             let written = expression.write(&variables, &work);
             // Once it is too large, the rest is only counted.
-            if let Err(error) = written && !work.output().is_too_large() {
+            if let Err(error) = written
+                && !work.output().is_too_large()
+            {
                 return Err(format!("`{name}`: {error}"));
             }
         }

@@ -42,7 +42,8 @@ pub const OPERATORS: [(&str, &str); 12] = [
     (operators::LESS_EQUALS, "@<="),
     (operators::GREATER, "@>"),
     (operators::GREATER_EQUALS, "@>="),
-    (operators::IN, "@in"),
+    // The crate calls its own `@in`.
+    (operators::IN, "@@in"),
     (operators::ADD, "@+"),
     (operators::SUBSTRACT, "@-"),
     (operators::MULTIPLY, "@*"),
@@ -77,15 +78,22 @@ pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Work, patterns: &
     add(JSON, json(work));
     for (_, name) in OPERATORS {
         let operator = name.trim_start_matches('@');
-        add(name, Box::new(move |call| {
-            let [left, right] = &*call.args else { return Err(ExecutionError::missing_argument_or_target()) };
-            applied(operator, &**left, &**right).map(CowVal::Owned)
-        }));
+        add(
+            name,
+            Box::new(move |call| {
+                let [left, right] = &*call.args else { return Err(ExecutionError::missing_argument_or_target()) };
+                applied(operator, &**left, &**right).map(CowVal::Owned)
+            }),
+        );
     }
     context
 }
 
-fn applied<'v>(operator: &str, left: &(dyn Val + 'v), right: &(dyn Val + 'v)) -> Result<Box<dyn Val + 'v>, ExecutionError> {
+fn applied<'v>(
+    operator: &str,
+    left: &(dyn Val + 'v),
+    right: &(dyn Val + 'v),
+) -> Result<Box<dyn Val + 'v>, ExecutionError> {
     let ordered = || order(left, right).ok_or_else(|| no_overload(operator, left, right));
     let bool = match operator {
         "==" => equals(left, right),
@@ -100,12 +108,15 @@ fn applied<'v>(operator: &str, left: &(dyn Val + 'v), right: &(dyn Val + 'v)) ->
     Ok(Box::new(CelBool::from(bool)))
 }
 
-fn calculated<'v>(operator: &str, left: &(dyn Val + 'v), right: &(dyn Val + 'v)) -> Result<Box<dyn Val + 'v>, ExecutionError> {
+fn calculated<'v>(
+    operator: &str,
+    left: &(dyn Val + 'v),
+    right: &(dyn Val + 'v),
+) -> Result<Box<dyn Val + 'v>, ExecutionError> {
     let refused = || no_overload(operator, left, right);
     let is_list = |value: &dyn Val| value.downcast_ref::<CelList<'_>>().is_some();
-    let is_other = |value: &dyn Val| {
-        value.downcast_ref::<CelMap<'_>>().is_some() || value.downcast_ref::<LongNumber>().is_some()
-    };
+    let is_other =
+        |value: &dyn Val| value.downcast_ref::<CelMap<'_>>().is_some() || value.downcast_ref::<LongNumber>().is_some();
     // An error of the crate's would copy its operands, however large.
     let are_lists = is_list(left) && is_list(right);
     if is_other(left) || is_other(right) || (is_list(left) || is_list(right)) && !(are_lists && operator == "+") {

@@ -106,7 +106,8 @@ fn parts(node: &IdedExpr) -> Vec<&IdedExpr> {
 
 /// The fault of a text that is not written as `time` is.
 fn fault(text: &str) -> Option<String> {
-    let read = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z"))).map(|time| time.to_string());
+    let read =
+        Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z"))).map(|time| time.to_string());
     let example = match &read {
         Some(time) if time == text => return None,
         Some(time) => time,

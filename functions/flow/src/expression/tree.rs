@@ -220,7 +220,8 @@ impl Walk {
 }
 
 fn is_operator(name: &str) -> bool {
-    [operators::NEGATE, operators::INDEX].contains(&name) || functions::OPERATORS.iter().any(|(known, _)| *known == name)
+    [operators::NEGATE, operators::INDEX].contains(&name)
+        || functions::OPERATORS.iter().any(|(known, _)| *known == name)
 }
 
 /// The name of the function in place of an operator. The crate knows a macro by the `+` that adds to its result.

@@ -69,7 +69,8 @@ struct Room(usize);
 
 impl Room {
     fn take(&mut self, bytes: usize) -> Result<(), String> {
-        self.0 = self.0.checked_sub(bytes).ok_or("the parts of the event that it names are too large for an expression")?;
+        self.0 =
+            self.0.checked_sub(bytes).ok_or("the parts of the event that it names are too large for an expression")?;
         Ok(())
     }
 
@@ -95,7 +96,9 @@ impl Room {
                 let items = items.iter().map(|item| self.value(item, &Need::All));
                 Box::new(CelList::from(items.collect::<Result<Vec<_>, _>>()?))
             }
-            Value::Object(fields) => self.map(fields.iter().map(|(name, value)| (&**name, value)), need, Self::value)?,
+            Value::Object(fields) => {
+                self.map(fields.iter().map(|(name, value)| (&**name, value)), need, Self::value)?
+            }
         })
     }
 

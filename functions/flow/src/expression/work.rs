@@ -126,4 +126,3 @@ impl Work {
         Ok(pattern.regex.is_match(string.inner()))
     }
 }
-
