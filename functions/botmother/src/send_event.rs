@@ -2,6 +2,7 @@
 //! Botmother takes up to 1 MB at once, so more users than fit take several calls.
 
 use crate::client::Event;
+use models::number;
 use runtime::{Acting, Code, Fault, Problem, Retry, action};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -106,8 +107,8 @@ fn check(input: &Value) -> Vec<Fault> {
     if input["users"] == "everyone" && input["confirm_everyone"] != true {
         fault("/confirm_everyone", "must be true: this goes to the bot's whole audience");
     }
-    // A schema takes 5.0 for a whole number.
-    let inexact = |id: &Value| id.is_f64() && id.as_f64().is_some_and(|number| number.fract() == 0.0);
+    // A schema bounds no integer to 64 bits.
+    let inexact = |id: &Value| id.as_number().is_some_and(|id| number::is_whole(id) && !id.is_i64() && !id.is_u64());
     let users = || input["users"].as_array().into_iter().flatten().enumerate();
     for (at, _) in users().filter(|(_, id)| *id == "everyone") {
         fault(&format!("/users/{at}"), "is not a user: give everyone by itself");

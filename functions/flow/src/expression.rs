@@ -1,20 +1,30 @@
 //! CEL expressions over an event: the filters and the mappings of routes.
 
+mod compare;
 mod fields;
+mod functions;
+mod needs;
 mod nesting;
+mod number;
+mod output;
 mod pattern;
 #[cfg(test)]
 mod tests;
+mod times;
 mod tree;
 mod values;
+mod words;
 mod work;
 
 pub use fields::Fields;
+pub use output::MOST_BYTES;
+pub use values::Event;
 
 use cel::{IdedExpr, ParseError, ParseErrors, parser::PrattParser};
+use needs::Need;
 use pattern::Pattern;
-use serde_json::Value;
 use std::sync::Arc;
+use times::Times;
 use tree::Walk;
 use values::Variables;
 use work::Work;
@@ -24,9 +34,10 @@ const MAX_BYTES: usize = 2048;
 /// A CEL expression over an event.
 ///
 /// The variables are `id`, `type`, `source`, `subject`, `time` and `data`, as in the event's JSON; one that the event
-/// lacks, as `subject` may be, is null. `time` is a text in UTC with milliseconds, so that times compare as texts do.
+/// lacks, as `subject` may be, is null. `time` is a text in UTC with milliseconds, so times compare as texts do, and a
+/// time that it is compared with is written in the same form.
 ///
-/// What may be written:
+/// An expression has:
 /// - literals, lists and maps; `data.tag`, `data["a b"]`, `data.raw.items[0]`
 /// - `? :`, `&&`, `||`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `+`, `-`, `*`, `/`, `%`
 /// - `has(data.tag)`
@@ -35,12 +46,15 @@ const MAX_BYTES: usize = 2048;
 /// - `matches`, at most four times, with a pattern that is written out, as the crate regex has it. It is found anywhere
 ///   in the text unless it has `^` and `$`
 ///
-/// JSON's whole numbers are ints, or uints beyond 9223372036854775807, and the others doubles. They compare with one
-/// another, and calculate with their own kind: `double(data.price) * 1.2`.
+/// JSON's integers are ints, or uints beyond 9223372036854775807, and its other numbers doubles, if those hold them
+/// exactly. A number of more digits keeps them: it is passed on, compared and made a text, but not calculated with.
+/// Numbers compare by their exact values; arithmetic takes two numbers of one type: `double(data.price) * 1.2`.
 pub struct Expression {
     text: String,
     tree: IdedExpr,
     patterns: Arc<[Pattern]>,
+    /// The parts of `data` that it names.
+    data: Need,
 }
 
 /// Why a text is no expression of ours.
@@ -51,37 +65,48 @@ pub struct BadExpression {
 }
 
 impl Expression {
-    /// At most 2 KB. What it names is known, and it nests no deeper than any stack holds.
+    /// An expression that is to be saved: of at most 2 KB, naming what there is, nesting no deeper than any stack holds.
     pub fn compile(text: &str) -> Result<Self, BadExpression> {
+        Self::checked(text, Some(Times::default()))
+    }
+
+    /// An expression that was saved. The form of times was not always checked.
+    pub fn compile_stored(text: &str) -> Result<Self, BadExpression> {
+        Self::checked(text, None)
+    }
+
+    fn checked(text: &str, times: Option<Times>) -> Result<Self, BadExpression> {
         if text.len() > MAX_BYTES {
             return Err(BadExpression { detail: format!("has more than {MAX_BYTES} bytes") });
         }
         nesting::check(text)?;
         let mut tree = parse(text).map_err(|errors| syntax(text, &errors))?;
-        let mut walk = Walk::default();
-        walk.tree(&mut tree).map_err(|bad| BadExpression {
+        let mut walk = Walk::new(times);
+        walk.root(&mut tree).map_err(|bad| BadExpression {
             detail: format!("{}: {}", place(text, offset(text, bad.id)), bad.detail),
         })?;
-        Ok(Self { text: text.to_owned(), tree, patterns: walk.patterns.into() })
+        Ok(Self { text: text.to_owned(), tree, patterns: walk.patterns.into(), data: walk.data })
     }
 
-    /// The value for an event, given as its CloudEvents envelope in JSON; or in words why there is none. The words repeat
-    /// nothing of the event.
-    pub fn evaluate(&self, event: &Value) -> Result<Value, String> {
-        self.value(&Variables::of(event), &Work::new())
+    /// The value for an event as JSON of at most 1 MB, or the reason why there is none. Its words repeat nothing of the
+    /// event.
+    pub fn evaluate(&self, event: &Event<'_>) -> Result<String, String> {
+        let work = Work::new();
+        self.write(&Variables::of(event, &self.data)?, &work)?;
+        work.into_output("the value")
     }
 
-    /// Whether an event fits. One on which the expression errs, a field being missing say, or that gives no bool, does
-    /// not.
-    pub fn matches(&self, event: &Value) -> bool {
-        self.evaluate(event) == Ok(Value::Bool(true))
+    /// True for an event that passes a filter: not if the expression errs on it, for a missing field for example.
+    pub fn matches(&self, event: &Event<'_>) -> bool {
+        self.evaluate(event).as_deref() == Ok("true")
     }
 
-    fn value(&self, variables: &Variables<'_>, work: &Work) -> Result<Value, String> {
-        let context = work::context(variables, work, &self.patterns);
+    /// Writes the value to the output of the work.
+    fn write(&self, variables: &Variables<'_>, work: &Work) -> Result<(), String> {
+        let context = functions::context(variables, work, &self.patterns);
         // `resolve_val` would be compiled here, where a debug build takes 30 KB of stack for each level.
-        let value = cel::Value::resolve(&self.tree, &context);
-        values::json(&value.map_err(|error| values::words(&error, &self.text))?)
+        let written = cel::Value::resolve(&self.tree, &context);
+        written.map(|_| ()).map_err(|error| words::of(&error, &self.text))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Which routes an event is for, and the deliveries that are made of that.
 
-use crate::{expression::Expression, versions::ByVersion};
+use crate::{
+    expression::{Event, Expression},
+    versions::ByVersion,
+};
 use models::{
     ReplayId, StoredDelivery,
     delivery::{Of, When},
@@ -10,7 +13,6 @@ use runtime::{
     App,
     store::{StoreError, routes::EventRoute},
 };
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Filters as they were compiled; none for one that can't be.
@@ -36,18 +38,18 @@ impl Routes {
 
     /// The enabled routes that an event is for, and whose filters it passes.
     pub fn of(&self, event: &OpenEvent<'_>) -> Result<Vec<&EventRoute>, StoreError> {
-        let mut json: Option<Value> = None;
+        let mut read: Option<Event<'_>> = None;
         let mut matching = Vec::new();
         for (route, filter) in &self.0 {
             if !route.enabled || !route.is_for(&event.key, event.stored.connection.as_ref()) {
                 continue;
             }
             if let Some(filter) = filter {
-                let json = match &mut json {
-                    Some(json) => json,
-                    none => none.insert(serde_json::to_value(event.envelope()?)?),
+                let read = match &mut read {
+                    Some(read) => read,
+                    none => none.insert(Event::of(&event.envelope()?)),
                 };
-                if !filter.as_ref().as_ref().is_some_and(|filter| filter.matches(json)) {
+                if !filter.as_ref().as_ref().is_some_and(|filter| filter.matches(read)) {
                     continue;
                 }
             }
@@ -60,7 +62,7 @@ impl Routes {
 fn compiled(route: &EventRoute, filters: &Filters) -> Option<Arc<Option<Expression>>> {
     let text = route.filter.as_ref()?;
     Some(filters.get(&route.id, route.version).unwrap_or_else(|| {
-        let compiled = Expression::compile(text);
+        let compiled = Expression::compile_stored(text);
         if let Err(bad) = &compiled {
             tracing::error!(
                 route = route.id.as_str(),

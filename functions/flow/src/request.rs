@@ -1,6 +1,9 @@
 //! What a route makes of an event: a signed request of its webhook, or the input of its action.
 
-use crate::{expression::Fields, webhook};
+use crate::{
+    expression::{Event, Fields},
+    webhook,
+};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -11,13 +14,24 @@ use runtime::{
     receive::HOPS_HEADER,
     store::routes::{ActionTarget, Secret, Target, Webhook},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use url::Url;
 
 pub enum Prepared {
-    Webhook { url: Url, headers: HeaderMap, body: Bytes },
-    Action { action: String, effect: Option<Effect>, keyed: bool, connection: ConnectionId, input: Map<String, Value> },
+    Webhook {
+        url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+    },
+    Action {
+        action: String,
+        effect: Option<Effect>,
+        keyed: bool,
+        connection: ConnectionId,
+        /// An object as JSON.
+        input: String,
+    },
 }
 
 /// Why nothing could be made of an event.
@@ -75,7 +89,7 @@ impl ReadyTarget {
     }
 
     /// Makes the request for an event that has so many hops.
-    pub fn prepare(&self, now: Timestamp, event: &Envelope, hops: u8) -> Result<Prepared, Unprepared> {
+    pub fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, Unprepared> {
         match self {
             Self::Webhook(webhook) => webhook.prepare(now, event, hops),
             Self::Action { action, effect, keyed, connection, input } => Ok(Prepared::Action {
@@ -83,26 +97,27 @@ impl ReadyTarget {
                 effect: *effect,
                 keyed: *keyed,
                 connection: connection.clone(),
-                input: filled(input, event)?,
+                input: filled(input, &event)?,
             }),
         }
     }
 }
 
 impl ReadyWebhook {
-    fn prepare(&self, now: Timestamp, event: &Envelope, hops: u8) -> Result<Prepared, Unprepared> {
+    fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, Unprepared> {
+        let id = event.id.clone();
         let (media, body) = match &self.body {
-            None => (EVENT, event.shown().map(|json| String::from(Box::<str>::from(json)).into_bytes())),
-            Some(fields) => (JSON, serde_json::to_vec(&filled(fields, event)?)),
+            None => (EVENT, Box::<str>::from(event.shown().map_err(Problem::internal)?).into()),
+            Some(fields) => (JSON, filled(fields, &event)?),
         };
-        let body = Bytes::from(body.map_err(Problem::internal)?);
+        let body = Bytes::from(body);
         let mut headers = self.headers.clone();
         headers.insert(header::CONTENT_TYPE, media);
         headers.insert(TRACEPARENT, traceparent()?);
         headers.insert(HOPS_HEADER, u16::from(hops.saturating_add(1)).into());
         let signing = self.secrets.iter().filter(|(_, end)| end.is_none_or(|end| now < end));
         let signing: Vec<webhook::Secret> = signing.map(|(secret, _)| secret.clone()).collect();
-        let signed = webhook::headers(&signing, event.id.as_str(), now.seconds(), &body).map_err(Problem::internal)?;
+        let signed = webhook::headers(&signing, id.as_str(), now.seconds(), &body).map_err(Problem::internal)?;
         headers.extend(signed);
         Ok(Prepared::Webhook { url: self.url.clone(), headers, body })
     }
@@ -110,17 +125,16 @@ impl ReadyWebhook {
 
 fn compiled(fields: &BTreeMap<String, String>) -> ReadyFields {
     let fields = fields.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect();
-    Fields::compile(&fields, "").map_err(|faults| {
+    Fields::compile_stored(&fields).map_err(|faults| {
         let first = faults.into_iter().next().map(|fault| format!("{}: {}", fault.pointer, fault.detail));
         first.unwrap_or_default()
     })
 }
 
-/// The values of expressions by field.
-fn filled(fields: &ReadyFields, event: &Envelope) -> Result<Map<String, Value>, Unprepared> {
+/// The object of the expressions' values, as JSON.
+fn filled(fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, Unprepared> {
     let fields = fields.as_ref().map_err(|words| Unprepared::Event(words.clone()))?;
-    let event = serde_json::to_value(event).map_err(Problem::internal)?;
-    fields.evaluate(&event).map_err(Unprepared::Event)
+    fields.evaluate(&Event::of(event)).map_err(Unprepared::Event)
 }
 
 async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<HeaderMap, Problem> {

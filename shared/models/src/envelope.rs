@@ -4,43 +4,27 @@ use crate::{
     ids::{ConnectionId, EventId, HookId, SubscriberId},
     mapping::json_bytes,
     time::Timestamp,
+    view::View,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{
-    Map, Value,
+    Value,
     value::{RawValue, to_raw_value},
 };
 use std::{borrow::Cow, collections::BTreeSet};
 
 /// A CloudEvents 1.0 envelope in the JSON event format.
 #[derive(Debug, Clone)]
-pub struct Envelope {
+pub struct Envelope<'a> {
     pub id: EventId,
     pub source: String,
     pub event_type: String,
     pub subject: Option<SubscriberId>,
     pub time: Timestamp,
-    pub data: Data,
-}
-
-#[derive(Debug, Clone)]
-pub struct Data {
-    /// None, as is the connection: the product tells it itself.
-    pub hook: Option<HookId>,
-    pub connection: Option<ConnectionId>,
-    pub subscriber: Value,
-    /// The fields of the event's type.
-    pub mapped: Map<String, Value>,
-    /// The names in `mapped` that hold several fields.
+    pub data: View<'a>,
+    /// The fields of the event's type that hold several fields.
     pub groups: BTreeSet<String>,
-    /// The query of the call, by the hook's setting.
-    pub query: Option<Value>,
-    /// Whether the event was too large to be shown whole.
-    pub truncated: bool,
-    pub unmapped: Vec<String>,
-    /// The text as it was received: numbers of any size and the order of keys survive.
-    pub raw: Box<RawValue>,
 }
 
 /// The largest event that is shown whole, in bytes as JSON.
@@ -48,45 +32,72 @@ pub const MAX_SHOWN_BYTES: usize = 1024 * 1024;
 /// The size to which a text or a map of a larger event is cut, in bytes as JSON.
 const CUT_BYTES: usize = 4096;
 
-impl Envelope {
+impl<'a> Envelope<'a> {
     /// The event as JSON, at most 1 MB: a larger one without its body, and with its other fields cut.
-    pub fn shown(&self) -> Result<Box<RawValue>, serde_json::Error> {
-        let whole = to_raw_value(self)?;
-        if whole.get().len() <= MAX_SHOWN_BYTES { Ok(whole) } else { to_raw_value(&self.clone().truncated()) }
+    pub fn shown(self) -> Result<Box<RawValue>, serde_json::Error> {
+        let whole = to_raw_value(&self)?;
+        if whole.get().len() <= MAX_SHOWN_BYTES { Ok(whole) } else { to_raw_value(&self.truncated()) }
     }
 
     /// The event without its body and without the platform's own object of the person, which may be as large.
     #[must_use]
     pub fn summary(mut self) -> Self {
-        self.data.raw = RawValue::NULL.to_owned();
-        if let Some(user) = self.data.subscriber.get_mut("platform_user") {
-            *user = Value::Null;
+        for (name, field) in fields_of(&mut self.data) {
+            match &**name {
+                "raw" => *field = View::NULL,
+                "subscriber" => {
+                    let user = fields_of(field).iter_mut().find(|(name, _)| name == "platform_user");
+                    user.into_iter().for_each(|(_, user)| *user = View::NULL);
+                }
+                _ => {}
+            }
         }
         self
     }
 
     fn truncated(mut self) -> Self {
-        self.data.raw = RawValue::NULL.to_owned();
-        self.data.truncated = true;
-        cut_each(&mut self.data.subscriber);
-        for (name, value) in &mut self.data.mapped {
-            if self.data.groups.contains(name) {
-                cut_each(value);
-            } else {
-                cut(value);
+        let groups = &self.groups;
+        for (name, field) in fields_of(&mut self.data) {
+            match &**name {
+                "raw" => *field = View::NULL,
+                "truncated" => *field = true.into(),
+                "hook" | "connection" | "query" | "unmapped" => {}
+                "subscriber" => cut_each(field),
+                name if groups.contains(name) => cut_each(field),
+                _ => cut_view(field),
             }
         }
         self
     }
 }
 
-/// Cuts the fields of an object.
-fn cut_each(object: &mut Value) {
-    object.as_object_mut().into_iter().flat_map(Map::values_mut).for_each(cut);
+fn fields_of<'v, 'a>(view: &'v mut View<'a>) -> &'v mut [(Cow<'a, str>, View<'a>)] {
+    match view {
+        View::Map(fields) => fields,
+        _ => &mut [],
+    }
 }
 
-/// Cuts a value to a size. Of a map or a list the first entries stay that fit.
-fn cut(value: &mut Value) {
+/// Cuts the fields of an object.
+fn cut_each(object: &mut View<'_>) {
+    if let View::Own(Value::Object(fields)) = object {
+        fields.values_mut().for_each(|value| *value = cut(value));
+    }
+    fields_of(object).iter_mut().for_each(|(_, field)| cut_view(field));
+}
+
+fn cut_view(view: &mut View<'_>) {
+    *view = match view {
+        View::Of(value) => cut(value).into(),
+        View::Own(value) => cut(value).into(),
+        View::Map(_) => return cut_each(view),
+        View::Body { .. } => View::NULL,
+    };
+}
+
+/// A value cut to a size. Of a map or a list the first entries stay that fit.
+fn cut(value: &Value) -> Value {
+    let mut left = CUT_BYTES;
     match value {
         Value::String(text) => {
             let mut bytes = 0;
@@ -94,18 +105,16 @@ fn cut(value: &mut Value) {
                 bytes += json_bytes(character.encode_utf8(&mut [0; 4]));
                 bytes <= CUT_BYTES
             };
-            let end = text.chars().take_while(fits).map(char::len_utf8).sum();
-            text.truncate(end);
+            Value::String(text.chars().take_while(fits).collect())
         }
         Value::Object(fields) => {
-            let mut left = CUT_BYTES;
-            fields.retain(|name, value| takes(&mut left, json_bytes(name) + 4, value));
+            let mut fits = |name: &str, value: &Value| takes(&mut left, json_bytes(name) + 4, value);
+            let kept = fields.iter().filter(|(name, value)| fits(name, value));
+            Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
         }
-        Value::Array(items) => {
-            let mut left = CUT_BYTES;
-            items.retain(|item| takes(&mut left, 1, item));
-        }
-        _ => {}
+        Value::Array(items) => items.iter().filter(|item| takes(&mut left, 1, item)).cloned().collect(),
+        Value::Number(number) if number.as_str().len() > CUT_BYTES => Value::Null,
+        other => other.clone(),
     }
 }
 
@@ -117,7 +126,7 @@ fn takes(left: &mut usize, around: usize, value: &Value) -> bool {
     fits
 }
 
-impl Serialize for Envelope {
+impl Serialize for Envelope<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("specversion", "1.0")?;
@@ -134,24 +143,7 @@ impl Serialize for Envelope {
     }
 }
 
-impl Serialize for Data {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("hook", &self.hook)?;
-        map.serialize_entry("connection", &self.connection)?;
-        map.serialize_entry("subscriber", &self.subscriber)?;
-        for (name, value) in &self.mapped {
-            map.serialize_entry(name, value)?;
-        }
-        map.serialize_entry("query", &self.query)?;
-        map.serialize_entry("truncated", &self.truncated)?;
-        map.serialize_entry("unmapped", &self.unmapped)?;
-        map.serialize_entry("raw", &self.raw)?;
-        map.end()
-    }
-}
-
-impl JsonSchema for Envelope {
+impl JsonSchema for Envelope<'_> {
     fn schema_name() -> Cow<'static, str> {
         "Event".into()
     }
@@ -194,7 +186,7 @@ impl JsonSchema for Envelope {
 
 /// JSON Schema of the events of one type, with the fields that its `data` has besides.
 pub fn schema(event_type: &str, data: Value) -> Schema {
-    let mut schema = schemars::schema_for!(Envelope);
+    let mut schema = schemars::schema_for!(Envelope<'_>);
     let Some(properties) = schema.get_mut("properties") else { return schema };
     properties["type"] = serde_json::json!({ "const": event_type });
     if let Value::Object(fields) = data {

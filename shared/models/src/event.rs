@@ -2,14 +2,15 @@
 
 use crate::{
     body::{self, Charset, Format, Syntax},
-    envelope::{Data, Envelope},
+    envelope::Envelope,
     ids::{ConnectionId, ContentKey, EventId, HookId, RouteId, SubscriberId},
     mapping::Reading,
-    subscriber::Person,
+    subscriber::{self, Person},
     time::Timestamp,
+    view::{self, Fields, View},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// The version of the stored shape. A reader takes every version up to this one.
@@ -309,29 +310,47 @@ impl OpenEvent<'_> {
         Person::read(&self.stored.platform, self.stored.connection.as_ref()?, &self.reading, &self.body)
     }
 
-    pub fn envelope(&self) -> Result<Envelope, Malformed> {
-        let subscriber = self.person().map(|person| person.into_subscriber(&self.key.id));
-        let mut mapped: Map<String, Value> =
-            self.stored.told.as_deref().map_or(Ok(Map::new()), serde_json::from_str)?;
-        mapped.extend(self.reading.data(&self.body));
+    pub fn envelope(&self) -> Result<Envelope<'_>, Malformed> {
         Ok(Envelope {
             id: self.key.id.clone(),
             source: self.key.origin.source(),
             event_type: self.key.event_type.clone(),
             subject: self.stored.subscriber(),
             time: self.key.id.time(),
-            data: Data {
-                hook: self.key.origin.hook().cloned(),
-                connection: self.stored.connection.clone(),
-                subscriber: serde_json::to_value(subscriber)?,
-                mapped,
-                groups: self.reading.groups(),
-                query: self.stored.query.as_deref().map(serde_json::from_str).transpose()?,
-                truncated: false,
-                unmapped: self.reading.unmapped.clone(),
-                raw: RawValue::from_string(self.raw.clone().into_owned())?,
-            },
+            data: View::Map(self.data()?),
+            groups: self.reading.groups(),
         })
+    }
+
+    /// The envelope's `data`.
+    fn data(&self) -> Result<Fields<'_>, Malformed> {
+        let stored = self.stored;
+        let id = |id: Option<&str>| id.map_or(View::NULL, View::from);
+        let mut fields: Fields<'_> = vec![
+            ("hook".into(), id(self.key.origin.hook().map(HookId::as_str))),
+            ("connection".into(), id(stored.connection.as_ref().map(ConnectionId::as_str))),
+            ("subscriber".into(), self.subscriber().unwrap_or(View::NULL)),
+        ];
+        let told: Map<String, Value> = stored.told.as_deref().map_or(Ok(Map::new()), serde_json::from_str)?;
+        let told = told.into_iter().map(|(name, value)| (name.into(), value.into()));
+        for (name, field) in told.chain(self.reading.data(&self.body)) {
+            view::set(&mut fields, name, field);
+        }
+        let query: Option<Value> = stored.query.as_deref().map(serde_json::from_str).transpose()?;
+        let (text, value) = (serde_json::from_str(&self.raw)?, &self.body);
+        fields.extend([
+            ("query".into(), query.map_or(View::NULL, View::from)),
+            ("truncated".into(), false.into()),
+            ("unmapped".into(), self.reading.unmapped.clone().into()),
+            ("raw".into(), View::Body { text, value }),
+        ]);
+        Ok(fields)
+    }
+
+    /// The person as the event has it, so without when it was seen.
+    fn subscriber(&self) -> Option<View<'_>> {
+        self.stored.raw.as_ref()?;
+        subscriber::view(&self.stored.platform, self.stored.connection.as_ref()?, &self.reading, &self.body)
     }
 }
 

@@ -7,10 +7,12 @@ pub mod event;
 pub mod ids;
 pub mod mapping;
 pub mod module;
+pub mod number;
 pub mod own_event;
 pub mod records;
 pub mod subscriber;
 pub mod time;
+pub mod view;
 
 pub use delivery::{Delivery, DeliveryState, StoredDelivery};
 pub use envelope::Envelope;
@@ -24,3 +26,4 @@ pub use module::{Action, Effect, Fault, Header, Kind, MessageKey, Module, Record
 pub use records::{CheckpointRecord, Takeover, TakeoverState};
 pub use subscriber::{Person, Profile, Subscriber};
 pub use time::Timestamp;
+pub use view::View;

@@ -4,8 +4,12 @@
 //! path, the trigger's candidates are tried in turn. The outcome, a [`Reading`], is stored with the event: from then on
 //! the event is read the same way, whatever later releases or mappings would find.
 
+use crate::{
+    number,
+    view::{self, Fields, View},
+};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -245,25 +249,25 @@ pub fn json_bytes(text: &str) -> usize {
         .sum()
 }
 
-/// Below this, every whole number is a float of its own.
-pub const EXACT: f64 = 9_007_199_254_740_992.0;
-
 /// A value as a text. A boolean is none: `"email": false` says that there is no address.
 pub fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(Cow::Borrowed(text)),
-        Value::Number(number) if number.is_f64() => {
-            let float = number.as_f64()?;
-            // Read as a float, two ids beyond 64 bits could be one: better none than another's.
-            (float.abs() < EXACT).then(|| match float.fract() {
-                // Platforms that count in floats write 42 as 42.0.
-                0.0 => Cow::Owned((float as i64).to_string()),
-                _ => Cow::Owned(number.to_string()),
-            })
-        }
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Number(number) => of_number(number),
         _ => None,
     }
+}
+
+/// A number as a text, if 64 bits or a double hold it exactly. Of a longer one there are several spellings.
+fn of_number(number: &Number) -> Option<Cow<'_, str>> {
+    if number.is_i64() || number.is_u64() {
+        return Some(Cow::Owned(number.to_string()));
+    }
+    // Platforms that count in doubles write 42 as 42.0.
+    number::integer(number).map(|integer| Cow::Owned(integer.to_string())).or_else(|| {
+        let double = number::double(number).filter(|double| double.abs() < number::EXACT_INTEGERS as f64)?;
+        Some(Cow::Owned(Number::from_f64(double)?.to_string()))
+    })
 }
 
 /// An item of a list of tags, given as a text or as an object with a name.
@@ -295,19 +299,21 @@ impl Reading {
         }
     }
 
+    /// The same, borrowed where it is not converted.
+    pub fn view<'a>(&self, path: &str, body: &'a Value) -> Option<View<'a>> {
+        let value = at(self.fields.get(path)?.as_ref()?, body)?;
+        let kind = kind(path);
+        match kind {
+            Kind::Any | Kind::Object => fits(kind, value).then_some(View::Of(value)),
+            _ => coerce(kind, value).map(View::Own),
+        }
+    }
+
     /// The fields besides the subscriber's, laid out as `data` has them; null where the body has nothing.
-    pub fn data(&self, body: &Value) -> Map<String, Value> {
-        let mut data = Map::new();
+    pub fn data<'a>(&'a self, body: &'a Value) -> Fields<'a> {
+        let mut data = Fields::new();
         for path in self.fields.keys().filter(|path| !path.starts_with("subscriber.")) {
-            let value = self.get(path, body).unwrap_or(Value::Null);
-            let (parents, leaf) = path.rsplit_once('.').unwrap_or(("", path));
-            let mut names = parents.split('.').filter(|name| !name.is_empty());
-            let parent = names.try_fold(&mut data, |at, name| {
-                at.entry(name).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
-            });
-            if let Some(parent) = parent {
-                parent.insert(leaf.to_owned(), value);
-            }
+            place(&mut data, path, self.view(path, body).unwrap_or(View::NULL));
         }
         data
     }
@@ -321,14 +327,19 @@ impl Reading {
     /// A person's attributes: the object that is mapped to them, less what the reading takes from it for other fields,
     /// and those that are mapped one by one, as far as they fit into 1 MB: a mapping may name one large value many times.
     pub fn attributes(&self, body: &Value) -> Map<String, Value> {
-        let mut attributes = Map::new();
+        self.attributes_of(body).into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+
+    /// The same, borrowed.
+    pub fn attributes_of<'a>(&'a self, body: &'a Value) -> BTreeMap<&'a str, &'a Value> {
+        let mut attributes = BTreeMap::new();
         if let Some(Some(pointer)) = self.fields.get("subscriber.attributes")
             && let Some(Value::Object(object)) = at(pointer, body)
         {
             let taken: Vec<&str> = self.fields.values().flatten().map(AsRef::as_ref).collect();
             let free = |key: &str| !taken.contains(&format!("{pointer}/{}", escape(key)).as_str());
             let entries = object.iter().filter(|(key, value)| !value.is_null() && free(key));
-            attributes.extend(entries.map(|(key, value)| (key.clone(), value.clone())));
+            attributes.extend(entries.map(|(key, value)| (key.as_str(), value)));
         }
         let mut left = MAX_MAPPED_BYTES;
         for (path, pointer) in &self.fields {
@@ -337,10 +348,22 @@ impl Reading {
                 && let Some(rest) = left.checked_sub(value.to_string().len())
             {
                 left = rest;
-                attributes.insert(name.to_owned(), value.clone());
+                attributes.insert(name, value);
             }
         }
         attributes
+    }
+}
+
+/// Puts a value at a dotted path.
+fn place<'a>(fields: &mut Fields<'a>, path: &'a str, value: View<'a>) {
+    let Some((name, rest)) = path.split_once('.') else { return view::set(fields, path.into(), value) };
+    let known = fields.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+        fields.push((name.into(), View::Map(Fields::new())));
+        fields.len() - 1
+    });
+    if let (_, View::Map(inner)) = &mut fields[known] {
+        place(inner, rest, value);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     ids::{ConnectionId, EventId, SubscriberId},
     mapping::Reading,
     time::Timestamp,
+    view::{Fields, View},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,33 +68,52 @@ impl Person {
     /// The person that a body tells of, if it tells an id.
     pub fn read(platform: &str, connection: &ConnectionId, reading: &Reading, body: &Value) -> Option<Self> {
         let platform_id = reading.text("subscriber.id", body)?;
-        let text = |field: &str| {
-            reading.text(&format!("subscriber.{field}"), body).filter(|text| text.len() <= MAX_TEXT_BYTES)
-        };
-        let mut tags = BTreeSet::new();
-        if let Some(Value::Array(items)) = reading.get("subscriber.tags", body) {
-            tags.extend(items.iter().filter_map(|item| item.as_str().map(str::to_owned)));
-        }
-        tags.extend(reading.text("tag", body));
-        tags.retain(|tag: &String| tag.len() <= MAX_TEXT_BYTES);
         Some(Self {
             id: SubscriberId::derive(platform, connection, &platform_id),
             platform: platform.to_owned(),
             connection: connection.clone(),
             platform_id,
-            texts: TEXTS.iter().filter_map(|field| Some(((*field).to_owned(), text(field)?))).collect(),
-            tags,
+            texts: TEXTS.iter().filter_map(|field| Some(((*field).to_owned(), text(field, reading, body)?))).collect(),
+            tags: tags(reading, body),
             attributes: reading.attributes(body),
             platform_user: reading.get("subscriber.platform_user", body),
         })
     }
+}
 
-    /// The person as one event tells, so without when it was seen.
-    pub fn into_subscriber(self, event: &EventId) -> Subscriber {
-        let mut profile = Profile::new(&self, event.time());
-        profile.fold(&self, event, 0);
-        Subscriber { first_seen: None, last_seen: None, ..profile.into_subscriber(self.id) }
+fn text(field: &str, reading: &Reading, body: &Value) -> Option<String> {
+    reading.text(&format!("subscriber.{field}"), body).filter(|text| text.len() <= MAX_TEXT_BYTES)
+}
+
+fn tags(reading: &Reading, body: &Value) -> BTreeSet<String> {
+    let mut tags = BTreeSet::new();
+    if let Some(Value::Array(items)) = reading.get("subscriber.tags", body) {
+        tags.extend(items.iter().filter_map(|item| item.as_str().map(str::to_owned)));
     }
+    tags.extend(reading.text("tag", body));
+    tags.retain(|tag: &String| tag.len() <= MAX_TEXT_BYTES);
+    tags
+}
+
+/// The person as a body has it: the fields of a [`Subscriber`], without when it was seen.
+pub fn view<'a>(platform: &str, connection: &ConnectionId, reading: &'a Reading, body: &'a Value) -> Option<View<'a>> {
+    let platform_id = reading.text("subscriber.id", body)?;
+    let mut fields: Fields<'a> = vec![
+        ("id".into(), SubscriberId::derive(platform, connection, &platform_id).to_string().into()),
+        ("platform".into(), platform.into()),
+        ("connection".into(), connection.as_str().into()),
+        ("platform_id".into(), platform_id.into()),
+    ];
+    fields.extend(TEXTS.map(|field| (field.into(), text(field, reading, body).into())));
+    let attributes = reading.attributes_of(body).into_iter().map(|(name, value)| (name.into(), View::Of(value)));
+    fields.extend([
+        ("tags".into(), tags(reading, body).into_iter().collect::<Value>().into()),
+        ("attributes".into(), View::Map(attributes.collect())),
+        ("platform_user".into(), reading.view("subscriber.platform_user", body).unwrap_or(View::NULL)),
+        ("first_seen".into(), View::NULL),
+        ("last_seen".into(), View::NULL),
+    ]);
+    Some(View::Map(fields))
 }
 
 /// A value and the event it came from.

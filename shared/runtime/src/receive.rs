@@ -120,8 +120,8 @@ impl Received {
 
     /// The event's data, as far as this call tells it.
     pub fn data(&self) -> Option<Value> {
-        let envelope = self.event.as_ref()?.open().ok()?.envelope().ok()?;
-        serde_json::to_value(envelope.data).ok()
+        let opened = self.event.as_ref()?.open().ok()?;
+        serde_json::to_value(opened.envelope().ok()?.data).ok()
     }
 
     /// A reply with its placeholders filled in from the event's data; none if it is too large.

@@ -38,7 +38,7 @@ pub static FUNCTION: Function = Function {
                 CURSOR,
             ],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Envelope)))),
+            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Envelope<'_>)))),
             handler: |app, call| Box::pin(list(app, call)),
         },
         Route {
@@ -58,7 +58,7 @@ pub static FUNCTION: Function = Function {
             summary: "Get an event",
             query: &[],
             body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Envelope)))),
+            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Envelope<'_>)))),
             handler: |app, call| Box::pin(get(app, call)),
         },
         Route {
@@ -122,7 +122,8 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
 
 fn show(item: Item, is_summary: bool) -> Result<Box<RawValue>, StoreError> {
     let event: StoredEvent = from_item(item)?;
-    let envelope = event.open()?.envelope()?;
+    let opened = event.open()?;
+    let envelope = opened.envelope()?;
     Ok(if is_summary { envelope.summary().shown()? } else { envelope.shown()? })
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use flow::{
     deliver::post,
-    expression::Expression,
+    expression::{Event, Expression},
     guard::Guard,
     request::{Prepared, ReadyTarget, Unprepared},
     webhook::WebhookClient,
@@ -49,7 +49,7 @@ pub struct Trial {
 
 #[derive(Serialize, JsonSchema)]
 pub struct Tried {
-    #[schemars(with = "Envelope")]
+    #[schemars(with = "Envelope<'_>")]
     event: Box<RawValue>,
     /// Whether the route is for the event, and the event passes its filter.
     matches: bool,
@@ -69,12 +69,14 @@ enum RequestView {
         url: String,
         /// The route's own are masked: `••••`.
         headers: BTreeMap<String, String>,
-        body: Value,
+        #[schemars(with = "Value")]
+        body: Box<RawValue>,
     },
     Action {
         action: String,
         connection: ConnectionId,
-        input: Map<String, Value>,
+        #[schemars(with = "Map<String, Value>")]
+        input: Box<RawValue>,
     },
 }
 
@@ -145,13 +147,13 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url:
     };
     let opened = event.open().map_err(StoreError::from)?;
     let envelope = opened.envelope().map_err(StoreError::from)?;
-    let value = serde_json::to_value(&envelope).map_err(Problem::internal)?;
-    let passed = trying.filter.map_or(Ok(true), |filter| passes(filter, &value));
+    let passed = trying.filter.map_or(Ok(true), |filter| passes(filter, &Event::of(&envelope)));
     let matches = trying.selection.takes(&opened.key, event.connection.as_ref()) && passed == Ok(true);
     let (mut request, mut fault, mut attempt) = (None, passed.err(), None);
-    match trying.target.map(|target| target.prepare(app.now(), &envelope, event.hops)) {
+    match trying.target.map(|target| target.prepare(app.now(), envelope.clone(), event.hops)) {
         None => {}
         Some(Ok(Prepared::Action { action, connection, input, .. })) => {
+            let input = RawValue::from_string(input).map_err(Problem::internal)?;
             request = Some(RequestView::Action { action, connection, input });
         }
         Some(Ok(Prepared::Webhook { url, headers, body })) => {
@@ -170,10 +172,11 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url:
 }
 
 /// Whether an event passes a filter, or why that errs.
-fn passes(filter: &str, event: &Value) -> Result<bool, String> {
-    let filter = Expression::compile(filter).map_err(|bad| format!("the filter: {}", bad.detail))?;
-    match filter.evaluate(event) {
-        Ok(Value::Bool(passes)) => Ok(passes),
+fn passes(filter: &str, event: &Event<'_>) -> Result<bool, String> {
+    let filter = Expression::compile_stored(filter).map_err(|bad| format!("the filter: {}", bad.detail))?;
+    match filter.evaluate(event).as_deref() {
+        Ok("true") => Ok(true),
+        Ok("false") => Ok(false),
         Ok(_) => Err("the filter: gives neither true nor false".to_owned()),
         Err(words) => Err(format!("the filter: {words}")),
     }

@@ -11,7 +11,7 @@ use crate::{
 use bytes::Bytes;
 use http::HeaderMap;
 use models::{
-    Effect, StoredDelivery, Timestamp,
+    ConnectionId, Effect, StoredDelivery, Timestamp,
     delivery::{Attempt, Reason},
 };
 use runtime::{
@@ -20,7 +20,8 @@ use runtime::{
     metrics::Metric,
     retry::{MAX_RETRY_AFTER, retry_after},
 };
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use std::time::Instant;
 use url::Url;
 
@@ -74,22 +75,37 @@ impl Deliverer {
     ) -> Result<(Verdict, Attempt), Problem> {
         match prepared {
             Prepared::Webhook { url, headers, body } => Ok(post(&self.client, now, &url, headers, body).await),
-            Prepared::Action { action, effect, keyed, connection, mut input } => {
+            Prepared::Action { action, effect, keyed, connection, input } => {
+                let key = keyed.then(|| format!("{} {}", delivery.id, delivery.retried));
                 // Routes of earlier releases name no effect.
                 let effect = effect.unwrap_or(if keyed { Effect::NotIdempotent } else { Effect::Safe });
-                let is_repeatable = effect.of(&Value::Object(input.clone())).is_repeatable();
-                input.insert("connection".to_owned(), Value::String(connection.into()));
-                if keyed {
-                    let key = format!("{} {}", delivery.id, delivery.retried);
-                    input.insert("idempotency_key".to_owned(), Value::String(key));
-                }
-                let input = serde_json::to_vec(&input).map_err(Problem::internal)?;
+                let is_repeatable = effect.of(&method_of(&input)).is_repeatable();
+                let input = input_of(&input, &connection, key.as_deref());
                 let started = Instant::now();
                 let ran = self.actions.run(&action, input).await;
                 Ok(attempted(now, started, of_action(ran, is_repeatable, now)))
             }
         }
     }
+}
+
+/// The `method` of an input, which the effect of `call-api` depends on.
+fn method_of(input: &str) -> Value {
+    #[derive(Deserialize)]
+    struct Input {
+        method: Option<Value>,
+    }
+    json!({ "method": serde_json::from_str::<Input>(input).ok().and_then(|input| input.method) })
+}
+
+/// An action's input with its connection and its idempotency key. It is not read into values, which would take many times
+/// its size.
+fn input_of(fields: &str, connection: &ConnectionId, key: Option<&str>) -> Vec<u8> {
+    let begin = fields.strip_suffix('}').unwrap_or_default();
+    let comma = if begin.ends_with('{') { "" } else { "," };
+    let key = key.map(|key| format!(",\"idempotency_key\":{}", Value::from(key)));
+    let connection = Value::from(connection.as_str());
+    format!("{begin}{comma}\"connection\":{connection}{}}}", key.unwrap_or_default()).into_bytes()
 }
 
 /// Calls a webhook once.

@@ -14,7 +14,7 @@ use crate::{
     Unsent,
     guard::Guard,
     own_events, pending,
-    request::{ReadyTarget, Unprepared},
+    request::{Prepared, ReadyTarget, Unprepared},
     versions::ByVersion,
     webhook::{WebhookClient, kept},
 };
@@ -151,8 +151,8 @@ impl Deliverer {
             let words = format!("the event has come through more than {MOST_HOPS} routes in a row");
             return Ok((Verdict::Dead(Reason::Loop), not_sent(app.now(), &words)));
         }
-        let envelope = event.open().and_then(|opened| opened.envelope()).map_err(StoreError::from)?;
-        match self.target(app, route).await?.prepare(app.now(), &envelope, event.hops) {
+        let target = self.target(app, route).await?;
+        match prepare(app, &target, event)? {
             Ok(prepared) => self.attempt(app.now(), delivery, prepared).await,
             Err(Unprepared::Event(words)) => Ok((Verdict::Dead(Reason::Unmappable), not_sent(app.now(), &words))),
             Err(Unprepared::Problem(problem)) => Err(problem),
@@ -194,6 +194,11 @@ impl Deliverer {
         let target = ReadyTarget::open(app, &route.id, &route.target).await?;
         Ok(self.targets.put(route.id.clone(), route.version, target))
     }
+}
+
+/// The request of a delivery. The event, which takes many times its size once it is read, is dropped before anything is sent.
+fn prepare(app: &App, target: &ReadyTarget, event: &StoredEvent) -> Result<Result<Prepared, Unprepared>, StoreError> {
+    Ok(target.prepare(app.now(), event.open()?.envelope()?, event.hops))
 }
 
 /// Whether a conditional write was made, or something else came first.

@@ -1,6 +1,6 @@
-//! An expression's tree: whether it holds nothing but what is allowed, and the same with its weights.
+//! An expression's tree: a check that it holds only what is allowed, and a rewrite that has each operation weighed.
 
-use super::{pattern::Pattern, work};
+use super::{functions, needs::Need, pattern::Pattern, times::Times};
 use cel::{
     IdedExpr,
     common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators},
@@ -19,22 +19,6 @@ const MATCHES: &str = "matches";
 /// What does nothing with a value but look which it is.
 const CHOICES: [&str; 4] =
     [operators::CONDITIONAL, operators::LOGICAL_AND, operators::LOGICAL_OR, operators::LOGICAL_NOT];
-const OPERATORS: [&str; 14] = [
-    operators::ADD,
-    operators::SUBSTRACT,
-    operators::MULTIPLY,
-    operators::DIVIDE,
-    operators::MODULO,
-    operators::NEGATE,
-    operators::EQUALS,
-    operators::NOT_EQUALS,
-    operators::LESS,
-    operators::LESS_EQUALS,
-    operators::GREATER,
-    operators::GREATER_EQUALS,
-    operators::IN,
-    operators::INDEX,
-];
 const MAX_PATTERNS: usize = 4;
 
 type Checked<T = ()> = Result<T, BadNode>;
@@ -48,16 +32,65 @@ pub struct BadNode {
 /// Goes through a tree, checks it and changes it in place.
 #[derive(Default)]
 pub struct Walk {
-    /// What the macro's body calls an item.
+    /// The name of an item in the macro's body.
     item: Option<String>,
     has_macro: bool,
-    /// How many operators and bytes of literals were seen.
+    /// The count of operators and of bytes of literals so far.
     weight: usize,
+    /// Part of a path that was noted as a whole.
+    is_in_path: bool,
+    /// The check of the times that `time` is compared with; none for an expression that was saved before there was one.
+    times: Option<Times>,
     pub patterns: Vec<Pattern>,
+    /// The parts of `data` that it names.
+    pub data: Need,
 }
 
 impl Walk {
-    pub fn tree(&mut self, node: &mut IdedExpr) -> Checked {
+    pub fn new(times: Option<Times>) -> Self {
+        Self { times, ..Self::default() }
+    }
+
+    /// The whole tree. Its value is written as JSON.
+    pub fn root(&mut self, node: &mut IdedExpr) -> Checked {
+        self.tree(node)?;
+        wrap(node, functions::JSON, None);
+        Ok(())
+    }
+
+    fn tree(&mut self, node: &mut IdedExpr) -> Checked {
+        let was_in_path = self.is_in_path;
+        if !was_in_path && let Some(path) = self.path(node) {
+            self.data.add(&path);
+            self.is_in_path = true;
+        }
+        let checked = self.node(node);
+        self.is_in_path = was_in_path;
+        checked
+    }
+
+    /// The path of a part of `data`.
+    fn path<'n>(&self, node: &'n IdedExpr) -> Option<Vec<&'n str>> {
+        match &node.expr {
+            Expr::Ident(name) if name == "data" && self.item.as_deref() != Some("data") => Some(Vec::new()),
+            Expr::Select(select) => {
+                let mut path = self.path(&select.operand)?;
+                path.push(&select.field);
+                Some(path)
+            }
+            Expr::Call(CallExpr { func_name, args, .. }) if func_name == operators::INDEX => {
+                let [indexed, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }] = &**args else {
+                    return None;
+                };
+                let mut path = self.path(indexed)?;
+                path.push(name.inner());
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+
+    fn node(&mut self, node: &mut IdedExpr) -> Checked {
         self.weight += 1;
         match &mut node.expr {
             Expr::Literal(LiteralValue::Bytes(_)) => self.fault(node.id, "JSON has no bytes"),
@@ -72,7 +105,8 @@ impl Walk {
             Expr::List(list) => list.elements.iter_mut().try_for_each(|item| self.weighed(item)),
             Expr::Map(map) => map.entries.iter_mut().try_for_each(|entry| match &mut entry.expr {
                 EntryExpr::MapEntry(entry) => {
-                    self.weighed(&mut entry.key)?;
+                    self.tree(&mut entry.key)?;
+                    wrap(&mut entry.key, functions::KEY, None);
                     self.weighed(&mut entry.value)
                 }
                 EntryExpr::StructField(_) => self.fault(entry.id, "a map has keys and values"),
@@ -100,12 +134,14 @@ impl Walk {
         if std::mem::replace(&mut self.has_macro, true) {
             return self.fault(id, "all, exists, exists_one, map and filter: there may be one of them");
         }
+        self.times.as_mut().into_iter().for_each(|times| times.begin_macro(&of.iter_var, &of.iter_range));
         self.tree(&mut of.iter_range)?;
         let before = self.weight;
         self.item = Some(of.iter_var.clone());
         self.tree(&mut of.loop_step)?;
         self.item = None;
-        wrap(&mut of.iter_range, work::ITEMS, Some(self.weight - before));
+        self.times.as_mut().into_iter().for_each(Times::end_macro);
+        wrap(&mut of.iter_range, functions::ITEMS, Some(self.weight - before));
         Ok(())
     }
 
@@ -113,7 +149,7 @@ impl Walk {
         let name = of.func_name.as_str();
         let known = match of.target {
             Some(_) => METHODS.contains(&(name, of.args.len())),
-            None => FUNCTIONS.contains(&(name, of.args.len())) || OPERATORS.contains(&name) || CHOICES.contains(&name),
+            None => FUNCTIONS.contains(&(name, of.args.len())) || is_operator(name) || CHOICES.contains(&name),
         };
         if !known {
             let mut names = FUNCTIONS.iter().chain(&METHODS).map(|(name, _)| *name);
@@ -126,15 +162,20 @@ impl Walk {
             (operators::INDEX, [indexed, index]) => {
                 self.tree(indexed)?;
                 self.tree(index)?;
-                wrap(index, work::INDEX, None);
+                wrap(index, functions::INDEX, None);
                 Ok(())
             }
             (name, parts) if CHOICES.contains(&name) => parts.iter_mut().try_for_each(|part| self.tree(part)),
-            (_, parts) => {
+            (name, parts) => {
+                if let (Some(times), [left, right]) = (&self.times, &*parts) {
+                    times.check(name, left, right)?;
+                }
                 if let Some(target) = &mut of.target {
                     self.weighed(target)?;
                 }
-                parts.iter_mut().try_for_each(|part| self.weighed(part))
+                parts.iter_mut().try_for_each(|part| self.weighed(part))?;
+                of.func_name = in_place_of(name, parts);
+                Ok(())
             }
         }
     }
@@ -157,7 +198,7 @@ impl Walk {
         let index = self.patterns.len();
         self.patterns.push(compiled);
         self.tree(&mut text)?;
-        wrap(&mut text, work::MATCHES, Some(index));
+        wrap(&mut text, functions::MATCHES, Some(index));
         Ok(text.expr)
     }
 
@@ -168,7 +209,7 @@ impl Walk {
         match &part.expr {
             Expr::Literal(_) | Expr::List(_) => {}
             Expr::Ident(name) if name == RESULT => {}
-            _ => wrap(part, work::WEIGH, None),
+            _ => wrap(part, functions::WEIGH, None),
         }
         Ok(())
     }
@@ -176,6 +217,18 @@ impl Walk {
     fn fault<T>(&self, id: u64, detail: impl Display) -> Checked<T> {
         Err(BadNode { id, detail: detail.to_string() })
     }
+}
+
+fn is_operator(name: &str) -> bool {
+    [operators::NEGATE, operators::INDEX].contains(&name)
+        || functions::OPERATORS.iter().any(|(known, _)| *known == name)
+}
+
+/// The name of the function in place of an operator. The crate knows a macro by the `+` that adds to its result.
+fn in_place_of(name: &str, parts: &[IdedExpr]) -> String {
+    let is_of_macro = matches!(parts.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name == RESULT);
+    let known = functions::OPERATORS.iter().find(|(operator, _)| *operator == name && !is_of_macro);
+    known.map_or(name, |(_, function)| function).to_owned()
 }
 
 /// Makes a part the argument of a function, with a number beside it.

@@ -1,24 +1,60 @@
-//! JSON as CEL's values, and back.
+//! An event's values as CEL's.
 
-use super::tree::VARIABLES;
+use super::{needs::Need, number::LongNumber, tree::VARIABLES};
 use cel::{
-    ExecutionError,
     common::{
         types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt},
         value::{CowVal, Val},
     },
     context::VariableResolver,
-    objects::Key,
 };
-use serde_json::{Map, Number, Value};
+use models::{Envelope, View, number};
+use serde_json::{Number, Value};
 use std::collections::HashMap;
 
-/// What an event gives the variables. It borrows the event's texts.
-pub struct Variables<'a>([(&'static str, Box<dyn Val + 'a>); VARIABLES.len()]);
+/// The values of an expression's variables.
+pub struct Event<'a>([View<'a>; VARIABLES.len()]);
 
-impl<'a> Variables<'a> {
-    pub fn of(event: &'a Value) -> Self {
-        Self(VARIABLES.map(|name| (name, cel(&event[name]))))
+impl<'a> Event<'a> {
+    pub fn of(envelope: &Envelope<'a>) -> Self {
+        let Envelope { id, event_type, source, subject, time, data, .. } = envelope;
+        Self([
+            id.to_string().into(),
+            event_type.as_str().into(),
+            source.as_str().into(),
+            subject.as_ref().map_or(View::NULL, |subject| subject.to_string().into()),
+            time.to_string().into(),
+            data.clone(),
+        ])
+    }
+
+    #[cfg(test)]
+    pub fn of_json(event: &'a Value) -> Self {
+        Self(VARIABLES.map(|name| View::Of(&event[name])))
+    }
+}
+
+/// The memory that the values of an expression's variables may take, in bytes. A body of 256 KB that is all brackets takes
+/// half of it.
+const MOST_MEMORY: usize = 24 << 20;
+/// The memory of a value in its box, of a list or a map besides, and of each entry of a map.
+const VALUE: usize = 48;
+const CONTAINER: usize = 48;
+const ENTRY: usize = 96;
+
+/// The parts of an event that expressions name. They borrow the event's texts.
+pub struct Variables<'e>([(&'static str, Box<dyn Val + 'e>); VARIABLES.len()]);
+
+impl<'e> Variables<'e> {
+    /// The variables, or in words why the event can't be held.
+    pub fn of(event: &'e Event<'_>, data: &Need) -> Result<Self, String> {
+        let mut room = Room(MOST_MEMORY);
+        let mut values = VARIABLES.map(|name| (name, Box::new(CelNull) as Box<dyn Val + 'e>));
+        for ((name, value), view) in values.iter_mut().zip(&event.0) {
+            let need = if *name == "data" { data } else { &Need::All };
+            *value = room.view(view, need)?;
+        }
+        Ok(Self(values))
     }
 }
 
@@ -28,82 +64,69 @@ impl VariableResolver for Variables<'_> {
     }
 }
 
-fn cel(value: &Value) -> Box<dyn Val + '_> {
-    match value {
-        Value::Null => Box::new(CelNull),
-        Value::Bool(bool) => Box::new(CelBool::from(*bool)),
-        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(int), _) => Box::new(CelInt::from(int)),
-            (None, Some(uint)) => Box::new(CelUInt::from(uint)),
-            (None, None) => Box::new(CelDouble::from(number.as_f64().unwrap_or(f64::NAN))),
-        },
-        Value::String(text) => Box::new(CelString::from(text.as_str())),
-        Value::Array(items) => Box::new(CelList::from(items.iter().map(cel).collect::<Vec<_>>())),
-        Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| (CelMapKey::String(name.as_str().into()), cel(value)));
-            Box::new(CelMap::from(fields.collect::<HashMap<_, _>>()))
+/// The memory that is left.
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> Result<(), String> {
+        self.0 =
+            self.0.checked_sub(bytes).ok_or("the parts of the event that it names are too large for an expression")?;
+        Ok(())
+    }
+
+    fn view<'e>(&mut self, view: &'e View<'_>, need: &Need) -> Result<Box<dyn Val + 'e>, String> {
+        match view {
+            View::Of(value) | View::Body { value, .. } => self.value(value, need),
+            View::Own(value) => self.value(value, need),
+            View::Map(fields) => self.map(fields.iter().map(|(name, view)| (&**name, view)), need, Self::view),
         }
     }
-}
 
-/// The JSON of a value. A map's fields come in the order of their names, as the crate keeps no order.
-pub fn json(value: &cel::Value) -> Result<Value, String> {
-    Ok(match value {
-        cel::Value::Null => Value::Null,
-        cel::Value::Bool(bool) => Value::Bool(*bool),
-        cel::Value::Int(int) => Value::from(*int),
-        cel::Value::UInt(uint) => Value::from(*uint),
-        cel::Value::Float(double) => {
-            Value::Number(Number::from_f64(*double).ok_or("JSON has neither an infinite number nor NaN")?)
-        }
-        cel::Value::String(text) => Value::String(text.to_string()),
-        cel::Value::List(items) => Value::Array(items.iter().map(json).collect::<Result<_, _>>()?),
-        cel::Value::Map(map) => {
-            let mut fields = Map::new();
-            for (key, value) in map.map.iter() {
-                let Key::String(name) = key else { return Err("a field's name in JSON is a text".to_owned()) };
-                fields.insert(name.to_string(), json(value)?);
+    fn value<'e>(&mut self, value: &'e Value, need: &Need) -> Result<Box<dyn Val + 'e>, String> {
+        self.take(VALUE)?;
+        Ok(match value {
+            Value::Null => Box::new(CelNull),
+            Value::Bool(bool) => Box::new(CelBool::from(*bool)),
+            Value::Number(number) => self.number(number)?,
+            Value::String(text) => Box::new(CelString::from(text.as_str())),
+            Value::Array(items) => {
+                self.take(CONTAINER)?;
+                // A list has no fields, so a field of it is not wanted, and its items are not either.
+                let items = if *need == Need::All { items.as_slice() } else { &[] };
+                let items = items.iter().map(|item| self.value(item, &Need::All));
+                Box::new(CelList::from(items.collect::<Result<Vec<_>, _>>()?))
             }
-            fields.sort_keys();
-            Value::Object(fields)
-        }
-        other => return Err(format!("JSON has no {}", other.type_of())),
-    })
-}
+            Value::Object(fields) => {
+                self.map(fields.iter().map(|(name, value)| (&**name, value)), need, Self::value)?
+            }
+        })
+    }
 
-/// An error in words that repeat nothing of the event but what the expression's text says too: they are kept and shown.
-pub fn words(error: &ExecutionError, text: &str) -> String {
-    let name = |value: &cel::Value| value.type_of().to_string().replace("float", "double");
-    match error {
-        ExecutionError::NoSuchKey(name) if text.contains(name.as_str()) => format!("there is no field `{name}`"),
-        ExecutionError::NoSuchKey(_) => "there is no such field".to_owned(),
-        ExecutionError::NoSuchOverload(error) => {
-            // An operator's name has underscores where its operands are.
-            let function = error.function().trim_matches(['_', '@']);
-            format!("`{function}` does not go with {}", error.argument_types().join(" and "))
+    fn number<'e>(&mut self, number: &Number) -> Result<Box<dyn Val + 'e>, String> {
+        Ok(match (number.as_i64(), number.as_u64(), number::double(number)) {
+            (Some(int), _, _) => Box::new(CelInt::from(int)),
+            (None, Some(uint), _) => Box::new(CelUInt::from(uint)),
+            (None, None, Some(double)) => Box::new(CelDouble::from(double)),
+            (None, None, None) => {
+                self.take(number.as_str().len())?;
+                Box::new(LongNumber::new(number.clone()))
+            }
+        })
+    }
+
+    fn map<'e, T: 'e>(
+        &mut self,
+        fields: impl Iterator<Item = (&'e str, &'e T)>,
+        need: &Need,
+        value: impl Fn(&mut Self, &'e T, &Need) -> Result<Box<dyn Val + 'e>, String>,
+    ) -> Result<Box<dyn Val + 'e>, String> {
+        self.take(VALUE + CONTAINER)?;
+        let mut map: HashMap<CelMapKey<'e>, Box<dyn Val + 'e>> = HashMap::new();
+        for (name, field) in fields {
+            let Some(need) = need.of(name) else { continue };
+            self.take(ENTRY)?;
+            map.insert(CelMapKey::String(name.into()), value(self, field, need)?);
         }
-        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            let operator = match *operator {
-                "add" => "+",
-                "sub" => "-",
-                "mul" => "*",
-                "div" => "/",
-                "rem" => "%",
-                other => other,
-            };
-            format!("`{operator}` does not go with {} and {}", name(left), name(right))
-        }
-        ExecutionError::ValuesNotComparable(left, right) => {
-            format!("{} and {} have no order", name(left), name(right))
-        }
-        ExecutionError::UnexpectedType { got, want } => format!("{want} is wanted where {got} is"),
-        ExecutionError::UnsupportedKeyType(key) => format!("a field's name is a text, and this is {}", name(key)),
-        ExecutionError::DuplicateKey(_) => "a map has the same field twice".to_owned(),
-        ExecutionError::IndexOutOfBounds(_) => "a list is shorter than that".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "a division by zero".to_owned(),
-        ExecutionError::Overflow(..) => "a number becomes too large".to_owned(),
-        ExecutionError::FunctionError { function, message } if function.starts_with('@') => message.clone(),
-        ExecutionError::FunctionError { function, message } => format!("{function}: {message}"),
-        _ => "it has no value".to_owned(),
+        Ok(Box::new(CelMap::from(map)))
     }
 }

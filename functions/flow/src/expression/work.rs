@@ -1,67 +1,76 @@
-//! What an evaluation may cost. The crate bounds no evaluation, so that the expression's tree is given calls of these
-//! functions: one weighs each value that something is done with, as whatever is done takes time and memory for that
-//! value and no more, and one counts beforehand what a macro goes through.
+//! The budget of an evaluation. The crate has none, so every operation of an expression's tree charges its cost here: the weight of
+//! the values that it works with, as that takes time and memory for those values and no more.
 
-use super::pattern::Pattern;
+use super::{
+    functions::{INDEX, KEY, WEIGH},
+    output::{MOST_BYTES, Output},
+    pattern::Pattern,
+};
 use cel::{
-    Context, Env, ExecutionError, FunctionContext,
+    ExecutionError,
     common::{
-        types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelString},
-        value::{CowVal, Val},
+        types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelString, CelUInt},
+        value::Val,
     },
-    context::VariableResolver,
 };
 use std::sync::{
-    Arc, LazyLock,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
-/// Weighs a value that is an operand, an argument or a part of a list or a map.
-pub const WEIGH: &str = "@weigh";
-/// Weighs the place in a list or a map.
-pub const INDEX: &str = "@index";
-/// Weighs what a macro goes through. The second argument is what its body weighs.
-pub const ITEMS: &str = "@items";
-/// Holds a text against the pattern of that number.
-pub const MATCHES: &str = "@matches";
-
-/// What one evaluation may weigh; a byte is 1. At worst that takes half a second, and 100 MB of memory.
-const MOST: u64 = 32 << 20;
-/// What a value weighs besides what it holds, a map in particular, and an operator each time a macro comes to it.
+/// The budget of one evaluation; a byte is 1. At worst it takes half a second, and as many bytes of memory.
+const MOST: u64 = 24 << 20;
+/// The words for an evaluation that has spent it.
+pub const TOO_MUCH: &str = "this takes more work than an event may";
+/// The weight of a value besides what it holds, of a map besides, and of an operator each time a macro comes to it.
 const VALUE: u64 = 64;
 const MAP: u64 = 192;
 const STEP: u64 = 32;
 
-static ENVIRONMENT: LazyLock<Arc<Env>> =
-    LazyLock::new(|| Arc::new(Env::default().with_optional_support(false).with_stdlib()));
-
-type Function = Box<
-    dyn for<'a, 'v> Fn(&mut FunctionContext<'a, 'v>) -> Result<CowVal<'a, 'v>, ExecutionError> + Send + Sync + 'static,
->;
-
-/// What is left of what may be done.
+/// What is left of the budget, and the output so far.
 #[derive(Clone)]
-pub struct Work(Arc<AtomicU64>);
+pub struct Work(Arc<State>);
+
+struct State {
+    left: AtomicU64,
+    output: Mutex<Output>,
+}
 
 impl Work {
     pub fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(MOST)))
+        Self(Arc::new(State { left: AtomicU64::new(MOST), output: Mutex::default() }))
     }
 
-    /// What has been done.
+    /// The share of the budget that is spent.
     #[cfg(test)]
     pub fn share(&self) -> f64 {
-        1.0 - self.0.load(Ordering::Relaxed) as f64 / MOST as f64
+        1.0 - self.0.left.load(Ordering::Relaxed) as f64 / MOST as f64
     }
 
-    /// Only one thread evaluates, so that nothing comes between the two steps.
-    fn spend(&self, weight: u64) -> Result<(), ExecutionError> {
-        let left = self.0.load(Ordering::Relaxed).checked_sub(weight);
-        self.0.store(left.unwrap_or(0), Ordering::Relaxed);
-        left.map(|_| ()).ok_or_else(|| ExecutionError::function_error(WEIGH, "this takes more work than an event may"))
+    /// Nothing that holds the lock can panic halfway.
+    pub fn output(&self) -> MutexGuard<'_, Output> {
+        self.0.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn weigh(&self, value: &dyn Val) -> Result<(), ExecutionError> {
+    /// The output, or its size if it is too large.
+    pub fn into_output(self, what: &str) -> Result<String, String> {
+        let output = std::mem::take(&mut *self.output());
+        if output.is_too_large() {
+            let bytes = output.bytes();
+            let at_least = if self.0.left.load(Ordering::Relaxed) == 0 { "more than " } else { "" };
+            return Err(format!("{what} would have {at_least}{bytes} bytes, of at most {MOST_BYTES}"));
+        }
+        String::from_utf8(output.into_text()).map_err(|error| error.to_string())
+    }
+
+    /// Only one thread evaluates, so nothing comes between the two steps.
+    pub fn spend(&self, weight: u64) -> Result<(), ExecutionError> {
+        let left = self.0.left.load(Ordering::Relaxed).checked_sub(weight);
+        self.0.left.store(left.unwrap_or(0), Ordering::Relaxed);
+        left.map(|_| ()).ok_or_else(|| ExecutionError::function_error(WEIGH, TOO_MUCH))
+    }
+
+    pub fn weigh(&self, value: &dyn Val) -> Result<(), ExecutionError> {
         self.spend(VALUE)?;
         if let Some(text) = value.downcast_ref::<CelString<'_>>() {
             self.spend(text.inner().len() as u64)
@@ -80,7 +89,7 @@ impl Work {
     }
 
     /// An error of the crate's for a list at a fraction's place would copy the list, which is not weighed.
-    fn index(&self, index: &dyn Val) -> Result<(), ExecutionError> {
+    pub fn index(&self, index: &dyn Val) -> Result<(), ExecutionError> {
         if index.downcast_ref::<CelDouble>().is_some() {
             return Err(ExecutionError::function_error(
                 INDEX,
@@ -90,59 +99,30 @@ impl Work {
         self.weigh(index)
     }
 
-    fn items(&self, items: &dyn Val, body: u64) -> Result<(), ExecutionError> {
+    /// An error of the crate's for a key of another type would copy it.
+    pub fn key(&self, key: &dyn Val) -> Result<(), ExecutionError> {
+        let is_key = key.downcast_ref::<CelString<'_>>().is_some()
+            || key.downcast_ref::<CelInt>().is_some()
+            || key.downcast_ref::<CelUInt>().is_some()
+            || key.downcast_ref::<CelBool>().is_some();
+        if !is_key {
+            let words = format!("a field's name is a text, and this is {}", key.get_type().name());
+            return Err(ExecutionError::function_error(KEY, words));
+        }
+        self.weigh(key)
+    }
+
+    pub fn items(&self, items: &dyn Val, body: u64) -> Result<(), ExecutionError> {
         let count = items.as_sizer().map_or(0, |items| items.size().inner().unsigned_abs());
         self.spend(count.saturating_mul(body).saturating_mul(STEP))?;
         self.weigh(items)
     }
 
-    fn matches(&self, text: &dyn Val, pattern: &Pattern) -> Result<bool, ExecutionError> {
+    pub fn matches(&self, text: &dyn Val, pattern: &Pattern) -> Result<bool, ExecutionError> {
         let Some(string) = text.downcast_ref::<CelString<'_>>() else {
             return Err(ExecutionError::no_such_overload("matches", vec![text.get_type().name().to_owned()]));
         };
         self.spend(VALUE + pattern.weight * string.inner().len() as u64)?;
         Ok(pattern.regex.is_match(string.inner()))
     }
-}
-
-/// Where an expression with these patterns is evaluated.
-pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Work, patterns: &Arc<[Pattern]>) -> Context<'v, 'v> {
-    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-    context.set_variable_resolver(variables);
-    let functions: [(&str, Function); 4] = [
-        (WEIGH, checked(work, |work, value, _| work.weigh(value))),
-        (INDEX, checked(work, |work, index, _| work.index(index))),
-        (ITEMS, checked(work, Work::items)),
-        (MATCHES, matches(work, patterns)),
-    ];
-    for (name, function) in functions {
-        // Refused only where the environment has a function of that name, and none of its own begins with an `@`.
-        let _ = context.add_function::<Function, _>(name, function);
-    }
-    context
-}
-
-/// A function that gives its first argument back, if it may. The second is a number.
-fn checked(work: &Work, check: fn(&Work, &dyn Val, u64) -> Result<(), ExecutionError>) -> Function {
-    let work = work.clone();
-    Box::new(move |call| {
-        let number = call.args.get(1).map_or(0, |number| number_of(&**number));
-        let value = call.args.drain(..).next().ok_or_else(ExecutionError::missing_argument_or_target)?;
-        check(&work, &*value, number)?;
-        Ok(value)
-    })
-}
-
-fn matches(work: &Work, patterns: &Arc<[Pattern]>) -> Function {
-    let (work, patterns) = (work.clone(), Arc::clone(patterns));
-    Box::new(move |call| {
-        let [text, number] = &*call.args else { return Err(ExecutionError::missing_argument_or_target()) };
-        let pattern = usize::try_from(number_of(&**number)).ok().and_then(|number| patterns.get(number));
-        let pattern = pattern.ok_or_else(ExecutionError::missing_argument_or_target)?;
-        Ok(CowVal::owned(CelBool::from(work.matches(&**text, pattern)?)))
-    })
-}
-
-fn number_of(value: &dyn Val) -> u64 {
-    value.downcast_ref::<CelInt>().map_or(0, |number| number.inner().unsigned_abs())
 }

@@ -1,7 +1,7 @@
 //! A value held against a schema, and what is wrong with it told in the caller's terms.
 
 use super::{Counted, Keyword, Node, Others, Type, Validator};
-use models::{Fault, mapping::escape};
+use models::{Fault, mapping::escape, number::Decimal};
 use serde_json::{Number, Value};
 use std::{cmp::Ordering, slice};
 
@@ -170,10 +170,10 @@ fn is_beyond(number: &Number, least: bool, limit: i64) -> bool {
     let order = match (number.as_i64(), number.as_u64()) {
         (Some(whole), _) => whole.cmp(&limit),
         (None, Some(_)) => Ordering::Greater,
-        (None, None) => {
-            let number = number.as_f64().unwrap_or(f64::NAN);
-            return if least { number < limit as f64 } else { number > limit as f64 };
-        }
+        (None, None) => match (Decimal::parse(number.as_str()), Decimal::parse(&limit.to_string())) {
+            (Some(number), Some(limit)) => number.cmp(&limit),
+            _ => return true,
+        },
     };
     if least { order.is_lt() } else { order.is_gt() }
 }

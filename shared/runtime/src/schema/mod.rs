@@ -7,7 +7,7 @@ mod normalize;
 #[cfg(test)]
 mod tests;
 
-use models::Fault;
+use models::{Fault, number};
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -236,9 +236,7 @@ impl Type {
             | (Self::Array, Value::Array(_))
             | (Self::Object, Value::Object(_)) => true,
             // 4711.0 is whole as well.
-            (Self::Integer, Value::Number(number)) => {
-                !number.is_f64() || number.as_f64().is_some_and(|number| number.fract() == 0.0)
-            }
+            (Self::Integer, Value::Number(number)) => number::is_whole(number),
             _ => false,
         }
     }

@@ -1,7 +1,7 @@
 //! Integers that are written as floats. JSON Schema counts 600.0 and 6e2 among the integers; serde does not.
 
 use super::{Keyword, Node, Others, Type, Validator};
-use models::mapping::EXACT;
+use models::number;
 use serde_json::{Number, Value};
 
 /// Normalizes a value that fits the schema.
@@ -46,8 +46,10 @@ fn fields(validator: &Validator, known: &[(String, Node)], others: &Others, valu
     }
 }
 
-/// The integer that a float stands for, if it is exact.
+/// The integer that a number written as a fraction is.
 fn integer(value: &Value) -> Option<Number> {
-    let float = value.as_f64().filter(|_| value.is_f64())?;
-    (float.fract() == 0.0 && float.abs() < EXACT).then(|| Number::from(float as i64))
+    match value {
+        Value::Number(number) => number::integer(number).map(Number::from),
+        _ => None,
+    }
 }

@@ -37,8 +37,7 @@ impl From<SealError> for Problem {
         match error {
             // Nothing was sealed or opened, so a retry repeats nothing.
             SealError::Unavailable(_) => {
-                Self::new(Code::StoreUnavailable, "KMS did not answer, or refused for now; try again")
-                    .caused_by(error)
+                Self::new(Code::StoreUnavailable, "KMS did not answer, or refused for now; try again").caused_by(error)
             }
             error => Self::internal(error),
         }

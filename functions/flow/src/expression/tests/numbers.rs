@@ -1,0 +1,155 @@
+//! Numbers stay as they were sent, and compare by their exact values.
+
+use super::*;
+
+/// The JSON of an expression over `data`, given as JSON.
+fn json_of(text: &str, data: &str) -> Result<String, String> {
+    let event = format!("{{\"data\":{data}}}");
+    let event = serde_json::from_str(&event).unwrap();
+    let expression = Expression::compile(text).unwrap_or_else(|bad| panic!("{text}: {}", bad.detail));
+    expression.evaluate(&Event::of_json(&event))
+}
+
+#[test]
+fn a_number_comes_out_as_it_went_in() {
+    for number in [
+        "0",
+        "-3",
+        "9007199254740993",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "100000000000000000001",
+        "0.1",
+        "-1.5",
+        "42.0",
+        "42.000000000000000001",
+        "0.10000000000000001",
+        "3.141592653589793238462643383279",
+        "1e+400",
+        "-1e-400",
+        "1e+99999999999999999999",
+    ] {
+        for text in ["data.a", "[data.a][0]", "{'b': data.a}.b", "data.l.filter(x, true)[0]", "true ? data.a : 0"] {
+            let json = json_of(text, &format!("{{\"a\":{number},\"l\":[{number}]}}"));
+            assert_eq!(json.as_deref(), Ok(number), "{text}");
+        }
+    }
+    // Written otherwise, and the same number.
+    for (number, expected) in [("0.10", "0.1"), ("1e2", "100.0"), ("1e400", "1e+400"), ("-0", "0")] {
+        assert_eq!(json_of("data", number).as_deref(), Ok(expected));
+    }
+}
+
+#[test]
+fn long_numbers_are_compared_and_made_texts_but_not_calculated_with() {
+    let data = r#"{"a": 100000000000000000001, "b": 100000000000000000002, "c": 42.000000000000000001, "d": 42,
+        "e": 100000000000000000001.0, "z": 1e99999999999999999999, "l": [100000000000000000001]}"#;
+    for (text, expected) in [
+        ("data.a == data.b", "false"),
+        ("data.a == data.a", "true"),
+        ("data.a == data.e", "true"),
+        ("data.a < data.b && data.b > data.a", "true"),
+        ("data.c == data.d", "false"),
+        ("data.c == 42.0", "false"),
+        ("data.c > 42", "true"),
+        ("data.c > 42.0 && data.c < 42.5", "true"),
+        ("data.a > 18446744073709551615u", "true"),
+        ("-data.d < data.c", "true"),
+        ("data.a > 1.0 / 0.0", "false"),
+        ("data.a in data.l", "true"),
+        ("data.b in data.l", "false"),
+        ("[data.a] == data.l && {'x': data.a} == {'x': data.l[0]}", "true"),
+        ("{'x': data.a} == {'x': data.b}", "false"),
+        ("data.l.exists(x, x == data.a)", "true"),
+        ("string(data.a)", "\"100000000000000000001\""),
+        ("'id-' + string(data.c)", "\"id-42.000000000000000001\""),
+        ("data.a == 'a'", "false"),
+        ("data.a in {'a': 1}", "false"),
+    ] {
+        assert_eq!(json_of(text, data).as_deref(), Ok(expected), "{text}");
+    }
+    for (text, expected) in [
+        ("data.a + 1", "`+` does not go with long number and int"),
+        ("1.5 * data.c", "`*` does not go with double and long number"),
+        ("-data.a", "`-` does not go with long number"),
+        ("int(data.a)", "`int` does not go with long number"),
+        ("double(data.c)", "`double` does not go with long number"),
+        ("data.a < 'a'", "`<` does not go with long number and string"),
+        ("data.z < 1", "`<` does not go with long number and int"),
+    ] {
+        assert_eq!(json_of(text, data), Err(expected.to_owned()), "{text}");
+    }
+    // A filter that errs lets nothing pass.
+    let event = serde_json::from_str(&format!("{{\"data\":{data}}}")).unwrap();
+    assert!(!Expression::compile("data.a + 1 > 0").unwrap().matches(&Event::of_json(&event)));
+}
+
+#[test]
+fn numbers_of_all_types_compare_by_their_exact_values() {
+    let ordered = [
+        "-1e300",
+        "-9223372036854775808",
+        "-9223372036854774784.0",
+        "-1.5",
+        "-1",
+        "0",
+        "0.5",
+        "1u",
+        "4503599627370495.5",
+        "9007199254740992.0",
+        "9007199254740993",
+        "9007199254740994.0",
+        "9223372036854775807",
+        "9223372036854775808.0",
+        "9223372036854775809u",
+        "18446744073709551615u",
+        "18446744073709551616.0",
+        "1e300",
+    ];
+    for (at, left) in ordered.iter().enumerate() {
+        for (other, right) in ordered.iter().enumerate() {
+            for (operator, expected) in [
+                ("==", at == other),
+                ("!=", at != other),
+                ("<", at < other),
+                ("<=", at <= other),
+                (">", at > other),
+                (">=", at >= other),
+            ] {
+                let text = format!("{left} {operator} {right}");
+                assert_eq!(evaluate(&text), Ok(json!(expected)), "{text}");
+            }
+            let text =
+                format!("{left} in [{right}] || [{left}] == [{right}] || {{'a': [{left}]}} == {{'a': [{right}]}}");
+            assert_eq!(evaluate(&text), Ok(json!(at == other)), "{text}");
+        }
+    }
+    for (text, expected) in [
+        ("1 == 1u && 1 == 1.0 && 1u == 1.0", true),
+        ("-9223372036854775808 == -9223372036854775808.0", true),
+        ("18446744073709551615u == 18446744073709551616.0", false),
+        ("9007199254740993 in {9007199254740992: 1}", false),
+        ("9007199254740992.0 in {9007199254740992: 1}", true),
+        ("9007199254740992.0 in {9007199254740993: 1}", false),
+        ("-9223372036854775808.0 in {-9223372036854775808: 1}", true),
+        ("18446744073709551616.0 in {18446744073709551615u: 1}", false),
+        ("0.5 in {0: 1}", false),
+        ("{9007199254740993: 1} == {9007199254740992: 1}", false),
+        ("{1: 2} == {1u: 2.0}", true),
+        ("0.0 / 0.0 == 0.0 / 0.0", false),
+        ("[0.0 / 0.0] == [1.0]", false),
+        ("data.raw.odd == 9007199254740992.0", false),
+        ("data.raw.items.exists(item, data.raw.odd == 9007199254740992.0)", false),
+        ("data.raw.items.all(item, data.raw.odd != 9007199254740992.0)", true),
+        ("true ? data.raw.odd > 9007199254740992.0 : false", true),
+        ("data.tag == 1 || data.tag != 1", true),
+        ("false < true && 'a' < 'b'", true),
+    ] {
+        assert_eq!(evaluate(text), Ok(json!(expected)), "{text}");
+    }
+    assert_eq!(evaluate("0.0 / 0.0 < 1.0"), Err("`<` does not go with double and double".to_owned()));
+}
