@@ -355,7 +355,9 @@ impl Walk<'_> {
         let takeover = &self.api.get("/v1/takeovers", 200).await["items"][0];
         let takeover = format!("/v1/takeovers/{}", string(&takeover["id"]));
         self.api.get(&takeover, 200).await;
-        self.api.patch(&takeover, &json!({ "state": "closed" }), 200).await;
+        for state in ["claimed", "closed"] {
+            self.api.patch(&takeover, &json!({ "state": state }), 200).await;
+        }
         // What is still in the stream comes too late.
         self.sample("botstar.watch-human-takeover").await;
         self.deployment.aws.win_race("api-subscribers", "dynamodb:PutItem", "EventsTable");
@@ -366,6 +368,8 @@ impl Walk<'_> {
     async fn keys_and_modules(&self) {
         let key = self.api.post("/v1/keys", &json!({ "name": "Demo", "scope": "read" }), 201).await;
         self.api.get("/v1/keys", 200).await;
+        self.api.delete(&format!("/v1/keys/{}", string(&key["id"])), 204).await;
+        let key = self.api.post("/v1/keys", &json!({ "name": "Demo", "scope": "admin" }), 201).await;
         self.api.delete(&format!("/v1/keys/{}", string(&key["id"])), 204).await;
         for path in ["metrics", "modules", "openapi.json", "health"] {
             self.api.get(&format!("/v1/{path}"), 200).await;

@@ -10,7 +10,7 @@ pub mod erasure;
 pub mod expression;
 pub mod fan_out;
 pub mod guard;
-mod own_events;
+pub mod own_events;
 pub mod pending;
 pub mod request;
 mod versions;

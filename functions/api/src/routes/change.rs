@@ -5,17 +5,21 @@ use super::{
     faults, find, target,
     view::{Sight, view},
 };
+use crate::references;
 use flow::guard::Guard;
 use runtime::{
-    App, Call, Problem, Reply, input,
+    App, Call, Code, Problem, Reply, input,
     store::{
+        StoreError,
         health::RouteHealth,
+        references::Reference,
         routes::{Target, Webhook},
     },
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -47,6 +51,7 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut route = find(app, &call).await?;
     let change: RouteChange =
         input::body_with(&call, &schema_for!(RouteChange), |body| faults::of(body, &Guard::of(&app.config)))?;
+    let (named_before, was_enabled) = (route.references(), route.enabled);
     let gets_a_new_chance = change.target.is_some() || change.enabled == Some(true);
     if let Some(hook) = change.hook {
         route.hook = hook_id(app, hook.as_deref()).await?;
@@ -66,9 +71,31 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     route.filter = change.filter.unwrap_or(route.filter);
     route.enabled = change.enabled.unwrap_or(route.enabled);
     route.updated_at = call.now;
-    app.store.update(&mut route).await?;
+    let mut named = route.references();
+    // A route that stays as it was may name what an earlier release let go.
+    if was_enabled || !route.enabled {
+        named.retain(|reference| !named_before.contains(reference));
+    }
+    if let Err(error) = app.store.update_referring(&mut route, &named, call.now).await {
+        return Err(not_changed(app, error, &named).await);
+    }
     if gets_a_new_chance {
         app.store.remove::<RouteHealth>(route.id.as_str()).await?;
     }
     Reply::ok(&view(app, route, Sight::UrlAndSecret).await?)
+}
+
+/// The problem of a change that was not written.
+async fn not_changed(app: &App, error: StoreError, named: &BTreeSet<Reference>) -> Problem {
+    if !matches!(error, StoreError::Condition(_)) {
+        return error.into();
+    }
+    match references::missing(app, named).await {
+        Err(problem) => problem,
+        Ok(Some(Reference { kind, id })) => Problem::new(
+            Code::Conflict,
+            format!("the route names {id}, a {kind} that was deleted; name another or null"),
+        ),
+        Ok(None) => error.into(),
+    }
 }

@@ -1,18 +1,14 @@
 //! Events and rejected calls.
 
 use super::{
-    Item, Store, StoreError, back_off, from_item,
+    Item, Store, StoreError, from_item,
     keys::refused,
     list::{END, Listing},
     number,
     tables::{BY_PERSON, BY_TIME},
-    text, to_item,
+    text, to_item, transaction,
 };
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder},
-};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder};
 use models::{
     ConnectionId, EventId, HookId, RejectedId, StoredEvent, SubscriberId, Timestamp,
     event::{list_key, nobody_key, person_key},
@@ -52,8 +48,6 @@ pub struct RejectedCall {
     pub expires: u64,
 }
 
-/// How often a transaction is tried anew that met another write.
-const CONFLICTS: u32 = 5;
 /// How often a racing write is tried anew. Each time some other one has won, so it ends.
 const ATTEMPTS: usize = 20;
 
@@ -134,20 +128,8 @@ impl Store {
     /// Writes an item on its condition, and with it an event that tells of it.
     pub(super) async fn write_and_tell(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
         let told = Put::builder().table_name(&self.tables.events).set_item(Some(to_item(event)?));
-        let mut items = Vec::new();
-        for put in [put, told.condition_expression("attribute_not_exists(pk)")] {
-            items.push(TransactWriteItem::builder().put(put.build().map_err(refused)?).build());
-        }
-        for attempt in 0..CONFLICTS {
-            let written = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
-            match written {
-                // Another write met this one on an item. That says nothing of the condition.
-                Err(error) if is_conflict(&error) => back_off(attempt).await,
-                Err(error) => return Err(error.into()),
-                Ok(_) => return Ok(()),
-            }
-        }
-        Err(StoreError::Unavailable("a transaction met other writes again and again".into()))
+        let told = told.condition_expression("attribute_not_exists(pk)");
+        self.transact(vec![transaction::put(put)?, transaction::put(told)?]).await
     }
 
     /// An event by its id: under the key that the id ends in, or under the id itself once a later event has that key.
@@ -260,15 +242,6 @@ impl Store {
             until: position.unwrap_or_else(|| END.to_owned()),
         }
     }
-}
-
-/// Whether a transaction was cancelled by another write at the same instant, and by no condition.
-fn is_conflict<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return false;
-    };
-    let mut codes = cancelled.cancellation_reasons().iter().filter_map(CancellationReason::code);
-    codes.clone().any(|code| code == "TransactionConflict") && !codes.any(|code| code == "ConditionalCheckFailed")
 }
 
 impl RejectedCall {

@@ -3,12 +3,14 @@
 use super::{
     Store, StoreError,
     control::{Controlled, control_item},
-    from_item, text_of,
+    from_item,
+    references::Reference,
+    text_of,
 };
 use crate::log::causes;
 use models::{ConnectionId, HookId, RouteId, StoredEvent, Timestamp, event::EventKey};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PAGE: usize = 1_000;
 
@@ -73,10 +75,14 @@ pub struct Secret {
 }
 
 impl EventRoute {
-    /// Whether a route is of a connection's events, or runs an action on it.
-    pub fn uses(&self, connection: &ConnectionId) -> bool {
-        let runs_on_it = matches!(&self.target, Target::Action(target) if target.connection == *connection);
-        runs_on_it || self.connection.as_ref() == Some(connection)
+    /// The connections and the hook that the route names.
+    pub fn references(&self) -> BTreeSet<Reference> {
+        let runs_on = match &self.target {
+            Target::Action(target) => Some(&target.connection),
+            Target::Webhook(_) => None,
+        };
+        let connections = self.connection.iter().chain(runs_on).map(Reference::from);
+        self.hook.iter().map(Reference::from).chain(connections).collect()
     }
 
     /// Whether a route is for an event, its filter aside.
