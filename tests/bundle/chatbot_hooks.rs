@@ -92,7 +92,7 @@ async fn chatbot_is_told_of_no_hook_that_is_not_stored() {
     let (sandbox, bundle) = start().await;
     let connection = bundle.connection("chatbot").await;
     let stage = Stage::beside(&bundle).failing(RetryConfig::disabled(), |operation, _| match operation {
-        "PutItem" => StoreFault::Unreached,
+        "TransactWriteItems" => StoreFault::Unreached,
         _ => StoreFault::None,
     });
     let new = json!({ "trigger": TRIGGER, "name": "Orders", "connection": connection }).to_string();

@@ -383,8 +383,14 @@ impl Walk<'_> {
         for route in routes.values() {
             self.api.delete(&format!("/v1/routes/{route}"), 204).await;
         }
+        let target = json!({ "type": "webhook", "url": "http://127.0.0.1:9/" });
+        let hook = &self.hooks["botstar.watch-tag"].id;
+        self.route(json!({ "name": "Demo", "events": ["*"], "hook": hook, "target": target })).await;
+        self.deployment.sandbox.fault(Fault { method: Some(Method::DELETE), ..FaultKind::SlowDown.on("/webhooks") });
+        self.api.delete(&self.hook("chatbot.watch-message"), 429).await;
+        self.api.delete(&self.hook("botstar.watch-tag"), 409).await;
         for hook in self.hooks.values() {
-            let path = format!("/v1/hooks/{}", hook.id);
+            let path = format!("/v1/hooks/{}?force=true", hook.id);
             assert_eq!(answer(self.api.request(Method::DELETE, &path)).await.status, 204);
         }
     }

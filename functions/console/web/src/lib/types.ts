@@ -172,6 +172,8 @@ export interface Takeover {
   subscriber: string | null;
   reason: string | null;
   state: "open" | "claimed" | "closed";
+  /** Name of the key that claimed it. */
+  claimed_by: string | null;
   event: string;
   created_at: string;
 }
