@@ -369,7 +369,9 @@ impl Walk<'_> {
         let takeover = &self.api.get("/v1/takeovers", 200).await["items"][0];
         let takeover = format!("/v1/takeovers/{}", string(&takeover["id"]));
         self.api.get(&takeover, 200).await;
-        self.api.patch(&takeover, &json!({ "state": "closed" }), 200).await;
+        for state in ["claimed", "closed"] {
+            self.api.patch(&takeover, &json!({ "state": state }), 200).await;
+        }
         // What is still in the stream comes too late.
         self.sample("botstar.watch-human-takeover").await;
         self.deployment.aws.win_race("api-subscribers", "dynamodb:PutItem", "EventsTable");
@@ -380,6 +382,8 @@ impl Walk<'_> {
     async fn keys_and_modules(&self) {
         let key = self.api.post("/v1/keys", &json!({ "name": "Demo", "scope": "read" }), 201).await;
         self.api.get("/v1/keys", 200).await;
+        self.api.delete(&format!("/v1/keys/{}", string(&key["id"])), 204).await;
+        let key = self.api.post("/v1/keys", &json!({ "name": "Demo", "scope": "admin" }), 201).await;
         self.api.delete(&format!("/v1/keys/{}", string(&key["id"])), 204).await;
         for path in ["metrics", "modules", "openapi.json", "health"] {
             self.api.get(&format!("/v1/{path}"), 200).await;
@@ -393,8 +397,14 @@ impl Walk<'_> {
         for route in routes.values() {
             self.api.delete(&format!("/v1/routes/{route}"), 204).await;
         }
+        let target = json!({ "type": "webhook", "url": "http://127.0.0.1:9/" });
+        let hook = &self.hooks["botstar.watch-tag"].id;
+        self.route(json!({ "name": "Demo", "events": ["*"], "hook": hook, "target": target })).await;
+        self.deployment.sandbox.fault(Fault { method: Some(Method::DELETE), ..FaultKind::SlowDown.on("/webhooks") });
+        self.api.delete(&self.hook("chatbot.watch-message"), 429).await;
+        self.api.delete(&self.hook("botstar.watch-tag"), 409).await;
         for hook in self.hooks.values() {
-            let path = format!("/v1/hooks/{}", hook.id);
+            let path = format!("/v1/hooks/{}?force=true", hook.id);
             assert_eq!(answer(self.api.request(Method::DELETE, &path)).await.status, 204);
         }
     }

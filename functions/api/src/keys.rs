@@ -4,11 +4,11 @@ use crate::{ADMIN, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
 use models::{KeyId, Timestamp};
 use runtime::{
-    App, Body, Call, Function, Problem, Reply, Route,
+    App, Body, Call, Code, Function, Problem, Reply, Route,
     auth::{Scope, fingerprint},
     clock::random,
     input,
-    store::keys::Key,
+    store::{StoreError, keys::Key},
 };
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub static FUNCTION: Function = Function {
             method: Method::DELETE,
             path: "/v1/keys/{id}",
             access: ADMIN,
-            summary: "Delete a key",
+            summary: "Delete a key, unless it is the last of scope `admin`",
             query: &[],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
@@ -112,7 +112,43 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
 async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: KeyId = call.id("key")?;
     let key: Key = app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("key"))?;
-    app.store.remove_key(&key).await?;
+    match key.scope {
+        Scope::Admin => remove_admin_key(app, &key).await?,
+        _ => app.store.remove_key(&key).await?,
+    }
     app.keys.forget(&key.sha256);
     Ok(Reply::no_content())
+}
+
+/// Retry limit for deletions of admin keys that meet each other.
+const ATTEMPTS: usize = 20;
+
+/// Removes a key of scope `admin`, unless it is the last: nobody could make another.
+async fn remove_admin_key(app: &App, key: &Key) -> Result<(), Problem> {
+    for _ in 0..ATTEMPTS {
+        let other = other_admin_key(app, &key.id).await?.ok_or_else(|| {
+            let detail = "no other key of scope admin is listed, and one is needed to make keys; make another first";
+            Problem::new(Code::LastAdminKey, detail)
+        })?;
+        match app.store.remove_key_beside(key, &other).await {
+            // The other key was deleted meanwhile.
+            Err(StoreError::Condition(_)) => {}
+            removed => return Ok(removed?),
+        }
+    }
+    Err(StoreError::Condition(None).into())
+}
+
+async fn other_admin_key(app: &App, id: &KeyId) -> Result<Option<KeyId>, StoreError> {
+    let mut after = None;
+    loop {
+        let page = app.store.page::<Key>(100, after.as_deref()).await?;
+        let mut readable = page.items.into_iter().filter_map(Result::ok);
+        let other = readable.find(|key| key.scope == Scope::Admin && key.id != *id);
+        match (other, page.next) {
+            (Some(other), _) => return Ok(Some(other.id)),
+            (None, None) => return Ok(None),
+            (None, next) => after = next,
+        }
+    }
 }

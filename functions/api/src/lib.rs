@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod modules;
 mod openapi;
 mod raw;
+mod references;
 mod rotation;
 pub mod routes;
 pub mod subscribers;

@@ -11,13 +11,12 @@ pub fn schema() -> Schema {
     json_schema!({ "type": "string", "contentMediaType": "application/octet-stream" })
 }
 
-/// A body as a download. It is a stranger's, so no browser may take it for a page.
+/// A body as a download: it is a stranger's.
 pub fn reply(id: &str, body: Vec<u8>, encoding: Option<&str>) -> Result<Reply, Problem> {
     let text = |text: &str| HeaderValue::from_str(text).map_err(Problem::internal);
     let mut headers = vec![
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_DISPOSITION, text(&format!("attachment; filename=\"{id}\""))?),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     if let Some(encoding) = encoding {
         headers.push((ENCODING, text(encoding)?));

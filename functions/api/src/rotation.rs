@@ -1,5 +1,10 @@
-//! What a rotation is asked for: of a hook's URL, or of a route's secret.
+//! Rotation of a hook's URL or a route's secret, and the limit on secrets that are valid at once.
 
+use models::Timestamp;
+use runtime::{
+    Code, Problem, Retry,
+    store::{hooks::Token, routes::Secret},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,4 +19,87 @@ pub struct Rotation {
 
 const fn a_day() -> u64 {
     86_400
+}
+
+/// The newest, and those in their grace. Each of a route's signs, and a header holds only so much.
+const MOST_VALID: usize = 5;
+
+/// A secret that is rotated.
+pub trait Rotated {
+    fn expires_at(&mut self) -> &mut Option<Timestamp>;
+}
+
+impl Rotated for Token {
+    fn expires_at(&mut self) -> &mut Option<Timestamp> {
+        &mut self.expires_at
+    }
+}
+
+impl Rotated for Secret {
+    fn expires_at(&mut self) -> &mut Option<Timestamp> {
+        &mut self.expires_at
+    }
+}
+
+impl Rotation {
+    /// Ends the secrets after the grace, and drops those that have ended. 409 if there is no room for another.
+    pub fn make_room<S: Rotated>(&self, secrets: &mut Vec<S>, now: Timestamp) -> Result<(), Problem> {
+        let end = now.plus_seconds(self.grace_seconds);
+        secrets.retain_mut(|secret| secret.expires_at().is_none_or(|end| now < end));
+        let mut ends: Vec<Timestamp> = secrets.iter_mut().filter_map(|secret| *secret.expires_at()).collect();
+        for secret in secrets.iter_mut() {
+            // A secret in its grace keeps its own end, unless this one is sooner.
+            let expires_at = secret.expires_at();
+            *expires_at = Some(expires_at.map_or(end, |earlier| earlier.min(end)));
+        }
+        secrets.retain_mut(|secret| secret.expires_at().is_some_and(|end| now < end));
+        if secrets.len() < MOST_VALID {
+            return Ok(());
+        }
+        ends.sort();
+        let excess = secrets.len() - MOST_VALID;
+        Err(ends.get(excess).map_or_else(|| Problem::internal("a secret without an end"), |end| full(*end, now)))
+    }
+}
+
+fn full(end: Timestamp, now: Timestamp) -> Problem {
+    let seconds = end.millis_since(now).div_ceil(1_000);
+    let detail = format!(
+        "{MOST_VALID} are valid at once, the newest and those in their grace; the next rotation is possible at {end}, or \
+         at once with grace_seconds 0, which ends all but the new one"
+    );
+    Problem::new(Code::TooManySecrets, detail).retried(Retry::After(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(ends: &[Option<u64>]) -> Vec<Secret> {
+        let ends = ends.iter().map(|end| end.map(Timestamp::from_millis));
+        ends.map(|expires_at| Secret { sealed: String::new(), expires_at }).collect()
+    }
+
+    #[test]
+    fn a_sixth_secret_waits_until_enough_of_the_earlier_have_ended() {
+        let now = Timestamp::from_millis(100_000);
+        for (ends, grace_seconds, waits) in [
+            (vec![None], 60, None),
+            (vec![None, Some(160_000), Some(150_000), Some(140_000)], 60, None),
+            (vec![None, Some(160_000), Some(150_000), Some(140_000), Some(130_500)], 60, Some("31")),
+            (vec![None, Some(130_000), Some(140_000), Some(150_000), Some(160_000)], 1, Some("30")),
+            (vec![None, Some(160_000), Some(150_000), Some(140_000), Some(130_500)], 0, None),
+            // The instant of its end, a secret is over.
+            (vec![None, Some(160_000), Some(150_000), Some(140_000), Some(100_000)], 60, None),
+            // A hook of an earlier release may have more.
+            (vec![None, Some(160_000), Some(150_000), Some(140_000), Some(130_000), Some(120_000)], 60, Some("30")),
+        ] {
+            let mut kept = secrets(&ends);
+            let made = Rotation { grace_seconds }.make_room(&mut kept, now);
+            let wait = made.as_ref().err().map(|problem| problem.headers[0].1.to_str().unwrap());
+            assert_eq!(wait, waits, "{ends:?}");
+            assert!(made.is_err() || kept.len() < MOST_VALID, "{ends:?}");
+            assert!(made.is_err() || kept.iter().all(|secret| secret.expires_at.is_some()), "{ends:?}");
+        }
+    }
 }

@@ -4,13 +4,15 @@ use crate::{CURSOR, LIMIT, OPERATE, READ};
 use http::{Method, StatusCode};
 use models::{
     Takeover, TakeoverId, TakeoverState,
-    records::{RecordKind, StoredTakeover},
+    records::{Claimant, RecordKind, StoredTakeover},
 };
 use runtime::{
-    App, Body, Call, Function, Problem, Query, Reply, Route, input,
+    App, Body, Call, Code, Function, Problem, Query, Reply, Route, input,
     store::{
         Item, StoreError, from_item,
+        keys::Key,
         list::{END, Entry},
+        records::TakeoverChange,
     },
 };
 use schemars::{JsonSchema, schema_for};
@@ -50,7 +52,7 @@ pub static FUNCTION: Function = Function {
             access: OPERATE,
             summary: "Claim, close or reopen a request for a human operator",
             query: &[],
-            body: Body::Required(|| schema_for!(TakeoverChange)),
+            body: Body::Required(|| schema_for!(NewState)),
             success: (StatusCode::OK, Some(|| schema_for!(Takeover))),
             handler: |app, call| Box::pin(change(app, call)),
         },
@@ -61,7 +63,7 @@ pub static FUNCTION: Function = Function {
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-struct TakeoverChange {
+struct NewState {
     state: TakeoverState,
 }
 
@@ -94,7 +96,39 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
 
 async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     let id: TakeoverId = call.id("takeover")?;
-    let change: TakeoverChange = input::body(&call, &schema_for!(TakeoverChange))?;
-    let takeover = app.store.set_takeover_state(&id, change.state, call.now).await?;
-    Reply::ok(&takeover.ok_or_else(|| Problem::not_found("takeover"))?.into_takeover())
+    let wanted: NewState = input::body(&call, &schema_for!(NewState))?;
+    let changed = match wanted.state {
+        TakeoverState::Claimed => return claim(app, &call, &id).await,
+        state => app.store.set_takeover_state(&id, state, call.now).await?,
+    };
+    match changed {
+        TakeoverChange::Missing => Err(Problem::not_found("takeover")),
+        TakeoverChange::Changed(takeover) | TakeoverChange::Unchanged(takeover) => Reply::ok(&takeover.into_takeover()),
+    }
+}
+
+async fn claim(app: &App, call: &Call, id: &TakeoverId) -> Result<Reply, Problem> {
+    let claimant = claimant(app, call).await?;
+    match app.store.claim_takeover(id, &claimant, call.now).await? {
+        TakeoverChange::Missing => Err(Problem::not_found("takeover")),
+        TakeoverChange::Changed(takeover) => Reply::ok(&takeover.into_takeover()),
+        TakeoverChange::Unchanged(takeover) => match &takeover.claimed_by {
+            Some(other) if other.key == claimant.key => Reply::ok(&takeover.into_takeover()),
+            Some(other) => {
+                let detail =
+                    format!("claimed by {} since {}; to hand it on, reopen it", other.name, takeover.updated_at);
+                Err(Problem::new(Code::Conflict, detail))
+            }
+            None => Err(Problem::new(Code::Conflict, "the takeover is closed; reopen it before you claim it")),
+        },
+    }
+}
+
+/// The caller, by the name that its key has.
+async fn claimant(app: &App, call: &Call) -> Result<Claimant, Problem> {
+    let id = call.key.as_ref().map(|key| &key.id).ok_or_else(|| Problem::internal("a route without a key"))?;
+    let key: Option<Key> = app.store.find(id.as_str()).await?;
+    // A warm process may remember a key for a minute after its deletion.
+    let key = key.ok_or_else(|| Problem::unauthorized("no such key"))?;
+    Ok(Claimant { key: key.id, name: key.name })
 }

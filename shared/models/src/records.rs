@@ -3,7 +3,7 @@
 
 use crate::{
     event::{OpenEvent, person_key},
-    ids::{EventId, RecordId, SubscriberId, TakeoverId},
+    ids::{EventId, KeyId, RecordId, SubscriberId, TakeoverId},
     subscriber::Profile,
     time::Timestamp,
 };
@@ -82,10 +82,19 @@ pub struct Takeover {
     pub subscriber: Option<SubscriberId>,
     pub reason: Option<String>,
     pub state: TakeoverState,
+    /// The name of the key that claimed it; null unless it is claimed.
+    pub claimed_by: Option<String>,
     /// The event that told it.
     pub event: EventId,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// The key that has claimed a takeover. Names are not unique: the id identifies it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimant {
+    pub key: KeyId,
+    pub name: String,
 }
 
 /// What the stored records have in common: where the indexes list them.
@@ -154,6 +163,9 @@ pub struct StoredTakeover {
     pub place: Place,
     pub reason: Option<String>,
     pub state: TakeoverState,
+    /// Absent unless it is claimed, and from claims made before this was kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub claimed_by: Option<Claimant>,
     pub event: EventId,
     pub updated_at: Timestamp,
 }
@@ -165,6 +177,7 @@ impl StoredTakeover {
             place: Place::of_takeover(&event.key.id.takeover(), event),
             reason: event.reading.text("takeover.reason", &event.body),
             state: TakeoverState::Open,
+            claimed_by: None,
             event: event.key.id.clone(),
             updated_at: event.key.id.time(),
         })
@@ -176,6 +189,7 @@ impl StoredTakeover {
             subscriber: self.place.subscriber(),
             reason: self.reason,
             state: self.state,
+            claimed_by: self.claimed_by.map(|claimant| claimant.name),
             created_at: self.event.time(),
             event: self.event,
             updated_at: self.updated_at,

@@ -161,10 +161,7 @@ impl Reply {
 
     pub fn text(status: StatusCode, body: String) -> Self {
         let plain = (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        // The text may be a caller's: no browser is to take it for a page.
-        let taken_at_its_word = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let headers = vec![plain, taken_at_its_word];
-        Self { status, headers, body: body.into_bytes(), outcome: None, event: None }
+        Self { status, headers: vec![plain], body: body.into_bytes(), outcome: None, event: None }
     }
 
     pub fn ok<T: Serialize>(body: &T) -> Result<Self, Problem> {
@@ -345,9 +342,13 @@ pub fn refuse(problem: &Problem) -> Response<Vec<u8>> {
 fn respond(reply: Reply, request_id: &str) -> Response<Vec<u8>> {
     let mut response = Response::new(reply.body);
     *response.status_mut() = reply.status;
-    response.headers_mut().extend(reply.headers.into_iter().map(|(name, value)| (Some(name), value)));
+    let headers = response.headers_mut();
+    // An answer may hold a secret or personal data, and texts of strangers: it is kept nowhere and taken for no page.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.extend(reply.headers.into_iter().map(|(name, value)| (Some(name), value)));
     if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert(REQUEST_ID, id);
+        headers.insert(REQUEST_ID, id);
     }
     response
 }

@@ -24,6 +24,9 @@ pub enum Code {
     RequestTimeout,
     Conflict,
     ConnectionInUse,
+    HookInUse,
+    TooManySecrets,
+    LastAdminKey,
     BodyTooLarge,
     InvalidBody,
     InvalidQuery,
@@ -47,7 +50,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::UnsupportedEncoding,
@@ -59,6 +62,9 @@ impl Code {
         Self::RequestTimeout,
         Self::Conflict,
         Self::ConnectionInUse,
+        Self::HookInUse,
+        Self::TooManySecrets,
+        Self::LastAdminKey,
         Self::BodyTooLarge,
         Self::InvalidBody,
         Self::InvalidQuery,
@@ -103,6 +109,9 @@ impl Code {
             }
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "It can't be done as things are"),
             Self::ConnectionInUse => (StatusCode::CONFLICT, "connection_in_use", "The connection is in use"),
+            Self::HookInUse => (StatusCode::CONFLICT, "hook_in_use", "The hook is in use"),
+            Self::TooManySecrets => (StatusCode::CONFLICT, "too_many_secrets", "Too many secrets are valid at once"),
+            Self::LastAdminKey => (StatusCode::CONFLICT, "last_admin_key", "The key is the last of scope admin"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
             Self::InvalidBody => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "The body has faults"),
             Self::InvalidQuery => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", "A query parameter is at fault"),
@@ -198,6 +207,9 @@ impl Code {
             | Self::NotInvocable
             | Self::Conflict
             | Self::ConnectionInUse
+            | Self::HookInUse
+            | Self::TooManySecrets
+            | Self::LastAdminKey
             | Self::BodyTooLarge
             | Self::InvalidBody
             | Self::InvalidQuery

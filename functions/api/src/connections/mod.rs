@@ -2,7 +2,7 @@
 
 mod credentials;
 
-use crate::{ADMIN, CURSOR, LIMIT, READ};
+use crate::{ADMIN, CURSOR, LIMIT, READ, references};
 use credentials::Given;
 use http::{Method, StatusCode};
 use models::{ConnectionId, Timestamp};
@@ -12,7 +12,7 @@ use runtime::{
     clock::random,
     input,
     platform::Tested,
-    store::{connections::Connection, hooks::Hook},
+    store::{StoreError, connections::Connection, hooks::Hook, references::Reference},
 };
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ pub static FUNCTION: Function = Function {
             method: Method::DELETE,
             path: "/v1/connections/{id}",
             access: ADMIN,
-            summary: "Delete a connection that no hook uses",
+            summary: "Delete a connection that no hook and no route uses",
             query: &[],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
@@ -221,22 +221,33 @@ async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
 }
 
 async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
-    let (connection, _) = find(app, &call).await?;
-    let using = using(app, &connection.id).await?;
-    if !using.is_empty() {
-        return Err(Problem::new(Code::ConnectionInUse, format!("delete these first: {}", using.join(", "))));
+    for _ in 0..references::ATTEMPTS {
+        let (mut connection, _) = find(app, &call).await?;
+        let read = app.store.references_version(connection.id.as_str()).await?;
+        let using = using(app, &connection.id).await?;
+        if !using.is_empty() {
+            return Err(Problem::new(Code::ConnectionInUse, format!("delete these first: {}", using.join(", "))));
+        }
+        match app.store.remove_unreferenced(&mut connection, read).await {
+            // A hook or a route may have been made meanwhile.
+            Err(StoreError::Condition(_)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                app.connections.forget(&connection.id);
+                return Ok(Reply::no_content());
+            }
+        }
     }
-    app.store.remove::<Connection>(connection.id.as_str()).await?;
-    app.connections.forget(&connection.id);
-    Ok(Reply::no_content())
+    Err(StoreError::Condition(None).into())
 }
 
-/// The hooks and routes of a connection.
+/// The hooks and routes that name a connection.
 async fn using(app: &App, connection: &ConnectionId) -> Result<Vec<String>, Problem> {
     let (hooks, routes) = futures::try_join!(app.store.all::<Hook>(), app.store.readable_routes())?;
-    let hooks = hooks.into_iter().filter(|hook| hook.connection == *connection).map(|hook| hook.id.to_string());
-    let routes = routes.into_iter().filter(|route| route.uses(connection)).map(|route| route.id.to_string());
-    Ok(hooks.chain(routes).collect())
+    let connection = Reference::from(connection);
+    let hooks = hooks.iter().filter(|hook| hook.references().contains(&connection)).map(|hook| hook.id.to_string());
+    let routes = routes.iter().filter(|route| route.references().contains(&connection));
+    Ok(hooks.chain(routes.map(|route| route.id.to_string())).collect())
 }
 
 async fn test(app: &App, call: Call) -> Result<Reply, Problem> {

@@ -1,13 +1,7 @@
-//! `PATCH` and `DELETE /v1/hooks/{id}`.
+//! `PATCH /v1/hooks/{id}`.
 
-use super::{create::settings_faults, find, registration, view::view};
-use runtime::{
-    App, Call, Problem, Reply, input,
-    store::{
-        StoreError,
-        hooks::{Hook, Settings},
-    },
-};
+use super::{create::settings_faults, find, view::view};
+use runtime::{App, Call, Problem, Reply, input, store::hooks::Settings};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -35,33 +29,4 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     app.store.update(&mut hook).await?;
     app.hooks.forget(&hook.id);
     Reply::ok(&view(app, &call, hook, true).await?)
-}
-
-pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
-    let mut hook = find(app, &call).await?;
-    let force = match call.query("force").as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Problem::invalid_query("force", "is neither true nor false")),
-    };
-    let registrar = registry::trigger(&hook.trigger).and_then(|watch| watch.registrar()).filter(|_| !force);
-    let Some(registrar) = registrar else {
-        app.store.remove::<Hook>(hook.id.as_str()).await?;
-        app.hooks.forget(&hook.id);
-        return Ok(Reply::no_content());
-    };
-    loop {
-        registration::remove(app, registrar, &hook).await.map_err(|problem| {
-            let advice = "the hook stays; with ?force=true it goes, and its webhook at the platform is left to you";
-            Problem { detail: format!("{}; {advice}", problem.detail), ..problem }
-        })?;
-        match app.store.remove_unchanged(&mut hook).await {
-            // It may have been registered meanwhile.
-            Err(StoreError::Condition(_)) => hook = find(app, &call).await?,
-            removed => {
-                app.hooks.forget(&hook.id);
-                return Ok(removed.map(|()| Reply::no_content())?);
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/hooks`: makes a hook and its secret URL.
 
 use super::{registration, view::view};
-use crate::connections;
+use crate::{connections, references};
 use http::StatusCode;
 use models::{HookId, Timestamp, ids::SECRET_BYTES};
 use registry::Watch;
@@ -60,7 +60,10 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         created_at: call.now,
         updated_at: call.now,
     };
-    app.store.create(&hook).await?;
+    let named = hook.references();
+    if let Err(error) = app.store.create_referring(&hook, &named, call.now).await {
+        return Err(references::not_created(app, error, &named).await);
+    }
     if let Some(registrar) = watch.registrar() {
         registration::register(app, &call, registrar, &mut hook).await?;
     }

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod delete;
 mod registration;
 mod rejected;
 mod remap;
@@ -67,7 +68,7 @@ pub static FUNCTION: Function = Function {
             query: &[FORCE],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
-            handler: |app, call| Box::pin(change::delete(app, call)),
+            handler: |app, call| Box::pin(delete::delete(app, call)),
         },
         Route {
             method: Method::POST,
@@ -124,7 +125,10 @@ pub static FUNCTION: Function = Function {
     settings: registry::settings,
 };
 
-const FORCE: Query = Query { name: "force", description: "true: delete the hook even if the platform can't be told." };
+const FORCE: Query = Query {
+    name: "force",
+    description: "true: delete the hook even if routes name it, which are then disabled, or the platform can't be told.",
+};
 
 fn view_schema() -> Schema {
     schema_for!(HookView)

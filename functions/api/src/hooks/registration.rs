@@ -19,7 +19,7 @@ pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut 
         Err(problem) if problem.retry == Retry::Unknown => return Err(pending(problem, hook)),
         Err(problem) => {
             app.hooks.forget(&hook.id);
-            return Err(match app.store.remove::<Hook>(hook.id.as_str()).await {
+            return Err(match app.store.remove_unreferenced(hook, 0).await {
                 Ok(()) => advised(problem),
                 Err(error) => pending(problem, hook).caused_by(error),
             });

@@ -9,12 +9,7 @@ use schemars::schema_for;
 pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
     let mut hook = find(app, &call).await?;
     let rotation: Rotation = input::optional_body(&call, &schema_for!(Rotation))?;
-    let end = call.now.plus_seconds(rotation.grace_seconds);
-    for token in &mut hook.tokens {
-        // A token in its grace keeps its own end, unless this one is sooner.
-        token.expires_at = Some(token.expires_at.map_or(end, |earlier| earlier.min(end)));
-    }
-    hook.tokens.retain(|token| token.expires_at.is_some_and(|end| call.now < end));
+    rotation.make_room(&mut hook.tokens, call.now)?;
     hook.tokens.insert(0, new_token(app, &hook.id).await?);
     hook.registration = hook.registration.map(|registration| match registration {
         Registration::Registered { webhook } => Registration::Stale { webhook },

@@ -6,15 +6,21 @@ use super::{
     faults, find, incident, target,
     view::{Sight, view},
 };
+use crate::references;
 use flow::{guard::Guard, own_events::Recovery};
 use models::{ConnectionId, HookId};
 use runtime::{
-    App, Call, Problem, Reply, input,
-    store::routes::{EventRoute, Target, Webhook},
+    App, Call, Code, Problem, Reply, input,
+    store::{
+        StoreError,
+        references::Reference,
+        routes::{EventRoute, Target, Webhook},
+    },
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -71,6 +77,7 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
         input::body_with(&call, &schema_for!(RouteChange), |body| faults::of(body, &Guard::of(&app.config)))?;
     let recovery = change.recovery();
     let selects_others = change.selects_others(&route);
+    let (named_before, was_enabled) = (route.references(), route.enabled);
     if let Some(hook) = change.hook {
         route.hook = hook_id(app, hook.as_deref()).await?;
     }
@@ -93,13 +100,36 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     if route.enabled {
         route.disabled_reason = None;
     }
-    if let Some(recovery) = recovery {
+    let mut named = route.references();
+    // A route that stays as it was may name what an earlier release let go.
+    if was_enabled || !route.enabled {
+        named.retain(|reference| !named_before.contains(reference));
+    }
+    let written = if let Some(recovery) = recovery {
         route.generation = route.version + 1;
-        incident::end(app, &mut route, recovery).await?;
+        incident::end(app, &mut route, &named, recovery).await
     } else if selects_others && incident::is_by_content(app, &route).await? {
-        incident::end(app, &mut route, Recovery::Changed).await?;
+        incident::end(app, &mut route, &named, Recovery::Changed).await
     } else {
-        app.store.update(&mut route).await?;
+        app.store.update_referring(&mut route, &named, call.now).await
+    };
+    if let Err(error) = written {
+        return Err(not_changed(app, error, &named).await);
     }
     Reply::ok(&view(app, route, Sight::UrlAndSecret).await?)
+}
+
+/// The problem of a change that was not written.
+async fn not_changed(app: &App, error: StoreError, named: &BTreeSet<Reference>) -> Problem {
+    if !matches!(error, StoreError::Condition(_)) {
+        return error.into();
+    }
+    match references::missing(app, named).await {
+        Err(problem) => problem,
+        Ok(Some(Reference { kind, id })) => Problem::new(
+            Code::Conflict,
+            format!("the route names {id}, a {kind} that was deleted; name another or null"),
+        ),
+        Ok(None) => error.into(),
+    }
 }

@@ -4,7 +4,7 @@ use super::{
     check_size, faults, target,
     view::{Sight, view},
 };
-use crate::connections;
+use crate::{connections, references};
 use flow::guard::Guard;
 use http::StatusCode;
 use models::{ConnectionId, HookId, RouteId};
@@ -61,7 +61,10 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         updated_at: call.now,
     };
     check_size(&route)?;
-    app.store.create(&route).await?;
+    let named = route.references();
+    if let Err(error) = app.store.create_referring(&route, &named, call.now).await {
+        return Err(references::not_created(app, error, &named).await);
+    }
     Reply::json(StatusCode::CREATED, &view(app, route, Sight::UrlAndSecret).await?)
 }
 

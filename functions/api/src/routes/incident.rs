@@ -3,29 +3,35 @@
 use flow::own_events::{self, Recovery};
 use runtime::{
     App, Problem,
-    store::{StoreError, health::RouteHealth, routes::EventRoute},
+    store::{StoreError, health::RouteHealth, references::Reference, routes::EventRoute},
 };
+use std::collections::BTreeSet;
 
 /// Attempts at a write while probes change the route's health.
 const ATTEMPTS: usize = 10;
 
 /// Saves a changed route, unless it was changed since it was read. If it was failing, it is healthy with the same write.
-pub async fn end(app: &App, route: &mut EventRoute, reason: Recovery) -> Result<(), Problem> {
+pub async fn end(
+    app: &App,
+    route: &mut EventRoute,
+    named: &BTreeSet<Reference>,
+    reason: Recovery,
+) -> Result<(), StoreError> {
     for _ in 0..ATTEMPTS {
         let recovered = recovered(app, route).await?;
         let mut changed = route.clone();
         let recovery = recovered.as_ref().map(|health| (health, own_events::of_recovered(app, route, health, reason)));
         let recovery = recovery.as_ref().map(|(health, event)| (*health, event));
-        match app.store.renew_route(&mut changed, recovery).await {
+        match app.store.renew_route(&mut changed, named, recovery).await {
             Ok(()) => {
                 *route = changed;
                 return Ok(());
             }
             Err(StoreError::Condition(_)) if is_unchanged(app, route).await? => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
-    Err(StoreError::Condition(None).into())
+    Err(StoreError::Condition(None))
 }
 
 /// Deletes a route with its health. A failing one has recovered: it fails no longer, and somebody may wait for that.

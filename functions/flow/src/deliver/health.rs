@@ -109,7 +109,7 @@ pub(super) async fn disable(app: &App, attempted: &EventRoute, reason: DisabledR
         let is_attempted = |found: &EventRoute| found.enabled && found.generation == attempted.generation;
         let Some(mut route) = found.filter(is_attempted) else { return Ok(()) };
         let health = match reason {
-            DisabledReason::TargetGone => None,
+            DisabledReason::TargetGone | DisabledReason::HookDeleted => None,
             DisabledReason::Failing => {
                 let found: Option<RouteHealth> = app.store.find(attempted.id.as_str()).await?;
                 let Some(health) = found.filter(|health| breaker::is_past(&app.config, health, app.now())) else {

@@ -50,20 +50,6 @@ impl Store {
         Ok(())
     }
 
-    /// Removes an item, unless something else has changed it since it was read. One that is gone is removed.
-    pub async fn remove_unchanged<T: Controlled>(&self, value: &mut T) -> Result<(), StoreError> {
-        let delete = self.client.delete_item().table_name(&self.tables.control);
-        delete
-            .key("pk", text(T::KIND))
-            .key("sk", text(value.id()))
-            .condition_expression("attribute_not_exists(pk) OR #version = :read")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":read", super::number(*value.version()))
-            .send()
-            .await?;
-        Ok(())
-    }
-
     /// A page of a kind, newest first.
     pub async fn page<T: Controlled>(&self, limit: usize, after: Option<&str>) -> Result<ControlPage<T>, StoreError> {
         let (mut items, mut next) = self.control_items(T::KIND, limit + 1, after).await?;

@@ -1,18 +1,13 @@
 //! Events and rejected calls.
 
 use super::{
-    Item, Store, StoreError, back_off, from_item,
-    keys::refused,
+    Item, Store, StoreError, from_item,
     list::{END, Listing},
     number,
     tables::{BY_PERSON, BY_TIME},
-    text, to_item,
+    text, to_item, transaction,
 };
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder},
-};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder};
 use models::{
     ConnectionId, EventId, HookId, RejectedId, StoredEvent, SubscriberId, Timestamp,
     event::{list_key, nobody_key, person_key},
@@ -52,8 +47,6 @@ pub struct RejectedCall {
     pub expires: u64,
 }
 
-/// How often a transaction is tried anew that met another write.
-const CONFLICTS: u32 = 5;
 /// How often a racing write is tried anew. Each time some other one has won, so it ends.
 const ATTEMPTS: usize = 20;
 
@@ -105,7 +98,7 @@ impl Store {
             .expression_attribute_values(":rev", number(u64::from(old.rev)));
         let mut write = self.client.transact_write_items();
         for put in [keep, store] {
-            write = write.transact_items(transacted(put)?);
+            write = write.transact_items(transaction::put(put)?);
         }
         write.send().await?;
         Ok(())
@@ -133,27 +126,13 @@ impl Store {
 
     /// Writes an item on its condition, and with it an event that tells of it.
     pub(super) async fn write_and_tell(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
-        self.transact(vec![transacted(put)?, self.new_event(event)?]).await
+        self.transact(vec![transaction::put(put)?, self.new_event(event)?]).await
     }
 
     /// The write of a new event, as part of a transaction.
     pub(super) fn new_event(&self, event: &StoredEvent) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder().table_name(&self.tables.events).set_item(Some(to_item(event)?));
-        transacted(put.condition_expression("attribute_not_exists(pk)"))
-    }
-
-    /// Makes all of these writes or, if a condition does not hold, none.
-    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
-        for attempt in 0..CONFLICTS {
-            let written = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
-            match written {
-                // Another write met this one on an item. That says nothing of the condition.
-                Err(error) if is_conflict(&error) => back_off(attempt).await,
-                Err(error) => return Err(error.into()),
-                Ok(_) => return Ok(()),
-            }
-        }
-        Err(StoreError::Unavailable("a transaction met other writes again and again".into()))
+        transaction::put(put.condition_expression("attribute_not_exists(pk)"))
     }
 
     /// An event by its id: under the key that the id ends in, or under the id itself once a later event has that key.
@@ -266,20 +245,6 @@ impl Store {
             until: position.unwrap_or_else(|| END.to_owned()),
         }
     }
-}
-
-/// A write of an item, as part of a transaction.
-pub(super) fn transacted(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
-    Ok(TransactWriteItem::builder().put(put.build().map_err(refused)?).build())
-}
-
-/// Whether a transaction was cancelled by another write at the same instant, and by no condition.
-fn is_conflict<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return false;
-    };
-    let mut codes = cancelled.cancellation_reasons().iter().filter_map(CancellationReason::code);
-    codes.clone().any(|code| code == "TransactionConflict") && !codes.any(|code| code == "ConditionalCheckFailed")
 }
 
 impl RejectedCall {

@@ -3,17 +3,17 @@
 use super::{
     Store, StoreError,
     control::{Controlled, control_item},
-    events::transacted,
-    keys::refused,
     number,
+    references::Reference,
     routes::EventRoute,
-    text,
+    text, transaction,
 };
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, builders::ConditionCheckBuilder,
 };
 use models::{RouteId, StoredEvent, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The health of a route that was failing at least once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,22 +68,25 @@ impl Store {
                 .expression_attribute_names("#generation", "generation")
                 .expression_attribute_values(":attempted", number(generation)),
         };
-        self.transact(vec![checked(route)?, self.changed_health(health)?, self.new_event(event)?]).await
+        self.transact(vec![transaction::check(route)?, self.changed_health(health)?, self.new_event(event)?]).await
     }
 
-    /// Writes a route whose failures until now no longer count, unless it was changed since it was read. `recovered` is the
+    /// Writes a route whose failures until now no longer count, unless it was changed since it was read, on condition
+    /// that what it newly names is there. `recovered` is the
     /// health that takes the place of a failing one, with its event; without it, the route must not be failing.
     pub async fn renew_route(
         &self,
         route: &mut EventRoute,
+        named: &BTreeSet<Reference>,
         recovered: Option<(&RouteHealth, &StoredEvent)>,
     ) -> Result<(), StoreError> {
         let mut writes = vec![self.changed_route(route)?];
+        writes.extend(self.referring(named, route.updated_at)?);
         match recovered {
             Some((health, event)) => writes.extend([self.changed_health(health)?, self.new_event(event)?]),
             None => {
                 let health = self.check(RouteHealth::KIND, route.id.as_str());
-                writes.push(checked(
+                writes.push(transaction::check(
                     health
                         .condition_expression("attribute_not_exists(pk) OR #failing = :failing")
                         .expression_attribute_names("#failing", "failing")
@@ -104,7 +107,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut writes = vec![self.changed_route(route)?, self.new_event(event)?];
         if let Some(health) = failing {
-            writes.push(checked(
+            writes.push(transaction::check(
                 self.check(RouteHealth::KIND, route.id.as_str())
                     .condition_expression("#failing = :failing AND #since = :since")
                     .expression_attribute_names("#failing", "failing")
@@ -138,7 +141,7 @@ impl Store {
         };
         let mut writes = Vec::new();
         for delete in [of_route, of_health] {
-            writes.push(TransactWriteItem::builder().delete(delete.build().map_err(refused)?).build());
+            writes.push(transaction::delete(delete)?);
         }
         if let Some(event) = event {
             writes.push(self.new_event(event)?);
@@ -150,7 +153,7 @@ impl Store {
         let read = route.version;
         route.version = read + 1;
         let put = Put::builder().table_name(&self.tables.control).set_item(Some(control_item(route)?));
-        transacted(
+        transaction::put(
             put.condition_expression("#version = :read")
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":read", number(read)),
@@ -160,7 +163,7 @@ impl Store {
     fn changed_health(&self, health: &RouteHealth) -> Result<TransactWriteItem, StoreError> {
         let changed = RouteHealth { version: health.version + 1, ..health.clone() };
         let put = Put::builder().table_name(&self.tables.control).set_item(Some(control_item(&changed)?));
-        transacted(
+        transaction::put(
             put.condition_expression("attribute_not_exists(pk) OR #version = :read")
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":read", number(health.version)),
@@ -170,8 +173,4 @@ impl Store {
     fn check(&self, kind: &str, id: &str) -> ConditionCheckBuilder {
         ConditionCheck::builder().table_name(&self.tables.control).key("pk", text(kind)).key("sk", text(id))
     }
-}
-
-fn checked(check: ConditionCheckBuilder) -> Result<TransactWriteItem, StoreError> {
-    Ok(TransactWriteItem::builder().condition_check(check.build().map_err(refused)?).build())
 }

@@ -1,11 +1,12 @@
 //! Hooks: the open ends of triggers.
 
-use super::control::Controlled;
+use super::{control::Controlled, references::Reference};
 use crate::auth::fingerprint;
 use models::{ConnectionId, HookId, Mapping, Timestamp};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use subtle::ConstantTimeEq as _;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -142,6 +143,11 @@ pub struct Token {
 }
 
 impl Hook {
+    /// What the hook names.
+    pub fn references(&self) -> BTreeSet<Reference> {
+        BTreeSet::from([Reference::from(&self.connection)])
+    }
+
     /// Whether a token is one of this hook's, and in time.
     pub fn takes(&self, token: &str, now: Timestamp) -> bool {
         let given = fingerprint(token);

@@ -4,9 +4,10 @@ use super::{
     Store, StoreError,
     control::{Controlled, control_item},
     from_item, text,
+    transaction::{check, delete, put},
 };
 use crate::auth::{KnownKey, Scope};
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
 use models::{KeyId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -62,23 +63,34 @@ impl Store {
             id: key.id.clone(),
             scope: key.scope,
         };
-        let mut write = self.client.transact_write_items();
-        for item in [control_item(key)?, super::to_item(&fingerprint)?] {
-            let put = Put::builder().table_name(&self.tables.control).set_item(Some(item)).build();
-            write = write.transact_items(TransactWriteItem::builder().put(put.map_err(refused)?).build());
-        }
-        write.send().await?;
-        Ok(())
+        let table = &self.tables.control;
+        let stored = |item| put(Put::builder().table_name(table).set_item(Some(item)));
+        self.transact(vec![stored(control_item(key)?)?, stored(super::to_item(&fingerprint)?)?]).await
     }
 
     pub async fn remove_key(&self, key: &Key) -> Result<(), StoreError> {
-        let mut write = self.client.transact_write_items();
-        for (pk, sk) in [(Key::KIND.to_owned(), key.id.as_str()), (fingerprint_key(&key.sha256), "key")] {
-            let delete = Delete::builder().table_name(&self.tables.control).key("pk", text(pk)).key("sk", text(sk));
-            write = write.transact_items(TransactWriteItem::builder().delete(delete.build().map_err(refused)?).build());
-        }
-        write.send().await?;
-        Ok(())
+        self.transact(self.removal(key)?).await
+    }
+
+    /// Removes a key on condition that another of the scope `admin` stays.
+    pub async fn remove_key_beside(&self, key: &Key, other: &KeyId) -> Result<(), StoreError> {
+        let stays = ConditionCheck::builder()
+            .table_name(&self.tables.control)
+            .key("pk", text(Key::KIND))
+            .key("sk", text(other.as_str()))
+            .condition_expression("#scope = :admin")
+            .expression_attribute_names("#scope", "scope")
+            .expression_attribute_values(":admin", serde_dynamo::to_attribute_value(Scope::Admin)?);
+        let mut writes = self.removal(key)?;
+        writes.push(check(stays)?);
+        self.transact(writes).await
+    }
+
+    fn removal(&self, key: &Key) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let removed = |pk: String, sk: &str| {
+            delete(Delete::builder().table_name(&self.tables.control).key("pk", text(pk)).key("sk", text(sk)))
+        };
+        Ok(vec![removed(Key::KIND.to_owned(), key.id.as_str())?, removed(fingerprint_key(&key.sha256), "key")?])
     }
 }
 

@@ -12,10 +12,12 @@ pub mod idempotency;
 pub mod keys;
 pub mod list;
 pub mod records;
+pub mod references;
 pub mod routes;
 mod statements;
 pub mod subscribers;
 pub mod tables;
+mod transaction;
 pub mod walk;
 
 use crate::{Code, Problem, clock::random, config::Tables};

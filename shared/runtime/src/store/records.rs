@@ -10,17 +10,28 @@ use super::{
     tables::{BY_PERSON, BY_TIME},
     text, text_of, to_item,
 };
+use aws_sdk_dynamodb::{
+    operation::update_item::{UpdateItemOutput, builders::UpdateItemFluentBuilder},
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
 use models::{
     SubscriberId, TakeoverId, TakeoverState, Timestamp,
     event::person_key,
     ids::SHARDS,
-    records::{RecordKind, StoredSubscriber, StoredTakeover},
+    records::{Claimant, RecordKind, StoredSubscriber, StoredTakeover},
 };
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 
 /// How many keys DynamoDB takes at once.
 const KEYS: usize = 100;
+
+/// The outcome of a change of a takeover's state, with the takeover as it is then.
+pub enum TakeoverChange {
+    Missing,
+    Unchanged(StoredTakeover),
+    Changed(StoredTakeover),
+}
 
 impl Store {
     /// A record by its id.
@@ -111,44 +122,62 @@ impl Store {
         self.execute(insertions.collect()).await.into_iter().map(unless_there).collect()
     }
 
-    /// Writes what a new reading of its event tells of a takeover, and leaves its state.
+    /// Writes what a new reading of its event tells of a takeover, and leaves its state and claimant.
     pub async fn retell_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let Some(kept) = self.record::<StoredTakeover>(&takeover.place.pk).await? else {
             return self.put_takeover(takeover).await;
         };
-        let told = StoredTakeover { state: kept.state, updated_at: kept.updated_at, ..takeover.clone() };
+        let StoredTakeover { state, claimed_by, updated_at, .. } = kept;
+        let told = StoredTakeover { state, claimed_by, updated_at, ..takeover.clone() };
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(&told)?));
         put.condition_expression("updated_at = :read")
-            .expression_attribute_values(":read", text(kept.updated_at.to_string()))
+            .expression_attribute_values(":read", text(updated_at.to_string()))
             .send()
             .await?;
         Ok(())
     }
 
+    /// Claims a takeover, unless it is closed or claimed. One that was claimed before claimants were kept can be claimed
+    /// again.
+    pub async fn claim_takeover(
+        &self,
+        id: &TakeoverId,
+        claimant: &Claimant,
+        now: Timestamp,
+    ) -> Result<TakeoverChange, StoreError> {
+        let claim = self
+            .takeover_update(id, TakeoverState::Claimed, now)
+            .update_expression("SET #state = :state, updated_at = :now, claimed_by = :claimant")
+            .condition_expression("#state = :open OR (#state = :state AND attribute_not_exists(claimed_by))")
+            .expression_attribute_values(":open", text(TakeoverState::Open.as_str()))
+            .expression_attribute_values(":claimant", serde_dynamo::to_attribute_value(claimant)?);
+        changed(claim.send().await.map_err(StoreError::from))
+    }
+
+    /// Opens or closes a takeover, unless it is already.
     pub async fn set_takeover_state(
         &self,
         id: &TakeoverId,
         state: TakeoverState,
         now: Timestamp,
-    ) -> Result<Option<StoredTakeover>, StoreError> {
-        let updated = self
-            .client
+    ) -> Result<TakeoverChange, StoreError> {
+        let change = self
+            .takeover_update(id, state, now)
+            .update_expression("SET #state = :state, updated_at = :now REMOVE claimed_by")
+            .condition_expression("attribute_exists(pk) AND #state <> :state");
+        changed(change.send().await.map_err(StoreError::from))
+    }
+
+    fn takeover_update(&self, id: &TakeoverId, state: TakeoverState, now: Timestamp) -> UpdateItemFluentBuilder {
+        self.client
             .update_item()
             .table_name(&self.tables.records)
             .key("pk", text(id.as_str()))
-            .update_expression("SET #state = :state, updated_at = :now")
-            .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", text(state.as_str()))
             .expression_attribute_values(":now", text(now.to_string()))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
-            .send()
-            .await;
-        match updated.map_err(StoreError::from) {
-            Ok(updated) => updated.attributes.map(from_item).transpose(),
-            Err(StoreError::Condition(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
     pub async fn remove_takeover(&self, id: &str) -> Result<(), StoreError> {
@@ -174,6 +203,15 @@ fn subscriber_item(id: &SubscriberId, subscriber: &StoredSubscriber) -> Result<I
     let mut item = to_item(subscriber)?;
     item.insert("pk".to_owned(), text(id.as_str()));
     Ok(item)
+}
+
+fn changed(updated: Result<UpdateItemOutput, StoreError>) -> Result<TakeoverChange, StoreError> {
+    let (item, change): (_, fn(StoredTakeover) -> _) = match updated {
+        Ok(updated) => (updated.attributes, TakeoverChange::Changed),
+        Err(StoreError::Condition(item)) => (item.map(|item| *item), TakeoverChange::Unchanged),
+        Err(error) => return Err(error),
+    };
+    Ok(item.map(from_item).transpose()?.map_or(TakeoverChange::Missing, change))
 }
 
 /// A write that finds what it would write, or better, has nothing to do.

@@ -1,11 +1,11 @@
 //! Routes: which events, past which filter, go to which target.
 
-use super::{Store, StoreError, control::Controlled, from_item, text_of};
+use super::{Store, StoreError, control::Controlled, from_item, references::Reference, text_of};
 use crate::log::causes;
 use models::{ConnectionId, Effect, HookId, RouteId, Timestamp, event::EventKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PAGE: usize = 1_000;
 
@@ -49,6 +49,8 @@ pub enum DisabledReason {
     TargetGone,
     /// It had only failed for `ROUTE_FAILS_DAYS`.
     Failing,
+    /// Its hook was deleted with `force`.
+    HookDeleted,
 }
 
 /// Where events go.
@@ -95,10 +97,14 @@ pub struct Secret {
 }
 
 impl EventRoute {
-    /// Whether a route is of a connection's events, or runs an action on it.
-    pub fn uses(&self, connection: &ConnectionId) -> bool {
-        let runs_on_it = matches!(&self.target, Target::Action(target) if target.connection == *connection);
-        runs_on_it || self.connection.as_ref() == Some(connection)
+    /// The connections and the hook that the route names.
+    pub fn references(&self) -> BTreeSet<Reference> {
+        let runs_on = match &self.target {
+            Target::Action(target) => Some(&target.connection),
+            Target::Webhook(_) => None,
+        };
+        let connections = self.connection.iter().chain(runs_on).map(Reference::from);
+        self.hook.iter().map(Reference::from).chain(connections).collect()
     }
 
     /// Whether a route is for an event, its filter aside.

@@ -33,7 +33,7 @@ pub const DUE: Index = Index { name: "due", key: "due", sort: "due_at" };
 /// Dead letters.
 pub const DEAD: Index = Index { name: "dead", key: "dead", sort: "sort" };
 
-/// Connections, hooks, routes and keys; for a day, the answers that idempotency keys lead to.
+/// Connections, hooks, routes and keys; versions of the references between them; for a day, the answers that idempotency keys lead to.
 pub const CONTROL: Table = Table {
     name: "control",
     variable: "CONTROL_TABLE",

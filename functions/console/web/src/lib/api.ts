@@ -1,6 +1,7 @@
 // The API of the deployment that serves this page.
 
 import { parse, write } from "./json";
+import { isPlain } from "./paths";
 import { session } from "./session.svelte";
 import { isStub, type Stub } from "./types";
 
@@ -49,6 +50,7 @@ interface Answer {
 
 async function request(method: Method, path: string, body: string | null, key: string | null): Promise<Answer> {
   if (key === null) throw new Problem(401, "signed_out", "You have signed out.");
+  if (!isPlain(path)) throw new Problem(0, "unknown", "This address is not one of the API.");
   let response: Response;
   let content: Uint8Array<ArrayBuffer>;
   try {

@@ -133,7 +133,7 @@ export interface Route {
   filter: string | null;
   target: Target;
   enabled: boolean;
-  disabled_reason: "target_gone" | "failing" | null;
+  disabled_reason: "target_gone" | "failing" | "hook_deleted" | null;
   health: { state: string; since: string | null; disables_at: string | null };
   created_at: string;
 }
@@ -173,6 +173,8 @@ export interface Takeover {
   subscriber: string | null;
   reason: string | null;
   state: "open" | "claimed" | "closed";
+  /** Name of the key that claimed it. */
+  claimed_by: string | null;
   event: string;
   created_at: string;
 }

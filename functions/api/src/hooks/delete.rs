@@ -1,0 +1,121 @@
+//! `DELETE /v1/hooks/{id}`: deregisters the hook at its platform and deletes it, unless routes name it. With `force` it goes
+//! all the same, and those routes are disabled.
+
+use super::{find, registration};
+use crate::references::ATTEMPTS;
+use flow::own_events;
+use models::HookId;
+use runtime::{
+    App, Call, Code, Problem, Registrar, Reply,
+    log::causes,
+    store::{
+        StoreError,
+        hooks::Hook,
+        references::Reference,
+        routes::{DisabledReason, EventRoute},
+    },
+};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long no route can name a hook that is being deregistered: longer than the function runs.
+const CLOSED_SECONDS: u64 = 60;
+/// How long a forced deletion waits for the platform.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
+    let force = match call.query("force").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::invalid_query("force", "must be true or false")),
+    };
+    for _ in 0..ATTEMPTS {
+        match try_to_delete(app, find(app, &call).await?, force).await {
+            // It may have been registered meanwhile, or a route may name it now.
+            Err(Failed::Changed) => {}
+            Err(Failed::Finally(problem)) => return Err(problem),
+            Ok(()) => return Ok(Reply::no_content()),
+        }
+    }
+    Err(StoreError::Condition(None).into())
+}
+
+enum Failed {
+    /// Something was written meanwhile, and all is to be looked at again.
+    Changed,
+    Finally(Problem),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Condition(_)) { Self::Changed } else { Self::Finally(error.into()) }
+    }
+}
+
+async fn try_to_delete(app: &App, mut hook: Hook, force: bool) -> Result<(), Failed> {
+    let version = app.store.references_version(hook.id.as_str()).await?;
+    let routes = routes_of(app, &hook.id).await?;
+    let registrar = registry::trigger(&hook.trigger).and_then(|watch| watch.registrar());
+    if force {
+        disable(app, routes).await?;
+    } else if !routes.is_empty() {
+        return Err(Failed::Finally(in_use(&routes)));
+    }
+    match registrar {
+        Some(registrar) if force => deregister_if_possible(app, registrar, &hook).await,
+        Some(registrar) => deregister(app, registrar, &hook, version).await?,
+        None => {}
+    }
+    app.store.remove_unreferenced(&mut hook, version).await?;
+    app.hooks.forget(&hook.id);
+    Ok(())
+}
+
+async fn routes_of(app: &App, hook: &HookId) -> Result<Vec<EventRoute>, StoreError> {
+    let mut routes = app.store.readable_routes().await?;
+    routes.retain(|route| route.references().contains(&Reference::from(hook)));
+    Ok(routes)
+}
+
+fn in_use(routes: &[EventRoute]) -> Problem {
+    let ids: Vec<&str> = routes.iter().map(|route| route.id.as_str()).collect();
+    let detail = format!(
+        "these routes name the hook: {}; delete them or let them name another, or repeat with ?force=true, which disables \
+         them",
+        ids.join(", ")
+    );
+    Problem::new(Code::HookInUse, detail)
+}
+
+/// Disables the routes that are not disabled yet, each with the event that reports it.
+async fn disable(app: &App, routes: Vec<EventRoute>) -> Result<(), StoreError> {
+    for mut route in routes.into_iter().filter(|route| route.enabled) {
+        let reason = DisabledReason::HookDeleted;
+        (route.enabled, route.disabled_reason, route.updated_at) = (false, Some(reason), app.now());
+        let event = own_events::of_disabled(app, &route, reason, None);
+        app.store.disable_route(&mut route, None, &event).await?;
+    }
+    Ok(())
+}
+
+/// Deregisters a hook that no route names. None can name it until it is gone or the platform has refused.
+async fn deregister(app: &App, registrar: &Registrar, hook: &Hook, version: u64) -> Result<(), Failed> {
+    let id = hook.id.as_str();
+    app.store.close_references(id, version, app.now().plus_seconds(CLOSED_SECONDS)).await?;
+    let Err(problem) = registration::remove(app, registrar, hook).await else { return Ok(()) };
+    if let Err(error) = app.store.reopen_references(id).await {
+        tracing::warn!(hook = id, cause = causes(&error), "for a minute no route can name the hook");
+    }
+    let advice = "the hook stays; with ?force=true it goes, and its webhook at the platform is left to you";
+    Err(Failed::Finally(Problem { detail: format!("{}; {advice}", problem.detail), ..problem }))
+}
+
+/// Deregisters a hook that goes in any case.
+async fn deregister_if_possible(app: &App, registrar: &Registrar, hook: &Hook) {
+    let problem = match timeout(PATIENCE, registration::remove(app, registrar, hook)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(problem)) => problem.code.as_str(),
+        Err(_) => "timeout",
+    };
+    tracing::warn!(hook = hook.id.as_str(), problem, "the platform could not be told that the hook is deleted");
+}

@@ -1,0 +1,44 @@
+// Paths of the API. An id may come from the address bar, so it is checked and encoded here, and nowhere else.
+
+const PREFIXES = {
+  connections: "con",
+  hooks: "hook",
+  routes: "rt",
+  events: "evt",
+  subscribers: "sub",
+  takeovers: "tko",
+  deliveries: "dlv",
+  keys: "key",
+  rejected: "rej",
+} as const;
+
+export type Kind = keyof typeof PREFIXES;
+
+/** Whether a text is the id of an item of this kind. */
+export function isId(kind: Kind, text: string): boolean {
+  const prefix = `${PREFIXES[kind]}_`;
+  return text.startsWith(prefix) && /^[0-9a-v]+$/.test(text.slice(prefix.length));
+}
+
+export class NotAnId extends Error {}
+
+function checked(kind: Kind, id: string): string {
+  if (!isId(kind, id)) throw new NotAnId(`${id} is not an id of ${kind}.`);
+  return encodeURIComponent(id);
+}
+
+/** Path of an item, or of what it can do: `item("hooks", id, "rotate")` is `/v1/hooks/hook_…/rotate`. */
+export function item(kind: Exclude<Kind, "rejected">, id: string, does?: string): string {
+  const path = `/v1/${kind}/${checked(kind, id)}`;
+  return does === undefined ? path : `${path}/${does}`;
+}
+
+/** Path of a rejected call's body. */
+export function rejectedBody(hook: string, id: string): string {
+  return `${item("hooks", hook, "rejected")}/${checked("rejected", id)}/raw`;
+}
+
+/** Whether a path is one of the API's as it is written: a browser resolves dots, and drops tabs and line ends. */
+export function isPlain(path: string): boolean {
+  return /^\/v1(\/[a-z0-9_][A-Za-z0-9_.-]*)+(\?[^#\s]*)?$/.test(path);
+}

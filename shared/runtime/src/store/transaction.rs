@@ -1,0 +1,55 @@
+//! Transactions: writes that happen together or not at all.
+
+use super::{Store, StoreError, back_off, keys::refused};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{
+        CancellationReason, TransactWriteItem,
+        builders::{ConditionCheckBuilder, DeleteBuilder, PutBuilder, UpdateBuilder},
+    },
+};
+
+/// Retry limit for transactions that meet another write.
+const ATTEMPTS: u32 = 6;
+
+impl Store {
+    /// Commits a transaction. One that meets another write on an item is tried again.
+    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        for attempt in 0..ATTEMPTS {
+            let written = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+            match written {
+                // That says nothing of the conditions.
+                Err(error) if is_conflict(&error) => back_off(attempt).await,
+                Err(error) => return Err(error.into()),
+                Ok(_) => return Ok(()),
+            }
+        }
+        Err(StoreError::Unavailable("a transaction met other writes again and again".into()))
+    }
+}
+
+/// Whether a transaction was cancelled by another write at the same instant, and by no condition.
+fn is_conflict<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return false;
+    };
+    let mut codes = cancelled.cancellation_reasons().iter().filter_map(CancellationReason::code);
+    codes.clone().any(|code| code == "TransactionConflict") && !codes.any(|code| code == "ConditionalCheckFailed")
+}
+
+pub(super) fn put(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    Ok(TransactWriteItem::builder().put(put.build().map_err(refused)?).build())
+}
+
+pub(super) fn update(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
+    Ok(TransactWriteItem::builder().update(update.build().map_err(refused)?).build())
+}
+
+pub(super) fn delete(delete: DeleteBuilder) -> Result<TransactWriteItem, StoreError> {
+    Ok(TransactWriteItem::builder().delete(delete.build().map_err(refused)?).build())
+}
+
+pub(super) fn check(check: ConditionCheckBuilder) -> Result<TransactWriteItem, StoreError> {
+    Ok(TransactWriteItem::builder().condition_check(check.build().map_err(refused)?).build())
+}
