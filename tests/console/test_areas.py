@@ -136,6 +136,41 @@ def test_a_route_to_an_action_is_built_changed_and_carries_an_event(signed_in, s
     expect(page.get_by_text("None.")).to_be_visible()
 
 
+def test_an_attempt_that_sent_nothing_is_no_lack_of_an_answer(signed_in, switchboard, listener, post):
+    page = signed_in
+    hook = switchboard.hook("botstar.watch-checkpoint-record", "Orders", switchboard.connection("botstar", "Coffee bot"))
+    target = {"type": "webhook", "url": f"{listener.url}/a", "body": {"text": "data.nobody.name"}}
+    route = switchboard.call("POST", "/v1/routes", {"name": "Spoilt", "events": ["botstar.*"], "target": target})
+    page.goto(f"{switchboard.url}/console#/routes/{route['id']}")
+    post(hook["url"], json.dumps(ORDER))
+    delivery = page.get_by_label("Delivery to").filter(has_text="unmappable").first
+    expect(delivery).to_contain_text("not sent")
+    expect(delivery).to_contain_text("nothing was sent: `text`")
+    expect(delivery).not_to_contain_text("no answer")
+
+
+def test_a_route_says_since_when_it_fails_and_when_and_why_it_is_disabled(signed_in, switchboard, listener):
+    page = signed_in
+    new = {"name": "Failing", "events": ["botstar.*"], "target": {"type": "webhook", "url": f"{listener.url}/a"}}
+    path = f"/v1/routes/{switchboard.call('POST', '/v1/routes', new)['id']}"
+    stored = switchboard.call("GET", path)
+    failing = {"state": "failing", "since": "2026-01-02T03:04:05.000Z", "disables_at": "2026-01-07T03:04:05.000Z"}
+    over = failing | {"disables_at": None}
+    for shown, says in [
+        ({"health": failing}, ["failing since Jan 2, 2026", "disabled on Jan 7, 2026", "unless an attempt succeeds"]),
+        ({"enabled": False, "disabled_reason": "failing", "health": over}, ["failing since Jan 2, 2026", "every attempt failed for days"]),
+        ({"enabled": False, "disabled_reason": "target_gone"}, ["the target asked for no more"]),
+        ({"enabled": False, "health": over}, ["disabled after failing since Jan 2, 2026"]),
+    ]:
+        answer = stored | shown
+        page.route(f"**{path}", lambda route, _, answer=answer: route.fulfill(json=answer))
+        page.goto(f"{switchboard.url}/console#{path.removeprefix('/v1')}")
+        page.reload()
+        for words in says:
+            expect(page.get_by_role("main")).to_contain_text(words)
+        page.unroute(f"**{path}")
+
+
 def test_a_route_whose_headers_are_sealed_keeps_them_unless_its_target_changes(signed_in, switchboard, listener):
     page = signed_in
     target = {"type": "webhook", "url": f"{listener.url}/a", "headers": {"x-key": "s3cret"}}
