@@ -127,11 +127,12 @@ impl Deliverer {
             None => return look_again(app, delivery).await,
         }
         delivery.attempted(attempt);
+        let id = delivery.id.clone();
         self.conclude(app, &route, event, delivery, verdict).await?;
         // What came of the attempt is kept by now; these are found out again if they fail.
         let noted = match verdict {
             Verdict::Gone { .. } => health::disable(app, &route, DisabledReason::TargetGone).await,
-            _ => self.note_health(app, &route, health, verdict).await,
+            _ => self.note_health(app, &route, health, (&id, verdict)).await,
         };
         if let Err(problem) = noted {
             tracing::error!(route = route.id.as_str(), cause = problem.causes(), "a route's health was not noted");
