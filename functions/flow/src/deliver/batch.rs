@@ -33,7 +33,7 @@ impl Deliverer {
             return forget(app, delivery, grounds).await;
         };
         if app.now() < next_attempt_at {
-            // What is for an earlier attempt has been overtaken: the next attempt has a message of its own.
+            // A message for an earlier attempt has been overtaken: the next attempt has a message of its own.
             let is_overtaken = !look.is_again && look.message.at != next_attempt_at;
             return if is_overtaken { Ok(()) } else { Ok(pending::send(app, slice::from_ref(&delivery)).await?) };
         }

@@ -1,5 +1,5 @@
-//! The breaker of a route: while its target takes nothing, deliveries wait without using up their attempts, and one is
-//! tried now and then. Failures are counted in the process; only a change of the route's health is written.
+//! Circuit breaker per route: while it is open, deliveries wait without using up their attempts, and one at a time is a
+//! probe. Failures are counted in the process; only a change of the route's health is written.
 
 use models::{RouteId, Timestamp};
 use runtime::{
@@ -11,12 +11,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// It opens when so many attempts failed and none succeeded,
+/// Failures in a row that open the breaker,
 const FAILURES: u32 = 20;
-/// for so long.
+/// if the first was so long ago.
 const FAILING_SECONDS: u64 = 60;
 const MOST_PROBE_SECONDS: u64 = 60;
-/// The longest that a delivery waits for the breaker before it looks again.
+/// Longest wait between two checks of the breaker.
 const MOST_WAIT_SECONDS: u64 = 900;
 
 /// The failures of each route since its last success.
@@ -38,7 +38,7 @@ impl Streak {
         self.count >= FAILURES
     }
 
-    /// Whether this is the failure with which there are enough.
+    /// True for the failure that completes the number.
     pub const fn is_just_enough(&self) -> bool {
         self.count == FAILURES
     }
@@ -96,7 +96,7 @@ impl Failures {
     }
 }
 
-/// Whether a route that is failing is to be disabled.
+/// True once a failing route is to be disabled.
 pub fn is_past(config: &Config, health: &RouteHealth, now: Timestamp) -> bool {
     disables_at(config, health).is_some_and(|at| now >= at)
 }
@@ -107,13 +107,13 @@ pub fn disables_at(config: &Config, health: &RouteHealth) -> Option<Timestamp> {
     (health.failing && seconds > 0).then(|| health.since.plus_seconds(seconds))
 }
 
-/// How long there is between two probes.
+/// Seconds between two probes.
 pub fn probe_seconds(config: &Config) -> u64 {
     config.retry_schedule.iter().copied().max().unwrap_or(MOST_PROBE_SECONDS).min(MOST_PROBE_SECONDS)
 }
 
-/// When a delivery looks again that finds the breaker open: by chance, within as long again as it has been open. So one
-/// or another comes whenever it is time for a probe.
+/// Next check of a delivery that finds the breaker open: at a random time, within a window as long as it has been open. So
+/// some delivery checks whenever a probe is due.
 pub fn look_again_at(config: &Config, health: &RouteHealth, now: Timestamp, chance: u8) -> Timestamp {
     let least = probe_seconds(config) * 1000;
     let most = now.millis_since(health.since).clamp(least, MOST_WAIT_SECONDS * 1000);

@@ -76,7 +76,7 @@ async fn check_later(app: &App, route: &EventRoute, delivery: &DeliveryId, strea
     Ok(queue.send(vec![message]).await.map_err(Unsent)?)
 }
 
-/// Whether a delivery is dead because of its event, so that one of another event may succeed.
+/// True if a delivery is dead because of its event, so that one of another event may succeed.
 const fn is_for_content(reason: Reason) -> bool {
     matches!(reason, Reason::Unmappable | Reason::ActionRefused | Reason::Loop)
 }
@@ -119,7 +119,7 @@ async fn change(
     Err(StoreError::Condition(None).into())
 }
 
-/// Whether a route still is as it was attempted: unchanged, or at least of the same generation.
+/// True if a route still is as it was attempted: unchanged, or at least of the same generation.
 async fn is_same(app: &App, attempted: &EventRoute, is_unchanged: bool) -> Result<bool, StoreError> {
     let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;
     Ok(found.is_some_and(|found| {

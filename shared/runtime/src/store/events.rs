@@ -52,7 +52,7 @@ pub struct RejectedCall {
     pub expires: u64,
 }
 
-/// How often a transaction is tried anew that met another write.
+/// Attempts at a transaction that conflicts with other writes.
 const CONFLICTS: u32 = 5;
 /// How often a racing write is tried anew. Each time some other one has won, so it ends.
 const ATTEMPTS: usize = 20;
@@ -131,7 +131,7 @@ impl Store {
         self.write_and_tell(put, event).await
     }
 
-    /// Writes an item on its condition, and with it an event that tells of it.
+    /// Writes an item on its condition, with its event.
     pub(super) async fn write_and_tell(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
         self.transact(vec![transacted(put)?, self.new_event(event)?]).await
     }
