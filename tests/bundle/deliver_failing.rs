@@ -268,3 +268,53 @@ async fn what_waits_for_a_route_that_a_person_disabled_is_skipped() {
     desk.assert_ended(&failed[0], DeliveryState::Skipped, Some(Reason::RouteDisabled), 1).await;
     assert_eq!(desk.own_events(DELIVERY_DEAD).await.len(), 0);
 }
+
+#[tokio::test]
+async fn a_burst_of_dead_deliveries_makes_a_route_failing_a_minute_later() {
+    for (reason, count) in [(Reason::Unmappable, 31), (Reason::ActionRefused, 20), (Reason::Unmappable, 19)] {
+        let bundle = desk::bundle().await;
+        let desk = Desk::of(&bundle).await;
+        let route = hopeless(&bundle, &desk, reason).await;
+        let mut checks = Vec::new();
+        for _ in 0..count {
+            let delivery = desk.one_delivery().await;
+            desk.deliver(&delivery).await;
+            checks.extend(desk.sent());
+        }
+        assert!(health(&desk, &route).await.is_none(), "not for a minute yet");
+        if count < 20 {
+            assert_eq!(checks, []);
+            continue;
+        }
+        let [(delivery, wait)] = checks.try_into().unwrap();
+        assert_eq!(wait, 60);
+        advance(&bundle, 59);
+        desk.deliver(&delivery).await;
+        assert!(health(&desk, &route).await.is_none());
+        advance(&bundle, 1);
+        desk.deliver(&delivery).await;
+        assert!(health(&desk, &route).await.unwrap().failing, "{reason:?}");
+        desk.deliver(&delivery).await;
+        assert_eq!(desk.own_events(ROUTE_FAILING).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_success_after_a_burst_of_dead_deliveries_keeps_a_route_healthy() {
+    let bundle = desk::bundle().await;
+    let desk = Desk::of(&bundle).await;
+    let body = json!({ "text": "data.raw.number < 20 ? data.nobody.name : data.tag" });
+    let route = desk.route(json!({ "target": desk.webhook(json!({ "body": body })) })).await;
+    let mut burst = Vec::new();
+    for _ in 0..20 {
+        burst.push(desk.one_delivery().await);
+        desk.deliver(&burst[burst.len() - 1]).await;
+    }
+    assert_eq!(desk.one_sent(), (burst[19].clone(), 60));
+    let last = desk.one_delivery().await;
+    desk.deliver(&last).await;
+    desk.assert_ended(&last, DeliveryState::Succeeded, None, 1).await;
+    advance(&bundle, 61);
+    desk.deliver(&burst[19]).await;
+    assert!(health(&desk, &route).await.is_none());
+}

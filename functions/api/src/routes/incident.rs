@@ -1,4 +1,4 @@
-//! The end of a route's failing by a change of the route: whatever made it fail no longer says anything about it.
+//! The end of an incident by a change of the route: a failing route whose failures no longer count is healthy again.
 
 use flow::own_events::{self, Recovery};
 use runtime::{
@@ -34,7 +34,7 @@ pub async fn end(
     Err(StoreError::Condition(None))
 }
 
-/// Deletes a route with its health. A failing one has recovered: it fails no longer, and somebody may wait for that.
+/// Deletes a route with its health. A failing one has recovered: the incident is over, and a tool may wait for its end.
 pub async fn delete(app: &App, route: &EventRoute) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS {
         let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
@@ -53,7 +53,7 @@ pub async fn delete(app: &App, route: &EventRoute) -> Result<(), Problem> {
     Err(StoreError::Condition(None).into())
 }
 
-/// Whether a change of the events that a route selects ends its failing: it fails for their content alone.
+/// True if a route is failing for the content of its events alone, so that selecting others ends that.
 pub async fn is_by_content(app: &App, route: &EventRoute) -> Result<bool, StoreError> {
     let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
     Ok(health.is_some_and(|health| health.failing && health.by_content))

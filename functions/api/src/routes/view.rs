@@ -35,7 +35,7 @@ pub struct RouteView {
     pub updated_at: Timestamp,
 }
 
-/// Whether the target takes what it is sent.
+/// Health of a route by its latest attempts.
 #[derive(Serialize, JsonSchema)]
 pub struct HealthView {
     state: HealthState,

@@ -28,9 +28,12 @@ impl Deliverer {
 
     async fn deliver_one(&self, app: &App, look: &Look, grounds: &Grounds) -> Result<(), Problem> {
         let Some(delivery) = find(app, look, grounds).await? else { return Ok(()) };
-        let Some(next_attempt_at) = delivery.next_attempt_at else { return forget(app, delivery, grounds).await };
+        let Some(next_attempt_at) = delivery.next_attempt_at else {
+            self.check_streak(app, &delivery.route, grounds).await?;
+            return forget(app, delivery, grounds).await;
+        };
         if app.now() < next_attempt_at {
-            // What is for an earlier attempt has been overtaken: the next attempt has a message of its own.
+            // A message for an earlier attempt has been overtaken: the next attempt has a message of its own.
             let is_overtaken = !look.is_again && look.message.at != next_attempt_at;
             return if is_overtaken { Ok(()) } else { Ok(pending::send(app, slice::from_ref(&delivery)).await?) };
         }

@@ -1,5 +1,5 @@
-//! The breaker of a route: while its target takes nothing, deliveries wait without using up their attempts, and one is
-//! tried now and then. Failures are counted in the process; only a change of the route's health is written.
+//! Circuit breaker per route: while it is open, deliveries wait without using up their attempts, and one at a time is a
+//! probe. Failures are counted in the process; only a change of the route's health is written.
 
 use models::{RouteId, Timestamp};
 use runtime::{
@@ -11,12 +11,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// It opens when so many attempts failed and none succeeded,
+/// Failures in a row that open the breaker,
 const FAILURES: u32 = 20;
-/// for so long.
+/// if the first was so long ago.
 const FAILING_SECONDS: u64 = 60;
 const MOST_PROBE_SECONDS: u64 = 60;
-/// The longest that a delivery waits for the breaker before it looks again.
+/// Longest wait between two checks of the breaker.
 const MOST_WAIT_SECONDS: u64 = 900;
 
 /// The failures of each route since its last success.
@@ -33,6 +33,26 @@ pub struct Streak {
     pub by_content: bool,
 }
 
+impl Streak {
+    const fn is_enough(&self) -> bool {
+        self.count >= FAILURES
+    }
+
+    /// True for the failure that completes the number.
+    pub const fn is_just_enough(&self) -> bool {
+        self.count == FAILURES
+    }
+
+    /// When the breaker opens, unless an attempt succeeds.
+    pub const fn opens_at(&self) -> Timestamp {
+        self.since.plus_seconds(FAILING_SECONDS)
+    }
+
+    fn is_over(&self, known: Option<&RouteHealth>) -> bool {
+        known.is_some_and(|known| !known.failing && known.since > self.since)
+    }
+}
+
 impl Failures {
     /// Ends a streak, unless the success is of an earlier version of the route.
     pub fn succeeded(&self, route: &EventRoute) {
@@ -42,8 +62,8 @@ impl Failures {
         }
     }
 
-    /// Counts a failure, unless it is of an earlier version of the route. Returns the streak once it is long enough to open
-    /// the breaker. `known` reports a success in another process.
+    /// Counts a failure, unless it is of an earlier version of the route. Returns the streak once it has enough failures.
+    /// `known` reports a success in another process.
     pub fn failed(
         &self,
         route: &EventRoute,
@@ -57,14 +77,18 @@ impl Failures {
         if route.version < streak.version {
             return None;
         }
-        let recovered = known.is_some_and(|known| !known.failing && known.since > streak.since);
-        if recovered || streak.version != route.version {
+        if streak.is_over(known) || streak.version != route.version {
             *streak = new;
         }
         streak.count += 1;
         streak.by_content &= by_content;
-        let opens = streak.count >= FAILURES && now.millis_since(streak.since) >= FAILING_SECONDS * 1000;
-        opens.then_some(*streak)
+        streak.is_enough().then_some(*streak)
+    }
+
+    /// The streak of a route that has enough failures.
+    pub fn streak(&self, route: &EventRoute, known: Option<&RouteHealth>) -> Option<Streak> {
+        let streak = *self.streaks().get(&route.id)?;
+        (streak.version == route.version && streak.is_enough() && !streak.is_over(known)).then_some(streak)
     }
 
     fn streaks(&self) -> MutexGuard<'_, HashMap<RouteId, Streak>> {
@@ -72,7 +96,7 @@ impl Failures {
     }
 }
 
-/// Whether a route that is failing is to be disabled.
+/// True once a failing route is to be disabled.
 pub fn is_past(config: &Config, health: &RouteHealth, now: Timestamp) -> bool {
     disables_at(config, health).is_some_and(|at| now >= at)
 }
@@ -83,13 +107,13 @@ pub fn disables_at(config: &Config, health: &RouteHealth) -> Option<Timestamp> {
     (health.failing && seconds > 0).then(|| health.since.plus_seconds(seconds))
 }
 
-/// How long there is between two probes.
+/// Seconds between two probes.
 pub fn probe_seconds(config: &Config) -> u64 {
     config.retry_schedule.iter().copied().max().unwrap_or(MOST_PROBE_SECONDS).min(MOST_PROBE_SECONDS)
 }
 
-/// When a delivery looks again that finds the breaker open: by chance, within as long again as it has been open. So one
-/// or another comes whenever it is time for a probe.
+/// Next check of a delivery that finds the breaker open: at a random time, within a window as long as it has been open. So
+/// some delivery checks whenever a probe is due.
 pub fn look_again_at(config: &Config, health: &RouteHealth, now: Timestamp, chance: u8) -> Timestamp {
     let least = probe_seconds(config) * 1000;
     let most = now.millis_since(health.since).clamp(least, MOST_WAIT_SECONDS * 1000);
@@ -139,6 +163,17 @@ mod tests {
         Config::read(&tables.map(|name| (name, "any")).into_iter().chain(settings).collect(), &[]).unwrap()
     }
 
+    /// The streak of a failure that opens the breaker.
+    fn opening(
+        failures: &Failures,
+        route: &EventRoute,
+        known: Option<&RouteHealth>,
+        now: Timestamp,
+        by_content: bool,
+    ) -> Option<Streak> {
+        failures.failed(route, known, now, by_content).filter(|streak| now >= streak.opens_at())
+    }
+
     fn since(streak: Option<Streak>) -> Option<Timestamp> {
         streak.map(|streak| streak.since)
     }
@@ -147,31 +182,35 @@ mod tests {
     fn it_opens_after_a_minute_and_twenty_failures_without_a_success() {
         let (failures, route) = (Failures::default(), route(1));
         for second in 0..19 {
-            assert_eq!(failures.failed(&route, None, at(second), false), None);
+            assert_eq!(opening(&failures, &route, None, at(second), false), None);
         }
-        assert_eq!(failures.failed(&route, None, at(59), false), None, "not for a minute yet");
-        assert_eq!(since(failures.failed(&route, None, at(60), false)), Some(at(0)));
+        assert_eq!(opening(&failures, &route, None, at(59), false), None, "not for a minute yet");
+        assert_eq!(since(opening(&failures, &route, None, at(60), false)), Some(at(0)));
         failures.succeeded(&route);
         for second in 61..80 {
-            assert_eq!(failures.failed(&route, None, at(second * 10), false), None, "not twenty yet");
+            assert_eq!(opening(&failures, &route, None, at(second * 10), false), None, "not twenty yet");
         }
-        assert_eq!(failures.failed(&self::route(2), None, at(900), false), None, "another route");
-        assert_eq!(since(failures.failed(&route, None, at(900), false)), Some(at(610)));
+        assert_eq!(opening(&failures, &self::route(2), None, at(900), false), None, "another route");
+        assert_eq!(since(opening(&failures, &route, None, at(900), false)), Some(at(610)));
     }
 
     #[test]
     fn what_another_process_found_healthy_or_someone_has_changed_is_counted_anew() {
         let (failures, route) = (Failures::default(), route(1));
         for second in 0..25 {
-            failures.failed(&route, None, at(second * 4), false);
+            opening(&failures, &route, None, at(second * 4), false);
         }
-        assert_eq!(failures.failed(&route, Some(&health(false, 50)), at(100), false), None);
-        assert_eq!(failures.failed(&route, Some(&health(false, 50)), at(200), false), None, "since the recovery, two");
+        assert_eq!(opening(&failures, &route, Some(&health(false, 50)), at(100), false), None);
+        assert_eq!(
+            opening(&failures, &route, Some(&health(false, 50)), at(200), false),
+            None,
+            "since the recovery, two"
+        );
         let (failures, changed) = (Failures::default(), EventRoute { version: 2, ..route.clone() });
         for second in 0..25 {
-            failures.failed(&route, None, at(second * 4), false);
+            opening(&failures, &route, None, at(second * 4), false);
         }
-        assert_eq!(failures.failed(&changed, None, at(100), false), None);
+        assert_eq!(opening(&failures, &changed, None, at(100), false), None);
     }
 
     #[test]
@@ -179,12 +218,12 @@ mod tests {
         let (failures, old) = (Failures::default(), route(1));
         let new = EventRoute { version: 2, ..old.clone() };
         for second in 0..25 {
-            assert_eq!(failures.failed(&new, None, at(second), false), None);
-            assert_eq!(failures.failed(&old, None, at(second), false), None);
+            assert_eq!(opening(&failures, &new, None, at(second), false), None);
+            assert_eq!(opening(&failures, &old, None, at(second), false), None);
         }
-        assert_eq!(failures.failed(&old, None, at(90), false), None, "a late failure of the old target");
+        assert_eq!(opening(&failures, &old, None, at(90), false), None, "a late failure of the old target");
         failures.succeeded(&old);
-        assert_eq!(since(failures.failed(&new, None, at(60), false)), Some(at(0)), "nor does a late success end it");
+        assert_eq!(since(opening(&failures, &new, None, at(60), false)), Some(at(0)), "nor does a late success end it");
     }
 
     #[test]
@@ -193,7 +232,7 @@ mod tests {
             let (failures, route) = (Failures::default(), route(1));
             let mut streak = None;
             for n in 0..20 {
-                streak = failures.failed(&route, None, at(n * 60), odd != Some(n));
+                streak = opening(&failures, &route, None, at(n * 60), odd != Some(n));
             }
             assert_eq!(streak.map(|streak| streak.by_content), Some(by_content), "{odd:?}");
         }

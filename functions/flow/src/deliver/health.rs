@@ -6,12 +6,17 @@ use super::{
     breaker::{self, Streak},
     is_written,
 };
-use crate::own_events::{self, Recovery};
-use models::delivery::Reason;
+use crate::{
+    Unsent,
+    own_events::{self, Recovery},
+};
+use models::{DeliveryId, RouteId, delivery::Reason};
 use runtime::{
     App, Problem,
+    queue::Message,
     store::{
         StoreError,
+        grounds::Grounds,
         health::RouteHealth,
         routes::{DisabledReason, EventRoute},
     },
@@ -27,7 +32,7 @@ impl Deliverer {
         app: &App,
         route: &EventRoute,
         known: Option<RouteHealth>,
-        verdict: Verdict,
+        (delivery, verdict): (&DeliveryId, Verdict),
     ) -> Result<(), Problem> {
         let by_content = match verdict {
             Verdict::Succeeded => {
@@ -44,14 +49,34 @@ impl Deliverer {
                 disable(app, route, DisabledReason::Failing).await
             }
             known => match streak {
-                Some(streak) => change(app, route, known, Some(streak)).await,
-                None => Ok(()),
+                Some(streak) if app.now() >= streak.opens_at() => change(app, route, known, Some(streak)).await,
+                Some(streak) if streak.is_just_enough() => check_later(app, route, delivery, streak).await,
+                _ => Ok(()),
             },
+        }
+    }
+
+    /// Opens the breaker of a route whose streak of failures is old enough by now, though no further attempt was made.
+    pub(super) async fn check_streak(&self, app: &App, route: &RouteId, grounds: &Grounds) -> Result<(), Problem> {
+        let Some(route) = grounds.route(route)? else { return Ok(()) };
+        let known = grounds.health(&route.id)?;
+        match self.failures.streak(&route, known.as_ref()) {
+            Some(streak) if app.now() >= streak.opens_at() => change(app, &route, known, Some(streak)).await,
+            _ => Ok(()),
         }
     }
 }
 
-/// Whether a delivery is dead because of its event, so that one of another event may succeed.
+/// Sends one more message for a delivery, by which the streak is checked when it is old enough: dead deliveries make no
+/// further attempt, and a burst of them may be all that comes for days.
+async fn check_later(app: &App, route: &EventRoute, delivery: &DeliveryId, streak: Streak) -> Result<(), Problem> {
+    let Some(queue) = app.queue() else { return Ok(()) };
+    let (delivery, route) = (delivery.clone(), route.id.clone());
+    let message = Message { delivery, route, at: streak.opens_at(), is_first: false };
+    Ok(queue.send(vec![message]).await.map_err(Unsent)?)
+}
+
+/// True if a delivery is dead because of its event, so that one of another event may succeed.
 const fn is_for_content(reason: Reason) -> bool {
     matches!(reason, Reason::Unmappable | Reason::ActionRefused | Reason::Loop)
 }
@@ -94,7 +119,7 @@ async fn change(
     Err(StoreError::Condition(None).into())
 }
 
-/// Whether a route still is as it was attempted: unchanged, or at least of the same generation.
+/// True if a route still is as it was attempted: unchanged, or at least of the same generation.
 async fn is_same(app: &App, attempted: &EventRoute, is_unchanged: bool) -> Result<bool, StoreError> {
     let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;
     Ok(found.is_some_and(|found| {

@@ -1,6 +1,6 @@
-//! Delivers: takes a delivery that is due, calls its route's target once, and writes what came of it. What is written is
-//! written on condition that nothing else has changed the delivery, so two workers at one delivery end as one, and what
-//! follows, another message or an event, is sent by the one that wrote.
+//! Attempts of deliveries: each that is due calls its route's target once, and its outcome is written. The write has the
+//! condition that the delivery is unchanged, so of two workers at one delivery only one writes, and that one sends the next
+//! message or event.
 
 pub mod actions;
 mod attempt;
@@ -43,7 +43,7 @@ use std::{slice, sync::Arc};
 pub use attempt::post;
 pub use lambda::serve;
 
-/// How long a delivery waits that another worker is at.
+/// Wait of a delivery that another worker has in hand.
 const BUSY_SECONDS: u64 = 60;
 /// A longer chain of routes, each to the next one's hook, counts as a loop.
 const MOST_HOPS: u8 = 8;
@@ -127,11 +127,12 @@ impl Deliverer {
             None => return look_again(app, delivery).await,
         }
         delivery.attempted(attempt);
+        let id = delivery.id.clone();
         self.conclude(app, &route, event, delivery, verdict).await?;
-        // What came of the attempt is kept by now; these are found out again if they fail.
+        // The outcome is written by now. A failure here is logged only: the next attempt comes to the same.
         let noted = match verdict {
             Verdict::Gone { .. } => health::disable(app, &route, DisabledReason::TargetGone).await,
-            _ => self.note_health(app, &route, health, verdict).await,
+            _ => self.note_health(app, &route, health, (&id, verdict)).await,
         };
         if let Err(problem) = noted {
             tracing::error!(route = route.id.as_str(), cause = problem.causes(), "a route's health was not noted");
@@ -201,7 +202,7 @@ fn prepare(app: &App, target: &ReadyTarget, event: &StoredEvent) -> Result<Resul
     Ok(target.prepare(app.now(), event.open()?.envelope()?, event.hops))
 }
 
-/// Whether a conditional write was made, or something else came first.
+/// True if a conditional write was made, false if another came first.
 fn is_written(written: Result<(), StoreError>) -> Result<bool, StoreError> {
     match written {
         Ok(()) => Ok(true),
@@ -250,7 +251,7 @@ async fn current_event(
     Ok(None)
 }
 
-/// Counts an attempt, and how long its delivery took if that ends it. What was retried by hand was given up in between.
+/// Counts an attempt, with the latency of a delivery that it ends. A retry by hand has no latency of its own.
 fn count(app: &App, delivery: &StoredDelivery, metric: Metric) {
     app.metrics.count(metric);
     if metric == Metric::Delivered && delivery.retried == 0 {

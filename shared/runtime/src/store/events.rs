@@ -124,7 +124,7 @@ impl Store {
         self.write_and_tell(put, event).await
     }
 
-    /// Writes an item on its condition, and with it an event that tells of it.
+    /// Writes an item on its condition, with its event.
     pub(super) async fn write_and_tell(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
         self.transact(vec![transaction::put(put)?, self.new_event(event)?]).await
     }

@@ -174,3 +174,18 @@ impl Store {
         ConditionCheck::builder().table_name(&self.tables.control).key("pk", text(kind)).key("sk", text(id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_health_of_an_earlier_release_is_read() {
+        let at = Timestamp::from_millis(1_767_225_600_000);
+        let id = RouteId::new(at, [1; 10]);
+        let stored = json!({ "id": id, "v": 1, "version": 3, "failing": true, "since": at, "next_probe_at": at });
+        let health: RouteHealth = serde_json::from_value(stored).unwrap();
+        assert!(health.failing && health.version == 3 && !health.by_content);
+    }
+}
