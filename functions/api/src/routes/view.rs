@@ -3,7 +3,7 @@
 use models::{ConnectionId, HookId, RouteId, Timestamp};
 use runtime::{
     App, Problem,
-    client::MASK,
+    mask::MASK,
     store::{
         StoreError,
         health::RouteHealth,
