@@ -6,7 +6,7 @@ use crate::{
 };
 use axum::http::StatusCode;
 use reqwest::{Method, RequestBuilder};
-use runtime::client::MASK;
+use runtime::mask::MASK;
 use serde_json::{Value, json};
 use tests::{
     Sandbox, answer,

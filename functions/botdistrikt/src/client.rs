@@ -4,7 +4,8 @@ use crate::{API_URL, credentials::Credentials};
 use http::{HeaderValue, Method, header};
 use runtime::{
     Acting, Problem,
-    client::{Answer, HttpClient, MASK, RequestBuilder},
+    client::{Answer, HttpClient, RequestBuilder},
+    mask::MASK,
 };
 use serde_json::{Map, Value, json};
 use std::time::Instant;

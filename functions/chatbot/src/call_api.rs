@@ -6,7 +6,8 @@ use models::{Fault, mapping::escape};
 use percent_encoding::percent_decode_str;
 use runtime::{
     Acting, Problem, action,
-    client::{Answer, MASK, without},
+    client::Answer,
+    mask::{Secrets, without, without_hooks},
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -36,15 +37,17 @@ action! {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Input {
-    /// The path below `https://api.chatbot.com/`, without a query: `users/segments`.
+    /// The path below `https://api.chatbot.com/`, without a query: `users/segments`. Percent-encoded characters are sent as
+    /// they are written.
     #[schemars(length(min = 1, max = 2048))]
     path: String,
     #[schemars(extend("enum" = ["GET", "POST", "PUT", "PATCH", "DELETE"]))]
     method: String,
-    /// Headers by name. Those that say who calls, where to or how are not taken.
+    /// Headers by name. Those that say who calls, where to or how are not taken, nor `Content-…`, except a `Content-Type`
+    /// that fits the body.
     #[schemars(extend("maxProperties" = 50, "additionalProperties" = { "type": "string", "maxLength": 8192 }))]
     headers: Option<BTreeMap<String, String>>,
-    /// Parameters by name; a list is sent as one parameter for each item.
+    /// Parameters by name, not encoded; a list is sent as one parameter for each item.
     #[schemars(extend("maxProperties" = 100, "additionalProperties" = {
         "type": ["string", "number", "boolean", "array"],
         "maxLength": 8192,
@@ -52,7 +55,7 @@ struct Input {
         "items": { "type": ["string", "number", "boolean"], "maxLength": 8192 }
     }))]
     query: Option<Map<String, Value>>,
-    /// Sent as JSON; a text goes as it is where the headers name another content type.
+    /// Sent as JSON; a text is sent as it is if the headers name another content type.
     body: Option<Value>,
 }
 
@@ -67,12 +70,15 @@ struct Output {
 }
 
 fn check(input: &Value) -> Vec<Fault> {
-    let path = input["path"].as_str().and_then(|path| steps(path).err()).map(|fault| Fault::new("/path", fault));
+    let path = input["path"].as_str().and_then(|path| encoded(path).err()).map(|fault| Fault::new("/path", fault));
     let mut given = Vec::new();
     let headers = input["headers"].as_object().into_iter().flatten();
     let headers = headers.filter_map(|(name, value)| {
         let fault = match header_of(name, value.as_str()?) {
             Ok((header, _)) if given.contains(&header) => "is given twice",
+            Ok((header::CONTENT_TYPE, value)) if !fits(&value, &input["body"]) => {
+                "is not the body's: an object or a list is JSON, and a text UTF-8"
+            }
             Ok((header, _)) => {
                 given.push(header);
                 return None;
@@ -84,8 +90,19 @@ fn check(input: &Value) -> Vec<Fault> {
     path.into_iter().chain(headers).collect()
 }
 
-/// The steps of a path that stays below the API's base, however it is encoded.
-fn steps(path: &str) -> Result<Vec<String>, &'static str> {
+/// Whether a content type is one that the body is sent as: JSON, except a text, and UTF-8.
+fn fits(content_type: &HeaderValue, body: &Value) -> bool {
+    let text = String::from_utf8_lossy(content_type.as_bytes()).to_ascii_lowercase();
+    let mut parameters = text.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));
+    let charset =
+        parameters.find(|(name, _)| name.trim() == "charset").map(|(_, value)| value.trim_matches(['"', ' ']));
+    let is_ours = charset.is_none_or(|charset| matches!(charset, "utf-8" | "utf8" | "us-ascii"));
+    is_ours && (body.is_null() || body.is_string() || is_json(&text))
+}
+
+/// A path that stays below the API's base, however it is encoded, as it is sent: percent-encoded characters stay so, as
+/// `%3B` and `;` may differ in what they mean.
+fn encoded(path: &str) -> Result<String, &'static str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let mut plain = path.to_owned();
     loop {
@@ -100,8 +117,15 @@ fn steps(path: &str) -> Result<Vec<String>, &'static str> {
         }
         plain = decoded;
     }
-    let step = |step: &str| percent_decode_str(step).decode_utf8_lossy().into_owned();
-    Ok(path.split('/').map(step).collect())
+    Ok(with_percent_signs_encoded(path))
+}
+
+/// A path with each `%` that begins no code as `%25`. The URL encodes the rest.
+fn with_percent_signs_encoded(path: &str) -> String {
+    let is_code = |text: &str| text.get(..2).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let mut parts = path.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |path, part| path + if is_code(part) { "%" } else { "%25" } + part)
 }
 
 fn check_plain(path: &str) -> Result<(), &'static str> {
@@ -132,7 +156,8 @@ fn is_dots(step: &str) -> bool {
 const OTHERS: [&str; 5] =
     ["http2-settings", "keep-alive", "x-http-method", "x-http-method-override", "x-method-override"];
 
-/// A header, unless it says who calls, where to or how. The answer's encoding is part of how: it has to be read here.
+/// A header, unless it says who calls, where to or how; blanks around its value are trimmed. The encodings of the body and
+/// of the answer are part of how: the one is written here, and the other read.
 fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let header: HeaderName = name.parse().map_err(|_| "is no name of a header")?;
     let ours = [
@@ -149,9 +174,11 @@ fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'sta
         header::UPGRADE,
     ];
     let name = header.as_str();
-    if ours.contains(&header) || OTHERS.contains(&name) || name.starts_with("proxy-") {
+    let is_of_body = name.starts_with("content-") && header != header::CONTENT_TYPE;
+    if ours.contains(&header) || OTHERS.contains(&name) || name.starts_with("proxy-") || is_of_body {
         return Err("is a header that can't be given");
     }
+    let value = value.trim_matches([' ', '\t']);
     Ok((header, value.parse().map_err(|_| "is no value of a header")?))
 }
 
@@ -159,34 +186,36 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     let client = Client::of(&acting)?;
     let method: Method = input.method.parse().map_err(Problem::internal)?;
     let fault = |pointer: &str, fault: &str| Problem::invalid_body(vec![Fault::new(pointer, fault)]);
-    let steps = steps(&input.path).map_err(|detail| fault("/path", detail))?;
-    let mut url = client.url(&steps.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut url = client.url_of(&encoded(&input.path).map_err(|detail| fault("/path", detail))?);
     for (name, value) in input.query.iter().flatten() {
         let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         for value in values {
             url.query_pairs_mut().append_pair(name, &text(value));
         }
     }
-    let mut headers = HeaderMap::new();
+    let (mut headers, mut secrets) = (HeaderMap::new(), Secrets::default());
     for (name, value) in input.headers.iter().flatten() {
         let (name, value) = header_of(name, value).map_err(|detail| fault("/headers", detail))?;
+        secrets.add_credential(name.as_str(), value.to_str().unwrap_or_default());
         headers.insert(name, value);
     }
     let as_it_is = headers.get(header::CONTENT_TYPE).is_some_and(|kind| !kind.to_str().is_ok_and(is_json));
+    let is_empty = input.body.is_none() && matches!(method, Method::POST | Method::PUT | Method::PATCH);
     let request = client.request(method.clone(), url)?;
     let request = match input.body {
         Some(Value::String(text)) if as_it_is => request.body(text),
         Some(body) => request.json(&body),
+        // Some servers answer 411 to a request that could have a body and does not say how long it is.
+        None if is_empty => request.header(header::CONTENT_LENGTH, 0),
         None => request,
     };
-    let answer = client.send_request(request.headers(headers)).await?;
-    let (mut output, length) = (output(&answer, &client.secrets())?, answer.body.len());
-    if steps.iter().any(|step| step.eq_ignore_ascii_case("webhooks")) {
-        output.body = without_hooks(&output.body)?;
-    }
+    let mut answer = client.send_request(request.headers(headers)).await?;
+    let secrets = client.secrets().into_iter().chain(secrets.as_strs()).collect::<Vec<_>>();
+    answer.body = without_hooks(&answer.text(&secrets)).into();
+    let (output, length) = (output(&answer, &secrets)?, answer.body.len());
     // Deleted by the first call, whose answer was lost.
     let is_deleted = acting.is_repeated && method == Method::DELETE && matches!(output.status, 404 | 410);
-    match answer.successful(&client.secrets()) {
+    match answer.successful(&secrets) {
         Ok(_) => Ok(output),
         Err(_) if is_deleted => Ok(output),
         Err(problem) if length > MAX_PROBLEM_ANSWER_BYTES => Err(problem),
@@ -206,44 +235,20 @@ fn is_json(content_type: &str) -> bool {
     kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
 }
 
-/// The answer as it is, less the token.
+/// The answer as it is, without secrets. Its body has none any more.
 fn output(answer: &Answer, secrets: &[&str]) -> Result<Output, Problem> {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &answer.headers {
-        let value = without(&String::from_utf8_lossy(value.as_bytes()), secrets);
+        let value = without_hooks(&without(&String::from_utf8_lossy(value.as_bytes()), secrets));
         headers.entry(name.to_string()).and_modify(|all| *all = format!("{all}, {value}")).or_insert(value);
     }
-    let body = match RawValue::from_string(answer.text(secrets)) {
+    let text = answer.text(&[]);
+    let body = match RawValue::from_string(text.clone()) {
         Ok(body) => body,
-        Err(_) if answer.body.is_empty() => RawValue::NULL.to_owned(),
-        Err(_) => to_raw_value(&answer.text(secrets)).map_err(Problem::internal)?,
+        Err(_) if text.is_empty() => RawValue::NULL.to_owned(),
+        Err(_) => to_raw_value(&text).map_err(Problem::internal)?,
     };
     Ok(Output { status: answer.status.as_u16(), headers, body })
-}
-
-/// ChatBot's webhooks without what opens a hook: who may act may not see that.
-fn without_hooks(body: &RawValue) -> Result<Box<RawValue>, Problem> {
-    let body = serde_json::from_str(body.get()).unwrap_or(Value::Null);
-    to_raw_value(&hooks_masked(body)).map_err(Problem::internal)
-}
-
-fn hooks_masked(value: Value) -> Value {
-    let mask = |(name, value): (String, Value)| {
-        let value = match (name.as_str(), value) {
-            ("token", Value::String(_)) => Value::String(MASK.to_owned()),
-            ("url", Value::String(url)) => Value::String(match url.rsplit_once('/') {
-                Some((path, _)) if url.contains("/hooks/") => format!("{path}/{MASK}"),
-                _ => url,
-            }),
-            (_, other) => hooks_masked(other),
-        };
-        (name, value)
-    };
-    match value {
-        Value::Array(items) => items.into_iter().map(hooks_masked).collect(),
-        Value::Object(fields) => Value::Object(fields.into_iter().map(mask).collect()),
-        other => other,
-    }
 }
 
 #[cfg(test)]
@@ -254,17 +259,17 @@ mod tests {
     #[test]
     fn a_path_stays_below_the_base() {
         for (path, expected) in [
-            ("users", vec!["users"]),
-            ("/users/segments", vec!["users", "segments"]),
-            ("users/a%20b", vec!["users", "a b"]),
-            ("users/", vec!["users", ""]),
-            ("users/...", vec!["users", "..."]),
-            ("users/a:b", vec!["users", "a:b"]),
+            ("users", "users"),
+            ("/users/segments", "users/segments"),
+            ("users/a%20b", "users/a%20b"),
+            ("users/a%3Bb", "users/a%3Bb"),
+            ("users/", "users/"),
+            ("users/...", "users/..."),
+            ("users/a:b", "users/a:b"),
+            ("users/100%", "users/100%25"),
+            ("users/%zz%4", "users/%25zz%254"),
         ] {
-            assert_eq!(
-                steps(path).as_deref(),
-                Ok(expected.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).as_deref()
-            );
+            assert_eq!(encoded(path).as_deref(), Ok(expected));
         }
         for path in [
             "https://example.com/",
@@ -294,7 +299,7 @@ mod tests {
             "a%3a/b",
             "users/%2f",
         ] {
-            assert!(steps(path).is_err(), "{path}");
+            assert!(encoded(path).is_err(), "{path}");
         }
     }
 

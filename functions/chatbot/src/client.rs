@@ -217,6 +217,13 @@ impl<'a> Client<'a> {
         url
     }
 
+    /// A URL of the API from a path below it that is encoded.
+    pub fn url_of(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
     pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Problem> {
         Ok(self.http.request(method, url)?.bearer_auth(&self.token))
     }

@@ -142,11 +142,10 @@ async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<He
     let text = app.sealer()?.open(route.as_str(), sealed).await?;
     let fields: BTreeMap<String, String> = serde_json::from_str(&text).map_err(Problem::internal)?;
     let mut headers = HeaderMap::new();
-    for (name, value) in fields {
-        let name = HeaderName::try_from(name).map_err(Problem::internal)?;
-        let mut value = HeaderValue::try_from(value).map_err(Problem::internal)?;
+    // A route that was saved under earlier rules may have some that are not sent.
+    for (name, mut value) in fields.iter().filter_map(|(name, value)| webhook::route_header(name, value).ok()) {
         value.set_sensitive(true);
-        headers.append(name, value);
+        headers.insert(name, value);
     }
     Ok(headers)
 }

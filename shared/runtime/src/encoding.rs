@@ -1,4 +1,5 @@
-//! `Content-Encoding` of webhook bodies (RFC 9110, section 8.4): gzip and deflate are undone before a body is read.
+//! `Content-Encoding` of received bodies and answers (RFC 9110, section 8.4): gzip and deflate are undone before they are
+//! read.
 
 use crate::{Code, Problem};
 use bytes::Bytes;
@@ -28,6 +29,8 @@ pub enum Undecodable {
 }
 
 const GZIP: &str = "gzip";
+/// An old name that RFC 9110 keeps.
+const X_GZIP: &str = "x-gzip";
 const DEFLATE: &str = "deflate";
 
 impl From<Undecodable> for Problem {
@@ -43,13 +46,10 @@ impl From<Undecodable> for Problem {
 
 /// Undoes the encoding of a body, of which no more than so many bytes are held.
 pub fn decode(headers: &HeaderMap, body: &Bytes, max_bytes: usize) -> Result<Decoded, Undecodable> {
-    let values = headers.get_all(header::CONTENT_ENCODING).iter();
-    let values: Vec<Cow<'_, str>> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-    let stated = values.join(",").trim().to_ascii_lowercase();
+    let stated = stated(headers);
     let inflated = match stated.as_str() {
         "" | "identity" => return Ok(Decoded { bytes: body.clone(), encoding: None }),
-        // An old name that RFC 9110 keeps.
-        GZIP | "x-gzip" => (GZIP, inflate(MultiGzDecoder::new(&body[..]), max_bytes)),
+        GZIP | X_GZIP => (GZIP, inflate(MultiGzDecoder::new(&body[..]), max_bytes)),
         // Some senders leave the zlib header out.
         DEFLATE => {
             let with_header = inflate(ZlibDecoder::new(&body[..]), max_bytes);
@@ -62,6 +62,35 @@ pub fn decode(headers: &HeaderMap, body: &Bytes, max_bytes: usize) -> Result<Dec
         (_, Ok(None)) => Err(Undecodable::TooLarge(max_bytes / 1024)),
         (encoding, Err(_)) => Err(Undecodable::Corrupt(encoding)),
     }
+}
+
+/// The beginning of a body without its encoding, at most so many bytes and as far as it can be read: nothing if the
+/// encoding is not supported.
+pub fn beginning(headers: &HeaderMap, body: &[u8], max_bytes: usize) -> Vec<u8> {
+    match stated(headers).as_str() {
+        "" | "identity" => body[..body.len().min(max_bytes)].to_vec(),
+        GZIP | X_GZIP => inflated(MultiGzDecoder::new(body), max_bytes),
+        DEFLATE => match inflated(ZlibDecoder::new(body), max_bytes) {
+            nothing if nothing.is_empty() => inflated(DeflateDecoder::new(body), max_bytes),
+            beginning => beginning,
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// Data until its end, its first fault or the limit.
+fn inflated(decoder: impl Read, max_bytes: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What was read before a fault stays.
+    let _ = decoder.take(max_bytes as u64).read_to_end(&mut bytes);
+    bytes
+}
+
+/// The encoding of a body in lower case; several are separated by commas.
+fn stated(headers: &HeaderMap) -> String {
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let values: Vec<Cow<'_, str>> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    values.join(",").trim().to_ascii_lowercase()
 }
 
 /// None if there are more bytes than these.
@@ -114,6 +143,34 @@ mod tests {
         assert!(decoded(&["gzip"], &gzip(&[b'x'; 100])).is_ok());
         for bomb in [101, 50_000_000] {
             assert!(matches!(decoded(&["gzip"], &gzip(&vec![b'x'; bomb])), Err(Undecodable::TooLarge(_))));
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_body_is_read_as_far_as_it_goes() {
+        let level = Compression::default();
+        let text: Vec<u8> =
+            (0..2000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect();
+        let read = |encoding: &'static str, body: &[u8]| {
+            let headers = [(header::CONTENT_ENCODING, HeaderValue::from_static(encoding))].into_iter().collect();
+            beginning(&headers, body, 100)
+        };
+        for (encoding, body) in [
+            ("gzip", read_all(GzEncoder::new(&text[..], level))),
+            ("deflate", read_all(ZlibEncoder::new(&text[..], level))),
+            ("deflate", read_all(DeflateEncoder::new(&text[..], level))),
+            ("identity", Bytes::from(text.clone())),
+        ] {
+            assert_eq!(read(encoding, &body), text[..100], "{encoding}");
+            let cut = read(encoding, &body[..700]);
+            assert_eq!(cut, text[..100], "{encoding} that breaks off");
+        }
+        let mut spoilt = read_all(GzEncoder::new(&text[..50], level)).to_vec();
+        let end = spoilt.len() - 8;
+        spoilt[end..].fill(0);
+        assert_eq!(read("gzip", &spoilt), text[..50], "a wrong checksum");
+        for (encoding, body) in [("gzip", &b"no gzip"[..]), ("gzip", b""), ("br", b"text"), ("gzip, gzip", b"text")] {
+            assert_eq!(read(encoding, body), b"", "{encoding}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Credentials: held against what their platform says, sealed, masked.
 
 use models::ConnectionId;
-use runtime::{App, Connector, Fault, Problem, client::MASK, input};
+use runtime::{App, Connector, Fault, Problem, input, mask::MASK};
 use serde_json::{Map, Value, json};
 
 /// Credentials as they go in.

@@ -4,9 +4,8 @@ use super::target::{NewAction, NewWebhook};
 use flow::{
     expression::{Expression, Fields},
     guard::Guard,
-    webhook::OWN_HEADERS,
+    webhook::route_header,
 };
-use http::{HeaderName, HeaderValue};
 use models::{mapping::escape, own_event::OWN_TYPES};
 use runtime::{Fault, Problem, input, store::routes::is_like};
 use schemars::schema_for;
@@ -56,29 +55,22 @@ fn of_expressions(fields: &Value, at: &str) -> Vec<Fault> {
     compiled.and_then(Result::err).unwrap_or_default()
 }
 
-/// Headers that a delivery has of its own, besides those of the connection.
-const OURS: [&str; 4] = ["content-type", "traceparent", "tracestate", "user-agent"];
-const OURS_BEGIN: [&str; 2] = ["webhook-", "proxy-"];
-
+/// Headers by the rules that they are sent by.
 fn of_headers(headers: &Value) -> Vec<Fault> {
-    let fault = |name: &String, detail: &str| Some(Fault::new(format!("/target/headers/{}", escape(name)), detail));
+    let mut given = Vec::new();
     let headers = headers.as_object().into_iter().flatten();
-    headers
-        .filter_map(|(name, value)| {
-            let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
-                return fault(name, "is no name of a header");
-            };
-            let of_ours = OWN_HEADERS.contains(&header) || OURS.contains(&header.as_str());
-            if of_ours || OURS_BEGIN.iter().any(|start| header.as_str().starts_with(start)) {
-                return fault(name, "is a header that is not yours to set");
+    let faults = headers.filter_map(|(name, value)| {
+        let detail = match route_header(name, value.as_str()?) {
+            Ok((header, _)) if given.contains(&header) => "is given twice",
+            Ok((header, _)) => {
+                given.push(header);
+                return None;
             }
-            let is_value = |text: &str| HeaderValue::from_str(text).is_ok_and(|value| value.to_str().is_ok());
-            match value.as_str() {
-                Some(text) if !is_value(text) => fault(name, "has a value that is not visible ASCII"),
-                _ => None,
-            }
-        })
-        .collect()
+            Err(detail) => detail,
+        };
+        Some(Fault::new(format!("/target/headers/{}", escape(name)), detail))
+    });
+    faults.collect()
 }
 
 /// The names of an action's input against its schema.

@@ -81,7 +81,9 @@ async fn webhook(app: &App, route: &RouteId, new: NewWebhook, secrets: Vec<Secre
     let headers = match new.headers.is_empty() {
         true => None,
         false => {
-            let text = serde_json::to_string(&new.headers).map_err(Problem::internal)?;
+            let headers: BTreeMap<&str, &str> =
+                new.headers.iter().map(|(name, value)| (name.as_str(), webhook::trimmed(value))).collect();
+            let text = serde_json::to_string(&headers).map_err(Problem::internal)?;
             Some(app.sealer()?.seal(route.as_str(), &text).await?)
         }
     };

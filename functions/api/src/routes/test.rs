@@ -21,9 +21,9 @@ use models::{
 use registry::Watch;
 use runtime::{
     App, Call, Code, Fault, Problem, Reply,
-    client::MASK,
     clock::random,
     input,
+    mask::MASK,
     store::{
         StoreError,
         connections::Connection,

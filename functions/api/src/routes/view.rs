@@ -4,7 +4,7 @@ use flow::deliver::breaker;
 use models::{ConnectionId, HookId, RouteId, Timestamp};
 use runtime::{
     App, Problem,
-    client::MASK,
+    mask::MASK,
     store::{
         StoreError,
         health::RouteHealth,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     request::Prepared,
-    webhook::{Outcome, WebhookClient, kept},
+    webhook::{Body, Outcome, WebhookClient, kept},
 };
 use bytes::Bytes;
 use http::HeaderMap;
@@ -16,7 +16,7 @@ use models::{
 };
 use runtime::{
     Problem, Retry,
-    client::without,
+    mask::Secrets,
     metrics::Metric,
     retry::{MAX_RETRY_AFTER, retry_after},
 };
@@ -116,7 +116,7 @@ pub async fn post(
     headers: HeaderMap,
     body: Bytes,
 ) -> (Verdict, Attempt) {
-    let (started, secrets) = (Instant::now(), secrets(&headers));
+    let (started, secrets) = (Instant::now(), secrets(url, &headers));
     let judged = match client.post(url, headers, body).await {
         Ok(outcome) => of_outcome(&outcome, &secrets, now),
         Err(failure) => (Verdict::Failed(None), None, Some(failure.to_string()), None),
@@ -130,18 +130,22 @@ fn attempted(at: Timestamp, started: Instant, (verdict, status, error, body): Ju
     (verdict, Attempt { at, status, duration_ms, error, body })
 }
 
-/// The values of headers that nobody is shown.
-fn secrets(headers: &HeaderMap) -> Vec<String> {
-    let sensitive = headers.values().filter(|value| value.is_sensitive());
-    sensitive.filter_map(|value| Some(value.to_str().ok()?.to_owned())).collect()
+/// The parts of a call that nobody is shown: a target may repeat what it was sent.
+fn secrets(url: &Url, headers: &HeaderMap) -> Secrets {
+    let mut secrets = Secrets::default();
+    secrets.add_url(url);
+    for (name, value) in headers.iter().filter(|(_, value)| value.is_sensitive()) {
+        secrets.add_header(name.as_str(), value.to_str().unwrap_or_default());
+    }
+    secrets
 }
 
-fn of_outcome(outcome: &Outcome, secrets: &[String], now: Timestamp) -> Judged {
+fn of_outcome(outcome: &Outcome, secrets: &Secrets, now: Timestamp) -> Judged {
     let redirect = matches!(outcome.status, 301 | 302 | 303 | 307 | 308);
     let error = redirect.then(|| "a redirect, which is not followed".to_owned());
-    // A target may repeat what it was sent.
-    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    (of_answer(outcome, now), Some(outcome.status), error, Some(without(&outcome.body, &secrets)))
+    let Body { text, is_cut } = &outcome.body;
+    let body = if *is_cut { secrets.masked_cut(text) } else { secrets.masked(text) };
+    (of_answer(outcome, now), Some(outcome.status), error, Some(kept(body.as_bytes())))
 }
 
 fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
@@ -189,7 +193,7 @@ mod tests {
 
     fn answer(status: u16, retry_after: Option<&str>, webhook_delivery: Option<&str>) -> Verdict {
         let (retry_after, webhook_delivery) = (retry_after.map(str::to_owned), webhook_delivery.map(str::to_owned));
-        of_answer(&Outcome { status, retry_after, webhook_delivery, body: String::new() }, NOW)
+        of_answer(&Outcome { status, retry_after, webhook_delivery, body: Body::default() }, NOW)
     }
 
     #[test]

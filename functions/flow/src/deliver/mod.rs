@@ -72,7 +72,7 @@ struct Due<'a> {
 }
 
 impl Deliverer {
-    pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, reqwest::Error> {
+    pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, rustls::Error> {
         let client = WebhookClient::new(Guard::of(&app.config))?;
         let (targets, failures, firsts) = Default::default();
         Ok(Self { client, actions, targets, failures, firsts })

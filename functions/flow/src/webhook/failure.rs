@@ -1,9 +1,11 @@
-//! Why a call had no answer, in words for who runs the target. They show nothing of the URL or of the headers.
+//! Reasons why a call had no answer, in plain words for whoever runs the target. They show nothing of the URL or of the
+//! headers.
 
-use super::Times;
+use super::{Times, tls};
 use crate::guard::Refusal;
-use rustls::CertificateError;
+use hyper_util::client::legacy;
 use std::{error::Error, io, iter, time::Duration};
+use tokio::time::error::Elapsed;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -13,13 +15,18 @@ pub enum Failure {
     ConnectTimeout(Duration),
     #[error("no answer came within {0:?}")]
     Timeout(Duration),
-    /// With what the system said.
+    /// With the system's reason.
     #[error("no connection was made: {0}")]
     NotConnected(String),
     #[error("TLS: {0}")]
     Tls(String),
     #[error("the connection was closed before an answer came")]
     ClosedEarly,
+    /// With the reason that HTTP/2 has a code for.
+    #[error("the target broke off the request: {0}")]
+    BrokenOff(String),
+    #[error("the answer's head has more than 10,000 lines or 400 KB")]
+    HeadTooLarge,
     #[error("the answer is not HTTP: {0}")]
     BadAnswer(String),
     #[error("the request could not be made: {0}")]
@@ -27,24 +34,26 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub(super) fn of(error: &reqwest::Error, times: Times) -> Self {
+    pub(super) fn of(error: &legacy::Error, times: Times) -> Self {
         if let Some(refusal) = cause::<Refusal>(error) {
             return Self::Refused(refusal.clone());
         }
         if let Some(fault) = cause::<rustls::Error>(error) {
-            return Self::Tls(tls_fault(fault));
+            return Self::Tls(tls::words(fault));
+        }
+        if let Some(reason) = cause::<h2::Error>(error).and_then(h2::Error::reason) {
+            return Self::BrokenOff(reason.description().to_owned());
         }
         let lost = causes(error).filter_map(<dyn Error>::downcast_ref::<io::Error>).last().map(io::Error::kind);
-        let http = cause::<hyper::Error>(error);
-        match http {
-            _ if error.is_timeout() && error.is_connect() => Self::ConnectTimeout(times.connect),
-            _ if error.is_timeout() => Self::Timeout(times.total),
+        match cause::<hyper::Error>(error) {
+            _ if error.is_connect() && cause::<Elapsed>(error).is_some() => Self::ConnectTimeout(times.connect),
             _ if error.is_connect() && lost == Some(io::ErrorKind::UnexpectedEof) => {
                 Self::Tls("the connection was closed during the handshake".to_owned())
             }
             _ if error.is_connect() => {
                 Self::NotConnected(lost.map_or_else(|| innermost(error), |kind| kind.to_string()))
             }
+            Some(http) if http.is_parse_too_large() => Self::HeadTooLarge,
             Some(http) if http.is_parse() => Self::BadAnswer(http.to_string()),
             Some(http) if http.is_incomplete_message() || http.is_canceled() || http.is_closed() => Self::ClosedEarly,
             _ if lost.is_some() => Self::ClosedEarly,
@@ -52,6 +61,16 @@ impl Failure {
             None => Self::Unsendable(innermost(error)),
         }
     }
+}
+
+/// True if the target refused the request before it looked at it, as HTTP/2 lets it say: a kept connection that is being
+/// closed, or too many requests at once.
+pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
+    cause::<h2::Error>(error).is_some_and(|error| {
+        let reason = error.reason();
+        let is_closing = error.is_go_away() && reason == Some(h2::Reason::NO_ERROR);
+        error.is_remote() && (is_closing || reason == Some(h2::Reason::REFUSED_STREAM))
+    })
 }
 
 /// The causes of an error, itself first. An `io::Error` made of another error hides it, and names as its source that
@@ -71,29 +90,7 @@ fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// What is at the bottom of an error; the outer ones may name the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    causes(error).skip(1).last().map_or_else(|| "it is not known why".to_owned(), ToString::to_string)
-}
-
-fn tls_fault(fault: &rustls::Error) -> String {
-    use CertificateError as Certificate;
-    match fault {
-        rustls::Error::InvalidCertificate(fault) => match fault {
-            Certificate::Expired | Certificate::ExpiredContext { .. } => "the certificate has expired".to_owned(),
-            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
-                "the certificate is not valid yet".to_owned()
-            }
-            Certificate::UnknownIssuer => "the certificate's issuer is not known".to_owned(),
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
-                "the certificate is for another name".to_owned()
-            }
-            Certificate::Revoked => "the certificate is revoked".to_owned(),
-            other => format!("the certificate is not valid: {other}"),
-        },
-        rustls::Error::InvalidMessage(_) => "what answers there does not speak TLS".to_owned(),
-        rustls::Error::AlertReceived(alert) => format!("the other side broke off with {alert:?}"),
-        rustls::Error::PeerIncompatible(fault) => format!("there is no version or cipher in common: {fault:?}"),
-        other => other.to_string(),
-    }
+/// The cause at the bottom of an error; the outer ones may name the URL.
+fn innermost(error: &legacy::Error) -> String {
+    causes(error).skip(1).last().map_or_else(|| "the reason is unknown".to_owned(), ToString::to_string)
 }

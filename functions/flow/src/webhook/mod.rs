@@ -1,156 +1,125 @@
-//! Calls the webhooks that routes lead to. It connects to addresses that the guard has checked and to no others,
-//! follows no redirect, uses no proxy, and reads no more of an answer than is kept.
+//! Calls the webhooks that routes lead to. The client follows no redirect, uses no proxy, and reads no more of an answer
+//! than is kept. Whatever is not needed to know that a target took its call is read leniently.
 
+mod answer;
+mod connect;
 mod failure;
+mod headers;
 mod signing;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod wire;
 
 use crate::guard::{Guard, Refusal};
+use answer::read;
+pub use answer::{Body, Outcome, kept};
 use bytes::Bytes;
+use connect::HttpClient;
 pub use failure::Failure;
-use http::{HeaderMap, HeaderName, header};
-use reqwest::{
-    Certificate, Client, ClientBuilder, Response,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
-};
-pub use signing::{Secret, headers, sign};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use http::{HeaderMap, HeaderName, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use rustls::pki_types::CertificateDer;
+pub use signing::{Secret, sign};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
+use wire::Seen;
+pub use {headers::of_route as route_header, headers::trimmed, signing::headers};
 
-/// By which a target asks for no more calls: `webhook-delivery: disable`.
+/// The header by which a target asks for no more calls: `webhook-delivery: disable`.
 pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 
 const TIMES: Times = Times { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
-/// A process that Lambda has frozen wakes to connections that are long gone.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How much of an answer's body is kept.
-const KEPT_BYTES: usize = 1024;
-/// How much an HTTP/2 target may send ahead of what is read.
+/// Limit on the lines of an answer's head over HTTP/1. The HTTP library holds no more than 400 KB of them.
+const MAX_HEAD_LINES: usize = 10_000;
+const MAX_HTTP2_HEAD_BYTES: u32 = 400 * 1024;
+/// Limit on how far an HTTP/2 target may send ahead of the reader.
 const WINDOW_BYTES: u32 = 16 * 1024;
-/// The longest header of an answer that is looked at, in bytes.
-const MOST_HEADER: usize = 100;
+/// How many connections may turn out to have been closed, or about to be, before a call fails.
+const MAX_STALE: usize = 3;
 
-/// Headers that belong to the connection or to the message's length. No caller sets them.
-pub const OWN_HEADERS: [HeaderName; 10] = [
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-    header::EXPECT,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("keep-alive"),
-];
-
-/// How long a call may take to connect, and as a whole.
+/// Time limits for connecting, and for a call as a whole.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     connect: Duration,
     total: Duration,
 }
 
-/// What a target answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    pub status: u16,
-    pub retry_after: Option<String>,
-    pub webhook_delivery: Option<String>,
-    /// At most the first 1 KB, less if the rest did not come in time.
-    pub body: String,
-}
-
 /// Posts to webhooks.
 pub struct WebhookClient {
     guard: Arc<Guard>,
     times: Times,
-    https: Client,
-    /// For what is called without TLS, where the guard allows that at all.
-    plain: Option<Client>,
-}
-
-/// Resolves names for connections: to checked addresses, or not at all.
-struct Checked {
-    guard: Arc<Guard>,
-    plain: bool,
-}
-
-impl Resolve for Checked {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (guard, plain) = (self.guard.clone(), self.plain);
-        Box::pin(async move {
-            let addresses = guard.look_up(name.as_str(), plain).await?;
-            let addresses: Addrs = Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0)));
-            Ok(addresses)
-        })
-    }
+    https: HttpClient,
+    /// For targets without TLS, where the guard allows that at all.
+    plain: Option<HttpClient>,
 }
 
 impl WebhookClient {
-    pub fn new(guard: Guard) -> Result<Self, reqwest::Error> {
+    pub fn new(guard: Guard) -> Result<Self, rustls::Error> {
         Self::build(guard, TIMES, Vec::new())
     }
 
     /// A client that trusts these issuers besides the system's.
-    fn build(guard: Guard, times: Times, issuers: Vec<Certificate>) -> Result<Self, reqwest::Error> {
+    fn build(guard: Guard, times: Times, issuers: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
         let guard = Arc::new(guard);
-        let client = |plain| builder(times).dns_resolver(Checked { guard: guard.clone(), plain });
-        let https = client(false).https_only(true).tls_certs_merge(issuers).build()?;
-        // What speaks no TLS need not know whom to trust, which is most of what a client takes to make.
-        let plain = guard.allows_any().then(|| client(true).tls_certs_only([]).build()).transpose()?;
+        let (https, plain) = connect::clients(&guard, times, issuers)?;
         Ok(Self { guard, times, https, plain })
     }
 
-    /// Posts once. Whatever status the target answers is an outcome, and stands even if the body breaks off.
-    pub async fn post(&self, url: &Url, mut headers: HeaderMap, body: Bytes) -> Result<Outcome, Failure> {
+    /// Posts once. Any status that the target answers is an outcome, and stands even if the rest of its answer can't be
+    /// read.
+    pub async fn post(&self, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Outcome, Failure> {
         let plain = self.guard.check(url)?.plain;
         let client = if plain { self.plain.as_ref().ok_or(Refusal::Plain)? } else { &self.https };
-        for name in OWN_HEADERS {
-            headers.remove(name);
-        }
-        let sent = client.post(url.clone()).headers(headers).body(body).send().await;
-        Ok(outcome(sent.map_err(|error| Failure::of(&error, self.times))?).await)
-    }
-}
-
-fn builder(times: Times) -> ClientBuilder {
-    Client::builder()
-        .connect_timeout(times.connect)
-        .timeout(times.total)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .http2_initial_stream_window_size(WINDOW_BYTES)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
-}
-
-async fn outcome(mut response: Response) -> Outcome {
-    let text = |name: HeaderName| {
-        let text = response.headers().get(name)?.to_str().ok()?;
-        (text.len() <= MOST_HEADER).then(|| text.to_owned())
-    };
-    let (status, retry_after, webhook_delivery) =
-        (response.status().as_u16(), text(header::RETRY_AFTER), text(DELIVERY));
-    let mut body = Vec::new();
-    while body.len() <= KEPT_BYTES {
-        match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(KEPT_BYTES + 1)]),
-            Ok(None) | Err(_) => break,
+        let uri: Uri = url.as_str().parse().map_err(|_| Failure::Unsendable("the URL can't be sent".to_owned()))?;
+        let headers = headers::of_call(headers);
+        let deadline = Instant::now() + self.times.total;
+        let sent = timeout_at(deadline, send(client, &uri, &headers, &body)).await;
+        match sent.map_err(|_| Failure::Timeout(self.times.total))? {
+            Ok(response) => Ok(read(response, deadline).await),
+            Err(error) => self.without_answer(&error),
         }
     }
-    Outcome { status, retry_after, webhook_delivery, body: kept(&body) }
+
+    /// The outcome of a call whose answer is not valid HTTP: its status, if one was sent.
+    fn without_answer(&self, error: &legacy::Error) -> Result<Outcome, Failure> {
+        let failure = Failure::of(error, self.times);
+        match (&failure, seen(error).and_then(|seen| seen.status())) {
+            (Failure::BadAnswer(_), Some(status)) => Ok(Outcome::of_status(status)),
+            _ => Err(failure),
+        }
+    }
 }
 
-/// The beginning of a body as a text that ends with a whole character.
-pub(crate) fn kept(body: &[u8]) -> String {
-    let mut end = body.len().min(KEPT_BYTES);
-    while body.get(end).is_some_and(|next| next & 0xc0 == 0x80) && end > KEPT_BYTES - 4 {
-        end -= 1;
+/// Sends a request, anew if the kept connection it went over had been closed. A target may see it twice, as it may any
+/// call: it is known by its `webhook-id`.
+async fn send(
+    client: &HttpClient,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response<Incoming>, legacy::Error> {
+    let mut stale = 0;
+    loop {
+        let mut request = Request::post(uri.clone()).body(Full::new(body.clone())).unwrap_or_default();
+        request.headers_mut().extend(headers.clone());
+        match client.request(request).await {
+            Err(error) if stale < MAX_STALE && is_unread(&error) => stale += 1,
+            sent => return sent,
+        }
     }
-    let mut text = String::from_utf8_lossy(&body[..end]).into_owned();
-    text.truncate(text.floor_char_boundary(KEPT_BYTES));
-    text
+}
+
+fn is_unread(error: &legacy::Error) -> bool {
+    !error.is_connect() && (failure::is_unprocessed(error) || seen(error).is_some_and(|seen| seen.was_stale()))
+}
+
+/// The traffic of the connection on which a call failed.
+fn seen(error: &legacy::Error) -> Option<Seen> {
+    let mut extensions = http::Extensions::new();
+    error.connect_info()?.get_extras(&mut extensions);
+    extensions.remove()
 }

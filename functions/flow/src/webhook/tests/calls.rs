@@ -1,97 +1,7 @@
-//! The client against real listeners on loopback.
+//! Calls: how they are sent, where they may lead, and why they fail.
 
 use super::*;
-use crate::guard::{Special, tests::Names};
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, date_time_ymd};
-use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
-use std::{
-    io::{self, Read, Write},
-    net::{IpAddr, TcpListener, TcpStream},
-    process::Command,
-    thread::{self, JoinHandle},
-    time::Instant,
-};
-
-/// For what must not time out.
-const PATIENT: Times = Times { connect: Duration::from_secs(20), total: Duration::from_secs(30) };
-const QUICK: Times = Times { connect: Duration::from_millis(200), total: Duration::from_millis(500) };
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-fn listen() -> (TcpListener, u16) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (listener, port)
-}
-
-/// Takes one connection.
-fn serve<T: Send + 'static>(with: impl FnOnce(TcpStream) -> T + Send + 'static) -> (u16, JoinHandle<T>) {
-    let (listener, port) = listen();
-    (port, thread::spawn(move || with(listener.accept().unwrap().0)))
-}
-
-/// What a listener's thread ends with. The client goes on closing its connections meanwhile.
-async fn joined<T: Send + 'static>(served: JoinHandle<T>) -> T {
-    tokio::task::spawn_blocking(|| served.join().unwrap()).await.unwrap()
-}
-
-/// Reads a request with a body of so many bytes.
-fn request(stream: &mut impl Read, body: usize) -> String {
-    let (mut text, mut buffer) = (Vec::new(), [0; 1024]);
-    loop {
-        let head = text.windows(4).position(|end| end == b"\r\n\r\n");
-        if head.is_some_and(|head| text.len() >= head + 4 + body) {
-            return String::from_utf8(text).unwrap();
-        }
-        let count = stream.read(&mut buffer).unwrap();
-        assert!(count > 0, "the request ended early");
-        text.extend_from_slice(&buffer[..count]);
-    }
-}
-
-/// Answers one request with these bytes, and closes.
-fn answer(bytes: &'static [u8]) -> u16 {
-    serve(move |mut stream| {
-        request(&mut stream, 2);
-        stream.write_all(bytes).unwrap();
-    })
-    .0
-}
-
-fn client(allow: &[&str], names: &[(&str, &[&[&str]])]) -> WebhookClient {
-    built(allow, names, PATIENT, Vec::new())
-}
-
-fn built(allow: &[&str], names: &[(&str, &[&[&str]])], times: Times, issuers: Vec<Certificate>) -> WebhookClient {
-    let allow = allow.iter().map(|block| block.parse().unwrap()).collect();
-    let guard = Guard::new(allow).with_lookup(Names::of(names), Duration::from_millis(100));
-    WebhookClient::build(guard, times, issuers).unwrap()
-}
-
-async fn post(client: &WebhookClient, url: &str) -> Result<Outcome, Failure> {
-    client.post(&url.parse().unwrap(), HeaderMap::new(), Bytes::from_static(b"{}")).await
-}
-
-/// The words of a call to loopback that has no answer.
-async fn failure(port: u16, times: Times) -> String {
-    let client = built(&["127.0.0.0/8"], &[], times, Vec::new());
-    let failure = post(&client, &format!("http://127.0.0.1:{port}/p-secret?q=secret")).await;
-    let words = failure.unwrap_err().to_string();
-    assert!(!words.contains("secret"), "{words}");
-    words
-}
-
-async fn outcome_of(port: u16, times: Times) -> Outcome {
-    post(&built(&["127.0.0.0/8"], &[], times, Vec::new()), &format!("http://127.0.0.1:{port}/")).await.unwrap()
-}
-
-fn loopback() -> Failure {
-    Refusal::Special(Special::of(IpAddr::from([127, 0, 0, 1])).unwrap()).into()
-}
-
-fn assert_untouched(listener: &TcpListener) {
-    listener.set_nonblocking(true).unwrap();
-    assert_eq!(listener.accept().map(|_| ()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-}
+use std::time::Instant;
 
 #[tokio::test]
 async fn a_signed_call_arrives_as_it_was_handed_in() {
@@ -120,7 +30,7 @@ async fn a_signed_call_arrives_as_it_was_handed_in() {
             status: 429,
             retry_after: Some("7".to_owned()),
             webhook_delivery: Some("disable".to_owned()),
-            body: "wait".to_owned()
+            body: whole("wait")
         }
     );
     let request = joined(served).await;
@@ -132,6 +42,7 @@ async fn a_signed_call_arrives_as_it_was_handed_in() {
         lines,
         [
             "POST /hook/a%20b?x=1 HTTP/1.1",
+            "accept-encoding: identity",
             "accept: */*",
             "content-length: 20",
             "content-type: application/json",
@@ -161,10 +72,6 @@ async fn what_is_not_allowed_is_never_connected_to() {
     assert_eq!(failure_of(&client(&[], names), "https://target.test/").await, loopback());
     let words = loopback().to_string();
     assert_eq!(words, "the URL leads to 127.0.0.0/8, Loopback, which is not globally reachable");
-}
-
-async fn failure_of(client: &WebhookClient, url: &str) -> Failure {
-    post(client, url).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -220,26 +127,27 @@ async fn no_more_of_an_answer_is_read_than_is_kept() {
             let sent = written.map(|()| (0_u64..).find(|_| stream.write_all(&[b'x'; 64 * 1024]).is_err()));
             sent.unwrap().unwrap()
         });
-        assert_eq!(outcome_of(port, PATIENT).await, Outcome { body: "x".repeat(1024), ..plain_ok("") });
+        assert_eq!(
+            outcome_of(port, PATIENT).await,
+            Outcome { body: Body { text: "x".repeat(1024), is_cut: true }, ..plain_ok("") }
+        );
         assert!(joined(served).await < 1000, "the target could send more than 64 MB");
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
-fn plain_ok(body: &str) -> Outcome {
-    Outcome { status: 200, retry_after: None, webhook_delivery: None, body: body.to_owned() }
-}
-
 #[tokio::test]
 async fn the_status_stands_however_the_body_ends() {
-    for (bytes, body) in [
-        (OK, "ok"),
-        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", "until the end"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", "half"),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nnonsense", "ok"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\xff\0", "\u{fffd}\0"),
+    for (bytes, text, is_cut) in [
+        (OK, "ok", false),
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", "until the end", false),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", "half", true),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nnonsense", "ok", true),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-trailer: 1\r\n\r\n", "ok", false),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\xff\0", "\u{fffd}\0", false),
     ] {
-        assert_eq!(outcome_of(answer(bytes), PATIENT).await, plain_ok(body));
+        let body = Body { text: text.to_owned(), is_cut };
+        assert_eq!(outcome_of(answer(bytes), PATIENT).await, Outcome { body, ..plain_ok("") });
     }
     let (port, served) = serve(|mut stream| {
         request(&mut stream, 2);
@@ -249,7 +157,7 @@ async fn the_status_stands_however_the_body_ends() {
         }
     });
     let outcome = outcome_of(port, QUICK).await;
-    assert!(outcome.status == 200 && (1..100).contains(&outcome.body.len()), "{outcome:?}");
+    assert!(outcome.status == 200 && (1..100).contains(&outcome.body.text.len()), "{outcome:?}");
     joined(served).await;
 }
 
@@ -263,7 +171,7 @@ fn what_is_kept_ends_with_a_whole_character() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_in_words() {
+async fn a_failure_is_described_in_words() {
     for (bytes, words) in [
         (&b""[..], "the connection was closed before an answer came"),
         (b"HTTP/1.1 20", "the connection was closed before an answer came"),
@@ -301,86 +209,15 @@ async fn a_failure_is_told_in_words() {
     }
 }
 
-/// Serves one TLS connection by a certificate for a name, till a day of a year, and tells the protocol agreed upon.
-fn serve_tls(name: &str, until: i32, http2: bool) -> (u16, JoinHandle<Option<Vec<u8>>>, Certificate) {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let (mut params, key) = (CertificateParams::new([name.to_owned()]).unwrap(), KeyPair::generate().unwrap());
-    params.not_after = date_time_ymd(until, 1, 1);
-    let chain = vec![params.signed_by(&key, &issuer).unwrap().der().clone()];
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
-    config.alpn_protocols = if http2 { vec![b"h2".to_vec()] } else { vec![b"http/1.1".to_vec()] };
-    let (port, served) = serve(move |stream| {
-        let mut stream = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), stream);
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).ok()?;
-        }
-        let agreed = stream.conn.alpn_protocol().map(<[u8]>::to_vec);
-        if !http2 {
-            request(&mut stream, 2);
-            stream.write_all(OK).unwrap();
-        }
-        agreed
-    });
-    (port, served, Certificate::from_der(issuer.der()).unwrap())
-}
-
-#[tokio::test]
-async fn certificates_are_verified_against_the_name_in_the_url() {
-    let names: &[(&str, &[&[&str]])] = &[("target.test", &[&["127.0.0.1"]])];
-    for (name, until, trusted, expected) in [
-        ("target.test", 2100, true, Ok(plain_ok("ok"))),
-        ("target.test", 2100, false, Err("TLS: the certificate's issuer is not known")),
-        ("target.test", 2020, true, Err("TLS: the certificate has expired")),
-        ("other.test", 2100, true, Err("TLS: the certificate is for another name")),
-    ] {
-        let (port, served, issuer) = serve_tls(name, until, false);
-        let client = built(&["127.0.0.1/32"], names, PATIENT, if trusted { vec![issuer] } else { Vec::new() });
-        let outcome = post(&client, &format!("https://target.test:{port}/")).await;
-        let agreed = if outcome.is_ok() { Some(b"http/1.1".to_vec()) } else { None };
-        assert_eq!(outcome.map_err(|failure| failure.to_string()), expected.map_err(str::to_owned));
-        assert_eq!(joined(served).await, agreed);
-    }
-    let (port, served, issuer) = serve_tls("target.test", 2100, true);
-    let client = built(&["127.0.0.1/32"], names, PATIENT, vec![issuer]);
-    assert!(post(&client, &format!("https://target.test:{port}/")).await.is_err());
-    assert_eq!(joined(served).await.as_deref(), Some(&b"h2"[..]));
-}
-
 /// The calls of another test, in a process whose environment names a proxy that is not there.
 #[test]
 fn proxies_of_the_environment_are_ignored() {
     let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "webhook::tests::a_signed_call_arrives_as_it_was_handed_in"]);
+    again.args(["--exact", "webhook::tests::calls::a_signed_call_arrives_as_it_was_handed_in"]);
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         again.env(name, "http://127.0.0.1:1");
     }
     let said = again.env_remove("no_proxy").env_remove("NO_PROXY").output().unwrap();
     let text = String::from_utf8_lossy(&said.stdout);
     assert!(said.status.success() && text.contains("1 passed"), "{text}");
-}
-
-#[tokio::test]
-async fn what_does_not_speak_tls_is_told_apart() {
-    let client = client(&["127.0.0.1/32"], &[]);
-    for (bytes, words) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "TLS: what answers there does not speak TLS"),
-        (b"", "TLS: the connection was closed during the handshake"),
-    ] {
-        let (port, served) = serve(move |mut stream| {
-            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
-            stream.write_all(bytes).unwrap();
-        });
-        assert_eq!(failure_of(&client, &format!("https://127.0.0.1:{port}/")).await.to_string(), words);
-        joined(served).await;
-    }
-    let client = built(&["127.0.0.1/32"], &[], QUICK, Vec::new());
-    let (port, served) = serve(|mut stream| while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {});
-    let words = failure_of(&client, &format!("https://127.0.0.1:{port}/")).await.to_string();
-    assert_eq!(words, "no connection was made within 200ms");
-    joined(served).await;
 }

@@ -1,0 +1,236 @@
+//! TLS with targets: certificates are verified against the system's roots, and a fault is described in plain words.
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, PeerIncompatible, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::aws_lc_rs::default_provider,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use rustls_platform_verifier::Verifier;
+use std::sync::Arc;
+use webpki::EndEntityCert;
+
+/// How many of a certificate's names a message lists.
+const MAX_NAMES: usize = 3;
+
+/// A configuration that trusts these issuers besides the system's.
+pub fn config(issuers: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(default_provider());
+    let verifier = SelfSignedAware(Verifier::new_with_extra_roots(issuers, provider.clone())?);
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+/// The certificate that was refused has signed itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate is self-signed")]
+struct SelfSigned;
+
+/// A verifier that reports a self-signed certificate as such; to the inner one its issuer is merely unknown.
+#[derive(Debug)]
+struct SelfSignedAware(Verifier);
+
+impl ServerCertVerifier for SelfSignedAware {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        verified.map_err(|error| match error {
+            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_))
+                if is_self_signed(end_entity) =>
+            {
+                CertificateError::Other(OtherError(Arc::new(SelfSigned))).into()
+            }
+            error => error,
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    EndEntityCert::try_from(certificate).is_ok_and(|certificate| certificate.issuer() == certificate.subject())
+}
+
+/// A fault of TLS in plain words.
+pub fn words(fault: &Error) -> String {
+    match fault {
+        Error::InvalidCertificate(fault) => of_certificate(fault),
+        Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => {
+            "the server at this address does not speak TLS".to_owned()
+        }
+        Error::InappropriateHandshakeMessage { .. } | Error::PeerMisbehaved(_) => {
+            "the server broke the rules of the TLS handshake".to_owned()
+        }
+        Error::AlertReceived(alert) => of_alert(u8::from(*alert)),
+        Error::PeerIncompatible(PeerIncompatible::ServerRejectedEncryptedClientHello(_)) => {
+            "the server refused the handshake".to_owned()
+        }
+        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => {
+            "the server supports no TLS version, cipher or HTTP version that Switchboard does; it needs TLS 1.2 or 1.3"
+                .to_owned()
+        }
+        Error::NoCertificatesPresented => "the server presented no certificate".to_owned(),
+        Error::UnsupportedNameType => "the host's name can't stand in a certificate".to_owned(),
+        Error::DecryptError => "the server sent data that can't be decrypted".to_owned(),
+        Error::PeerSentOversizedRecord => "the server sent a record that is too large".to_owned(),
+        _ => "the handshake failed".to_owned(),
+    }
+}
+
+fn of_certificate(fault: &CertificateError) -> String {
+    use CertificateError as Fault;
+    let words = match fault {
+        Fault::Expired | Fault::ExpiredContext { .. } => "the certificate has expired",
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => "the certificate is not valid yet",
+        Fault::UnknownIssuer => {
+            "the certificate's issuer is not known: the chain is incomplete, or its root is private"
+        }
+        Fault::NotValidForNameContext { presented, .. } if !presented.is_empty() => return of_names(presented),
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "the certificate is for another name",
+        Fault::Revoked => "the certificate is revoked",
+        Fault::BadEncoding => "the certificate can't be read",
+        Fault::BadSignature => "the certificate's signature is wrong",
+        Fault::UnhandledCriticalExtension => "the certificate has a critical extension that is not supported",
+        Fault::InvalidPurpose | Fault::InvalidPurposeContext { .. } => "the certificate is not for servers",
+        Fault::UnsupportedSignatureAlgorithmContext { .. }
+        | Fault::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the certificate is signed with an algorithm that is not supported"
+        }
+        Fault::Other(OtherError(other)) => return of_other(other.as_ref()),
+        _ => "the certificate is not valid",
+    };
+    words.to_owned()
+}
+
+/// Names as rustls writes them: `DnsName("example.com")`.
+fn of_names(presented: &[String]) -> String {
+    let plain = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
+    let names: Vec<String> = presented.iter().take(MAX_NAMES).map(plain).collect();
+    let more = if presented.len() > MAX_NAMES { ", …" } else { "" };
+    format!("the certificate is for another name: {}{more}", names.join(", "))
+}
+
+fn of_other(fault: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(fault) = fault.downcast_ref::<SelfSigned>() {
+        return fault.to_string();
+    }
+    let words = match fault.downcast_ref::<webpki::Error>() {
+        Some(webpki::Error::CaUsedAsEndEntity) => "the certificate is an issuer's own, not a server's",
+        Some(webpki::Error::EndEntityUsedAsCa) => "the certificate is signed by one that may not sign others",
+        Some(webpki::Error::PathLenConstraintViolated) => "the certificate's chain is longer than its issuer allows",
+        Some(webpki::Error::NameConstraintViolation) => "the certificate's issuer may not sign for this name",
+        Some(webpki::Error::UnsupportedCertVersion) => "the certificate is not of X.509 version 3",
+        _ => "the certificate is not valid",
+    };
+    words.to_owned()
+}
+
+/// An alert by its number and its name in RFC 8446, section 6.2.
+fn of_alert(number: u8) -> String {
+    let name = match number {
+        0 => "close notify",
+        10 => "unexpected message",
+        20 => "bad record MAC",
+        22 => "record overflow",
+        40 => "handshake failure",
+        42 => "bad certificate",
+        43 => "unsupported certificate",
+        44 => "certificate revoked",
+        45 => "certificate expired",
+        46 => "certificate unknown",
+        47 => "illegal parameter",
+        48 => "unknown CA",
+        49 => "access denied",
+        50 => "decode error",
+        51 => "decrypt error",
+        70 => "protocol version",
+        71 => "insufficient security",
+        80 => "internal error",
+        86 => "inappropriate fallback",
+        90 => "user canceled",
+        109 => "missing extension",
+        110 => "unsupported extension",
+        112 => "unrecognized name",
+        113 => "bad certificate status response",
+        115 => "unknown PSK identity",
+        116 => "certificate required",
+        120 => "no application protocol",
+        _ => return format!("the server broke off the handshake with the alert {number}"),
+    };
+    format!("the server broke off the handshake with the alert {number} ({name})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{AlertDescription, InvalidMessage, PeerMisbehaved};
+
+    fn of(fault: CertificateError) -> String {
+        words(&fault.into())
+    }
+
+    #[test]
+    fn a_tls_fault_is_described_in_plain_words() {
+        let other = |fault: webpki::Error| of(CertificateError::Other(OtherError(Arc::new(fault))));
+        let named = |names: &[&str]| {
+            let presented = names.iter().map(|name| (*name).to_owned()).collect();
+            of(CertificateError::NotValidForNameContext { expected: "a.test".try_into().unwrap(), presented })
+        };
+        for (said, expected) in [
+            (of(CertificateError::BadSignature), "the certificate's signature is wrong"),
+            (of(CertificateError::ApplicationVerificationFailure), "the certificate is not valid"),
+            (named(&[]), "the certificate is for another name"),
+            (named(&["DnsName(\"b.test\")"]), "the certificate is for another name: b.test"),
+            (named(&["a", "b", "c", "d"]), "the certificate is for another name: a, b, c, …"),
+            (other(webpki::Error::CaUsedAsEndEntity), "the certificate is an issuer's own, not a server's"),
+            (other(webpki::Error::BadDerTime), "the certificate is not valid"),
+            (
+                words(&Error::AlertReceived(AlertDescription::HandshakeFailure)),
+                "the server broke off the handshake with the alert 40 (handshake failure)",
+            ),
+            (
+                words(&Error::AlertReceived(AlertDescription::Unknown(200))),
+                "the server broke off the handshake with the alert 200",
+            ),
+            (
+                words(&Error::InvalidMessage(InvalidMessage::InvalidContentType)),
+                "the server at this address does not speak TLS",
+            ),
+            (
+                words(&Error::PeerMisbehaved(PeerMisbehaved::IllegalHelloRetryRequestWithEmptyCookie)),
+                "the server broke the rules of the TLS handshake",
+            ),
+            (words(&Error::General("Debug { of: Rust }".to_owned())), "the handshake failed"),
+        ] {
+            assert_eq!(said, expected);
+        }
+        let incompatible = words(&Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13));
+        assert!(incompatible.ends_with("it needs TLS 1.2 or 1.3"), "{incompatible}");
+    }
+}

@@ -1,0 +1,219 @@
+//! The stream of one connection. It keeps the status that the target sent, which stands even if the rest of the answer is
+//! not valid HTTP, and it reads the answer of a target that closes before it has read the whole request.
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+/// A status line is known by its beginning.
+const MAX_LINE_BYTES: usize = 64;
+/// Every request of the client begins so.
+const REQUEST: &[u8] = b"POST ";
+
+pub struct Wire<S> {
+    stream: S,
+    seen: Seen,
+    /// The target reads no more.
+    is_shut: bool,
+}
+
+/// The traffic of a connection, as far as it says how a call went. Shared with the caller of the client.
+#[derive(Debug, Clone, Default)]
+pub struct Seen(Arc<Mutex<Traffic>>);
+
+#[derive(Debug, Default)]
+struct Traffic {
+    requests: usize,
+    answer: Head,
+}
+
+/// The head of the newest answer over HTTP/1.
+#[derive(Debug, Default)]
+struct Head {
+    /// The beginning of the current line.
+    line: Vec<u8>,
+    /// The lines of an interim answer (1xx) are skipped.
+    is_interim: bool,
+    is_begun: bool,
+    status: Option<u16>,
+}
+
+impl Seen {
+    /// The status of the answer to the newest request.
+    pub fn status(&self) -> Option<u16> {
+        self.lock().answer.status
+    }
+
+    /// True if a kept connection broke before a byte of the answer came, as it does when the target had closed it.
+    pub fn was_stale(&self) -> bool {
+        let traffic = self.lock();
+        traffic.requests > 1 && !traffic.answer.is_begun
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Traffic> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sent(&self, bytes: &[u8]) {
+        if bytes.starts_with(REQUEST) {
+            let mut traffic = self.lock();
+            *traffic = Traffic { requests: traffic.requests + 1, answer: Head::default() };
+        }
+    }
+
+    fn received(&self, bytes: &[u8]) {
+        self.lock().answer.read(bytes);
+    }
+}
+
+impl Head {
+    fn read(&mut self, bytes: &[u8]) {
+        self.is_begun |= !bytes.is_empty();
+        for &byte in bytes {
+            match byte {
+                _ if self.status.is_some() => return,
+                b'\n' => self.end_line(),
+                b'\r' => {}
+                byte if self.line.len() < MAX_LINE_BYTES => self.line.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        match status_of(&line) {
+            _ if self.is_interim => self.is_interim = !line.is_empty(),
+            Some(100 | 102..=199) => self.is_interim = true,
+            status => self.status = status,
+        }
+    }
+}
+
+/// The status in a status line, however its version and blanks are written.
+fn status_of(line: &[u8]) -> Option<u16> {
+    let text = str::from_utf8(line.split(|byte| !byte.is_ascii()).next()?).ok()?;
+    let mut words = text.split_ascii_whitespace();
+    words.next().filter(|version| version.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HTTP/")))?;
+    let status = words.next().filter(|status| status.len() == 3)?;
+    status.parse().ok().filter(|status| (100..600).contains(status))
+}
+
+impl<S> Wire<S> {
+    pub fn new(stream: S) -> Self {
+        Self { stream, seen: Seen::default(), is_shut: false }
+    }
+
+    /// The outcome of a write. A target that has closed may have answered before, so that is for reading to find out.
+    fn written<T>(&mut self, written: Poll<io::Result<T>>, if_shut: T) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Err(_)) => {
+                self.is_shut = true;
+                Poll::Ready(Ok(if_shut))
+            }
+            written => written,
+        }
+    }
+}
+
+impl<S: Read + Unpin> Read for Wire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; 8 * 1024];
+        let room = buffer.remaining().min(bytes.len());
+        let mut read = hyper::rt::ReadBuf::new(&mut bytes[..room]);
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(context, read.unfilled()))?;
+        self.seen.received(read.filled());
+        buffer.put_slice(read.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Write + Unpin> Write for Wire<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.seen.sent(bytes);
+        if self.is_shut {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(written, bytes.len())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_shut {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.written(flushed, ())
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<S: Connection> Connection for Wire<S> {
+    fn connected(&self) -> Connected {
+        self.stream.connected().extra(self.seen.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(parts: &[&str]) -> Option<u16> {
+        let seen = Seen::default();
+        seen.sent(b"POST / HTTP/1.1\r\n");
+        parts.iter().for_each(|part| seen.received(part.as_bytes()));
+        seen.status()
+    }
+
+    #[test]
+    fn the_status_of_an_answer_is_read_from_its_status_line_alone() {
+        for (answer, expected) in [
+            ("HTTP/1.1 200 OK\r\n", Some(200)),
+            ("HTTP/1.0 204\r\n", Some(204)),
+            ("http/1.1 202 ok\n", Some(202)),
+            ("HTTP/1.1  201\tCreated\r\n", Some(201)),
+            ("HTTP/1.1 200 \u{fc}ber\r\n", Some(200)),
+            ("HTTP/1.1 101 Switching Protocols\r\n", Some(101)),
+            ("HTTP/1.1 100 Continue\r\nx: HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 503 No\r\n", Some(503)),
+            ("HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 103 Hints\r\nlink: x\r\n\r\nHTTP/1.1 201 OK\r\nx: y", Some(201)),
+            ("HTTP/1.1 100 Continue\r\n\r\n", None),
+            ("HTTP/1.1 20", None),
+            ("HTTP/1.1 200", None),
+            ("HTTP/1.1 2000 OK\r\n", None),
+            ("HTTP/1.1 +20 OK\r\n", None),
+            ("HTTP/1.1 abc\r\n", None),
+            ("SSH-2.0-OpenSSH_9.9\r\n", None),
+            ("ICY 200 OK\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(status(&[answer]), expected, "{answer}");
+            let letters: Vec<String> = answer.chars().map(String::from).collect();
+            assert_eq!(status(&letters.iter().map(String::as_str).collect::<Vec<_>>()), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_kept_connection_is_stale_if_it_breaks_before_an_answer_begins() {
+        let seen = Seen::default();
+        seen.sent(b"POST /first HTTP/1.1\r\n");
+        assert!(!seen.was_stale(), "a first request may have been read");
+        seen.received(b"HTTP/1.1 200 OK\r\n\r\n");
+        seen.sent(b"POST /second HTTP/1.1\r\n");
+        seen.sent(b"its body");
+        assert!(seen.was_stale() && seen.status().is_none());
+        seen.received(b"H");
+        assert!(!seen.was_stale());
+    }
+}

@@ -1,0 +1,292 @@
+//! Secrets in texts that others wrote: a platform or a target may repeat what it was sent, in its own way of writing.
+
+mod hooks;
+mod written;
+
+use data_encoding::BASE64;
+pub use hooks::without_hooks;
+use percent_encoding::percent_decode_str;
+use url::Url;
+use written::{after_secret, is_beginning};
+
+/// The text in place of a secret.
+pub const MASK: &str = "••••";
+
+/// A header's value that is shorter is no secret, unless the header is one of credentials.
+const MIN_VALUE: usize = 6;
+/// A part of a credential, or a value of a query that is named as one, is masked from this length on.
+const MIN_CREDENTIAL: usize = 4;
+/// A path is masked by itself from this length on, so that `/api` is not.
+const MIN_PATH: usize = 6;
+/// A step of a path or a value of a query of this length is a secret, whatever it looks like.
+const LONG: usize = 16;
+/// Last words of names of headers and parameters that hold credentials.
+const CREDENTIALS: [&str; 9] =
+    ["authorization", "cookie", "key", "apikey", "token", "secret", "signature", "sig", "password"];
+
+/// The secrets of one call.
+#[derive(Debug, Default)]
+pub struct Secrets(Vec<String>);
+
+impl Secrets {
+    /// Adds a header that nobody is shown.
+    pub fn add_header(&mut self, name: &str, value: &str) {
+        if value.len() >= MIN_VALUE || is_credential(name) {
+            self.add(value);
+        }
+        if is_credential(name) {
+            self.add_parts(value);
+        }
+    }
+
+    /// Adds a header if it is one of credentials.
+    pub fn add_credential(&mut self, name: &str, value: &str) {
+        if is_credential(name) {
+            self.add_header(name, value);
+        }
+    }
+
+    /// The credentials without their scheme, the password in those of the scheme Basic, and the values of cookies.
+    fn add_parts(&mut self, value: &str) {
+        let is_part = |part: &&str| part.len() >= MIN_CREDENTIAL;
+        if let Some((_, credentials)) = value.split_once(' ') {
+            self.add_all([credentials.trim()].into_iter().filter(is_part));
+            let plain =
+                BASE64.decode(credentials.trim().as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let plain = plain.unwrap_or_default();
+            let password = plain.split_once(':').map(|(_, password)| password);
+            self.add_all(password.into_iter().chain([plain.as_str()]).filter(is_part));
+        }
+        let cookies = value.split(';').filter_map(|cookie| cookie.split_once('='));
+        self.add_all(cookies.map(|(_, value)| value.trim()).filter(|value| value.len() >= MIN_VALUE));
+    }
+
+    /// Adds the path and the query of a URL, as they are written and as they are meant, and their parts that are long or
+    /// look like secrets.
+    pub fn add_url(&mut self, url: &Url) {
+        let steps: Vec<&str> = url.path().split('/').filter(|step| !step.is_empty()).collect();
+        let query = url.query().filter(|query| !query.is_empty());
+        // A target may know itself under a shorter path than its proxy.
+        for at in 0..steps.len() {
+            let path = steps[at..].join("/");
+            if path.len() >= MIN_PATH || (at == 0 && steps.len() > 1) {
+                self.add_forms(&format!("/{path}"));
+            }
+            if path.len() >= MIN_PATH && (at == 0 || steps.len() - at > 1) {
+                self.add_forms(&path);
+            }
+            if let Some(query) = query {
+                self.add_forms(&format!("/{path}?{query}"));
+                self.add_forms(&format!("{path}?{query}"));
+            }
+        }
+        steps.iter().filter(|step| looks_secret(step)).for_each(|step| self.add_forms(step));
+        let Some(query) = query else { return };
+        self.add_forms(&format!("?{query}"));
+        if query.len() >= MIN_PATH {
+            self.add_forms(query);
+        }
+        for part in query.split('&') {
+            let (name, value) = part.split_once('=').unwrap_or(("", part));
+            let is_named = value.len() >= MIN_CREDENTIAL && is_credential(name);
+            if is_named || looks_secret(value) {
+                self.add_forms(value);
+            }
+        }
+    }
+
+    /// Adds a part of a URL as it is written, and decoded.
+    fn add_forms(&mut self, part: &str) {
+        self.add(part);
+        for text in [part, &part.replace('+', " ")] {
+            self.add(&percent_decode_str(text).decode_utf8_lossy());
+        }
+    }
+
+    fn add_all<'a>(&mut self, secrets: impl Iterator<Item = &'a str>) {
+        secrets.for_each(|secret| self.add(secret));
+    }
+
+    fn add(&mut self, secret: &str) {
+        if !secret.is_empty() && !self.0.iter().any(|known| known == secret) {
+            self.0.push(secret.to_owned());
+        }
+    }
+
+    /// A text without these secrets.
+    pub fn masked(&self, text: &str) -> String {
+        masked(text, &self.as_strs(), false)
+    }
+
+    /// A text without these secrets, nor the beginning of one that the text's end cuts short.
+    pub fn masked_cut(&self, text: &str) -> String {
+        masked(text, &self.as_strs(), true)
+    }
+
+    pub fn as_strs(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).collect()
+    }
+}
+
+/// Whether a header or a parameter holds credentials by its name: `authorization`, `cookie`, `…-key`, `…-token`, `…-secret`.
+fn is_credential(name: &str) -> bool {
+    let last = name.rsplit(['-', '_', '.']).next().unwrap_or_default();
+    CREDENTIALS.iter().any(|credential| last.eq_ignore_ascii_case(credential))
+}
+
+/// Long, or short with letters and digits or in mixed case, as random texts are.
+fn looks_secret(part: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| part.as_bytes().iter().any(is);
+    let has_digit = has(u8::is_ascii_digit);
+    let is_mixed = has_digit && has(u8::is_ascii_alphabetic);
+    let is_mixed_case = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
+    match part.len() {
+        LONG.. => true,
+        10.. => has_digit || is_mixed_case,
+        MIN_VALUE.. => is_mixed,
+        _ => false,
+    }
+}
+
+/// A text without the secrets of a call, which a platform may have repeated. JSON stays JSON.
+pub fn without(words: &str, secrets: &[&str]) -> String {
+    masked(words, secrets, false)
+}
+
+fn masked(words: &str, secrets: &[&str], is_cut: bool) -> String {
+    if !is_cut && !words.contains(['\\', '%', '&', '+']) && !secrets.iter().any(|secret| words.contains(secret)) {
+        return words.to_owned();
+    }
+    let mut shown = String::with_capacity(words.len());
+    let mut rest = words;
+    while let Some(next) = rest.chars().next() {
+        let longest = secrets.iter().filter_map(|secret| after_secret(rest, secret)).min_by_key(|after| after.len());
+        rest = match longest {
+            Some(after) => {
+                shown.push_str(MASK);
+                after
+            }
+            None if is_cut && secrets.iter().any(|secret| is_beginning(rest, secret)) => {
+                shown.push_str(MASK);
+                ""
+            }
+            None => {
+                shown.push(next);
+                &rest[next.len_utf8()..]
+            }
+        };
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_headers(headers: &[(&str, &str)]) -> Secrets {
+        let mut secrets = Secrets::default();
+        headers.iter().for_each(|(name, value)| secrets.add_header(name, value));
+        secrets
+    }
+
+    fn of_url(url: &str) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add_url(&url.parse().unwrap());
+        secrets
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_they_are() {
+        assert_eq!(without("a secret, b", &["", "secret", "b"]), "a ••••, ••••");
+        assert_eq!(without("secretive", &["secret", "secretive"]), "••••", "the longest one");
+    }
+
+    #[test]
+    fn a_secret_is_found_however_it_is_written() {
+        let secret = r#"a/b+c=%41"\"#;
+        for written in [
+            secret,
+            r#"a\/b+c=%41\"\\"#,
+            "a%2Fb%2bc%3D%2541%22%5C",
+            r"\u0061\u002f\u0062\u002B\u0063=%41\u0022\u005c",
+            "a&#47;b&#x2B;c=%41&quot;\\",
+        ] {
+            assert_eq!(without(&format!("é{written}{written}é"), &[secret]), "é••••••••é", "{written}");
+        }
+        for other in ["", "a", "a/b+c=A\"\\", "a%", "a%2", "a\\u00", "a%é", "a\\u00é", "a&#47", "a&;", "&"] {
+            assert_eq!(without(other, &[secret]), other);
+        }
+        for written in ["né😀", "n%C3%A9%f0%9f%98%80", r"n\u00e9\ud83d\ude00", "n&#233;&#x1F600;"] {
+            assert_eq!(without(written, &["né😀"]), MASK, "{written}");
+        }
+        assert_eq!(without("a+b a%20b", &["a b"]), "•••• ••••");
+    }
+
+    #[test]
+    fn a_short_header_is_masked_only_if_it_is_one_of_credentials() {
+        let answer = "version 1 of 12345, abc, 123456";
+        for (name, value, expected) in [
+            ("x-api-version", "1", answer),
+            ("x-tenant", "12345", answer),
+            ("accept-language", "abc", answer),
+            ("x-tenant", "123456", "version 1 of 12345, abc, ••••"),
+            ("Authorization", "abc", "version 1 of 12345, ••••, 123456"),
+            ("cookie", "abc", "version 1 of 12345, ••••, 123456"),
+            ("X-Api-Key", "abc", "version 1 of 12345, ••••, 123456"),
+            ("x-auth-token", "abc", "version 1 of 12345, ••••, 123456"),
+            ("client_secret", "abc", "version 1 of 12345, ••••, 123456"),
+        ] {
+            assert_eq!(of_headers(&[(name, value)]).masked(answer), expected, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_credentials_are_masked_too() {
+        let basic = format!("Basic {}", BASE64.encode(b"ava:hunter2"));
+        let secrets = of_headers(&[("authorization", &basic)]);
+        assert_eq!(secrets.masked("ava's hunter2 is wrong"), "ava's •••• is wrong");
+        let secrets = of_headers(&[("authorization", "Bearer abcdef"), ("cookie", "a=1; session=s3ss10n")]);
+        assert_eq!(secrets.masked("no abcdef in s3ss10n 1"), "no •••• in •••• 1");
+    }
+
+    #[test]
+    fn path_and_query_of_a_url_are_masked_as_written_and_as_meant() {
+        let secrets = of_url("https://x.test/api/hooks/T0K3N%20a?user=ava&key=s3cret+1&n=7");
+        for (answer, expected) in [
+            ("Cannot POST /api/hooks/T0K3N%20a?user=ava&key=s3cret+1&n=7", "Cannot POST ••••"),
+            ("Cannot POST /api/hooks/T0K3N%20a?user=ava&amp;key=s3cret+1&amp;n=7", "Cannot POST ••••"),
+            ("No route matches [POST] \"/api/hooks/T0K3N a\"", "No route matches [POST] \"••••\""),
+            ("The current path, api/hooks/T0K3N%20a, didn't match", "The current path, ••••, didn't match"),
+            (r#"{"path":"\/api\/hooks\/T0K3N%20a","n":7}"#, r#"{"path":"••••","n":7}"#),
+            ("/hooks/T0K3N%20a?user=ava&key=s3cret+1&n=7 below /api", "•••• below /api"),
+            ("T0K3N%20a is no token", "•••• is no token"),
+            ("the key s3cret 1 is wrong", "the key •••• is wrong"),
+            ("s3cret%2B1 n 7 ava", "•••• n 7 ava"),
+            ("https://x.test/api and /apis", "https://x.test/api and /apis"),
+        ] {
+            assert_eq!(secrets.masked(answer), expected, "{answer}");
+        }
+        assert_eq!(of_url("https://x.test/").masked("GET / x.test"), "GET / x.test");
+        assert_eq!(of_url("https://x.test/api").masked("/api /api/docs"), "/api /api/docs");
+        assert_eq!(of_url("https://x.test/api?a=1").masked("/api?a=1 /api a=1 1"), "•••• /api a=1 1");
+        assert_eq!(
+            of_url("https://x.test/%D0%BA%D0%BB%D1%8E%D1%87").masked("/ключ, /%d0%ba%d0%bb%d1%8e%d1%87"),
+            "••••, ••••"
+        );
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_that_the_end_cuts_short_is_masked() {
+        let secrets = of_headers(&[("x-api-key", "abc\"defghi")]);
+        for (text, expected) in [
+            ("the key abc\"de", "the key ••••"),
+            ("the key abc\\\"de", "the key ••••"),
+            ("the key abc\\\"d\\u00", "the key ••••"),
+            ("the key abc", "the key abc"),
+            ("abc\"de is the key", "abc\"de is the key"),
+        ] {
+            assert_eq!(secrets.masked_cut(text), expected, "{text}");
+            assert_eq!(secrets.masked(text), text);
+        }
+    }
+}
