@@ -7,7 +7,7 @@ use models::{
     records::{RecordKind, StoredTakeover},
 };
 use runtime::{
-    App, Body, Call, Function, Problem, Query, Reply, Route, input,
+    App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route, input,
     store::{
         Item, StoreError, from_item,
         list::{END, Entry},
@@ -26,7 +26,11 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the requests for a human operator",
             query: &[
-                Query { name: "state", description: "Only those in this state: `open`, `claimed` or `closed`." },
+                Query {
+                    name: "state",
+                    description: "Only those in this state: `open`, `claimed` or `closed`.",
+                    value: QueryValue::OneOf(TakeoverState::NAMES),
+                },
                 LIMIT,
                 CURSOR,
             ],

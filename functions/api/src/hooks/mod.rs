@@ -12,7 +12,7 @@ mod view;
 use crate::{ADMIN, CURSOR, LIMIT, READ, VIEW};
 use http::{Method, StatusCode};
 use models::HookId;
-use runtime::{App, Body, Call, Function, Problem, Query, Reply, Route, auth::Scope, store::hooks::Hook};
+use runtime::{App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route, auth::Scope, store::hooks::Hook};
 use schemars::{Schema, schema_for};
 use view::HookView;
 
@@ -124,7 +124,11 @@ pub static FUNCTION: Function = Function {
     settings: registry::settings,
 };
 
-const FORCE: Query = Query { name: "force", description: "true: delete the hook even if the platform can't be told." };
+const FORCE: Query = Query {
+    name: "force",
+    description: "true: delete the hook even if the platform can't be told.",
+    value: QueryValue::OneOf(&["true", "false"]),
+};
 
 fn view_schema() -> Schema {
     schema_for!(HookView)
