@@ -241,7 +241,7 @@ need-linux:
 
 need-node:
 	@command -v npm >/dev/null || { \
-		echo "npm is missing: Node.js 20 or later builds the console's page (https://nodejs.org)" >&2; exit 1; }
+		echo "npm is missing: Node.js 20.19 or later builds the console's page and lints the OpenAPI document (https://nodejs.org)" >&2; exit 1; }
 
 need-chromium:
 	@test -x "$(CHROMIUM)" || { \
