@@ -32,6 +32,9 @@ CHECKOV_READY := $(VENV_CHECKOV)/.ready
 E2E_READY := $(VENV_E2E)/.ready
 CONSOLE_READY := $(VENV_CONSOLE)/.ready
 CONSOLE := functions/console
+# Redocly's linter, at the version of tests/openapi/package-lock.json.
+OPENAPI := tests/openapi
+REDOCLY_READY := $(OPENAPI)/node_modules/.package-lock.json
 # Their names hold the versions, so that new ones are installed.
 TEST_READY := $(VENV_TEST)/.ready-$(STANDARDWEBHOOKS_VERSION)
 WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
@@ -72,7 +75,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test fuzz template e2e console console-test screenshots bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: help run sandbox watch test fuzz template e2e console console-test openapi screenshots bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
 .PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
@@ -114,6 +117,11 @@ console-test: console need-chromium local-binary sandbox-binary $(CONSOLE_READY)
 	@git diff --exit-code --stat -- $(CONSOLE)/built || { \
 		echo "functions/console/built is not what functions/console/web makes: commit what 'make console' built" >&2; exit 1; }
 	$(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console
+
+openapi: need-node need-python3 local-binary $(REDOCLY_READY) ## Lint the OpenAPI document that `local` serves (Node.js 20.19 or later)
+	@mkdir -p target/openapi
+	scripts/openapi "$(abspath $(TARGET_DIR))/debug/local" > target/openapi/openapi.json
+	cd $(OPENAPI) && REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint --config redocly.yaml ../../target/openapi/openapi.json
 
 screenshots: local-binary sandbox-binary need-chromium $(CONSOLE_READY) ## Take the pictures of the console that the README shows (a quarter of an hour, as charts fill)
 	SCREENSHOTS=docs $(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console/test_walk.py
@@ -233,7 +241,7 @@ need-linux:
 
 need-node:
 	@command -v npm >/dev/null || { \
-		echo "npm is missing: Node.js 20 or later builds the console's page (https://nodejs.org)" >&2; exit 1; }
+		echo "npm is missing: Node.js 20.19 or later builds the console's page and lints the OpenAPI document (https://nodejs.org)" >&2; exit 1; }
 
 need-chromium:
 	@test -x "$(CHROMIUM)" || { \
@@ -278,6 +286,10 @@ $(E2E_READY): requirements-e2e.txt | need-python3
 
 $(CONSOLE_READY): requirements-console.txt | need-python3
 	$(call venv,$(VENV_CONSOLE),-r requirements-console.txt)
+
+$(REDOCLY_READY): $(OPENAPI)/package-lock.json | need-node
+	cd $(OPENAPI) && npm ci --no-audit --no-fund
+	@touch $@
 
 $(WATCH_READY): | need-python3
 	$(call venv,$(VENV_WATCH),cargo-lambda==$(CARGO_LAMBDA_VERSION) ziglang==$(ZIG_VERSION))

@@ -91,6 +91,7 @@ mod metrics_history;
 mod odd_bodies;
 mod openapi;
 mod openapi_flow;
+mod openapi_types;
 mod platforms;
 mod process;
 mod raw;

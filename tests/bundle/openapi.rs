@@ -3,12 +3,13 @@
 use crate::{
     checks::{BotStar, by_hand, make_key},
     openapi_flow,
+    openapi_types::walk,
     platforms::Platforms,
 };
 use api::http_functions;
 use jsonschema::Validator;
 use reqwest::{Method, RequestBuilder};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tests::{Answer, Bundle, Sandbox, TestHook, answer, string};
 
@@ -24,17 +25,6 @@ fn routes() -> BTreeSet<(Method, &'static str)> {
     let routes = http_functions().filter(|function| function.name != console::FUNCTION.name);
     let routes = routes.flat_map(|function| function.routes);
     routes.map(|route| (route.method.clone(), route.path)).collect()
-}
-
-fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Map<String, Value>)) {
-    match value {
-        Value::Object(object) => {
-            visit(object);
-            object.values().for_each(|inner| walk(inner, visit));
-        }
-        Value::Array(items) => items.iter().for_each(|inner| walk(inner, visit)),
-        _ => {}
-    }
 }
 
 fn compile(schema: &Value) -> Validator {
@@ -132,8 +122,9 @@ impl<'a> Walker<'a> {
     fn check(&self, method: &Method, route: &str, answer: &Answer) {
         let (status, text) = (answer.status.as_str(), &answer.text);
         let responses = &self.document["paths"][route][method.as_str().to_lowercase()]["responses"];
-        let success = answer.status.is_success();
-        let stated = if success { &responses[status] } else { &responses["default"] };
+        // A caller's fault is stated by its status, any other problem as the default.
+        let stated = if answer.status.is_server_error() { &responses["default"] } else { &responses[status] };
+        let stated = self.resolved(stated);
         assert!(stated.is_object(), "{method} {route} answers {status}, which it does not state: {text}");
         let Some(content) = stated.get("content") else {
             assert_eq!(text, "", "{method} {route} answers with what it does not state");
@@ -146,6 +137,11 @@ impl<'a> Walker<'a> {
         let faults: Vec<String> =
             validator.iter_errors(&answer.json()).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert_eq!(faults, [""; 0], "{method} {route}: {text}");
+    }
+
+    fn resolved<'v>(&'v self, value: &'v Value) -> &'v Value {
+        let pointer = value.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+        pointer.map_or(value, |pointer| self.document.pointer(pointer).unwrap())
     }
 
     async fn send(&mut self, request: RequestBuilder, method: &Method, route: &'static str) -> Answer {

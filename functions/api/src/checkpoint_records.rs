@@ -4,7 +4,7 @@ use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ};
 use http::{Method, StatusCode};
 use models::{CheckpointRecord, RecordId, StoredEvent, SubscriberId, event::EventKey};
 use runtime::{
-    App, Body, Call, Function, Problem, Query, Reply, Route,
+    App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route,
     store::{Item, StoreError, from_item, list::Entry},
 };
 use schemars::schema_for;
@@ -19,8 +19,16 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the checkpoint records",
             query: &[
-                Query { name: "checkpoint", description: "Only the records of the checkpoint of this name." },
-                Query { name: "subscriber", description: "Only the records of this subscriber." },
+                Query {
+                    name: "checkpoint",
+                    description: "Only the records of the checkpoint of this name.",
+                    value: QueryValue::Text,
+                },
+                Query {
+                    name: "subscriber",
+                    description: "Only the records of this subscriber.",
+                    value: QueryValue::Id(SubscriberId::PATTERN),
+                },
                 AFTER,
                 BEFORE,
                 LIMIT,

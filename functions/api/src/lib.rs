@@ -20,7 +20,7 @@ pub mod takeovers;
 use futures::future::try_join_all;
 use models::Timestamp;
 use runtime::{
-    Access, Call, Fault, Function, Problem, Query, Reply,
+    Access, Call, Fault, Function, Problem, Query, QueryValue, Reply,
     auth::Scope,
     log::causes,
     store::{
@@ -59,14 +59,22 @@ const READ: Access = Access::Key(Scope::Read);
 const OPERATE: Access = Access::Key(Scope::Operate);
 const ADMIN: Access = Access::Key(Scope::Admin);
 
-const LIMIT: Query = Query { name: "limit", description: "How many items a page has: 1 to 100, by default 20." };
-const CURSOR: Query = Query { name: "cursor", description: "The `next` of the page before." };
-const AFTER: Query = Query { name: "after", description: "Only what came after this RFC 3339 time." };
-const BEFORE: Query = Query { name: "before", description: "Only what came before this RFC 3339 time." };
+const LIMIT: Query = Query {
+    name: "limit",
+    description: "How many items a page has: 1 to 100, by default 20.",
+    value: QueryValue::Limit,
+};
+const CURSOR: Query =
+    Query { name: "cursor", description: "The `next` of the page before.", value: QueryValue::Cursor };
+const AFTER: Query =
+    Query { name: "after", description: "Only what came after this RFC 3339 time.", value: QueryValue::Time };
+const BEFORE: Query =
+    Query { name: "before", description: "Only what came before this RFC 3339 time.", value: QueryValue::Time };
 
 const VIEW: Query = Query {
     name: "view",
     description: "`summary` leaves out the body as it was received, and the platform's own object of the person.",
+    value: QueryValue::OneOf(&["summary"]),
 };
 
 /// Whether a list is asked for without the bodies of its items.

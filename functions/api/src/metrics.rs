@@ -4,7 +4,7 @@ use crate::{AFTER, BEFORE, READ};
 use http::{Method, StatusCode};
 use models::Timestamp;
 use runtime::{
-    App, Body, Call, Code, Function, Problem, Query, Reply, Route,
+    App, Body, Call, Code, Function, Problem, Query, QueryValue, Reply, Route,
     history::{MOST_PERIODS, Series, Span},
 };
 use schemars::{JsonSchema, schema_for};
@@ -23,6 +23,7 @@ pub static FUNCTION: Function = Function {
             Query {
                 name: "period",
                 description: "The seconds that are counted together: a multiple of 60, by default 300 for a day.",
+                value: QueryValue::Multiple(60, DAY_SECONDS),
             },
         ],
         body: Body::None,

@@ -8,6 +8,7 @@ use runtime::{Access, App, Body, Call, Function, Problem, Reply, Route};
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
+use url::Url;
 
 pub static FUNCTION: Function = Function {
     name: "api-modules",
@@ -124,8 +125,8 @@ fn view(module: &Module) -> ModuleView {
     }
 }
 
-async fn document(_: &App, _: Call) -> Result<Reply, Problem> {
-    Reply::ok(&openapi::document())
+async fn document(app: &App, _: Call) -> Result<Reply, Problem> {
+    Reply::ok(&openapi::document(app.config.public_url.as_ref().map(Url::as_str)))
 }
 
 async fn health() -> Result<Reply, Problem> {

@@ -7,7 +7,7 @@ use models::{
     records::{Claimant, RecordKind, StoredTakeover},
 };
 use runtime::{
-    App, Body, Call, Code, Function, Problem, Query, Reply, Route, input,
+    App, Body, Call, Code, Function, Problem, Query, QueryValue, Reply, Route, input,
     store::{
         Item, StoreError, from_item,
         keys::Key,
@@ -28,7 +28,11 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the requests for a human operator",
             query: &[
-                Query { name: "state", description: "Only those in this state: `open`, `claimed` or `closed`." },
+                Query {
+                    name: "state",
+                    description: "Only those in this state: `open`, `claimed` or `closed`.",
+                    value: QueryValue::OneOf(TakeoverState::NAMES),
+                },
                 LIMIT,
                 CURSOR,
             ],

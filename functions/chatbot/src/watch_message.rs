@@ -7,7 +7,7 @@ use crate::client::Client;
 use http::{Method, StatusCode};
 use models::{Field, Kind, MessageKey, Module, Trigger};
 use runtime::{
-    Access, App, Body, Call, Function, Problem, Query, Registrar, Reply, Route,
+    Access, App, Body, Call, Function, Problem, Query, QueryValue, Registrar, Reply, Route,
     receive::{self, Received},
     store::hooks::{self, verification_token},
 };
@@ -54,8 +54,12 @@ pub static FUNCTION: Function = Function {
             access: Access::Public,
             summary: "Answer ChatBot's verification with its challenge, or check that a hook's URL is right",
             query: &[
-                Query { name: "challenge", description: "The text to answer. Without one, the answer is `ready`." },
-                Query { name: "token", description: "The webhook's token." },
+                Query {
+                    name: "challenge",
+                    description: "The text to answer. Without one, the answer is `ready`.",
+                    value: QueryValue::Text,
+                },
+                Query { name: "token", description: "The webhook's token.", value: QueryValue::Text },
             ],
             body: Body::None,
             success: (StatusCode::OK, Some(challenge_schema)),

@@ -10,6 +10,9 @@ macro_rules! platforms {
         pub static PLATFORMS: &[&Platform] = &[$(&$platform::PLATFORM),*];
         pub static NAMES: &[&str] = &[$($platform::PLATFORM.name),*];
         static CONNECTORS: &[&Connector] = &[$(&$platform::CONNECTOR),*];
+        /// The credential that can be made for each platform, if there is one.
+        pub static GENERATED: &[(&str, Option<&str>)] =
+            &[$(($platform::PLATFORM.name, generated(&$platform::CONNECTOR))),*];
         static REGISTRARS: &[Option<&Registrar>] = &[$($platform::REGISTRAR),*];
         /// The functions of each platform's modules.
         pub static FUNCTIONS: &[&[&Function]] = &[$($platform::FUNCTIONS),*];
@@ -21,6 +24,13 @@ platforms! {
     chatbot,
     botdistrikt,
     botmother,
+}
+
+const fn generated(connector: &Connector) -> Option<&'static str> {
+    match &connector.generated {
+        Some(generated) => Some(generated.credential),
+        None => None,
+    }
 }
 
 pub fn connector(platform: &str) -> Option<&'static Connector> {

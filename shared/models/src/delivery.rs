@@ -28,6 +28,8 @@ pub enum DeliveryState {
 
 impl DeliveryState {
     pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::Dead, Self::Skipped];
+    pub const NAMES: &[&str] =
+        &[Self::Pending.as_str(), Self::Succeeded.as_str(), Self::Dead.as_str(), Self::Skipped.as_str()];
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)

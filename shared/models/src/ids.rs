@@ -51,7 +51,7 @@ pub fn shard(id: &str) -> usize {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $bytes:expr) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $bytes:expr, $encoded:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -59,6 +59,8 @@ macro_rules! id {
 
         impl $name {
             pub const PREFIX: &'static str = $prefix;
+            /// Regular expression that an id of this kind matches, and no other text.
+            pub const PATTERN: &'static str = concat!("^", $prefix, $encoded, "$");
 
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -120,7 +122,7 @@ macro_rules! id {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "pattern": concat!("^", $prefix, "[0-9a-v]+$") })
+                schemars::json_schema!({ "type": "string", "pattern": Self::PATTERN })
             }
 
             fn inline_schema() -> bool {
@@ -132,7 +134,7 @@ macro_rules! id {
 
 macro_rules! timed_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
-        id!($(#[$doc])* $name, $prefix, TIME_BYTES + RANDOM_BYTES);
+        id!($(#[$doc])* $name, $prefix, TIME_BYTES + RANDOM_BYTES, "[0-9a-v]{25}[048cgkos]");
 
         impl $name {
             pub fn new(at: Timestamp, random: [u8; RANDOM_BYTES]) -> Self {
@@ -189,35 +191,42 @@ id!(
     /// An event.
     EventId,
     "evt_",
-    EVENT_BYTES
+    EVENT_BYTES,
+    "[0-9a-v]{41}[048cgkos]"
 );
 id!(
     /// A checkpoint record; it ends as the id of the event that it is.
     RecordId,
     "cpr_",
-    EVENT_BYTES
+    EVENT_BYTES,
+    "[0-9a-v]{41}[048cgkos]"
 );
 id!(
     /// A takeover; it ends as the id of the event that told it.
     TakeoverId,
     "tko_",
-    EVENT_BYTES
+    EVENT_BYTES,
+    "[0-9a-v]{41}[048cgkos]"
 );
 id!(
     /// One event on its way to one route's target; it begins as the id of the event.
     DeliveryId,
     "dlv_",
-    EVENT_BYTES + TIME_BYTES + DELIVERY_BYTES
+    EVENT_BYTES + TIME_BYTES + DELIVERY_BYTES,
+    "[0-9a-v]{64}"
 );
 id!(
     /// A person on one connection.
     SubscriberId,
     "sub_",
-    SUBSCRIBER_BYTES
+    SUBSCRIBER_BYTES,
+    "[0-9a-v]{25}[048cgkos]"
 );
 
 /// Length of the random part that hook tokens carry behind the hook's id.
 pub const SECRET_BYTES: usize = 32;
+/// Regular expression that every hook token matches.
+pub const TOKEN_PATTERN: &str = "^[A-Za-z0-9_-]{64}$";
 
 impl HookId {
     /// A hook's token: the hook's id, to find it with one Get, then 256 random bits, to be let in.

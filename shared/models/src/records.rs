@@ -62,6 +62,8 @@ pub enum TakeoverState {
 }
 
 impl TakeoverState {
+    pub const NAMES: &[&str] = &[Self::Open.as_str(), Self::Claimed.as_str(), Self::Closed.as_str()];
+
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Open, Self::Claimed, Self::Closed].into_iter().find(|state| state.as_str() == text)
     }

@@ -12,6 +12,11 @@ pub struct Timestamp(u64);
 const LAST_MILLIS: u64 = 253_402_300_799_999;
 
 impl Timestamp {
+    /// Regular expression of the times that [`Self::parse`] reads if the day exists. Of 1970 some are in 1969 in UTC, so it
+    /// begins with 1971.
+    pub const PATTERN: &str = "^(197[1-9]|19[89][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T\
+        ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+
     pub const fn from_millis(millis: u64) -> Self {
         Self(if millis > LAST_MILLIS { LAST_MILLIS } else { millis })
     }
@@ -80,6 +85,16 @@ impl JsonSchema for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn a_time_of_the_pattern_is_read_unless_there_is_no_such_day(
+            text in proptest::string::string_regex(Timestamp::PATTERN.trim_matches(['^', '$'])).unwrap(),
+        ) {
+            let day: u8 = text[8..10].parse().unwrap();
+            proptest::prop_assert!(day > 28 || Timestamp::parse(&text).is_some(), "{}", text);
+        }
+    }
 
     #[test]
     fn writes_and_reads_rfc_3339() {

@@ -122,6 +122,7 @@ pub fn input_schema<Input: JsonSchema>(effect: Effect) -> Schema {
         "type": "string",
         "minLength": 1,
         "maxLength": 100,
+        "format": "connection-id",
         "description": "A connection of the action's platform.",
     });
     let mut properties = Map::from_iter([("connection".to_owned(), connection)]);

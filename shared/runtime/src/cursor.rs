@@ -16,6 +16,11 @@ fn digest(list: &str, position: &str) -> [u8; DIGEST_BYTES] {
     bytes
 }
 
+/// Length of a cursor with a position of so many bytes.
+pub const fn length(position_bytes: usize) -> usize {
+    ((DIGEST_BYTES + position_bytes) * 4).div_ceil(3)
+}
+
 /// Writes a cursor. `list` names the list with all its filters.
 pub fn encode(list: &str, position: &str) -> String {
     let mut bytes = digest(list, position).to_vec();

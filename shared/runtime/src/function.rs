@@ -96,6 +96,23 @@ pub enum Body {
 pub struct Query {
     pub name: &'static str,
     pub description: &'static str,
+    pub value: QueryValue,
+}
+
+/// The values of a query parameter, as the OpenAPI document states them. An empty one counts as left out.
+#[derive(Debug, Clone, Copy)]
+pub enum QueryValue {
+    Text,
+    /// An id, by its regular expression.
+    Id(&'static str),
+    OneOf(&'static [&'static str]),
+    Time,
+    /// Items of a page.
+    Limit,
+    /// Position in a list.
+    Cursor,
+    /// A multiple of the first number, at most the second.
+    Multiple(u64, u64),
 }
 
 /// A request on its way to a handler.

@@ -10,10 +10,12 @@ use serde_json::Value;
 const MAX_FAULTS: usize = 1_000;
 /// The deepest nesting of a body. A webhook's may be wrapped in an action's input; what is stored is wrapped once more.
 const MAX_LEVELS: usize = 96;
-const DEFAULT_LIMIT: usize = 20;
-const MAX_LIMIT: usize = 100;
+pub const DEFAULT_LIMIT: usize = 20;
+pub const MAX_LIMIT: usize = 100;
 /// A position is a sort key, of which DynamoDB takes so many.
 const MAX_POSITION_BYTES: usize = 1024;
+/// Longest cursor, in characters.
+pub const MAX_CURSOR: usize = cursor::length(MAX_POSITION_BYTES);
 
 /// Reads a body that fits a schema.
 pub fn body<T: DeserializeOwned>(call: &Call, schema: &Schema) -> Result<T, Problem> {

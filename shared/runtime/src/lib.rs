@@ -35,7 +35,7 @@ pub mod turn;
 
 pub use action::Acting;
 pub use app::App;
-pub use function::{Access, Body, Call, Function, Query, Reply, Route};
+pub use function::{Access, Body, Call, Function, Query, QueryValue, Reply, Route};
 pub use platform::{Connector, Platform, Registrar};
 pub use problem::{Code, Fault, Problem};
 pub use retry::Retry;

@@ -6,8 +6,8 @@ mod retry_all;
 
 use crate::{CURSOR, LIMIT, OPERATE, READ};
 use http::{Method, StatusCode};
-use models::{DeliveryId, StoredDelivery, delivery::Delivery};
-use runtime::{App, Body, Call, Function, Problem, Query, Reply, Route};
+use models::{DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, delivery::Delivery};
+use runtime::{App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route};
 use schemars::schema_for;
 use serde_json::value::to_raw_value;
 
@@ -20,13 +20,22 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the deliveries, those of the newest event first",
             query: &[
-                Query { name: "route", description: "Only the deliveries to this route." },
-                Query { name: "event", description: "Only the deliveries of this event." },
+                Query {
+                    name: "route",
+                    description: "Only the deliveries to this route.",
+                    value: QueryValue::Id(RouteId::PATTERN),
+                },
+                Query {
+                    name: "event",
+                    description: "Only the deliveries of this event.",
+                    value: QueryValue::Id(EventId::PATTERN),
+                },
                 Query {
                     name: "state",
                     description: "Only those in this state: `pending`, `succeeded`, `dead` or `skipped`. Where `pending` \
                                   comes without `event`, the list goes by when a delivery is looked for, the latest \
                                   first; then come those of the last hour's events that have not been attempted yet.",
+                    value: QueryValue::OneOf(DeliveryState::NAMES),
                 },
                 LIMIT,
                 CURSOR,

@@ -10,7 +10,7 @@ use crate::{AFTER, BEFORE, CURSOR, LIMIT, OPERATE, READ, VIEW};
 use http::{Method, StatusCode};
 use models::{Envelope, EventId, HookId, StoredEvent, SubscriberId, event::EventKey};
 use runtime::{
-    App, Body, Call, Function, Problem, Query, Reply, Route,
+    App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route,
     store::{Item, StoreError, from_item, list::Entry},
 };
 use schemars::schema_for;
@@ -25,11 +25,20 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the events",
             query: &[
-                Query { name: "hook", description: "Only the events of this hook." },
-                Query { name: "subscriber", description: "Only the events that tell of this subscriber." },
+                Query {
+                    name: "hook",
+                    description: "Only the events of this hook.",
+                    value: QueryValue::Id(HookId::PATTERN),
+                },
+                Query {
+                    name: "subscriber",
+                    description: "Only the events that tell of this subscriber.",
+                    value: QueryValue::Id(SubscriberId::PATTERN),
+                },
                 Query {
                     name: "type",
                     description: "Only the events of this type; `*` stands for any run of characters.",
+                    value: QueryValue::Text,
                 },
                 AFTER,
                 BEFORE,

@@ -25,6 +25,7 @@ pub struct NewHook {
     #[schemars(length(min = 1, max = 200))]
     name: String,
     /// A connection of the trigger's platform.
+    #[schemars(extend("format" = "connection-id"))]
     connection: String,
     /// As the trigger's schema in the catalogue says.
     #[serde(default)]

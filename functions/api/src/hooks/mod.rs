@@ -13,7 +13,7 @@ mod view;
 use crate::{ADMIN, CURSOR, LIMIT, READ, VIEW};
 use http::{Method, StatusCode};
 use models::HookId;
-use runtime::{App, Body, Call, Function, Problem, Query, Reply, Route, auth::Scope, store::hooks::Hook};
+use runtime::{App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route, auth::Scope, store::hooks::Hook};
 use schemars::{Schema, schema_for};
 use view::HookView;
 
@@ -128,6 +128,7 @@ pub static FUNCTION: Function = Function {
 const FORCE: Query = Query {
     name: "force",
     description: "true: delete the hook even if routes name it, which are then disabled, or the platform can't be told.",
+    value: QueryValue::OneOf(&["true", "false"]),
 };
 
 fn view_schema() -> Schema {

@@ -31,9 +31,11 @@ pub struct RouteChange {
     events: Option<Vec<String>>,
     /// Null: the events of every hook.
     #[serde(default, deserialize_with = "given")]
+    #[schemars(extend("format" = "hook-id"))]
     hook: Option<Option<String>>,
     /// Null: the events of every connection.
     #[serde(default, deserialize_with = "given")]
+    #[schemars(extend("format" = "connection-id"))]
     connection: Option<Option<String>>,
     /// Null: every event passes.
     #[serde(default, deserialize_with = "given")]

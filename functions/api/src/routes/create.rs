@@ -27,8 +27,10 @@ pub struct NewRoute {
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 100)))]
     events: Vec<String>,
     /// Only the events of this hook.
+    #[schemars(extend("format" = "hook-id"))]
     hook: Option<String>,
     /// Only the events of this connection.
+    #[schemars(extend("format" = "connection-id"))]
     connection: Option<String>,
     /// A CEL expression over `id`, `type`, `source`, `subject`, `time` and `data`. An event on which it errs, for a field
     /// that is missing, say, does not pass.

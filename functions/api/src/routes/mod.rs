@@ -123,6 +123,11 @@ async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
     Reply::ok(&view::view(app, route, sight).await?)
 }
 
+/// JSON Schemas of a target that is a webhook, and of one that is an action.
+pub fn target_schemas() -> [Schema; 2] {
+    [schema_for!(target::NewWebhook), schema_for!(target::NewAction)]
+}
+
 /// Longest route as JSON, which is longer than its item of the table: an item has 400 KB, and rotations add secrets.
 const MAX_ROUTE_BYTES: usize = 380 * 1024;
 

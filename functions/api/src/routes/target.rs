@@ -38,6 +38,7 @@ pub struct NewAction {
     #[schemars(extend("const" = "action"))]
     _type: String,
     action: String,
+    #[schemars(extend("format" = "connection-id"))]
     connection: String,
     #[schemars(extend("maxProperties" = 50))]
     input: BTreeMap<String, String>,

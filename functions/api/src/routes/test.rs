@@ -89,7 +89,9 @@ pub struct Draft {
     /// This and what follows are as of a new route.
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 100)))]
     events: Vec<String>,
+    #[schemars(extend("format" = "hook-id"))]
     hook: Option<String>,
+    #[schemars(extend("format" = "connection-id"))]
     connection: Option<String>,
     filter: Option<String>,
     /// Left out: there is no telling what would be sent.

@@ -10,7 +10,7 @@ use models::{
     records::{RecordKind, StoredSubscriber},
 };
 use runtime::{
-    App, Body, Call, Function, Problem, Query, Reply, Route,
+    App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route,
     store::{
         Item, StoreError, from_item,
         list::{END, Entry},
@@ -29,8 +29,12 @@ pub static FUNCTION: Function = Function {
             access: READ,
             summary: "List the subscribers, those first seen last first",
             query: &[
-                Query { name: "platform", description: "Only the subscribers of this platform." },
-                Query { name: "tag", description: "Only the subscribers with this tag." },
+                Query {
+                    name: "platform",
+                    description: "Only the subscribers of this platform.",
+                    value: QueryValue::OneOf(registry::NAMES),
+                },
+                Query { name: "tag", description: "Only the subscribers with this tag.", value: QueryValue::Text },
                 LIMIT,
                 CURSOR,
             ],

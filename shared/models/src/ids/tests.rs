@@ -20,6 +20,34 @@ fn only_the_spelling_that_we_write_is_an_id() {
     assert!("key_".parse::<KeyId>().is_err());
 }
 
+/// Holds the pattern of a kind of ids against what is parsed.
+macro_rules! pattern_is_exact {
+    ($($test:ident: $id:ident, $bytes:expr;)*) => {
+        proptest! {
+            $(
+                #[test]
+                fn $test(
+                    matching in proptest::string::string_regex($id::PATTERN.trim_matches(['^', '$'])).unwrap(),
+                    bytes in proptest::collection::vec(any::<u8>(), $bytes),
+                    other in concat!("(con|hook|evt|dlv|sub)_", "[0-9a-w]{25,65}"),
+                ) {
+                    let pattern = regex_lite::Regex::new($id::PATTERN).unwrap();
+                    prop_assert!(matching.parse::<$id>().is_ok(), "{}", matching);
+                    prop_assert!(pattern.is_match($id::from_bytes(&bytes.try_into().unwrap()).as_str()));
+                    prop_assert_eq!(pattern.is_match(&other), other.parse::<$id>().is_ok());
+                }
+            )*
+        }
+    };
+}
+
+pattern_is_exact! {
+    a_timed_id_is_what_its_pattern_says: ConnectionId, TIME_BYTES + RANDOM_BYTES;
+    an_event_s_id_is_what_its_pattern_says: EventId, EVENT_BYTES;
+    a_delivery_s_id_is_what_its_pattern_says: DeliveryId, EVENT_BYTES + TIME_BYTES + DELIVERY_BYTES;
+    a_subscriber_s_id_is_what_its_pattern_says: SubscriberId, SUBSCRIBER_BYTES;
+}
+
 #[test]
 fn a_delivery_names_its_event_and_sorts_by_it() {
     let (early, late) = (Timestamp::from_millis(1_767_225_600_000), Timestamp::from_millis(1_767_225_600_001));

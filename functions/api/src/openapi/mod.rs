@@ -1,10 +1,13 @@
 //! The OpenAPI 3.1 document, made of the routes' and modules' statements.
 
+mod bodies;
+mod parameters;
+
 use http::{Method, StatusCode};
-use models::Effect;
 use runtime::{Access, Body, Code, Function, Query, Route, auth::Scope};
 use schemars::Schema;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// What the document says of a route. The compiler copies it out of the statements: at run time whoever reads them has
 /// the handlers linked too, and with these the clients of all platforms.
@@ -67,7 +70,8 @@ impl Stated {
     }
 }
 
-pub fn document() -> Value {
+/// The document of a deployment. Without the URL that it is reached at, that is where the document came from.
+pub fn document(server: Option<&str>) -> Value {
     let mut components = Map::new();
     let mut paths = Map::new();
     for route in &ROUTES {
@@ -84,10 +88,15 @@ pub fn document() -> Value {
             "summary": "Chatbot platforms wired to the rest of a business.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
+        "servers": [{ "url": server.map_or("/", |url| url.trim_end_matches('/')) }],
+        "tags": tags(),
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
+            "responses": { "Problem": problem_response() },
+            "securitySchemes": {
+                "key": { "type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer sbk_…`." },
+            },
         },
     })
 }
@@ -98,21 +107,15 @@ fn operation(route: &Stated, components: &mut Map<String, Value>) -> Value {
         "operationId": id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect::<String>(),
         "summary": route.summary,
         "tags": [route.function],
-        "parameters": parameters(route),
-        "responses": {
-            route.success.0.as_str(): success(route, components),
-            "default": {
-                "description": "A problem (RFC 9457).",
-                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-            },
-        },
+        "parameters": parameters::of(route),
+        "responses": responses(route, components),
         "security": security(route.access),
     });
     if let Access::Key(scope) = route.access {
         operation["description"] = Value::String(format!("Takes a key of scope {}.", scope_name(scope)));
     }
     if let Some((required, schema)) = body(route.body) {
-        let schema = inline(schema(), components);
+        let schema = inline(bodies::exact(route, schema().to_value()), components);
         operation["requestBody"] =
             json!({ "required": required, "content": { "application/json": { "schema": schema } } });
     }
@@ -143,30 +146,58 @@ fn security(access: Access) -> Value {
     }
 }
 
-fn parameters(route: &Stated) -> Vec<Value> {
-    let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let path =
-        in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
-    let query = route.query.iter().map(|parameter| {
-        json!({ "name": parameter.name, "in": "query", "description": parameter.description, "schema": { "type": "string" } })
-    });
-    let keyed = registry::actions().any(|action| action.path == route.path && action.effect != Effect::Safe);
-    let header = keyed.then(|| {
-        json!({
-            "name": "Idempotency-Key",
-            "in": "header",
-            "description": "For a day, the same key with the same body is answered with the first answer.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
-        })
-    });
-    path.chain(query).chain(header).collect()
+/// The functions that serve the operations.
+fn tags() -> Vec<Value> {
+    let names: BTreeSet<&str> = ROUTES.iter().map(|route| route.function).collect();
+    let tag = |name| json!({ "name": name, "description": format!("Served by the function `{name}`.") });
+    names.into_iter().map(tag).collect()
+}
+
+fn responses(route: &Stated, components: &mut Map<String, Value>) -> Value {
+    let mut responses = json!({ "default": problem_reference() });
+    for status in refusals(route) {
+        responses[status.as_str()] = problem_reference();
+    }
+    responses[route.success.0.as_str()] = success(route, components);
+    responses
+}
+
+/// The statuses that a caller brings about.
+fn refusals(route: &Stated) -> BTreeSet<StatusCode> {
+    let is_webhook = route.path.starts_with("/hooks/") && route.method == "POST";
+    let is_action = registry::actions().any(|action| action.path == route.path);
+    let is_keyed = matches!(route.access, Access::Key(_));
+    let takes_body = is_webhook || body(route.body).is_some();
+    let mut statuses = BTreeSet::new();
+    let mut add = |holds: bool, all: &[StatusCode]| statuses.extend(all.iter().copied().filter(|_| holds));
+    add(is_keyed, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]);
+    add(route.path.contains('{') || is_action || takes_body, &[StatusCode::NOT_FOUND]);
+    add(takes_body, &[StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT]);
+    add(is_webhook, &[StatusCode::UNSUPPORTED_MEDIA_TYPE]);
+    add(!is_webhook, &[StatusCode::UNPROCESSABLE_ENTITY]);
+    add(is_keyed && route.method != "GET", &[StatusCode::CONFLICT]);
+    // A platform may refuse what is asked of it.
+    let calls_platforms = is_action || (is_keyed && route.method != "GET");
+    add(calls_platforms, &[StatusCode::FAILED_DEPENDENCY, StatusCode::TOO_MANY_REQUESTS]);
+    statuses
+}
+
+fn problem_reference() -> Value {
+    json!({ "$ref": "#/components/responses/Problem" })
+}
+
+fn problem_response() -> Value {
+    json!({
+        "description": "A problem (RFC 9457).",
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    })
 }
 
 fn success(route: &Stated, components: &mut Map<String, Value>) -> Value {
     let (status, schema) = route.success;
     let mut response = json!({ "description": status.canonical_reason().unwrap_or("Success") });
     if let Some(schema) = schema {
-        let schema = inline(schema(), components);
+        let schema = inline(schema().to_value(), components);
         let media = |schema: &Value| schema["contentMediaType"].as_str().unwrap_or("application/json").to_owned();
         // Alternatives of several media types stand each under its own.
         match schema["anyOf"].as_array() {
@@ -185,10 +216,9 @@ fn success(route: &Stated, components: &mut Map<String, Value>) -> Value {
 }
 
 /// A schema as it stands in the document: its definitions move to the components.
-fn inline(schema: Schema, components: &mut Map<String, Value>) -> Value {
-    let mut value = schema.to_value();
-    move_definitions(&mut value, components);
-    value
+fn inline(mut schema: Value, components: &mut Map<String, Value>) -> Value {
+    move_definitions(&mut schema, components);
+    schema
 }
 
 fn move_definitions(value: &mut Value, components: &mut Map<String, Value>) {

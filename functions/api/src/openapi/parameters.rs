@@ -1,0 +1,67 @@
+//! Parameters of an operation, and the media and patterns of what they hold.
+
+use super::Stated;
+use models::{
+    ConnectionId, DeliveryId, Effect, EventId, HookId, KeyId, RecordId, RejectedId, RouteId, SubscriberId, TakeoverId,
+    Timestamp, ids::TOKEN_PATTERN,
+};
+use runtime::{
+    Query, QueryValue,
+    input::{DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT},
+};
+use serde_json::{Value, json};
+
+pub fn of(route: &Stated) -> Vec<Value> {
+    let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let path = in_path.map(|name| {
+        let schema = json!({ "type": "string", "pattern": path_pattern(route.path, name) });
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
+    });
+    let query = route.query.iter().map(|Query { name, description, value }| {
+        json!({ "name": name, "in": "query", "description": description, "schema": of_query(*value) })
+    });
+    let keyed = registry::actions().any(|action| action.path == route.path && action.effect != Effect::Safe);
+    let header = keyed.then(|| {
+        json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "For a day, the same key with the same body is answered with the first answer.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" },
+        })
+    });
+    path.chain(query).chain(header).collect()
+}
+
+/// The pattern of a path's parameter: a token, or an id of the resource that the path names.
+fn path_pattern(path: &str, name: &str) -> &'static str {
+    match (name, path.split('/').nth(2)) {
+        ("token", _) => TOKEN_PATTERN,
+        ("rejected_id", _) => RejectedId::PATTERN,
+        (_, Some("connections")) => ConnectionId::PATTERN,
+        (_, Some("hooks")) => HookId::PATTERN,
+        (_, Some("events")) => EventId::PATTERN,
+        (_, Some("subscribers")) => SubscriberId::PATTERN,
+        (_, Some("checkpoint-records")) => RecordId::PATTERN,
+        (_, Some("takeovers")) => TakeoverId::PATTERN,
+        (_, Some("routes")) => RouteId::PATTERN,
+        (_, Some("deliveries")) => DeliveryId::PATTERN,
+        (_, Some("keys")) => KeyId::PATTERN,
+        _ => unreachable!("a test looks at every path"),
+    }
+}
+
+fn of_query(value: QueryValue) -> Value {
+    match value {
+        QueryValue::Text => json!({ "type": "string" }),
+        QueryValue::Id(pattern) => json!({ "type": "string", "pattern": pattern }),
+        QueryValue::OneOf(values) => json!({ "type": "string", "enum": values }),
+        QueryValue::Time => json!({ "type": "string", "format": "date-time", "pattern": Timestamp::PATTERN }),
+        QueryValue::Limit => json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
+        QueryValue::Cursor => {
+            json!({ "type": "string", "minLength": 1, "maxLength": MAX_CURSOR, "pattern": "^[A-Za-z0-9_-]*$" })
+        }
+        QueryValue::Multiple(of, most) => {
+            json!({ "type": "integer", "minimum": of, "maximum": most, "multipleOf": of })
+        }
+    }
+}
