@@ -234,14 +234,13 @@ async fn made_over_failing(bundle: &Bundle, operation: &'static str, nth: usize,
 async fn a_write_whose_answer_was_lost_is_no_conflict() {
     let (sandbox, bundle) = start().await;
     let connection = bundle.connection("chatbot").await;
+    let own = Stage::beside(&bundle);
+    let losing = |operation| failing(&own, RetryConfig::standard(), operation, 1, StoreFault::AnswerLost);
     for operation in ["TransactWriteItems", "PutItem"] {
-        let stage = failing(&Stage::beside(&bundle), RetryConfig::standard(), operation, 1, StoreFault::AnswerLost);
-        let made = stage.answer(Method::POST, "/v1/hooks", new(&connection).to_string()).await;
+        let made = losing(operation).answer(Method::POST, "/v1/hooks", new(&connection).to_string()).await;
         assert_eq!((made.status.as_u16(), &made.json()["registration"]["state"]), (201, &json!("registered")));
-        let stage =
-            failing(&Stage::beside(&bundle), RetryConfig::standard(), "TransactWriteItems", 1, StoreFault::AnswerLost);
-        assert_eq!(stage.answer(Method::DELETE, &path(&only(&bundle).await), "").await.status, 204);
-        assert_eq!((bundle.all("/v1/hooks").await, webhooks(&sandbox)), (vec![], vec![]));
+        let deleted = losing("TransactWriteItems").answer(Method::DELETE, &path(&only(&bundle).await), "").await;
+        assert_eq!((deleted.status.as_u16(), bundle.all("/v1/hooks").await, webhooks(&sandbox)), (204, vec![], vec![]));
     }
 }
 
