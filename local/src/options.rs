@@ -42,10 +42,16 @@ impl Limits {
     }
 }
 
-const DEFAULT_PORT: u16 = 9000;
+const DEFAULT_PORT: u64 = 9000;
 const DEFAULT_CONNECTIONS: u64 = 512;
 const MAX_CONNECTIONS: u64 = 65_536;
 const MAX_TIMEOUT_SECONDS: u64 = 3_600;
+
+/// The port to listen on; 0 is any that is free.
+fn port(settings: &Settings) -> Result<u16, BadSetting> {
+    let port = settings.number("PORT", DEFAULT_PORT, 0, u16::MAX.into())?;
+    Ok(port.try_into().unwrap_or(u16::MAX))
+}
 
 impl Options {
     pub fn read(settings: Settings) -> Result<Self, BadSetting> {
@@ -55,7 +61,7 @@ impl Options {
             return Err(BadSetting { name: "ADMIN_KEY".to_owned(), fault });
         }
         Ok(Self {
-            port: settings.parse("PORT")?.unwrap_or(DEFAULT_PORT),
+            port: port(&settings)?,
             data_dir: match settings.get("DATA_DIR").unwrap_or(".data") {
                 ":memory:" => None,
                 folder => Some(PathBuf::from(folder)),

@@ -118,17 +118,21 @@ fn what_keeps_it_from_starting_is_one_readable_line() {
     let in_use =
         format!("cannot listen on 127.0.0.1:{port}: Address already in use (os error 98); stop what does, or set PORT");
     for (name, value, fault) in [
-        ("PORT", "x", "PORT: invalid digit found in string"),
-        ("PORT", "65536", "PORT: number too large to fit in target type"),
+        ("PORT", "x", "PORT: must be a whole number from 0 to 65535, such as 9000"),
+        ("PORT", "65536", "PORT: must be a whole number from 0 to 65535, such as 9000"),
         ("PORT", port.as_str(), in_use.as_str()),
         ("ADMIN_KEY", "short", "ADMIN_KEY: has fewer than 32 characters, or others than visible ASCII"),
-        ("EVENT_TTL_DAYS", "0", "EVENT_TTL_DAYS: is not from 1 to 36500"),
-        ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS: is not from 1 to 65536"),
-        ("HEADER_TIMEOUT_SECONDS", "0", "HEADER_TIMEOUT_SECONDS: is not from 1 to 3600"),
-        ("BODY_IDLE_TIMEOUT_SECONDS", "3601", "BODY_IDLE_TIMEOUT_SECONDS: is not from 1 to 3600"),
-        ("BODY_TIMEOUT_SECONDS", "5m", "BODY_TIMEOUT_SECONDS: invalid digit found in string"),
-        ("LOG_FORMAT", "xml", "LOG_FORMAT: is neither json nor pretty"),
-        ("PUBLIC_URL", "example.com", "PUBLIC_URL: relative URL without a base"),
+        ("EVENT_TTL_DAYS", "0", "EVENT_TTL_DAYS: must be a whole number from 1 to 36500, such as 90"),
+        ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS: must be a whole number from 1 to 65536, such as 512"),
+        ("HEADER_TIMEOUT_SECONDS", "0", "HEADER_TIMEOUT_SECONDS: must be a whole number from 1 to 3600, such as 30"),
+        (
+            "BODY_IDLE_TIMEOUT_SECONDS",
+            "3601",
+            "BODY_IDLE_TIMEOUT_SECONDS: must be a whole number from 1 to 3600, such as 30",
+        ),
+        ("BODY_TIMEOUT_SECONDS", "5m", "BODY_TIMEOUT_SECONDS: must be a whole number from 1 to 3600, such as 300"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT: must be json or pretty"),
+        ("PUBLIC_URL", "example.com", "PUBLIC_URL: must be a whole URL, such as https://example.com"),
         ("DATA_DIR", "/dev/null/data", "cannot use the directory /dev/null/data: Not a directory (os error 20)"),
     ] {
         let folder = TempDir::new().unwrap();
@@ -169,6 +173,8 @@ async fn a_first_key_that_was_deleted_does_not_come_back() {
     };
     let keys = expect(request(reqwest::Method::GET, &url, "/v1/keys", &old), 200).await;
     let path = format!("/v1/keys/{}", string(&keys["items"][0]["id"]));
+    let other = serde_json::json!({ "name": "Another", "scope": "admin" });
+    expect(request(reqwest::Method::POST, &url, "/v1/keys", &old).json(&other), 201).await;
     expect(request(reqwest::Method::DELETE, &url, &path, &old), 204).await;
     process.signal("TERM");
     process.ended();

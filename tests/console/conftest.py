@@ -61,10 +61,10 @@ class Switchboard:
     def key(self):
         return (self.folder / "data/admin-key").read_text().strip()
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, key=None):
         """What the API answers."""
         content = None if body is None else json.dumps(body).encode()
-        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+        headers = {"authorization": f"Bearer {key or self.key}", "content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}{path}", content, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or "null")

@@ -2,7 +2,7 @@
 
 use crate::Problem;
 use ipnet::IpNet;
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 use url::Url;
 
 #[derive(Debug, Clone)]
@@ -76,13 +76,13 @@ pub enum LogFormat {
 }
 
 impl FromStr for LogFormat {
-    type Err = &'static str;
+    type Err = ();
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, ()> {
         match text {
             "json" => Ok(Self::Json),
             "pretty" => Ok(Self::Pretty),
-            _ => Err("is neither json nor pretty"),
+            _ => Err(()),
         }
     }
 }
@@ -129,12 +129,12 @@ impl Settings {
         self.get(name).map(str::to_owned).ok_or_else(|| bad(name, "is not set"))
     }
 
-    pub fn parse<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> Result<Option<T>, BadSetting> {
-        self.get(name).map(|text| text.parse().map_err(|error: T::Err| bad(name, &error.to_string()))).transpose()
+    fn parse<T: FromStr>(&self, name: &str, fault: &str) -> Result<Option<T>, BadSetting> {
+        self.get(name).map(|text| text.parse().map_err(|_| bad(name, fault))).transpose()
     }
 
     pub fn url(&self, name: &str) -> Result<Option<Url>, BadSetting> {
-        let url = self.parse::<Url>(name)?;
+        let url = self.parse::<Url>(name, "must be a whole URL, such as https://example.com")?;
         match &url {
             Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
                 Err(bad(name, "is not an http or https URL"))
@@ -197,12 +197,9 @@ impl Settings {
 
     /// A whole number within bounds.
     pub fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
-        let number = self.parse(name)?.unwrap_or(default);
-        if (least..=most).contains(&number) {
-            Ok(number)
-        } else {
-            Err(bad(name, &format!("is not from {least} to {most}")))
-        }
+        let fault = format!("must be a whole number from {least} to {most}, such as {default}");
+        let number = self.parse(name, &fault)?.unwrap_or(default);
+        if (least..=most).contains(&number) { Ok(number) } else { Err(bad(name, &fault)) }
     }
 }
 
@@ -265,7 +262,7 @@ impl Config {
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
             action_function_prefix: settings.get("ACTION_FUNCTION_PREFIX").map(str::to_owned),
             stack_name: settings.get("STACK_NAME").map(str::to_owned),
-            log_format: settings.parse("LOG_FORMAT")?.unwrap_or(LogFormat::Json),
+            log_format: settings.parse("LOG_FORMAT", "must be json or pretty")?.unwrap_or(LogFormat::Json),
             rust_log,
             platforms: PlatformSettings(own.collect::<Result<_, _>>()?),
         })
@@ -332,9 +329,11 @@ mod tests {
     #[test]
     fn a_bad_value_is_named() {
         for (name, value, fault) in [
-            ("EVENT_TTL_DAYS", "0", "is not from 1 to 36500"),
-            ("EVENT_TTL_DAYS", "ten", "invalid digit found in string"),
-            ("DEDUPE_WINDOW_SECONDS", "-1", "invalid digit found in string"),
+            ("EVENT_TTL_DAYS", "0", "must be a whole number from 1 to 36500, such as 90"),
+            ("EVENT_TTL_DAYS", "ten", "must be a whole number from 1 to 36500, such as 90"),
+            ("EVENT_TTL_DAYS", "1.5", "must be a whole number from 1 to 36500, such as 90"),
+            ("EVENT_TTL_DAYS", "99999999999999999999", "must be a whole number from 1 to 36500, such as 90"),
+            ("DEDUPE_WINDOW_SECONDS", "-1", "must be a whole number from 0 to 3153600000, such as 600"),
             ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,10.1.2.3", "\"10.1.2.3\" is not a range such as 10.0.0.0/8"),
             ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/33", "\"10.0.0.0/33\" is not a range such as 10.0.0.0/8"),
             ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,", "\"\" is not a range such as 10.0.0.0/8"),
@@ -342,18 +341,18 @@ mod tests {
             ("RETRY_SCHEDULE", "5,x", "\"x\" is not a number of seconds from 0 to 86400"),
             ("RETRY_SCHEDULE", "5,86401", "\"86401\" is not a number of seconds from 0 to 86400"),
             ("RETRY_SCHEDULE", "5,,6", "\"\" is not a number of seconds from 0 to 86400"),
-            ("DELIVERY_TTL_DAYS", "0", "is not from 1 to 36500"),
-            ("ROUTE_FAILS_DAYS", "-1", "invalid digit found in string"),
-            ("ROUTE_FAILS_DAYS", "36501", "is not from 0 to 36500"),
+            ("DELIVERY_TTL_DAYS", "0", "must be a whole number from 1 to 36500, such as 30"),
+            ("ROUTE_FAILS_DAYS", "-1", "must be a whole number from 0 to 36500, such as 5"),
+            ("ROUTE_FAILS_DAYS", "36501", "must be a whole number from 0 to 36500, such as 5"),
             ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
-            ("PUBLIC_URL", "example", "relative URL without a base"),
+            ("PUBLIC_URL", "example", "must be a whole URL, such as https://example.com"),
             ("API_URL", "https://example.com/?a=b", "has a query or a fragment"),
-            ("API_URL", "api.example.com", "relative URL without a base"),
+            ("API_URL", "api.example.com", "must be a whole URL, such as https://example.com"),
             ("HOST", "https://example.com/v1", "is more than a scheme and a host"),
             ("HOST", "https://:word@example.com", "is more than a scheme and a host"),
             ("PREFIX", "v2", "does not begin with /"),
             ("PREFIX", "/v2/../x", "is more than one step of letters, digits, - and _"),
-            ("LOG_FORMAT", "xml", "is neither json nor pretty"),
+            ("LOG_FORMAT", "xml", "must be json or pretty"),
             ("RUST_LOG", "a=b=c", "is not a level, nor a list of target=level"),
             ("EVENTS_TABLE", "", "is not set"),
         ] {

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 
 async fn serve() -> Result<(), String> {
     let port = match env::var("SANDBOX_PORT") {
-        Ok(port) => port.parse().map_err(|error| format!("SANDBOX_PORT: {error}"))?,
+        Ok(port) => port.parse().map_err(|_| "SANDBOX_PORT: must be a whole number from 0 to 65535, such as 9100")?,
         Err(_) => PORT,
     };
     let listen = |kind| signal(kind).map_err(|error| error.to_string());
