@@ -1,0 +1,233 @@
+//! The memory and the size of what is made of an event.
+
+use super::*;
+use crate::expression::{Expression, MOST_BYTES};
+use models::{
+    Field, HookId, Mapping, StoredEvent, body,
+    event::Accepted,
+    ids::ContentKey,
+    mapping::{Reading, resolve},
+};
+use std::{fmt::Write as _, fs, process::Command};
+
+const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// Names the whole body wherever a mapping can.
+const FIELDS: &[Field] = &[
+    Field::optional("subscriber.id", &["/id"]),
+    Field::optional("subscriber.attributes", &[""]),
+    Field::optional("subscriber.platform_user", &[""]),
+    Field::optional("record.fields", &[""]),
+    Field::optional("variables", &[""]),
+    Field::optional("message", &[""]),
+];
+
+fn event(raw: &[u8], content_type: Option<&str>) -> StoredEvent {
+    let hook = HookId::new(NOW, [1; 10]);
+    let (format, body) = body::read(raw, content_type).unwrap();
+    let reading: Reading = resolve(FIELDS, &Mapping::new(), &body);
+    StoredEvent::new(Accepted {
+        at: NOW,
+        key: ContentKey::digest(&hook, &[raw]),
+        hook: &hook,
+        connection: &ConnectionId::new(NOW, [2; 10]),
+        platform: "botstar",
+        event_type: "botstar.tag.added",
+        raw,
+        format,
+        body: &body,
+        reading: &reading,
+        told: serde_json::Map::new(),
+        encoding: None,
+        query: None,
+        nonce: "n".to_owned(),
+        expires: NOW,
+    })
+}
+
+fn webhook(body: Option<&[(&str, &str)]>) -> ReadyTarget {
+    let fields = |body: &[(&str, &str)]| {
+        compiled(&body.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    };
+    ReadyTarget::Webhook(Box::new(ReadyWebhook {
+        url: "https://example.org/".parse().unwrap(),
+        headers: HeaderMap::new(),
+        body: body.map(fields),
+        secrets: Vec::new(),
+    }))
+}
+
+/// The body of a request for an event, or the words for why there is none.
+fn made(target: &ReadyTarget, event: &StoredEvent) -> Result<Bytes, String> {
+    let opened = event.open().unwrap();
+    match target.prepare(NOW, opened.envelope().unwrap()) {
+        Ok(Prepared::Webhook { body, .. }) => Ok(body),
+        Err(Unprepared::Event(words)) => Err(words),
+        _ => panic!("neither a request nor words"),
+    }
+}
+
+/// A body of 256 KB of items, with a text of 0 to 1 KB besides.
+fn items(item: impl Fn(usize) -> String) -> Vec<u8> {
+    let mut raw = "{\"id\":\"u-1\",\"s\":\"abc\",\"l\":[".to_owned();
+    for at in 0.. {
+        let item = item(at);
+        if raw.len() + item.len() + 3 > 256 * 1024 {
+            break;
+        }
+        let comma = if at > 0 { "," } else { "" };
+        let _ = write!(raw, "{comma}{item}");
+    }
+    (raw + "]}").into_bytes()
+}
+
+fn hostile_events() -> Vec<(&'static str, StoredEvent)> {
+    let json = |raw: Vec<u8>| event(&raw, None);
+    let fields = String::from_utf8(items(|at| format!("\"{at:x}\":0"))).unwrap().replace('[', "{").replace(']', "}");
+    vec![
+        ("lists", json(items(|_| "[]".to_owned()))),
+        ("maps", json(items(|_| "{\"a\":0}".to_owned()))),
+        ("nested maps", json(items(|_| "{\"a\":{\"b\":{}}}".to_owned()))),
+        ("deep lists", json(items(|_| format!("{}{}", "[".repeat(60), "]".repeat(60))))),
+        ("fields", json(fields.into_bytes())),
+        ("integers", json(items(|_| "0".to_owned()))),
+        ("doubles", json(items(|_| "0.5".to_owned()))),
+        ("long numbers", json(items(|_| "1e-999".to_owned()))),
+        ("one long number", json(items(|_| "1".repeat(200_000)))),
+        ("texts", json(items(|_| "\"\"".to_owned()))),
+        ("one text", json(format!("{{\"id\":\"u-1\",\"s\":\"{}\",\"l\":[1]}}", "a".repeat(250_000)).into_bytes())),
+        ("escapes", json(format!("{{\"id\":\"u-1\",\"s\":\"{}\",\"l\":[1]}}", "\\u0001".repeat(40_000)).into_bytes())),
+        ("a form of controls", event(format!("id=u-1&s={}", "\u{1}".repeat(250_000)).as_bytes(), Some(FORM))),
+        ("a form of fields", event(&items_of_form(), Some(FORM))),
+    ]
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn items_of_form() -> Vec<u8> {
+    let mut raw = "id=u-1".to_owned();
+    for at in 0..30_000 {
+        let _ = write!(raw, "&{at:x}=");
+    }
+    raw.into_bytes()
+}
+
+const HOSTILE: [&str; 22] = [
+    "data",
+    "data.raw",
+    "data.subscriber",
+    "[data, data, data, data]",
+    "[data.raw, data.raw, data.raw, data.raw, data.raw, data.raw]",
+    "data == data",
+    "data.raw.l == data.record.fields.l",
+    "{'a': data.raw, 'b': data.variables, 'c': data.message}",
+    "{data: 1}",
+    "data + 1",
+    "data.raw.l + 1",
+    "data.raw.l + data.raw.l + data.raw.l",
+    "data.raw.l.map(x, [x, x, x])",
+    "data.raw.l.map(x, {'a': x, 'b': [x]})",
+    "data.raw.l.map(x, data.raw.s)",
+    "data.raw.l.map(x, data.raw.l)",
+    "data.raw.l.filter(x, x != 1)",
+    "data.raw.l.exists(x, x == data)",
+    "data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s",
+    "[data.raw.s, data.raw.s, data.raw.s + '', data.raw.s + '', data.raw.s + '']",
+    "data.raw.l[0.5]",
+    "size(data) > 0 && string(data) == ''",
+];
+
+const NAMES: [&str; 50] = {
+    let mut names = [""; 50];
+    let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX";
+    let mut at = 0;
+    while at < 50 {
+        names[at] = letters.split_at(at).1.split_at(1).0;
+        at += 1;
+    }
+    names
+};
+
+/// A line of `/proc/self/status`, in MB.
+fn status(name: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+/// The most memory that an attempt may take, with what its process has besides, in MB.
+const MOST_MEMORY: f64 = 64.0;
+const IS_MEASURED: &str = "SWITCHBOARD_TEST_MEASURED";
+
+/// Makes the requests of all routes for all events, in a process of its own.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_attempt_takes_less_than_64_megabytes() {
+    if std::env::var_os(IS_MEASURED).is_none() {
+        let name = format!("{}::an_attempt_takes_less_than_64_megabytes", module_path!().split_once("::").unwrap().1);
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let child = child.args(["--exact", &name, "--nocapture"]).env(IS_MEASURED, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        println!("{said}");
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+        assert!(said.contains("at most"), "nothing was measured: {said}");
+        return;
+    }
+    let events = hostile_events();
+    let many = |text| webhook(Some(&NAMES.map(|name| (name, text))));
+    let mut most: (f64, String) = (0.0, String::new());
+    for (of, event) in &events {
+        let mut measure = |route: &str, attempt: &dyn Fn()| {
+            // A peak of its own for each.
+            fs::write("/proc/self/clear_refs", "5").unwrap();
+            attempt();
+            let peak = status("VmHWM");
+            println!("{peak:.0} MB {of}: {route}");
+            if peak > most.0 {
+                most = (peak, format!("{of}: {route}"));
+            }
+        };
+        measure("the envelope", &|| drop(made(&webhook(None), event)));
+        for text in HOSTILE {
+            measure(text, &|| drop(made(&many(text), event)));
+            measure(&format!("the filter {text}"), &|| {
+                let opened = event.open().unwrap();
+                Expression::compile(text).unwrap().matches(&Event::of(&opened.envelope().unwrap()));
+            });
+        }
+    }
+    println!("at most {:.0} MB, for {}", most.0, most.1);
+    assert!(most.0 < MOST_MEMORY, "{:.0} MB for {}", most.0, most.1);
+}
+
+#[test]
+fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
+    let text = |bytes: usize| event(format!("{{\"id\":\"u-1\",\"s\":\"{}\"}}", "a".repeat(bytes)).as_bytes(), None);
+    let of = |fields: &[(&str, &str)], event: &StoredEvent| made(&webhook(Some(fields)), event);
+    // With `{"a":"","bb":""}` around the texts.
+    let (two, three) = ("data.raw.s + data.raw.s", "data.raw.s + data.raw.s + 'a'");
+    let event_of_most = text((MOST_BYTES - 16) / 4);
+    assert_eq!(of(&[("a", two), ("bb", two)], &event_of_most).unwrap().len(), MOST_BYTES);
+    for (fields, event, words) in [
+        ([("a", two), ("bb", three)], &event_of_most, "the body would have 1048577 bytes, of at most 1048576"),
+        ([("a", two), ("bb", two)], &text(250_000), "the body would have 1000016 bytes"),
+    ] {
+        match of(&fields, event) {
+            Err(error) => assert_eq!(error, words),
+            Ok(body) => assert_eq!(format!("the body would have {} bytes", body.len()), words),
+        }
+    }
+    let controls = event(format!("{{\"s\":\"{}\"}}", "\\u0001".repeat(40_000)).as_bytes(), None);
+    let error = of(&[("a", "data.raw.s"), ("b", "data.raw.s + data.raw.s + data.raw.s + data.raw.s")], &controls);
+    assert_eq!(error, Err("the body would have 1200015 bytes, of at most 1048576".to_owned()));
+    let whole = NAMES.map(|name| (name, "data"));
+    let error = of(&whole, &text(240_000)).unwrap_err();
+    assert!(error.starts_with("the body would have ") && error.ends_with(" bytes, of at most 1048576"), "{error}");
+    let input = compiled(&[("user_id".to_owned(), "data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s".to_owned())].into());
+    let opened_event = text(240_000);
+    let opened = opened_event.open().unwrap();
+    let connection = ConnectionId::new(NOW, [2; 10]);
+    let target = ReadyTarget::Action { action: "chatbot.get-user".to_owned(), keyed: false, connection, input };
+    let prepared = target.prepare(NOW, opened.envelope().unwrap());
+    assert!(matches!(prepared, Err(Unprepared::Event(words)) if words == "the input would have 1200014 bytes, of at most 1048576"));
+}
