@@ -243,7 +243,10 @@ fn fields_are_told_with_their_faults() {
     );
 
     let fields = compile(json!({ "ok": "1", "who": "data.nobody" })).unwrap();
-    assert_eq!(fields.evaluate(&Event::of_json(&event()), "the body"), Err("`who`: there is no field `nobody`".to_owned()));
+    assert_eq!(
+        fields.evaluate(&Event::of_json(&event()), "the body"),
+        Err("`who`: there is no field `nobody`".to_owned())
+    );
 
     let many = (0..51).map(|number| (number.to_string(), json!("1"))).collect();
     assert_eq!(
