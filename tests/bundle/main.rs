@@ -88,6 +88,7 @@ mod lists;
 mod load;
 mod metrics;
 mod metrics_history;
+mod numbers;
 mod odd_bodies;
 mod openapi;
 mod openapi_flow;

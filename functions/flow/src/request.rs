@@ -97,7 +97,7 @@ impl ReadyTarget {
                 effect: *effect,
                 keyed: *keyed,
                 connection: connection.clone(),
-                input: filled(input, &event)?,
+                input: filled("the input", input, &event)?,
             }),
         }
     }
@@ -108,7 +108,7 @@ impl ReadyWebhook {
         let id = event.id.clone();
         let (media, body) = match &self.body {
             None => (EVENT, Box::<str>::from(event.shown().map_err(Problem::internal)?).into()),
-            Some(fields) => (JSON, filled(fields, &event)?),
+            Some(fields) => (JSON, filled("the body", fields, &event)?),
         };
         let body = Bytes::from(body);
         let mut headers = self.headers.clone();
@@ -132,9 +132,9 @@ fn compiled(fields: &BTreeMap<String, String>) -> ReadyFields {
 }
 
 /// The object of the expressions' values, as JSON.
-fn filled(fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, Unprepared> {
+fn filled(what: &str, fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, Unprepared> {
     let fields = fields.as_ref().map_err(|words| Unprepared::Event(words.clone()))?;
-    fields.evaluate(&Event::of(event)).map_err(Unprepared::Event)
+    fields.evaluate(&Event::of(event), what).map_err(Unprepared::Event)
 }
 
 async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<HeaderMap, Problem> {
@@ -170,3 +170,6 @@ fn traceparent() -> Result<HeaderValue, Problem> {
     let (trace, span) = (HEXLOWER.encode(&random::<16>()?), HEXLOWER.encode(&random::<8>()?));
     HeaderValue::try_from(format!("00-{trace}-{span}-01")).map_err(Problem::internal)
 }
+
+#[cfg(test)]
+mod tests;

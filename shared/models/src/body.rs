@@ -122,6 +122,18 @@ pub fn is_deeper(value: &Value, levels: usize) -> bool {
     }
 }
 
+/// Gives back what lists have reserved: the parser leaves room for four items in each, 288 bytes of memory.
+pub fn shrink(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.shrink_to_fit();
+            items.iter_mut().for_each(shrink);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(shrink),
+        _ => {}
+    }
+}
+
 /// Parses JSON, also with more byte order marks before it, and with lone surrogate escapes: JavaScript writes those for a text cut in
 /// the middle of an emoji. They are read as U+FFFD, as `TextEncoder` would.
 fn json(text: &str) -> Result<(Value, Cow<'_, str>), serde_json::Error> {

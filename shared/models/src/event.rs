@@ -271,10 +271,11 @@ impl StoredEvent {
     pub fn open(&self) -> Result<OpenEvent<'_>, Malformed> {
         let key = self.key()?;
         let reading: Reading = serde_json::from_str(&self.reading)?;
-        let (body, raw) = match &self.raw {
+        let (mut body, raw) = match &self.raw {
             Some(raw) => body::reread(raw, self.format()),
             None => (Value::Null, Cow::Borrowed("null")),
         };
+        body::shrink(&mut body);
         Ok(OpenEvent { stored: self, key, reading, body, raw })
     }
 }

@@ -4,12 +4,14 @@
 //! came from, and the later event wins, field by field: folding the same events in any order gives the same subscriber.
 
 mod stored;
+mod view;
+
+pub use view::view;
 
 use crate::{
     ids::{ConnectionId, EventId, SubscriberId},
     mapping::Reading,
     time::Timestamp,
-    view::{Fields, View},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,27 +95,6 @@ fn tags(reading: &Reading, body: &Value) -> BTreeSet<String> {
     tags.extend(reading.text("tag", body));
     tags.retain(|tag: &String| tag.len() <= MAX_TEXT_BYTES);
     tags
-}
-
-/// The person as a body has it: the fields of a [`Subscriber`], without when it was seen.
-pub fn view<'a>(platform: &str, connection: &ConnectionId, reading: &'a Reading, body: &'a Value) -> Option<View<'a>> {
-    let platform_id = reading.text("subscriber.id", body)?;
-    let mut fields: Fields<'a> = vec![
-        ("id".into(), SubscriberId::derive(platform, connection, &platform_id).to_string().into()),
-        ("platform".into(), platform.into()),
-        ("connection".into(), connection.as_str().into()),
-        ("platform_id".into(), platform_id.into()),
-    ];
-    fields.extend(TEXTS.map(|field| (field.into(), text(field, reading, body).into())));
-    let attributes = reading.attributes_of(body).into_iter().map(|(name, value)| (name.into(), View::Of(value)));
-    fields.extend([
-        ("tags".into(), tags(reading, body).into_iter().collect::<Value>().into()),
-        ("attributes".into(), View::Map(attributes.collect())),
-        ("platform_user".into(), reading.view("subscriber.platform_user", body).unwrap_or(View::NULL)),
-        ("first_seen".into(), View::NULL),
-        ("last_seen".into(), View::NULL),
-    ]);
-    Some(View::Map(fields))
 }
 
 /// A value and the event it came from.

@@ -52,8 +52,8 @@ impl Fields {
     }
 
     /// The object for an event as JSON of at most 1 MB, or the field that has no value, and why. All fields together may do
-    /// as much work as one expression.
-    pub fn evaluate(&self, event: &Event<'_>) -> Result<String, String> {
+    /// as much work as one expression. `what` names the object in words. `what` is the object's name in words.
+    pub fn evaluate(&self, event: &Event<'_>, what: &str) -> Result<String, String> {
         let (variables, work) = (Variables::of(event, &self.data)?, Work::new());
         work.output().push(b"{");
         for (at, (name, expression)) in self.fields.iter().enumerate() {
@@ -71,6 +71,6 @@ impl Fields {
             }
         }
         work.output().push(b"}");
-        work.into_output("the body")
+        work.into_output(what)
     }
 }

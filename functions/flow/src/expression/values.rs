@@ -35,8 +35,8 @@ impl<'a> Event<'a> {
 }
 
 /// The memory that the values of an expression's variables may take, in bytes. A body of 256 KB that is all brackets takes
-/// half of it.
-const MOST_MEMORY: usize = 24 << 20;
+/// two thirds of it.
+const MOST_MEMORY: usize = 20 << 20;
 /// The memory of a value in its box, of a list or a map besides, and of each entry of a map.
 const VALUE: usize = 48;
 const CONTAINER: usize = 48;

@@ -341,7 +341,7 @@ fn the_fields_share_one_measure_of_work() {
     let event = json!({ "data": { "raw": "a".repeat(200_000) } });
     let evaluate = |count: usize| {
         let fields = (0..count).map(|number| (number.to_string(), json!("size(data.raw + data.raw)")));
-        Fields::compile(&fields.collect(), "/body").unwrap().evaluate(&Event::of_json(&event))
+        Fields::compile(&fields.collect(), "/body").unwrap().evaluate(&Event::of_json(&event), "the body")
     };
     assert!(evaluate(20).is_ok());
     let error = evaluate(50).unwrap_err();

@@ -228,7 +228,7 @@ fn texts_in_all_ways_to_write_them() {
 fn fields_are_told_with_their_faults() {
     let compile = |fields: Value| Fields::compile(fields.as_object().unwrap(), "/target/body");
     let fields = compile(json!({ "who": "data.subscriber.name", "a/b": "size(data.raw.items)" })).unwrap();
-    let body = fields.evaluate(&Event::of_json(&event()));
+    let body = fields.evaluate(&Event::of_json(&event()), "the body");
     assert_eq!(body.as_deref(), Ok(r#"{"who":"Анна","a/b":2}"#));
 
     let faults = compile(json!({ "ok": "1", "a/b": "tag", "n": 1, "x": "1 +" })).err().unwrap();
@@ -243,7 +243,10 @@ fn fields_are_told_with_their_faults() {
     );
 
     let fields = compile(json!({ "ok": "1", "who": "data.nobody" })).unwrap();
-    assert_eq!(fields.evaluate(&Event::of_json(&event())), Err("`who`: there is no field `nobody`".to_owned()));
+    assert_eq!(
+        fields.evaluate(&Event::of_json(&event()), "the body"),
+        Err("`who`: there is no field `nobody`".to_owned())
+    );
 
     let many = (0..51).map(|number| (number.to_string(), json!("1"))).collect();
     assert_eq!(

@@ -1,0 +1,216 @@
+//! The memory and the size of what is made of an event.
+
+use super::*;
+use crate::expression::{Expression, MOST_BYTES};
+use models::{
+    Field, HookId, Mapping, StoredEvent, body,
+    event::Accepted,
+    ids::ContentKey,
+    mapping::{Reading, resolve},
+};
+use std::{fmt::Write as _, fs, process::Command};
+
+const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// Names the whole body wherever a mapping can.
+const FIELDS: &[Field] = &[
+    Field::optional("subscriber.id", &["/id"]),
+    Field::optional("subscriber.attributes", &[""]),
+    Field::optional("subscriber.platform_user", &[""]),
+    Field::optional("record.fields", &[""]),
+    Field::optional("variables", &[""]),
+    Field::optional("message", &[""]),
+];
+
+fn event(raw: &[u8], content_type: Option<&str>) -> StoredEvent {
+    let hook = HookId::new(NOW, [1; 10]);
+    let (format, body) = body::read(raw, content_type).unwrap();
+    let reading: Reading = resolve(FIELDS, &Mapping::new(), &body);
+    StoredEvent::new(Accepted {
+        at: NOW,
+        key: ContentKey::digest(&hook, &[raw]),
+        hook: &hook,
+        connection: &ConnectionId::new(NOW, [2; 10]),
+        platform: "botstar",
+        event_type: "botstar.tag.added",
+        raw,
+        format,
+        body: &body,
+        reading: &reading,
+        told: serde_json::Map::new(),
+        encoding: None,
+        query: None,
+        hops: 0,
+        nonce: "n".to_owned(),
+        expires: NOW,
+    })
+}
+
+fn webhook(body: Option<&[(&str, &str)]>) -> ReadyTarget {
+    let fields = |body: &[(&str, &str)]| {
+        compiled(&body.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    };
+    ReadyTarget::Webhook(Box::new(ReadyWebhook {
+        url: "https://example.org/".parse().unwrap(),
+        headers: HeaderMap::new(),
+        body: body.map(fields),
+        secrets: Vec::new(),
+    }))
+}
+
+/// The body of a request for an event, or the words for why there is none.
+fn made(target: &ReadyTarget, event: &StoredEvent) -> Result<Bytes, String> {
+    let opened = event.open().unwrap();
+    match target.prepare(NOW, opened.envelope().unwrap(), 0) {
+        Ok(Prepared::Webhook { body, .. }) => Ok(body),
+        Err(Unprepared::Event(words)) => Err(words),
+        _ => panic!("neither a request nor words"),
+    }
+}
+
+/// A body of 256 KB that is a list of items.
+fn items(item: &str) -> Vec<u8> {
+    let count = 260_000 / (item.len() + 1);
+    format!(r#"{{"id":"u-1","s":"abc","l":[{}]}}"#, vec![item; count].join(",")).into_bytes()
+}
+
+/// A body that takes many times its size once it is read.
+fn hostile_event(kind: &str) -> StoredEvent {
+    let of_items = |item: &str| event(&items(item), None);
+    match kind {
+        "lists" => of_items("[]"),
+        "maps" => of_items(r#"{"a":0}"#),
+        "nested maps" => of_items(r#"{"a":{"b":{}}}"#),
+        "deep lists" => of_items(&format!("{}{}", "[".repeat(60), "]".repeat(60))),
+        "integers" => of_items("0"),
+        "long numbers" => of_items("1e-999"),
+        "escapes" => of_items(r#""\u0001\u0001\u0001\u0001""#),
+        "a form of controls" => event(format!("id=u-1&s={}", "\u{1}".repeat(250_000)).as_bytes(), Some(FORM)),
+        _ => event(&form_of_fields(), Some(FORM)),
+    }
+}
+
+const EVENTS: [&str; 9] = [
+    "lists",
+    "maps",
+    "nested maps",
+    "deep lists",
+    "integers",
+    "long numbers",
+    "escapes",
+    "a form of controls",
+    "a form of fields",
+];
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn form_of_fields() -> Vec<u8> {
+    let mut raw = "id=u-1".to_owned();
+    for at in 0..30_000 {
+        let _ = write!(raw, "&{at:x}=");
+    }
+    raw.into_bytes()
+}
+
+const HOSTILE: [&str; 6] = [
+    "data",
+    "{'a': data.raw, 'b': data.variables, 'c': data.message}",
+    "data + 1",
+    "data.raw.l + data.raw.l + data.raw.l",
+    "data.raw.l.map(x, {'a': x, 'b': [x]})",
+    "data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s",
+];
+
+const NAMES: [&str; 50] = {
+    let mut names = [""; 50];
+    let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX";
+    let mut at = 0;
+    while at < 50 {
+        names[at] = letters.split_at(at).1.split_at(1).0;
+        at += 1;
+    }
+    names
+};
+
+/// A line of `/proc/self/status`, in MB.
+fn status(name: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+/// The most memory that an attempt may take, with what its process has besides, in MB.
+const MOST_MEMORY: f64 = 64.0;
+const KIND: &str = "SWITCHBOARD_TEST_KIND";
+
+/// Makes the requests of hostile routes for hostile events, of each event in a process of its own.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_attempt_takes_less_than_64_megabytes() {
+    if let Ok(kind) = std::env::var(KIND) {
+        return attempt(&hostile_event(&kind));
+    }
+    let name = format!("{}::an_attempt_takes_less_than_64_megabytes", module_path!().split_once("::").unwrap().1);
+    for kind in EVENTS {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let child = child.args(["--exact", &name, "--nocapture"]).env(KIND, kind);
+        let said = String::from_utf8(child.output().unwrap().stdout).unwrap();
+        let peak = said.lines().find_map(|line| line.strip_prefix("peak ")?.parse::<f64>().ok());
+        println!("{kind}: {peak:?} MB");
+        assert!(peak.is_some_and(|peak| peak < MOST_MEMORY), "{kind}: {said}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn attempt(event: &StoredEvent) {
+    let mut routes = vec![webhook(None)];
+    routes.extend(HOSTILE.map(|text| webhook(Some(&NAMES.map(|name| (name, text))))));
+    for route in &routes {
+        drop(made(route, event));
+    }
+    let opened = event.open().unwrap();
+    Expression::compile("data == data").unwrap().matches(&Event::of(&opened.envelope().unwrap()));
+    println!("\npeak {:.1}", status("VmHWM"));
+}
+
+#[test]
+fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
+    let text = |bytes: usize| event(format!("{{\"id\":\"u-1\",\"s\":\"{}\"}}", "a".repeat(bytes)).as_bytes(), None);
+    let of = |fields: &[(&str, &str)], event: &StoredEvent| made(&webhook(Some(fields)), event);
+    // With `{"a":"","bb":""}` around the texts.
+    let (two, three) = ("data.raw.s + data.raw.s", "data.raw.s + data.raw.s + 'a'");
+    let event_of_most = text((MOST_BYTES - 16) / 4);
+    assert_eq!(of(&[("a", two), ("bb", two)], &event_of_most).unwrap().len(), MOST_BYTES);
+    for (fields, event, words) in [
+        ([("a", two), ("bb", three)], &event_of_most, "the body would have 1048577 bytes, of at most 1048576"),
+        ([("a", two), ("bb", two)], &text(250_000), "the body would have 1000016 bytes"),
+    ] {
+        match of(&fields, event) {
+            Err(error) => assert_eq!(error, words),
+            Ok(body) => assert_eq!(format!("the body would have {} bytes", body.len()), words),
+        }
+    }
+    let controls = event(format!("{{\"s\":\"{}\"}}", "\\u0001".repeat(40_000)).as_bytes(), None);
+    let error = of(&[("a", "data.raw.s"), ("b", "data.raw.s + data.raw.s + data.raw.s + data.raw.s")], &controls);
+    assert_eq!(error, Err("the body would have 1200015 bytes, of at most 1048576".to_owned()));
+    let whole = NAMES.map(|name| (name, "data"));
+    let error = of(&whole, &text(240_000)).unwrap_err();
+    assert!(error.starts_with("the body would have ") && error.ends_with(" bytes, of at most 1048576"), "{error}");
+    let input = compiled(
+        &[("user_id".to_owned(), "data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s".to_owned())].into(),
+    );
+    let opened_event = text(240_000);
+    let opened = opened_event.open().unwrap();
+    let connection = ConnectionId::new(NOW, [2; 10]);
+    let target = ReadyTarget::Action {
+        action: "chatbot.get-user".to_owned(),
+        effect: Some(Effect::Safe),
+        keyed: false,
+        connection,
+        input,
+    };
+    let prepared = target.prepare(NOW, opened.envelope().unwrap(), 0);
+    assert!(
+        matches!(prepared, Err(Unprepared::Event(words)) if words == "the input would have 1200014 bytes, of at most 1048576")
+    );
+}
