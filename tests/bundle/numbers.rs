@@ -35,7 +35,7 @@ async fn a_number_of_any_size_is_delivered_as_it_was_received() {
     for expression in ["data.raw.n", "data.subscriber.attributes.n", "data.raw.n.filter(x, x != 'a')"] {
         let bundle = desk::bundle().await;
         let desk = Desk::of(&bundle).await;
-        let raw = format!(r#"{{"user":{{"id":"u-1"}},"attributes":{{"n":{NUMBERS}}},"tag":"t","n":{NUMBERS}}}"#);
+        let raw = format!(r#"{{"user":{{"id":"u-1","attributes":{{"n":{NUMBERS}}}}},"tag":"t","n":{NUMBERS}}}"#);
         delivered(&desk, expression, &raw).await;
         let [sent] = desk.target.received().try_into().unwrap();
         assert_eq!(body_of(&sent), format!("{{\"a\":{NUMBERS}}}"), "{expression}");
