@@ -126,7 +126,7 @@ async fn an_answer_that_can_not_be_decompressed_leaves_the_outcome_unknown() {
             says(&chatbot, 200, encoding, body.clone());
             let lost = answer(chatbot.request("call-api", json!({ "path": "users", "method": method }))).await;
             let problem = problem(&lost, 502, "platform_unavailable");
-            assert_eq!((&problem["detail"], &problem["outcome"]), (&json!(detail), &outcome), "{encoding} {method}");
+            assert_eq!((&problem["detail"], &problem["retry"]), (&json!(detail), &outcome), "{encoding} {method}");
         }
         if !detail.ends_with("MB") {
             says(&chatbot, 404, encoding, body.clone());

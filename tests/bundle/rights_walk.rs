@@ -1,6 +1,7 @@
 //! A walk through all that the functions do, as far as it makes another call to AWS: every route, what runs by itself, and
 //! what is done only where something comes between.
 
+mod failing;
 mod redispatch;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     target::{TAKES_ALL, Target, route_to},
 };
 use axum::http::StatusCode;
-use models::{Effect, Timestamp};
+use models::{Effect, KeyId, Timestamp};
 use reqwest::Method;
 use runtime::{
     auth::fingerprint,
@@ -207,41 +208,12 @@ impl Walk<'_> {
     /// Has the kept answer of a call be larger than an item.
     async fn enlarge(&self, case: &Case, key: &str) {
         let (store, now) = (self.deployment.store(), Timestamp::from_millis(0));
-        let key = fingerprint(&format!("{} {key}", case.name()));
+        let admin = KeyId::new(now, [0; 10]);
+        let key = fingerprint(&format!("{} {admin} {key}", case.name()));
         let again = Keyed::new(&key, String::new(), "another".to_owned(), now, now);
         let Begun::Ended(kept, _) = store.begin(again, now).await.unwrap() else { panic!("{} has ended", case.name()) };
         let body = Value::String("x".repeat(500_000)).to_string().into_bytes();
         store.end(&kept, &Ending { status: 200, body }).await.unwrap();
-    }
-
-    /// A route fails until its breaker opens, and then now and then.
-    async fn failing(&self, route: &str) {
-        let trigger = "botstar.watch-human-takeover";
-        self.api.patch(&self.hook(trigger), &json!({ "settings": { "dedupe_seconds": 0 } }), 200).await;
-        self.forget();
-        for _ in 0..7 {
-            self.sample(trigger).await;
-        }
-        for wait in [0, 6, 67] {
-            self.deployment.advance(wait);
-            self.deployment.aws.win_race("deliver", "dynamodb:PutItem", "ControlTable");
-            self.deployment.settle().await;
-        }
-        let route = self.api.get(&format!("/v1/routes/{route}"), 200).await;
-        assert_eq!(route["health"]["state"], "failing", "{route}");
-    }
-
-    /// A route fails until it is disabled, and is enabled again.
-    async fn failing_for_days(&self, route: &str) {
-        let path = format!("/v1/routes/{route}");
-        self.sample("botstar.watch-human-takeover").await;
-        self.deployment.settle().await;
-        self.deployment.advance(5 * 86_400);
-        self.deployment.sweep().await;
-        self.deployment.settle().await;
-        assert_eq!(self.api.get(&path, 200).await["disabled_reason"], "failing");
-        let enabled = self.api.patch(&path, &json!({ "enabled": true }), 200).await;
-        assert_eq!(enabled["health"]["state"], "healthy", "{enabled}");
     }
 
     /// Messages are lost, and the sweep finds their deliveries. What can't be read is set aside.
