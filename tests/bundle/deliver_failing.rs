@@ -40,11 +40,11 @@ async fn call(desk: &Desk<'_>, method: Method, path: &str, body: Value, status: 
 async fn hopeless(bundle: &Bundle, desk: &Desk<'_>, reason: Reason) -> String {
     let action = |input: Value| async move {
         let connection = bundle.connection("chatbot").await;
-        json!({ "target": { "type": "action", "action": "chatbot.get-user", "connection": connection, "input": input } })
+        json!({ "target": { "type": "action", "action": "chatbot.create-user", "connection": connection, "input": input } })
     };
     let target = match reason {
         Reason::Unmappable => json!({ "target": desk.webhook(json!({ "body": { "text": "data.nobody.name" } })) }),
-        _ => action(json!({ "user_id": "data.subscriber.platform_id" })).await,
+        _ => action(json!({ "name": "data.subscriber.name" })).await,
     };
     for _ in 0..40 {
         match reason {

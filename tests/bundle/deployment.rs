@@ -39,6 +39,8 @@ use tokio::{net::TcpListener, sync::Mutex as AsyncMutex};
 type Called = Arc<Mutex<BTreeSet<[String; 2]>>>;
 
 pub struct Deployment {
+    /// The id of the first key.
+    pub key: String,
     /// A client with the first key.
     pub api: Api,
     pub sandbox: Sandbox,
@@ -87,6 +89,7 @@ impl Deployment {
         };
         assert_eq!(functions.prefix, format!("{STACK}-"));
         Self {
+            key: string(&first_key["id"]),
             api: Api::new(&url, &string(&first_key["key"])),
             stream: AsyncMutex::new(aws.database.follow("EventsTable", 100).unwrap()),
             letters: queue("deliver"),

@@ -51,7 +51,7 @@ async fn a_number_that_cant_be_calculated_with_is_unmappable() {
     let ended = desk.delivery(&delivery).await;
     assert_eq!((ended.state, ended.reason), (DeliveryState::Dead, Some(Reason::Unmappable)));
     let error = ended.attempts[0].error.as_deref();
-    assert_eq!(error, Some("`a`: `+` does not go with long number and int"));
+    assert_eq!(error, Some("nothing was sent: `a`: `+` does not go with long number and int"));
 }
 
 #[tokio::test]
@@ -68,7 +68,10 @@ async fn a_body_of_more_than_a_megabyte_is_not_sent() {
     let ended = desk.delivery(&delivery).await;
     assert_eq!((ended.state, ended.reason), (DeliveryState::Dead, Some(Reason::Unmappable)));
     let error = ended.attempts[0].error.clone().unwrap_or_default();
-    assert!(error.starts_with("the body would have ") && error.ends_with("of at most 1048576"), "{error}");
+    assert!(
+        error.starts_with("nothing was sent: the body would have ") && error.ends_with("of at most 1048576"),
+        "{error}"
+    );
     assert!(desk.target.received().is_empty());
 }
 

@@ -12,7 +12,7 @@ use crate::{
     target::{TAKES_ALL, Target, route_to},
 };
 use axum::http::StatusCode;
-use models::{Effect, KeyId, Timestamp};
+use models::{Effect, Timestamp};
 use reqwest::Method;
 use runtime::{
     auth::fingerprint,
@@ -208,8 +208,7 @@ impl Walk<'_> {
     /// Has the kept answer of a call be larger than an item.
     async fn enlarge(&self, case: &Case, key: &str) {
         let (store, now) = (self.deployment.store(), Timestamp::from_millis(0));
-        let admin = KeyId::new(now, [0; 10]);
-        let key = fingerprint(&format!("{} {admin} {key}", case.name()));
+        let key = fingerprint(&format!("{} {} {key}", case.name(), self.deployment.key));
         let again = Keyed::new(&key, String::new(), "another".to_owned(), now, now);
         let Begun::Ended(kept, _) = store.begin(again, now).await.unwrap() else { panic!("{} has ended", case.name()) };
         let body = Value::String("x".repeat(500_000)).to_string().into_bytes();

@@ -40,13 +40,13 @@ async fn a_sixth_secret_within_the_graces_is_refused_with_the_time_of_the_next()
             let until = if until.is_object() { &until["old_secret_until"] } else { until };
             assert!(detail.contains(until.as_str().unwrap()), "{detail}, {until}");
             assert_eq!(refused.headers["retry-after"], "700");
-            assert_eq!(refused.json()["retry_after"], "700");
+            assert_eq!(refused.json()["retry_after"], 700);
         }
         assert_eq!(bundle.get(path, 200).await, before, "nothing has changed");
     }
     bundle.clock.advance(Duration::from_secs(699));
     for path in &paths {
-        assert_eq!(problem(&rotate(&bundle, path, 60).await, 409, "too_many_secrets")["retry_after"], "1");
+        assert_eq!(problem(&rotate(&bundle, path, 60).await, 409, "too_many_secrets")["retry_after"], 1);
     }
     bundle.clock.advance(Duration::from_secs(1));
     for path in &paths {
