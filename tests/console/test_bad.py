@@ -88,11 +88,11 @@ def hook(switchboard):
 @pytest.mark.parametrize(
     ("place", "says"),
     [
-        ("events/evt_x", "no such event"),
-        ("hooks/hook_x", "no such hook"),
-        ("routes/rt_x", "no such route"),
-        ("subscribers/sub_x", "no such subscriber"),
-        ("connections/con_x", "no such connection"),
+        ("events/evt_0", "no such event"),
+        ("hooks/hook_0", "no such hook"),
+        ("routes/rt_0", "no such route"),
+        ("subscribers/sub_0", "no such subscriber"),
+        ("connections/con_0", "no such connection"),
         ("modules/nothing", "No such module"),
         ("nothing", "Nothing here"),
         ("%E0%A4%A", "Nothing here"),

@@ -9,9 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-NUMBERS = ["123456789012345678901", "0.1000000000000000055", "1.0", "-0"]
-# JSON, and beyond the numbers that the API reads.
-HUGE = b'{"huge": 1e400, "one": 1.0}'
+NUMBERS = ["123456789012345678901", "0.1000000000000000055", "1.0", "-0", "1e400"]
 DIGITS = f'{{"user": {{"id": "u-1"}},\r\n "numbers": [{", ".join(NUMBERS)}]}}'.encode()
 # Exact in the API, and not in JavaScript.
 BEYOND_DOUBLES = 9_007_199_254_740_993
@@ -116,14 +114,6 @@ def test_a_body_that_came_packed_is_shown_unpacked(signed_in, switchboard, send)
     assert copied(signed_in) == DIGITS
 
 
-def test_a_number_beyond_those_of_the_api_is_shown_as_it_came(signed_in, switchboard, hook, send):
-    assert send(HUGE) is None
-    signed_in.goto(f"{switchboard.url}/console#/hooks/{hook['id']}")
-    signed_in.get_by_role("table", name="Rejected calls").locator("summary").click()
-    expect(signed_in.locator("code.number")).to_have_text(["1e400", "1.0"])
-    assert copied(signed_in) == HUGE
-
-
 def patches(page):
     """Bodies of the PATCH requests since then."""
     sent = []
@@ -147,13 +137,12 @@ def test_every_digit_of_a_reply_is_edited_and_kept_by_a_mapping(signed_in, switc
 
     page.get_by_text("Settings", exact=True).click()
     expect(page.get_by_label("Reply")).to_have_value(f'{{\n  "id": {BEYOND_DOUBLES},\n  "price": 1.0\n}}')
-    typed = [*NUMBERS, "1e400"]
-    page.get_by_label("Reply").fill(f"[{', '.join(typed)}]")
+    page.get_by_label("Reply").fill(f"[{', '.join(NUMBERS)}]")
     # The API need not take each of them.
     page.route(f"**{path}", lambda route: route.fulfill(json={"id": hook["id"]}) if route.request.method == "PATCH" else route.continue_())
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Saved. It takes effect")).to_be_visible()
-    assert f'"reply":[{",".join(typed)}]' in sent[-1]
+    assert f'"reply":[{",".join(NUMBERS)}]' in sent[-1]
     assert '"mapping":{"subscriber.id":"/contact/uid"}' in sent[-1]
 
 
