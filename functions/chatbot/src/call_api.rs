@@ -90,7 +90,7 @@ fn check(input: &Value) -> Vec<Fault> {
     path.into_iter().chain(headers).collect()
 }
 
-/// Whether a content type is one that the body is sent as: JSON, except a text, and UTF-8.
+/// True if a content type fits the body: UTF-8, and JSON unless the body is a text.
 fn fits(content_type: &HeaderValue, body: &Value) -> bool {
     let text = String::from_utf8_lossy(content_type.as_bytes()).to_ascii_lowercase();
     let mut parameters = text.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));
@@ -100,15 +100,15 @@ fn fits(content_type: &HeaderValue, body: &Value) -> bool {
     is_ours && (body.is_null() || body.is_string() || is_json(&text))
 }
 
-/// A path that stays below the API's base, however it is encoded, as it is sent: percent-encoded characters stay so, as
-/// `%3B` and `;` may differ in what they mean.
+/// The path as it is sent. It must stay below the API's base, however often it is decoded. Percent-encoded characters are
+/// kept, because `%3B` and `;` may mean different things.
 fn encoded(path: &str) -> Result<String, &'static str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let mut plain = path.to_owned();
     loop {
         check_plain(&plain)?;
         let decoded = percent_decode_str(&plain).decode_utf8().map_err(|_| "is not UTF-8")?.into_owned();
-        // Written in another way than it is meant, a separator would be one to whoever decodes it.
+        // A server that decodes the path would read an encoded `/` as a separator.
         if decoded.matches('/').count() != path.matches('/').count() {
             return Err("has an encoded /");
         }
@@ -120,7 +120,7 @@ fn encoded(path: &str) -> Result<String, &'static str> {
     Ok(with_percent_signs_encoded(path))
 }
 
-/// A path with each `%` that begins no code as `%25`. The URL encodes the rest.
+/// A path in which each `%` that begins no percent-encoding is `%25`. The URL encodes the rest.
 fn with_percent_signs_encoded(path: &str) -> String {
     let is_code = |text: &str| text.get(..2).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let mut parts = path.split('%');
@@ -156,8 +156,8 @@ fn is_dots(step: &str) -> bool {
 const OTHERS: [&str; 5] =
     ["http2-settings", "keep-alive", "x-http-method", "x-http-method-override", "x-method-override"];
 
-/// A header, unless it says who calls, where to or how; blanks around its value are trimmed. The encodings of the body and
-/// of the answer are part of how: the one is written here, and the other read.
+/// A header with blanks around its value trimmed. Refused are headers for authentication, routing and framing, and for the
+/// encodings of the body and the answer, which the product writes and reads itself.
 fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let header: HeaderName = name.parse().map_err(|_| "is no name of a header")?;
     let ours = [
@@ -205,7 +205,7 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     let request = match input.body {
         Some(Value::String(text)) if as_it_is => request.body(text),
         Some(body) => request.json(&body),
-        // Some servers answer 411 to a request that could have a body and does not say how long it is.
+        // Some servers answer 411 to a POST, PUT or PATCH without a length.
         None if is_empty => request.header(header::CONTENT_LENGTH, 0),
         None => request,
     };
@@ -235,7 +235,7 @@ fn is_json(content_type: &str) -> bool {
     kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
 }
 
-/// The answer as it is, without secrets. Its body has none any more.
+/// The answer with secrets masked in its headers; the body is masked already.
 fn output(answer: &Answer, secrets: &[&str]) -> Result<Output, Problem> {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &answer.headers {

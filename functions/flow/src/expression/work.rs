@@ -27,7 +27,7 @@ const VALUE: u64 = 64;
 const MAP: u64 = 192;
 const STEP: u64 = 32;
 
-/// What is left of the budget, and the output so far.
+/// The remaining budget, and the output so far.
 #[derive(Clone)]
 pub struct Work(Arc<State>);
 
