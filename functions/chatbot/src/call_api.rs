@@ -77,7 +77,7 @@ fn check(input: &Value) -> Vec<Fault> {
         let fault = match header_of(name, value.as_str()?) {
             Ok((header, _)) if given.contains(&header) => "is given twice",
             Ok((header::CONTENT_TYPE, value)) if !fits(&value, &input["body"]) => {
-                "is not the body's: an object or a list is JSON, and a text UTF-8"
+                "does not fit the body: a text is sent in UTF-8, and any other body as JSON"
             }
             Ok((header, _)) => {
                 given.push(header);
@@ -141,25 +141,25 @@ fn check_plain(path: &str) -> Result<(), &'static str> {
     } else if path.contains(['?', '#']) {
         Err("has a query or a fragment: parameters go into query")
     } else if path.split('/').any(is_dots) {
-        Err("has a step of dots")
+        Err("has a step that is `.` or `..`")
     } else {
         Ok(())
     }
 }
 
-/// Whether a step is `.` or `..`, which some servers see through a parameter too: `..;x`.
+/// True for a step `.` or `..`. Some servers also read `..;x` as one.
 fn is_dots(step: &str) -> bool {
     matches!(step.split(';').next(), Some("." | ".."))
 }
 
-/// More of them, the last three by which some servers take another method than the request has.
+/// More refused headers. By the last three, some servers replace the request's method.
 const OTHERS: [&str; 5] =
     ["http2-settings", "keep-alive", "x-http-method", "x-http-method-override", "x-method-override"];
 
 /// A header with blanks around its value trimmed. Refused are headers for authentication, routing and framing, and for the
 /// encodings of the body and the answer, which the product writes and reads itself.
 fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
-    let header: HeaderName = name.parse().map_err(|_| "is no name of a header")?;
+    let header: HeaderName = name.parse().map_err(|_| "is not a valid header name")?;
     let ours = [
         header::ACCEPT_ENCODING,
         header::AUTHORIZATION,
@@ -179,7 +179,7 @@ fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'sta
         return Err("is a header that can't be given");
     }
     let value = value.trim_matches([' ', '\t']);
-    Ok((header, value.parse().map_err(|_| "is no value of a header")?))
+    Ok((header, value.parse().map_err(|_| "is not a valid header value")?))
 }
 
 async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
