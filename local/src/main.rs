@@ -10,9 +10,17 @@ use runtime::{
 use std::{env, io::Write as _, iter, path::Path, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 
+const USAGE: &str = "usage: local [database --env-file FILE]
+Runs every function behind http://127.0.0.1:9000, or with `database` the database alone, whose settings it writes to FILE.
+Settings are environment variables: see docs/settings.md.";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["--help" | "-h"] = arguments.as_slice() {
+        say(USAGE);
+        return ExitCode::SUCCESS;
+    }
     let run = tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| {
         runtime.block_on(async {
             let settings = Settings::from_env();
@@ -21,7 +29,7 @@ fn main() -> ExitCode {
             match arguments.as_slice() {
                 [] => serve(options).await,
                 ["database", "--env-file", file] => database(options, Path::new(file)).await,
-                _ => Err("usage: local [database --env-file FILE]".into()),
+                _ => Err(USAGE.into()),
             }
         })
     });

@@ -204,7 +204,11 @@ async fn a_query_parameter_at_fault_is_named() {
         assert_eq!(at_fault(&bundle, &format!("{list}?limit=5&limit=5")).await, "limit");
         assert_eq!(at_fault(&bundle, &format!("{list}?LIMIT=5")).await, "LIMIT");
         assert_eq!(at_fault(&bundle, &format!("{list}?%C3%A4%00")).await, "ä\0");
-        bundle.get(&format!("{list}?limit=&cursor="), 200).await;
+        // An empty filter of a script would widen what it asks for.
+        for empty in ["limit", "cursor"] {
+            assert_eq!(at_fault(&bundle, &format!("{list}?{empty}=")).await, empty);
+            assert_eq!(at_fault(&bundle, &format!("{list}?{empty}")).await, empty);
+        }
         bundle.get(&format!("{list}?limit=1"), 200).await;
         bundle.get(&format!("{list}?limit=100"), 200).await;
     }

@@ -143,8 +143,8 @@ async fn an_answer_is_read_in_every_shape_that_was_seen() {
 async fn every_status_has_its_problem() {
     let botmother = Botmother::start().await;
     for (status, answered, code, unknown) in [
-        (301, 502, "platform_unavailable", false),
-        (304, 502, "platform_unavailable", false),
+        (301, 502, "platform_unavailable", true),
+        (304, 502, "platform_unavailable", true),
         (400, 422, "platform_rejected", false),
         (401, 424, "connection_unauthorized", false),
         (403, 424, "connection_unauthorized", false),
@@ -185,7 +185,7 @@ async fn what_goes_wrong_on_the_way_is_told_as_it_is() {
         (FaultKind::WrongShape, 502, "platform_unavailable", true, true),
         (FaultKind::Empty, 502, "platform_unavailable", true, true),
         (FaultKind::Huge, 502, "platform_unavailable", true, true),
-        (FaultKind::Redirect, 502, "platform_unavailable", false, false),
+        (FaultKind::Redirect, 502, "platform_unavailable", true, false),
         (FaultKind::EnvelopeError, 422, "platform_rejected", false, false),
         (FaultKind::Echo, 422, "platform_rejected", false, false),
         (FaultKind::SlowDown, 429, "platform_slow_down", false, false),

@@ -162,7 +162,7 @@ pub const FAILURES: [Failure; 15] = [
     failure(FaultKind::SlowDown, 429, "platform_slow_down", 1, false),
     failure(FaultKind::Error, 502, "platform_unavailable", 3, true),
     failure(FaultKind::Unavailable, 502, "platform_unavailable", 3, true),
-    failure(FaultKind::Redirect, 502, "platform_unavailable", 1, false),
+    failure(FaultKind::Redirect, 502, "platform_unavailable", 1, true),
     failure(FaultKind::Cut, 502, "platform_unavailable", 3, true),
     failure(FaultKind::CutBefore, 502, "platform_unavailable", 3, true),
     failure(FaultKind::Huge, 502, "platform_unavailable", 1, true),

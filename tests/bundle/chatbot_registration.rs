@@ -66,13 +66,12 @@ async fn a_hook_that_chatbot_refuses_is_no_hook() {
         (FaultKind::Unauthorized, 424, "connection_unauthorized"),
         (FaultKind::Forbidden, 424, "connection_unauthorized"),
         (FaultKind::SlowDown, 429, "platform_slow_down"),
-        (FaultKind::Redirect, 502, "platform_unavailable"),
     ] {
         sandbox.fault(fault(Method::POST, kind, 1));
         let answer = answer(making(&bundle, &connection)).await;
         let problem = problem(&answer, status, code);
         assert!(!answer.text.contains(Sandbox::TOKEN), "{kind:?}: {problem}");
-        let told = ["armed", "cannot take authorization", "302"];
+        let told = ["armed", "cannot take authorization"];
         assert!(told.iter().any(|words| answer.text.contains(words)), "{kind:?}: {problem}");
         assert_eq!(answer.headers.get("retry-after").map(|wait| wait == "7"), (status == 429).then_some(true));
         assert_ne!(problem["retry"], "unknown", "{kind:?}");
@@ -86,7 +85,7 @@ async fn a_hook_that_chatbot_refuses_is_no_hook() {
 async fn a_failure_that_tells_nothing_leaves_the_hook_pending() {
     let (sandbox, bundle) = start().await;
     let connection = bundle.connection("chatbot").await;
-    for kind in [FaultKind::Error, FaultKind::Unavailable, FaultKind::CutBefore] {
+    for kind in [FaultKind::Error, FaultKind::Unavailable, FaultKind::CutBefore, FaultKind::Redirect] {
         sandbox.fault(fault(Method::POST, kind, 1));
         let problem = refused(making(&bundle, &connection), 502, "platform_unavailable").await;
         assert_eq!(problem["retry"], "unknown", "{kind:?}");

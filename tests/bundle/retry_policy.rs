@@ -65,6 +65,9 @@ const SCHEDULE: u64 = 5;
 fn answers(row: &str) -> Vec<String> {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
     match row {
+        "300–399 (redirects are not followed)" => {
+            texts(&["300", "301", "302", "303", "304", "305", "306", "307", "308", "310", "399"])
+        }
         "400–499, but these:" => (400..=499_u16)
             .filter(|status| ![408, 410, 421, 425, 429].contains(status))
             .map(|status| status.to_string())

@@ -1,7 +1,7 @@
 //! Problems of a hook or a route that could not be written because of the connection or hook that it names.
 
 use runtime::{
-    App, Code, Problem,
+    App, Code, Problem, Retry,
     store::{StoreError, references::Reference},
 };
 use std::collections::BTreeSet;
@@ -17,7 +17,8 @@ pub async fn not_created(app: &App, error: StoreError, named: &BTreeSet<Referenc
     match missing(app, named).await {
         Err(problem) => problem,
         Ok(Some(reference)) => Problem::not_found(reference.kind),
-        Ok(None) => Problem::new(Code::Conflict, "the hook that it names is being deleted; retry in a minute"),
+        Ok(None) => Problem::new(Code::Conflict, "the hook that it names is being deleted; retry in a minute")
+            .retried(Retry::After(60)),
     }
 }
 

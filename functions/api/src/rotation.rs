@@ -45,12 +45,13 @@ impl Rotation {
     /// Ends the secrets after the grace, and drops the expired ones. 409 if the limit is reached.
     pub fn make_room<S: Rotated>(&self, secrets: &mut Vec<S>, now: Timestamp) -> Result<(), Problem> {
         let end = now.plus_seconds(self.grace_seconds);
+        let ends_all = self.grace_seconds == 0;
         secrets.retain_mut(|secret| secret.expires_at().is_none_or(|end| now < end));
         let mut ends: Vec<Timestamp> = secrets.iter_mut().filter_map(|secret| *secret.expires_at()).collect();
         for secret in secrets.iter_mut() {
-            // A secret in its grace keeps its own end, unless this one is sooner.
+            // A secret in its grace keeps the end that its own rotation promised.
             let expires_at = secret.expires_at();
-            *expires_at = Some(expires_at.map_or(end, |earlier| earlier.min(end)));
+            *expires_at = Some(expires_at.filter(|_| !ends_all).unwrap_or(end));
         }
         secrets.retain_mut(|secret| secret.expires_at().is_some_and(|end| now < end));
         if secrets.len() < MOST_VALID {
@@ -100,6 +101,17 @@ mod tests {
             assert_eq!(wait, waits, "{ends:?}");
             assert!(made.is_err() || kept.len() < MOST_VALID, "{ends:?}");
             assert!(made.is_err() || kept.iter().all(|secret| secret.expires_at.is_some()), "{ends:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_rotation_leaves_an_earlier_secret_the_end_it_was_promised() {
+        let now = Timestamp::from_millis(100_000);
+        for (grace_seconds, ends) in [(2, vec![102_000, 160_000]), (3_600, vec![3_700_000, 160_000]), (0, vec![])] {
+            let mut kept = secrets(&[None, Some(160_000)]);
+            Rotation { grace_seconds }.make_room(&mut kept, now).unwrap();
+            let kept: Vec<u64> = kept.iter().map(|secret| secret.expires_at.unwrap().millis()).collect();
+            assert_eq!(kept, ends, "{grace_seconds}");
         }
     }
 }

@@ -75,8 +75,13 @@ impl Queued {
             (false, false) => "Botmother did not take the event",
         };
         let words: String = answer.text(secrets).chars().take(MAX_WORDS).collect();
-        // It may have been queued all the same.
-        let retry = if self.result { Retry::Unknown } else { Retry::Never };
+        let retry = match (self.result, exceeded) {
+            // It may have been queued all the same.
+            (true, _) => Retry::Unknown,
+            // A full queue empties.
+            (false, true) => Retry::SOON,
+            (false, false) => Retry::Never,
+        };
         let answer = self.limits.as_ref().map(|limits| Box::new(json!({ "limits": limits })));
         Some(Problem { retry, answer, ..Problem::new(Code::PlatformRejected, format!("{why}: {words}")) })
     }

@@ -162,12 +162,13 @@ where
 {
     let checked = Checked::read(app, action, &call)?;
     let input: Input = input::typed(&checked.input)?;
-    let (held, is_repeated) = match checked.begin(app, &call).await? {
+    let (held, is_repeated) = match checked.begin(app, &call).await.map_err(Problem::with_nothing_done)? {
         Start::Over(ended) => return ended,
         Start::Go { held, is_repeated } => (held, is_repeated),
     };
     let outcome = async {
-        let connection = connect(app, action.platform, checked.connection()).await.map_err(not_begun)?;
+        let connection =
+            connect(app, action.platform, checked.connection()).await.map_err(Problem::with_nothing_done)?;
         let acting = Acting { app, connection, deadline: Instant::now() + ACTION_PATIENCE, is_repeated };
         Reply::ok(&run(acting, input).await?)
     };
@@ -179,11 +180,6 @@ where
         doubt(app, checked.connection(), problem);
     }
     outcome
-}
-
-/// An internal error before the platform was called: nothing was done.
-fn not_begun(problem: Problem) -> Problem {
-    if problem.retry == Retry::Unknown { problem.retried(Retry::SOON) } else { problem }
 }
 
 /// An input without a fault.

@@ -16,7 +16,9 @@ use models::Timestamp;
 pub use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use std::{
+    error::Error as _,
     fmt::Display,
+    iter,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -28,7 +30,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
 const MAX_WORDS: usize = 500;
-const MAX_HEADERS: usize = 1_000;
+const MAX_HEADERS: usize = 10_000;
+/// Limit for the body of an answer whose status is a failure.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 /// An answer that is compressed all the same is read.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const MAX_REPETITIONS: usize = 2;
@@ -92,7 +96,13 @@ impl HttpClient {
         let request = request.build().map_err(|error| Problem::internal(error.without_url()))?;
         let changes = !request.method().is_safe();
         let client = self.client(changes)?;
+        let patience = deadline::within(patience, aws::ATTEMPT_TIMEOUT);
+        let until = Instant::now() + patience;
         let attempt = || async {
+            // With less time, a timeout could not be told from a lost answer.
+            if changes && until.saturating_duration_since(Instant::now()) < CONNECT_TIMEOUT {
+                return Err(Failure::NoTime);
+            }
             // Bodies are held in memory, so there is always a copy.
             let copy = request.try_clone().ok_or(Failure::Uncopied)?;
             let answer = self.send_once(client, copy, changes).await?;
@@ -100,11 +110,13 @@ impl HttpClient {
         };
         let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(MAX_REPETITIONS).with_jitter();
         let sent = attempt.retry(waits).when(|failure| failure.may_be_repeated(changes));
-        let patience = deadline::within(patience, aws::ATTEMPT_TIMEOUT);
         match tokio::time::timeout(patience, sent).await {
             Ok(Ok(answer) | Err(Failure::Passing(answer))) => Ok(answer),
             Ok(Err(Failure::Unreadable(fault))) => {
                 Err(unanswered(Code::PlatformUnavailable, &format!("the answer {fault}"), changes))
+            }
+            Ok(Err(Failure::NoTime)) => {
+                Err(Problem::new(Code::PlatformTimeout, "no time is left for a connection").retried(Retry::SOON))
             }
             Ok(Err(Failure::Uncopied)) => Err(Problem::internal("a request whose body can't be copied")),
             Ok(Err(Failure::Lost(error))) => Err(lost(error, changes)),
@@ -132,15 +144,26 @@ impl HttpClient {
         let mut response = client.execute(request).await?;
         let (status, mut headers) = (response.status(), response.headers().clone());
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER_BYTES {
-                return Err(Failure::Unreadable(TOO_LARGE.to_owned()));
-            }
+        let read = read_body(&mut response, &mut body);
+        if status.is_success() {
+            read.await?;
+        } else {
+            // The status of a refusal says enough, however its body ends.
+            let _ = tokio::time::timeout(REFUSAL_PATIENCE, read).await;
         }
         let body = decoded(status, &mut headers, body.freeze()).map_err(Failure::Unreadable)?;
         Ok(Answer { status, headers, body, received_at: self.clock.now(), changes })
     }
+}
+
+async fn read_body(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(), Failure> {
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(Failure::Unreadable(TOO_LARGE.to_owned()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(())
 }
 
 const TOO_LARGE: &str = "is larger than 5 MB";
@@ -153,8 +176,8 @@ fn decoded(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Result<B
     }
     let bytes = match encoding::decode(headers, &body, MAX_ANSWER_BYTES) {
         Ok(decoded) => decoded.bytes,
-        Err(Undecodable::TooLarge(_)) => return Err(TOO_LARGE.to_owned()),
         Err(_) if !status.is_success() => Bytes::new(),
+        Err(Undecodable::TooLarge(_)) => return Err(TOO_LARGE.to_owned()),
         Err(Undecodable::Corrupt(name)) => return Err(format!("is no complete {name} data")),
         Err(Undecodable::Unsupported(name)) => return Err(format!("is encoded with {name}")),
     };
@@ -170,6 +193,7 @@ enum Failure {
     /// In words that follow the answer.
     Unreadable(String),
     Uncopied,
+    NoTime,
 }
 
 impl From<reqwest::Error> for Failure {
@@ -183,19 +207,26 @@ impl Failure {
         match self {
             Self::Lost(error) if error.is_connect() => true,
             Self::Lost(_) | Self::Passing(_) => !changes,
-            Self::Unreadable(_) | Self::Uncopied => false,
+            Self::Unreadable(_) | Self::Uncopied | Self::NoTime => false,
         }
     }
 }
 
 fn lost(error: reqwest::Error, changes: bool) -> Problem {
     let code = if error.is_timeout() { Code::PlatformTimeout } else { Code::PlatformUnavailable };
-    let problem = match error.is_connect() {
-        true => Problem::new(code, "no connection could be made"),
-        false => unanswered(code, "the answer did not arrive whole", changes),
+    let problem = match http_fault(&error) {
+        _ if error.is_connect() => Problem::new(code, "no connection could be made"),
+        _ if error.is_body() || error.is_decode() => unanswered(code, "the answer did not arrive whole", changes),
+        Some(fault) if fault.is_parse() => unanswered(code, "the answer is not HTTP", changes),
+        _ => unanswered(code, "the connection was closed before an answer came", changes),
     };
     // The error's URL may hold a secret.
     problem.caused_by(error.without_url())
+}
+
+fn http_fault(error: &reqwest::Error) -> Option<&hyper::Error> {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.filter_map(|cause| cause.downcast_ref()).last()
 }
 
 /// A request that was sent, and whose outcome the answer does not show.
@@ -257,9 +288,8 @@ impl Answer {
             400..=499 => (Code::PlatformRejected, Retry::Never),
             503 if wait.is_some() => (Code::PlatformUnavailable, Retry::After(wait.unwrap_or(0))),
             504 => (Code::PlatformTimeout, unknown),
-            // 303 answers a POST that was carried out.
-            303 | 500.. => (Code::PlatformUnavailable, unknown),
-            _ => (Code::PlatformUnavailable, Retry::SOON),
+            // A redirect may answer a POST that was carried out.
+            _ => (Code::PlatformUnavailable, unknown),
         };
         Problem::new(code, self.words(status, secrets)).retried(retry)
     }

@@ -116,12 +116,16 @@ fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
 /// Refuses parameters that the route does not have, or has twice.
 pub fn check_query(query: &str, known: &[Query]) -> Result<(), Problem> {
     let mut seen = Vec::new();
-    for (name, _) in pairs(query) {
+    for (name, value) in pairs(query) {
         if !known.iter().any(|parameter| parameter.name == name) {
             return Err(Problem::invalid_query(&name, "is not a known parameter"));
         }
         if seen.contains(&name) {
             return Err(Problem::invalid_query(&name, "is given twice"));
+        }
+        // A filter that a script left empty must not widen what it asks for.
+        if value.is_empty() {
+            return Err(Problem::invalid_query(&name, "is empty; give a value or leave it out"));
         }
         seen.push(name);
     }
@@ -129,7 +133,7 @@ pub fn check_query(query: &str, known: &[Query]) -> Result<(), Problem> {
 }
 
 impl Call {
-    /// A query parameter; an empty one counts as left out.
+    /// A query parameter.
     pub fn query(&self, name: &str) -> Option<String> {
         pairs(&self.query).find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value)
     }

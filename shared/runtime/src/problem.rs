@@ -312,6 +312,12 @@ impl Problem {
         self
     }
 
+    /// Marks an internal error that was raised before anything was done.
+    #[must_use]
+    pub fn with_nothing_done(self) -> Self {
+        if self.code == Code::Internal { self.retried(Retry::SOON) } else { self }
+    }
+
     pub fn unauthorized(detail: &str) -> Self {
         let challenge = HeaderValue::from_static("Bearer realm=\"switchboard\"");
         Self::new(Code::Unauthorized, detail).with_header(header::WWW_AUTHENTICATE, challenge)

@@ -213,10 +213,12 @@ pub async fn take(
     Ok(Received::taken(event, &taken))
 }
 
-/// The hops of a call: none if its header is no whole number, at most 255.
+/// The hops of a call, at most 255. API Gateway joins repeated headers by commas: of several numbers, the largest counts.
 fn hops(call: &Call) -> u8 {
-    let digits = call.header(&HOPS_HEADER).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    digits.filter(|text| !text.is_empty()).map_or(0, |text| text.parse().unwrap_or(u8::MAX))
+    let values = call.headers.get_all(&HOPS_HEADER).iter().filter_map(|value| value.to_str().ok());
+    let texts = values.flat_map(|value| value.split(',')).map(str::trim);
+    let numbers = texts.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    numbers.map(|text| text.parse().unwrap_or(u8::MAX)).max().unwrap_or(0)
 }
 
 /// The content of a call: its body without the encoding, and the query without the platform's secrets.

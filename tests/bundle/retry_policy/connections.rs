@@ -6,7 +6,7 @@ use super::{
     stored_route, table, target,
 };
 use crate::desk::Desk;
-use models::DeliveryState;
+use models::{DeliveryState, delivery::Reason};
 use serde_json::json;
 use std::{
     sync::{
@@ -140,4 +140,59 @@ async fn an_action_that_waits_for_another_call_in_vain_is_retried() {
     bundle.clock.advance(Duration::from_secs(2 * WAIT));
     desk.deliver(&second).await;
     assert_eq!(desk.delivery(&second).await.state, DeliveryState::Succeeded);
+}
+
+#[tokio::test]
+async fn the_status_of_a_refusal_counts_however_its_body_ends() {
+    let (_server, url) = Server::start().await;
+    let bundle = bundle(&url).await;
+    let mut desk = Desk::of(&bundle).await;
+    desk.deliverer = deliverer(&desk);
+    let connection = bundle.connection("chatbot").await;
+    for lane in ["chatbot.create-user", "chatbot.update-user", "chatbot.get-user"] {
+        desk.route(json!({ "target": target(lane, &connection, &url) })).await;
+    }
+    let refused = Outcome::Ended(DeliveryState::Dead, Some(Reason::ActionRefused));
+    for (answer, outcome) in [
+        ("broken-400", refused),
+        ("stalled-400", refused),
+        ("huge-400", refused),
+        ("broken-429", Outcome::Retried(WAIT)),
+    ] {
+        let deliveries = deliveries(&desk, answer).await;
+        deliver_all(&desk, &deliveries).await;
+        for delivery in &deliveries {
+            assert_outcome(&desk, delivery, outcome, answer).await;
+        }
+    }
+}
+
+/// A platform and a receiver that answer after a second.
+#[tokio::test]
+async fn a_retry_after_counts_from_the_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut request, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+                while !is_whole(&request) {
+                    let count = stream.read(&mut buffer).await.unwrap();
+                    request.extend_from_slice(&buffer[..count]);
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let answer = b"HTTP/1.1 503 X\r\nretry-after: 90\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer).await.unwrap();
+            });
+        }
+    });
+    let bundle = bundle(&url).await;
+    let (desk, lanes) = desk(&bundle, &url).await;
+    let deliveries = deliveries(&desk, "any").await;
+    assert_eq!(deliveries.len(), lanes.len());
+    deliver_all(&desk, &deliveries).await;
+    for delivery in &deliveries {
+        // Its clock stands still, so that what the answer took is added to the wait.
+        assert_outcome(&desk, delivery, Outcome::Retried(WAIT + 1), "after a second").await;
+    }
 }

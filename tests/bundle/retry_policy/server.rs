@@ -90,6 +90,11 @@ async fn respond(stream: &mut TcpStream, answer: &str, asked: usize) -> bool {
         "cut-head" => ("HTTP/1.1 200 OK\r\ncontent-le".to_owned(), false),
         "not-http" => ("SSH-2.0-OpenSSH_9.9\r\n\r\n".to_owned(), false),
         "cut-body" => ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id\":".to_owned(), false),
+        // A refusal whose body breaks off, or has no end.
+        "broken-400" => ("HTTP/1.1 400 X\r\ncontent-length: 100\r\n\r\nx".to_owned(), false),
+        "broken-429" => ("HTTP/1.1 429 X\r\nretry-after: 90\r\ncontent-length: 100\r\n\r\nx".to_owned(), false),
+        "stalled-400" => ("HTTP/1.1 400 X\r\ncontent-length: 100\r\n\r\nx".to_owned(), true),
+        "huge-400" => (plain("400", "", &"x".repeat(LIMIT_BYTES + 1)), true),
         "huge" => (plain("200", "", &format!("\"{}\"", "x".repeat(LIMIT_BYTES))), true),
         "nonsense" => (plain("200", "", "<p>Please sign in."), true),
         // The first request is carried out, and its answer lost; its repetition finds nothing left.

@@ -6,7 +6,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const PORT: u16 = 9100;
 
+const USAGE: &str = "usage: sandbox
+Plays ChatBot, BotDistrikt and Botmother on http://127.0.0.1:9100 until it is interrupted.
+SANDBOX_PORT sets another port.";
+
 fn main() -> ExitCode {
+    if let Some(argument) = env::args().nth(1) {
+        say(USAGE);
+        return if ["--help", "-h"].contains(&argument.as_str()) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let run = tokio::runtime::Runtime::new().map_err(|error| error.to_string()).and_then(|runtime| {
         // Requests in hand end with the runtime.
         runtime.block_on(serve())

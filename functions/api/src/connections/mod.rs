@@ -226,7 +226,10 @@ async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
         let read = app.store.references_version(connection.id.as_str()).await?;
         let using = using(app, &connection.id).await?;
         if !using.is_empty() {
-            return Err(Problem::new(Code::ConnectionInUse, format!("delete these first: {}", using.join(", "))));
+            return Err(Problem::new(
+                Code::ConnectionInUse,
+                format!("delete these first, or let them name another connection: {}", using.join(", ")),
+            ));
         }
         match app.store.remove_unreferenced(&mut connection, read).await {
             // A hook or a route may have been made meanwhile.

@@ -10,7 +10,7 @@ use runtime::{
     log::causes,
     store::{
         StoreError,
-        hooks::Hook,
+        hooks::{Hook, Registration},
         references::Reference,
         routes::{DisabledReason, EventRoute},
     },
@@ -63,7 +63,7 @@ async fn try_to_delete(app: &App, mut hook: Hook, force: bool) -> Result<(), Fai
     }
     match registrar {
         Some(registrar) if force => deregister_if_possible(app, registrar, &hook).await,
-        Some(registrar) => deregister(app, registrar, &hook, version).await?,
+        Some(registrar) => deregister(app, registrar, &mut hook, version).await?,
         None => {}
     }
     app.store.remove_unreferenced(&mut hook, version).await?;
@@ -99,12 +99,17 @@ async fn disable(app: &App, routes: Vec<EventRoute>) -> Result<(), StoreError> {
 }
 
 /// Deregisters a hook that no route names. No route can name it until it is deleted or the platform has refused.
-async fn deregister(app: &App, registrar: &Registrar, hook: &Hook, version: u64) -> Result<(), Failed> {
-    let id = hook.id.as_str();
-    app.store.close_references(id, version, app.now().plus_seconds(CLOSED_SECONDS)).await?;
-    let Err(problem) = registration::remove(app, registrar, hook).await else { return Ok(()) };
-    if let Err(error) = app.store.reopen_references(id).await {
-        tracing::warn!(hook = id, cause = causes(&error), "for a minute no route can name the hook");
+async fn deregister(app: &App, registrar: &Registrar, hook: &mut Hook, version: u64) -> Result<(), Failed> {
+    app.store.close_references(hook.id.as_str(), version, app.now().plus_seconds(CLOSED_SECONDS)).await?;
+    let registered = hook.clone();
+    // If the process dies in between, the hook does not claim a webhook that is gone.
+    hook.registration = registered.registration.as_ref().map(|_| Registration::Pending);
+    app.store.update(hook).await?;
+    let Err(problem) = registration::remove(app, registrar, &registered).await else { return Ok(()) };
+    hook.registration = registered.registration;
+    let restored = app.store.update(hook).await;
+    if let Err(error) = restored.and(app.store.reopen_references(hook.id.as_str()).await) {
+        tracing::warn!(hook = hook.id.as_str(), cause = causes(&error), "a hook stays closed for a minute, or pending");
     }
     let advice = "the hook stays; with ?force=true it goes, and its webhook at the platform is left to you";
     Err(Failed::Finally(Problem { detail: format!("{}; {advice}", problem.detail), ..problem }))

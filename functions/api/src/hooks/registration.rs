@@ -33,9 +33,10 @@ pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut 
 
 /// The webhook's id at the platform. Where the answer was lost, the platform is asked what it has.
 async fn tell(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Result<Option<String>, Problem> {
-    let connection = credentials::connect(app, &hook.platform, hook.connection.as_str()).await?;
-    let token = token(app, hook).await?;
-    let url = url(app, call, hook, &token)?;
+    let connect = credentials::connect(app, &hook.platform, hook.connection.as_str()).await;
+    let connection = connect.map_err(Problem::with_nothing_done)?;
+    let token = token(app, hook).await.map_err(Problem::with_nothing_done)?;
+    let url = url(app, call, hook, &token).map_err(Problem::with_nothing_done)?;
     let webhook = Webhook { name: hook.name.clone(), url, token: verification_token(&token) };
     match (registrar.register)(app, &connection.credentials, webhook).await {
         Err(problem) if problem.retry == Retry::Unknown => {

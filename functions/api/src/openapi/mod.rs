@@ -225,6 +225,10 @@ fn move_definitions(value: &mut Value, components: &mut Map<String, Value>) {
     match value {
         Value::Object(object) => {
             object.remove("$schema");
+            // A field of a PATCH that is left out stays as it is: null is no default.
+            if object.get("default") == Some(&Value::Null) {
+                object.remove("default");
+            }
             if let Some(Value::Object(definitions)) = object.remove("$defs") {
                 for (name, mut definition) in definitions {
                     move_definitions(&mut definition, components);
@@ -256,7 +260,7 @@ fn problem() -> Value {
             "retry": {
                 "enum": ["never", "after", "unknown", "running", "done"],
                 "description": "never: a repetition would be refused again. after: nothing was done, and a repetition may \
-                                succeed, not before retry_after seconds. unknown: it may have been done; look before you \
+                                succeed, not before retry_after seconds if given. unknown: it may have been done; look before you \
                                 repeat it. running: the first call with this idempotency key is still running. done: it \
                                 was done, and only its answer is missing.",
             },

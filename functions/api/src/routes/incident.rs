@@ -17,8 +17,15 @@ pub async fn end(
     named: &BTreeSet<Reference>,
     reason: Recovery,
 ) -> Result<(), StoreError> {
+    let mut read_before = None;
     for _ in 0..ATTEMPTS {
-        let recovered = recovered(app, route).await?;
+        let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
+        let version = health.as_ref().map(|health| health.version);
+        // If no probe came between, it is a reference that does not hold.
+        if read_before.replace(version) == Some(version) {
+            break;
+        }
+        let recovered = health.filter(|health| health.failing).map(|health| healthy(app, health));
         let mut changed = route.clone();
         let recovery = recovered.as_ref().map(|health| (health, own_events::of_recovered(app, route, health, reason)));
         let recovery = recovery.as_ref().map(|(health, event)| (*health, event));
@@ -57,11 +64,6 @@ pub async fn delete(app: &App, route: &EventRoute) -> Result<(), Problem> {
 pub async fn is_by_content(app: &App, route: &EventRoute) -> Result<bool, StoreError> {
     let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
     Ok(health.is_some_and(|health| health.failing && health.by_content))
-}
-
-async fn recovered(app: &App, route: &EventRoute) -> Result<Option<RouteHealth>, StoreError> {
-    let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
-    Ok(health.filter(|health| health.failing).map(|health| healthy(app, health)))
 }
 
 fn healthy(app: &App, health: RouteHealth) -> RouteHealth {

@@ -83,7 +83,7 @@ impl Deliverer {
                 let input = input_of(&input, &connection, key.as_deref());
                 let started = Instant::now();
                 let ran = self.actions.run(&action, input).await;
-                Ok(attempted(now, started, of_action(ran, is_repeatable, now)))
+                Ok(attempted(now, started, of_action(ran, is_repeatable, answered_at(now, started))))
             }
         }
     }
@@ -118,10 +118,16 @@ pub async fn post(
 ) -> (Verdict, Attempt) {
     let (started, secrets) = (Instant::now(), secrets(url, &headers));
     let judged = match client.post(url, headers, body).await {
-        Ok(outcome) => of_outcome(&outcome, &secrets, now),
+        Ok(outcome) => of_outcome(&outcome, &secrets, answered_at(now, started)),
         Err(failure) => (Verdict::Failed(None), None, Some(failure.to_string()), None),
     };
     attempted(now, started, judged)
+}
+
+/// The time of an answer, from which a `Retry-After` counts.
+fn answered_at(at: Timestamp, started: Instant) -> Timestamp {
+    let millis = started.elapsed().as_micros().div_ceil(1_000);
+    Timestamp::from_millis(at.millis().saturating_add(u64::try_from(millis).unwrap_or(u64::MAX)))
 }
 
 fn attempted(at: Timestamp, started: Instant, (verdict, status, error, body): Judged) -> (Verdict, Attempt) {

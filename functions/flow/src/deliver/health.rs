@@ -46,7 +46,7 @@ impl Deliverer {
         let streak = self.failures.failed(route, known.as_ref(), app.now(), by_content);
         match known {
             Some(health) if breaker::is_past(&app.config, &health, app.now()) => {
-                disable(app, route, DisabledReason::Failing).await
+                disable(app, route, DisabledReason::Failing).await.map(drop)
             }
             known => match streak {
                 Some(streak) if app.now() >= streak.opens_at() => change(app, route, known, Some(streak)).await,
@@ -127,18 +127,24 @@ async fn is_same(app: &App, attempted: &EventRoute, is_unchanged: bool) -> Resul
     }))
 }
 
-/// Disables a route, unless it has had a new target or was enabled since the attempt, or has recovered.
-pub(super) async fn disable(app: &App, attempted: &EventRoute, reason: DisabledReason) -> Result<(), Problem> {
+/// Disables a route, unless it has had a new target or was enabled since the attempt, or has recovered. Returns whether the
+/// attempt still speaks for the route: false if it has had a new target or was enabled since.
+pub(super) async fn disable(app: &App, attempted: &EventRoute, reason: DisabledReason) -> Result<bool, Problem> {
     for _ in 0..ATTEMPTS {
         let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;
-        let is_attempted = |found: &EventRoute| found.enabled && found.generation == attempted.generation;
-        let Some(mut route) = found.filter(is_attempted) else { return Ok(()) };
+        let Some(mut route) = found else { return Ok(true) };
+        if route.generation != attempted.generation {
+            return Ok(false);
+        }
+        if !route.enabled {
+            return Ok(true);
+        }
         let health = match reason {
             DisabledReason::TargetGone | DisabledReason::HookDeleted => None,
             DisabledReason::Failing => {
                 let found: Option<RouteHealth> = app.store.find(attempted.id.as_str()).await?;
                 let Some(health) = found.filter(|health| breaker::is_past(&app.config, health, app.now())) else {
-                    return Ok(());
+                    return Ok(true);
                 };
                 Some(health)
             }
@@ -147,7 +153,7 @@ pub(super) async fn disable(app: &App, attempted: &EventRoute, reason: DisabledR
         let event = own_events::of_disabled(app, &route, reason, health.as_ref());
         if is_written(app.store.disable_route(&mut route, health.as_ref(), &event).await)? {
             tracing::warn!(route = route.id.as_str(), ?reason, "a route was disabled");
-            return Ok(());
+            return Ok(true);
         }
     }
     Err(StoreError::Condition(None).into())

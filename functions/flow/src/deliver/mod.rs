@@ -128,10 +128,17 @@ impl Deliverer {
         }
         delivery.attempted(attempt);
         let id = delivery.id.clone();
+        let gone = DisabledReason::TargetGone;
+        if verdict == (Verdict::Gone { taken: false }) {
+            // A delivery that an earlier target refused goes to the one that was saved meanwhile.
+            let is_current = health::disable(app, &route, gone).await?;
+            let verdict = if is_current { verdict } else { Verdict::Failed(None) };
+            return self.conclude(app, &route, event, delivery, verdict).await;
+        }
         self.conclude(app, &route, event, delivery, verdict).await?;
         // The outcome is written by now. A failure here is logged only: the next attempt comes to the same.
         let noted = match verdict {
-            Verdict::Gone { .. } => health::disable(app, &route, DisabledReason::TargetGone).await,
+            Verdict::Gone { .. } => health::disable(app, &route, gone).await.map(drop),
             _ => self.note_health(app, &route, health, (&id, verdict)).await,
         };
         if let Err(problem) = noted {

@@ -20,7 +20,7 @@ pub mod tables;
 mod transaction;
 pub mod walk;
 
-use crate::{Code, Problem, clock::random, config::Tables};
+use crate::{Code, Problem, Retry, clock::random, config::Tables};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata as _, SdkError},
@@ -101,7 +101,10 @@ impl From<serde_json::Error> for StoreError {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Condition(_) => Self::new(Code::Conflict, "read it again and repeat the change"),
+            StoreError::Condition(_) => {
+                Self::new(Code::Conflict, "another change came first; read it again and repeat yours")
+                    .retried(Retry::After(1))
+            }
             StoreError::Unavailable(_) => {
                 Self::new(Code::StoreUnavailable, "DynamoDB did not answer, or refused for now; try again")
                     .caused_by(error)
