@@ -171,7 +171,7 @@ async fn a_route_that_has_only_failed_for_its_days_is_disabled_and_what_waits_is
     let data = ["reason", "failing_since", "since"].map(|name| disabled["data"][name].clone());
     assert_eq!(data, [json!("failing"), json!(since), shown["updated_at"].clone()]);
 
-    // Whatever waits ends at its next look, tried before or not, and nobody is called.
+    // Each waiting delivery ends at its next check, attempted before or not, and the target is not called.
     desk.target.received();
     advance(&bundle, 1_400);
     for delivery in [&failed[0], &failed[1], &failed[2], &new] {

@@ -1,4 +1,4 @@
-//! Races between making what names a connection or hook and deleting that: whoever wins, nothing names what is gone.
+//! Races between deleting a connection or hook and making an item that names it: whichever wins, no name dangles.
 
 use crate::target::ALLOW;
 use futures::future::join_all;
@@ -28,7 +28,7 @@ fn route(fields: Value) -> Value {
     route
 }
 
-/// What is named by something, and what of that is gone.
+/// The named connections and hooks that no longer exist.
 async fn orphans(bundle: &Bundle) -> Vec<String> {
     let mut there = BTreeSet::new();
     for list in ["/v1/connections", "/v1/hooks"] {

@@ -162,7 +162,7 @@ async fn deliver_all(desk: &Desk<'_>, deliveries: impl IntoIterator<Item = &Deli
     stream::iter(deliveries).for_each_concurrent(AT_ONCE, |delivery| desk.deliver(delivery)).await;
 }
 
-/// Whether an attempt came out as the table says.
+/// Asserts that an attempt has the outcome in the table.
 async fn assert_outcome(desk: &Desk<'_>, delivery: &DeliveryId, expected: Outcome, at: &str) {
     let delivery = desk.delivery(delivery).await;
     let wait = delivery.next_attempt_at.map(|next| next.millis_since(desk.stage.app.now()) / 1000);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 use tests::{Bundle, answer, eventually, string};
 
-/// What a receiver makes of the target of a request, its path and query.
+/// A receiver's text about the path and query of a request.
 type Says = fn(&str) -> String;
 
 /// A receiver that answers 404 with a text about the request.
@@ -68,7 +68,7 @@ async fn a_receiver_that_repeats_the_url_shows_it_to_nobody() {
         let body = string(&attempt["body"]);
         assert_eq!(attempt["status"], 404);
         assert!(body.contains("••••") && body.len() <= 1_024, "{number}: {body}");
-        // What STEPS leaves are words that are no secrets by themselves.
+        // STEPS leaves words that are not secrets by themselves.
         for secret in secrets.iter().filter(|secret| number != 4 || **secret != "services") {
             assert!(!body.contains(secret), "{number}: {secret} in {body}");
         }

@@ -6,10 +6,10 @@ use runtime::{
 };
 use std::collections::BTreeSet;
 
-/// Retry limit for a deletion that meets new users of what it deletes.
+/// Retry limit for a deletion that meets new items with a reference.
 pub const ATTEMPTS: usize = 20;
 
-/// The problem of a new item that was not written: 404 if what it names is gone by now.
+/// The problem of a new item that was not written: 404 if a hook or connection that it names was deleted.
 pub async fn not_created(app: &App, error: StoreError, named: &BTreeSet<Reference>) -> Problem {
     if !matches!(error, StoreError::Condition(_)) {
         return error.into();
@@ -22,7 +22,7 @@ pub async fn not_created(app: &App, error: StoreError, named: &BTreeSet<Referenc
     }
 }
 
-/// The first of these that is not there.
+/// The first of these references that does not exist.
 pub async fn missing<'r>(app: &App, named: &'r BTreeSet<Reference>) -> Result<Option<&'r Reference>, Problem> {
     for reference in named {
         if !app.store.is_there(reference).await? {

@@ -21,7 +21,7 @@ const fn a_day() -> u64 {
     86_400
 }
 
-/// The newest, and those in their grace. Each of a route's signs, and a header holds only so much.
+/// Limit on valid secrets: the newest, and those in their grace. Each of a route's secrets adds a signature to the header.
 const MOST_VALID: usize = 5;
 
 /// A secret that is rotated.
@@ -42,7 +42,7 @@ impl Rotated for Secret {
 }
 
 impl Rotation {
-    /// Ends the secrets after the grace, and drops those that have ended. 409 if there is no room for another.
+    /// Ends the secrets after the grace, and drops the expired ones. 409 if the limit is reached.
     pub fn make_room<S: Rotated>(&self, secrets: &mut Vec<S>, now: Timestamp) -> Result<(), Problem> {
         let end = now.plus_seconds(self.grace_seconds);
         let ends_all = self.grace_seconds == 0;
@@ -90,7 +90,7 @@ mod tests {
             (vec![None, Some(160_000), Some(150_000), Some(140_000), Some(130_500)], 60, Some(31)),
             (vec![None, Some(130_000), Some(140_000), Some(150_000), Some(160_000)], 1, Some(30)),
             (vec![None, Some(160_000), Some(150_000), Some(140_000), Some(130_500)], 0, None),
-            // The instant of its end, a secret is over.
+            // A secret is invalid from its end on.
             (vec![None, Some(160_000), Some(150_000), Some(140_000), Some(100_000)], 60, None),
             // A hook of an earlier release may have more.
             (vec![None, Some(160_000), Some(150_000), Some(140_000), Some(130_000), Some(120_000)], 60, Some(30)),

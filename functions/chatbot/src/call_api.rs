@@ -77,7 +77,7 @@ fn check(input: &Value) -> Vec<Fault> {
         let fault = match header_of(name, value.as_str()?) {
             Ok((header, _)) if given.contains(&header) => "is given twice",
             Ok((header::CONTENT_TYPE, value)) if !fits(&value, &input["body"]) => {
-                "is not the body's: an object or a list is JSON, and a text UTF-8"
+                "does not fit the body: a text is sent in UTF-8, and any other body as JSON"
             }
             Ok((header, _)) => {
                 given.push(header);
@@ -90,7 +90,7 @@ fn check(input: &Value) -> Vec<Fault> {
     path.into_iter().chain(headers).collect()
 }
 
-/// Whether a content type is one that the body is sent as: JSON, except a text, and UTF-8.
+/// True if a content type fits the body: UTF-8, and JSON unless the body is a text.
 fn fits(content_type: &HeaderValue, body: &Value) -> bool {
     let text = String::from_utf8_lossy(content_type.as_bytes()).to_ascii_lowercase();
     let mut parameters = text.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));
@@ -100,15 +100,15 @@ fn fits(content_type: &HeaderValue, body: &Value) -> bool {
     is_ours && (body.is_null() || body.is_string() || is_json(&text))
 }
 
-/// A path that stays below the API's base, however it is encoded, as it is sent: percent-encoded characters stay so, as
-/// `%3B` and `;` may differ in what they mean.
+/// The path as it is sent. It must stay below the API's base, however often it is decoded. Percent-encoded characters are
+/// kept, because `%3B` and `;` may mean different things.
 fn encoded(path: &str) -> Result<String, &'static str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let mut plain = path.to_owned();
     loop {
         check_plain(&plain)?;
         let decoded = percent_decode_str(&plain).decode_utf8().map_err(|_| "is not UTF-8")?.into_owned();
-        // Written in another way than it is meant, a separator would be one to whoever decodes it.
+        // A server that decodes the path would read an encoded `/` as a separator.
         if decoded.matches('/').count() != path.matches('/').count() {
             return Err("has an encoded /");
         }
@@ -120,7 +120,7 @@ fn encoded(path: &str) -> Result<String, &'static str> {
     Ok(with_percent_signs_encoded(path))
 }
 
-/// A path with each `%` that begins no code as `%25`. The URL encodes the rest.
+/// A path in which each `%` that begins no percent-encoding is `%25`. The URL encodes the rest.
 fn with_percent_signs_encoded(path: &str) -> String {
     let is_code = |text: &str| text.get(..2).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let mut parts = path.split('%');
@@ -141,25 +141,25 @@ fn check_plain(path: &str) -> Result<(), &'static str> {
     } else if path.contains(['?', '#']) {
         Err("has a query or a fragment: parameters go into query")
     } else if path.split('/').any(is_dots) {
-        Err("has a step of dots")
+        Err("has a step that is `.` or `..`")
     } else {
         Ok(())
     }
 }
 
-/// Whether a step is `.` or `..`, which some servers see through a parameter too: `..;x`.
+/// True for a step `.` or `..`. Some servers also read `..;x` as one.
 fn is_dots(step: &str) -> bool {
     matches!(step.split(';').next(), Some("." | ".."))
 }
 
-/// More of them, the last three by which some servers take another method than the request has.
+/// More refused headers. By the last three, some servers replace the request's method.
 const OTHERS: [&str; 5] =
     ["http2-settings", "keep-alive", "x-http-method", "x-http-method-override", "x-method-override"];
 
-/// A header, unless it says who calls, where to or how; blanks around its value are trimmed. The encodings of the body and
-/// of the answer are part of how: the one is written here, and the other read.
+/// A header with blanks around its value trimmed. Refused are headers for authentication, routing and framing, and for the
+/// encodings of the body and the answer, which the product writes and reads itself.
 fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
-    let header: HeaderName = name.parse().map_err(|_| "is no name of a header")?;
+    let header: HeaderName = name.parse().map_err(|_| "is not a valid header name")?;
     let ours = [
         header::ACCEPT_ENCODING,
         header::AUTHORIZATION,
@@ -179,7 +179,7 @@ fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'sta
         return Err("is a header that can't be given");
     }
     let value = value.trim_matches([' ', '\t']);
-    Ok((header, value.parse().map_err(|_| "is no value of a header")?))
+    Ok((header, value.parse().map_err(|_| "is not a valid header value")?))
 }
 
 async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
@@ -205,7 +205,7 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     let request = match input.body {
         Some(Value::String(text)) if as_it_is => request.body(text),
         Some(body) => request.json(&body),
-        // Some servers answer 411 to a request that could have a body and does not say how long it is.
+        // Some servers answer 411 to a POST, PUT or PATCH without a length.
         None if is_empty => request.header(header::CONTENT_LENGTH, 0),
         None => request,
     };
@@ -235,7 +235,7 @@ fn is_json(content_type: &str) -> bool {
     kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
 }
 
-/// The answer as it is, without secrets. Its body has none any more.
+/// The answer with secrets masked in its headers; the body is masked already.
 fn output(answer: &Answer, secrets: &[&str]) -> Result<Output, Problem> {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &answer.headers {

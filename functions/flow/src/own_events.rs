@@ -39,7 +39,7 @@ pub fn of_recovered(app: &App, route: &EventRoute, health: &RouteHealth, reason:
     of_route(app, route, ROUTE_RECOVERED, &health_key(ROUTE_RECOVERED, health), data)
 }
 
-/// `switchboard.route.disabled`. `failing` is the health for which it was disabled.
+/// `switchboard.route.disabled`. `failing` is the health of a route that was disabled for failing.
 pub fn of_disabled(
     app: &App,
     route: &EventRoute,
@@ -68,7 +68,7 @@ pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery, hops: u
     StoredEvent { hops, ..of_route(app, route, DELIVERY_DEAD, &key, data) }
 }
 
-/// The version alone is no key: databases exist in which a health was deleted, so that its version began again at 0.
+/// The version alone is not unique: earlier releases deleted a health, after which its version began again at 0.
 fn health_key(event_type: &str, health: &RouteHealth) -> String {
     format!("{event_type} {} {}", health.version, health.since)
 }

@@ -88,7 +88,7 @@ impl ReadyTarget {
         })
     }
 
-    /// Makes the request for an event that has so many hops.
+    /// Makes the request for an event with a number of hops.
     pub fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, Unprepared> {
         match self {
             Self::Webhook(webhook) => webhook.prepare(now, event, hops),
@@ -142,7 +142,7 @@ async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<He
     let text = app.sealer()?.open(route.as_str(), sealed).await?;
     let fields: BTreeMap<String, String> = serde_json::from_str(&text).map_err(Problem::internal)?;
     let mut headers = HeaderMap::new();
-    // A route that was saved under earlier rules may have some that are not sent.
+    // A route of an earlier release may have headers that are not allowed now.
     for (name, mut value) in fields.iter().filter_map(|(name, value)| webhook::route_header(name, value).ok()) {
         value.set_sensitive(true);
         headers.insert(name, value);

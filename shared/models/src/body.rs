@@ -122,7 +122,7 @@ pub fn is_deeper(value: &Value, levels: usize) -> bool {
     }
 }
 
-/// Gives back what lists have reserved: the parser leaves room for four items in each, 288 bytes of memory.
+/// Frees the spare capacity of lists: the parser reserves four items for each, 288 bytes of memory.
 pub fn shrink(value: &mut Value) {
     match value {
         Value::Array(items) => {

@@ -63,7 +63,7 @@ pub enum Reason {
     TargetGone,
     /// Skipped: the route was deleted.
     RouteDeleted,
-    /// Dead: the route had only failed for `ROUTE_FAILS_DAYS`, and was disabled. Skipped: it was disabled otherwise.
+    /// Dead: the route was disabled because it had only failed for `ROUTE_FAILS_DAYS`. Skipped: it was disabled otherwise.
     RouteDisabled,
     /// Skipped: the event has expired.
     EventExpired,
@@ -78,7 +78,7 @@ pub struct Attempt {
     /// The status of the answer; null if there was none.
     pub status: Option<u16>,
     pub duration_ms: u64,
-    /// Why it failed, unless the status says so. Begins with `nothing was sent` where there was no call.
+    /// The reason for a failure that the status does not show. Begins with `nothing was sent` if there was no call.
     pub error: Option<String>,
     /// The first 1 KB of the answer; null once the event's person was erased.
     pub body: Option<String>,

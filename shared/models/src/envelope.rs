@@ -95,7 +95,7 @@ fn cut_view(view: &mut View<'_>) {
     };
 }
 
-/// A value cut to a size. Of a map or a list the first entries stay that fit.
+/// A value cut to a size. Maps and lists keep the first entries that fit.
 fn cut(value: &Value) -> Value {
     let mut left = CUT_BYTES;
     match value {

@@ -47,7 +47,7 @@ pub struct StoredEvent {
     /// The call's query as JSON, by the hook's setting; none once the person was erased.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query: Option<String>,
-    /// Number of routes in a row that led to this event, each to the next one's hook.
+    /// Number of routes in a row, each to the next one's hook, that led to this event.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub hops: u8,
     /// The [`Reading`], as JSON.
@@ -228,7 +228,7 @@ impl StoredEvent {
         self.raw.is_none() && self.connection.is_some()
     }
 
-    /// Whether it is an event of the product's own.
+    /// True for an event about a route or a delivery, which the product itself made.
     pub const fn is_own(&self) -> bool {
         self.connection.is_none()
     }
@@ -348,7 +348,7 @@ impl OpenEvent<'_> {
         Ok(fields)
     }
 
-    /// The person as the event has it, so without when it was seen.
+    /// The person in this event, without the times at which it was seen.
     fn subscriber(&self) -> Option<View<'_>> {
         self.stored.raw.as_ref()?;
         subscriber::view(&self.stored.platform, self.stored.connection.as_ref()?, &self.reading, &self.body)

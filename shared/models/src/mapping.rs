@@ -258,7 +258,7 @@ pub fn text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A number as a text, if 64 bits or a double hold it exactly. Of a longer one there are several spellings.
+/// A number as a text, if 64 bits or a double hold it exactly. A longer one has several spellings.
 fn of_number(number: &Number) -> Option<Cow<'_, str>> {
     if number.is_i64() || number.is_u64() {
         return Some(Cow::Owned(number.to_string()));

@@ -135,7 +135,7 @@ pub enum Effect {
     Idempotent,
     /// Two calls have two effects.
     NotIdempotent,
-    /// That of the HTTP method in the input's `method`.
+    /// The effect depends on the input's `method`.
     OfMethod,
 }
 
@@ -150,7 +150,7 @@ impl Effect {
         }
     }
 
-    /// Whether a call whose outcome is unknown can be repeated without harm.
+    /// True if a call whose outcome is unknown can be repeated without harm.
     pub fn is_repeatable(self) -> bool {
         matches!(self, Self::Safe | Self::Idempotent)
     }

@@ -69,7 +69,7 @@ impl PartialOrd for Decimal {
     }
 }
 
-/// The double that a number is, if the double's own text in JSON has the same value: `0.10`, but not `0.1000000000000000001`.
+/// A number as a double, if the double in JSON has the same value: `0.10`, but not `0.1000000000000000001`.
 pub fn double(number: &Number) -> Option<f64> {
     let double = number.as_f64()?;
     let token = number.as_str();
@@ -79,10 +79,10 @@ pub fn double(number: &Number) -> Option<f64> {
 
 /// The digits of [`EXACT_INTEGERS`].
 const MOST_DIGITS: i64 = 16;
-/// Below this, every integer is a double of its own. A larger one that was written as a fraction may have been rounded.
+/// Below this, doubles hold every integer exactly. A larger one that was written as a fraction may have been rounded.
 pub const EXACT_INTEGERS: i64 = 9_007_199_254_740_992;
 
-/// The integer that a number written as a fraction or with an exponent is: 600.0, 6e2.
+/// The integer value of a number with a fraction or an exponent: 600.0, 6e2.
 pub fn integer(number: &Number) -> Option<i64> {
     if !number.as_str().contains(['.', 'e', 'E']) {
         return None;

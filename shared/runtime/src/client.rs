@@ -261,7 +261,7 @@ impl Answer {
         if self.status.is_success() { Ok(self) } else { Err(self.refusal(self.status.as_u16(), secrets)) }
     }
 
-    /// Whether the platform reports a failure that is likely to pass, and asks for no longer wait.
+    /// True for a temporary failure that the platform wants no wait for.
     fn is_passing(&self) -> bool {
         let passing = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
         passing.contains(&self.status) && self.retry_after().is_none_or(|seconds| seconds == 0)

@@ -15,7 +15,7 @@ pub struct Config {
     pub delivery_ttl_days: u64,
     /// The waits between the attempts of a delivery, in seconds.
     pub retry_schedule: Vec<u64>,
-    /// How long a route may only fail until it is disabled; 0 is never.
+    /// Days after which a route that has only failed is disabled; 0 is never.
     pub route_fails_days: u64,
     /// The ranges that routes may target besides what is globally reachable.
     pub delivery_allow_cidrs: Vec<IpNet>,

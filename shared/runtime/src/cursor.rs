@@ -16,7 +16,7 @@ fn digest(list: &str, position: &str) -> [u8; DIGEST_BYTES] {
     bytes
 }
 
-/// Length of a cursor with a position of so many bytes.
+/// Length of a cursor, by the size of its position.
 pub const fn length(position_bytes: usize) -> usize {
     ((DIGEST_BYTES + position_bytes) * 4).div_ceil(3)
 }

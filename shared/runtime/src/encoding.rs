@@ -64,8 +64,8 @@ pub fn decode(headers: &HeaderMap, body: &Bytes, max_bytes: usize) -> Result<Dec
     }
 }
 
-/// The beginning of a body without its encoding, at most so many bytes and as far as it can be read: nothing if the
-/// encoding is not supported.
+/// The beginning of a decompressed body: at most `max_bytes`, up to the first fault. Empty if the encoding is not
+/// supported.
 pub fn beginning(headers: &HeaderMap, body: &[u8], max_bytes: usize) -> Vec<u8> {
     match stated(headers).as_str() {
         "" | "identity" => body[..body.len().min(max_bytes)].to_vec(),
@@ -78,10 +78,10 @@ pub fn beginning(headers: &HeaderMap, body: &[u8], max_bytes: usize) -> Vec<u8> 
     }
 }
 
-/// Data until its end, its first fault or the limit.
+/// Decompressed data up to the end, the first fault or the limit.
 fn inflated(decoder: impl Read, max_bytes: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // What was read before a fault stays.
+    // Bytes read before a fault are kept.
     let _ = decoder.take(max_bytes as u64).read_to_end(&mut bytes);
     bytes
 }

@@ -31,7 +31,7 @@ impl Server {
         (server, url)
     }
 
-    /// How many requests asked for an answer.
+    /// The number of requests that asked for an answer.
     pub fn asked(&self, answer: &str) -> usize {
         self.0.lock().unwrap().get(answer).copied().unwrap_or(0)
     }
@@ -108,7 +108,7 @@ async fn respond(stream: &mut TcpStream, answer: &str, asked: usize) -> bool {
             (plain(status, &header, "sorry"), true)
         }
     };
-    // Who has enough of an answer closes the connection.
+    // The client closes the connection once it has read enough of the answer.
     let written = stream.write_all(bytes.as_bytes()).await;
     written.is_ok() && open
 }

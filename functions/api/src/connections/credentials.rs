@@ -10,7 +10,7 @@ pub struct Given {
     pub credentials: Map<String, Value>,
     /// What was made of them here.
     pub generated: Option<Map<String, Value>>,
-    /// Why they should better be others.
+    /// Weak credentials that should be replaced, with the reasons.
     pub warnings: Vec<Fault>,
 }
 

@@ -123,7 +123,7 @@ struct ConnectionView {
     name: String,
     /// Masked: `••••` and the last four characters of those that have sixteen or more.
     credentials: Map<String, Value>,
-    /// Why the credentials should better be others.
+    /// Weak credentials that should be replaced, with the reasons.
     warnings: Vec<Fault>,
     /// The credential that was just made, to be entered at the platform. It is shown this once: null ever after.
     generated: Option<Map<String, Value>>,

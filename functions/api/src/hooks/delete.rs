@@ -1,5 +1,5 @@
-//! `DELETE /v1/hooks/{id}`: deregisters the hook at its platform and deletes it, unless routes name it. With `force` it goes
-//! all the same, and those routes are disabled.
+//! `DELETE /v1/hooks/{id}`: deregisters the hook at its platform and deletes it, unless routes name it. With `force` it is
+//! deleted in any case, and those routes are disabled.
 
 use super::{find, registration};
 use crate::references::ATTEMPTS;
@@ -18,9 +18,9 @@ use runtime::{
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long no route can name a hook that is being deregistered: longer than the function runs.
+/// Time in which no route can name a hook that is being deregistered. It is longer than the function runs.
 const CLOSED_SECONDS: u64 = 60;
-/// How long a forced deletion waits for the platform.
+/// Time limit for the platform in a forced deletion.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
@@ -41,7 +41,7 @@ pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
 }
 
 enum Failed {
-    /// Something was written meanwhile, and all is to be looked at again.
+    /// A concurrent write: the deletion starts again.
     Changed,
     Finally(Problem),
 }
@@ -98,7 +98,7 @@ async fn disable(app: &App, routes: Vec<EventRoute>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deregisters a hook that no route names. None can name it until it is gone or the platform has refused.
+/// Deregisters a hook that no route names. No route can name it until it is deleted or the platform has refused.
 async fn deregister(app: &App, registrar: &Registrar, hook: &mut Hook, version: u64) -> Result<(), Failed> {
     app.store.close_references(hook.id.as_str(), version, app.now().plus_seconds(CLOSED_SECONDS)).await?;
     let registered = hook.clone();
@@ -115,7 +115,7 @@ async fn deregister(app: &App, registrar: &Registrar, hook: &mut Hook, version: 
     Err(Failed::Finally(Problem { detail: format!("{}; {advice}", problem.detail), ..problem }))
 }
 
-/// Deregisters a hook that goes in any case.
+/// Deregisters a hook that is deleted in any case.
 async fn deregister_if_possible(app: &App, registrar: &Registrar, hook: &Hook) {
     let problem = match timeout(PATIENCE, registration::remove(app, registrar, hook)).await {
         Ok(Ok(())) => return,

@@ -70,7 +70,7 @@ impl Stated {
     }
 }
 
-/// The document of a deployment. Without the URL that it is reached at, that is where the document came from.
+/// The document of a deployment. Without a public URL, the server is the address that the document was read from.
 pub fn document(server: Option<&str>) -> Value {
     let mut components = Map::new();
     let mut paths = Map::new();
@@ -162,7 +162,7 @@ fn responses(route: &Stated, components: &mut Map<String, Value>) -> Value {
     responses
 }
 
-/// The statuses that a caller brings about.
+/// Statuses of refused requests.
 fn refusals(route: &Stated) -> BTreeSet<StatusCode> {
     let is_webhook = route.path.starts_with("/hooks/") && route.method == "POST";
     let is_action = registry::actions().any(|action| action.path == route.path);
@@ -176,7 +176,7 @@ fn refusals(route: &Stated) -> BTreeSet<StatusCode> {
     add(is_webhook, &[StatusCode::UNSUPPORTED_MEDIA_TYPE]);
     add(!is_webhook, &[StatusCode::UNPROCESSABLE_ENTITY]);
     add(is_keyed && route.method != "GET", &[StatusCode::CONFLICT]);
-    // A platform may refuse what is asked of it.
+    // A platform may refuse the call.
     let calls_platforms = is_action || (is_keyed && route.method != "GET");
     add(calls_platforms, &[StatusCode::FAILED_DEPENDENCY, StatusCode::TOO_MANY_REQUESTS]);
     statuses

@@ -1,4 +1,4 @@
-//! Parameters of an operation, and the media and patterns of what they hold.
+//! Parameters of an operation, with their media types and patterns.
 
 use super::Stated;
 use models::{

@@ -103,7 +103,7 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
         route.disabled_reason = None;
     }
     let mut named = route.references();
-    // A route that stays as it was may name what an earlier release let go.
+    // A route that stays as it was may name a hook or connection that an earlier release deleted.
     if was_enabled || !route.enabled {
         named.retain(|reference| !named_before.contains(reference));
     }

@@ -55,7 +55,7 @@ fn of_expressions(fields: &Value, at: &str) -> Vec<Fault> {
     compiled.and_then(Result::err).unwrap_or_default()
 }
 
-/// Headers by the rules that they are sent by.
+/// Checks headers by the rules for sending them.
 fn of_headers(headers: &Value) -> Vec<Fault> {
     let mut given = Vec::new();
     let headers = headers.as_object().into_iter().flatten();

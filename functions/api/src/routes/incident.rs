@@ -7,7 +7,7 @@ use runtime::{
 };
 use std::collections::BTreeSet;
 
-/// Attempts at a write while probes change the route's health.
+/// Retry limit for writes that conflict with a probe.
 const ATTEMPTS: usize = 10;
 
 /// Saves a changed route, unless it was changed since it was read. If it was failing, it is healthy with the same write.

@@ -28,7 +28,7 @@ pub struct RouteView {
     pub filter: Option<String>,
     pub target: TargetView,
     pub enabled: bool,
-    /// Why the product disabled it; null while it is enabled, or if a person disabled it.
+    /// The reason for which the product disabled it; null while it is enabled, or if a person disabled it.
     pub disabled_reason: Option<DisabledReason>,
     pub health: HealthView,
     pub created_at: Timestamp,

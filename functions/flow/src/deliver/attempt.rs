@@ -29,14 +29,14 @@ use url::Url;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Succeeded,
-    /// It is to be tried again, not before this instant.
+    /// To be retried, not before this time.
     Failed(Option<Timestamp>),
     Dead(Reason),
-    /// The target has asked for no more; whether it took this one.
+    /// The target asked for no more calls. `taken` is true if it accepted this one.
     Gone {
         taken: bool,
     },
-    /// Another is at the same: nothing was tried.
+    /// Another call with the same idempotency key is running: nothing was tried.
     Busy,
 }
 
@@ -136,7 +136,7 @@ fn attempted(at: Timestamp, started: Instant, (verdict, status, error, body): Ju
     (verdict, Attempt { at, status, duration_ms, error, body })
 }
 
-/// The parts of a call that nobody is shown: a target may repeat what it was sent.
+/// The secrets of a call, which a target may repeat in its answer.
 fn secrets(url: &Url, headers: &HeaderMap) -> Secrets {
     let mut secrets = Secrets::default();
     secrets.add_url(url);
@@ -168,7 +168,7 @@ fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
     }
 }
 
-/// The verdict of an action's problem, in terms of its delivery. An unknown outcome is repeated if that does no harm.
+/// The delivery's verdict for an action's problem. After an unknown outcome, the call is repeated if that does no harm.
 fn of_action(ran: Ran, is_repeatable: bool, now: Timestamp) -> Judged {
     let of_retry = |retry| match retry {
         Retry::Never => Verdict::Dead(Reason::ActionRefused),

@@ -11,9 +11,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Failures in a row that open the breaker,
+/// Least number of failures in a row that opens the breaker.
 const FAILURES: u32 = 20;
-/// if the first was so long ago.
+/// Least age of the first of them.
 const FAILING_SECONDS: u64 = 60;
 const MOST_PROBE_SECONDS: u64 = 60;
 /// Longest wait between two checks of the breaker.
@@ -38,7 +38,7 @@ impl Streak {
         self.count >= FAILURES
     }
 
-    /// True for the failure that completes the number.
+    /// True for the failure that reaches the least number.
     pub const fn is_just_enough(&self) -> bool {
         self.count == FAILURES
     }
@@ -101,7 +101,7 @@ pub fn is_past(config: &Config, health: &RouteHealth, now: Timestamp) -> bool {
     disables_at(config, health).is_some_and(|at| now >= at)
 }
 
-/// When a failing route is disabled, unless an attempt succeeds; none by the setting.
+/// When a failing route is disabled, unless an attempt succeeds; none if `ROUTE_FAILS_DAYS` is 0.
 pub fn disables_at(config: &Config, health: &RouteHealth) -> Option<Timestamp> {
     let seconds = config.route_fails_days * 86_400;
     (health.failing && seconds > 0).then(|| health.since.plus_seconds(seconds))
@@ -112,8 +112,8 @@ pub fn probe_seconds(config: &Config) -> u64 {
     config.retry_schedule.iter().copied().max().unwrap_or(MOST_PROBE_SECONDS).min(MOST_PROBE_SECONDS)
 }
 
-/// Next check of a delivery that finds the breaker open: at a random time, within a window as long as it has been open. So
-/// some delivery checks whenever a probe is due.
+/// Next check of a delivery that finds the breaker open: at a random time, within a window as long as it has been open, so
+/// that some delivery checks whenever a probe is due.
 pub fn look_again_at(config: &Config, health: &RouteHealth, now: Timestamp, chance: u8) -> Timestamp {
     let least = probe_seconds(config) * 1000;
     let most = now.millis_since(health.since).clamp(least, MOST_WAIT_SECONDS * 1000);

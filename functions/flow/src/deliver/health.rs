@@ -22,7 +22,7 @@ use runtime::{
     },
 };
 
-/// Attempts at a change of a route or of its health while other changes come between.
+/// Retry limit for changes of a route or of its health that conflict with others.
 const ATTEMPTS: usize = 5;
 
 impl Deliverer {
@@ -67,8 +67,8 @@ impl Deliverer {
     }
 }
 
-/// Sends one more message for a delivery, by which the streak is checked when it is old enough: dead deliveries make no
-/// further attempt, and a burst of them may be all that comes for days.
+/// Sends one more message for a delivery, to check the streak once it is old enough. Dead deliveries make no further
+/// attempt, and no other delivery may come for days.
 async fn check_later(app: &App, route: &EventRoute, delivery: &DeliveryId, streak: Streak) -> Result<(), Problem> {
     let Some(queue) = app.queue() else { return Ok(()) };
     let (delivery, route) = (delivery.clone(), route.id.clone());
@@ -76,7 +76,7 @@ async fn check_later(app: &App, route: &EventRoute, delivery: &DeliveryId, strea
     Ok(queue.send(vec![message]).await.map_err(Unsent)?)
 }
 
-/// True if a delivery is dead because of its event, so that one of another event may succeed.
+/// True if a delivery is dead for the content of its event, so that other events may succeed.
 const fn is_for_content(reason: Reason) -> bool {
     matches!(reason, Reason::Unmappable | Reason::ActionRefused | Reason::Loop)
 }
@@ -119,7 +119,7 @@ async fn change(
     Err(StoreError::Condition(None).into())
 }
 
-/// True if a route still is as it was attempted: unchanged, or at least of the same generation.
+/// True if a route has not changed since the attempt, or at least is of the same generation.
 async fn is_same(app: &App, attempted: &EventRoute, is_unchanged: bool) -> Result<bool, StoreError> {
     let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;
     Ok(found.is_some_and(|found| {

@@ -51,8 +51,8 @@ impl Fields {
         if faults.is_empty() { Ok(Self { fields: compiled, data }) } else { Err(faults) }
     }
 
-    /// The object for an event as JSON of at most 1 MB, or the field that has no value, and why. All fields together may do
-    /// as much work as one expression. `what` names the object in words. `what` is the object's name in words.
+    /// The object for an event as JSON of at most 1 MB, or the first field without a value, with the reason. All fields
+    /// share one budget. `what` is the object's name in messages.
     pub fn evaluate(&self, event: &Event<'_>, what: &str) -> Result<String, String> {
         let (variables, work) = (Variables::of(event, &self.data)?, Work::new());
         work.output().push(b"{");

@@ -1,5 +1,5 @@
-//! The budget of an evaluation. The crate has none, so every operation of an expression's tree charges its cost here: the weight of
-//! the values that it works with, as that takes time and memory for those values and no more.
+//! The budget of an evaluation. The crate has none, so every operation of an expression's tree charges its cost here: the
+//! weight of the values that it works with, as that takes time and memory for those values and no more.
 
 use super::{
     functions::{INDEX, KEY, WEIGH},
@@ -27,7 +27,7 @@ const VALUE: u64 = 64;
 const MAP: u64 = 192;
 const STEP: u64 = 32;
 
-/// What is left of the budget, and the output so far.
+/// The remaining budget, and the output so far.
 #[derive(Clone)]
 pub struct Work(Arc<State>);
 

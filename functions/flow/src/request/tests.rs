@@ -1,4 +1,4 @@
-//! The memory and the size of what is made of an event.
+//! Memory and size of the requests made from an event.
 
 use super::*;
 use crate::expression::{Expression, MOST_BYTES};
@@ -74,7 +74,7 @@ fn items(item: &str) -> Vec<u8> {
     format!(r#"{{"id":"u-1","s":"abc","l":[{}]}}"#, vec![item; count].join(",")).into_bytes()
 }
 
-/// A body that takes many times its size once it is read.
+/// An event whose parsed body takes many times its size.
 fn hostile_event(kind: &str) -> StoredEvent {
     let of_items = |item: &str| event(&items(item), None);
     match kind {
@@ -139,11 +139,11 @@ fn status(name: &str) -> f64 {
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }
 
-/// The most memory that an attempt may take, with what its process has besides, in MB.
+/// Memory limit of a process that makes an attempt, in MB.
 const MOST_MEMORY: f64 = 64.0;
 const KIND: &str = "SWITCHBOARD_TEST_KIND";
 
-/// Makes the requests of hostile routes for hostile events, of each event in a process of its own.
+/// Makes the requests of hostile routes for hostile events, each event in its own process.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_attempt_takes_less_than_64_megabytes() {

@@ -7,11 +7,11 @@ use hyper::body::Incoming;
 use runtime::encoding;
 use tokio::time::{Instant, timeout_at};
 
-/// Limit on what is kept of a body, in bytes.
+/// Size of the beginning of a body that is kept, in bytes.
 const KEPT_BYTES: usize = 1024;
-/// Limit on what is read of a body. Compressed data may begin with the name of a file.
+/// Limit on the bytes of a body that are read. Compressed data may begin with the name of a file.
 const READ_BYTES: usize = 2 * KEPT_BYTES;
-/// Limit on the length of a header that is looked at, in bytes.
+/// Limit on the length of a header that is used, in bytes.
 const MAX_HEADER_BYTES: usize = 100;
 
 /// The answer of a target.
@@ -38,7 +38,7 @@ impl Outcome {
     }
 }
 
-/// Reads an answer until a deadline. Its status stands however its body ends.
+/// Reads an answer until a deadline. Its status counts however its body ends.
 pub(super) async fn read(response: Response<Incoming>, deadline: Instant) -> Outcome {
     let (head, mut body) = response.into_parts();
     let (mut bytes, mut is_cut) = (Vec::new(), false);
@@ -66,8 +66,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     (text.len() <= MAX_HEADER_BYTES).then(|| text.to_owned())
 }
 
-/// The text of a body that is gzip or deflate although that was not asked for, as far as it can be read; none of another
-/// encoding.
+/// The text of a body, decompressed as far as possible if it is gzip or deflate although that was not requested. None for
+/// another encoding.
 fn readable(headers: &HeaderMap, bytes: &[u8], is_cut: bool) -> Body {
     let bytes = encoding::beginning(headers, bytes, READ_BYTES);
     let (text, is_cut) = (kept(&bytes), is_cut || bytes.len() > KEPT_BYTES);

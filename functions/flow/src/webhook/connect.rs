@@ -27,14 +27,14 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-/// A process that Lambda has frozen wakes to connections that are long gone.
+/// After this time a connection is not used again: a frozen Lambda process wakes to connections that are closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub type HttpClient = Client<Connector, Full<Bytes>>;
 
 type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// The clients for targets by TLS and, where the guard allows that at all, without it.
+/// The clients for targets with TLS and, if the guard allows any, for targets without it.
 pub fn clients(
     guard: &Arc<Guard>,
     times: Times,
@@ -53,7 +53,7 @@ pub fn clients(
     Ok((client(false), guard.allows_any().then(|| client(true))))
 }
 
-/// Whatever is not needed to know that a target took its call is read leniently, within limits.
+/// A client that reads everything but the status leniently, within limits.
 fn builder() -> hyper_util::client::legacy::Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder

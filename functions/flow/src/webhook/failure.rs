@@ -1,4 +1,4 @@
-//! Reasons why a call had no answer, in plain words for whoever runs the target. They show nothing of the URL or of the
+//! Reasons why a call had no answer, in plain words for the operator of the target. They contain nothing of the URL or the
 //! headers.
 
 use super::{Times, tls};
@@ -22,7 +22,7 @@ pub enum Failure {
     Tls(String),
     #[error("the connection was closed before an answer came")]
     ClosedEarly,
-    /// With the reason that HTTP/2 has a code for.
+    /// With the reason of HTTP/2's error code.
     #[error("the target broke off the request: {0}")]
     BrokenOff(String),
     #[error("the answer's head has more than 10,000 lines or 400 KB")]
@@ -63,8 +63,8 @@ impl Failure {
     }
 }
 
-/// True if the target refused the request before it looked at it, as HTTP/2 lets it say: a kept connection that is being
-/// closed, or too many requests at once.
+/// True if the target did not process the request, by an HTTP/2 error code: its connection is being closed, or has too
+/// many requests.
 pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
     cause::<h2::Error>(error).is_some_and(|error| {
         let reason = error.reason();

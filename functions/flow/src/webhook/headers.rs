@@ -15,18 +15,18 @@ const OF_CONNECTION: [HeaderName; 10] = [
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("keep-alive"),
 ];
-/// Headers that every call has. The answer's encoding is asked for here, as it has to be read here.
+/// Headers that the product sets on every call, or keeps for itself.
 const OF_CALL: [&str; 5] = ["accept-encoding", "http2-settings", "traceparent", "tracestate", "user-agent"];
-/// `content-` says how the body is written, which the product decides.
+/// Prefixes that routes can't use. The product writes the body, so `content-` headers are its own.
 const RESERVED: [&str; 4] = ["content-", "webhook-", "switchboard-", "proxy-"];
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
 const ANY: HeaderValue = HeaderValue::from_static("*/*");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// A header of a route as it is sent, or the reason why it can't be one. Blanks around the value are trimmed.
+/// A header of a route as it is sent, or the reason for its refusal. Blanks around the value are trimmed.
 pub fn of_route(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is no name of a header")?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is not a valid header name")?;
     let text = name.as_str();
     let is_ours = OF_CONNECTION.contains(&name) || OF_CALL.contains(&text);
     if is_ours || RESERVED.iter().any(|start| text.starts_with(start)) {
@@ -64,7 +64,7 @@ mod tests {
         for name in ["switchboard-hops", "Webhook-Id", "Host", "proxy-x", "TE", "User-Agent"] {
             assert_eq!(of_route(name, "x"), Err("is a header that is not yours to set"), "{name}");
         }
-        assert_eq!(of_route("a b", "x"), Err("is no name of a header"));
+        assert_eq!(of_route("a b", "x"), Err("is not a valid header name"));
         assert_eq!(of_route("x-a", "caf\u{e9}"), Err("has a value that is not visible ASCII"));
     }
 

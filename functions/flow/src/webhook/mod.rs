@@ -1,5 +1,5 @@
 //! Calls the webhooks that routes lead to. The client follows no redirect, uses no proxy, and reads no more of an answer
-//! than is kept. Whatever is not needed to know that a target took its call is read leniently.
+//! than is kept. Everything but the status is read leniently.
 
 mod answer;
 mod connect;
@@ -38,7 +38,7 @@ const MAX_HEAD_LINES: usize = 10_000;
 const MAX_HTTP2_HEAD_BYTES: u32 = 400 * 1024;
 /// Limit on how far an HTTP/2 target may send ahead of the reader.
 const WINDOW_BYTES: u32 = 16 * 1024;
-/// How many connections may turn out to have been closed, or about to be, before a call fails.
+/// Retry limit for kept connections that turn out to be closed.
 const MAX_STALE: usize = 3;
 
 /// Time limits for connecting, and for a call as a whole.
@@ -53,7 +53,7 @@ pub struct WebhookClient {
     guard: Arc<Guard>,
     times: Times,
     https: HttpClient,
-    /// For targets without TLS, where the guard allows that at all.
+    /// For targets without TLS, if the guard allows any.
     plain: Option<HttpClient>,
 }
 
@@ -94,8 +94,8 @@ impl WebhookClient {
     }
 }
 
-/// Sends a request, anew if the kept connection it went over had been closed. A target may see it twice, as it may any
-/// call: it is known by its `webhook-id`.
+/// Sends a request, and again if its kept connection turns out to be closed. The target recognises a duplicate by its
+/// `webhook-id`.
 async fn send(
     client: &HttpClient,
     uri: &Uri,

@@ -10,7 +10,7 @@ use rustls_platform_verifier::Verifier;
 use std::sync::Arc;
 use webpki::EndEntityCert;
 
-/// How many of a certificate's names a message lists.
+/// Limit on the names of a certificate that a message lists.
 const MAX_NAMES: usize = 3;
 
 /// A configuration that trusts these issuers besides the system's.
@@ -26,7 +26,7 @@ pub fn config(issuers: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Err
 #[error("the certificate is self-signed")]
 struct SelfSigned;
 
-/// A verifier that reports a self-signed certificate as such; to the inner one its issuer is merely unknown.
+/// A verifier that reports self-signed certificates as such. The inner one reports an unknown issuer.
 #[derive(Debug)]
 struct SelfSignedAware(Verifier);
 

@@ -20,7 +20,7 @@ fn only_the_spelling_that_we_write_is_an_id() {
     assert!("key_".parse::<KeyId>().is_err());
 }
 
-/// Holds the pattern of a kind of ids against what is parsed.
+/// Compares the pattern of a kind of ids with the parser.
 macro_rules! pattern_is_exact {
     ($($test:ident: $id:ident, $bytes:expr;)*) => {
         proptest! {

@@ -20,13 +20,13 @@ static HOOK_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
 const HOOKS: &[u8] = b"hooks";
 /// Length of a hook's token in base64url, and of a verification token in hexadecimal digits.
 const TOKEN: usize = 64;
-/// 2020 to 2100, in milliseconds: a token begins with the time of its hook, a long name of something else does not.
+/// 2020 to 2100, in milliseconds: a token begins with its hook's creation time, unlike other long names.
 const YEARS: Range<u64> = 1_577_836_800_000..4_102_444_800_000;
 
-/// A text without the secrets that open a hook: the end of its URL, its token, and the token by which a platform proves
-/// itself.
+/// Masks the secrets of hooks: the end of a URL, the token, and the verification token by which a platform proves its
+/// identity.
 pub fn without_hooks(text: &str) -> String {
-    // The pattern takes its time over an answer of megabytes.
+    // The pattern is slow on an answer of megabytes.
     let has_hooks = text.as_bytes().windows(HOOKS.len()).any(|word| word.eq_ignore_ascii_case(HOOKS));
     let masked = match &*HOOK_URL {
         Some(url) if has_hooks => url.replace_all(text, |found: &Captures<'_>| format!("{}{MASK}", &found[1])),

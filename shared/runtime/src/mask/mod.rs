@@ -1,4 +1,4 @@
-//! Secrets in texts that others wrote: a platform or a target may repeat what it was sent, in its own way of writing.
+//! Masking of secrets in answers: a platform or a target may repeat parts of a request, escaped in its own way.
 
 mod hooks;
 mod written;
@@ -12,13 +12,13 @@ use written::{after_secret, is_beginning};
 /// The text in place of a secret.
 pub const MASK: &str = "••••";
 
-/// A header's value that is shorter is no secret, unless the header is one of credentials.
+/// Least length of a header's value that is masked, in bytes; headers for credentials have no minimum.
 const MIN_VALUE: usize = 6;
-/// A part of a credential, or a value of a query that is named as one, is masked from this length on.
+/// Least length of a masked part of a credential, in bytes; also of a query's value whose name marks a credential.
 const MIN_CREDENTIAL: usize = 4;
-/// A path is masked by itself from this length on, so that `/api` is not.
+/// Least length of a path that is masked by itself, in bytes, so that `/api` is not.
 const MIN_PATH: usize = 6;
-/// A step of a path or a value of a query of this length is a secret, whatever it looks like.
+/// Length from which any step of a path or value of a query is masked, in bytes.
 const LONG: usize = 16;
 /// Last words of names of headers and parameters that hold credentials.
 const CREDENTIALS: [&str; 9] =
@@ -29,7 +29,7 @@ const CREDENTIALS: [&str; 9] =
 pub struct Secrets(Vec<String>);
 
 impl Secrets {
-    /// Adds a header that nobody is shown.
+    /// Adds a header of the request.
     pub fn add_header(&mut self, name: &str, value: &str) {
         if value.len() >= MIN_VALUE || is_credential(name) {
             self.add(value);
@@ -39,14 +39,14 @@ impl Secrets {
         }
     }
 
-    /// Adds a header if it is one of credentials.
+    /// Adds a header if its name marks credentials.
     pub fn add_credential(&mut self, name: &str, value: &str) {
         if is_credential(name) {
             self.add_header(name, value);
         }
     }
 
-    /// The credentials without their scheme, the password in those of the scheme Basic, and the values of cookies.
+    /// Adds the credentials without their scheme, the password of the scheme Basic, and the values of cookies.
     fn add_parts(&mut self, value: &str) {
         let is_part = |part: &&str| part.len() >= MIN_CREDENTIAL;
         if let Some((_, credentials)) = value.split_once(' ') {
@@ -61,12 +61,11 @@ impl Secrets {
         self.add_all(cookies.map(|(_, value)| value.trim()).filter(|value| value.len() >= MIN_VALUE));
     }
 
-    /// Adds the path and the query of a URL, as they are written and as they are meant, and their parts that are long or
-    /// look like secrets.
+    /// Adds the path and the query of a URL, as written and decoded, and their parts that are long or look like secrets.
     pub fn add_url(&mut self, url: &Url) {
         let steps: Vec<&str> = url.path().split('/').filter(|step| !step.is_empty()).collect();
         let query = url.query().filter(|query| !query.is_empty());
-        // A target may know itself under a shorter path than its proxy.
+        // A proxy may strip the first steps of the path, so the target knows a shorter one.
         for at in 0..steps.len() {
             let path = steps[at..].join("/");
             if path.len() >= MIN_PATH || (at == 0 && steps.len() > 1) {
@@ -113,12 +112,12 @@ impl Secrets {
         }
     }
 
-    /// A text without these secrets.
+    /// Masks these secrets in a text.
     pub fn masked(&self, text: &str) -> String {
         masked(text, &self.as_strs(), false)
     }
 
-    /// A text without these secrets, nor the beginning of one that the text's end cuts short.
+    /// Masks these secrets in a text whose end may cut one off.
     pub fn masked_cut(&self, text: &str) -> String {
         masked(text, &self.as_strs(), true)
     }
@@ -128,13 +127,13 @@ impl Secrets {
     }
 }
 
-/// Whether a header or a parameter holds credentials by its name: `authorization`, `cookie`, `…-key`, `…-token`, `…-secret`.
+/// True if the name of a header or parameter marks credentials: `authorization`, `cookie`, `…-key`, `…-token`, `…-secret`.
 fn is_credential(name: &str) -> bool {
     let last = name.rsplit(['-', '_', '.']).next().unwrap_or_default();
     CREDENTIALS.iter().any(|credential| last.eq_ignore_ascii_case(credential))
 }
 
-/// Long, or short with letters and digits or in mixed case, as random texts are.
+/// True for a text that is long, or that mixes letters and digits or cases as random texts do.
 fn looks_secret(part: &str) -> bool {
     let has = |is: fn(&u8) -> bool| part.as_bytes().iter().any(is);
     let has_digit = has(u8::is_ascii_digit);
@@ -148,7 +147,7 @@ fn looks_secret(part: &str) -> bool {
     }
 }
 
-/// A text without the secrets of a call, which a platform may have repeated. JSON stays JSON.
+/// Masks the secrets of a call in a platform's answer. JSON stays JSON.
 pub fn without(words: &str, secrets: &[&str]) -> String {
     masked(words, secrets, false)
 }

@@ -1,17 +1,17 @@
-//! A secret in the ways that a text may write it: as it is, or as JSON, HTML or a URL do.
+//! Spellings of a secret: literal, or escaped as in JSON, HTML or a URL.
 
 /// Limit on backslashes before a character of a secret: JSON three times inside JSON.
 const MAX_SLASHES: usize = 8;
 /// Least length of a secret's beginning that is recognised, in characters.
 const MIN_BEGINNING: usize = 4;
 
-/// The text after a secret that it begins with, written as it is or as JSON, HTML or a URL write it.
+/// The rest of a text that begins with a secret, literal or escaped.
 pub fn after_secret<'a>(text: &'a str, secret: &str) -> Option<&'a str> {
     let written = || secret.chars().try_fold(text, after_char);
     text.strip_prefix(secret).or_else(written).filter(|after| after.len() < text.len())
 }
 
-/// Whether a text is the beginning of a secret and nothing else.
+/// True if a whole text is the beginning of a secret.
 pub fn is_beginning(text: &str, secret: &str) -> bool {
     let mut rest = text;
     for (count, wanted) in secret.chars().enumerate() {
@@ -39,8 +39,8 @@ fn after_char(text: &str, wanted: char) -> Option<&str> {
     written.or_else(|| text.strip_prefix(wanted))
 }
 
-/// A character that JSON escapes. JSON inside a text of JSON has more than one backslash. Not all of a long run are looked
-/// at, from each of its places anew.
+/// A character that JSON escapes. JSON inside a text of JSON has several backslashes. A long run of them is not searched
+/// whole, because that would be repeated at each of its places.
 fn after_slashes(text: &str, wanted: char) -> Option<&str> {
     let slashes = text.bytes().take(MAX_SLASHES).take_while(|byte| *byte == b'\\').count();
     let unescaped = &text[slashes..];
@@ -52,7 +52,7 @@ fn after_slashes(text: &str, wanted: char) -> Option<&str> {
     code.or_else(|| unescaped.strip_prefix(wanted))
 }
 
-/// `\u0061`, of which the first backslash is gone: one of them, or two beyond U+FFFF.
+/// `\u0061` after its backslash; a character beyond U+FFFF has two such codes.
 fn after_code_units(text: &str, wanted: char) -> Option<&str> {
     let mut units = [0; 2];
     let mut rest = text;

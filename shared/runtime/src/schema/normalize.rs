@@ -46,7 +46,7 @@ fn fields(validator: &Validator, known: &[(String, Node)], others: &Others, valu
     }
 }
 
-/// The integer that a number written as a fraction is.
+/// The integer value of a number that is written as a fraction.
 fn integer(value: &Value) -> Option<Number> {
     match value {
         Value::Number(number) => number::integer(number).map(Number::from),

@@ -19,7 +19,7 @@ const PREFIX: &str = "kms2.";
 const DIRECT_PREFIX: &str = "kms.";
 const RECORD: &str = "record";
 
-/// Age at which a process asks KMS again: a disabled key, or a right taken away, stops every process within this time.
+/// Lifetime of an unwrapped data key in a process. A disabled key, or a revoked right, takes effect within it.
 const REMEMBERED_SECONDS: u64 = 300;
 const REMEMBERED_AT_MOST: usize = 1_000;
 
@@ -39,8 +39,8 @@ impl KmsKey {
         Self { client, arn, clock, decrypted: Cache::default() }
     }
 
-    /// Seals a text under a data key of its own. Only saving a connection, a hook or a route seals, so a request for each is
-    /// cheap; no nonce can repeat, and a data key that leaks opens one text.
+    /// Seals a text under a data key of its own: no nonce can repeat, and a leaked data key opens one text. Only saving a
+    /// connection, a hook or a route seals, so a request for each is cheap.
     pub async fn seal(&self, record: &str, plain: &str) -> Result<String, SealError> {
         let generate = self.client.generate_data_key().key_id(&self.arn).key_spec(DataKeySpec::Aes256);
         let made = generate.encryption_context(RECORD, record).send().await.map_err(failed)?;

@@ -15,7 +15,7 @@ pub struct Connection {
     pub sealed: Option<String>,
     /// What a read shows of the credentials, as JSON.
     pub masked: String,
-    /// Why the credentials should better be others.
+    /// Weak credentials that should be replaced, with the reasons.
     #[serde(default)]
     pub warnings: Vec<Fault>,
     pub created_at: Timestamp,

@@ -71,9 +71,9 @@ impl Store {
         self.transact(vec![transaction::check(route)?, self.changed_health(health)?, self.new_event(event)?]).await
     }
 
-    /// Writes a route whose failures until now no longer count, unless it was changed since it was read, on condition
-    /// that what it newly names is there. `recovered` is the
-    /// health that takes the place of a failing one, with its event; without it, the route must not be failing.
+    /// Writes a route whose failures until now no longer count, unless it was changed since it was read. The hook and
+    /// connections that it newly names must exist. `recovered` is the health that replaces a failing one, with its event;
+    /// without it, the route must not be failing.
     pub async fn renew_route(
         &self,
         route: &mut EventRoute,
@@ -97,8 +97,8 @@ impl Store {
         self.transact(writes).await
     }
 
-    /// Writes a route that the product disables, with its event, unless it was changed since it was read; and if `failing`
-    /// is given, unless it has recovered since then.
+    /// Writes a route that the product disables, with its event, unless it was changed since it was read. With `failing`, it
+    /// must not have recovered since.
     pub async fn disable_route(
         &self,
         route: &mut EventRoute,
@@ -119,8 +119,8 @@ impl Store {
         self.transact(writes).await
     }
 
-    /// Deletes a route with its health, unless the health was changed since it was read or the route is gone; and writes the
-    /// event of a failing one.
+    /// Deletes a route with its health, and writes the event of a failing one. Fails if the health was changed since it was
+    /// read, or the route is gone.
     pub async fn delete_route(
         &self,
         route: &EventRoute,

@@ -143,7 +143,7 @@ pub struct Token {
 }
 
 impl Hook {
-    /// What the hook names.
+    /// The connection that the hook names.
     pub fn references(&self) -> BTreeSet<Reference> {
         BTreeSet::from([Reference::from(&self.connection)])
     }

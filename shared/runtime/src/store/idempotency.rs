@@ -27,7 +27,7 @@ pub struct Keyed {
     pub body: String,
     /// A call that has not reported its end by then has died.
     pub lease: Timestamp,
-    /// The call ended without anyone knowing whether it was done, and may be repeated, with this input or another.
+    /// The call ended with an unknown outcome and may be repeated, with this input or another.
     #[serde(skip_serializing_if = "is_false", default)]
     pub is_released: bool,
     /// None while the call is under way.
@@ -148,8 +148,8 @@ impl Store {
         self.put_keyed(&ended, &call.nonce).await
     }
 
-    /// Gives the key of an idempotent call back whose outcome is unknown. The next call with it takes it over at once, and
-    /// knows that the first may have been done.
+    /// Releases the key of an idempotent call whose outcome is unknown. The next call with the key takes it over at once,
+    /// knowing that the first may have been done.
     pub async fn release_unknown(&self, call: &Keyed, now: Timestamp) -> Result<(), StoreError> {
         let released = Keyed { lease: now, is_released: true, ..call.clone() };
         self.put_keyed(&released, &call.nonce).await

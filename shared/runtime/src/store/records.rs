@@ -26,7 +26,7 @@ use std::collections::HashMap;
 /// How many keys DynamoDB takes at once.
 const KEYS: usize = 100;
 
-/// The outcome of a change of a takeover's state, with the takeover as it is then.
+/// The outcome of a change of a takeover's state, with the resulting takeover.
 pub enum TakeoverChange {
     Missing,
     Unchanged(StoredTakeover),
@@ -122,7 +122,7 @@ impl Store {
         self.execute(insertions.collect()).await.into_iter().map(unless_there).collect()
     }
 
-    /// Writes what a new reading of its event tells of a takeover, and leaves its state and claimant.
+    /// Writes the fields that a new reading of its event gives a takeover, without its state and claimant.
     pub async fn retell_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let Some(kept) = self.record::<StoredTakeover>(&takeover.place.pk).await? else {
             return self.put_takeover(takeover).await;

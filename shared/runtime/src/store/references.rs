@@ -37,7 +37,7 @@ impl From<&HookId> for Reference {
 const PARTITION: &str = "references";
 
 impl Store {
-    /// Writes a new item, on condition that what it names is there and is not being deleted.
+    /// Writes a new item, on condition that the hooks and connections that it names exist and are not being deleted.
     pub async fn create_referring<T: Controlled>(
         &self,
         value: &T,
@@ -47,7 +47,7 @@ impl Store {
         self.write_referring(Put::builder().set_item(Some(control_item(value)?)), to, now).await
     }
 
-    /// Writes a changed item, unless something else has changed it since it was read, on the same condition.
+    /// Writes a changed item on the same condition, unless it was changed since it was read.
     pub async fn update_referring<T: Controlled>(
         &self,
         value: &mut T,
@@ -75,7 +75,7 @@ impl Store {
         self.transact(writes).await
     }
 
-    /// The part of a transaction that writes an item which names these: they are there, and learn of it.
+    /// The part of a transaction that checks that each reference exists, and raises its version.
     pub(super) fn referring(
         &self,
         to: &BTreeSet<Reference>,
@@ -103,7 +103,7 @@ impl Store {
         Ok(writes)
     }
 
-    /// The version of the references to an item; to be read before its users are.
+    /// The version of the references to an item. Read it before the items that name it.
     pub async fn references_version(&self, id: &str) -> Result<u64, StoreError> {
         let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
         let got = get.key("pk", text(PARTITION)).key("sk", text(id)).send().await?;
@@ -111,8 +111,8 @@ impl Store {
         Ok(version.unwrap_or(0))
     }
 
-    /// Lets nothing new name an item for a while, unless something has since the version was read: its deletion is about
-    /// to do what can't be undone.
+    /// Closes the references to an item until a time, before a step of its deletion that can't be undone. Fails if
+    /// something has named the item since the version was read.
     pub async fn close_references(&self, id: &str, read: u64, until: Timestamp) -> Result<(), StoreError> {
         let close = self.client.update_item().table_name(&self.tables.control);
         close
@@ -128,15 +128,15 @@ impl Store {
         Ok(())
     }
 
-    /// Lets an item be named again that stays after all.
+    /// Reopens the references to an item whose deletion failed.
     pub async fn reopen_references(&self, id: &str) -> Result<(), StoreError> {
         let reopen = self.client.update_item().table_name(&self.tables.control);
         reopen.key("pk", text(PARTITION)).key("sk", text(id)).update_expression("REMOVE closed_until").send().await?;
         Ok(())
     }
 
-    /// Removes an item, unless something else has changed it, or named it, since it and the version of its references
-    /// were read. One that is gone is removed.
+    /// Deletes an item, unless it was changed or named since it and the version of its references were read. Deleting one
+    /// that is gone succeeds.
     pub async fn remove_unreferenced<T: Controlled>(&self, value: &mut T, read: u64) -> Result<(), StoreError> {
         let (id, version) = (value.id().to_owned(), *value.version());
         let removed = |pk: &str, version: u64| {
@@ -151,7 +151,7 @@ impl Store {
         self.transact(vec![delete(removed(T::KIND, version))?, delete(removed(PARTITION, read))?]).await
     }
 
-    /// Whether the connection or hook is there.
+    /// True if the connection or hook exists.
     pub async fn is_there(&self, reference: &Reference) -> Result<bool, StoreError> {
         let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
         let got = get.key("pk", text(reference.kind)).key("sk", text(&reference.id)).send().await?;

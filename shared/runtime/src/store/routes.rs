@@ -25,7 +25,7 @@ pub struct EventRoute {
     pub filter: Option<String>,
     pub target: Target,
     pub enabled: bool,
-    /// Why the product disabled it; none while it is enabled, and if a person disabled it.
+    /// The reason for which the product disabled it; none while it is enabled, or if a person disabled it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub disabled_reason: Option<DisabledReason>,
     /// The version with which its target was last saved, or it was last enabled; 0 before the first such change. Answers
@@ -78,7 +78,7 @@ pub struct Webhook {
 pub struct ActionTarget {
     /// The action's name.
     pub action: String,
-    /// Whether the action takes an idempotency key: all do that change something.
+    /// True if the action takes an idempotency key, as all that change something do.
     pub keyed: bool,
     /// Missing in routes of earlier releases.
     #[serde(skip_serializing_if = "Option::is_none", default)]

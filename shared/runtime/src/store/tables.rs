@@ -33,7 +33,8 @@ pub const DUE: Index = Index { name: "due", key: "due", sort: "due_at" };
 /// Dead letters.
 pub const DEAD: Index = Index { name: "dead", key: "dead", sort: "sort" };
 
-/// Connections, hooks, routes and keys; versions of the references between them; for a day, the answers that idempotency keys lead to.
+/// Connections, hooks, routes and keys, the versions of the references between them, and for a day the answers of calls
+/// with an idempotency key.
 pub const CONTROL: Table = Table {
     name: "control",
     variable: "CONTROL_TABLE",

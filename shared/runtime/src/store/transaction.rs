@@ -10,16 +10,16 @@ use aws_sdk_dynamodb::{
     },
 };
 
-/// Retry limit for transactions that meet another write.
+/// Retry limit for transactions that conflict with a concurrent write.
 const ATTEMPTS: u32 = 6;
 
 impl Store {
-    /// Commits a transaction. One that meets another write on an item is tried again.
+    /// Commits a transaction. A conflict with a concurrent write is retried.
     pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
         for attempt in 0..ATTEMPTS {
             let written = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
             match written {
-                // That says nothing of the conditions.
+                // The conditions were not evaluated.
                 Err(error) if is_conflict(&error) => back_off(attempt).await,
                 Err(error) => return Err(error.into()),
                 Ok(_) => return Ok(()),
@@ -29,7 +29,7 @@ impl Store {
     }
 }
 
-/// Whether a transaction was cancelled by another write at the same instant, and by no condition.
+/// True if a concurrent write cancelled the transaction, and no condition failed.
 fn is_conflict<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return false;

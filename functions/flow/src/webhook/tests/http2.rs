@@ -116,7 +116,7 @@ async fn a_stream_that_the_target_resets_is_a_failure_in_words() {
     }
 }
 
-/// Refused, the request has not been looked at, so it is sent again at once.
+/// A refused request was not processed, so it is sent again at once.
 #[tokio::test]
 async fn a_request_that_was_refused_unread_is_sent_again() {
     let (client, url) = start(|mut connection, _| async move {

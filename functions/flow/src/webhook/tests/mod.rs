@@ -14,7 +14,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// For what must not time out.
+/// Time limits for calls that must not time out.
 const PATIENT: Times = Times { connect: Duration::from_secs(20), total: Duration::from_secs(30) };
 const QUICK: Times = Times { connect: Duration::from_millis(200), total: Duration::from_millis(500) };
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -31,12 +31,12 @@ fn serve<T: Send + 'static>(with: impl FnOnce(TcpStream) -> T + Send + 'static) 
     (port, thread::spawn(move || with(listener.accept().unwrap().0)))
 }
 
-/// What a listener's thread ends with. The client goes on closing its connections meanwhile.
+/// The result of a listener's thread. The client can close its connections while this waits.
 async fn joined<T: Send + 'static>(served: JoinHandle<T>) -> T {
     tokio::task::spawn_blocking(|| served.join().unwrap()).await.unwrap()
 }
 
-/// Reads a request with a body of so many bytes.
+/// Reads a request with a body of `body` bytes.
 fn request(stream: &mut impl Read, body: usize) -> String {
     let (mut text, mut buffer) = (Vec::new(), [0; 1024]);
     loop {
