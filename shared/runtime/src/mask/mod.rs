@@ -20,9 +20,8 @@ const MIN_CREDENTIAL: usize = 4;
 const MIN_PATH: usize = 6;
 /// A step of a path or a value of a query of this length is a secret, whatever it looks like.
 const LONG: usize = 16;
-/// Last words of names of headers and parameters that hold credentials.
-const CREDENTIALS: [&str; 9] =
-    ["authorization", "cookie", "key", "apikey", "token", "secret", "signature", "sig", "password"];
+/// Ends of names of headers and parameters that hold credentials.
+const CREDENTIALS: [&str; 8] = ["authorization", "cookie", "key", "token", "secret", "signature", "sig", "password"];
 
 /// The secrets of one call.
 #[derive(Debug, Default)]
@@ -128,10 +127,11 @@ impl Secrets {
     }
 }
 
-/// Whether a header or a parameter holds credentials by its name: `authorization`, `cookie`, `…-key`, `…-token`, `…-secret`.
+/// True for a header or a parameter of credentials: `authorization`, `X-Api-Key`, `accessToken`, `client_secret`. Headers
+/// lose their capital letters, so the end of a name counts even if no word begins there.
 fn is_credential(name: &str) -> bool {
-    let last = name.rsplit(['-', '_', '.']).next().unwrap_or_default();
-    CREDENTIALS.iter().any(|credential| last.eq_ignore_ascii_case(credential))
+    let name = name.to_ascii_lowercase();
+    CREDENTIALS.iter().any(|credential| name.ends_with(credential))
 }
 
 /// Long, or short with letters and digits or in mixed case, as random texts are.
@@ -235,6 +235,15 @@ mod tests {
             ("X-Api-Key", "abc", "version 1 of 12345, ••••, 123456"),
             ("x-auth-token", "abc", "version 1 of 12345, ••••, 123456"),
             ("client_secret", "abc", "version 1 of 12345, ••••, 123456"),
+            ("accessToken", "abc", "version 1 of 12345, ••••, 123456"),
+            ("apiToken", "abc", "version 1 of 12345, ••••, 123456"),
+            ("clientSecret", "abc", "version 1 of 12345, ••••, 123456"),
+            ("X-AuthToken", "abc", "version 1 of 12345, ••••, 123456"),
+            ("x-authtoken", "abc", "version 1 of 12345, ••••, 123456"),
+            ("accesskey", "abc", "version 1 of 12345, ••••, 123456"),
+            ("userPassword", "abc", "version 1 of 12345, ••••, 123456"),
+            ("keyboard", "abc", answer),
+            ("tokenType", "abc", answer),
         ] {
             assert_eq!(of_headers(&[(name, value)]).masked(answer), expected, "{name}: {value}");
         }
@@ -265,6 +274,10 @@ mod tests {
             ("https://x.test/api and /apis", "https://x.test/api and /apis"),
         ] {
             assert_eq!(secrets.masked(answer), expected, "{answer}");
+        }
+        for name in ["accessToken", "apiToken", "clientSecret", "apikey"] {
+            let secrets = of_url(&format!("https://x.test/?{name}=abcd"));
+            assert_eq!(secrets.masked("abcd is wrong"), "•••• is wrong", "{name}");
         }
         assert_eq!(of_url("https://x.test/").masked("GET / x.test"), "GET / x.test");
         assert_eq!(of_url("https://x.test/api").masked("/api /api/docs"), "/api /api/docs");
