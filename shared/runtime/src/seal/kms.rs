@@ -19,7 +19,8 @@ const PREFIX: &str = "kms2.";
 const DIRECT_PREFIX: &str = "kms.";
 const RECORD: &str = "record";
 
-/// Age at which a process asks KMS again: a disabled key, or a right taken away, stops every process within this time.
+/// Age at which a process asks KMS again. A disabled key, or a right taken away, stops every process within this time, and
+/// `deliver`, which keeps opened targets as long, within twice this time.
 const REMEMBERED_SECONDS: u64 = 300;
 const REMEMBERED_AT_MOST: usize = 1_000;
 
