@@ -66,6 +66,7 @@ mod deployment;
 mod desk;
 mod direct;
 mod dispatch;
+mod dispatch_memory;
 mod documents;
 mod door;
 mod earlier;

@@ -1,6 +1,7 @@
 //! Numbers come out of deliveries, actions and replies as they went in.
 
 use crate::{
+    botdistrikt::BotDistrikt,
     botmother::{Botmother, SEND},
     chatbot::ChatBot,
     checks::{pointers, refused},
@@ -130,6 +131,49 @@ async fn an_actions_input_keeps_its_numbers() {
     let users = users.replacen('{', &format!("{{\"connection\":\"{}\",", botmother.connection), 1);
     let problem = refused(botmother.bundle.request(Method::POST, SEND).body(users), 422, "invalid_body").await;
     assert_eq!(pointers(&problem), ["/users/0", "/users/1"]);
+}
+
+#[tokio::test]
+async fn a_message_to_botdistrikt_keeps_its_numbers() {
+    let botdistrikt = BotDistrikt::start().await;
+    botdistrikt.act("register-user", json!({ "webchat_id": "u-1", "user": { "first_name": "Ava" } }), 200).await;
+    for number in ["100000000000000000001", "-340282366920938463463374607431768211456", "1e+400", "0.10000000000000001"]
+    {
+        let message = format!(r#"{{"text":"Hi","n":[{number}]}}"#);
+        let connection = &botdistrikt.connection;
+        let input = format!(r#"{{"connection":"{connection}","webchat_id":"u-1","message":{message}}}"#);
+        botdistrikt.sandbox.forget_requests();
+        let call = botdistrikt.bundle.request(Method::POST, "/v1/actions/botdistrikt/send-message");
+        expect(call.body(input), 200).await;
+        let [seen] = botdistrikt.sandbox.requests().try_into().unwrap();
+        assert!(seen.body.contains(&format!("\"n\":[{number}]")), "{}", seen.body);
+    }
+}
+
+const WHOLE: &str = "must be a whole number";
+const LARGE: &str = "value is greater than the maximum of 100";
+
+#[tokio::test]
+async fn a_limit_that_is_not_whole_is_refused_in_plain_words() {
+    let chatbot = ChatBot::start().await;
+    for (limit, detail) in [
+        ("5.5", WHOLE),
+        ("0.1", WHOLE),
+        ("1e-3", WHOLE),
+        ("1e400000000", LARGE),
+        ("100000000000000000001", LARGE),
+        ("9007199254740993.0", LARGE),
+        ("-5.5", WHOLE),
+    ] {
+        let input = format!(r#"{{"connection":"{}","limit":{limit}}}"#, chatbot.connection);
+        let call = chatbot.bundle.request(Method::POST, "/v1/actions/chatbot/search-users").body(input);
+        let problem = refused(call, 422, "invalid_body").await;
+        assert_eq!(
+            (problem["errors"][0]["pointer"].as_str(), problem["errors"][0]["detail"].as_str()),
+            (Some("/limit"), Some(detail)),
+            "{limit}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use runtime::{Acting, Code, Problem, Retry, action};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{
-    Map, Value, json,
+    Value, json,
     value::{RawValue, to_raw_value},
 };
 
@@ -34,14 +34,7 @@ struct Input {
     webchat_id: WebchatId,
     /// A text, which is sent as `{"text": …}`, or a message as BotDistrikt has it.
     #[schemars(schema_with = "message_schema")]
-    message: Message,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Message {
-    Text(String),
-    Whole(Map<String, Value>),
+    message: Value,
 }
 
 /// Without alternatives, so that a fault tells all that could have been.
@@ -79,8 +72,8 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
         Problem::new(Code::NotFound, "no such user was registered here: call botdistrikt.register-user first")
     })?;
     let message = match input.message {
-        Message::Text(text) => json!({ "text": text }),
-        Message::Whole(message) => Value::Object(message),
+        Value::String(text) => json!({ "text": text }),
+        message => message,
     };
     let body = Client::of(&acting)?.say(&webchat_id, &user, &message).await.map_err(|problem| match problem.code {
         Code::ConnectionUnauthorized => Problem { detail: format!("{}; {STALE}", problem.detail), ..problem },

@@ -1,7 +1,7 @@
 //! Filters of users. How ChatBot writes them is not public, so they are applied here, to what its list of users tells.
 
 use crate::client::Object;
-use models::{Fault, Timestamp};
+use models::{Fault, Timestamp, number::Decimal};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -119,11 +119,11 @@ impl Filter {
 
     /// Whether a user passes.
     fn takes(&self, user: &Object) -> bool {
-        let attribute = |name: &str| user.get("attributes").and_then(|attributes| text(attributes.get(name)?));
+        let attribute = |name: &str| user.get("attributes").and_then(|attributes| attributes.get(name));
         let operator = self.operator.unwrap_or_default();
         match self.kind {
             Kind::Segment => false,
-            Kind::CustomerUserId => compare_texts(operator, user.get("userId").and_then(text), &self.value),
+            Kind::CustomerUserId => compare_texts(operator, user.get("userId"), &self.value),
             Kind::DefaultEmail => compare_texts(operator, attribute("default_email"), &self.value),
             Kind::DefaultName => compare_texts(operator, attribute("default_name"), &self.value),
             Kind::Attribute => {
@@ -157,15 +157,26 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// What a user does not have equals nothing and contains nothing.
-fn compare_texts(operator: Operator, found: Option<String>, value: &Value) -> bool {
+fn compare_texts(operator: Operator, found: Option<&Value>, value: &Value) -> bool {
+    if let (Operator::Equal | Operator::NotEqual, Some(is_equal)) =
+        (operator, found.and_then(|found| equal(found, value)))
+    {
+        return is_equal == (operator == Operator::Equal);
+    }
     let wanted = text(value).unwrap_or_default();
-    match (operator, found) {
+    match (operator, found.and_then(text)) {
         (Operator::NotEqual, found) => found != Some(wanted),
         (_, None) => false,
         (Operator::Contains, Some(found)) => found.contains(&wanted),
         (Operator::StartsWith, Some(found)) => found.starts_with(&wanted),
         (_, Some(found)) => found == wanted,
     }
+}
+
+/// Compares two numbers by their value, so that 5.50 equals 5.5. None if either is no number.
+fn equal(left: &Value, right: &Value) -> Option<bool> {
+    let decimal = |value: &Value| value.as_number().and_then(|number| Decimal::parse(number.as_str()));
+    Some(decimal(left)? == decimal(right)?)
 }
 
 fn compare_times(operator: Operator, found: Option<&Value>, value: &Value) -> bool {
@@ -230,6 +241,33 @@ mod tests {
             (json!({ "type": "last_seen_at", "operator": "after", "value": "2019-01-23" }), false),
         ] {
             assert_eq!(takes(&filter), taken, "{filter}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_compared_by_their_value() {
+        for (found, wanted, is_equal) in [
+            ("5.50", "5.5", true),
+            ("1e2", "100", true),
+            ("-0.0", "0", true),
+            ("100000000000000000001", "100000000000000000001.0", true),
+            ("100000000000000000001", "100000000000000000002", false),
+            ("0.1", "0.10000000000000001", false),
+            ("1e400000000", "1E+400000000", true),
+            ("1e99999999999999999999", "1e99999999999999999999", true),
+            ("7", "\"7\"", true),
+            ("5.50", "\"5.5\"", false),
+            ("\"5.50\"", "5.5", false),
+            ("true", "1", false),
+        ] {
+            let user = format!(r#"{{"attributes":{{"size":{found}}}}}"#);
+            let user: Value = serde_json::from_str(&user).unwrap();
+            for (operator, expected) in [("equal", is_equal), ("not_equal", !is_equal)] {
+                let filter =
+                    format!(r#"{{"type":"attribute","name":"size","operator":"{operator}","value":{wanted}}}"#);
+                let filter: Filter = serde_json::from_str(&filter).unwrap();
+                assert_eq!(filter.takes(user.as_object().unwrap()), expected, "{found} {operator} {wanted}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     versions::ByVersion,
 };
 use models::{
-    ReplayId, StoredDelivery,
+    ReplayId, StoredDelivery, Timestamp,
     delivery::{Of, When},
     event::{EventKey, OpenEvent},
 };
@@ -25,7 +25,7 @@ pub struct Routes(Vec<(EventRoute, Option<Arc<Option<Expression>>>)>);
 impl Routes {
     pub async fn load(app: &App, filters: &Filters) -> Result<Self, StoreError> {
         let with_filter = |route: EventRoute| {
-            let filter = if route.enabled { compiled(&route, filters) } else { None };
+            let filter = if route.enabled { compiled(&route, filters, app.now()) } else { None };
             (route, filter)
         };
         Ok(Self(app.store.readable_routes().await?.into_iter().map(with_filter).collect()))
@@ -59,9 +59,9 @@ impl Routes {
     }
 }
 
-fn compiled(route: &EventRoute, filters: &Filters) -> Option<Arc<Option<Expression>>> {
+fn compiled(route: &EventRoute, filters: &Filters, now: Timestamp) -> Option<Arc<Option<Expression>>> {
     let text = route.filter.as_ref()?;
-    Some(filters.get(&route.id, route.version).unwrap_or_else(|| {
+    Some(filters.get(&route.id, route.version, now).unwrap_or_else(|| {
         let compiled = Expression::compile_stored(text);
         if let Err(bad) = &compiled {
             tracing::error!(
@@ -70,7 +70,7 @@ fn compiled(route: &EventRoute, filters: &Filters) -> Option<Arc<Option<Expressi
                 "a filter can't be read, and nothing passes it"
             );
         }
-        filters.put(route.id.clone(), route.version, compiled.ok())
+        filters.put(route.id.clone(), route.version, compiled.ok(), now)
     }))
 }
 

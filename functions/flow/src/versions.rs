@@ -1,13 +1,24 @@
-//! What is made of a route once and used until the route changes.
+//! A cache of things made of a route: compiled filters, and targets with their secrets opened.
 
-use models::RouteId;
+use models::{RouteId, Timestamp};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+/// Age at which a thing is made anew, so that no secret stays open for long once its route or its key is gone.
+const SECONDS: u64 = 300;
+/// The cache is emptied when it holds as many, so that a process that serves many routes does not grow.
+const MOST: usize = 1_000;
+
 /// Made things by route, each of the version of the route that it was made of.
-pub struct ByVersion<T>(Mutex<HashMap<RouteId, (u64, Arc<T>)>>);
+pub struct ByVersion<T>(Mutex<HashMap<RouteId, Made<T>>>);
+
+struct Made<T> {
+    version: u64,
+    until: Timestamp,
+    made: Arc<T>,
+}
 
 impl<T> Default for ByVersion<T> {
     fn default() -> Self {
@@ -16,19 +27,67 @@ impl<T> Default for ByVersion<T> {
 }
 
 impl<T> ByVersion<T> {
-    pub fn get(&self, route: &RouteId, version: u64) -> Option<Arc<T>> {
+    pub fn get(&self, route: &RouteId, version: u64, now: Timestamp) -> Option<Arc<T>> {
         let entries = self.entries();
-        entries.get(route).filter(|(of, _)| *of == version).map(|(_, made)| Arc::clone(made))
+        entries.get(route).filter(|of| of.version == version && now < of.until).map(|of| Arc::clone(&of.made))
     }
 
-    pub fn put(&self, route: RouteId, version: u64, made: T) -> Arc<T> {
+    /// Keeps a thing, and drops those that are too old, which may be of deleted routes.
+    pub fn put(&self, route: RouteId, version: u64, made: T, now: Timestamp) -> Arc<T> {
         let made = Arc::new(made);
-        self.entries().insert(route, (version, Arc::clone(&made)));
+        let mut entries = self.entries();
+        entries.retain(|_, of| now < of.until);
+        if entries.len() >= MOST {
+            entries.clear();
+        }
+        entries.insert(route, Made { version, until: now.plus_seconds(SECONDS), made: Arc::clone(&made) });
         made
     }
 
     /// Nothing that holds the lock can panic halfway, so a poisoned map is whole.
-    fn entries(&self) -> MutexGuard<'_, HashMap<RouteId, (u64, Arc<T>)>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<RouteId, Made<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+    fn route(number: u32) -> RouteId {
+        let mut random = [0; 10];
+        random[..4].copy_from_slice(&number.to_be_bytes());
+        RouteId::new(NOW, random)
+    }
+
+    #[test]
+    fn a_made_thing_is_kept_for_its_version_and_five_minutes() {
+        let kept = ByVersion::default();
+        kept.put(route(1), 7, "seven", NOW);
+        let get = |version, seconds| kept.get(&route(1), version, NOW.plus_seconds(seconds)).map(|made| *made);
+        assert_eq!([get(7, 0), get(7, 299), get(7, 300)], [Some("seven"), Some("seven"), None]);
+        assert_eq!([get(6, 0), get(8, 0)], [None, None]);
+    }
+
+    #[test]
+    fn a_deleted_routes_secrets_are_dropped_by_age() {
+        let kept = ByVersion::default();
+        let secret = Arc::downgrade(&kept.put(route(1), 1, "secret", NOW));
+        kept.put(route(2), 1, "other", NOW.plus_seconds(299));
+        assert!(secret.upgrade().is_some());
+        kept.put(route(2), 2, "other", NOW.plus_seconds(300));
+        assert!(secret.upgrade().is_none());
+    }
+
+    #[test]
+    fn many_routes_are_kept_up_to_a_bound() {
+        let kept = ByVersion::default();
+        for number in 0..2_500 {
+            kept.put(route(number), 1, number, NOW);
+            assert!(kept.entries().len() <= MOST);
+        }
+        assert_eq!(kept.get(&route(2_499), 1, NOW).as_deref(), Some(&2_499));
     }
 }

@@ -168,6 +168,11 @@ mod tests {
         ] {
             assert_eq!(integer(&number(token)), expected, "{token}");
         }
+        for token in ["1e400000000", "1e-400000000", "-7e9223372036854775806", "7e-9223372036854775808"] {
+            assert_eq!(integer(&number(token)), None, "{token}");
+            assert_eq!(double(&number(token)), None, "{token}");
+            assert_eq!(is_whole(&number(token)), !token.contains("e-"), "{token}");
+        }
         assert!(is_whole(&number("100000000000000000001.0")) && !is_whole(&number("42.000000000000000001")));
     }
 }

@@ -1,7 +1,7 @@
 //! Reading input strictly: a body against its JSON Schema, with every fault at once; a query by its declared parameters.
 
 use crate::{Call, Code, Fault, Problem, Query, cursor, schema::Validator};
-use models::{Timestamp, body::is_deeper};
+use models::{Timestamp, body::is_deeper, number::is_whole};
 use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -102,12 +102,18 @@ pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
         let words = error.inner().to_string();
-        // A whole number by its schema that is too large for a float to be exact.
-        let is_inexact = words.starts_with("invalid type: floating point");
-        let words = if is_inexact { "value is too large to be an exact integer".to_owned() } else { words };
+        // The words of serde_json for a number that is not of 64 bits, or a fraction.
+        let is_of_number = NUMBER_ERRORS.iter().any(|start| words.starts_with(start));
+        let words = match value.pointer(&pointer) {
+            Some(Value::Number(number)) if is_of_number && is_whole(number) => "is too large a number".to_owned(),
+            Some(Value::Number(_)) if is_of_number => "must be a whole number".to_owned(),
+            _ => words,
+        };
         Problem::invalid_body(vec![Fault::new(pointer, words)])
     })
 }
+
+const NUMBER_ERRORS: [&str; 3] = ["invalid number", "invalid type: number", "invalid type: floating point"];
 
 fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned()
@@ -177,5 +183,41 @@ impl Call {
     /// The cursor of the page that follows.
     pub fn cursor(&self, list: &str, position: Option<String>) -> Option<String> {
         position.map(|position| cursor::encode(&self.list_name(list), &position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    struct Numbers {
+        #[serde(rename = "unsigned")]
+        _unsigned: Option<u64>,
+        #[serde(rename = "signed")]
+        _signed: Option<i64>,
+        #[serde(rename = "small")]
+        _small: Option<u8>,
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_its_type_has_plain_words() {
+        for field in ["unsigned", "signed", "small"] {
+            for (number, words) in [
+                ("5.5", "must be a whole number"),
+                ("1e-3", "must be a whole number"),
+                ("100000000000000000001", "is too large a number"),
+                ("9007199254740993.0", "is too large a number"),
+                ("1e400000000", "is too large a number"),
+                ("-340282366920938463463374607431768211457", "is too large a number"),
+            ] {
+                let input = serde_json::from_str(&format!("{{\"{field}\":{number}}}")).unwrap();
+                let problem = typed::<Numbers>(&input).unwrap_err();
+                println!("{:?}", problem.errors);
+                let fault = &problem.errors[0];
+                assert_eq!((&*fault.pointer, &*fault.detail), (&*format!("/{field}"), words), "{number}");
+            }
+        }
     }
 }

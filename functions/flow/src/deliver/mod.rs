@@ -194,13 +194,14 @@ impl Deliverer {
         }
     }
 
-    /// A route's target, ready to be used; a process makes it once of each version of the route.
+    /// A route's target, ready to be used; a process makes it of each version of the route, anew every five minutes.
     async fn target(&self, app: &App, route: &EventRoute) -> Result<Arc<ReadyTarget>, Problem> {
-        if let Some(target) = self.targets.get(&route.id, route.version) {
+        let now = app.now();
+        if let Some(target) = self.targets.get(&route.id, route.version, now) {
             return Ok(target);
         }
         let target = ReadyTarget::open(app, &route.id, &route.target).await?;
-        Ok(self.targets.put(route.id.clone(), route.version, target))
+        Ok(self.targets.put(route.id.clone(), route.version, target, now))
     }
 }
 

@@ -78,6 +78,11 @@ impl Change {
         event_id(&self.new.sort).unwrap_or_else(|| self.new.pk.clone())
     }
 
+    /// Size of what is read of the event, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.new.raw.as_ref().map_or(0, Vec::len) + self.new.reading.len()
+    }
+
     /// Whether the event has just been accepted.
     pub const fn is_new(&self) -> bool {
         self.old.is_none()

@@ -42,6 +42,9 @@ pub use redispatch::{Redispatched, redispatch};
 const ATTEMPTS_END_SECONDS: u64 = 120;
 /// How many people's events are handled at once that are not handled together.
 const CONCURRENCY: usize = 8;
+/// Bytes of the bodies that are read at once. A body takes up to 160 times its size in memory once it is read, and a batch
+/// may hold 6 MB of them.
+const MOST_READ_BYTES: usize = 1 << 20;
 
 /// The deliveries to make, each with the sequence number of its event's record.
 type Deliveries = Vec<(String, StoredDelivery)>;
@@ -84,16 +87,26 @@ impl Dispatcher {
         });
         let lanes = lanes(changes);
         let (mut deliveries, mut alone) = (Deliveries::new(), Vec::new());
-        for (lane, handled) in lanes.iter().zip(together::handle(app, &routes, &lanes).await) {
-            match handled {
-                Some(made) => deliveries.extend(made),
-                None => alone.push(self.handle_lane(app, &routes, lane)),
+        for lanes in runs(&lanes, |lane| bytes(lane)) {
+            for (lane, handled) in lanes.iter().zip(together::handle(app, &routes, lanes).await) {
+                match handled {
+                    Some(made) => deliveries.extend(made),
+                    None => alone.push(lane),
+                }
             }
         }
-        let handled: Vec<Handled> = stream::iter(alone).buffer_unordered(CONCURRENCY).collect().await;
-        for lane in handled {
-            failed.extend(lane.failed);
-            deliveries.extend(lane.deliveries);
+        let (light, heavy): (Vec<_>, Vec<_>) =
+            alone.into_iter().partition(|lane| bytes(lane) <= MOST_READ_BYTES / CONCURRENCY);
+        for (lanes, concurrency) in [(light, CONCURRENCY), (heavy, 1)] {
+            let mut handling = Vec::new();
+            for lane in lanes {
+                handling.push(self.handle_lane(app, &routes, lane));
+            }
+            let handled: Vec<Handled> = stream::iter(handling).buffer_unordered(concurrency).collect().await;
+            for lane in handled {
+                failed.extend(lane.failed);
+                deliveries.extend(lane.deliveries);
+            }
         }
         failed.extend(begin(app, deliveries).await);
         failed.sort_unstable();
@@ -106,7 +119,7 @@ impl Dispatcher {
             a.retold().is_none() && b.retold().is_none() && a.new.subscriber() == b.new.subscriber()
         };
         let mut lane_handled = Handled::default();
-        for changes in lane.chunk_by(together) {
+        for changes in lane.chunk_by(together).flat_map(|changes| runs(changes, Change::bytes)) {
             match handle(app, routes, changes).await {
                 Ok(deliveries) => lane_handled.deliveries.extend(deliveries),
                 // One of them is at fault: each by itself tells which.
@@ -160,6 +173,26 @@ fn lanes(changes: Vec<Change>) -> Vec<Vec<Change>> {
         lanes.entry(person).or_default().push(change);
     }
     lanes.into_values().collect()
+}
+
+fn bytes(lane: &[Change]) -> usize {
+    lane.iter().map(Change::bytes).sum()
+}
+
+/// Splits items into runs whose bodies can be read at once. A larger item is a run of its own.
+fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    let (mut runs, mut rest) = (Vec::new(), items);
+    while !rest.is_empty() {
+        let mut sum = 0;
+        let fitting = rest.iter().take_while(|item| {
+            sum += bytes(item);
+            sum <= MOST_READ_BYTES
+        });
+        let (run, after) = rest.split_at(fitting.count().max(1));
+        runs.push(run);
+        rest = after;
+    }
+    runs
 }
 
 fn to_be_tried_again(change: &Change, error: &StoreError) -> String {
@@ -254,5 +287,20 @@ async fn remove_takeover(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreEr
     match StoredTakeover::told(event) {
         Some(takeover) => app.store.remove_takeover(&takeover.place.pk).await,
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_read_together_up_to_a_megabyte() {
+        let lengths = |items: &[usize]| runs(items, |bytes| *bytes).iter().map(|run| run.len()).collect::<Vec<_>>();
+        assert_eq!(lengths(&[]), [0; 0]);
+        assert_eq!(lengths(&[10_000; 100]), [100]);
+        assert_eq!(lengths(&[256 << 10; 24]), [4; 6]);
+        assert_eq!(lengths(&[1, 2 << 20, 1, 1]), [1, 1, 2]);
+        assert_eq!(lengths(&[0; 3]), [3]);
     }
 }

@@ -4,7 +4,7 @@
 //! It is all or nothing for each person: a lane that does not come through, for whatever reason, is left to be handled
 //! alone from its beginning. What was written of it by then is the same when it is written again.
 
-use super::{Deliveries, change::Change, deliveries_of, person};
+use super::{Deliveries, MOST_READ_BYTES, change::Change, deliveries_of, person};
 use crate::fan_out::Routes;
 use models::{
     Profile, SubscriberId,
@@ -41,7 +41,7 @@ pub async fn handle(app: &App, routes: &Routes, lanes: &[Vec<Change>]) -> Vec<Op
 }
 
 impl<'c> Lane<'c> {
-    /// None if there is anything but new events of one person that can be read.
+    /// None if there is anything but new events of one person that can be read at once.
     fn open(changes: &'c [Change]) -> Option<Self> {
         let person = changes.first()?.new.subscriber();
         let fits = |change: &Change| {
@@ -49,7 +49,8 @@ impl<'c> Lane<'c> {
         };
         // A key can't be written twice in one request.
         let keys: BTreeSet<&str> = changes.iter().map(|change| change.new.pk.as_str()).collect();
-        if keys.len() < changes.len() || !changes.iter().all(fits) {
+        let bytes: usize = changes.iter().map(Change::bytes).sum();
+        if keys.len() < changes.len() || bytes > MOST_READ_BYTES || !changes.iter().all(fits) {
             return None;
         }
         let events = changes.iter().map(|change| change.new.open()).collect::<Result<_, _>>().ok()?;

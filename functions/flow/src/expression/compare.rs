@@ -11,7 +11,7 @@ use cel::{
     },
 };
 use models::number::Decimal;
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 /// A number of any of the types that it has in an expression.
 #[derive(Clone, Copy)]
@@ -35,11 +35,11 @@ impl<'a> Operand<'a> {
     }
 
     /// A double as decimal is what it is written as in JSON.
-    fn decimal(self) -> Option<Decimal> {
+    fn decimal(self) -> Option<Cow<'a, Decimal>> {
         match self {
-            Self::Integer(integer) => Decimal::parse(&integer.to_string()),
-            Self::Double(double) => Decimal::of_double(double),
-            Self::Long(number) => number.decimal(),
+            Self::Integer(integer) => Decimal::parse(&integer.to_string()).map(Cow::Owned),
+            Self::Double(double) => Decimal::of_double(double).map(Cow::Owned),
+            Self::Long(number) => number.decimal().map(Cow::Borrowed),
         }
     }
 

@@ -77,11 +77,14 @@ pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Work, patterns: &
     add(MATCHES, matches(work, patterns));
     add(JSON, json(work));
     for (_, name) in OPERATORS {
-        let operator = name.trim_start_matches('@');
+        let (operator, work) = (name.trim_start_matches('@'), work.clone());
         add(
             name,
             Box::new(move |call| {
                 let [left, right] = &*call.args else { return Err(ExecutionError::missing_argument_or_target()) };
+                if operator == "in" {
+                    work.membership(&**left, &**right)?;
+                }
                 applied(operator, &**left, &**right).map(CowVal::Owned)
             }),
         );

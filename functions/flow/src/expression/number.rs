@@ -6,31 +6,38 @@ use cel::common::{
     value::{StaticVal, Val},
 };
 use models::number::Decimal;
-use serde_json::Number;
-use std::{any::Any, cmp::Ordering};
+use std::{
+    any::Any,
+    cmp::Ordering,
+    sync::{Arc, OnceLock},
+};
 
 static TYPE: Type = Type::new_unspecified_type("long number");
 
+/// A shared number: a copy takes no memory for its digits, which may be as many as a body has bytes.
 #[derive(Debug, Clone)]
-pub struct LongNumber(Number);
+pub struct LongNumber(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    digits: Box<str>,
+    /// Parsed by the first comparison. None for an exponent beyond 64 bits.
+    decimal: OnceLock<Option<Decimal>>,
+}
 
 impl LongNumber {
-    pub const fn new(number: Number) -> Self {
-        Self(number)
-    }
-
-    pub const fn number(&self) -> &Number {
-        &self.0
+    pub fn new(digits: &str) -> Self {
+        Self(Arc::new(Shared { digits: digits.into(), decimal: OnceLock::new() }))
     }
 
     /// The number as the event has it.
     pub fn digits(&self) -> &str {
-        self.0.as_str()
+        &self.0.digits
     }
 
     /// None for an exponent beyond 64 bits.
-    pub fn decimal(&self) -> Option<Decimal> {
-        Decimal::parse(self.digits())
+    pub fn decimal(&self) -> Option<&Decimal> {
+        self.0.decimal.get_or_init(|| Decimal::parse(self.digits())).as_ref()
     }
 }
 

@@ -80,6 +80,8 @@ pub fn write(value: &dyn Val, output: &mut Output, work: &Work) -> Result<(), Ex
     }
     if let Some(text) = value.downcast_ref::<CelString<'_>>() {
         output.push_text(text.inner());
+    } else if let Some(number) = value.downcast_ref::<LongNumber>() {
+        output.push(number.digits().as_bytes());
     } else if let Some(number) = number(value)? {
         output.push(number.as_str().as_bytes());
     } else if let Some(bool) = value.downcast_ref::<CelBool>() {
@@ -124,7 +126,7 @@ fn number(value: &dyn Val) -> Result<Option<Number>, ExecutionError> {
         let number = Number::from_f64(*double.inner());
         number.map(Some).ok_or_else(|| failure("JSON has neither an infinite number nor NaN"))
     } else {
-        Ok(value.downcast_ref::<LongNumber>().map(|number| number.number().clone()))
+        Ok(None)
     }
 }
 

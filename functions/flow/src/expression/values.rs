@@ -41,6 +41,8 @@ const MOST_MEMORY: usize = 20 << 20;
 const VALUE: usize = 48;
 const CONTAINER: usize = 48;
 const ENTRY: usize = 96;
+/// The memory of a long number besides its digits.
+const LONG_NUMBER: usize = 96;
 
 /// The parts of an event that expressions name. They borrow the event's texts.
 pub struct Variables<'e>([(&'static str, Box<dyn Val + 'e>); VARIABLES.len()]);
@@ -108,8 +110,9 @@ impl Room {
             (None, Some(uint), _) => Box::new(CelUInt::from(uint)),
             (None, None, Some(double)) => Box::new(CelDouble::from(double)),
             (None, None, None) => {
-                self.take(number.as_str().len())?;
-                Box::new(LongNumber::new(number.clone()))
+                // The digits are there twice once the number is compared.
+                self.take(LONG_NUMBER + 2 * number.as_str().len())?;
+                Box::new(LongNumber::new(number.as_str()))
             }
         })
     }

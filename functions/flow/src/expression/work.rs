@@ -3,6 +3,7 @@
 
 use super::{
     functions::{INDEX, KEY, WEIGH},
+    number::LongNumber,
     output::{MOST_BYTES, Output},
     pattern::Pattern,
 };
@@ -74,6 +75,8 @@ impl Work {
         self.spend(VALUE)?;
         if let Some(text) = value.downcast_ref::<CelString<'_>>() {
             self.spend(text.inner().len() as u64)
+        } else if let Some(number) = value.downcast_ref::<LongNumber>() {
+            self.spend(number.digits().len() as u64)
         } else if let Some(list) = value.downcast_ref::<CelList<'_>>() {
             list.inner().iter().try_for_each(|item| self.weigh(item.as_ref()))
         } else if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
@@ -86,6 +89,13 @@ impl Work {
         } else {
             Ok(())
         }
+    }
+
+    /// Spends the digits of a long number for each item of the list that it is looked for in.
+    pub fn membership(&self, item: &dyn Val, container: &dyn Val) -> Result<(), ExecutionError> {
+        let Some(number) = item.downcast_ref::<LongNumber>() else { return Ok(()) };
+        let items = container.downcast_ref::<CelList<'_>>().map_or(0, |list| list.inner().len());
+        self.spend((number.digits().len() as u64).saturating_mul(items as u64))
     }
 
     /// An error of the crate's for a list at a fraction's place would copy the list, which is not weighed.

@@ -84,19 +84,21 @@ fn hostile_event(kind: &str) -> StoredEvent {
         "deep lists" => of_items(&format!("{}{}", "[".repeat(60), "]".repeat(60))),
         "integers" => of_items("0"),
         "long numbers" => of_items("1e-999"),
+        "a long number" => event(&a_long_number(), None),
         "escapes" => of_items(r#""\u0001\u0001\u0001\u0001""#),
         "a form of controls" => event(format!("id=u-1&s={}", "\u{1}".repeat(250_000)).as_bytes(), Some(FORM)),
         _ => event(&form_of_fields(), Some(FORM)),
     }
 }
 
-const EVENTS: [&str; 9] = [
+const EVENTS: [&str; 10] = [
     "lists",
     "maps",
     "nested maps",
     "deep lists",
     "integers",
     "long numbers",
+    "a long number",
     "escapes",
     "a form of controls",
     "a form of fields",
@@ -112,12 +114,19 @@ fn form_of_fields() -> Vec<u8> {
     raw.into_bytes()
 }
 
-const HOSTILE: [&str; 6] = [
+/// A number as long as a body may hold, beside items that an expression can put it into.
+fn a_long_number() -> Vec<u8> {
+    let items = vec![r#"{"sku":1}"#; 10_000].join(",");
+    format!(r#"{{"id":"u-1","s":"abc","n":{},"l":[{items}]}}"#, "7".repeat(120_000)).into_bytes()
+}
+
+const HOSTILE: [&str; 7] = [
     "data",
     "{'a': data.raw, 'b': data.variables, 'c': data.message}",
     "data + 1",
     "data.raw.l + data.raw.l + data.raw.l",
     "data.raw.l.map(x, {'a': x, 'b': [x]})",
+    "data.raw.l.map(x, {'order': data.raw.n, 'sku': x.sku})",
     "data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s",
 ];
 

@@ -29,6 +29,8 @@ pub struct Seen(Arc<Mutex<Traffic>>);
 #[derive(Debug, Default)]
 struct Traffic {
     requests: usize,
+    /// Nothing was written since the last flush, which comes when a request is written whole.
+    is_flushed: bool,
     answer: Head,
 }
 
@@ -59,11 +61,18 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A body may be written in parts, and any of them may begin like a request. So may a write that is made again.
     fn sent(&self, bytes: &[u8]) {
-        if bytes.starts_with(REQUEST) {
-            let mut traffic = self.lock();
-            *traffic = Traffic { requests: traffic.requests + 1, answer: Head::default() };
+        let mut traffic = self.lock();
+        let may_begin = traffic.requests == 0 || traffic.is_flushed && traffic.answer.is_begun;
+        if may_begin && bytes.starts_with(REQUEST) {
+            *traffic = Traffic { requests: traffic.requests + 1, ..Traffic::default() };
         }
+        traffic.is_flushed = false;
+    }
+
+    fn flushed(&self) {
+        self.lock().is_flushed = true;
     }
 
     fn received(&self, bytes: &[u8]) {
@@ -148,6 +157,7 @@ impl<S: Write + Unpin> Write for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.seen.flushed();
         if self.is_shut {
             return Poll::Ready(Ok(()));
         }
@@ -209,11 +219,31 @@ mod tests {
         let seen = Seen::default();
         seen.sent(b"POST /first HTTP/1.1\r\n");
         assert!(!seen.was_stale(), "a first request may have been read");
+        seen.flushed();
         seen.received(b"HTTP/1.1 200 OK\r\n\r\n");
         seen.sent(b"POST /second HTTP/1.1\r\n");
         seen.sent(b"its body");
         assert!(seen.was_stale() && seen.status().is_none());
         seen.received(b"H");
         assert!(!seen.was_stale());
+    }
+
+    #[test]
+    fn a_body_that_is_written_in_parts_is_no_further_request() {
+        let seen = Seen::default();
+        for part in ["POST /first HTTP/1.1\r\n", "POST POST", "POST /other HTTP/1.1\r\n", "POST "] {
+            seen.sent(part.as_bytes());
+            assert!(!seen.was_stale(), "{part}");
+        }
+        // An answer that comes before the whole request was read.
+        seen.received(b"HTTP/1.1 413 Too Large\r\n");
+        seen.sent(b"POST POST");
+        assert_eq!((seen.was_stale(), seen.status()), (false, Some(413)));
+        seen.flushed();
+        // A write that has to wait is made again.
+        seen.sent(b"POST /second HTTP/1.1\r\n");
+        seen.sent(b"POST /second HTTP/1.1\r\n");
+        assert!(seen.was_stale());
+        assert_eq!(seen.lock().requests, 2);
     }
 }

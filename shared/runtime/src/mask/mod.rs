@@ -20,9 +20,25 @@ const MIN_CREDENTIAL: usize = 4;
 const MIN_PATH: usize = 6;
 /// Length from which any step of a path or value of a query is masked, in bytes.
 const LONG: usize = 16;
-/// Last words of names of headers and parameters that hold credentials.
-const CREDENTIALS: [&str; 9] =
-    ["authorization", "cookie", "key", "apikey", "token", "secret", "signature", "sig", "password"];
+/// Ends of names of headers and parameters that hold credentials.
+const CREDENTIALS: [&str; 14] = [
+    "authorization",
+    "auth",
+    "authentication",
+    "bearer",
+    "cookie",
+    "credential",
+    "credentials",
+    "key",
+    "token",
+    "secret",
+    "session",
+    "signature",
+    "sig",
+    "password",
+];
+/// Schemes of `Authorization`, which other headers use as well.
+const SCHEMES: [&str; 3] = ["bearer", "basic", "token"];
 
 /// The secrets of one call.
 #[derive(Debug, Default)]
@@ -34,14 +50,14 @@ impl Secrets {
         if value.len() >= MIN_VALUE || is_credential(name) {
             self.add(value);
         }
-        if is_credential(name) {
+        if is_credential(name) || has_scheme(value) {
             self.add_parts(value);
         }
     }
 
     /// Adds a header if its name marks credentials.
     pub fn add_credential(&mut self, name: &str, value: &str) {
-        if is_credential(name) {
+        if is_credential(name) || has_scheme(value) {
             self.add_header(name, value);
         }
     }
@@ -127,10 +143,17 @@ impl Secrets {
     }
 }
 
-/// True if the name of a header or parameter marks credentials: `authorization`, `cookie`, `…-key`, `…-token`, `…-secret`.
+/// True for a header or a parameter of credentials: `authorization`, `X-Api-Key`, `accessToken`, `client_secret`. Headers
+/// lose their capital letters, so the end of a name counts even if no word begins there.
 fn is_credential(name: &str) -> bool {
-    let last = name.rsplit(['-', '_', '.']).next().unwrap_or_default();
-    CREDENTIALS.iter().any(|credential| last.eq_ignore_ascii_case(credential))
+    let name = name.to_ascii_lowercase();
+    CREDENTIALS.iter().any(|credential| name.ends_with(credential))
+}
+
+/// True for a value that begins with an authentication scheme, in a header of any name: `Bearer …`.
+fn has_scheme(value: &str) -> bool {
+    let scheme = value.split_once(' ').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
 /// True for a text that is long, or that mixes letters and digits or cases as random texts do.
@@ -234,6 +257,15 @@ mod tests {
             ("X-Api-Key", "abc", "version 1 of 12345, ••••, 123456"),
             ("x-auth-token", "abc", "version 1 of 12345, ••••, 123456"),
             ("client_secret", "abc", "version 1 of 12345, ••••, 123456"),
+            ("accessToken", "abc", "version 1 of 12345, ••••, 123456"),
+            ("apiToken", "abc", "version 1 of 12345, ••••, 123456"),
+            ("clientSecret", "abc", "version 1 of 12345, ••••, 123456"),
+            ("X-AuthToken", "abc", "version 1 of 12345, ••••, 123456"),
+            ("x-authtoken", "abc", "version 1 of 12345, ••••, 123456"),
+            ("accesskey", "abc", "version 1 of 12345, ••••, 123456"),
+            ("userPassword", "abc", "version 1 of 12345, ••••, 123456"),
+            ("keyboard", "abc", answer),
+            ("tokenType", "abc", answer),
         ] {
             assert_eq!(of_headers(&[(name, value)]).masked(answer), expected, "{name}: {value}");
         }
@@ -246,6 +278,10 @@ mod tests {
         assert_eq!(secrets.masked("ava's hunter2 is wrong"), "ava's •••• is wrong");
         let secrets = of_headers(&[("authorization", "Bearer abcdef"), ("cookie", "a=1; session=s3ss10n")]);
         assert_eq!(secrets.masked("no abcdef in s3ss10n 1"), "no •••• in •••• 1");
+        for name in ["x-hub", "x-pat", "x-auth", "authentication", "x-credentials", "x-session"] {
+            let secrets = of_headers(&[(name, "Bearer abcdef")]);
+            assert_eq!(secrets.masked("invalid token abcdef"), "invalid token ••••", "{name}");
+        }
     }
 
     #[test]
@@ -264,6 +300,10 @@ mod tests {
             ("https://x.test/api and /apis", "https://x.test/api and /apis"),
         ] {
             assert_eq!(secrets.masked(answer), expected, "{answer}");
+        }
+        for name in ["accessToken", "apiToken", "clientSecret", "apikey"] {
+            let secrets = of_url(&format!("https://x.test/?{name}=abcd"));
+            assert_eq!(secrets.masked("abcd is wrong"), "•••• is wrong", "{name}");
         }
         assert_eq!(of_url("https://x.test/").masked("GET / x.test"), "GET / x.test");
         assert_eq!(of_url("https://x.test/api").masked("/api /api/docs"), "/api /api/docs");

@@ -81,9 +81,12 @@ impl<'a> Check<'a> {
     fn keyword(&mut self, keyword: &'a Keyword, value: &'a Value) {
         match (keyword, value) {
             (Keyword::Never, _) => self.other("False schema does not allow value".to_owned()),
-            (Keyword::Type(types), _) if !types.iter().any(|wanted| wanted.is_of(value)) => {
-                self.found(Kind::Type(types))
-            }
+            (Keyword::Type(types), _) if !types.iter().any(|wanted| wanted.is_of(value)) => match value {
+                Value::Number(_) if types.contains(&Type::Integer) => {
+                    self.other("must be a whole number".to_owned());
+                }
+                _ => self.found(Kind::Type(types)),
+            },
             (Keyword::Enum(values), _) if !values.contains(value) => self.found(Kind::NotOneOf(values)),
             (Keyword::Const(wanted), _) if wanted != value => self.found(Kind::NotEqual(wanted)),
             (Keyword::Count { of, least, limit }, _) => self.count(*of, *least, *limit, value),

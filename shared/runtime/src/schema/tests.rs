@@ -40,6 +40,11 @@ fn translated(error: &ValidationError<'_>) -> Vec<Fault> {
             let telling = context.iter().max_by_key(|errors| errors.iter().map(depth).max().unwrap_or(0)).unwrap();
             telling.iter().flat_map(translated).collect()
         }
+        ValidationErrorKind::Type { kind }
+            if error.instance().is_number() && format!("{kind:?}").contains("Integer") =>
+        {
+            vec![Fault::new(at, "must be a whole number")]
+        }
         ValidationErrorKind::PropertyNames { error } => {
             let detail = match error.kind() {
                 ValidationErrorKind::Not { .. } => "has a name that is reserved".to_owned(),

@@ -19,7 +19,8 @@ const PREFIX: &str = "kms2.";
 const DIRECT_PREFIX: &str = "kms.";
 const RECORD: &str = "record";
 
-/// Lifetime of an unwrapped data key in a process. A disabled key, or a revoked right, takes effect within it.
+/// Lifetime of an unwrapped data key in a process. A disabled key, or a revoked right, takes effect within it, and in
+/// `deliver`, which keeps opened targets as long, within twice this time.
 const REMEMBERED_SECONDS: u64 = 300;
 const REMEMBERED_AT_MOST: usize = 1_000;
 

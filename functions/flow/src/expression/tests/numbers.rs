@@ -1,6 +1,6 @@
 //! Numbers stay as they were sent, and compare by their exact values.
 
-use super::*;
+use super::{work::TOO_MUCH, *};
 
 /// The JSON of an expression over `data`, given as JSON.
 fn json_of(text: &str, data: &str) -> Result<String, String> {
@@ -152,4 +152,55 @@ fn numbers_of_all_types_compare_by_their_exact_values() {
         assert_eq!(evaluate(text), Ok(json!(expected)), "{text}");
     }
     assert_eq!(evaluate("0.0 / 0.0 < 1.0"), Err("`<` does not go with double and double".to_owned()));
+}
+
+/// A number of `count` digits.
+fn digits(count: usize) -> Value {
+    serde_json::from_str(&"7".repeat(count)).unwrap()
+}
+
+#[test]
+fn a_long_number_is_charged_by_its_length() {
+    let sku = |number: usize| json!({ "sku": number });
+    let skus: Vec<Value> = (0..10_000).map(sku).collect();
+    let numbers: Vec<usize> = (0..10_000).collect();
+    let event = |count: usize| json!({ "data": { "raw": { "id": digits(count), "n": { "d": [digits(count)] }, "items": skus, "l": numbers } } });
+    let error = |text: &str, event: &Value| value(&Expression::compile(text).unwrap(), event).err();
+    for text in [
+        "data.raw.items.map(i, {'order': data.raw.id, 'sku': i.sku}).size()",
+        "data.raw.items.map(i, [i, data.raw.n]).size()",
+        "data.raw.l.exists(x, x == data.raw.id)",
+        "data.raw.l.exists(x, data.raw.id < x)",
+        "data.raw.l.exists(x, {'a': 1} == {'a': data.raw.id})",
+        "data.raw.l.exists(x, string(data.raw.id) == '1')",
+        "data.raw.l.exists(x, [x] == data.raw.n.d)",
+        "data.raw.id in data.raw.l",
+    ] {
+        let error = error(text, &event(120_000)).unwrap_or_default();
+        assert!(error.ends_with(TOO_MUCH), "{text}: {error}");
+    }
+    for text in ["data.raw.l.exists(x, x == data.raw.id)", "data.raw.id in data.raw.l"] {
+        assert_eq!(error(text, &event(30)), None, "{text}");
+    }
+}
+
+#[test]
+fn an_exponent_of_any_size_is_not_written_out() {
+    for token in
+        ["1e400000000", "1e-400000000", "-1e9223372036854775806", "7e-9223372036854775808", "1e99999999999999999999"]
+    {
+        let number: Value = serde_json::from_str(token).unwrap();
+        let event = json!({ "data": { "raw": { "n": number, "l": [1, 2.5, number] } } });
+        let of = |text: &str| value(&Expression::compile(text).unwrap(), &event);
+        assert_eq!(of("string(data.raw.n)"), Ok(json!(number.to_string())));
+        assert_eq!(of("[data.raw.n]").map(|list| list.to_string()), Ok(format!("[{number}]")));
+        assert_eq!(
+            of("data.raw.n == 1 || data.raw.n == 2.5 || data.raw.n in [1, 2u, 0.5]"),
+            Ok(json!(false)),
+            "{token}"
+        );
+        if !token.ends_with("99999999999") {
+            assert_eq!(of("data.raw.n < 1 || data.raw.n > 1"), Ok(json!(true)), "{token}");
+        }
+    }
 }
