@@ -99,7 +99,7 @@ pub struct Query {
     pub value: QueryValue,
 }
 
-/// The values of a query parameter, as the OpenAPI document states them. An empty one counts as left out.
+/// The values of a query parameter, as the OpenAPI document states them. An empty value is refused.
 #[derive(Debug, Clone, Copy)]
 pub enum QueryValue {
     Text,
