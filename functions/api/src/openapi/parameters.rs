@@ -52,7 +52,7 @@ fn path_pattern(path: &str, name: &str) -> &'static str {
 
 fn of_query(value: QueryValue) -> Value {
     match value {
-        QueryValue::Text => json!({ "type": "string" }),
+        QueryValue::Text => json!({ "type": "string", "minLength": 1 }),
         QueryValue::Id(pattern) => json!({ "type": "string", "pattern": pattern }),
         QueryValue::OneOf(values) => json!({ "type": "string", "enum": values }),
         QueryValue::Time => json!({ "type": "string", "format": "date-time", "pattern": Timestamp::PATTERN }),
