@@ -40,8 +40,8 @@ fn translated(error: &ValidationError<'_>) -> Vec<Fault> {
             let telling = context.iter().max_by_key(|errors| errors.iter().map(depth).max().unwrap_or(0)).unwrap();
             telling.iter().flat_map(translated).collect()
         }
-        ValidationErrorKind::Type { kind }
-            if error.instance().is_number() && format!("{kind:?}").contains("Integer") =>
+        ValidationErrorKind::Type { .. }
+            if error.instance().is_number() && error.masked().to_string().contains("\"integer\"") =>
         {
             vec![Fault::new(at, "must be a whole number")]
         }
