@@ -141,7 +141,7 @@ async fn the_old_url_works_on_for_a_day_by_default() {
 }
 
 #[tokio::test]
-async fn every_rotation_leaves_each_old_url_its_own_end_or_a_sooner_one() {
+async fn every_rotation_leaves_each_old_url_the_end_it_was_promised() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-tag").await;
     let mut urls = vec![hook.url.clone()];
@@ -161,9 +161,11 @@ async fn every_rotation_leaves_each_old_url_its_own_end_or_a_sooner_one() {
     assert_eq!(all(10).await, [404, 200, 200], "the longer grace prolongs nothing");
     bundle.post(&format!("{}/rotate", path(&hook)), &json!({ "grace_seconds": 10 }), 200).await;
     bundle.clock.advance(Duration::from_secs(10));
-    assert_eq!(all(20).await, [404, 404, 404], "the shorter one ends all");
+    assert_eq!(all(20).await, [404, 200, 404], "a shorter grace cuts no longer one");
+    bundle.post(&format!("{}/rotate", path(&hook)), &json!({ "grace_seconds": 0 }), 200).await;
+    assert_eq!(all(30).await, [404, 404, 404], "only 0 ends all");
     let newest = string(&bundle.get(&path(&hook), 200).await["url"]);
-    assert_eq!(status(&bundle, &newest, 30).await, 200);
+    assert_eq!(status(&bundle, &newest, 40).await, 200);
 }
 
 #[tokio::test]

@@ -225,7 +225,10 @@ async fn an_action_whose_platform_hangs_ends_early_enough_to_store_that_its_outc
     let mut input = chatbot.input(ava());
     input["idempotency_key"] = json!("k");
     chatbot.sandbox.fault(FaultKind::Hang);
-    let (started, timeout) = (Instant::now(), Duration::from_secs(5));
+    // With less time than a connection may take, nothing is begun.
+    let short = create_user.invoke_for(Duration::from_secs(5), &input).await.problem("platform_timeout");
+    assert_eq!((&short["retry"], chatbot.created()), (&json!("after"), 0), "{short}");
+    let (started, timeout) = (Instant::now(), Duration::from_secs(10));
     let problem = create_user.invoke_for(timeout, &input).await.problem("platform_timeout");
     assert!(started.elapsed() < timeout, "{problem}");
     assert_eq!(problem["retry"], "unknown", "{problem}");
