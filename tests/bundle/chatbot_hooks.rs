@@ -251,7 +251,10 @@ async fn a_hook_stays_when_chatbot_cannot_be_told_to_forget_it() {
         );
     }
     expect(forced("true"), 204).await;
-    assert!(webhooks(&sandbox).iter().all(|webhook| webhook["url"] != hook.url), "a platform that answers is told");
+    assert!(
+        webhooks(&sandbox).iter().all(|webhook| webhook["url"] != hook.url),
+        "a platform that answers loses its webhook"
+    );
 }
 
 #[tokio::test]

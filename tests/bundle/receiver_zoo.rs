@@ -134,7 +134,7 @@ fn odd_bodies() -> Vec<Animal> {
         answers("two answers", 200, "taken", ok_with("") + "HTTP/1.1 500 No\r\n\r\n"),
         answers("gzip", 200, "taken", encoded("gzip", &gzip(b"taken"))),
         answers("half of gzip", 200, "", encoded("gzip", &gzip(b"taken")[..8])),
-        answers("gzip that is none", 200, "", encoded("gzip", b"taken")),
+        answers("gzip in name alone", 200, "", encoded("gzip", b"taken")),
         answers("brotli", 200, "", encoded("br", b"taken")),
         animal("a trickle", Some(200), None, Some("taken"), |stream| {
             request(stream);
