@@ -264,9 +264,10 @@ impl Checked {
                 app.store.end(call, &ending).await
             }
             Err(problem) => match (problem.retry, self.effect) {
-                // Whatever this call came to, an earlier one may have been done.
-                (_, Effect::Idempotent) if is_repeated => app.store.release_unknown(call, app.now()).await,
-                (Retry::Unknown, Effect::Idempotent) => app.store.release_unknown(call, app.now()).await,
+                // This call may have been done, or an earlier one with its key.
+                (retry, Effect::Idempotent) if is_repeated || retry == Retry::Unknown => {
+                    app.store.release_unknown(call, app.now()).await
+                }
                 (Retry::Unknown | Retry::Done | Retry::Running, _) => {
                     let ending = Ending { status: problem.code.status().as_u16(), body: problem.to_json(request_id) };
                     app.store.end(call, &ending).await
