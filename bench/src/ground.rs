@@ -8,10 +8,7 @@ use crate::{
 use axum::Router;
 use embedded::{Database, Follower, Location};
 use local::{Local, Options};
-use runtime::{
-    clock::SystemClock,
-    config::{SettingKind, Settings},
-};
+use models::clock::SystemClock;
 use serde_json::{Value, json};
 use std::{
     env,
@@ -24,6 +21,7 @@ use std::{
 use tempfile::TempDir;
 use tests::{ADMIN_KEY, Api, Sandbox, lambda::http_event, string};
 use tokio::net::TcpListener;
+use web::settings::{SettingKind, Settings};
 
 /// A hook function, an action and the baselines, by their binaries.
 pub const HOOK: &str = "botstar-watch-checkpoint-record";

@@ -1,8 +1,9 @@
 //! Actions in the process: the functions that Lambda would be asked to invoke.
 
+use app::App;
 use flow::deliver::actions::{Actions, Ran, Running};
-use runtime::{App, Problem, function::invoke};
 use std::sync::Arc;
+use web::{Problem, router::invoke};
 
 pub struct InProcess(pub Arc<App>);
 
@@ -13,7 +14,7 @@ impl Actions for InProcess {
             let Some(function) = registry::functions().find(|function| function.name == name) else {
                 return Ran::NotBegun(format!("there is no function {name}"));
             };
-            match invoke(&self.0, function, "delivery", input.into()).await {
+            match invoke(&*self.0, function, "delivery", input.into()).await {
                 Ok(output) => Ran::Done(output),
                 Err(failed) => match Problem::from_json(failed.problem.as_bytes()) {
                     Some(problem) => Ran::Failed(problem),

@@ -1,19 +1,15 @@
 //! The first key: given as `ADMIN_KEY`, or made once and kept beside the database for its owner alone.
 
 use crate::{Failure, Options, admin_key_file};
-use models::{KeyId, Timestamp};
-use runtime::{
-    App,
-    auth::{Scope, fingerprint},
-    clock::random,
-    store::keys::Key,
-};
+use app::App;
+use models::{KeyId, Scope, Timestamp, clock::random, fingerprint};
 use std::{
     fs,
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
+use store::keys::Key;
 
 pub struct AdminKey {
     pub secret: String,

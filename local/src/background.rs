@@ -2,6 +2,7 @@
 //! runs the sweep of what is due, time to live deletes, and CloudWatch keeps what was counted.
 
 use crate::{Failure, actions::InProcess, history::KeptHistory, queue::LocalQueue};
+use app::App;
 use embedded::{Batch, Database, Follower};
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
@@ -9,10 +10,10 @@ use flow::{
     dispatch::Dispatcher,
     due,
 };
-use models::{DeadLetterId, Timestamp};
-use runtime::{App, clock::random, log::causes, store::control::Controlled};
+use models::{DeadLetterId, Timestamp, causes, clock::random};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
+use store::control::Controlled;
 use tokio::{sync::watch, task::JoinHandle, time};
 
 /// As the template's event source.
@@ -27,10 +28,10 @@ pub struct Background([JoinHandle<()>; 5]);
 impl Background {
     pub fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, Failure> {
         let queue = Arc::new(LocalQueue::new(Arc::clone(&app.clock)));
-        app.bring_queue(Arc::clone(&queue) as _);
+        app.set_queue(Arc::clone(&queue) as _);
         let deliverer = Deliverer::new(app, Box::new(InProcess(Arc::clone(app))))?;
         let history = Arc::new(KeptHistory::default());
-        app.bring_history(Arc::clone(&history) as _);
+        app.set_history(Arc::clone(&history) as _);
         let follower = database.follow(&app.config.tables.events, BATCH)?;
         Ok(Self([
             tokio::spawn(follow(Arc::clone(app), follower, stopped.clone())),

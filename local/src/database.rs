@@ -2,12 +2,12 @@
 
 use crate::{Failure, Ground, Options, background::Background};
 use embedded::{Database, IndexSpec, TableSpec};
-use runtime::{
-    clock::{SystemClock, random},
-    config::Tables,
-    store::tables::{CONTROL, DELIVERIES, EVENTS, RECORDS, Table},
-};
+use models::clock::{SystemClock, random};
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
+use store::{
+    Tables,
+    tables::{CONTROL, DELIVERIES, EVENTS, RECORDS, Table},
+};
 use tokio::{net::TcpListener, sync::watch};
 
 pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), Failure> {

@@ -4,26 +4,24 @@ mod body;
 mod connections;
 
 use crate::Limits;
+use app::{App, Router};
 use connections::{Connections, Place, Stage};
 use http_body_util::Full;
 use hyper::{
-    Method, Request as HttpRequest, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{CONNECTION, EXPECT, HeaderValue, LOCATION},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use runtime::{
-    App, Problem,
-    function::{ReceivedBody, Request, Router, refuse},
-};
 use std::{convert::Infallible, future::pending, io, net::Ipv4Addr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
     time,
 };
+use web::{Problem, ReceivedBody, router::refuse};
 
 /// The read buffer of a connection, which a header section must fit into. It may grow to twice as much.
 const MAX_BUFFER_BYTES: usize = 32 * 1024;
@@ -112,14 +110,14 @@ impl Door {
         }
     }
 
-    async fn answer(self: &Arc<Self>, place: &Place, request: HttpRequest<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: &Arc<Self>, place: &Place, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if let Some(moved) = redirect(&request) {
             return moved;
         }
         let (parts, body) = request.into_parts();
         let waits_to_send =
             parts.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let admission = self.router.admit(&self.app, Request::received(parts)).await;
+        let admission = self.router.admit(&*self.app, parts).await;
         let is_refused = admission.is_refused();
         if !is_refused {
             place.enter(Stage::Receiving);
@@ -147,7 +145,7 @@ impl Door {
 }
 
 /// Leads a browser from the bare address to the console.
-fn redirect(request: &HttpRequest<Incoming>) -> Option<Response<Full<Bytes>>> {
+fn redirect(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if !is_read || !matches!(request.uri().path(), "/" | "/console/") {
         return None;

@@ -1,12 +1,12 @@
 //! What was counted, by the minute, for a day, in memory: a laptop's CloudWatch.
 
 use crate::background::stop;
-use models::Timestamp;
-use runtime::{
-    App,
+use app::App;
+use aws::{
     history::{History, Reading, Series, Span, Statistic},
     metrics::{Counted, Counts, Metric},
 };
+use models::Timestamp;
 use sketches_ddsketch::{Config, DDSketch};
 use std::{
     collections::BTreeMap,

@@ -11,9 +11,11 @@ mod open_files;
 mod options;
 mod queue;
 
+use app::{App, Config, Router};
+use aws::seal::KeyFile;
 use background::Background;
 use embedded::{Database, Location};
-use runtime::{App, clock::Clock, config::Config, function::Router, seal::KeyFile};
+use models::clock::Clock;
 use std::{
     error::Error,
     fs::DirBuilder,

@@ -1,14 +1,12 @@
 //! `local`: everything on <http://127.0.0.1:9000>. `local database --env-file FILE`: the database alone, for functions
 //! under `cargo lambda watch`.
 
+use app::{Config, log};
 use local::{Failure, Local, Options, serve_database};
-use runtime::{
-    clock::SystemClock,
-    config::{Config, Settings},
-    log,
-};
+use models::clock::SystemClock;
 use std::{env, io::Write as _, iter, path::Path, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
+use web::settings::Settings;
 
 const USAGE: &str = "usage: local [database --env-file FILE]
 Runs every function behind http://127.0.0.1:9000, or with `database` the database alone, whose settings it writes to FILE.

@@ -1,11 +1,11 @@
 //! What `local` is started with: environment variables, the same as on Lambda, with defaults for a laptop.
 
 use crate::admin_key::is_key;
-use runtime::config::{BadSetting, Settings};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use web::settings::{BadSetting, Settings};
 
 pub struct Options {
     /// 0 takes any free one.

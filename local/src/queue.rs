@@ -2,20 +2,20 @@
 //! many deliveries in hand at most, so that a slow target delays no other.
 
 use crate::background::stop;
+use app::App;
+use aws::queue::{Queue, Sending};
 use flow::deliver::{Deliverer, Look};
-use models::{RouteId, Timestamp, delivery::DeliveryKey};
-use runtime::{
-    App,
+use models::{
+    RouteId, Timestamp, causes,
     clock::Clock,
-    log::causes,
-    queue::{Message, Queue, Sending},
-    store::StoreError,
+    delivery::{DeliveryKey, Message},
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use store::StoreError;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,

@@ -5,6 +5,7 @@ use crate::{
     asks::{METRICS_PATH, asks, invoked},
     iam::Ask,
 };
+use app::App;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
     http::{
@@ -15,8 +16,7 @@ use aws_smithy_runtime_api::client::{
 use aws_types::SdkConfig;
 use data_encoding::BASE64;
 use embedded::Database;
-use models::Timestamp;
-use runtime::{App, clock::random, function, queue::Message};
+use models::{Timestamp, clock::random, delivery::Message};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +24,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 use tests::string;
+use web::router;
 
 /// The functions, each with an app of its own, as each is a process of its own on Lambda.
 pub type Apps = Arc<BTreeMap<String, App>>;
@@ -108,9 +109,9 @@ impl Aws {
     }
 
     /// Invokes a function without HTTP.
-    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, function::Failed> {
+    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, router::Failed> {
         let function = api::http_functions().find(|function| function.name == name).unwrap();
-        function::invoke(&self.apps.get().unwrap()[name], function, "invoked", input.into()).await
+        router::invoke(&self.apps.get().unwrap()[name], function, "invoked", input.into()).await
     }
 
     fn data_key(&self, mut asked: Value) -> Value {

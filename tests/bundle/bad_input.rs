@@ -3,9 +3,9 @@
 use crate::checks::{counts, pointers, problem, refused};
 use models::ConnectionId;
 use reqwest::{Method, header::HeaderValue};
-use runtime::store::connections::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use store::connections::Connection;
 use tests::{Bundle, answer, expect, string};
 
 const LISTS: [&str; 7] = ["connections", "hooks", "keys", "events", "subscribers", "checkpoint-records", "takeovers"];
@@ -300,7 +300,7 @@ async fn a_forged_cursor_breaks_nothing() {
     bundle.hook("botstar.watch-tag").await;
     for list in LISTS {
         for position in ["", "a", "zzzz", "~~~", "\0", "evt_", "hook_0", &"x".repeat(1_025), &"é".repeat(2_000)] {
-            let cursor = runtime::cursor::encode(&format!("{list}  []"), position);
+            let cursor = web::cursor::encode(&format!("{list}  []"), position);
             let status = answer(bundle.request(Method::GET, &format!("/v1/{list}?cursor={cursor}"))).await.status;
             assert!(matches!(status.as_u16(), 200 | 422), "{list} {position}: {status}");
         }

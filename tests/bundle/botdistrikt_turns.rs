@@ -7,7 +7,6 @@ use crate::{
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use reqwest::Method;
-use runtime::store::idempotency::PREFIX;
 use serde_json::{Value, json};
 use std::{
     path::Path,
@@ -17,6 +16,7 @@ use std::{
     },
     time::Duration,
 };
+use store::idempotency::PREFIX;
 use tempfile::TempDir;
 use tests::{
     Answer, Api, Process, eventually, expect,

@@ -266,8 +266,7 @@ async fn a_url_that_botmother_does_not_take_is_looked_up_anew() {
     botmother.refused(to_one(), 424, "connection_unauthorized").await;
     // As another process changes it, which this one is not told of.
     let store = &botmother.bundle.local.app.store;
-    let mut connection: runtime::store::connections::Connection =
-        store.find(&botmother.connection).await.unwrap().unwrap();
+    let mut connection: store::connections::Connection = store.find(&botmother.connection).await.unwrap().unwrap();
     let right = json!({ "event_url": botmother.sandbox.event_url() }).to_string();
     let sealer = botmother.bundle.local.app.sealer().unwrap();
     connection.sealed = Some(sealer.seal(&botmother.connection, &right).await.unwrap());

@@ -8,9 +8,9 @@ use crate::{
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use reqwest::Method;
-use runtime::store::hooks::Hook;
 use serde_json::{Value, json};
 use std::time::Duration;
+use store::hooks::Hook;
 use tests::{Bundle, Sandbox, TestHook, string};
 
 const TRIGGER: &str = "botmother.watch-request";

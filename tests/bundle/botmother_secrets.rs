@@ -5,8 +5,8 @@ use crate::{
     secrets::{Log, contents},
 };
 use axum::http::StatusCode;
+use client::mask::MASK;
 use reqwest::{Method, RequestBuilder};
-use runtime::mask::MASK;
 use serde_json::{Value, json};
 use tests::{
     Sandbox, answer,

@@ -6,9 +6,9 @@ use crate::{
     checks::{problem, refused},
 };
 use axum::body::{Body, Bytes};
+use client::PATIENCE;
 use futures::stream;
 use reqwest::{Method, RequestBuilder};
-use runtime::client::PATIENCE;
 use serde_json::{Value, json};
 use std::{convert::Infallible, time::Instant};
 use tests::{

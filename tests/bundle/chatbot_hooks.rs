@@ -12,12 +12,12 @@ use axum::{
     http::StatusCode,
 };
 use reqwest::{Method, RequestBuilder};
-use runtime::store::hooks::verification_token;
 use serde_json::{Value, json};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use store::hooks::verification_token;
 use tests::{
     Bundle, TestHook, answer, expect,
     sandbox::{Fault, FaultKind, Sandbox},

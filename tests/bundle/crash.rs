@@ -1,7 +1,7 @@
 //! What is left after a power cut: `local` is killed in mid-load again and again.
 
 use crate::load::{CONNECTIONS, Load, kill_at, posted};
-use runtime::clock::random;
+use models::clock::random;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},

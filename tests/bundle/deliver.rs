@@ -284,7 +284,7 @@ async fn a_store_that_fails_loses_no_delivery() {
         let flaky = desk.stage.failing(RetryConfig::disabled(), move |operation, _| {
             if operation == "BatchExecuteStatement" { fault } else { Fault::None }
         });
-        flaky.app.bring_queue(std::sync::Arc::clone(&desk.queue) as _);
+        flaky.app.set_queue(std::sync::Arc::clone(&desk.queue) as _);
         let (failed, letters) = flaky.dispatch(&records).await;
         assert_eq!((failed.len(), letters.len()), (1, 0), "{fault:?}");
     }

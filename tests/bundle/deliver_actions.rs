@@ -3,10 +3,10 @@
 use crate::desk::{self, Desk};
 use flow::deliver::actions::Ran;
 use models::{DeliveryId, DeliveryState, delivery::Reason};
-use runtime::{Code, Problem, Retry};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::Bundle;
+use web::{Code, Problem, Retry};
 
 /// A desk with one route, to an action.
 async fn desk<'b>(bundle: &'b Bundle, action: &str, input: Value) -> (Desk<'b>, String) {

@@ -39,7 +39,7 @@ fn watched<'b>(
         kept.push(operation.to_owned());
         faults(operation, kept.len())
     });
-    stage.app.bring_queue(Arc::clone(&desk.queue) as _);
+    stage.app.set_queue(Arc::clone(&desk.queue) as _);
     (stage, asked)
 }
 
@@ -163,7 +163,7 @@ async fn a_batch_that_can_not_be_read_comes_again_as_a_whole() {
     let stage = desk.stage.failing(RetryConfig::disabled(), move |operation, body| {
         if operation == "PutItem" && body.contains(lost) { Fault::Unreached } else { Fault::None }
     });
-    stage.app.bring_queue(Arc::clone(&desk.queue) as _);
+    stage.app.set_queue(Arc::clone(&desk.queue) as _);
     assert_eq!(hand_over(&stage, &desk, "1", &made).await, 1);
     assert_eq!(desk.delivery(&made[1]).await.state, DeliveryState::Pending);
 }

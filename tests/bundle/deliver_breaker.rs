@@ -5,9 +5,9 @@ use models::{
     DeliveryId, DeliveryState,
     own_event::{ROUTE_FAILING, ROUTE_RECOVERED},
 };
-use runtime::store::health::RouteHealth;
 use serde_json::json;
 use std::time::Duration;
+use store::health::RouteHealth;
 use tests::Bundle;
 
 pub async fn health(desk: &Desk<'_>, route: &str) -> Option<RouteHealth> {

@@ -11,9 +11,9 @@ use models::{
     delivery::Reason,
     own_event::{DELIVERY_DEAD, ROUTE_DISABLED, ROUTE_FAILING, ROUTE_RECOVERED},
 };
-use runtime::{Code, Problem};
 use serde_json::{Value, json};
 use tests::Bundle;
+use web::{Code, Problem};
 
 const DAY: u64 = 86_400;
 

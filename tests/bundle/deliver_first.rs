@@ -26,7 +26,7 @@ async fn listed(desk: &Desk<'_>, list: &str) -> Vec<DeliveryId> {
 
 fn failing<'b>(desk: &Desk<'b>, faults: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> Stage<'b> {
     let stage = desk.stage.failing(RetryConfig::disabled(), faults);
-    stage.app.bring_queue(Arc::clone(&desk.queue) as _);
+    stage.app.set_queue(Arc::clone(&desk.queue) as _);
     stage
 }
 

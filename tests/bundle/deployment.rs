@@ -7,6 +7,7 @@ use crate::{
     stage::create,
     template::{logical_id, template},
 };
+use app::{App, Config, Function, Router};
 use axum::{
     body::{Body, to_bytes},
     http::{Request as HttpRequest, Response},
@@ -19,21 +20,17 @@ use flow::{
     dispatch::Dispatcher,
     due,
 };
-use runtime::{
-    App, Function,
-    clock::Clock as _,
-    config::{Config, Settings},
-    function::{Request, Router},
-    store::{Store, tables::TABLES},
-};
+use models::clock::Clock as _;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
+use store::{Store, tables::TABLES};
 use tests::{Api, Sandbox, TestClock, string};
 use tokio::{net::TcpListener, sync::Mutex as AsyncMutex};
+use web::{Request, settings::Settings};
 
 /// Method and path of each route that was called.
 type Called = Arc<Mutex<BTreeSet<[String; 2]>>>;
@@ -203,6 +200,6 @@ fn door(apps: &Apps, called: &Called) -> axum::Router {
 async fn answer(app: &App, function: &'static Function, request: HttpRequest<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let request = Request { body, ..Request::received(parts) };
+    let request = Request::from_parts(parts, body);
     Router::new(&[function]).unwrap().answer(app, request).await.map(Body::from)
 }

@@ -5,16 +5,16 @@ use crate::{
     receiver::{Receiver, Scripted},
     stage::Stage,
 };
+use app::App;
+use aws::queue::{Queue, Sending};
 use axum::http::Method;
 use flow::deliver::{
     Deliverer, Look,
     actions::{Actions, Ran, Running},
 };
-use models::{DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::Reason};
-use runtime::{
-    App, Problem,
-    queue::{Message, Queue, Sending},
-    store::routes::EventRoute,
+use models::{
+    DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp,
+    delivery::{Message, Reason},
 };
 use serde_json::{Value, json};
 use std::{
@@ -24,7 +24,9 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+use store::routes::EventRoute;
 use tests::{Bundle, TestHook, string};
+use web::Problem;
 
 /// A queue that keeps what it is sent, unless it is down.
 #[derive(Default)]
@@ -108,7 +110,7 @@ impl<'b> Desk<'b> {
     pub async fn of(bundle: &'b Bundle) -> Self {
         let stage = Stage::beside(bundle);
         let (queue, actions) = (Arc::new(Kept::default()), Script::default());
-        stage.app.bring_queue(Arc::clone(&queue) as _);
+        stage.app.set_queue(Arc::clone(&queue) as _);
         let deliverer = Deliverer::new(&stage.app, Box::new(actions.clone())).unwrap();
         let (target, url) = Receiver::start().await;
         let hook = bundle.hook("botstar.watch-tag").await;

@@ -2,8 +2,8 @@
 
 use crate::statements::{root, variables};
 use regex::Regex;
-use runtime::Code;
 use std::{collections::BTreeSet, fs, path::Path};
+use web::Code;
 
 /// What is read, by its path in the repository.
 fn documents() -> Vec<(String, String)> {

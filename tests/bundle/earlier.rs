@@ -3,10 +3,11 @@
 
 use flate2::read::GzDecoder;
 use local::{Local, Options};
-use runtime::{clock::SystemClock, config::Settings};
+use models::clock::SystemClock;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, io, sync::Arc};
 use tests::{ADMIN_KEY, Api, answer, eventually, string};
+use web::settings::Settings;
 
 const SEALING_KEY: &[u8] = include_bytes!("../fixtures/database-of-2026-11-23/sealing-key");
 const DATABASE: &[u8] = include_bytes!("../fixtures/database-of-2026-11-23/switchboard.db.gz");

@@ -7,7 +7,7 @@ use crate::{
     stage,
     statements::{functions, root},
 };
-use runtime::Function;
+use app::Function;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
 use tests::{ADMIN_KEY, Bundle, Lambda, string};

@@ -1,9 +1,9 @@
 //! What IAM decides by the policies of `template.yaml`. A resource is known by its logical id in place of its ARN.
 
 use crate::template::logical_id;
-use runtime::store::routes::is_like;
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt};
+use store::routes::is_like;
 
 /// The name of the stack.
 pub const STACK: &str = "switchboard";

@@ -8,12 +8,12 @@ use crate::{
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use axum::http::Method;
-use runtime::store::idempotency::PREFIX;
 use serde_json::{Value, json};
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
+use store::idempotency::PREFIX;
 use tempfile::TempDir;
 use tests::{
     Answer, Api, Process, Sandbox, eventually, expect,
@@ -171,7 +171,7 @@ async fn keys_and_inputs_are_kept_as_digests_that_expire() {
         }
     }
     assert_eq!(kept.iter().filter(|item| item.contains(&done.text)).count(), 1);
-    assert_eq!(runtime::store::tables::CONTROL.ttl, Some("expires"));
+    assert_eq!(store::tables::CONTROL.ttl, Some("expires"));
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Keys: who may call what.
 
 use crate::checks::{make_key, problem, refused, with_key};
+use models::fingerprint;
 use reqwest::Method;
-use runtime::auth::fingerprint;
 use serde_json::json;
 use tests::{Answer, Bundle, Lambda, answer, eventually, expect, string};
 

@@ -1,12 +1,12 @@
 //! What is counted for CloudWatch: of webhooks by a function as Lambda runs it, of deliveries by a batch of messages.
 
 use crate::{chatbot::ChatBot, deliver_queue::records, desk::Desk, receiver::Receiver};
+use app::App;
 use axum::http::Method;
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
     deliver::lambda::take,
 };
-use runtime::App;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::{Bundle, Lambda, TestHook, lambda::http_event};

@@ -327,7 +327,7 @@ async fn chatbots_token_is_no_part_of_the_content_and_never_kept() {
     let sandbox = tests::Sandbox::start(0).await.unwrap();
     let bundle = Bundle::start_with(&[("CHATBOT_API_URL", &sandbox.url)]).await;
     let hook = bundle.hook_with("chatbot.watch-message", json!({ "keep_query": true })).await;
-    let token = runtime::store::hooks::verification_token(hook.url.rsplit('/').next().unwrap());
+    let token = store::hooks::verification_token(hook.url.rsplit('/').next().unwrap());
     let body = json!({ "chatId": "c", "userId": "u" }).to_string();
     let with = bundle.send(&format!("{}?a=1&token={token}", hook.url), body.clone()).await;
     let without = bundle.send(&format!("{}?a=1", hook.url), body).await;

@@ -3,8 +3,8 @@
 use crate::checks::{make_key, refused, with_key};
 use models::records::StoredSubscriber;
 use reqwest::Method;
-use runtime::store::{number, text};
 use serde_json::{Value, json};
+use store::{number, text};
 use tests::{Bundle, TestHook, answer, string};
 
 const FORM: &str = "application/x-www-form-urlencoded";

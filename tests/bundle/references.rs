@@ -180,7 +180,7 @@ async fn a_route_whose_hook_an_earlier_release_deleted_can_be_changed() {
     let bundle = start().await;
     let hook = bundle.hook("botstar.watch-tag").await;
     let orphan = route(&bundle, json!({ "hook": hook.id })).await;
-    bundle.local.app.store.remove::<runtime::store::hooks::Hook>(&hook.id).await.unwrap();
+    bundle.local.app.store.remove::<store::hooks::Hook>(&hook.id).await.unwrap();
     for change in [
         json!({ "name": "renamed" }),
         json!({ "filter": "data.tag == \"vip\"" }),

@@ -6,9 +6,9 @@ use crate::{
 };
 use futures::future::join_all;
 use reqwest::Method;
-use runtime::store::text;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
+use store::text;
 use tests::{Bundle, TestHook, eventually, string};
 
 fn tagged(n: usize, tag: &str) -> Value {

@@ -5,17 +5,18 @@ mod connections;
 mod server;
 
 use crate::{desk::Desk, target::ALLOW};
+use app::App;
 use flow::deliver::{
     Deliverer,
     actions::{Actions, Ran, Running},
 };
 use futures::{StreamExt as _, stream};
 use models::{DeliveryId, DeliveryState, delivery::Reason};
-use runtime::{App, Problem, function::invoke};
 use serde_json::{Value, json};
 use server::Server;
 use std::{collections::HashMap, fs, sync::Arc, time::Duration};
 use tests::Bundle;
+use web::{Problem, router::invoke};
 
 /// The actions' functions, run in the process.
 struct InProcess(Arc<App>);
@@ -25,7 +26,7 @@ impl Actions for InProcess {
         Box::pin(async move {
             let name = action.replace('.', "-");
             let function = registry::functions().find(|function| function.name == name).unwrap();
-            match invoke(&self.0, function, "delivery", input.into()).await {
+            match invoke(&*self.0, function, "delivery", input.into()).await {
                 Ok(output) => Ran::Done(output),
                 Err(failed) => Ran::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
             }

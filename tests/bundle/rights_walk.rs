@@ -12,15 +12,11 @@ use crate::{
     target::{TAKES_ALL, Target, route_to},
 };
 use axum::http::StatusCode;
-use models::{Effect, Timestamp};
+use models::{Effect, Timestamp, clock::Clock as _, fingerprint};
 use reqwest::Method;
-use runtime::{
-    auth::fingerprint,
-    clock::Clock as _,
-    store::idempotency::{Begun, Ending, Keyed},
-};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
+use store::idempotency::{Begun, Ending, Keyed};
 use tests::{
     Api, TestHook, answer, expect,
     sandbox::{Fault, FaultKind},

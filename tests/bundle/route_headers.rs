@@ -7,8 +7,8 @@ use crate::{
 };
 use models::DeliveryState;
 use reqwest::Method;
-use runtime::store::routes::{EventRoute, Target, Webhook};
 use serde_json::{Value, json};
+use store::routes::{EventRoute, Target, Webhook};
 use tests::{Bundle, eventually, string};
 
 fn route(url: &str, headers: &Value) -> Value {

@@ -5,12 +5,12 @@ use crate::{
     receiver::{Received, Receiver},
 };
 use data_encoding::BASE64;
-use flow::webhook::{self, Secret};
 use models::{Timestamp, own_event::OWN_TYPES};
 use reqwest::Method;
-use runtime::store::health::RouteHealth;
 use serde_json::{Value, json};
+use store::health::RouteHealth;
 use tests::{Bundle, answer, string};
+use webhook::Secret;
 
 async fn start() -> Bundle {
     Bundle::start_with(&[("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8")]).await

@@ -1,8 +1,8 @@
 //! What may stand nowhere: keys, tokens and credentials in what is stored; those, people and bodies in the log.
 
 use crate::checks::{BotStar, by_hand, make_key, refused, rejected, with_key};
+use models::fingerprint;
 use reqwest::Method;
-use runtime::{auth::fingerprint, store::connections::Connection};
 use serde_json::{Value, json};
 use std::{
     cell::Cell,
@@ -11,6 +11,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, OnceLock},
 };
+use store::connections::Connection;
 use tests::{Bundle, Sandbox, answer, string};
 use tracing_subscriber::fmt::MakeWriter;
 

@@ -3,20 +3,22 @@
 
 use models::{
     ConnectionId, HookId, Profile, RouteId, StoredDelivery, StoredEvent, Timestamp,
-    body::Format,
     delivery::{DeliveryState, Of, Reason, When},
     event::Accepted,
     ids::ContentKey,
-    mapping::{self, Mapping},
     records::{Place, StoredSubscriber},
 };
-use runtime::store::{
+use payload::{
+    body::Format,
+    mapping::{self, Mapping},
+};
+use serde_json::{Map, json};
+use std::collections::BTreeMap;
+use store::{
     Item,
     tables::{BY_PERSON, DELIVERIES, EVENTS, RECORDS, TABLES, Table},
     to_item,
 };
-use serde_json::{Map, json};
-use std::collections::BTreeMap;
 
 const EVENTS_A_SECOND: u64 = 10_000;
 /// Write units a second.

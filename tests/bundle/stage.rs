@@ -1,6 +1,7 @@
 //! The bundle's functions on tables that a test names, called without a door, over a store that fails as the test says.
 //! Nothing follows the stream of those tables: the test itself brings it to dispatch.
 
+use app::{App, Router};
 use aws_sdk_dynamodb::{Client, config::retry::RetryConfig, types::AttributeValue};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
@@ -9,28 +10,24 @@ use aws_smithy_runtime_api::client::{
 };
 use axum::{
     body::Bytes,
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderValue, Method, header},
 };
 use embedded::{Database, IndexSpec, TableSpec};
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
     dispatch::Dispatcher,
 };
-use runtime::{
-    App,
-    config::Tables,
-    function::{Request, Router},
-    store::{
-        Item,
-        tables::{DELIVERIES, EVENTS, RECORDS, Table},
-    },
-};
 use serde_json::{Value, json};
 use std::{
     fmt,
     sync::{Arc, Mutex},
 };
+use store::{
+    Item, Tables,
+    tables::{DELIVERIES, EVENTS, RECORDS, Table},
+};
 use tests::{ADMIN_KEY, Answer, Bundle, TestHook};
+use web::Request;
 
 /// What becomes of a request to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,16 +96,11 @@ impl<'b> Stage<'b> {
 
     /// Answers a request that has the admin key.
     pub async fn answer(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let bearer = HeaderValue::from_str(&format!("Bearer {ADMIN_KEY}")).expect("a header");
-        let request = Request {
-            request_id: None,
-            method,
-            path: path.to_owned(),
-            query: query.to_owned(),
-            headers: HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]),
-            body: body.into(),
-        };
+        let mut request = Request::new(body.into());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect("a path");
+        request.headers_mut().insert(header::AUTHORIZATION, bearer);
         let (parts, body) = self.router.answer(&self.app, request).await.into_parts();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(body).expect("text") }
     }
@@ -173,7 +165,7 @@ impl<'b> Stage<'b> {
 }
 
 fn app(bundle: &Bundle, tables: Tables, client: Client) -> App {
-    let config = runtime::config::Config { tables, ..bundle.local.app.config.clone() };
+    let config = app::Config { tables, ..bundle.local.app.config.clone() };
     App::new(config, client, None, bundle.clock.clone())
 }
 

@@ -1,13 +1,14 @@
 //! What is stated once in code, against what repeats it: the registry, the binaries, the router of `cargo lambda watch`.
 
+use app::{Config, Function};
 use models::{Effect, Kind};
 use registry::{FUNCTIONS, PLATFORMS};
-use runtime::{Body, Function, config::Config, input};
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
+use web::{Body, input};
 
 /// The workspace's folder.
 pub fn root() -> PathBuf {

@@ -6,17 +6,17 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use flow::webhook::{self, Secret};
 use models::{EventId, StoredDelivery};
-use runtime::store::list::Listing;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
+use store::list::Listing;
 use tests::{Api, Bundle, string};
 use tokio::net::{TcpListener, TcpSocket};
+use webhook::Secret;
 
 /// What routes need to lead to loopback.
 pub const ALLOW: (&str, &str) = ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8");

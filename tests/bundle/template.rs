@@ -1,11 +1,7 @@
 //! `template.yaml` against the statements in code: functions, logs, variables, tables, queues.
 
 use crate::statements::{functions, root, variables};
-use runtime::{
-    aws::{ATTEMPT_TIMEOUT, INVOKE_ATTEMPT_TIMEOUT, METRICS_ATTEMPT_TIMEOUT},
-    deadline::MARGIN,
-    store::tables::{TABLES, Table},
-};
+use aws::{ATTEMPT_TIMEOUT, INVOKE_ATTEMPT_TIMEOUT, METRICS_ATTEMPT_TIMEOUT, deadline::MARGIN};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use std::{
@@ -13,6 +9,7 @@ use std::{
     fs,
     time::Duration,
 };
+use store::tables::{TABLES, Table};
 
 /// Variables that only a laptop sets.
 const LOCAL: [&str; 1] = ["SEALING_KEY_FILE"];
@@ -274,7 +271,7 @@ fn resource(table: &Table) -> Value {
         "DeletionProtectionEnabled": { "Ref": "DeletionProtection" },
     });
     if !table.indexes.is_empty() {
-        let index = |index: &runtime::store::tables::Index| {
+        let index = |index: &store::tables::Index| {
             let projection = json!({ "ProjectionType": "KEYS_ONLY" });
             json!({ "IndexName": index.name, "KeySchema": schema(index.key, Some(index.sort)), "Projection": projection })
         };

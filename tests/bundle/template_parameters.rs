@@ -4,12 +4,11 @@ use crate::{
     template::{keys, resources, template},
     template_expanded::run,
 };
-use runtime::{
-    config::{BadSetting, Config, Settings},
-    store::tables::TABLES,
-};
+use app::Config;
 use serde_json::Value;
 use std::{collections::BTreeSet, process::Output};
+use store::tables::TABLES;
+use web::settings::{BadSetting, Settings};
 
 /// Checks parameters as `make deploy` does.
 fn check(given: &[String]) -> Output {

@@ -9,13 +9,13 @@ use crate::{
     template::{logical_id, template},
 };
 use models::{ConnectionId, Effect, Records, SubscriberId};
-use runtime::store::{control::Controlled as _, hooks::Hook};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     process::Command,
 };
+use store::{control::Controlled as _, hooks::Hook};
 use tests::binary;
 
 #[tokio::test]

@@ -9,10 +9,7 @@ use axum::{
     http::{Response, StatusCode},
     routing::{get, post},
 };
-use runtime::{
-    clock::{Clock as _, SystemClock},
-    config::Setting,
-};
+use models::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
@@ -33,6 +30,7 @@ use tokio::{
     },
     time::timeout,
 };
+use web::settings::Setting;
 
 /// The most that Lambda takes as an answer.
 const MAX_ANSWER_BYTES: usize = 6_291_556;

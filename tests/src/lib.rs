@@ -12,12 +12,11 @@ pub use process::{Process, binary};
 pub use sandbox::Sandbox;
 
 use local::{Local, Options};
-use models::Timestamp;
-use reqwest::{Method, RequestBuilder, StatusCode};
-use runtime::{
+use models::{
+    Timestamp,
     clock::{Clock, SystemClock},
-    config::{SettingKind, Settings},
 };
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::{
@@ -29,6 +28,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use web::settings::{SettingKind, Settings};
 
 /// How long anything that happens in the background may take before a test gives up on it.
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -1,10 +1,10 @@
 //! Work on all that a list has, as much of it in one call as its time allows.
 
-use runtime::store::{
+use std::time::{Duration, Instant};
+use store::{
     Item, Store, StoreError,
     list::{Entries, Entry, Listing},
 };
-use std::time::{Duration, Instant};
 
 /// Well within the time that API Gateway gives.
 const TIME: Duration = Duration::from_secs(15);

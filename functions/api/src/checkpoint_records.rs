@@ -1,14 +1,13 @@
 //! Checkpoint records: listed and got, as their events tell them now.
 
 use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ};
+use app::{App, Function, Route};
 use http::{Method, StatusCode};
 use models::{CheckpointRecord, RecordId, StoredEvent, SubscriberId, event::EventKey};
-use runtime::{
-    App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route,
-    store::{Item, StoreError, from_item, list::Entry},
-};
 use schemars::schema_for;
 use serde_json::value::{RawValue, to_raw_value};
+use store::{Item, StoreError, from_item, list::Entry};
+use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-checkpoint-records",
@@ -36,7 +35,7 @@ pub static FUNCTION: Function = Function {
             ],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(CheckpointRecord)))),
-            handler: |app, call| Box::pin(list(app, call)),
+            handler: |app, request| Box::pin(list(app, request)),
         },
         Route {
             method: Method::GET,
@@ -46,19 +45,19 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(CheckpointRecord)))),
-            handler: |app, call| Box::pin(get(app, call)),
+            handler: |app, request| Box::pin(get(app, request)),
         },
     ],
     direct: None,
     settings: Vec::new,
 };
 
-async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let checkpoint = call.query("checkpoint");
-    let subscriber = call.query_id::<SubscriberId>("subscriber")?;
-    let (after, before) = (call.query_time("after")?, call.query_time("before")?);
-    let limit = call.limit()?;
-    let position = call.position("checkpoint-records")?;
+async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let checkpoint = request.query("checkpoint");
+    let subscriber = request.query_id::<SubscriberId>("subscriber")?;
+    let (after, before) = (request.query_time("after")?, request.query_time("before")?);
+    let limit = request.limit()?;
+    let position = request.position("checkpoint-records")?;
     let listing = app.store.events_about(subscriber.as_ref(), after, before, position);
     let keep = |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.is_checkpoint_record());
     let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {
@@ -71,11 +70,11 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
         EventKey::parse(&entry.sort).filter(|_| checkpoint.is_none()).map(|key| key.id.record().to_string())
     };
     let page = app.store.page_of(listing, limit, keep, id, show).await?;
-    Reply::page(page.items, call.cursor("checkpoint-records", page.next))
+    respond::page(page.items, request.cursor("checkpoint-records", page.next))
 }
 
-async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: RecordId = call.id("checkpoint record")?;
+async fn get(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: RecordId = request.id("checkpoint record")?;
     let show = |event: StoredEvent| Ok(record(&event)?.map(|record| to_raw_value(&record)).transpose()?);
     crate::reply_or_id(id.as_str(), "checkpoint record", app.store.event(&id.event()).await, show)
 }

@@ -1,17 +1,13 @@
 //! API keys: made, listed, deleted. A key is shown once, when it is made.
 
 use crate::{ADMIN, CURSOR, LIMIT, READ};
+use app::{App, Function, Route};
 use http::{Method, StatusCode};
-use models::{KeyId, Timestamp};
-use runtime::{
-    App, Body, Call, Code, Function, Problem, Reply, Route,
-    auth::{Scope, fingerprint},
-    clock::random,
-    input,
-    store::{StoreError, keys::Key},
-};
+use models::{KeyId, Scope, Timestamp, clock::random, fingerprint};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
+use store::{StoreError, keys::Key};
+use web::{Body, Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-keys",
@@ -24,7 +20,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Required(new_schema),
             success: (StatusCode::CREATED, Some(made_schema)),
-            handler: |app, call| Box::pin(create(app, call)),
+            handler: |app, request| Box::pin(create(app, request)),
         },
         Route {
             method: Method::GET,
@@ -34,7 +30,7 @@ pub static FUNCTION: Function = Function {
             query: &[LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(KeyView)))),
-            handler: |app, call| Box::pin(list(app, call)),
+            handler: |app, request| Box::pin(list(app, request)),
         },
         Route {
             method: Method::DELETE,
@@ -44,11 +40,11 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
-            handler: |app, call| Box::pin(delete(app, call)),
+            handler: |app, request| Box::pin(delete(app, request)),
         },
     ],
     // A new deployment's first key: who may invoke the function, IAM says.
-    direct: Some(|app, call| Box::pin(create(app, call))),
+    direct: Some(|app, request| Box::pin(create(app, request))),
     settings: Vec::new,
 };
 use std::future::ready;
@@ -88,36 +84,36 @@ fn made_schema() -> Schema {
 /// What keys begin with, so that scanners for leaked secrets can tell one.
 const PREFIX: &str = "sbk_";
 
-async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let new: NewKey = input::body(&call, &new_schema())?;
+async fn create(app: &App, request: Request) -> Result<Response, Problem> {
+    let new: NewKey = input::body(&request, &new_schema())?;
     let secret = format!("{PREFIX}{}", data_encoding::BASE64URL_NOPAD.encode(&random::<32>()?));
     let key = Key {
-        id: KeyId::new(call.now, random()?),
+        id: KeyId::new(request.now(), random()?),
         v: 1,
         version: 1,
         name: new.name,
         scope: new.scope,
         sha256: fingerprint(&secret),
-        created_at: call.now,
+        created_at: request.now(),
     };
     app.store.put_key(&key).await?;
-    Reply::json(StatusCode::CREATED, &KeyView::new(key, Some(secret)))
+    respond::json(StatusCode::CREATED, &KeyView::new(key, Some(secret)))
 }
 
-async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let page = app.store.page::<Key>(call.limit()?, call.position("keys")?.as_deref()).await?;
-    crate::control_page(&call, "keys", page, |key| ready(Ok(KeyView::new(key, None)))).await
+async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let page = app.store.page::<Key>(request.limit()?, request.position("keys")?.as_deref()).await?;
+    crate::control_page(&request, "keys", page, |key| ready(Ok(KeyView::new(key, None)))).await
 }
 
-async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: KeyId = call.id("key")?;
+async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: KeyId = request.id("key")?;
     let key: Key = app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("key"))?;
     match key.scope {
         Scope::Admin => remove_admin_key(app, &key).await?,
         _ => app.store.remove_key(&key).await?,
     }
     app.keys.forget(&key.sha256);
-    Ok(Reply::no_content())
+    Ok(respond::no_content())
 }
 
 /// Retry limit for deletions of admin keys that meet each other.

@@ -17,23 +17,20 @@ pub mod routes;
 pub mod subscribers;
 pub mod takeovers;
 
+use app::Function;
 use futures::future::try_join_all;
-use models::Timestamp;
-use runtime::{
-    Access, Call, Fault, Function, Problem, Query, QueryValue, Reply,
-    auth::Scope,
-    log::causes,
-    store::{
-        StoreError,
-        control::ControlPage,
-        list::{Unshown, shown_or_id, unshown},
-    },
-};
+use models::{Fault, Scope, Timestamp, causes};
 use serde::Serialize;
 use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
 };
+use store::{
+    StoreError,
+    control::ControlPage,
+    list::{Unshown, shown_or_id, unshown},
+};
+use web::{Access, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 /// The functions of the API.
 pub static FUNCTIONS: &[&Function] = &[
@@ -78,8 +75,8 @@ const VIEW: Query = Query {
 };
 
 /// Whether a list is asked for without the bodies of its items.
-fn is_summary(call: &Call) -> Result<bool, Problem> {
-    match call.query("view").as_deref() {
+fn is_summary(request: &Request) -> Result<bool, Problem> {
+    match request.query("view").as_deref() {
         None => Ok(false),
         Some("summary") => Ok(true),
         Some(_) => Err(Problem::invalid_query("view", "must be summary, or left out")),
@@ -92,22 +89,22 @@ fn reply_or_id<T>(
     kind: &str,
     read: Result<Option<T>, StoreError>,
     show: impl FnOnce(T) -> Result<Option<Box<RawValue>>, StoreError>,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let shown = match read {
         Err(error) if !matches!(error, StoreError::Malformed(_)) => return Err(error.into()),
         read => read.and_then(|item| item.map_or(Ok(None), show)),
     };
     let shown = shown_or_id(shown, || Some(id.to_owned()));
-    Reply::ok(&shown.ok_or_else(|| Problem::not_found(kind))?)
+    respond::ok(&shown.ok_or_else(|| Problem::not_found(kind))?)
 }
 
 /// A page of a list that is kept in the control table. An item that can't be read or shown stands as its id.
 async fn control_page<T, V: Serialize, F: Future<Output = Result<V, Problem>>>(
-    call: &Call,
+    request: &Request,
     list: &str,
     page: ControlPage<T>,
     view: impl Fn(T) -> F,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let view = &view;
     // All at once, as a view may ask KMS.
     let items = page.items.into_iter().map(|item| async move {
@@ -120,7 +117,7 @@ async fn control_page<T, V: Serialize, F: Future<Output = Result<V, Problem>>>(
         };
         shown.map_err(Problem::internal)
     });
-    Reply::page(try_join_all(items).await?, call.cursor(list, page.next))
+    respond::page(try_join_all(items).await?, request.cursor(list, page.next))
 }
 
 /// JSON Schema of a page of a list whose items may be too large to be shown.

@@ -1,14 +1,13 @@
 //! `GET /v1/metrics`: what was counted, over time.
 
 use crate::{AFTER, BEFORE, READ};
+use app::{App, Function, Route};
+use aws::history::{MOST_PERIODS, Series, Span};
 use http::{Method, StatusCode};
 use models::Timestamp;
-use runtime::{
-    App, Body, Call, Code, Function, Problem, Query, QueryValue, Reply, Route,
-    history::{MOST_PERIODS, Series, Span},
-};
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
+use web::{Body, Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-metrics",
@@ -28,7 +27,7 @@ pub static FUNCTION: Function = Function {
         ],
         body: Body::None,
         success: (StatusCode::OK, Some(|| schema_for!(Metrics))),
-        handler: |app, call| Box::pin(get(app, call)),
+        handler: |app, request| Box::pin(get(app, request)),
     }],
     direct: None,
     settings: Vec::new,
@@ -52,25 +51,25 @@ const PERIODS: [u64; 5] = [60, 300, 3_600, 21_600, DAY_SECONDS];
 /// How many periods are shown where no period is asked for.
 const PERIODS_SHOWN: u64 = 288;
 
-async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
-    let span = span(&call)?;
+async fn get(app: &App, request: Request) -> Result<Response, Problem> {
+    let span = span(&request)?;
     let Some(history) = app.history() else {
         let detail = "nothing is counted here: STACK_NAME is not set";
         return Err(Problem::new(Code::MetricsUnavailable, detail));
     };
     let times = (0..span.periods).map(|period| span.at(period)).collect();
-    Reply::ok(&Metrics { times, period: span.period_seconds, series: history.read(span).await? })
+    respond::ok(&Metrics { times, period: span.period_seconds, series: history.read(span).await? })
 }
 
-fn span(call: &Call) -> Result<Span, Problem> {
-    let until = call.query_time("before")?.unwrap_or(call.now);
+fn span(request: &Request) -> Result<Span, Problem> {
+    let until = request.query_time("before")?.unwrap_or(request.now());
     let day_before = Timestamp::from_millis(until.millis().saturating_sub(DAY_SECONDS * 1000));
-    let after = call.query_time("after")?.unwrap_or(day_before);
+    let after = request.query_time("after")?.unwrap_or(day_before);
     if until <= after {
         return Err(Problem::invalid_query("after", "is not earlier than `before`, or than now"));
     }
     let seconds = until.millis_since(after).div_ceil(1000);
-    let period_seconds = period(call, seconds, call.now.millis_since(after) / 1000)?;
+    let period_seconds = period(request, seconds, request.now().millis_since(after) / 1000)?;
     let from = after.seconds() / period_seconds * period_seconds;
     let periods = (until.millis().div_ceil(1000) - from).div_ceil(period_seconds);
     // The first and the last may be cut off, so there is one more than fits.
@@ -82,9 +81,9 @@ fn span(call: &Call) -> Result<Span, Problem> {
     Ok(Span { from: Timestamp::from_millis(from * 1000), periods, period_seconds })
 }
 
-fn period(call: &Call, seconds: u64, age: u64) -> Result<u64, Problem> {
+fn period(request: &Request, seconds: u64, age: u64) -> Result<u64, Problem> {
     let kept = KEPT.into_iter().find(|(days, _)| age >= days * DAY_SECONDS).map_or(60, |(_, period)| period);
-    let Some(text) = call.query("period") else {
+    let Some(text) = request.query("period") else {
         let fits = PERIODS.into_iter().find(|period| *period >= kept && seconds / period <= PERIODS_SHOWN);
         return Ok(fits.unwrap_or(DAY_SECONDS));
     };

@@ -1,14 +1,15 @@
 //! What there is: the catalogue of modules, the OpenAPI document, and whether it is up.
 
 use crate::{READ, openapi};
+use app::{App, Function, Route};
 use http::{Method, StatusCode};
 use models::{Kind, Module};
 use registry::PLATFORMS;
-use runtime::{Access, App, Body, Call, Function, Problem, Reply, Route};
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
+use web::{Access, Body, Problem, Request, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-modules",
@@ -21,7 +22,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(PlatformView)))),
-            handler: |app, call| Box::pin(catalogue(app, call)),
+            handler: |app, request| Box::pin(catalogue(app, request)),
         },
         Route {
             method: Method::GET,
@@ -31,7 +32,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, None),
-            handler: |app, call| Box::pin(document(app, call)),
+            handler: |app, request| Box::pin(document(app, request)),
         },
         Route {
             method: Method::GET,
@@ -90,14 +91,14 @@ struct Health {
     version: &'static str,
 }
 
-async fn catalogue(_: &App, _: Call) -> Result<Reply, Problem> {
+async fn catalogue(_: &App, _: Request) -> Result<Response, Problem> {
     let platforms = PLATFORMS.iter().map(|platform| PlatformView {
         name: platform.name,
         label: platform.label,
         credentials: (platform.credentials)().to_value(),
         modules: platform.modules.iter().map(view).collect(),
     });
-    Reply::page(platforms.collect(), None)
+    respond::page(platforms.collect(), None)
 }
 
 fn view(module: &Module) -> ModuleView {
@@ -125,10 +126,10 @@ fn view(module: &Module) -> ModuleView {
     }
 }
 
-async fn document(app: &App, _: Call) -> Result<Reply, Problem> {
-    Reply::ok(&openapi::document(app.config.public_url.as_ref().map(Url::as_str)))
+async fn document(app: &App, _: Request) -> Result<Response, Problem> {
+    respond::ok(&openapi::document(app.config.public_url.as_ref().map(Url::as_str)))
 }
 
-async fn health() -> Result<Reply, Problem> {
-    Reply::ok(&Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+async fn health() -> Result<Response, Problem> {
+    respond::ok(&Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }

@@ -1,8 +1,8 @@
 //! Bodies of webhooks, byte for byte.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use runtime::{Problem, Reply};
 use schemars::{Schema, json_schema};
+use web::{Problem, Response, respond};
 
 /// The `Content-Encoding` that was undone before the body was stored.
 const ENCODING: HeaderName = HeaderName::from_static("x-switchboard-encoding");
@@ -12,7 +12,7 @@ pub fn schema() -> Schema {
 }
 
 /// A body as a download: it is a stranger's.
-pub fn reply(id: &str, body: Vec<u8>, encoding: Option<&str>) -> Result<Reply, Problem> {
+pub fn reply(id: &str, body: Vec<u8>, encoding: Option<&str>) -> Result<Response, Problem> {
     let text = |text: &str| HeaderValue::from_str(text).map_err(Problem::internal);
     let mut headers = vec![
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
@@ -21,5 +21,5 @@ pub fn reply(id: &str, body: Vec<u8>, encoding: Option<&str>) -> Result<Reply, P
     if let Some(encoding) = encoding {
         headers.push((ENCODING, text(encoding)?));
     }
-    Ok(Reply { status: StatusCode::OK, headers, body, outcome: None, event: None })
+    Ok(respond::bytes(StatusCode::OK, headers, body))
 }

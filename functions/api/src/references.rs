@@ -1,10 +1,9 @@
 //! Problems of a hook or a route that could not be written because of the connection or hook that it names.
 
-use runtime::{
-    App, Code, Problem, Retry,
-    store::{StoreError, references::Reference},
-};
+use app::App;
 use std::collections::BTreeSet;
+use store::{StoreError, references::Reference};
+use web::{Code, Problem, Retry};
 
 /// Retry limit for a deletion that meets new items with a reference.
 pub const ATTEMPTS: usize = 20;

@@ -1,12 +1,10 @@
 //! Rotation of a hook's URL or a route's secret, and the limit on secrets that are valid at once.
 
 use models::Timestamp;
-use runtime::{
-    Code, Problem, Retry,
-    store::{hooks::Token, routes::Secret},
-};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use store::{hooks::Token, routes::Secret};
+use web::{Code, Problem, Retry};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -1,7 +1,7 @@
 //! BotDistrikt's object of a user. Six of its fields are documented; the names of the others are guesses after the
 //! labels of its screens: <https://docs.botdistrikt.com/messaging-channels/webchat-api>.
 
-use models::Field;
+use payload::Field;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

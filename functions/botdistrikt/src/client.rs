@@ -1,12 +1,12 @@
 //! BotDistrikt's webchat API. <https://docs.botdistrikt.com/messaging-channels/webchat-api>
 
 use crate::{API_URL, credentials::Credentials};
-use http::{HeaderValue, Method, header};
-use runtime::{
-    Acting, Problem,
+use connector::{
+    ActionContext, Problem,
     client::{Answer, HttpClient, RequestBuilder},
     mask::MASK,
 };
+use http::{HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use url::Url;
@@ -22,10 +22,10 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub fn of(acting: &Acting<'a>) -> Result<Self, Problem> {
-        let http = acting.app.http();
-        let base = acting.app.config.platforms.url(&API_URL)?;
-        Ok(Self { http, base, credentials: acting.credentials()?, deadline: acting.deadline })
+    pub fn of(context: &ActionContext<'a>) -> Result<Self, Problem> {
+        let http = context.app.http();
+        let base = context.app.config.platforms.url(&API_URL)?;
+        Ok(Self { http, base, credentials: context.credentials()?, deadline: context.deadline })
     }
 
     /// Registers a user, by an id of one's own or one that BotDistrikt makes.

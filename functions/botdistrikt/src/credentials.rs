@@ -2,12 +2,12 @@
 //! text like a URL, chosen by its user, that works as a password.
 
 use crate::API_URL;
-use data_encoding::BASE32_DNSSEC;
-use runtime::{
-    App, Fault, Problem,
-    clock::random,
+use connector::{
+    App, Problem,
     platform::{Review, Tested},
 };
+use data_encoding::BASE32_DNSSEC;
+use models::{Fault, clock::random};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -4,15 +4,8 @@
 mod bot_user;
 mod client;
 mod credentials;
-pub mod register_user;
-pub mod send_message;
-pub mod watch_message;
 
-use runtime::{
-    Connector, Function, Platform, Registrar,
-    config::{Setting, SettingKind},
-    platform::Generated,
-};
+use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::Generated};
 
 /// What is below here is BotDistrikt's API.
 const API_URL: Setting =
@@ -25,7 +18,7 @@ pub static PLATFORM: Platform = Platform {
     label: "BotDistrikt",
     credentials: credentials::schema,
     credentials_optional: false,
-    modules: &[watch_message::MODULE, register_user::MODULE, send_message::MODULE],
+    modules: MODULES,
     settings: SETTINGS,
 };
 
@@ -38,4 +31,8 @@ pub static CONNECTOR: Connector = Connector {
 
 pub const REGISTRAR: Option<&Registrar> = None;
 
-pub static FUNCTIONS: &[&Function] = &[&watch_message::FUNCTION, &register_user::FUNCTION, &send_message::FUNCTION];
+modules! {
+    watch_message,
+    register_user,
+    send_message,
+}

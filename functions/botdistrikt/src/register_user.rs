@@ -5,8 +5,9 @@ use crate::{
     bot_user::{REGISTERED, WebchatId},
     client::{BotUser, Client},
 };
-use models::{EventId, Mapping, Person, SubscriberId, ids::ContentKey, mapping};
-use runtime::{Acting, Code, Problem, Retry, action, clock::random};
+use connector::{ActionContext, Code, Problem, Retry, action};
+use models::{EventId, Person, SubscriberId, clock::random, ids::ContentKey};
+use payload::{Mapping, mapping};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,46 +47,50 @@ struct Output {
     reused: bool,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
     let webchat_id = input.webchat_id.as_ref().map(|WebchatId(id)| id.as_str());
-    let make = || register(&acting, webchat_id, input.user.as_ref());
+    let make = || register(&context, webchat_id, input.user.as_ref());
     let Some(id) = webchat_id.filter(|_| input.reuse != Some(false)) else { return make().await };
-    let subscriber = subscriber_id(&acting, id);
-    acting.find_or_make(&format!("{} {subscriber}", ACTION.name), || registered(&acting, &subscriber), make).await
+    let subscriber = subscriber_id(&context, id);
+    context.find_or_make(&format!("{} {subscriber}", ACTION.name), || registered(&context, &subscriber), make).await
 }
 
-pub fn subscriber_id(acting: &Acting<'_>, webchat_id: &str) -> SubscriberId {
-    SubscriberId::derive(ACTION.platform, acting.connection_id(), webchat_id)
+pub fn subscriber_id(context: &ActionContext<'_>, webchat_id: &str) -> SubscriberId {
+    SubscriberId::derive(ACTION.platform, context.connection_id(), webchat_id)
 }
 
 /// The user that was registered as a subscriber.
-pub async fn stored_user(acting: &Acting<'_>, id: &SubscriberId) -> Result<Option<Value>, Problem> {
-    let profile = acting.app.store.profile(id).await?;
+pub async fn stored_user(context: &ActionContext<'_>, id: &SubscriberId) -> Result<Option<Value>, Problem> {
+    let profile = context.app.store.profile(id).await?;
     Ok(profile.and_then(|profile| profile.into_subscriber(id.clone()).platform_user))
 }
 
-async fn registered(acting: &Acting<'_>, id: &SubscriberId) -> Result<Option<Output>, Problem> {
-    Ok(match stored_user(acting, id).await? {
+async fn registered(context: &ActionContext<'_>, id: &SubscriberId) -> Result<Option<Output>, Problem> {
+    Ok(match stored_user(context, id).await? {
         Some(Value::Object(user)) => Some(Output { user, subscriber: id.clone(), reused: true }),
         _ => None,
     })
 }
 
-async fn register(acting: &Acting<'_>, asked: Option<&str>, fields: Option<&BotUser>) -> Result<Output, Problem> {
+async fn register(
+    context: &ActionContext<'_>,
+    asked: Option<&str>,
+    fields: Option<&BotUser>,
+) -> Result<Output, Problem> {
     // Of before the call: an erasure that comes while BotDistrikt is asked is the later of the two.
-    let by = EventId::new(acting.app.now(), ContentKey::unique(random()?));
-    let user = Client::of(acting)?.register(asked, fields).await?;
+    let by = EventId::new(context.app.now(), ContentKey::unique(random()?));
+    let user = Client::of(context)?.register(asked, fields).await?;
     let body = Value::Object(user);
     let reading = mapping::resolve(REGISTERED.iter().copied().flatten(), &Mapping::new(), &body);
-    let person = Person::read(ACTION.platform, acting.connection_id(), &reading, &body).ok_or_else(|| {
+    let person = Person::read(ACTION.platform, context.connection_id(), &reading, &body).ok_or_else(|| {
         Problem::new(Code::PlatformUnavailable, "BotDistrikt's user has no webchat_id").retried(Retry::Unknown)
     })?;
     let registered_as = &person.platform_id;
     let begun = |but: &str| Problem::partly_done(format!("the user is registered as {registered_as}, but {but}"));
-    let told = acting.app.store.tell(&person, &by).await;
+    let told = context.app.store.tell(&person, &by).await;
     told.map_err(|error| begun("could not be kept").caused_by(error))?;
     // It is not taken in if the person was erased meanwhile, and not whole if it is too large.
-    let kept = registered(acting, &person.id)
+    let kept = registered(context, &person.id)
         .await
         .map_err(|problem| Problem { source: problem.source, ..begun("may not be kept") })?;
     let kept = kept.ok_or_else(|| begun("is not kept: it is too large, or was erased meanwhile"))?;

@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     register_user::{stored_user, subscriber_id},
 };
-use runtime::{Acting, Code, Problem, Retry, action};
+use connector::{ActionContext, Code, Problem, Retry, action};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{
@@ -65,17 +65,17 @@ fn output() -> Schema {
 /// BotDistrikt takes the domain and the user at once, and may refuse either.
 const STALE: &str = "if the domain is right, the user may be gone there: register it again, with `reuse` false";
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
     let WebchatId(webchat_id) = input.webchat_id;
-    let subscriber = subscriber_id(&acting, &webchat_id);
-    let user = stored_user(&acting, &subscriber).await?.ok_or_else(|| {
-        Problem::new(Code::NotFound, "no such user was registered here: call botdistrikt.register-user first")
+    let subscriber = subscriber_id(&context, &webchat_id);
+    let user = stored_user(&context, &subscriber).await?.ok_or_else(|| {
+        Problem::new(Code::NotFound, "no such user was registered here: request botdistrikt.register-user first")
     })?;
     let message = match input.message {
         Value::String(text) => json!({ "text": text }),
         message => message,
     };
-    let body = Client::of(&acting)?.say(&webchat_id, &user, &message).await.map_err(|problem| match problem.code {
+    let body = Client::of(&context)?.say(&webchat_id, &user, &message).await.map_err(|problem| match problem.code {
         Code::ConnectionUnauthorized => Problem { detail: format!("{}; {STALE}", problem.detail), ..problem },
         _ => problem,
     })?;

@@ -4,53 +4,32 @@
 //! <https://docs.botdistrikt.com/messaging-channels/webchat-api>.
 
 use crate::bot_user::IN_EVENT;
-use models::{Field, Header, Kind, Module, Trigger};
-use runtime::{App, Call, Function, Problem, Reply, receive, store::hooks};
-use schemars::{JsonSchema, Schema};
+use connector::{App, Problem, Request, Response, receive, trigger};
+use models::Header;
+use payload::Field;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 const SOURCE: &str = "x-botdistrikt-source";
 const SOURCE_ID: &str = "x-botdistrikt-source-id";
 
-pub static TRIGGER: Trigger = Trigger {
-    name: "botdistrikt.watch-message",
+trigger! {
     platform: "botdistrikt",
-    path: "/hooks/botdistrikt/message",
-    event_type: "botdistrikt.message.sent",
-    fields: &[MESSAGE, IN_EVENT],
-    message: None,
-    headers: &[Header { name: SOURCE, sample: "human" }, Header { name: SOURCE_ID, sample: "17" }],
-    secret_query: &[],
-};
-
-const MESSAGE: &[Field] = &[Field::expected("message", &["/message", "/response", "/responses", "/text"])];
-
-pub const MODULE: Module = Module {
+    noun: "message",
     label: "Watch Messages",
     description: "Fires when an agent, a broadcast or the bot sends a message to a user.",
-    kind: Kind::Trigger {
-        trigger: &TRIGGER,
-        setup: "In BotDistrikt, open the Website Chat integration, and paste the URL as its Event Webhook.",
-        sample: SAMPLE,
-        settings: hooks::settings_schema_with::<Settings>,
-    },
-    output,
-};
+    setup: "In BotDistrikt, open the Website Chat integration, and paste the URL as its Event Webhook.",
+    event: "botdistrikt.message.sent",
+    fields: &[MESSAGE, IN_EVENT],
+    headers: &[Header { name: SOURCE, sample: "human" }, Header { name: SOURCE_ID, sample: "17" }],
+    data: data,
+    sample: SAMPLE,
+    settings: Settings,
+    receive: receive,
+}
 
-pub static FUNCTION: Function = Function {
-    name: "botdistrikt-watch-message",
-    routes: &[
-        receive::route("/hooks/botdistrikt/message/{token}", MODULE.label, receive::reply_schema, |app, call| {
-            Box::pin(receive(app, call))
-        }),
-        receive::probe_route("/hooks/botdistrikt/message/{token}", |app, call| {
-            Box::pin(receive::probe(app, &TRIGGER, call))
-        }),
-    ],
-    direct: None,
-    settings: || crate::SETTINGS.iter().collect(),
-};
+const MESSAGE: &[Field] = &[Field::expected("message", &["/message", "/response", "/responses", "/text"])];
 
 /// The trigger's own settings.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -60,22 +39,20 @@ struct Settings {
     include_bot: Option<bool>,
 }
 
-fn output() -> Schema {
-    models::envelope::schema(
-        TRIGGER.event_type,
-        json!({
-            "source": {
-                "type": "object",
-                "description": "Who sent the message, as BotDistrikt's headers say.",
-                "required": ["kind", "id"],
-                "properties": {
-                    "kind": { "enum": KINDS },
-                    "id": { "type": ["string", "null"], "description": "The agent's id, or the broadcast's." },
-                },
+/// JSON Schema of the fields of an event's `data`.
+fn data() -> Value {
+    json!({
+        "source": {
+            "type": "object",
+            "description": "Who sent the message, as BotDistrikt's headers say.",
+            "required": ["kind", "id"],
+            "properties": {
+                "kind": { "enum": KINDS },
+                "id": { "type": ["string", "null"], "description": "The agent's id, or the broadcast's." },
             },
-            "message": { "description": "As it is in the body; null where none was found." },
-        }),
-    )
+        },
+        "message": { "description": "As it is in the body; null where none was found." },
+    })
 }
 
 const BOT: &str = "bot";
@@ -84,21 +61,21 @@ const KINDS: [&str; 4] = ["human", "broadcast", BOT, UNKNOWN];
 /// The id of something; longer ones are cut.
 const MOST_ID_CHARS: usize = 256;
 
-async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = receive::find(&TRIGGER, &call)?;
+async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
+    let hook = receive::find(&TRIGGER, &request)?;
     let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
-    let kind = header(&call, SOURCE).and_then(|said| KINDS.into_iter().find(|kind| said.eq_ignore_ascii_case(kind)));
+    let kind = header(&request, SOURCE).and_then(|said| KINDS.into_iter().find(|kind| said.eq_ignore_ascii_case(kind)));
     if kind == Some(BOT) && settings.include_bot != Some(true) {
         return receive::ignore(app).answer(&hook);
     }
-    let id = header(&call, SOURCE_ID).map(|id| id.chars().take(MOST_ID_CHARS).collect::<String>());
+    let id = header(&request, SOURCE_ID).map(|id| id.chars().take(MOST_ID_CHARS).collect::<String>());
     let source = json!({ "kind": kind.unwrap_or(UNKNOWN), "id": id });
     let told = Map::from_iter([("source".to_owned(), source)]);
-    receive::take(app, &TRIGGER, &hook, &call, told).await?.answer(&hook)
+    receive::take(app, &TRIGGER, &hook, &request, told).await?.answer(&hook)
 }
 
-fn header(call: &Call, name: &str) -> Option<String> {
-    let text = String::from_utf8_lossy(call.headers.get(name)?.as_bytes()).trim().to_owned();
+fn header(request: &Request, name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(request.headers().get(name)?.as_bytes()).trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
 
@@ -111,7 +88,7 @@ const SAMPLE: &str = r#"{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use models::{Mapping, mapping};
+    use payload::{Mapping, mapping};
 
     #[test]
     fn the_sample_is_found_whole() {

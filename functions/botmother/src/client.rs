@@ -4,8 +4,8 @@ use crate::{
     API_URL,
     credentials::{Credentials, event_url},
 };
+use connector::{ActionContext, App, Code, Problem, Retry, client::Answer};
 use http::{Method, header};
-use runtime::{Acting, App, Code, Problem, Retry, client::Answer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -28,12 +28,12 @@ pub struct Queued {
 }
 
 impl<'a> Event<'a> {
-    pub fn of(acting: &Acting<'a>) -> Result<Self, Problem> {
+    pub fn of(context: &ActionContext<'a>) -> Result<Self, Problem> {
         let unusable = |fault: &str| Problem::new(Code::ConnectionUnauthorized, format!("the event URL {fault}"));
-        let Credentials { event_url: text } = acting.credentials()?;
+        let Credentials { event_url: text } = context.credentials()?;
         let text = text.ok_or_else(|| unusable("is missing: give the connection one"))?;
-        let url = event_url(acting.app.config.platforms.url(&API_URL)?, &text).map_err(|fault| unusable(&fault))?;
-        Ok(Self { app: acting.app, url, deadline: acting.deadline })
+        let url = event_url(context.app.config.platforms.url(&API_URL)?, &text).map_err(|fault| unusable(&fault))?;
+        Ok(Self { app: context.app, url, deadline: context.deadline })
     }
 
     /// Sends the event once.

@@ -2,10 +2,11 @@
 //! a bot's requests needs none.
 
 use crate::API_URL;
-use runtime::{
-    App, Fault, Problem,
+use connector::{
+    App, Problem,
     platform::{Review, Tested},
 };
+use models::Fault;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};

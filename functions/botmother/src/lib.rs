@@ -3,13 +3,8 @@
 
 mod client;
 mod credentials;
-pub mod send_event;
-pub mod watch_request;
 
-use runtime::{
-    Connector, Function, Platform, Registrar,
-    config::{Setting, SettingKind},
-};
+use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules};
 
 /// Where event URLs lead.
 const API_URL: Setting =
@@ -22,7 +17,7 @@ pub static PLATFORM: Platform = Platform {
     label: "Botmother",
     credentials: credentials::schema,
     credentials_optional: true,
-    modules: &[watch_request::MODULE, send_event::MODULE],
+    modules: MODULES,
     settings: SETTINGS,
 };
 
@@ -35,4 +30,7 @@ pub static CONNECTOR: Connector = Connector {
 
 pub const REGISTRAR: Option<&Registrar> = None;
 
-pub static FUNCTIONS: &[&Function] = &[&watch_request::FUNCTION, &send_event::FUNCTION];
+modules! {
+    watch_request,
+    send_event,
+}

@@ -2,8 +2,9 @@
 //! Botmother takes up to 1 MB at once, so more users than fit take several calls.
 
 use crate::client::Event;
-use models::number;
-use runtime::{Acting, Code, Fault, Problem, Retry, action};
+use connector::{ActionContext, Code, Problem, Retry, action};
+use models::Fault;
+use payload::number;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value, json};
@@ -124,8 +125,8 @@ fn check(input: &Value) -> Vec<Fault> {
 
 const DOCUMENTED: [&str; 5] = ["tg", "fb", "viber", "vk", "any"];
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
-    let event = Event::of(&acting)?;
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
+    let event = Event::of(&context)?;
     let mut warnings = Vec::new();
     if input.platform.as_deref().is_some_and(|platform| !DOCUMENTED.contains(&platform)) {
         let detail = format!("is none of those that are documented: {}", DOCUMENTED.join(", "));

@@ -4,21 +4,9 @@
 //! `POST /hooks/botmother/request/{token}`. <https://docs.botmother.com/article/42070>,
 //! <https://docs.botmother.com/article/42074>
 
-use models::{Field, Kind, Module, Trigger};
-use runtime::{Function, receive, store::hooks};
-use schemars::Schema;
-use serde_json::json;
-
-pub static TRIGGER: Trigger = Trigger {
-    name: "botmother.watch-request",
-    platform: "botmother",
-    path: "/hooks/botmother/request",
-    event_type: "botmother.request.received",
-    fields: &[FIELDS],
-    message: None,
-    headers: &[],
-    secret_query: &[],
-};
+use connector::trigger;
+use payload::Field;
+use serde_json::{Value, json};
 
 /// What is to be pasted into the component. Botmother fills in its variables; `variables` is for those of the bot's own.
 macro_rules! body_to_paste {
@@ -27,36 +15,22 @@ macro_rules! body_to_paste {
     };
 }
 
-pub const MODULE: Module = Module {
+trigger! {
+    platform: "botmother",
+    noun: "request",
     label: "Watch Requests",
     description: "Fires when a bot's API-request component calls.",
-    kind: Kind::Trigger {
-        trigger: &TRIGGER,
-        setup: concat!(
+    setup: concat!(
             "In the bot, add an API-request component with the method POST and this URL. What the hook replies is the \
              bot's `last_request`. Where the same text twice is to be two events, set `dedupe_seconds` to 0. A body to \
              paste: ",
             body_to_paste!()
         ),
-        sample: SAMPLE,
-        settings: hooks::settings_schema,
-    },
-    output,
-};
-
-pub static FUNCTION: Function = Function {
-    name: "botmother-watch-request",
-    routes: &[
-        receive::route("/hooks/botmother/request/{token}", MODULE.label, receive::reply_schema, |app, call| {
-            Box::pin(receive::receive(app, &TRIGGER, call))
-        }),
-        receive::probe_route("/hooks/botmother/request/{token}", |app, call| {
-            Box::pin(receive::probe(app, &TRIGGER, call))
-        }),
-    ],
-    direct: None,
-    settings: || crate::SETTINGS.iter().collect(),
-};
+    event: "botmother.request.received",
+    fields: &[FIELDS],
+    data: data,
+    sample: SAMPLE,
+}
 
 /// The body that is given to paste, and the names of Botmother's own variables. A person is known by `bm_id`: a platform's
 /// own id may be another person's on another platform.
@@ -78,14 +52,12 @@ const FIELDS: &[Field] = &[
     Field::optional("subscriber.attributes.country", &["/country", "/user/country", "/this_user/country"]),
 ];
 
-fn output() -> Schema {
-    models::envelope::schema(
-        TRIGGER.event_type,
-        json!({
-            "text": { "type": ["string", "null"] },
-            "variables": { "type": ["object", "null"] },
-        }),
-    )
+/// JSON Schema of the fields of an event's `data`.
+fn data() -> Value {
+    json!({
+        "text": { "type": ["string", "null"] },
+        "variables": { "type": ["object", "null"] },
+    })
 }
 
 /// What the body to paste becomes, with values made up.
@@ -102,7 +74,7 @@ const SAMPLE: &str = r#"{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use models::{Mapping, mapping};
+    use payload::{Mapping, mapping};
     use serde_json::{Map, Value};
 
     #[test]
@@ -110,7 +82,7 @@ mod tests {
         let body: Value = serde_json::from_str(SAMPLE).unwrap();
         let reading = mapping::resolve(TRIGGER.fields(), &Mapping::new(), &body);
         assert_eq!(reading.unmapped, [""; 0]);
-        let data = serde_json::to_value(models::View::Map(reading.data(&body))).unwrap();
+        let data = serde_json::to_value(payload::View::Map(reading.data(&body))).unwrap();
         assert_eq!(data, json!({ "text": "Where is my order?", "variables": { "order": "42" } }));
         let pasted: Map<String, Value> = serde_json::from_str(body_to_paste!()).unwrap();
         assert!(pasted.keys().eq(body.as_object().unwrap().keys()));

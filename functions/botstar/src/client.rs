@@ -1,7 +1,7 @@
 //! BotStar's API, as far as it is used here. <https://apis.botstar.com/docs/>
 
 use crate::API_URL;
-use runtime::{App, Problem, client::PATIENCE};
+use connector::{App, Problem, client::PATIENCE};
 use serde::Deserialize;
 
 /// A bot of the account; what else BotStar tells of it is not used.

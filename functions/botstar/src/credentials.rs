@@ -1,7 +1,7 @@
 //! The credentials of a BotStar connection: none to receive webhooks, a token to call the API.
 
 use crate::client;
-use runtime::{App, Problem, platform::Tested};
+use connector::{App, Problem, platform::Tested};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::Value;

@@ -4,16 +4,8 @@
 mod client;
 mod credentials;
 mod person;
-pub mod watch_checkpoint_record;
-pub mod watch_human_takeover;
-pub mod watch_subscriber;
-pub mod watch_tag;
 
-use runtime::{
-    Connector, Function, Platform, Registrar,
-    config::{Setting, SettingKind},
-    platform::no_review,
-};
+use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::no_review};
 
 /// What is below here is BotStar's API.
 const API_URL: Setting =
@@ -26,12 +18,7 @@ pub static PLATFORM: Platform = Platform {
     label: "BotStar",
     credentials: credentials::schema,
     credentials_optional: true,
-    modules: &[
-        watch_checkpoint_record::MODULE,
-        watch_subscriber::MODULE,
-        watch_tag::MODULE,
-        watch_human_takeover::MODULE,
-    ],
+    modules: MODULES,
     settings: SETTINGS,
 };
 
@@ -44,9 +31,9 @@ pub static CONNECTOR: Connector = Connector {
 
 pub const REGISTRAR: Option<&Registrar> = None;
 
-pub static FUNCTIONS: &[&Function] = &[
-    &watch_checkpoint_record::FUNCTION,
-    &watch_subscriber::FUNCTION,
-    &watch_tag::FUNCTION,
-    &watch_human_takeover::FUNCTION,
-];
+modules! {
+    watch_checkpoint_record,
+    watch_subscriber,
+    watch_tag,
+    watch_human_takeover,
+}

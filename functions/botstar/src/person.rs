@@ -1,7 +1,7 @@
 //! Where BotStar's webhook bodies may tell of the chat user. The names of the user's fields are those of `GET
 //! /bots/{botId}/users/{userId}`; where a webhook has them is not documented, so likely places are tried in turn.
 
-use models::Field;
+use payload::Field;
 
 /// A user's field, inside the objects that may be the user and, where the name is clear by itself, at the top.
 macro_rules! user_field {
@@ -54,10 +54,10 @@ pub const PERSON: &[Field] = &[
 
 /// A module's sample, read as a hook without a mapping reads it: nothing that is expected is missing.
 #[cfg(test)]
-pub fn sample(module: &models::Module) -> (serde_json::Value, models::Reading) {
+pub fn sample(module: &models::Module) -> (serde_json::Value, payload::Reading) {
     let models::Kind::Trigger { trigger, sample, .. } = module.kind else { return Default::default() };
     let body = serde_json::from_str(sample).unwrap_or_default();
-    let reading = models::mapping::resolve(trigger.fields(), &models::Mapping::new(), &body);
+    let reading = payload::mapping::resolve(trigger.fields(), &payload::Mapping::new(), &body);
     assert_eq!(reading.unmapped, [""; 0]);
     assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("u-1"));
     (body, reading)

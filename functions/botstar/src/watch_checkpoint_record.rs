@@ -4,21 +4,22 @@
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
-use models::{Field, Kind, Module, Trigger};
-use runtime::{Function, receive, store::hooks};
-use schemars::Schema;
-use serde_json::json;
+use connector::trigger;
+use payload::Field;
+use serde_json::{Value, json};
 
-pub static TRIGGER: Trigger = Trigger {
-    name: "botstar.watch-checkpoint-record",
+trigger! {
     platform: "botstar",
-    path: "/hooks/botstar/checkpoint-record",
-    event_type: "botstar.checkpoint_record.created",
+    noun: "checkpoint-record",
+    label: "Watch New Checkpoint Record",
+    description: "Fires when a checkpoint record is created.",
+    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+            event New Checkpoint Record, and paste the URL.",
+    event: "botstar.checkpoint_record.created",
     fields: &[CHECKPOINT, PERSON],
-    message: None,
-    headers: &[],
-    secret_query: &[],
-};
+    data: data,
+    sample: SAMPLE,
+}
 
 const CHECKPOINT: &[Field] = &[
     Field::optional("checkpoint.id", &["/checkpoint/id", "/checkpoint_id", "/checkpointId"]),
@@ -27,49 +28,20 @@ const CHECKPOINT: &[Field] = &[
     Field::expected("record.fields", &["/record/fields", "/fields", "/record/data", "/data", "/record"]),
 ];
 
-pub const MODULE: Module = Module {
-    label: "Watch New Checkpoint Record",
-    description: "Fires when a checkpoint record is created.",
-    kind: Kind::Trigger {
-        trigger: &TRIGGER,
-        setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
-            event New Checkpoint Record, and paste the URL.",
-        sample: SAMPLE,
-        settings: hooks::settings_schema,
-    },
-    output,
-};
-
-pub static FUNCTION: Function = Function {
-    name: "botstar-watch-checkpoint-record",
-    routes: &[
-        receive::route("/hooks/botstar/checkpoint-record/{token}", MODULE.label, receive::reply_schema, |app, call| {
-            Box::pin(receive::receive(app, &TRIGGER, call))
-        }),
-        receive::probe_route("/hooks/botstar/checkpoint-record/{token}", |app, call| {
-            Box::pin(receive::probe(app, &TRIGGER, call))
-        }),
-    ],
-    direct: None,
-    settings: || crate::SETTINGS.iter().collect(),
-};
-
-fn output() -> Schema {
-    models::envelope::schema(
-        TRIGGER.event_type,
-        json!({
-            "checkpoint": {
-                "type": "object",
-                "required": ["id", "name"],
-                "properties": { "id": { "type": ["string", "null"] }, "name": { "type": ["string", "null"] } },
-            },
-            "record": {
-                "type": "object",
-                "required": ["id", "fields"],
-                "properties": { "id": { "type": ["string", "null"] }, "fields": { "type": ["object", "null"] } },
-            },
-        }),
-    )
+/// JSON Schema of the fields of an event's `data`.
+fn data() -> Value {
+    json!({
+        "checkpoint": {
+            "type": "object",
+            "required": ["id", "name"],
+            "properties": { "id": { "type": ["string", "null"] }, "name": { "type": ["string", "null"] } },
+        },
+        "record": {
+            "type": "object",
+            "required": ["id", "fields"],
+            "properties": { "id": { "type": ["string", "null"] }, "fields": { "type": ["object", "null"] } },
+        },
+    })
 }
 
 /// Synthetic: no public document shows what BotStar sends.

@@ -4,21 +4,22 @@
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
-use models::{Field, Kind, Module, Trigger};
-use runtime::{Function, receive, store::hooks};
-use schemars::Schema;
-use serde_json::json;
+use connector::trigger;
+use payload::Field;
+use serde_json::{Value, json};
 
-pub static TRIGGER: Trigger = Trigger {
-    name: "botstar.watch-subscriber",
+trigger! {
     platform: "botstar",
-    path: "/hooks/botstar/subscriber",
-    event_type: "botstar.subscriber.created",
+    noun: "subscriber",
+    label: "Watch New Subscriber",
+    description: "Fires when a user subscribes to broadcasts.",
+    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+            event New Subscriber, and paste the URL.",
+    event: "botstar.subscriber.created",
     fields: &[PERSON, WHOLE_BODY],
-    message: None,
-    headers: &[],
-    secret_query: &[],
-};
+    data: data,
+    sample: SAMPLE,
+}
 
 /// This event is about nothing but the user, so the body itself may be the user.
 const WHOLE_BODY: &[Field] = &[
@@ -27,35 +28,9 @@ const WHOLE_BODY: &[Field] = &[
     Field::optional("subscriber.platform_user", &[""]),
 ];
 
-pub const MODULE: Module = Module {
-    label: "Watch New Subscriber",
-    description: "Fires when a user subscribes to broadcasts.",
-    kind: Kind::Trigger {
-        trigger: &TRIGGER,
-        setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
-            event New Subscriber, and paste the URL.",
-        sample: SAMPLE,
-        settings: hooks::settings_schema,
-    },
-    output,
-};
-
-pub static FUNCTION: Function = Function {
-    name: "botstar-watch-subscriber",
-    routes: &[
-        receive::route("/hooks/botstar/subscriber/{token}", MODULE.label, receive::reply_schema, |app, call| {
-            Box::pin(receive::receive(app, &TRIGGER, call))
-        }),
-        receive::probe_route("/hooks/botstar/subscriber/{token}", |app, call| {
-            Box::pin(receive::probe(app, &TRIGGER, call))
-        }),
-    ],
-    direct: None,
-    settings: || crate::SETTINGS.iter().collect(),
-};
-
-fn output() -> Schema {
-    models::envelope::schema(TRIGGER.event_type, json!({}))
+/// JSON Schema of the fields of an event's `data`.
+fn data() -> Value {
+    json!({})
 }
 
 /// Synthetic: no public document shows what BotStar sends.
@@ -78,7 +53,7 @@ const SAMPLE: &str = r#"{
 mod tests {
     use super::*;
     use crate::person::sample;
-    use models::mapping::{Mapping, resolve};
+    use payload::mapping::{Mapping, resolve};
     use serde_json::Value;
 
     #[test]

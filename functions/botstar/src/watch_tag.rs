@@ -4,51 +4,28 @@
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
-use models::{Field, Kind, Module, Trigger};
-use runtime::{Function, receive, store::hooks};
-use schemars::Schema;
-use serde_json::json;
+use connector::trigger;
+use payload::Field;
+use serde_json::{Value, json};
 
-pub static TRIGGER: Trigger = Trigger {
-    name: "botstar.watch-tag",
+trigger! {
     platform: "botstar",
-    path: "/hooks/botstar/tag",
-    event_type: "botstar.tag.added",
+    noun: "tag",
+    label: "Watch New Tag on User",
+    description: "Fires when a tag is added to a user.",
+    setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
+            event New Tag on User, and paste the URL.",
+    event: "botstar.tag.added",
     fields: &[TAG, PERSON],
-    message: None,
-    headers: &[],
-    secret_query: &[],
-};
+    data: data,
+    sample: SAMPLE,
+}
 
 const TAG: &[Field] = &[Field::expected("tag", &["/tag/name", "/tag", "/tag_name", "/tagName"])];
 
-pub const MODULE: Module = Module {
-    label: "Watch New Tag on User",
-    description: "Fires when a tag is added to a user.",
-    kind: Kind::Trigger {
-        trigger: &TRIGGER,
-        setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
-            event New Tag on User, and paste the URL.",
-        sample: SAMPLE,
-        settings: hooks::settings_schema,
-    },
-    output,
-};
-
-pub static FUNCTION: Function = Function {
-    name: "botstar-watch-tag",
-    routes: &[
-        receive::route("/hooks/botstar/tag/{token}", MODULE.label, receive::reply_schema, |app, call| {
-            Box::pin(receive::receive(app, &TRIGGER, call))
-        }),
-        receive::probe_route("/hooks/botstar/tag/{token}", |app, call| Box::pin(receive::probe(app, &TRIGGER, call))),
-    ],
-    direct: None,
-    settings: || crate::SETTINGS.iter().collect(),
-};
-
-fn output() -> Schema {
-    models::envelope::schema(TRIGGER.event_type, json!({ "tag": { "type": ["string", "null"] } }))
+/// JSON Schema of the fields of an event's `data`.
+fn data() -> Value {
+    json!({ "tag": { "type": ["string", "null"] } })
 }
 
 /// Synthetic: no public document shows what BotStar sends.

@@ -1,7 +1,7 @@
 //! `chatbot.ban-user`: `PUT /users/:id/ban`, for both ways.
 
 use crate::{client::Client, user::UserId};
-use runtime::{Acting, Problem, action};
+use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
@@ -39,9 +39,9 @@ struct Output {
     banned: bool,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
     let UserId(id) = input.user_id;
     let banned = matches!(input.operation, Operation::Ban);
-    Client::of(&acting)?.ban_user(&id, banned).await?;
+    Client::of(&context)?.ban_user(&id, banned).await?;
     Ok(Output { id, banned })
 }

@@ -1,14 +1,15 @@
 //! `chatbot.call-api`: any call of ChatBot's API. The token is added here, and can neither be seen nor replaced.
 
 use crate::client::Client;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use models::{Fault, mapping::escape};
-use percent_encoding::percent_decode_str;
-use runtime::{
-    Acting, Problem, action,
+use connector::{
+    ActionContext, Problem, action,
     client::Answer,
     mask::{Secrets, without, without_hooks},
 };
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use models::Fault;
+use payload::mapping::escape;
+use percent_encoding::percent_decode_str;
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{
@@ -22,8 +23,8 @@ const MAX_PROBLEM_ANSWER_BYTES: usize = 256 * 1024;
 
 action! {
     platform: "chatbot",
-    name: "call-api",
-    label: "Make an API Call",
+    name: "request-api",
+    label: "Make an API Request",
     description: "Calls ChatBot's API with the connection's token. An answer that tells of failure is a problem, with \
                   the answer as it was in its `answer`, up to 256 KB.",
     effect: OfMethod,
@@ -182,8 +183,8 @@ fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'sta
     Ok((header, value.parse().map_err(|_| "is not a valid header value")?))
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
-    let client = Client::of(&acting)?;
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
+    let client = Client::of(&context)?;
     let method: Method = input.method.parse().map_err(Problem::internal)?;
     let fault = |pointer: &str, fault: &str| Problem::invalid_body(vec![Fault::new(pointer, fault)]);
     let mut url = client.url_of(&encoded(&input.path).map_err(|detail| fault("/path", detail))?);
@@ -214,7 +215,7 @@ async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
     answer.body = without_hooks(&answer.text(&secrets)).into();
     let (output, length) = (output(&answer, &secrets)?, answer.body.len());
     // Deleted by the first call, whose answer was lost.
-    let is_deleted = acting.is_repeated && method == Method::DELETE && matches!(output.status, 404 | 410);
+    let is_deleted = context.is_repeated && method == Method::DELETE && matches!(output.status, 404 | 410);
     match answer.successful(&secrets) {
         Ok(_) => Ok(output),
         Err(_) if is_deleted => Ok(output),

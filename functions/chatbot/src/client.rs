@@ -1,13 +1,13 @@
 //! ChatBot's API. <https://www.chatbot.com/docs/>
 
 use crate::{API_URL, STORIES_PREFIX, credentials::Credentials};
-use http::Method;
-use models::HookId;
-use runtime::{
-    Acting, App, Code, Problem, Retry,
+use connector::{
+    ActionContext, App, Code, Problem, Retry,
     client::{Answer, HttpClient, RequestBuilder},
     platform::Webhook,
 };
+use http::Method;
+use models::HookId;
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use std::{collections::BTreeMap, time::Instant};
@@ -59,9 +59,9 @@ impl<'a> Client<'a> {
         Self::with_token(app, access_token, deadline)
     }
 
-    pub fn of(acting: &Acting<'a>) -> Result<Self, Problem> {
-        let Credentials { access_token } = acting.credentials()?;
-        Self::with_token(acting.app, access_token, acting.deadline)
+    pub fn of(context: &ActionContext<'a>) -> Result<Self, Problem> {
+        let Credentials { access_token } = context.credentials()?;
+        Self::with_token(context.app, access_token, context.deadline)
     }
 
     fn with_token(app: &'a App, token: String, deadline: Instant) -> Result<Self, Problem> {

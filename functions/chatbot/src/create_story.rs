@@ -1,7 +1,7 @@
 //! `chatbot.create-story`: `POST /v2/stories`. That the body has `name` and `description` is inferred from Make's form.
 
 use crate::{client::Client, story::Touched};
-use runtime::{Acting, Problem, action};
+use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use serde_json::json;
@@ -28,11 +28,11 @@ struct Input {
     description: Option<String>,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Touched, Problem> {
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Touched, Problem> {
     let mut story = json!({ "name": input.name });
     if let Some(description) = input.description {
         story["description"] = json!(description);
     }
-    let id = Client::of(&acting)?.create_story(&story).await?;
+    let id = Client::of(&context)?.create_story(&story).await?;
     Ok(Touched { id })
 }

@@ -4,7 +4,8 @@ use crate::{
     client::Client,
     user::{self, Attributes},
 };
-use runtime::{Acting, Fault, Problem, Retry, action, clock::random};
+use connector::{ActionContext, Problem, Retry, action};
+use models::{Fault, clock::random};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -42,8 +43,8 @@ struct Output {
     custom_user_id: String,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
-    let client = Client::of(&acting)?;
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
+    let client = Client::of(&context)?;
     let custom_user_id = match input.custom_user_id {
         Some(id) => id,
         None => uuid::Builder::from_random_bytes(random()?).into_uuid().to_string(),

@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     story::{StoryId, Touched},
 };
-use runtime::{Acting, Code, Problem, action};
+use connector::{ActionContext, Code, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 
@@ -27,11 +27,11 @@ struct Input {
     story_id: StoryId,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Touched, Problem> {
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Touched, Problem> {
     let StoryId(id) = input.story_id;
-    match Client::of(&acting)?.delete_story(&id).await {
+    match Client::of(&context)?.delete_story(&id).await {
         // Deleted by the first call, whose answer was lost.
-        Err(problem) if acting.is_repeated && problem.code == Code::NotFound => {}
+        Err(problem) if context.is_repeated && problem.code == Code::NotFound => {}
         outcome => outcome?,
     }
     Ok(Touched { id })

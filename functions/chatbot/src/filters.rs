@@ -1,7 +1,8 @@
 //! Filters of users. How ChatBot writes them is not public, so they are applied here, to what its list of users tells.
 
 use crate::client::Object;
-use models::{Fault, Timestamp, number::Decimal};
+use models::{Fault, Timestamp};
+use payload::number::Decimal;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;

@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     story::{self, StoryId},
 };
-use runtime::{Acting, Problem, action};
+use connector::{ActionContext, Problem, action};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,6 +28,6 @@ struct Input {
     story_id: StoryId,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Box<RawValue>, Problem> {
-    Client::of(&acting)?.story(&input.story_id.0).await
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Box<RawValue>, Problem> {
+    Client::of(&context)?.story(&input.story_id.0).await
 }

@@ -4,7 +4,7 @@ use crate::{
     client::{Client, Object},
     user::{self, UserId},
 };
-use runtime::{Acting, Problem, action};
+use connector::{ActionContext, Problem, action};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -27,6 +27,6 @@ struct Input {
     user_id: UserId,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Object, Problem> {
-    Client::of(&acting)?.user(&input.user_id.0).await
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Object, Problem> {
+    Client::of(&context)?.user(&input.user_id.0).await
 }

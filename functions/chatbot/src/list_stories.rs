@@ -5,7 +5,7 @@ use crate::{
     list::{self, List},
     story,
 };
-use runtime::{Acting, Problem, action};
+use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::json;
@@ -36,8 +36,8 @@ fn output() -> Schema {
     list::schema(&story::schema(), &next)
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<List, Problem> {
-    let mut items = Client::of(&acting)?.stories().await?;
+async fn run(context: ActionContext<'_>, input: Input) -> Result<List, Problem> {
+    let mut items = Client::of(&context)?.stories().await?;
     items.truncate(input.limit.unwrap_or(usize::MAX));
     Ok(List { items, next: None })
 }

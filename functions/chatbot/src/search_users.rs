@@ -7,7 +7,8 @@ use crate::{
     list::{self, List},
     user,
 };
-use runtime::{Acting, Code, Fault, Problem, action};
+use connector::{ActionContext, Code, Problem, action};
+use models::Fault;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::json;
@@ -25,7 +26,7 @@ action! {
     name: "search-users",
     label: "Search Users",
     description: "Lists users, newest first or as asked, and by filters. Filters are applied to what ChatBot lists: at \
-                  most 25 pages of 40 users or 10 seconds a call, then `next` goes on.",
+                  most 25 pages of 40 users or 10 seconds a request, then `next` goes on.",
     effect: Safe,
     input: Input,
     check: filters::check,
@@ -74,11 +75,11 @@ fn output() -> Schema {
     list::schema(&user::schema(), &next)
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<List, Problem> {
+async fn run(context: ActionContext<'_>, input: Input) -> Result<List, Problem> {
     let filters = input.filters.as_deref().unwrap_or_default();
     refuse_segments(filters)?;
     let (limit, filtered) = (input.limit.unwrap_or(DEFAULT_LIMIT), !filters.is_empty());
-    let mut client = Client::of(&acting)?;
+    let mut client = Client::of(&context)?;
     if filtered {
         client = client.until(Instant::now() + FILTERING_TIME);
     }

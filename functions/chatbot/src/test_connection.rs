@@ -1,7 +1,7 @@
 //! The test of a ChatBot connection: reads one of the account's users.
 
 use crate::client::Client;
-use runtime::{App, Problem, client::PATIENCE, platform::Tested};
+use connector::{App, Problem, client::PATIENCE, platform::Tested};
 use serde_json::Value;
 use std::time::Instant;
 

@@ -5,7 +5,8 @@ use crate::{
     client::{Client, Object},
     story::{StoryId, Touched},
 };
-use runtime::{Acting, Fault, Problem, action};
+use connector::{ActionContext, Problem, action};
+use models::Fault;
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use serde_json::Value;
@@ -40,10 +41,10 @@ fn check(input: &Value) -> Vec<Fault> {
     }
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Touched, Problem> {
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Touched, Problem> {
     let StoryId(id) = input.story_id;
     let fields = [("name", input.name), ("description", input.description)];
     let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))));
-    Client::of(&acting)?.update_story(&id, &Value::Object(given.collect::<Object>())).await?;
+    Client::of(&context)?.update_story(&id, &Value::Object(given.collect::<Object>())).await?;
     Ok(Touched { id })
 }

@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     user::{self, Attributes, UserId},
 };
-use runtime::{Acting, Problem, action};
+use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +34,8 @@ struct Output {
     id: String,
 }
 
-async fn run(acting: Acting<'_>, input: Input) -> Result<Output, Problem> {
+async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
     let UserId(id) = input.user_id;
-    Client::of(&acting)?.update_user(&id, input.attributes.into_wire()).await?;
+    Client::of(&context)?.update_user(&id, input.attributes.into_wire()).await?;
     Ok(Output { id })
 }

@@ -4,70 +4,55 @@
 //! ChatBot's API. <https://chatbot.com/docs/webhooks/>, <https://chatbot.com/help/webhooks/verification-request>
 
 use crate::client::Client;
-use http::{Method, StatusCode};
-use models::{Field, Kind, MessageKey, Module, Trigger};
-use runtime::{
-    Access, App, Body, Call, Function, Problem, Query, QueryValue, Registrar, Reply, Route,
+use connector::{Access, App, Body, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route,
     receive::{self, Received},
-    store::hooks::{self, verification_token},
-};
+    respond, trigger};
+use http::{Method, StatusCode};
+use models::MessageKey;
+use payload::Field;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
+use store::hooks::verification_token;
 use subtle::ConstantTimeEq as _;
 
-pub static TRIGGER: Trigger = Trigger {
-    name: "chatbot.watch-message",
+trigger! {
     platform: "chatbot",
-    path: "/hooks/chatbot/message",
-    event_type: "chatbot.message.received",
-    fields: &[FIELDS],
-    // Two webhook blocks of one turn send the same message from two nodes.
-    message: Some(MessageKey { id: "message.id", part: "node", sample: "/messageId" }),
-    headers: &[],
-    secret_query: &["token"],
-};
-
-pub const MODULE: Module = Module {
+    noun: "message",
     label: "Watch New Messages",
     description: "Fires when a story's webhook block does.",
-    kind: Kind::Trigger {
-        trigger: &TRIGGER,
-        setup: "The hook makes its webhook at ChatBot, under its own name. Add a Webhook block to a story and choose \
+    setup: "The hook makes its webhook at ChatBot, under its own name. Add a Webhook block to a story and choose \
                 that name.",
-        sample: SAMPLE,
-        settings: hooks::settings_schema_with::<Settings>,
-    },
-    output,
-};
+    event: "chatbot.message.received",
+    fields: &[FIELDS],
+    // Two webhook blocks of one turn send the same message from two nodes.
+    message: MessageKey { id: "message.id", part: "node", sample: "/messageId" },
+    secret_query: &["token"],
+    data: data,
+    sample: SAMPLE,
+    settings: Settings,
+    answer: reply_schema,
+    receive: receive,
+    get: VERIFY,
+}
 
-pub static FUNCTION: Function = Function {
-    name: "chatbot-watch-message",
-    routes: &[
-        receive::route("/hooks/chatbot/message/{token}", MODULE.label, reply_schema, |app, call| {
-            Box::pin(receive(app, call))
-        }),
-        Route {
-            method: Method::GET,
-            path: "/hooks/chatbot/message/{token}",
-            access: Access::Public,
-            summary: "Answer ChatBot's verification with its challenge, or check that a hook's URL is right",
-            query: &[
-                Query {
-                    name: "challenge",
-                    description: "The text to answer. Without one, the answer is `ready`.",
-                    value: QueryValue::Text,
-                },
-                Query { name: "token", description: "The webhook's token.", value: QueryValue::Text },
-            ],
-            body: Body::None,
-            success: (StatusCode::OK, Some(challenge_schema)),
-            handler: |app, call| Box::pin(verify(app, call)),
+const VERIFY: Route = Route {
+    method: Method::GET,
+    path: PATH,
+    access: Access::Hook,
+    summary: "Answer ChatBot's verification with its challenge, or check that a hook's URL is right",
+    query: &[
+        Query {
+            name: "challenge",
+            description: "The text to answer. Without one, the answer is `ready`.",
+            value: QueryValue::Text,
         },
+        Query { name: "token", description: "The webhook's token.", value: QueryValue::Text },
     ],
-    direct: None,
-    settings: || crate::SETTINGS.iter().collect(),
+    body: Body::None,
+    success: (StatusCode::OK, Some(challenge_schema)),
+    handler: |app, request| Box::pin(verify(app, request)),
 };
 
 /// The body of ChatBot's present API, or else that of the one before, which is told by its `result`. A message's text is
@@ -111,21 +96,19 @@ struct Answer {
     attributes: Map<String, Value>,
 }
 
-fn output() -> Schema {
+/// JSON Schema of the fields of an event's `data`.
+fn data() -> Value {
     let text = json!({ "type": ["string", "null"] });
     let object = json!({ "type": ["object", "null"] });
-    models::envelope::schema(
-        TRIGGER.event_type,
-        json!({
-            "message": {
-                "type": "object",
-                "required": ["id", "chat_id", "text"],
-                "properties": { "id": text, "chat_id": text, "text": text },
-            },
-            "node": object,
-            "attributes": object,
-        }),
-    )
+    json!({
+        "message": {
+            "type": "object",
+            "required": ["id", "chat_id", "text"],
+            "properties": { "id": text, "chat_id": text, "text": text },
+        },
+        "node": object,
+        "attributes": object,
+    })
 }
 
 fn reply_schema() -> Schema {
@@ -142,18 +125,18 @@ fn challenge_schema() -> Schema {
 }
 
 /// Takes a delivery. ChatBot waits 10 s for the reply.
-async fn receive(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = receive::find(&TRIGGER, &call)?;
+async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
+    let hook = receive::find(&TRIGGER, &request)?;
     let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
-    let fault = match call.query("token") {
-        Some(token) if !is_token(&call, &token) => Some("the webhook's token is wrong"),
+    let fault = match request.query("token") {
+        Some(token) if !is_token(&request, &token) => Some("the webhook's token is wrong"),
         None if settings.require_token == Some(true) => Some("the webhook's token is missing: ?token=… in the URL"),
         _ => None,
     };
     if let Some(fault) = fault {
-        return Err(receive::reject(app, &hook, &call, Problem::unauthorized(fault)).await);
+        return Err(receive::reject(app, &hook, &request, Problem::unauthorized(fault)).await);
     }
-    let received = receive::take(app, &TRIGGER, &hook, &call, Map::new()).await?;
+    let received = receive::take(app, &TRIGGER, &hook, &request, Map::new()).await?;
     let replied = settings.reply.and_then(|reply| replied(&received, &reply));
     received.reply(&replied.unwrap_or_else(|| json!({ "responses": [], "attributes": {} })))
 }
@@ -186,20 +169,20 @@ fn legacy(responses: &Value, attributes: &Value) -> Value {
 }
 
 /// Answers ChatBot's verification, which comes while the webhook is being made, and probes of the URL.
-async fn verify(app: &App, call: Call) -> Result<Reply, Problem> {
-    let Some(challenge) = call.query("challenge").filter(|_| call.method == Method::GET) else {
-        return receive::probe(app, &TRIGGER, call).await;
+async fn verify(app: &App, request: Request) -> Result<Response, Problem> {
+    let Some(challenge) = request.query("challenge").filter(|_| request.method() == Method::GET) else {
+        return receive::probe(app, &TRIGGER, request).await;
     };
-    receive::find(&TRIGGER, &call)?;
-    if !call.query("token").is_some_and(|token| is_token(&call, &token)) {
+    receive::find(&TRIGGER, &request)?;
+    if !request.query("token").is_some_and(|token| is_token(&request, &token)) {
         return Err(Problem::unauthorized("the webhook's token is wrong"));
     }
-    Ok(Reply::text(StatusCode::OK, challenge))
+    Ok(respond::text(StatusCode::OK, challenge))
 }
 
 /// Whether a token is the one that belongs to the URL that was called.
-fn is_token(call: &Call, token: &str) -> bool {
-    verification_token(call.param("token")).as_bytes().ct_eq(token.as_bytes()).into()
+fn is_token(request: &Request, token: &str) -> bool {
+    verification_token(request.param("token")).as_bytes().ct_eq(token.as_bytes()).into()
 }
 
 pub const REGISTRAR: Registrar = Registrar {

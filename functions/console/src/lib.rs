@@ -1,10 +1,11 @@
 //! The console: a page that calls the API with the key of who signs in. It has nothing of its own to tell, so anyone may
 //! fetch it.
 
+use app::{App, Function, Route};
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use runtime::{Access, App, Body, Call, Function, Problem, Reply, Route};
+use web::{Access, Body, Problem, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "console",
@@ -17,7 +18,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, None),
-            handler: |app, call| Box::pin(page(app, call)),
+            handler: |app, request| Box::pin(page(app, request)),
         },
         Route {
             method: Method::GET,
@@ -27,7 +28,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, None),
-            handler: |app, call| Box::pin(file(app, call)),
+            handler: |app, request| Box::pin(file(app, request)),
         },
     ],
     direct: None,
@@ -74,21 +75,21 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-async fn page(_: &App, call: Call) -> Result<Reply, Problem> {
-    answer(&PAGE, &call)
+async fn page(_: &App, request: Request) -> Result<Response, Problem> {
+    answer(&PAGE, &request)
 }
 
-async fn file(_: &App, call: Call) -> Result<Reply, Problem> {
-    let name = call.param("file");
+async fn file(_: &App, request: Request) -> Result<Response, Problem> {
+    let name = request.param("file");
     let file = FILES.iter().find(|file| file.name == name).ok_or_else(|| Problem::not_found("file"))?;
-    answer(file, &call)
+    answer(file, &request)
 }
 
-fn answer(file: &File, call: &Call) -> Result<Reply, Problem> {
-    let is_packed = call.header(&header::ACCEPT_ENCODING).is_some_and(takes_gzip);
+fn answer(file: &File, request: &Request) -> Result<Response, Problem> {
+    let is_packed = request.header(&header::ACCEPT_ENCODING).is_some_and(takes_gzip);
     let content = if is_packed { file.packed } else { file.content };
     let tag = format!("\"{}\"", HEXLOWER.encode(&digest(&SHA256, content).as_ref()[..16]));
-    let is_known = call.header(&header::IF_NONE_MATCH).is_some_and(|known| known.contains(&tag));
+    let is_known = request.header(&header::IF_NONE_MATCH).is_some_and(|known| known.contains(&tag));
     let mut headers = vec![(header::ETAG, HeaderValue::from_str(&tag).map_err(Problem::internal)?)];
     headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
     headers.push((header::CONTENT_TYPE, HeaderValue::from_static(file.content_type)));
@@ -96,7 +97,7 @@ fn answer(file: &File, call: &Call) -> Result<Reply, Problem> {
         headers.push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
     }
     let (status, body) = if is_known { (StatusCode::NOT_MODIFIED, &[][..]) } else { (StatusCode::OK, content) };
-    Ok(Reply { status, headers, body: body.to_vec(), outcome: None, event: None })
+    Ok(respond::bytes(status, headers, body.to_vec()))
 }
 
 /// Whether gzip is among the encodings that are taken: `gzip;q=0` says that it is not.

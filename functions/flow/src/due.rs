@@ -2,17 +2,22 @@
 //! back, and what had its message lost. Run every minute.
 
 use crate::{Unsent, pending::LOST_AFTER_SECONDS};
+use app::{
+    App,
+    lambda::{block_on, run, sdk_config, start},
+};
 use futures::future::{join_all, try_join_all};
 use lambda_runtime::{Error, LambdaEvent};
-use models::{Timestamp, delivery::DeliveryKey, ids::SHARDS};
-use runtime::{
-    App, Problem,
-    lambda::{block_on, run, sdk_config, start, unset},
-    queue::Message,
-    store::{StoreError, list::Entry},
+use models::{
+    Timestamp,
+    delivery::{DeliveryKey, Message},
+    ids::SHARDS,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use store::{StoreError, list::Entry};
+use web::Problem;
+use web::settings::BadSetting;
 
 /// How far ahead it looks: as long as until it is run again.
 const AHEAD_SECONDS: u64 = 60;
@@ -70,7 +75,7 @@ async fn move_on(app: &App, entry: &Entry) -> Result<(), StoreError> {
 pub fn serve() -> Result<(), Error> {
     block_on(async {
         let app = start(&sdk_config()?, &[])?;
-        app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
+        app.queue().ok_or_else(|| BadSetting::unset("DELIVERY_QUEUE_URL"))?;
         let app = &app;
         run(app, move |event: LambdaEvent<Value>| async move {
             let request_id = event.context.request_id;

@@ -1,8 +1,9 @@
 //! What an erasure takes out of deliveries.
 
+use app::App;
 use futures::future::try_join_all;
 use models::{DeliveryState, EventId, StoredDelivery, delivery::Reason};
-use runtime::{App, store::StoreError};
+use store::StoreError;
 
 /// How often that is tried which something else changes at the same time.
 const ATTEMPTS: usize = 20;

@@ -1,19 +1,15 @@
 //! Which routes an event is for, and the deliveries that are made of that.
 
-use crate::{
-    expression::{Event, Expression},
-    versions::ByVersion,
-};
+use crate::versions::ByVersion;
+use app::App;
+use expression::{Event, Expression};
 use models::{
     ReplayId, StoredDelivery, Timestamp,
     delivery::{Of, When},
     event::{EventKey, OpenEvent},
 };
-use runtime::{
-    App,
-    store::{StoreError, routes::EventRoute},
-};
 use std::sync::Arc;
+use store::{StoreError, routes::EventRoute};
 
 /// Filters as they were compiled; none for one that can't be.
 pub type Filters = ByVersion<Option<Expression>>;

@@ -7,16 +7,13 @@ pub mod deliver;
 pub mod dispatch;
 pub mod due;
 pub mod erasure;
-pub mod expression;
 pub mod fan_out;
-pub mod guard;
 pub mod own_events;
 pub mod pending;
 pub mod request;
 mod versions;
-pub mod webhook;
 
-use runtime::Problem;
+use models::{Failure, FailureKind};
 use std::error::Error;
 
 /// The queue of deliveries could not be reached.
@@ -24,8 +21,8 @@ use std::error::Error;
 #[error("the queue of deliveries could not be reached")]
 pub struct Unsent(#[source] Box<dyn Error + Send + Sync>);
 
-impl From<Unsent> for Problem {
-    fn from(error: Unsent) -> Self {
-        Self::internal(error)
+impl Failure for Unsent {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Internal
     }
 }

@@ -1,20 +1,18 @@
 //! The product's own events: a route is failing, has recovered or was disabled, a delivery is dead. They are stored and
 //! routed like any other event.
 
+use app::App;
 use models::{
     StoredDelivery, StoredEvent,
     ids::ContentKey,
     own_event::{DELIVERY_DEAD, OfRoute, ROUTE_DISABLED, ROUTE_FAILING, ROUTE_RECOVERED},
 };
-use runtime::{
-    App,
-    store::{
-        health::RouteHealth,
-        routes::{DisabledReason, EventRoute},
-    },
-};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use store::{
+    health::RouteHealth,
+    routes::{DisabledReason, EventRoute},
+};
 
 /// Why a route no longer counts as failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

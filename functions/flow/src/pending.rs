@@ -3,12 +3,13 @@
 //! so that what succeeds at once is written once; it is stored as soon as its message can't be sent or fails.
 
 use crate::Unsent;
-use models::{StoredDelivery, Timestamp, delivery::When};
-use runtime::{
-    App,
-    queue::{MOST_DELAY_SECONDS, Message, Queue},
-    store::StoreError,
+use app::App;
+use aws::queue::{MOST_DELAY_SECONDS, Queue};
+use models::{
+    StoredDelivery, Timestamp,
+    delivery::{Message, When},
 };
+use store::StoreError;
 
 /// How long after its time a message counts as lost.
 pub const LOST_AFTER_SECONDS: u64 = 3_600;

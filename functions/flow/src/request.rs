@@ -1,22 +1,16 @@
 //! What a route makes of an event: a signed request of its webhook, or the input of its action.
 
-use crate::{
-    expression::{Event, Fields},
-    webhook,
-};
+use app::App;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use expression::{Event, Fields};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp};
-use runtime::{
-    App, Problem,
-    clock::random,
-    receive::HOPS_HEADER,
-    store::routes::{ActionTarget, Secret, Target, Webhook},
-};
+use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp, clock::random};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use store::routes::{ActionTarget, Secret, Target, Webhook};
 use url::Url;
+use web::{HOPS_HEADER, Problem};
 
 pub enum Prepared {
     Webhook {

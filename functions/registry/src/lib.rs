@@ -1,8 +1,10 @@
 //! The list of platforms, one line each.
 
+use app::Function;
+use connector::{Connector, Platform, Registrar};
 use models::{Action, Kind, Module, Trigger};
-use runtime::{Connector, Function, Platform, Registrar, config::Setting};
 use schemars::Schema;
+use web::settings::Setting;
 
 /// Each list by itself, as who reads one is to link what is in that one alone.
 macro_rules! platforms {

@@ -10,8 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
-use crate::Database;
-use crate::operations::CONTENT_TYPE;
+use crate::{Database, operations::CONTENT_TYPE};
 
 impl Database {
     /// For a configuration of the caller's own; [`Database::sdk_config`] is a whole one.

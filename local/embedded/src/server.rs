@@ -16,8 +16,10 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 
-use crate::Database;
-use crate::operations::{CONTENT_TYPE, Reply};
+use crate::{
+    Database,
+    operations::{CONTENT_TYPE, Reply},
+};
 
 /// DynamoDB's own limit.
 const BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;

@@ -5,8 +5,7 @@ use dynoxide::DynoxideError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::operations::malformed;
-use crate::{Database, Error};
+use crate::{Database, Error, operations::malformed};
 
 /// A table: its keys are strings, it is billed per request, and its stream has both images.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use crate::Limits;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use runtime::{Code, Problem, function::ReceivedBody};
 use tokio::time::timeout;
+use web::{Code, Problem, ReceivedBody};
 
 /// A larger body is read no further; up to this, its sender sees the answer.
 const MAX_READ_BYTES: u64 = 10 * 1024 * 1024;

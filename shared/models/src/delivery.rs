@@ -301,6 +301,18 @@ pub fn shards(key: fn(usize) -> String) -> Vec<String> {
     (0..SHARDS).map(key).collect()
 }
 
+/// A message of the delivery queue: an attempt that is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub delivery: DeliveryId,
+    /// The queue is fair between routes.
+    pub route: RouteId,
+    /// Time of the attempt. A queue delays a message by 15 minutes at most, so it may arrive earlier.
+    pub at: Timestamp,
+    /// The message is for the first attempt. The delivery may not be in the table yet: the message is its only trace.
+    pub is_first: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

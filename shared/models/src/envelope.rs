@@ -2,10 +2,9 @@
 
 use crate::{
     ids::{ConnectionId, EventId, HookId, SubscriberId},
-    mapping::json_bytes,
     time::Timestamp,
-    view::View,
 };
+use payload::{mapping::json_bytes, view::View};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{

@@ -1,12 +1,14 @@
 //! An event as it is stored.
 
 use crate::{
-    body::{self, Charset, Format, Syntax},
     envelope::Envelope,
     ids::{ConnectionId, ContentKey, EventId, HookId, RouteId, SubscriberId},
-    mapping::Reading,
     subscriber::{self, Person},
     time::Timestamp,
+};
+use payload::{
+    body::{self, Charset, Format, Syntax},
+    mapping::Reading,
     view::{self, Fields, View},
 };
 use serde::{Deserialize, Serialize};

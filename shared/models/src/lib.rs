@@ -1,29 +1,30 @@
-//! The words of Switchboard as types: ids, events, records, mappings and the statements of modules. No I/O, no clock.
+//! The words of Switchboard as types: ids, events, deliveries, records and the statements of modules. No I/O but the
+//! system's clock and random bytes.
 
-pub mod body;
+pub mod cache;
+pub mod clock;
 pub mod delivery;
 pub mod envelope;
 pub mod event;
+pub mod failure;
 pub mod ids;
-pub mod mapping;
+pub mod key;
 pub mod module;
-pub mod number;
 pub mod own_event;
 pub mod records;
 pub mod subscriber;
 pub mod time;
-pub mod view;
 
 pub use delivery::{Delivery, DeliveryState, StoredDelivery};
 pub use envelope::Envelope;
 pub use event::StoredEvent;
+pub use failure::{Failure, FailureKind, causes};
 pub use ids::{
     ConnectionId, DeadLetterId, DeliveryId, EventId, HookId, KeyId, RecordId, RejectedId, ReplayId, RouteId,
     SubscriberId, TakeoverId,
 };
-pub use mapping::{Field, Mapping, Reading};
+pub use key::{KnownKey, Scope, fingerprint};
 pub use module::{Action, Effect, Fault, Header, Kind, MessageKey, Module, Records, Trigger};
 pub use records::{CheckpointRecord, Takeover, TakeoverState};
 pub use subscriber::{Person, Profile, Subscriber};
 pub use time::Timestamp;
-pub use view::View;

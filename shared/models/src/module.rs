@@ -1,6 +1,6 @@
 //! The statement of a module, made once, beside its code. The catalogue, the OpenAPI document and the tests read it.
 
-use crate::mapping::{Field, Reading, identity};
+use payload::mapping::{Field, Reading, identity};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -3,9 +3,9 @@
 use crate::{
     event::{EventKey, Origin, StoredEvent, VERSION, list_key},
     ids::{ContentKey, EventId, RouteId},
-    mapping::Reading,
     time::Timestamp,
 };
+use payload::mapping::Reading;
 use serde_json::{Map, Value};
 
 /// What the product tells of a route.

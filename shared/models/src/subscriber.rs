@@ -10,9 +10,9 @@ pub use view::view;
 
 use crate::{
     ids::{ConnectionId, EventId, SubscriberId},
-    mapping::Reading,
     time::Timestamp,
 };
+use payload::mapping::Reading;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -8,13 +8,13 @@ use reqwest::{
     Method,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
-use runtime::store::text;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     io::Read as _,
     time::Duration,
 };
+use store::text;
 use tests::{Bundle, Sandbox, TestHook, answer, eventually, string};
 
 /// Calls under way at a time.

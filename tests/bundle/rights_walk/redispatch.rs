@@ -1,9 +1,8 @@
 //! The part of the walk in which events are dispatched again.
 
 use super::Walk;
-use models::{SubscriberId, records::StoredSubscriber};
+use models::{SubscriberId, clock::Clock as _, records::StoredSubscriber};
 use reqwest::Method;
-use runtime::clock::Clock as _;
 use serde_json::json;
 use tests::{answer, string};
 

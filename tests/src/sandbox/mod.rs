@@ -18,9 +18,11 @@ use axum::{
     http::{HeaderMap, Method, header},
     response::{IntoResponse, Response},
 };
-use models::Timestamp;
+use models::{
+    Timestamp,
+    clock::{Clock as _, SystemClock, random},
+};
 use reqwest::redirect::Policy;
-use runtime::clock::{Clock as _, SystemClock, random};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::{

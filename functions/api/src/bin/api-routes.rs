@@ -1,4 +1,4 @@
-use runtime::lambda;
+use app::lambda;
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(&api::routes::FUNCTION)

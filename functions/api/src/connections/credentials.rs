@@ -1,8 +1,11 @@
 //! Credentials: held against what their platform says, sealed, masked.
 
-use models::ConnectionId;
-use runtime::{App, Connector, Fault, Problem, input, mask::MASK};
+use app::App;
+use client::mask::MASK;
+use connector::Connector;
+use models::{ConnectionId, Fault};
 use serde_json::{Map, Value, json};
+use web::{Problem, input};
 
 /// Credentials as they go in.
 #[derive(Default)]

@@ -3,21 +3,18 @@
 mod credentials;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ, references};
+use app::{App, Function, Route};
+use connector::{Connector, platform::Tested};
 use credentials::Given;
 use http::{Method, StatusCode};
-use models::{ConnectionId, Timestamp};
+use models::{ConnectionId, Fault, Timestamp, clock::random};
 use registry::{NAMES, connector};
-use runtime::{
-    App, Body, Call, Code, Connector, Fault, Function, Problem, Reply, Route,
-    clock::random,
-    input,
-    platform::Tested,
-    store::{StoreError, connections::Connection, hooks::Hook, references::Reference},
-};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::future::ready;
+use store::{StoreError, connections::Connection, hooks::Hook, references::Reference};
+use web::{Body, Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-connections",
@@ -30,7 +27,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Required(|| schema_for!(NewConnection)),
             success: (StatusCode::CREATED, Some(view_schema)),
-            handler: |app, call| Box::pin(create(app, call)),
+            handler: |app, request| Box::pin(create(app, request)),
         },
         Route {
             method: Method::GET,
@@ -40,7 +37,7 @@ pub static FUNCTION: Function = Function {
             query: &[LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
-            handler: |app, call| Box::pin(list(app, call)),
+            handler: |app, request| Box::pin(list(app, request)),
         },
         Route {
             method: Method::GET,
@@ -50,7 +47,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, call| Box::pin(get(app, call)),
+            handler: |app, request| Box::pin(get(app, request)),
         },
         Route {
             method: Method::PATCH,
@@ -60,7 +57,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Required(|| schema_for!(ConnectionChange)),
             success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, call| Box::pin(change(app, call)),
+            handler: |app, request| Box::pin(change(app, request)),
         },
         Route {
             method: Method::DELETE,
@@ -70,7 +67,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
-            handler: |app, call| Box::pin(delete(app, call)),
+            handler: |app, request| Box::pin(delete(app, request)),
         },
         Route {
             method: Method::POST,
@@ -80,7 +77,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Tested))),
-            handler: |app, call| Box::pin(test(app, call)),
+            handler: |app, request| Box::pin(test(app, request)),
         },
     ],
     direct: None,
@@ -148,16 +145,16 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
     })
 }
 
-async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
+async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     let mut given = None;
-    let new: NewConnection = input::body_with(&call, &schema_for!(NewConnection), |body| {
+    let new: NewConnection = input::body_with(&request, &schema_for!(NewConnection), |body| {
         let connector = body["platform"].as_str().and_then(connector);
         connector.map_or(Ok(Vec::new()), |connector| Given::read(app, connector, body, true, &mut given))
     })?;
     let known = connector(&new.platform);
     let connector =
         known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
-    let id = ConnectionId::new(call.now, random()?);
+    let id = ConnectionId::new(request.now(), random()?);
     let given: Given = given.unwrap_or_default();
     let (sealed, masked) = credentials::seal(app, &id, given.credentials).await?;
     let connection = Connection {
@@ -169,20 +166,20 @@ async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         sealed,
         masked,
         warnings: given.warnings,
-        created_at: call.now,
-        updated_at: call.now,
+        created_at: request.now(),
+        updated_at: request.now(),
     };
     app.store.create(&connection).await?;
-    Reply::json(StatusCode::CREATED, &ConnectionView { generated: given.generated, ..view(connection)? })
+    respond::json(StatusCode::CREATED, &ConnectionView { generated: given.generated, ..view(connection)? })
 }
 
-async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let page = app.store.page::<Connection>(call.limit()?, call.position("connections")?.as_deref()).await?;
-    crate::control_page(&call, "connections", page, |connection| ready(view(connection))).await
+async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let page = app.store.page::<Connection>(request.limit()?, request.position("connections")?.as_deref()).await?;
+    crate::control_page(&request, "connections", page, |connection| ready(view(connection))).await
 }
 
-async fn find(app: &App, call: &Call) -> Result<(Connection, &'static Connector), Problem> {
-    let id: ConnectionId = call.id("connection")?;
+async fn find(app: &App, request: &Request) -> Result<(Connection, &'static Connector), Problem> {
+    let id: ConnectionId = request.id("connection")?;
     let found = app.store.find::<Connection>(id.as_str()).await?;
     let connection = found.ok_or_else(|| Problem::not_found("connection"))?;
     let connector = connector(&connection.platform).ok_or_else(|| Problem::internal("a connection of no platform"))?;
@@ -196,14 +193,14 @@ pub async fn by_id(app: &App, id: &str) -> Result<Connection, Problem> {
     app.store.find(id.as_str()).await?.ok_or_else(missing)
 }
 
-async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
-    Reply::ok(&view(find(app, &call).await?.0)?)
+async fn get(app: &App, request: Request) -> Result<Response, Problem> {
+    respond::ok(&view(find(app, &request).await?.0)?)
 }
 
-async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
-    let (mut connection, connector) = find(app, &call).await?;
+async fn change(app: &App, request: Request) -> Result<Response, Problem> {
+    let (mut connection, connector) = find(app, &request).await?;
     let mut given = None;
-    let change: ConnectionChange = input::body_with(&call, &schema_for!(ConnectionChange), |body| {
+    let change: ConnectionChange = input::body_with(&request, &schema_for!(ConnectionChange), |body| {
         Given::read(app, connector, body, false, &mut given)
     })?;
     if let Some(name) = change.name {
@@ -214,15 +211,15 @@ async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
         (connection.sealed, connection.masked) = credentials::seal(app, &connection.id, given.credentials).await?;
         (connection.warnings, generated) = (given.warnings, given.generated);
     }
-    connection.updated_at = call.now;
+    connection.updated_at = request.now();
     app.store.update(&mut connection).await?;
     app.connections.forget(&connection.id);
-    Reply::ok(&ConnectionView { generated, ..view(connection)? })
+    respond::ok(&ConnectionView { generated, ..view(connection)? })
 }
 
-async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
+async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     for _ in 0..references::ATTEMPTS {
-        let (mut connection, _) = find(app, &call).await?;
+        let (mut connection, _) = find(app, &request).await?;
         let read = app.store.references_version(connection.id.as_str()).await?;
         let using = using(app, &connection.id).await?;
         if !using.is_empty() {
@@ -237,7 +234,7 @@ async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
             Err(error) => return Err(error.into()),
             Ok(()) => {
                 app.connections.forget(&connection.id);
-                return Ok(Reply::no_content());
+                return Ok(respond::no_content());
             }
         }
     }
@@ -253,8 +250,8 @@ async fn using(app: &App, connection: &ConnectionId) -> Result<Vec<String>, Prob
     Ok(hooks.chain(routes.map(|route| route.id.to_string())).collect())
 }
 
-async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
-    let (connection, connector) = find(app, &call).await?;
-    let credentials = runtime::credentials::open(app, &connection).await?;
-    Reply::ok(&(connector.test)(app, credentials).await?)
+async fn test(app: &App, request: Request) -> Result<Response, Problem> {
+    let (connection, connector) = find(app, &request).await?;
+    let credentials = app::connections::open(app, &connection).await?;
+    respond::ok(&(connector.test)(app, credentials).await?)
 }

@@ -1,12 +1,11 @@
 //! `GET /v1/deliveries`. Three ways lead to deliveries: an event leads to its own, the index of what is due to what waits,
 //! the index of dead letters to these. All others are found through the events, newest first.
 
+use app::App;
 use models::{DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::DeliveryKey, event::EventKey};
-use runtime::{
-    App, Call, Problem, Reply,
-    store::{Item, StoreError, deliveries::stored_delivery, list::Entry, routes::EventRoute},
-};
 use serde_json::value::{RawValue, to_raw_value};
+use store::{Item, StoreError, deliveries::stored_delivery, list::Entry, routes::EventRoute};
+use web::{Problem, Request, RequestExt as _, Response, respond};
 
 /// Clocks of functions may be so far apart.
 const SKEW_MILLIS: u64 = 60_000;
@@ -19,11 +18,11 @@ struct Wanted {
     state: Option<DeliveryState>,
 }
 
-pub async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let (id, event) = (call.query_id::<RouteId>("route")?, call.query_id::<EventId>("event")?);
-    let (state, limit) = (state(&call)?, call.limit()?);
+pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let (id, event) = (request.query_id::<RouteId>("route")?, request.query_id::<EventId>("event")?);
+    let (state, limit) = (state(&request)?, request.limit()?);
     // A cursor is bound to the filters, and they say which way its position is on.
-    let position = call.position("deliveries")?;
+    let position = request.position("deliveries")?;
     let mut wanted = Wanted { route: None, id, state };
     let page = match (event, state) {
         (Some(event), _) => {
@@ -46,11 +45,11 @@ pub async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
             app.store.page_of_walk(walk, limit, |key| wanted.may_have(key), |item| wanted.show(item)).await?
         }
     };
-    Reply::page(page.items, call.cursor("deliveries", page.next))
+    respond::page(page.items, request.cursor("deliveries", page.next))
 }
 
-fn state(call: &Call) -> Result<Option<DeliveryState>, Problem> {
-    let Some(text) = call.query("state") else { return Ok(None) };
+fn state(request: &Request) -> Result<Option<DeliveryState>, Problem> {
+    let Some(text) = request.query("state") else { return Ok(None) };
     let state = DeliveryState::parse(&text);
     state.map(Some).ok_or_else(|| Problem::invalid_query("state", "is not pending, succeeded, dead or skipped"))
 }

@@ -5,11 +5,12 @@ mod retry;
 mod retry_all;
 
 use crate::{CURSOR, LIMIT, OPERATE, READ};
+use app::{App, Function, Route};
 use http::{Method, StatusCode};
 use models::{DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, delivery::Delivery};
-use runtime::{App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route};
 use schemars::schema_for;
 use serde_json::value::to_raw_value;
+use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response};
 
 pub static FUNCTION: Function = Function {
     name: "api-deliveries",
@@ -42,7 +43,7 @@ pub static FUNCTION: Function = Function {
             ],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Delivery)))),
-            handler: |app, call| Box::pin(list::list(app, call)),
+            handler: |app, request| Box::pin(list::list(app, request)),
         },
         Route {
             method: Method::POST,
@@ -52,7 +53,7 @@ pub static FUNCTION: Function = Function {
             query: &[CURSOR],
             body: Body::Required(|| schema_for!(retry_all::Retrying)),
             success: (StatusCode::OK, Some(|| schema_for!(retry_all::Retried))),
-            handler: |app, call| Box::pin(retry_all::retry_all(app, call)),
+            handler: |app, request| Box::pin(retry_all::retry_all(app, request)),
         },
         Route {
             method: Method::GET,
@@ -62,7 +63,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Delivery))),
-            handler: |app, call| Box::pin(get(app, call)),
+            handler: |app, request| Box::pin(get(app, request)),
         },
         Route {
             method: Method::POST,
@@ -72,15 +73,15 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Delivery))),
-            handler: |app, call| Box::pin(retry::retry(app, call)),
+            handler: |app, request| Box::pin(retry::retry(app, request)),
         },
     ],
     direct: None,
     settings: Vec::new,
 };
 
-async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: DeliveryId = call.id("delivery")?;
+async fn get(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: DeliveryId = request.id("delivery")?;
     let show = |delivery: StoredDelivery| Ok(Some(to_raw_value(&delivery.into_delivery())?));
     crate::reply_or_id(id.as_str(), "delivery", app.store.delivery(&id).await, show)
 }

@@ -1,25 +1,27 @@
 //! `POST /v1/deliveries/{id}/retry`.
 
+use app::App;
 use flow::pending;
 use models::{
     DeliveryId, DeliveryState, StoredDelivery,
     delivery::{Reason, When},
 };
-use runtime::{App, Call, Code, Problem, Reply, store::routes::EventRoute};
 use std::slice;
+use store::routes::EventRoute;
+use web::{Code, Problem, Request, RequestExt as _, Response, respond};
 
-pub async fn retry(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: DeliveryId = call.id("delivery")?;
+pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: DeliveryId = request.id("delivery")?;
     let mut delivery = app.store.delivery(&id).await?.ok_or_else(|| Problem::not_found("delivery"))?;
     let route: Option<EventRoute> = app.store.find(delivery.route.as_str()).await?;
     if let Some(why) = vain(&delivery, route.as_ref()) {
         return Err(Problem::new(Code::Conflict, why));
     }
-    begin(&mut delivery, pending::until(app, call.now));
-    app.store.update_delivery(&mut delivery, call.now).await?;
+    begin(&mut delivery, pending::until(app, request.now()));
+    app.store.update_delivery(&mut delivery, request.now()).await?;
     pending::send_or_leave(app, slice::from_ref(&delivery)).await;
-    let event = Some(delivery.event.to_string());
-    Ok(Reply { event, ..Reply::ok(&delivery.into_delivery())? })
+    let event = delivery.event.clone();
+    respond::of_event(event, &delivery.into_delivery())
 }
 
 /// Why a delivery can't be retried, or would only be skipped again.

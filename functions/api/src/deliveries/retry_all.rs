@@ -2,15 +2,11 @@
 
 use super::{list::is_to, retry::is_past};
 use crate::{batches::Batches, span_faults};
+use app::App;
 use flow::pending;
 use futures::future::try_join_all;
 use models::{
-    DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::Reason, ids::lower_bound,
-};
-use runtime::{
-    App, Call, Problem, Reply, input,
-    log::causes,
-    store::{Item, StoreError, deliveries::stored_delivery, list::Listing, walk::Walk},
+    DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, causes, delivery::Reason, ids::lower_bound,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -18,6 +14,8 @@ use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
+use store::{Item, StoreError, deliveries::stored_delivery, list::Listing, walk::Walk};
+use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -93,12 +91,12 @@ impl Way<'_> {
     }
 }
 
-pub async fn retry_all(app: &App, call: Call) -> Result<Reply, Problem> {
-    let retrying: Retrying = input::body_with(&call, &schema_for!(Retrying), |body| Ok(span_faults(body)))?;
+pub async fn retry_all(app: &App, request: Request) -> Result<Response, Problem> {
+    let retrying: Retrying = input::body_with(&request, &schema_for!(Retrying), |body| Ok(span_faults(body)))?;
     // A cursor of another filter is refused.
     let list = format!("retry {}", serde_json::to_string(&retrying).map_err(Problem::internal)?);
     let routes = enabled(app).await?;
-    let mut way = retrying.way(app, call.position(&list)?).await?;
+    let mut way = retrying.way(app, request.position(&list)?).await?;
     let mut retried = Retried::default();
     while let Some(items) = way.next(retrying.route.as_ref()).await? {
         let (again, left) = retrying.sort_out(items, &routes);
@@ -108,8 +106,8 @@ pub async fn retry_all(app: &App, call: Call) -> Result<Reply, Problem> {
             break;
         }
     }
-    retried.next = call.cursor(&list, way.position().await?);
-    Reply::ok(&retried)
+    retried.next = request.cursor(&list, way.position().await?);
+    respond::ok(&retried)
 }
 
 async fn enabled(app: &App) -> Result<BTreeSet<RouteId>, StoreError> {

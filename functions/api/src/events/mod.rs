@@ -7,14 +7,13 @@ mod replay;
 mod replay_span;
 
 use crate::{AFTER, BEFORE, CURSOR, LIMIT, OPERATE, READ, VIEW};
+use app::{App, Function, Route};
 use http::{Method, StatusCode};
 use models::{Envelope, EventId, HookId, StoredEvent, SubscriberId, event::EventKey};
-use runtime::{
-    App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route,
-    store::{Item, StoreError, from_item, list::Entry},
-};
 use schemars::schema_for;
 use serde_json::value::RawValue;
+use store::{Item, StoreError, from_item, list::Entry};
+use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-events",
@@ -48,7 +47,7 @@ pub static FUNCTION: Function = Function {
             ],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Envelope<'_>)))),
-            handler: |app, call| Box::pin(list(app, call)),
+            handler: |app, request| Box::pin(list(app, request)),
         },
         Route {
             method: Method::POST,
@@ -58,7 +57,7 @@ pub static FUNCTION: Function = Function {
             query: &[CURSOR],
             body: Body::Required(|| schema_for!(replay_span::Span)),
             success: (StatusCode::OK, Some(|| schema_for!(replay_span::Replayed))),
-            handler: |app, call| Box::pin(replay_span::replay_span(app, call)),
+            handler: |app, request| Box::pin(replay_span::replay_span(app, request)),
         },
         Route {
             method: Method::GET,
@@ -68,7 +67,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Envelope<'_>)))),
-            handler: |app, call| Box::pin(get(app, call)),
+            handler: |app, request| Box::pin(get(app, request)),
         },
         Route {
             method: Method::GET,
@@ -78,7 +77,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(crate::raw::schema)),
-            handler: |app, call| Box::pin(raw(app, call)),
+            handler: |app, request| Box::pin(raw(app, request)),
         },
         Route {
             method: Method::POST,
@@ -88,7 +87,7 @@ pub static FUNCTION: Function = Function {
             query: &[CURSOR],
             body: Body::Required(|| schema_for!(redispatch::Span)),
             success: (StatusCode::OK, Some(|| schema_for!(redispatch::Outcome))),
-            handler: |app, call| Box::pin(redispatch::redispatch_span(app, call)),
+            handler: |app, request| Box::pin(redispatch::redispatch_span(app, request)),
         },
         Route {
             method: Method::POST,
@@ -98,7 +97,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Optional(|| schema_for!(redispatch::One)),
             success: (StatusCode::OK, Some(|| schema_for!(redispatch::Outcome))),
-            handler: |app, call| Box::pin(redispatch::redispatch(app, call)),
+            handler: |app, request| Box::pin(redispatch::redispatch(app, request)),
         },
         Route {
             method: Method::POST,
@@ -108,25 +107,25 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Optional(|| schema_for!(replay::Replay)),
             success: (StatusCode::OK, Some(|| schema_for!(replay::Replayed))),
-            handler: |app, call| Box::pin(replay::replay(app, call)),
+            handler: |app, request| Box::pin(replay::replay(app, request)),
         },
     ],
     direct: None,
     settings: Vec::new,
 };
 
-async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = call.query_id::<HookId>("hook")?;
-    let subscriber = call.query_id::<SubscriberId>("subscriber")?;
-    let event_type = call.query("type");
-    let (after, before) = (call.query_time("after")?, call.query_time("before")?);
-    let limit = call.limit()?;
-    let listing = app.store.events_about(subscriber.as_ref(), after, before, call.position("events")?);
+async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let hook = request.query_id::<HookId>("hook")?;
+    let subscriber = request.query_id::<SubscriberId>("subscriber")?;
+    let event_type = request.query("type");
+    let (after, before) = (request.query_time("after")?, request.query_time("before")?);
+    let limit = request.limit()?;
+    let listing = app.store.events_about(subscriber.as_ref(), after, before, request.position("events")?);
     let keep = |entry: &Entry| plan::is_of(entry, hook.as_ref(), event_type.as_deref());
     let id = |entry: &Entry| EventKey::parse(&entry.sort).map(|key| key.id.to_string());
-    let is_summary = crate::is_summary(&call)?;
+    let is_summary = crate::is_summary(&request)?;
     let page = app.store.page_of(listing, limit, keep, id, |item| Ok(Some(show(item, is_summary)?))).await?;
-    Reply::page(page.items, call.cursor("events", page.next))
+    respond::page(page.items, request.cursor("events", page.next))
 }
 
 fn show(item: Item, is_summary: bool) -> Result<Box<RawValue>, StoreError> {
@@ -136,20 +135,20 @@ fn show(item: Item, is_summary: bool) -> Result<Box<RawValue>, StoreError> {
     Ok(if is_summary { envelope.summary().shown()? } else { envelope.shown()? })
 }
 
-async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: EventId = call.id("event")?;
+async fn get(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: EventId = request.id("event")?;
     let show = |event: StoredEvent| Ok(Some(event.open()?.envelope()?.shown()?));
     let reply = crate::reply_or_id(id.as_str(), "event", app.store.event(&id).await, show)?;
-    Ok(Reply { event: Some(id.to_string()), ..reply })
+    Ok(respond::logging_event(id, reply))
 }
 
 async fn find(app: &App, id: &EventId) -> Result<StoredEvent, Problem> {
     app.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))
 }
 
-async fn raw(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: EventId = call.id("event")?;
+async fn raw(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: EventId = request.id("event")?;
     let event = find(app, &id).await?;
     let body = event.raw.ok_or_else(|| Problem::not_found("body; none is kept"))?;
-    Ok(Reply { event: Some(id.to_string()), ..crate::raw::reply(id.as_str(), body, event.encoding.as_deref())? })
+    Ok(respond::logging_event(&id, crate::raw::reply(id.as_str(), body, event.encoding.as_deref())?))
 }

@@ -1,24 +1,22 @@
 //! The deliveries that kept events should have: for replays and redispatches.
 
 use super::replay::is_named;
+use app::App;
 use flow::{
     fan_out::{self, Routes},
     pending::{self, LOST_AFTER_SECONDS},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use models::{
-    DeliveryState, HookId, ReplayId, RouteId, StoredDelivery, StoredEvent,
+    DeliveryState, HookId, ReplayId, RouteId, StoredDelivery, StoredEvent, causes,
     event::{EventKey, OpenEvent},
 };
-use runtime::{
-    App, Problem,
-    log::causes,
-    store::{
-        Item, StoreError, from_item,
-        list::Entry,
-        routes::{EventRoute, is_like},
-    },
+use store::{
+    Item, StoreError, from_item,
+    list::Entry,
+    routes::{EventRoute, is_like},
 };
+use web::Problem;
 
 /// Events planned concurrently.
 const CONCURRENCY: usize = 8;

@@ -6,13 +6,15 @@ use super::{
     replay::routes,
 };
 use crate::{batches::Batches, span_faults};
+use app::App;
 use flow::dispatch::{self, Redispatched};
 use futures::{StreamExt as _, stream};
-use models::{EventId, HookId, StoredEvent, SubscriberId, Timestamp};
-use runtime::{App, Call, Problem, Reply, input, log::causes, store::StoreError};
+use models::{EventId, HookId, StoredEvent, SubscriberId, Timestamp, causes};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use store::StoreError;
+use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -75,9 +77,9 @@ const MAX_EVENTS: u64 = 500;
 /// People whose events are folded at the same time.
 const CONCURRENCY: usize = 8;
 
-pub async fn redispatch(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: EventId = call.id("event")?;
-    let One { dry_run } = input::optional_body(&call, &schema_for!(One))?;
+pub async fn redispatch(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: EventId = request.id("event")?;
+    let One { dry_run } = input::optional_body(&request, &schema_for!(One))?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
     let redispatch = Redispatch::begin(app, dry_run).await?;
     let mut tally = Tally::default();
@@ -86,15 +88,15 @@ pub async fn redispatch(app: &App, call: Call) -> Result<Reply, Problem> {
         let folded = redispatch.fold(&events).await?;
         redispatch.finish(events, folded, &mut tally).await?;
     }
-    Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&tally.outcome(None))? })
+    respond::of_event(id, &tally.outcome(None))
 }
 
-pub async fn redispatch_span(app: &App, call: Call) -> Result<Reply, Problem> {
-    let span: Span = input::body_with(&call, &schema_for!(Span), |body| Ok(span_faults(body)))?;
+pub async fn redispatch_span(app: &App, request: Request) -> Result<Response, Problem> {
+    let span: Span = input::body_with(&request, &schema_for!(Span), |body| Ok(span_faults(body)))?;
     // A cursor of another span is refused.
     let list = format!("redispatch {}", serde_json::to_string(&span).map_err(Problem::internal)?);
     let redispatch = Redispatch::begin(app, span.dry_run).await?;
-    let listing = app.store.events(Some(span.after), Some(span.before), call.position(&list)?);
+    let listing = app.store.events(Some(span.after), Some(span.before), request.position(&list)?);
     let mut batches = Batches::begin(&app.store, listing).await?;
     let mut tally = Tally::default();
     while let Some(items) = batches.next(|entry| is_of(entry, span.hook.as_ref(), span.event_type.as_deref())).await? {
@@ -104,7 +106,7 @@ pub async fn redispatch_span(app: &App, call: Call) -> Result<Reply, Problem> {
             break;
         }
     }
-    Reply::ok(&tally.outcome(call.cursor(&list, batches.position())))
+    respond::ok(&tally.outcome(request.cursor(&list, batches.position())))
 }
 
 struct Redispatch<'a> {

@@ -1,18 +1,15 @@
 //! `POST /v1/events/{id}/replay`: new deliveries of a kept event.
 
+use app::App;
 use flow::{
     fan_out::{self, Filters, Routes},
     pending,
 };
-use models::{DeliveryId, EventId, ReplayId, RouteId, StoredDelivery};
-use runtime::{
-    App, Call, Code, Problem, Reply,
-    clock::random,
-    input,
-    store::{StoreError, routes::EventRoute},
-};
+use models::{DeliveryId, EventId, ReplayId, RouteId, StoredDelivery, clock::random};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
+use store::{StoreError, routes::EventRoute};
+use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -29,23 +26,23 @@ pub struct Replayed {
     deliveries: Vec<DeliveryId>,
 }
 
-pub async fn replay(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: EventId = call.id("event")?;
-    let Replay { route } = input::optional_body(&call, &schema_for!(Replay))?;
+pub async fn replay(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: EventId = request.id("event")?;
+    let Replay { route } = input::optional_body(&request, &schema_for!(Replay))?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
     if event.is_erased() {
         return Err(Problem::new(Code::Conflict, "the event's person was erased, and nothing is left to deliver"));
     }
     let routes = routes(app, route.as_ref()).await?;
-    let replay = ReplayId::new(call.now, random()?);
+    let replay = ReplayId::new(request.now(), random()?);
     let event = event.open().map_err(StoreError::from)?;
     let matching = routes.of(&event)?.into_iter().filter(|matching| is_named(matching, route.as_ref()));
     let mut deliveries: Vec<StoredDelivery> = matching
-        .map(|route| fan_out::delivery(app, &event, route, Some(&replay), pending::until(app, call.now)))
+        .map(|route| fan_out::delivery(app, &event, route, Some(&replay), pending::until(app, request.now())))
         .collect();
     pending::store_and_send(app, &mut deliveries).await?;
     let deliveries = deliveries.into_iter().map(|delivery| delivery.id).collect();
-    Ok(Reply { event: Some(id.to_string()), ..Reply::ok(&Replayed { replay, deliveries })? })
+    respond::of_event(id, &Replayed { replay, deliveries })
 }
 
 /// The routes that are enabled. One that is named has to be among them.

@@ -5,10 +5,11 @@ use super::{
     replay::routes,
 };
 use crate::{batches::Batches, span_faults};
-use models::{HookId, ReplayId, RouteId, Timestamp};
-use runtime::{App, Call, Problem, Reply, clock::random, input};
+use app::App;
+use models::{HookId, ReplayId, RouteId, Timestamp, clock::random};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
+use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -52,11 +53,11 @@ pub struct Replayed {
 
 /// A call ends with the batch in which so many events were for a route.
 const MOST: u64 = 500;
-pub async fn replay_span(app: &App, call: Call) -> Result<Reply, Problem> {
-    let span: Span = input::body_with(&call, &schema_for!(Span), |body| Ok(span_faults(body)))?;
+pub async fn replay_span(app: &App, request: Request) -> Result<Response, Problem> {
+    let span: Span = input::body_with(&request, &schema_for!(Span), |body| Ok(span_faults(body)))?;
     // A cursor of another span is refused.
     let list = format!("replay {}", serde_json::to_string(&span).map_err(Problem::internal)?);
-    let (replay, position) = span.place(&call, &list)?;
+    let (replay, position) = span.place(&request, &list)?;
     let planner = Planner {
         app,
         routes: routes(app, span.route.as_ref()).await?,
@@ -76,8 +77,8 @@ pub async fn replay_span(app: &App, call: Call) -> Result<Reply, Problem> {
             break;
         }
     }
-    let next = call.cursor(&list, batches.position().map(|position| placed(replay.as_ref(), &position)));
-    Reply::ok(&Replayed { replay, events, deliveries, delivered_before, next })
+    let next = request.cursor(&list, batches.position().map(|position| placed(replay.as_ref(), &position)));
+    respond::ok(&Replayed { replay, events, deliveries, delivered_before, next })
 }
 
 /// What stands in a cursor for no replay.
@@ -90,10 +91,13 @@ fn placed(replay: Option<&ReplayId>, position: &str) -> String {
 
 impl Span {
     /// The replay of a call, and the position at which it begins.
-    fn place(&self, call: &Call, list: &str) -> Result<(Option<ReplayId>, Option<String>), Problem> {
-        let Some(placed) = call.position(list)? else {
+    fn place(&self, request: &Request, list: &str) -> Result<(Option<ReplayId>, Option<String>), Problem> {
+        let Some(placed) = request.position(list)? else {
             let replays = !self.dry_run && !self.missing_only;
-            return Ok((replays.then(|| random().map(|random| ReplayId::new(call.now, random))).transpose()?, None));
+            return Ok((
+                replays.then(|| random().map(|random| ReplayId::new(request.now(), random))).transpose()?,
+                None,
+            ));
         };
         let forged = || Problem::invalid_query("cursor", "is not a cursor of this list");
         let (replay, position) = placed.split_once(' ').ok_or_else(forged)?;

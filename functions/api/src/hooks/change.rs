@@ -1,10 +1,12 @@
 //! `PATCH /v1/hooks/{id}`.
 
 use super::{create::settings_faults, find, view::view};
-use runtime::{App, Call, Problem, Reply, input, store::hooks::Settings};
+use app::App;
+use connector::settings;
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -16,17 +18,17 @@ pub struct HookChange {
     settings: Option<Map<String, Value>>,
 }
 
-pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
-    let mut hook = find(app, &call).await?;
+pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
+    let mut hook = find(app, &request).await?;
     let watch = registry::trigger(&hook.trigger);
-    let change: HookChange = input::body_with(&call, &schema_for!(HookChange), |body| settings_faults(body, watch))?;
+    let change: HookChange = input::body_with(&request, &schema_for!(HookChange), |body| settings_faults(body, watch))?;
     hook.name = change.name.unwrap_or(hook.name);
     hook.enabled = change.enabled.unwrap_or(hook.enabled);
     if let Some(settings) = change.settings {
-        hook.settings = Settings::read(settings).map_err(Problem::internal)?;
+        hook.settings = settings::read(settings).map_err(Problem::internal)?;
     }
-    hook.updated_at = call.now;
+    hook.updated_at = request.now();
     app.store.update(&mut hook).await?;
     app.hooks.forget(&hook.id);
-    Reply::ok(&view(app, &call, hook, true).await?)
+    respond::ok(&view(app, &request, hook, true).await?)
 }

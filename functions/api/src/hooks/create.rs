@@ -2,19 +2,16 @@
 
 use super::{registration, view::view};
 use crate::{connections, references};
+use app::App;
+use connector::{reply, settings};
 use http::StatusCode;
-use models::{HookId, Timestamp, ids::SECRET_BYTES};
+use models::{Fault, HookId, Timestamp, clock::random, fingerprint, ids::SECRET_BYTES};
 use registry::Watch;
-use runtime::{
-    App, Call, Code, Fault, Problem, Reply,
-    auth::fingerprint,
-    clock::random,
-    input, reply,
-    store::hooks::{Hook, Registration, Settings, Token, settings_schema},
-};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use store::hooks::{Hook, Registration, Token};
+use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -32,8 +29,8 @@ pub struct NewHook {
     settings: Map<String, Value>,
 }
 
-pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let new: NewHook = input::body_with(&call, &schema_for!(NewHook), |body| {
+pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
+    let new: NewHook = input::body_with(&request, &schema_for!(NewHook), |body| {
         let watch = body["trigger"].as_str().and_then(registry::trigger);
         settings_faults(body, watch)
     })?;
@@ -45,7 +42,7 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         let detail = format!("the connection is of {}, the trigger of {}", connection.platform, watch.platform.name);
         return Err(Problem::new(Code::ConnectionMismatch, detail));
     }
-    let id = HookId::new(call.now, random()?);
+    let id = HookId::new(request.now(), random()?);
     let mut hook = Hook {
         tokens: vec![new_token(app, &id).await?],
         id,
@@ -56,19 +53,19 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         connection: connection.id,
         name: new.name,
         enabled: true,
-        settings: Settings::read(new.settings).map_err(Problem::internal)?,
+        settings: settings::read(new.settings).map_err(Problem::internal)?,
         registration: watch.registrar().map(|_| Registration::Pending),
-        created_at: call.now,
-        updated_at: call.now,
+        created_at: request.now(),
+        updated_at: request.now(),
     };
     let named = hook.references();
-    if let Err(error) = app.store.create_referring(&hook, &named, call.now).await {
+    if let Err(error) = app.store.create_referring(&hook, &named, request.now()).await {
         return Err(references::not_created(app, error, &named).await);
     }
     if let Some(registrar) = watch.registrar() {
-        registration::register(app, &call, registrar, &mut hook).await?;
+        registration::register(app, &request, registrar, &mut hook).await?;
     }
-    Reply::json(StatusCode::CREATED, &view(app, &call, hook, true).await?)
+    respond::json(StatusCode::CREATED, &view(app, &request, hook, true).await?)
 }
 
 /// A hook is one item of the store, and its reply is held whole while it is filled in.
@@ -76,7 +73,7 @@ const MAX_TEMPLATE_BYTES: usize = 32 * 1024;
 
 /// The faults of a hook's settings, by its trigger's schema.
 pub fn settings_faults(body: &mut Value, watch: Option<Watch>) -> Result<Vec<Fault>, Problem> {
-    let schema = watch.map_or_else(settings_schema, |watch| (watch.settings)());
+    let schema = watch.map_or_else(settings::schema, |watch| (watch.settings)());
     let mut faults = input::part_faults(body, "/settings", Some(schema.clone()))?;
     if faults.is_empty() {
         input::normalize_part(body, "/settings", &schema)?;

@@ -3,38 +3,37 @@
 
 use super::{find, registration};
 use crate::references::ATTEMPTS;
+use app::App;
+use connector::Registrar;
 use flow::own_events;
-use models::HookId;
-use runtime::{
-    App, Call, Code, Problem, Registrar, Reply,
-    log::causes,
-    store::{
-        StoreError,
-        hooks::{Hook, Registration},
-        references::Reference,
-        routes::{DisabledReason, EventRoute},
-    },
-};
+use models::{HookId, causes};
 use std::time::Duration;
+use store::{
+    StoreError,
+    hooks::{Hook, Registration},
+    references::Reference,
+    routes::{DisabledReason, EventRoute},
+};
 use tokio::time::timeout;
+use web::{Code, Problem, Request, RequestExt as _, Response, respond};
 
 /// Time in which no route can name a hook that is being deregistered. It is longer than the function runs.
 const CLOSED_SECONDS: u64 = 60;
 /// Time limit for the platform in a forced deletion.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
-    let force = match call.query("force").as_deref() {
+pub async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
+    let force = match request.query("force").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(Problem::invalid_query("force", "must be true or false")),
     };
     for _ in 0..ATTEMPTS {
-        match try_to_delete(app, find(app, &call).await?, force).await {
+        match try_to_delete(app, find(app, &request).await?, force).await {
             // It may have been registered meanwhile, or a route may name it now.
             Err(Failed::Changed) => {}
             Err(Failed::Finally(problem)) => return Err(problem),
-            Ok(()) => return Ok(Reply::no_content()),
+            Ok(()) => return Ok(respond::no_content()),
         }
     }
     Err(StoreError::Condition(None).into())

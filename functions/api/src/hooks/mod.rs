@@ -11,11 +11,13 @@ mod sample;
 mod view;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ, VIEW};
+use app::{App, Function, Route};
 use http::{Method, StatusCode};
-use models::HookId;
-use runtime::{App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route, auth::Scope, store::hooks::Hook};
+use models::{HookId, Scope};
 use schemars::{Schema, schema_for};
+use store::hooks::Hook;
 use view::HookView;
+use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-hooks",
@@ -28,7 +30,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Required(|| schema_for!(create::NewHook)),
             success: (StatusCode::CREATED, Some(view_schema)),
-            handler: |app, call| Box::pin(create::create(app, call)),
+            handler: |app, request| Box::pin(create::create(app, request)),
         },
         Route {
             method: Method::GET,
@@ -38,7 +40,7 @@ pub static FUNCTION: Function = Function {
             query: &[LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
-            handler: |app, call| Box::pin(list(app, call)),
+            handler: |app, request| Box::pin(list(app, request)),
         },
         Route {
             method: Method::GET,
@@ -48,7 +50,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, call| Box::pin(get(app, call)),
+            handler: |app, request| Box::pin(get(app, request)),
         },
         Route {
             method: Method::PATCH,
@@ -58,7 +60,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Required(|| schema_for!(change::HookChange)),
             success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, call| Box::pin(change::change(app, call)),
+            handler: |app, request| Box::pin(change::change(app, request)),
         },
         Route {
             method: Method::DELETE,
@@ -68,7 +70,7 @@ pub static FUNCTION: Function = Function {
             query: &[FORCE],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
-            handler: |app, call| Box::pin(delete::delete(app, call)),
+            handler: |app, request| Box::pin(delete::delete(app, request)),
         },
         Route {
             method: Method::POST,
@@ -78,7 +80,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Optional(|| schema_for!(crate::rotation::Rotation)),
             success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, call| Box::pin(rotate::rotate(app, call)),
+            handler: |app, request| Box::pin(rotate::rotate(app, request)),
         },
         Route {
             method: Method::POST,
@@ -88,7 +90,7 @@ pub static FUNCTION: Function = Function {
             query: &[CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(remap::Remapped))),
-            handler: |app, call| Box::pin(remap::remap(app, call)),
+            handler: |app, request| Box::pin(remap::remap(app, request)),
         },
         Route {
             method: Method::POST,
@@ -98,7 +100,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(sample::Sent))),
-            handler: |app, call| Box::pin(sample::send(app, call)),
+            handler: |app, request| Box::pin(sample::send(app, request)),
         },
         Route {
             method: Method::GET,
@@ -108,17 +110,17 @@ pub static FUNCTION: Function = Function {
             query: &[VIEW, LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(rejected::Rejected)))),
-            handler: |app, call| Box::pin(rejected::list(app, call)),
+            handler: |app, request| Box::pin(rejected::list(app, request)),
         },
         Route {
             method: Method::GET,
             path: "/v1/hooks/{id}/rejected/{rejected_id}/raw",
             access: READ,
-            summary: "Get a rejected call's body byte for byte",
+            summary: "Get a rejected request's body byte for byte",
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(crate::raw::schema)),
-            handler: |app, call| Box::pin(rejected::raw(app, call)),
+            handler: |app, request| Box::pin(rejected::raw(app, request)),
         },
     ],
     direct: None,
@@ -135,22 +137,22 @@ fn view_schema() -> Schema {
     schema_for!(HookView)
 }
 
-async fn find(app: &App, call: &Call) -> Result<Hook, Problem> {
-    let id: HookId = call.id("hook")?;
+async fn find(app: &App, request: &Request) -> Result<Hook, Problem> {
+    let id: HookId = request.id("hook")?;
     app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("hook"))
 }
 
 /// Whether the caller may see URLs.
-fn sees_url(call: &Call) -> bool {
-    call.key.as_ref().is_some_and(|key| key.scope == Scope::Admin)
+fn sees_url(request: &Request) -> bool {
+    request.key().is_some_and(|key| key.scope == Scope::Admin)
 }
 
-async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = find(app, &call).await?;
-    Reply::ok(&view::view(app, &call, hook, sees_url(&call)).await?)
+async fn get(app: &App, request: Request) -> Result<Response, Problem> {
+    let hook = find(app, &request).await?;
+    respond::ok(&view::view(app, &request, hook, sees_url(&request)).await?)
 }
 
-async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let page = app.store.page::<Hook>(call.limit()?, call.position("hooks")?.as_deref()).await?;
-    crate::control_page(&call, "hooks", page, |hook| view::view(app, &call, hook, sees_url(&call))).await
+async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let page = app.store.page::<Hook>(request.limit()?, request.position("hooks")?.as_deref()).await?;
+    crate::control_page(&request, "hooks", page, |hook| view::view(app, &request, hook, sees_url(&request))).await
 }

@@ -1,19 +1,18 @@
 //! Telling a platform of a hook, and having it forgotten again.
 
 use super::view::{token, url};
-use runtime::{
-    App, Call, Code, Problem, Registrar, Retry, credentials,
-    platform::Webhook,
-    store::{
-        StoreError,
-        hooks::{Hook, Registration, verification_token},
-    },
+use app::{App, connections};
+use connector::{Registrar, platform::Webhook};
+use store::{
+    StoreError,
+    hooks::{Hook, Registration, verification_token},
 };
+use web::{Code, Problem, Request, Retry};
 
 /// Tells the platform of a hook that is stored: the platform calls it while this runs. A hook that the platform does not
 /// take is no hook.
-pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
-    let registration = match tell(app, call, registrar, hook).await {
+pub async fn register(app: &App, request: &Request, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
+    let registration = match tell(app, request, registrar, hook).await {
         Ok(Some(webhook)) => Registration::Registered { webhook },
         Ok(None) => Registration::Manual,
         Err(problem) if problem.retry == Retry::Unknown => return Err(pending(problem, hook)),
@@ -32,11 +31,11 @@ pub async fn register(app: &App, call: &Call, registrar: &Registrar, hook: &mut 
 }
 
 /// The webhook's id at the platform. Where the answer was lost, the platform is asked what it has.
-async fn tell(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Result<Option<String>, Problem> {
-    let connect = credentials::connect(app, &hook.platform, hook.connection.as_str()).await;
+async fn tell(app: &App, request: &Request, registrar: &Registrar, hook: &Hook) -> Result<Option<String>, Problem> {
+    let connect = connections::connect(app, &hook.platform, hook.connection.as_str()).await;
     let connection = connect.map_err(Problem::with_nothing_done)?;
     let token = token(app, hook).await.map_err(Problem::with_nothing_done)?;
-    let url = url(app, call, hook, &token).map_err(Problem::with_nothing_done)?;
+    let url = url(app, request, hook, &token).map_err(Problem::with_nothing_done)?;
     let webhook = Webhook { name: hook.name.clone(), url, token: verification_token(&token) };
     match (registrar.register)(app, &connection.credentials, webhook).await {
         Err(problem) if problem.retry == Retry::Unknown => {
@@ -46,7 +45,7 @@ async fn tell(app: &App, call: &Call, registrar: &Registrar, hook: &Hook) -> Res
                 _ => Err(problem),
             }
         }
-        told => told.inspect_err(|problem| credentials::doubt(app, hook.connection.as_str(), problem)),
+        told => told.inspect_err(|problem| connections::forget_refused(app, hook.connection.as_str(), problem)),
     }
 }
 
@@ -93,7 +92,7 @@ fn advised(problem: Problem) -> Problem {
 
 /// Has the platform forget a hook.
 pub async fn remove(app: &App, registrar: &Registrar, hook: &Hook) -> Result<(), Problem> {
-    let connect = credentials::connect(app, &hook.platform, hook.connection.as_str());
+    let connect = connections::connect(app, &hook.platform, hook.connection.as_str());
     let (connection, webhook) = match &hook.registration {
         None | Some(Registration::Manual) => return Ok(()),
         Some(Registration::Registered { webhook } | Registration::Stale { webhook }) => {
@@ -107,5 +106,5 @@ pub async fn remove(app: &App, registrar: &Registrar, hook: &Hook) -> Result<(),
     };
     let Some(webhook) = webhook else { return Ok(()) };
     let removed = (registrar.remove)(app, &connection.credentials, webhook).await;
-    removed.inspect_err(|problem| credentials::doubt(app, hook.connection.as_str(), problem))
+    removed.inspect_err(|problem| connections::forget_refused(app, hook.connection.as_str(), problem))
 }

@@ -1,15 +1,14 @@
 //! `GET /v1/hooks/{id}/rejected`: the calls with a valid token that could not become events, with their bodies.
 
 use super::find;
+use app::App;
 use data_encoding::BASE64;
 use models::{RejectedId, Timestamp, envelope::MAX_SHOWN_BYTES};
-use runtime::{
-    App, Call, Problem, Reply,
-    store::{Item, StoreError, events::RejectedCall, from_item, list::Entry},
-};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use store::{Item, StoreError, events::RejectedCall, from_item, list::Entry};
+use web::{Problem, Request, RequestExt as _, Response, respond};
 
 #[derive(Serialize, JsonSchema)]
 pub struct Rejected {
@@ -50,14 +49,14 @@ impl Rejected {
     }
 }
 
-pub async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = find(app, &call).await?;
-    let with_body = !crate::is_summary(&call)?;
-    let listing = app.store.rejected(&hook.connection, call.position("rejected")?);
+pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let hook = find(app, &request).await?;
+    let with_body = !crate::is_summary(&request)?;
+    let listing = app.store.rejected(&hook.connection, request.position("rejected")?);
     let of_hook = |entry: &Entry| RejectedCall::is_of(&hook.id, &entry.sort);
     let id = |entry: &Entry| Some(entry.pk.clone());
-    let page = app.store.page_of(listing, call.limit()?, of_hook, id, |item| show(item, with_body)).await?;
-    Reply::page(page.items, call.cursor("rejected", page.next))
+    let page = app.store.page_of(listing, request.limit()?, of_hook, id, |item| show(item, with_body)).await?;
+    respond::page(page.items, request.cursor("rejected", page.next))
 }
 
 fn show(item: Item, with_body: bool) -> Result<Option<Box<RawValue>>, StoreError> {
@@ -69,11 +68,11 @@ fn show(item: Item, with_body: bool) -> Result<Option<Box<RawValue>>, StoreError
     Ok(Some(to_raw_value(&Rejected { body: None, body_encoding: None, truncated: true, ..shown })?))
 }
 
-pub async fn raw(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = find(app, &call).await?;
+pub async fn raw(app: &App, request: Request) -> Result<Response, Problem> {
+    let hook = find(app, &request).await?;
     let missing = || Problem::not_found("rejected call with a body");
-    let id: RejectedId = call.param("rejected_id").parse().map_err(|_| missing())?;
-    let rejected = app.store.rejected_call(&id).await?.filter(|call| RejectedCall::is_of(&hook.id, &call.sort));
+    let id: RejectedId = request.param("rejected_id").parse().map_err(|_| missing())?;
+    let rejected = app.store.rejected_call(&id).await?.filter(|request| RejectedCall::is_of(&hook.id, &request.sort));
     let RejectedCall { body: Some(body), encoding, .. } = rejected.ok_or_else(missing)? else { return Err(missing()) };
     crate::raw::reply(id.as_str(), body, encoding.as_deref())
 }

@@ -3,14 +3,14 @@
 
 use super::find;
 use crate::batches::Batches;
+use app::App;
 use futures::future::try_join_all;
-use models::{StoredEvent, body, event::EventKey, mapping};
-use runtime::{
-    App, Call, Problem, Reply,
-    store::{Item, StoreError, from_item, hooks::Hook, list::Entry},
-};
+use models::{StoredEvent, event::EventKey};
+use payload::{body, mapping};
 use schemars::JsonSchema;
 use serde::Serialize;
+use store::{Item, StoreError, from_item, hooks::Hook, list::Entry};
+use web::{Problem, Request, RequestExt as _, Response, respond};
 
 #[derive(Default, Serialize, JsonSchema)]
 pub struct Remapped {
@@ -25,19 +25,19 @@ pub struct Remapped {
 /// A write that keeps losing to others is left to the next remap.
 const ATTEMPTS: usize = 5;
 
-pub async fn remap(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = find(app, &call).await?;
+pub async fn remap(app: &App, request: Request) -> Result<Response, Problem> {
+    let hook = find(app, &request).await?;
     let is_of_hook =
         |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.origin.hook() == Some(&hook.id));
-    let mut batches = Batches::begin(&app.store, app.store.events(None, None, call.position("remap")?)).await?;
+    let mut batches = Batches::begin(&app.store, app.store.events(None, None, request.position("remap")?)).await?;
     let mut remapped = Remapped::default();
     while let Some(items) = batches.next(is_of_hook).await? {
         remapped.read += items.len() as u64;
         let changed = try_join_all(items.into_iter().map(|item| reread(app, &hook, item))).await?;
         remapped.changed += changed.into_iter().filter(|changed| *changed).count() as u64;
     }
-    remapped.next = call.cursor("remap", batches.position());
-    Reply::ok(&remapped)
+    remapped.next = request.cursor("remap", batches.position());
+    respond::ok(&remapped)
 }
 
 /// Reads one event anew; whether it reads differently.

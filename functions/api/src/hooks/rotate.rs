@@ -3,20 +3,22 @@
 
 use super::{create::new_token, find, view::view};
 use crate::rotation::Rotation;
-use runtime::{App, Call, Problem, Reply, input, store::hooks::Registration};
+use app::App;
 use schemars::schema_for;
+use store::hooks::Registration;
+use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
-pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
-    let mut hook = find(app, &call).await?;
-    let rotation: Rotation = input::optional_body(&call, &schema_for!(Rotation))?;
-    rotation.make_room(&mut hook.tokens, call.now)?;
+pub async fn rotate(app: &App, request: Request) -> Result<Response, Problem> {
+    let mut hook = find(app, &request).await?;
+    let rotation: Rotation = input::optional_body(&request, &schema_for!(Rotation))?;
+    rotation.make_room(&mut hook.tokens, request.now())?;
     hook.tokens.insert(0, new_token(app, &hook.id).await?);
     hook.registration = hook.registration.map(|registration| match registration {
         Registration::Registered { webhook } => Registration::Stale { webhook },
         other => other,
     });
-    hook.updated_at = call.now;
+    hook.updated_at = request.now();
     app.store.update(&mut hook).await?;
     app.hooks.forget(&hook.id);
-    Reply::ok(&view(app, &call, hook, true).await?)
+    respond::ok(&view(app, &request, hook, true).await?)
 }

@@ -5,15 +5,16 @@ use super::{
     find,
     view::{token, url, watch},
 };
+use app::App;
+use client::PATIENCE;
 use data_encoding::BASE32_DNSSEC;
+use models::clock::random;
 use registry::Watch;
-use runtime::{
-    App, Call, Code, Problem, Reply, client::PATIENCE, clock::random, receive::EVENT_HEADER,
-    store::hooks::verification_token,
-};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use store::hooks::verification_token;
+use web::{Code, EVENT_HEADER, Problem, Request, Response, respond};
 
 #[derive(Serialize, JsonSchema)]
 pub struct Sent {
@@ -26,13 +27,13 @@ pub struct Sent {
     event: Option<String>,
 }
 
-pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
-    let hook = find(app, &call).await?;
+pub async fn send(app: &App, request: Request) -> Result<Response, Problem> {
+    let hook = find(app, &request).await?;
     let watch = watch(&hook)?;
     let sample = sample(&watch)?;
     let unreachable = |detail: String| Problem::new(Code::HookUnreachable, detail);
     let token = token(app, &hook).await?;
-    let mut url = url(app, &call, &hook, &token)?;
+    let mut url = url(app, &request, &hook, &token)?;
     if watch.registrar().is_some() {
         url.push_str("?token=");
         url.push_str(&verification_token(&token));
@@ -48,7 +49,7 @@ pub async fn send(app: &App, call: Call) -> Result<Reply, Problem> {
         Problem { source: problem.source, ..unreachable(format!("{}: {advice}", problem.detail)) }
     })?;
     let event = answer.headers.get(EVENT_HEADER).and_then(|id| id.to_str().ok());
-    Reply::ok(&Sent {
+    respond::ok(&Sent {
         event: event.map(str::to_owned),
         body: serde_json::from_str(&sample).map_err(Problem::internal)?,
         status: answer.status.as_u16(),

@@ -1,14 +1,14 @@
 //! A hook as it is answered.
 
+use app::App;
+use connector::settings;
 use models::{ConnectionId, HookId, Timestamp};
 use registry::Watch;
-use runtime::{
-    App, Call, Problem,
-    store::hooks::{Hook, Registration, verification_token},
-};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use store::hooks::{Hook, Registration, verification_token};
+use web::{Problem, Request, RequestExt as _};
 
 #[derive(Serialize, JsonSchema)]
 pub struct HookView {
@@ -53,9 +53,9 @@ pub enum State {
     Manual,
 }
 
-pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<HookView, Problem> {
+pub async fn view(app: &App, request: &Request, hook: Hook, with_url: bool) -> Result<HookView, Problem> {
     let token = if with_url { Some(token(app, &hook).await?) } else { None };
-    let url = token.as_deref().map(|token| url(app, call, &hook, token)).transpose()?;
+    let url = token.as_deref().map(|token| url(app, request, &hook, token)).transpose()?;
     let old = hook.tokens.iter().skip(1).filter_map(|token| token.expires_at).max();
     let watch = watch(&hook)?;
     let (registration, setup) = match (hook.registration, watch.registrar()) {
@@ -77,9 +77,9 @@ pub async fn view(app: &App, call: &Call, hook: Hook, with_url: bool) -> Result<
         name: hook.name,
         connection: hook.connection,
         enabled: hook.enabled,
-        settings: hook.settings.show(&(watch.settings)()),
+        settings: settings::shown(&hook.settings, &(watch.settings)()),
         url,
-        old_url_until: old.filter(|end| call.now < *end),
+        old_url_until: old.filter(|end| request.now() < *end),
         registration,
         setup: setup.to_owned(),
         created_at: hook.created_at,
@@ -99,15 +99,15 @@ pub async fn token(app: &App, hook: &Hook) -> Result<String, Problem> {
 }
 
 /// The hook's URL, with one of its tokens.
-pub fn url(app: &App, call: &Call, hook: &Hook, token: &str) -> Result<String, Problem> {
-    Ok(format!("{}{}/{token}", public_url(app, call)?, watch(hook)?.trigger.path))
+pub fn url(app: &App, request: &Request, hook: &Hook, token: &str) -> Result<String, Problem> {
+    Ok(format!("{}{}/{token}", public_url(app, request)?, watch(hook)?.trigger.path))
 }
 
 /// What hook URLs begin with: the setting, or on Lambda the API's own host, which API Gateway writes into the header.
-fn public_url(app: &App, call: &Call) -> Result<String, Problem> {
+fn public_url(app: &App, request: &Request) -> Result<String, Problem> {
     match &app.config.public_url {
         Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
-        None => match call.header(&http::header::HOST) {
+        None => match request.header(&http::header::HOST) {
             Some(host) => Ok(format!("https://{host}")),
             None => Err(Problem::internal("PUBLIC_URL is not set, and the request names no host")),
         },

@@ -3,11 +3,13 @@
 mod bodies;
 mod parameters;
 
+use app::{Function, Route};
 use http::{Method, StatusCode};
-use runtime::{Access, Body, Code, Function, Query, Route, auth::Scope};
+use models::Scope;
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use web::{Access, Body, Code, Query};
 
 /// What the document says of a route. The compiler copies it out of the statements: at run time whoever reads them has
 /// the handlers linked too, and with these the clients of all platforms.
@@ -141,7 +143,7 @@ fn scope_name(scope: Scope) -> String {
 
 fn security(access: Access) -> Value {
     match access {
-        Access::Public => json!([]),
+        Access::Public | Access::Hook => json!([]),
         Access::Key(_) => json!([{ "key": [] }]),
     }
 }
@@ -261,13 +263,13 @@ fn problem() -> Value {
                 "enum": ["never", "after", "unknown", "running", "done"],
                 "description": "never: a repetition would be refused again. after: nothing was done, and a repetition may \
                                 succeed, not before retry_after seconds if given. unknown: it may have been done; look before you \
-                                repeat it. running: the first call with this idempotency key is still running. done: it \
+                                repeat it. running: the first request with this idempotency key is still running. done: it \
                                 was done, and only its answer is missing.",
             },
             "retry_after": { "type": "integer", "minimum": 1, "description": "Seconds, as in the Retry-After header." },
             "answer": {
                 "type": "object",
-                "description": "The platform's answer to `call-api`: status, headers and body. Of an event, its `limits`, or of which part \
+                "description": "The platform's answer to `request-api`: status, headers and body. Of an event, its `limits`, or of which part \
                                 was done: `calls`, `users`, and whether the `rest` is `not_done` or `unknown`.",
                 "additionalProperties": true,
             },

@@ -5,11 +5,11 @@ use models::{
     ConnectionId, DeliveryId, Effect, EventId, HookId, KeyId, RecordId, RejectedId, RouteId, SubscriberId, TakeoverId,
     Timestamp, ids::TOKEN_PATTERN,
 };
-use runtime::{
+use serde_json::{Value, json};
+use web::{
     Query, QueryValue,
     input::{DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT},
 };
-use serde_json::{Value, json};
 
 pub fn of(route: &Stated) -> Vec<Value> {
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));

@@ -7,20 +7,20 @@ use super::{
     view::{Sight, view},
 };
 use crate::references;
-use flow::{guard::Guard, own_events::Recovery};
+use app::App;
+use flow::own_events::Recovery;
 use models::{ConnectionId, HookId};
-use runtime::{
-    App, Call, Code, Problem, Reply, input,
-    store::{
-        StoreError,
-        references::Reference,
-        routes::{EventRoute, Target, Webhook},
-    },
-};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use store::{
+    StoreError,
+    references::Reference,
+    routes::{EventRoute, Target, Webhook},
+};
+use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
+use webhook::guard::Guard;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -73,10 +73,11 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     Option::deserialize(deserializer).map(Some)
 }
 
-pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
-    let mut route = find(app, &call).await?;
-    let change: RouteChange =
-        input::body_with(&call, &schema_for!(RouteChange), |body| faults::of(body, &Guard::of(&app.config)))?;
+pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
+    let mut route = find(app, &request).await?;
+    let change: RouteChange = input::body_with(&request, &schema_for!(RouteChange), |body| {
+        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
+    })?;
     let recovery = change.recovery();
     let selects_others = change.selects_others(&route);
     let (named_before, was_enabled) = (route.references(), route.enabled);
@@ -97,7 +98,7 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     route.events = change.events.unwrap_or(route.events);
     route.filter = change.filter.unwrap_or(route.filter);
     route.enabled = change.enabled.unwrap_or(route.enabled);
-    route.updated_at = call.now;
+    route.updated_at = request.now();
     check_size(&route)?;
     if route.enabled {
         route.disabled_reason = None;
@@ -113,12 +114,12 @@ pub async fn change(app: &App, call: Call) -> Result<Reply, Problem> {
     } else if selects_others && incident::is_by_content(app, &route).await? {
         incident::end(app, &mut route, &named, Recovery::Changed).await
     } else {
-        app.store.update_referring(&mut route, &named, call.now).await
+        app.store.update_referring(&mut route, &named, request.now()).await
     };
     if let Err(error) = written {
         return Err(not_changed(app, error, &named).await);
     }
-    Reply::ok(&view(app, route, Sight::UrlAndSecret).await?)
+    respond::ok(&view(app, route, Sight::UrlAndSecret).await?)
 }
 
 /// The problem of a change that was not written.

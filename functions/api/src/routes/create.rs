@@ -5,18 +5,15 @@ use super::{
     view::{Sight, view},
 };
 use crate::{connections, references};
-use flow::guard::Guard;
+use app::App;
 use http::StatusCode;
-use models::{ConnectionId, HookId, RouteId};
-use runtime::{
-    App, Call, Problem, Reply,
-    clock::random,
-    input,
-    store::{hooks::Hook, routes::EventRoute},
-};
+use models::{ConnectionId, HookId, RouteId, clock::random};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use store::{hooks::Hook, routes::EventRoute};
+use web::{Problem, Request, RequestExt as _, Response, input, respond};
+use webhook::guard::Guard;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -42,10 +39,11 @@ pub struct NewRoute {
     enabled: Option<bool>,
 }
 
-pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
-    let new: NewRoute =
-        input::body_with(&call, &schema_for!(NewRoute), |body| faults::of(body, &Guard::of(&app.config)))?;
-    let id = RouteId::new(call.now, random()?);
+pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
+    let new: NewRoute = input::body_with(&request, &schema_for!(NewRoute), |body| {
+        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
+    })?;
+    let id = RouteId::new(request.now(), random()?);
     let route = EventRoute {
         hook: hook_id(app, new.hook.as_deref()).await?,
         connection: connection_id(app, new.connection.as_deref()).await?,
@@ -59,15 +57,15 @@ pub async fn create(app: &App, call: Call) -> Result<Reply, Problem> {
         enabled: new.enabled.unwrap_or(true),
         disabled_reason: None,
         generation: 0,
-        created_at: call.now,
-        updated_at: call.now,
+        created_at: request.now(),
+        updated_at: request.now(),
     };
     check_size(&route)?;
     let named = route.references();
-    if let Err(error) = app.store.create_referring(&route, &named, call.now).await {
+    if let Err(error) = app.store.create_referring(&route, &named, request.now()).await {
         return Err(references::not_created(app, error, &named).await);
     }
-    Reply::json(StatusCode::CREATED, &view(app, route, Sight::UrlAndSecret).await?)
+    respond::json(StatusCode::CREATED, &view(app, route, Sight::UrlAndSecret).await?)
 }
 
 pub async fn hook_id(app: &App, id: Option<&str>) -> Result<Option<HookId>, Problem> {

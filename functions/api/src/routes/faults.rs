@@ -1,15 +1,14 @@
 //! The faults of a route that its schema does not tell: patterns of no event, expressions, a target of either kind.
 
 use super::target::{NewAction, NewWebhook};
-use flow::{
-    expression::{Expression, Fields},
-    guard::Guard,
-    webhook::route_header,
-};
-use models::{mapping::escape, own_event::OWN_TYPES};
-use runtime::{Fault, Problem, input, store::routes::is_like};
+use expression::{Expression, Fields};
+use models::{Fault, own_event::OWN_TYPES};
+use payload::mapping::escape;
 use schemars::schema_for;
 use serde_json::{Map, Value};
+use store::routes::is_like;
+use web::{Problem, input};
+use webhook::{guard::Guard, route_header};
 
 /// The faults of a new route's body, or of a change's.
 pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {

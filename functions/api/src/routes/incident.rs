@@ -1,11 +1,10 @@
 //! The end of an incident by a change of the route: a failing route whose failures no longer count is healthy again.
 
+use app::App;
 use flow::own_events::{self, Recovery};
-use runtime::{
-    App, Problem,
-    store::{StoreError, health::RouteHealth, references::Reference, routes::EventRoute},
-};
 use std::collections::BTreeSet;
+use store::{StoreError, health::RouteHealth, references::Reference, routes::EventRoute};
+use web::Problem;
 
 /// Retry limit for writes that conflict with a probe.
 const ATTEMPTS: usize = 10;

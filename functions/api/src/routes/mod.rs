@@ -10,11 +10,13 @@ mod test;
 mod view;
 
 use crate::{ADMIN, CURSOR, LIMIT, OPERATE, READ, rotation::Rotation};
+use app::{App, Function, Route};
 use http::{Method, StatusCode};
-use models::RouteId;
-use runtime::{App, Body, Call, Fault, Function, Problem, Reply, Route, auth::Scope, store::routes::EventRoute};
+use models::{Fault, RouteId, Scope};
 use schemars::{Schema, schema_for};
+use store::routes::EventRoute;
 use view::{RouteView, Sight};
+use web::{Body, Problem, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-routes",
@@ -27,7 +29,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Required(|| schema_for!(create::NewRoute)),
             success: (StatusCode::CREATED, Some(view_schema)),
-            handler: |app, call| Box::pin(create::create(app, call)),
+            handler: |app, request| Box::pin(create::create(app, request)),
         },
         Route {
             method: Method::GET,
@@ -37,7 +39,7 @@ pub static FUNCTION: Function = Function {
             query: &[LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
-            handler: |app, call| Box::pin(list(app, call)),
+            handler: |app, request| Box::pin(list(app, request)),
         },
         Route {
             method: Method::POST,
@@ -47,7 +49,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Required(|| schema_for!(test::Draft)),
             success: (StatusCode::OK, Some(|| schema_for!(test::Tried))),
-            handler: |app, call| Box::pin(test::test_draft(app, call)),
+            handler: |app, request| Box::pin(test::test_draft(app, request)),
         },
         Route {
             method: Method::GET,
@@ -57,7 +59,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, call| Box::pin(get(app, call)),
+            handler: |app, request| Box::pin(get(app, request)),
         },
         Route {
             method: Method::PATCH,
@@ -67,7 +69,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Required(|| schema_for!(change::RouteChange)),
             success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, call| Box::pin(change::change(app, call)),
+            handler: |app, request| Box::pin(change::change(app, request)),
         },
         Route {
             method: Method::DELETE,
@@ -77,7 +79,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
-            handler: |app, call| Box::pin(delete(app, call)),
+            handler: |app, request| Box::pin(delete(app, request)),
         },
         Route {
             method: Method::POST,
@@ -87,7 +89,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Optional(|| schema_for!(Rotation)),
             success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, call| Box::pin(rotate::rotate(app, call)),
+            handler: |app, request| Box::pin(rotate::rotate(app, request)),
         },
         Route {
             method: Method::POST,
@@ -97,7 +99,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::Optional(|| schema_for!(test::Trial)),
             success: (StatusCode::OK, Some(|| schema_for!(test::Tried))),
-            handler: |app, call| Box::pin(test::test(app, call)),
+            handler: |app, request| Box::pin(test::test(app, request)),
         },
     ],
     direct: None,
@@ -108,19 +110,19 @@ fn view_schema() -> Schema {
     schema_for!(RouteView)
 }
 
-async fn find(app: &App, call: &Call) -> Result<EventRoute, Problem> {
-    let id: RouteId = call.id("route")?;
+async fn find(app: &App, request: &Request) -> Result<EventRoute, Problem> {
+    let id: RouteId = request.id("route")?;
     app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("route"))
 }
 
-fn is_admin(call: &Call) -> bool {
-    call.key.as_ref().is_some_and(|key| key.scope == Scope::Admin)
+fn is_admin(request: &Request) -> bool {
+    request.key().is_some_and(|key| key.scope == Scope::Admin)
 }
 
-async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
-    let route = find(app, &call).await?;
-    let sight = if is_admin(&call) { Sight::UrlAndSecret } else { Sight::Host };
-    Reply::ok(&view::view(app, route, sight).await?)
+async fn get(app: &App, request: Request) -> Result<Response, Problem> {
+    let route = find(app, &request).await?;
+    let sight = if is_admin(&request) { Sight::UrlAndSecret } else { Sight::Host };
+    respond::ok(&view::view(app, route, sight).await?)
 }
 
 /// JSON Schemas of a target that is a webhook, and of one that is an action.
@@ -142,14 +144,14 @@ fn check_size(route: &EventRoute) -> Result<(), Problem> {
     Err(Problem::invalid_body(vec![Fault::new("/target", detail)]))
 }
 
-async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let page = app.store.page::<EventRoute>(call.limit()?, call.position("routes")?.as_deref()).await?;
-    let sight = if is_admin(&call) { Sight::Url } else { Sight::Host };
-    crate::control_page(&call, "routes", page, |route| view::view(app, route, sight)).await
+async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let page = app.store.page::<EventRoute>(request.limit()?, request.position("routes")?.as_deref()).await?;
+    let sight = if is_admin(&request) { Sight::Url } else { Sight::Host };
+    crate::control_page(&request, "routes", page, |route| view::view(app, route, sight)).await
 }
 
-async fn delete(app: &App, call: Call) -> Result<Reply, Problem> {
-    let route = find(app, &call).await?;
+async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
+    let route = find(app, &request).await?;
     incident::delete(app, &route).await?;
-    Ok(Reply::no_content())
+    Ok(respond::no_content())
 }

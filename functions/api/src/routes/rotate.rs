@@ -7,18 +7,20 @@ use super::{
     view::{Sight, view},
 };
 use crate::rotation::Rotation;
-use runtime::{App, Call, Code, Problem, Reply, input, store::routes::Target};
+use app::App;
 use schemars::schema_for;
+use store::routes::Target;
+use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
-pub async fn rotate(app: &App, call: Call) -> Result<Reply, Problem> {
-    let mut route = find(app, &call).await?;
-    let rotation: Rotation = input::optional_body(&call, &schema_for!(Rotation))?;
+pub async fn rotate(app: &App, request: Request) -> Result<Response, Problem> {
+    let mut route = find(app, &request).await?;
+    let rotation: Rotation = input::optional_body(&request, &schema_for!(Rotation))?;
     let Target::Webhook(webhook) = &mut route.target else {
         return Err(Problem::new(Code::Conflict, "the route runs an action, and has no secret"));
     };
-    rotation.make_room(&mut webhook.secrets, call.now)?;
+    rotation.make_room(&mut webhook.secrets, request.now())?;
     webhook.secrets.insert(0, new_secret(app, &route.id).await?);
-    route.updated_at = call.now;
+    route.updated_at = request.now();
     app.store.update(&mut route).await?;
-    Reply::ok(&view(app, route, Sight::UrlAndSecret).await?)
+    respond::ok(&view(app, route, Sight::UrlAndSecret).await?)
 }

@@ -1,20 +1,15 @@
 //! A route's target, read and sealed.
 
 use crate::connections;
-use flow::{
-    guard::{Guard, Refusal},
-    webhook,
-};
-use models::{Effect, RouteId};
-use runtime::{
-    App, Fault, Problem,
-    credentials::of_platform,
-    store::routes::{ActionTarget, Secret, Target, Webhook},
-};
+use app::{App, connections::of_platform};
+use models::{Effect, Fault, RouteId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use store::routes::{ActionTarget, Secret, Target, Webhook};
+use web::Problem;
+use webhook::guard::{Guard, Refusal};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -74,7 +69,7 @@ fn typed<T: for<'de> Deserialize<'de>>(fields: Map<String, Value>) -> Result<T, 
 }
 
 async fn webhook(app: &App, route: &RouteId, new: NewWebhook, secrets: Vec<Secret>) -> Result<Webhook, Problem> {
-    let guard = Guard::of(&app.config);
+    let guard = Guard::new(app.config.delivery_allow_cidrs.clone());
     let refused = |refusal: Refusal| Problem::invalid_body(vec![Fault::new("/target/url", refusal.to_string())]);
     let url = guard.check_url(&new.url).map_err(refused)?;
     guard.resolve(&url).await.map_err(refused)?;

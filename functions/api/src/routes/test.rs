@@ -6,35 +6,32 @@ use super::{
     faults, find, is_admin, target,
     view::without_path,
 };
+use app::App;
+use client::mask::MASK;
+use expression::{Event, Expression};
 use flow::{
     deliver::post,
-    expression::{Event, Expression},
-    guard::Guard,
     request::{Prepared, ReadyTarget, Unprepared},
-    webhook::WebhookClient,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use models::{
-    ConnectionId, Envelope, EventId, HookId, RouteId, StoredEvent, body::Format, delivery::Attempt, event::Accepted,
-    ids::ContentKey, mapping,
+    ConnectionId, Envelope, EventId, Fault, HookId, RouteId, StoredEvent, clock::random, delivery::Attempt,
+    event::Accepted, ids::ContentKey,
 };
+use payload::{body::Format, mapping};
 use registry::Watch;
-use runtime::{
-    App, Call, Code, Fault, Problem, Reply,
-    clock::random,
-    input,
-    mask::MASK,
-    store::{
-        StoreError,
-        connections::Connection,
-        hooks::Hook,
-        routes::{Selection, Target},
-    },
-};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use std::collections::BTreeMap;
+use store::{
+    StoreError,
+    connections::Connection,
+    hooks::Hook,
+    routes::{Selection, Target},
+};
+use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
+use webhook::{WebhookClient, guard::Guard};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -107,31 +104,33 @@ struct Trying<'a> {
     send: bool,
 }
 
-pub async fn test(app: &App, call: Call) -> Result<Reply, Problem> {
-    let route = find(app, &call).await?;
-    let trial: Trial = input::optional_body(&call, &schema_for!(Trial))?;
+pub async fn test(app: &App, request: Request) -> Result<Response, Problem> {
+    let route = find(app, &request).await?;
+    let trial: Trial = input::optional_body(&request, &schema_for!(Trial))?;
     if trial.send && matches!(route.target, Target::Action(_)) {
         return Err(Problem::invalid_body(vec![Fault::new(
             "/send",
             "is for a webhook: an action is called by itself",
         )]));
     }
-    if trial.send && !is_admin(&call) {
+    if trial.send && !is_admin(&request) {
         return Err(Problem::new(Code::Forbidden, "only a key of scope admin may send; leave `send` out"));
     }
     let target = Some(ReadyTarget::open(app, &route.id, &route.target).await?);
     let trying = Trying { selection: route.selection(), filter: route.filter.as_deref(), target, send: trial.send };
-    Reply::ok(&tried(app, trying, trial.event, is_admin(&call)).await?)
+    respond::ok(&tried(app, trying, trial.event, is_admin(&request)).await?)
 }
 
-pub async fn test_draft(app: &App, call: Call) -> Result<Reply, Problem> {
-    let draft: Draft = input::body_with(&call, &schema_for!(Draft), |body| faults::of(body, &Guard::of(&app.config)))?;
+pub async fn test_draft(app: &App, request: Request) -> Result<Response, Problem> {
+    let draft: Draft = input::body_with(&request, &schema_for!(Draft), |body| {
+        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
+    })?;
     let hook = hook_id(app, draft.hook.as_deref()).await?;
     let connection = connection_id(app, draft.connection.as_deref()).await?;
     let target = match draft.target {
         // The target of no route has nothing sealed, so any id will do.
         Some(fields) => {
-            let id = RouteId::new(call.now, random()?);
+            let id = RouteId::new(request.now(), random()?);
             Some(ReadyTarget::open(app, &id, &target::unsealed(app, fields).await?).await?)
         }
         None => None,
@@ -139,7 +138,7 @@ pub async fn test_draft(app: &App, call: Call) -> Result<Reply, Problem> {
     let selection =
         Selection { route: None, events: &draft.events, hook: hook.as_ref(), connection: connection.as_ref() };
     let trying = Trying { selection, filter: draft.filter.as_deref(), target, send: false };
-    Reply::ok(&tried(app, trying, draft.event, true).await?)
+    respond::ok(&tried(app, trying, draft.event, true).await?)
 }
 
 async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url: bool) -> Result<Tried, Problem> {
@@ -162,7 +161,8 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url:
             let address = if shows_url { url.to_string() } else { without_path(url.as_str()) };
             request = Some(shown(address, &headers, &body)?);
             if trying.send {
-                let client = WebhookClient::new(Guard::of(&app.config)).map_err(Problem::internal)?;
+                let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))
+                    .map_err(Problem::internal)?;
                 attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
             }
         }

@@ -1,20 +1,19 @@
 //! A route as it is answered.
 
+use app::App;
+use client::mask::MASK;
 use flow::deliver::breaker;
 use models::{ConnectionId, HookId, RouteId, Timestamp};
-use runtime::{
-    App, Problem,
-    mask::MASK,
-    store::{
-        StoreError,
-        health::RouteHealth,
-        routes::{ActionTarget, DisabledReason, EventRoute, Target, Webhook},
-    },
-};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use store::{
+    StoreError,
+    health::RouteHealth,
+    routes::{ActionTarget, DisabledReason, EventRoute, Target, Webhook},
+};
 use url::Url;
+use web::Problem;
 
 #[derive(Serialize, JsonSchema)]
 pub struct RouteView {

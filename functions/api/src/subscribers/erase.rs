@@ -4,25 +4,24 @@
 //! the indexes find. A call that is cut off leaves in the tombstone what it was looking for, and the next goes on.
 
 use super::names::names;
+use app::App;
 use flow::erasure::scrub_deliveries;
 use futures::future::try_join_all;
 use models::{
-    ConnectionId, EventId, Profile, StoredEvent, SubscriberId, TakeoverId, Timestamp, body, event::EventKey,
-    ids::lower_bound, mapping, records::StoredSubscriber,
+    ConnectionId, EventId, Profile, StoredEvent, SubscriberId, TakeoverId, Timestamp, causes, event::EventKey,
+    ids::lower_bound, records::StoredSubscriber,
 };
-use runtime::{
-    App, Call, Code, Problem, Reply,
-    log::causes,
-    store::{
-        StoreError,
-        events::RejectedCall,
-        from_item,
-        list::{END, Entry, Listing},
-    },
-};
+use payload::{body, mapping};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::{Duration, Instant};
+use store::{
+    StoreError,
+    events::RejectedCall,
+    from_item,
+    list::{END, Entry, Listing},
+};
+use web::{Code, Problem, Request, RequestExt as _, Response, respond};
 
 /// Well within the time that API Gateway gives.
 const TIME: Duration = Duration::from_secs(20);
@@ -45,14 +44,14 @@ struct Wanted {
     rejected_position: Option<String>,
 }
 
-pub async fn erase(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: SubscriberId = call.id("subscriber")?;
+pub async fn erase(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: SubscriberId = request.id("subscriber")?;
     let deadline = Instant::now() + TIME;
-    let mut wanted = bury(app, &id, call.now).await?;
+    let mut wanted = bury(app, &id, request.now()).await?;
     let finished = search(app, &id, &mut wanted, deadline).await?;
     note(app, &id, if finished { None } else { Some(&wanted) }).await?;
     if finished {
-        return Ok(Reply::no_content());
+        return Ok(respond::no_content());
     }
     Err(Problem::new(Code::Unfinished, "the person is hidden and partly erased; repeat the call"))
 }

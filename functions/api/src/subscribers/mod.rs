@@ -4,21 +4,20 @@ mod erase;
 mod names;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ};
+use app::{App, Function, Route};
 use http::{Method, StatusCode};
 use models::{
     Subscriber, SubscriberId,
     records::{RecordKind, StoredSubscriber},
 };
-use runtime::{
-    App, Body, Call, Function, Problem, Query, QueryValue, Reply, Route,
-    store::{
-        Item, StoreError, from_item,
-        list::{END, Entry},
-        text_of,
-    },
-};
 use schemars::schema_for;
 use serde_json::value::{RawValue, to_raw_value};
+use store::{
+    Item, StoreError, from_item,
+    list::{END, Entry},
+    text_of,
+};
+use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-subscribers",
@@ -40,7 +39,7 @@ pub static FUNCTION: Function = Function {
             ],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Subscriber)))),
-            handler: |app, call| Box::pin(list(app, call)),
+            handler: |app, request| Box::pin(list(app, request)),
         },
         Route {
             method: Method::GET,
@@ -50,7 +49,7 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Subscriber)))),
-            handler: |app, call| Box::pin(get(app, call)),
+            handler: |app, request| Box::pin(get(app, request)),
         },
         Route {
             method: Method::DELETE,
@@ -60,20 +59,20 @@ pub static FUNCTION: Function = Function {
             query: &[],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
-            handler: |app, call| Box::pin(erase::erase(app, call)),
+            handler: |app, request| Box::pin(erase::erase(app, request)),
         },
     ],
     direct: None,
     settings: Vec::new,
 };
 
-async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
-    let platform = call.query("platform");
+async fn list(app: &App, request: Request) -> Result<Response, Problem> {
+    let platform = request.query("platform");
     if platform.as_deref().is_some_and(|name| !registry::NAMES.contains(&name)) {
         return Err(Problem::invalid_query("platform", "is no platform of ours"));
     }
-    let tag = call.query("tag");
-    let until = call.position("subscribers")?.unwrap_or_else(|| END.to_owned());
+    let tag = request.query("tag");
+    let until = request.position("subscribers")?.unwrap_or_else(|| END.to_owned());
     let listing = app.store.records(RecordKind::Subscriber, "!".to_owned(), until);
     let keep = |entry: &Entry| platform.as_deref().is_none_or(|name| entry.sort.ends_with(&format!(" {name}")));
     let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {
@@ -84,12 +83,12 @@ async fn list(app: &App, call: Call) -> Result<Reply, Problem> {
         Ok(if wanted { Some(to_raw_value(&subscriber)?) } else { None })
     };
     let id = |entry: &Entry| tag.is_none().then(|| entry.pk.clone());
-    let page = app.store.page_of(listing, call.limit()?, keep, id, show).await?;
-    Reply::page(page.items, call.cursor("subscribers", page.next))
+    let page = app.store.page_of(listing, request.limit()?, keep, id, show).await?;
+    respond::page(page.items, request.cursor("subscribers", page.next))
 }
 
-async fn get(app: &App, call: Call) -> Result<Reply, Problem> {
-    let id: SubscriberId = call.id("subscriber")?;
+async fn get(app: &App, request: Request) -> Result<Response, Problem> {
+    let id: SubscriberId = request.id("subscriber")?;
     let show = |stored: StoredSubscriber| {
         let subscriber = stored.open()?.map(|profile| profile.into_subscriber(id.clone()));
         Ok(subscriber.map(|subscriber| to_raw_value(&subscriber)).transpose()?)

@@ -1,8 +1,8 @@
 //! Whether the body of a rejected call names a person.
 
-use models::body;
-use runtime::store::events::RejectedCall;
+use payload::body;
 use serde_json::Value;
+use store::events::RejectedCall;
 
 /// Whether a call's body has a text: as it was received, as it reads, or with JSON's escapes undone.
 pub fn names(call: &RejectedCall, text: &str) -> bool {

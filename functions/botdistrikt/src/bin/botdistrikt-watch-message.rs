@@ -1,4 +1,4 @@
-use runtime::lambda;
+use connector::lambda;
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(&botdistrikt::watch_message::FUNCTION)

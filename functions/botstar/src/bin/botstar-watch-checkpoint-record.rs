@@ -1,4 +1,4 @@
-use runtime::lambda;
+use connector::lambda;
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(&botstar::watch_checkpoint_record::FUNCTION)

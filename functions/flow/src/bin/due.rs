@@ -1,3 +1,3 @@
-fn main() -> Result<(), runtime::lambda::Error> {
+fn main() -> Result<(), app::lambda::Error> {
     flow::due::serve()
 }

@@ -6,9 +6,9 @@ use aws_sdk_lambda::{
     primitives::Blob,
 };
 use models::Fault;
-use runtime::Problem;
 use serde::Deserialize;
 use std::pin::Pin;
+use web::Problem;
 
 /// What came of running an action.
 pub enum Ran {

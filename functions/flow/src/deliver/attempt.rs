@@ -4,26 +4,24 @@ use super::{
     Deliverer,
     actions::{Ran, words},
 };
-use crate::{
-    request::Prepared,
-    webhook::{Body, Outcome, WebhookClient, kept},
-};
+use crate::request::Prepared;
+use aws::metrics::Metric;
 use bytes::Bytes;
+use client::mask::Secrets;
 use http::HeaderMap;
 use models::{
     ConnectionId, Effect, StoredDelivery, Timestamp,
     delivery::{Attempt, Reason},
 };
-use runtime::{
-    Problem, Retry,
-    mask::Secrets,
-    metrics::Metric,
-    retry::{MAX_RETRY_AFTER, retry_after},
-};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Instant;
 use url::Url;
+use web::{
+    Problem, Retry,
+    retry::{MAX_RETRY_AFTER, retry_after},
+};
+use webhook::{Body, Outcome, WebhookClient, kept};
 
 /// What an attempt means for its delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,7 +191,7 @@ fn of_action(ran: Ran, is_repeatable: bool, now: Timestamp) -> Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use runtime::Code;
+    use web::Code;
 
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 

@@ -5,18 +5,15 @@ use crate::{
     erasure::scrub_delivery,
     pending::{self, LOST_AFTER_SECONDS},
 };
+use app::App;
 use futures::future::join_all;
 use models::{
-    StoredDelivery,
-    delivery::{Of, When},
-};
-use runtime::{
-    App, Problem,
-    log::causes,
-    queue::Message,
-    store::{StoreError, grounds::Grounds},
+    StoredDelivery, causes,
+    delivery::{Message, Of, When},
 };
 use std::slice;
+use store::{StoreError, grounds::Grounds};
+use web::Problem;
 
 impl Deliverer {
     /// Looks at deliveries, at most 25, and attempts those that are due. Answers for each what became of it; an error, there

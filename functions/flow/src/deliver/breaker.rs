@@ -1,15 +1,13 @@
 //! Circuit breaker per route: while it is open, deliveries wait without using up their attempts, and one at a time is a
 //! probe. Failures are counted in the process; only a change of the route's health is written.
 
+use app::Config;
 use models::{RouteId, Timestamp};
-use runtime::{
-    config::Config,
-    store::{health::RouteHealth, routes::EventRoute},
-};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+use store::{health::RouteHealth, routes::EventRoute};
 
 /// Least number of failures in a row that opens the breaker.
 const FAILURES: u32 = 20;
@@ -124,8 +122,8 @@ pub fn look_again_at(config: &Config, health: &RouteHealth, now: Timestamp, chan
 mod tests {
     use super::*;
     use models::ConnectionId;
-    use runtime::store::routes::{ActionTarget, Target};
     use std::collections::BTreeMap;
+    use store::routes::{ActionTarget, Target};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)

@@ -2,13 +2,14 @@
 //! while that is under way waits for its end, and then one writes for all. So none waits for a slow target, and a batch
 //! whose targets are about as quick is written in few requests.
 
+use app::App;
 use futures::channel::oneshot;
 use models::StoredDelivery;
-use runtime::{App, store::StoreError};
 use std::{
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+use store::StoreError;
 
 type Outcome = Result<(), StoreError>;
 

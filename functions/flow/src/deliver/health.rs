@@ -10,17 +10,18 @@ use crate::{
     Unsent,
     own_events::{self, Recovery},
 };
-use models::{DeliveryId, RouteId, delivery::Reason};
-use runtime::{
-    App, Problem,
-    queue::Message,
-    store::{
-        StoreError,
-        grounds::Grounds,
-        health::RouteHealth,
-        routes::{DisabledReason, EventRoute},
-    },
+use app::App;
+use models::{
+    DeliveryId, RouteId,
+    delivery::{Message, Reason},
 };
+use store::{
+    StoreError,
+    grounds::Grounds,
+    health::RouteHealth,
+    routes::{DisabledReason, EventRoute},
+};
+use web::Problem;
 
 /// Retry limit for changes of a route or of its health that conflict with others.
 const ATTEMPTS: usize = 5;

@@ -5,14 +5,16 @@ use crate::{
     batch::BatchResponse,
     dead_letters::{DeadLetter, DeadLetters, Queue},
 };
-use lambda_runtime::{Error, LambdaEvent};
-use runtime::{
-    App, Problem,
-    aws::{INVOKE_ATTEMPT_TIMEOUT, with_attempt_timeout},
-    lambda::{block_on, run, sdk_config, start, unset},
-    queue::Message,
+use app::{
+    App,
+    lambda::{block_on, run, sdk_config, start},
 };
+use aws::{INVOKE_ATTEMPT_TIMEOUT, with_attempt_timeout};
+use lambda_runtime::{Error, LambdaEvent};
+use models::delivery::Message;
 use serde::Deserialize;
+use web::Problem;
+use web::settings::BadSetting;
 
 /// What Lambda hands over of a queue.
 #[derive(Deserialize)]
@@ -40,10 +42,12 @@ pub fn serve() -> Result<(), Error> {
     block_on(async {
         let sdk = sdk_config()?;
         let app = start(&sdk, &[])?;
-        app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
-        let letters = app.config.dead_letter_queue_url.clone().ok_or_else(|| unset("DEAD_LETTER_QUEUE_URL"))?;
+        app.queue().ok_or_else(|| BadSetting::unset("DELIVERY_QUEUE_URL"))?;
+        let letters =
+            app.config.dead_letter_queue_url.clone().ok_or_else(|| BadSetting::unset("DEAD_LETTER_QUEUE_URL"))?;
         let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url: letters };
-        let prefix = app.config.action_function_prefix.clone().ok_or_else(|| unset("ACTION_FUNCTION_PREFIX"))?;
+        let prefix =
+            app.config.action_function_prefix.clone().ok_or_else(|| BadSetting::unset("ACTION_FUNCTION_PREFIX"))?;
         let waiting = with_attempt_timeout(&sdk, INVOKE_ATTEMPT_TIMEOUT);
         let functions = Functions { client: aws_sdk_lambda::Client::new(&waiting), prefix };
         let deliverer = Deliverer::new(&app, Box::new(functions))?;

@@ -11,34 +11,30 @@ mod health;
 pub mod lambda;
 
 use crate::{
-    Unsent,
-    guard::Guard,
-    own_events, pending,
+    Unsent, own_events, pending,
     request::{Prepared, ReadyTarget, Unprepared},
     versions::ByVersion,
-    webhook::{WebhookClient, kept},
 };
 use actions::Actions;
+use app::App;
 use attempt::Verdict;
+use aws::metrics::Metric;
 use breaker::Failures;
 use firsts::Firsts;
 use models::{
     DeliveryState, StoredDelivery, StoredEvent, Timestamp,
-    delivery::{Attempt, Reason},
-};
-use runtime::{
-    App, Problem,
     clock::random,
-    metrics::Metric,
-    queue::Message,
-    store::{
-        StoreError,
-        grounds::Grounds,
-        health::RouteHealth,
-        routes::{DisabledReason, EventRoute},
-    },
+    delivery::{Attempt, Message, Reason},
 };
 use std::{slice, sync::Arc};
+use store::{
+    StoreError,
+    grounds::Grounds,
+    health::RouteHealth,
+    routes::{DisabledReason, EventRoute},
+};
+use web::Problem;
+use webhook::{WebhookClient, guard::Guard, kept};
 
 pub use attempt::post;
 pub use lambda::serve;
@@ -73,7 +69,7 @@ struct Due<'a> {
 
 impl Deliverer {
     pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, rustls::Error> {
-        let client = WebhookClient::new(Guard::of(&app.config))?;
+        let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))?;
         let (targets, failures, firsts) = Default::default();
         Ok(Self { client, actions, targets, failures, firsts })
     }

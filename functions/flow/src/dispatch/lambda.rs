@@ -2,11 +2,12 @@
 
 use super::Dispatcher;
 use crate::{batch::BatchResponse, dead_letters::Queue};
+use app::lambda::{block_on, run, sdk_config, start};
 use lambda_runtime::{Error, LambdaEvent};
-use runtime::lambda::{block_on, run, sdk_config, start, unset};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
+use web::settings::BadSetting;
 
 #[derive(Deserialize)]
 struct StreamEvent {
@@ -19,8 +20,8 @@ pub fn serve() -> Result<(), Error> {
     block_on(async {
         let sdk = sdk_config()?;
         let app = start(&sdk, &[])?;
-        let url = app.config.dead_letter_queue_url.clone().ok_or_else(|| unset("DEAD_LETTER_QUEUE_URL"))?;
-        app.queue().ok_or_else(|| unset("DELIVERY_QUEUE_URL"))?;
+        let url = app.config.dead_letter_queue_url.clone().ok_or_else(|| BadSetting::unset("DEAD_LETTER_QUEUE_URL"))?;
+        app.queue().ok_or_else(|| BadSetting::unset("DELIVERY_QUEUE_URL"))?;
         let dispatcher = Dispatcher::new(Arc::new(Queue { client: aws_sdk_sqs::Client::new(&sdk), url }));
         let (app, dispatcher) = (&app, &dispatcher);
         run(app, move |event: LambdaEvent<StreamEvent>| async move {

@@ -19,14 +19,11 @@ use crate::{
     fan_out::{self, Filters, Routes},
     pending,
 };
+use app::App;
 use change::Change;
 use futures::{StreamExt as _, stream};
-use models::{DeliveryId, StoredDelivery, StoredEvent, event::OpenEvent, records::StoredTakeover};
-use runtime::{
-    App,
-    log::causes,
-    queue::Message,
-    store::{StoreError, routes::EventRoute},
+use models::{
+    DeliveryId, StoredDelivery, StoredEvent, causes, delivery::Message, event::OpenEvent, records::StoredTakeover,
 };
 use serde_json::Value;
 use std::{
@@ -34,6 +31,7 @@ use std::{
     slice,
     sync::Arc,
 };
+use store::{StoreError, routes::EventRoute};
 
 pub use lambda::serve;
 pub use redispatch::{Redispatched, redispatch};

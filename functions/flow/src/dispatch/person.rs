@@ -1,10 +1,8 @@
 //! Folding events into the person they are of.
 
+use app::App;
 use models::{EventId, Profile, StoredEvent, SubscriberId, Timestamp, event::OpenEvent, records::StoredSubscriber};
-use runtime::{
-    App,
-    store::{StoreError, back_off, from_item, list::END, subscribers::ATTEMPTS},
-};
+use store::{StoreError, back_off, from_item, list::END, subscribers::ATTEMPTS};
 
 /// How many of a person's events are folded again when one is taken back. Older ones keep what they have told.
 const MOST_FOLDED_AGAIN: usize = 1_000;

@@ -1,13 +1,14 @@
 //! Redispatch: folds kept events again, for those that dispatch set aside or gave up.
 
 use super::{person, remove_takeover, take_away};
+use app::App;
 use models::{
     EventId, Profile, SubscriberId, Timestamp,
     event::OpenEvent,
     records::{StoredSubscriber, StoredTakeover},
 };
-use runtime::{App, store::StoreError};
 use std::collections::BTreeSet;
+use store::StoreError;
 
 /// The effects of a redispatch.
 #[derive(Debug, Default)]

@@ -6,20 +6,17 @@
 
 use super::{Deliveries, MOST_READ_BYTES, change::Change, deliveries_of, person};
 use crate::fan_out::Routes;
+use app::App;
 use models::{
-    Profile, SubscriberId,
+    Profile, SubscriberId, causes,
     event::OpenEvent,
     records::{StoredSubscriber, StoredTakeover},
-};
-use runtime::{
-    App,
-    log::causes,
-    store::{Item, StoreError, from_item, subscribers::changed},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
 };
+use store::{Item, StoreError, from_item, subscribers::changed};
 
 /// New events of one person, or of nobody known.
 struct Lane<'c> {

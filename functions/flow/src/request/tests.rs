@@ -1,11 +1,10 @@
 //! Memory and size of the requests made from an event.
 
 use super::*;
-use crate::expression::{Expression, MOST_BYTES};
-use models::{
-    Field, HookId, Mapping, StoredEvent, body,
-    event::Accepted,
-    ids::ContentKey,
+use expression::{Expression, MOST_BYTES};
+use models::{HookId, StoredEvent, event::Accepted, ids::ContentKey};
+use payload::{
+    Field, Mapping, body,
     mapping::{Reading, resolve},
 };
 use std::{fmt::Write as _, fs, process::Command};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::mapping::{Field, Mapping, resolve};
+use payload::mapping::{Field, Mapping, resolve};
 use serde_json::json;
 
 const FIELDS: &[Field] = &[

@@ -1,8 +1,8 @@
 //! The person of one event.
 
 use super::{TEXTS, tags, text};
-use crate::{
-    ids::{ConnectionId, SubscriberId},
+use crate::ids::{ConnectionId, SubscriberId};
+use payload::{
     mapping::Reading,
     view::{Fields, View},
 };

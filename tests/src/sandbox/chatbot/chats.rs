@@ -8,8 +8,8 @@ use super::{
 };
 use crate::sandbox::{PATIENCE, Shared, calls, lock};
 use futures::future::join_all;
+use models::clock::{Clock as _, SystemClock};
 use reqwest::Method;
-use runtime::clock::{Clock as _, SystemClock};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -10,8 +10,10 @@ pub use chats::say;
 
 use super::{Seen, Shared, chance, given, lock, next};
 use axum::http::StatusCode;
-use models::Timestamp;
-use runtime::clock::{Clock as _, SystemClock};
+use models::{
+    Timestamp,
+    clock::{Clock as _, SystemClock},
+};
 use segments::Segment;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use super::{Outcome, Refusal, World, bad, chance, date, done, made, missing, text};
 use crate::sandbox::{Seen, Shared, calls, lock};
+use models::clock::{Clock as _, SystemClock};
 use reqwest::{Method, RequestBuilder, StatusCode};
-use runtime::clock::{Clock as _, SystemClock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 

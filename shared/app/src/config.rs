@@ -1,0 +1,209 @@
+//! The configuration of a process, read once from its settings at start.
+
+use ipnet::IpNet;
+use std::{path::PathBuf, str::FromStr};
+use store::Tables;
+use url::Url;
+use web::settings::{BadSetting, PlatformSettings, Setting, Settings};
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub tables: Tables,
+    /// What hook URLs begin with; unset on Lambda, where the request's own host is taken.
+    pub public_url: Option<Url>,
+    pub dedupe_window_seconds: u64,
+    pub event_ttl_days: u64,
+    pub delivery_ttl_days: u64,
+    /// The waits between the attempts of a delivery, in seconds.
+    pub retry_schedule: Vec<u64>,
+    /// Days after which a route that has only failed is disabled; 0 is never.
+    pub route_fails_days: u64,
+    /// The ranges that routes may target besides what is globally reachable.
+    pub delivery_allow_cidrs: Vec<IpNet>,
+    pub sealing_key_arn: Option<String>,
+    pub sealing_key_file: Option<PathBuf>,
+    pub delivery_queue_url: Option<String>,
+    pub dead_letter_queue_url: Option<String>,
+    /// What the names of the actions' functions begin with in a deployment.
+    pub action_function_prefix: Option<String>,
+    /// The deployment's name, under which it has metrics; unset where none are emitted.
+    pub stack_name: Option<String>,
+    pub log_format: LogFormat,
+    pub rust_log: String,
+    pub platforms: PlatformSettings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Pretty,
+}
+
+impl FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "json" => Ok(Self::Json),
+            "pretty" => Ok(Self::Pretty),
+            _ => Err(()),
+        }
+    }
+}
+
+/// The longest that a window or a time to live may be: a century.
+const MOST_DAYS: u64 = 36_500;
+
+/// A day: a longer wait is a route that should be disabled.
+const MOST_WAIT_SECONDS: u64 = 86_400;
+const MOST_WAITS: usize = 50;
+
+impl Config {
+    /// Every variable that [`Config::read`] knows besides those of platforms.
+    pub const VARIABLES: [&'static str; 19] = [
+        "CONTROL_TABLE",
+        "EVENTS_TABLE",
+        "RECORDS_TABLE",
+        "DELIVERIES_TABLE",
+        "PUBLIC_URL",
+        "DEDUPE_WINDOW_SECONDS",
+        "EVENT_TTL_DAYS",
+        "DELIVERY_TTL_DAYS",
+        "RETRY_SCHEDULE",
+        "ROUTE_FAILS_DAYS",
+        "DELIVERY_ALLOW_CIDRS",
+        "SEALING_KEY_ARN",
+        "SEALING_KEY_FILE",
+        "DELIVERY_QUEUE_URL",
+        "DEAD_LETTER_QUEUE_URL",
+        "ACTION_FUNCTION_PREFIX",
+        "STACK_NAME",
+        "LOG_FORMAT",
+        "RUST_LOG",
+    ];
+
+    pub fn read(settings: &Settings, platforms: &[&'static Setting]) -> Result<Self, BadSetting> {
+        let rust_log = settings.get("RUST_LOG").unwrap_or("info").to_owned();
+        let _: tracing_subscriber::filter::Targets =
+            rust_log.parse().map_err(|_| BadSetting::new("RUST_LOG", "is not a level, nor a list of target=level"))?;
+        Ok(Self {
+            tables: Tables {
+                control: settings.required("CONTROL_TABLE")?,
+                events: settings.required("EVENTS_TABLE")?,
+                records: settings.required("RECORDS_TABLE")?,
+                deliveries: settings.required("DELIVERIES_TABLE")?,
+            },
+            public_url: settings.url("PUBLIC_URL")?,
+            dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MOST_DAYS * 86_400)?,
+            event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
+            delivery_ttl_days: settings.number("DELIVERY_TTL_DAYS", 30, 1, MOST_DAYS)?,
+            retry_schedule: schedule(settings, "RETRY_SCHEDULE", &[5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000])?,
+            route_fails_days: settings.number("ROUTE_FAILS_DAYS", 5, 0, MOST_DAYS)?,
+            delivery_allow_cidrs: blocks(settings, "DELIVERY_ALLOW_CIDRS")?,
+            sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
+            sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
+            delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),
+            dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
+            action_function_prefix: settings.get("ACTION_FUNCTION_PREFIX").map(str::to_owned),
+            stack_name: settings.get("STACK_NAME").map(str::to_owned),
+            log_format: settings.parse("LOG_FORMAT", "must be json or pretty")?.unwrap_or(LogFormat::Json),
+            rust_log,
+            platforms: PlatformSettings::read(settings, platforms)?,
+        })
+    }
+}
+
+/// Ranges of addresses, by commas.
+fn blocks(settings: &Settings, name: &str) -> Result<Vec<IpNet>, BadSetting> {
+    let block = |text: &str| match text.trim().parse::<IpNet>() {
+        Ok(block) if block == block.trunc() => Ok(block),
+        Ok(block) => Err(BadSetting::new(name, &format!("{block} has more than its range, {}", block.trunc()))),
+        Err(_) => Err(BadSetting::new(name, &format!("{text:?} is not a range such as 10.0.0.0/8"))),
+    };
+    settings.get(name).map_or(Ok(Vec::new()), |list| list.split(',').map(block).collect())
+}
+
+/// Waits in seconds, by commas.
+fn schedule(settings: &Settings, name: &str, default: &[u64]) -> Result<Vec<u64>, BadSetting> {
+    let wait = |text: &str| match text.trim().parse() {
+        Ok(wait) if wait <= MOST_WAIT_SECONDS => Ok(wait),
+        _ => Err(BadSetting::new(name, &format!("{text:?} is not a number of seconds from 0 to {MOST_WAIT_SECONDS}"))),
+    };
+    let Some(list) = settings.get(name) else { return Ok(default.to_vec()) };
+    let waits: Vec<u64> = list.split(',').map(wait).collect::<Result<_, _>>()?;
+    if waits.len() > MOST_WAITS {
+        return Err(BadSetting::new(name, &format!("has more than {MOST_WAITS} waits")));
+    }
+    Ok(waits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use web::settings::SettingKind;
+
+    const TABLES: [(&str, &str); 4] =
+        [("CONTROL_TABLE", "c"), ("EVENTS_TABLE", "e"), ("RECORDS_TABLE", "r"), ("DELIVERIES_TABLE", "d")];
+
+    const API_URL: Setting =
+        Setting { name: "API_URL", default: "https://api.example.com/v1", kind: SettingKind::BaseUrl };
+    const HOST: Setting = Setting { name: "HOST", default: "https://api.example.com", kind: SettingKind::Origin };
+    const PREFIX: Setting = Setting { name: "PREFIX", default: "/v2", kind: SettingKind::PathStep };
+
+    fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
+        Config::read(&TABLES.into_iter().chain([(name, value)]).collect(), &[&API_URL, &HOST, &PREFIX])
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_documents() {
+        let config = read("PUBLIC_URL", "").unwrap();
+        assert_eq!((config.dedupe_window_seconds, config.event_ttl_days), (600, 90));
+        assert_eq!(config.platforms.url(&API_URL).unwrap().as_str(), "https://api.example.com/v1");
+        assert_eq!(config.platforms.url(&HOST).unwrap().as_str(), "https://api.example.com/");
+        assert_eq!(config.platforms.text(&PREFIX).unwrap(), "/v2");
+        assert!(config.public_url.is_none() && config.delivery_allow_cidrs.is_empty());
+        assert_eq!(config.retry_schedule, [5, 60, 300, 1800, 7200, 18000, 36000, 36000]);
+        assert_eq!((config.delivery_ttl_days, config.route_fails_days), (30, 5));
+    }
+
+    #[test]
+    fn ranges_are_listed_by_commas() {
+        let config = read("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8, fd00::/8,127.0.0.1/32").unwrap();
+        let blocks: Vec<String> = config.delivery_allow_cidrs.iter().map(ToString::to_string).collect();
+        assert_eq!(blocks, ["10.0.0.0/8", "fd00::/8", "127.0.0.1/32"]);
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        for (name, value, fault) in [
+            ("EVENT_TTL_DAYS", "0", "must be a whole number from 1 to 36500, such as 90"),
+            ("EVENT_TTL_DAYS", "ten", "must be a whole number from 1 to 36500, such as 90"),
+            ("EVENT_TTL_DAYS", "1.5", "must be a whole number from 1 to 36500, such as 90"),
+            ("EVENT_TTL_DAYS", "99999999999999999999", "must be a whole number from 1 to 36500, such as 90"),
+            ("DEDUPE_WINDOW_SECONDS", "-1", "must be a whole number from 0 to 3153600000, such as 600"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,10.1.2.3", "\"10.1.2.3\" is not a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/33", "\"10.0.0.0/33\" is not a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,", "\"\" is not a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.1.2.3/8", "10.1.2.3/8 has more than its range, 10.0.0.0/8"),
+            ("RETRY_SCHEDULE", "5,x", "\"x\" is not a number of seconds from 0 to 86400"),
+            ("RETRY_SCHEDULE", "5,86401", "\"86401\" is not a number of seconds from 0 to 86400"),
+            ("RETRY_SCHEDULE", "5,,6", "\"\" is not a number of seconds from 0 to 86400"),
+            ("DELIVERY_TTL_DAYS", "0", "must be a whole number from 1 to 36500, such as 30"),
+            ("ROUTE_FAILS_DAYS", "-1", "must be a whole number from 0 to 36500, such as 5"),
+            ("ROUTE_FAILS_DAYS", "36501", "must be a whole number from 0 to 36500, such as 5"),
+            ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
+            ("PUBLIC_URL", "example", "must be a whole URL, such as https://example.com"),
+            ("API_URL", "https://example.com/?a=b", "has a query or a fragment"),
+            ("API_URL", "api.example.com", "must be a whole URL, such as https://example.com"),
+            ("HOST", "https://example.com/v1", "is more than a scheme and a host"),
+            ("HOST", "https://:word@example.com", "is more than a scheme and a host"),
+            ("PREFIX", "v2", "does not begin with /"),
+            ("PREFIX", "/v2/../x", "is more than one step of letters, digits, - and _"),
+            ("LOG_FORMAT", "xml", "must be json or pretty"),
+            ("RUST_LOG", "a=b=c", "is not a level, nor a list of target=level"),
+            ("EVENTS_TABLE", "", "is not set"),
+        ] {
+            assert_eq!(read(name, value).unwrap_err(), BadSetting::new(name, fault));
+        }
+    }
+}

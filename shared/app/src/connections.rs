@@ -1,0 +1,64 @@
+//! A connection's credentials in the clear, for a call to its platform.
+
+use crate::App;
+use models::ConnectionId;
+use serde_json::{Map, Value};
+use std::{fmt, sync::Arc};
+use store::connections::Connection;
+use web::{Code, Problem};
+
+/// A connection with its credentials opened.
+pub struct OpenConnection {
+    pub id: ConnectionId,
+    pub platform: String,
+    pub credentials: Value,
+}
+
+impl fmt::Debug for OpenConnection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("OpenConnection").field("platform", &self.platform).finish_non_exhaustive()
+    }
+}
+
+/// Opens a connection's credentials.
+pub async fn open(app: &App, connection: &Connection) -> Result<Value, Problem> {
+    let Some(sealed) = &connection.sealed else { return Ok(Value::Object(Map::new())) };
+    let plain = app.sealer()?.open(connection.id.as_str(), sealed).await?;
+    serde_json::from_str(&plain).map_err(Problem::internal)
+}
+
+/// Forgets a connection whose credentials a platform refuses: others may have been given by now.
+pub fn forget_refused(app: &App, id: &str, problem: &Problem) {
+    if problem.code == Code::ConnectionUnauthorized
+        && let Ok(id) = id.parse()
+    {
+        app.connections.forget(&id);
+    }
+}
+
+/// Finds a platform's connection and opens it; a warm process remembers it for a minute.
+pub async fn connect(app: &App, platform: &str, id: &str) -> Result<Arc<OpenConnection>, Problem> {
+    let missing = || Problem::not_found("connection");
+    let id: ConnectionId = id.parse().map_err(|_| missing())?;
+    let now = app.now();
+    let opened = match app.connections.get(&id, now) {
+        Some(opened) => opened,
+        None => {
+            let connection: Connection = app.store.find(id.as_str()).await?.ok_or_else(missing)?;
+            let credentials = open(app, &connection).await?;
+            let opened = Arc::new(OpenConnection { id: connection.id, platform: connection.platform, credentials });
+            app.connections.put(id, Arc::clone(&opened), now);
+            opened
+        }
+    };
+    of_platform(&opened.platform, platform).map(|()| opened)
+}
+
+/// Whether a connection is of the platform that is wanted.
+pub fn of_platform(platform: &str, wanted: &str) -> Result<(), Problem> {
+    if platform == wanted {
+        return Ok(());
+    }
+    let detail = format!("the connection is of {platform}, and this takes one of {wanted}");
+    Err(Problem::new(Code::ConnectionMismatch, detail))
+}

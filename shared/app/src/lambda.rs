@@ -1,0 +1,146 @@
+//! The door of Lambda: API Gateway's requests in, answers out; or bare JSON, for a function that is invoked directly.
+
+use crate::{App, Config, Function, Router, log};
+use aws::{Environment, deadline};
+use aws_types::SdkConfig;
+use bytes::Bytes;
+pub use lambda_runtime::Error;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use models::clock::SystemClock;
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::value::{RawValue, to_raw_value};
+use std::{fmt, future::Future, sync::Arc, time::Instant};
+use web::{
+    Problem, Service as _, gateway,
+    router::{Failed, invoke, refuse},
+    settings::{BadSetting, Setting, Settings},
+};
+
+/// Serves one function until Lambda ends the process. Not generic, so that the heavy code is compiled once.
+pub fn serve(function: &'static Function) -> Result<(), Error> {
+    serve_checked(function, |_| Ok(()))
+}
+
+/// Serves a function that sends to the queue of deliveries. A laptop, whose sealing key is a file, has no queue: what is due
+/// is found in the table there.
+pub fn serve_sending(function: &'static Function) -> Result<(), Error> {
+    serve_checked(function, |config| match (&config.sealing_key_arn, &config.delivery_queue_url) {
+        (Some(_), None) => Err(BadSetting::unset("DELIVERY_QUEUE_URL")),
+        _ => Ok(()),
+    })
+}
+
+fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), BadSetting>) -> Result<(), Error> {
+    block_on(async move {
+        let app = start(&sdk_config()?, &(function.settings)())?;
+        check(&app.config)?;
+        let router = Router::new(&[function])?;
+        let (app, router) = (&app, &router);
+        run(app, move |event: LambdaEvent<Box<RawValue>>| async move {
+            let (payload, context) = event.into_parts();
+            handle(app, router, function, payload, &context.request_id).await.map_err(diagnostic)
+        })
+        .await
+    })
+}
+
+/// Hands a function its invocations, each under its deadline, until Lambda ends the process. What one has counted is
+/// written before it is answered, as Lambda may freeze the process from then on.
+pub async fn run<A, R, E, F>(app: &App, handle: impl Fn(LambdaEvent<A>) -> F) -> Result<(), Error>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+    E: Into<Diagnostic> + fmt::Debug,
+    F: Future<Output = Result<R, E>>,
+{
+    lambda_runtime::run(service_fn(|event: LambdaEvent<A>| {
+        let ends = event.context.deadline;
+        let handling = deadline::scope(ends, app.now(), handle(event));
+        async move {
+            let handled = handling.await;
+            app.metrics.flush(app.now());
+            handled
+        }
+    }))
+    .await
+}
+
+async fn handle(
+    app: &App,
+    router: &Router,
+    function: &Function,
+    event: Box<RawValue>,
+    request_id: &str,
+) -> Result<Box<RawValue>, Failed> {
+    let failed = |problem: Problem| Failed::new(&problem, request_id);
+    let started = Instant::now();
+    let response = match gateway::request(&event) {
+        Ok(request) => router.answer(app, request).await,
+        Err(problem) if is_http(&event) => {
+            let refused = refuse(&problem);
+            if function.takes_webhooks() {
+                app.count_webhook(refused.status(), started.elapsed());
+            }
+            refused
+        }
+        Err(_) => {
+            let input = Bytes::from(String::from(Box::<str>::from(event)));
+            let output = invoke(app, function, request_id, input).await?;
+            let output = String::from_utf8(output).map_err(|error| failed(Problem::internal(error)))?;
+            return RawValue::from_string(output).map_err(|error| failed(Problem::internal(error)));
+        }
+    };
+    to_raw_value(&gateway::answer(response)).map_err(|error| failed(Problem::internal(error)))
+}
+
+/// Whether an event that can't be read as a request came through API Gateway all the same, rather than being bare JSON.
+fn is_http(event: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Event {
+        #[serde(rename = "requestContext")]
+        _context: Context,
+    }
+    #[derive(Deserialize)]
+    struct Context {
+        #[serde(rename = "http")]
+        _http: IgnoredAny,
+    }
+    // A list can stand for a struct.
+    event.get().starts_with('{') && serde_json::from_str::<Event>(event.get()).is_ok()
+}
+
+/// A failed invocation for Lambda. Step Functions and other callers choose their reaction by the error's type.
+fn diagnostic(failed: Failed) -> Diagnostic {
+    Diagnostic { error_type: failed.code.as_str().to_owned(), error_message: failed.problem }
+}
+
+/// Runs a function that is not called over HTTP.
+pub fn block_on(serving: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serving)
+}
+
+/// The configuration of AWS clients, from Lambda's environment.
+pub fn sdk_config() -> Result<SdkConfig, Error> {
+    let settings = Settings::from_env();
+    aws::sdk_config(Environment {
+        access_key_id: settings.required("AWS_ACCESS_KEY_ID")?,
+        secret_access_key: settings.required("AWS_SECRET_ACCESS_KEY")?,
+        session_token: settings.get("AWS_SESSION_TOKEN").map(str::to_owned),
+        region: settings.required("AWS_REGION")?,
+        endpoint_url: settings.url("AWS_ENDPOINT_URL")?.map(String::from),
+    })
+}
+
+/// Reads the settings, starts the log and makes the store's client.
+pub fn start(sdk: &SdkConfig, platforms: &[&'static Setting]) -> Result<App, BadSetting> {
+    let config = Config::read(&Settings::from_env(), platforms)?;
+    // Every function is given a key, so that none finds out in the middle of a call that it has none.
+    if config.sealing_key_arn.is_none() && config.sealing_key_file.is_none() {
+        return Err(BadSetting::unset("SEALING_KEY_ARN"));
+    }
+    log::start(&config);
+    Ok(App::new(config, aws_sdk_dynamodb::Client::new(sdk), Some(sdk.clone()), Arc::new(SystemClock)))
+}

@@ -1,0 +1,17 @@
+//! One process of Switchboard: its configuration, the clients and caches that its handlers share, the check of keys and
+//! hook tokens, and the Lambda loop. Architecture invariant: nothing here knows a platform.
+
+mod authorize;
+pub mod config;
+pub mod connections;
+pub mod lambda;
+pub mod log;
+mod state;
+
+pub use config::Config;
+pub use state::App;
+
+pub type Function = web::Function<App>;
+pub type Route = web::Route<App>;
+pub type Router = web::Router<App>;
+pub type Handler = web::Handler<App>;

@@ -1,0 +1,113 @@
+//! The state that the handlers of one process share.
+
+use crate::{Config, connections::OpenConnection};
+use aws::{
+    history::{CloudWatch, History},
+    metrics::Metrics,
+    queue::{Queue, SqsQueue},
+    seal::{KeyFile, KmsKey, SealError, Sealer},
+};
+use aws_types::SdkConfig;
+use client::HttpClient;
+use models::{ConnectionId, HookId, KnownKey, Timestamp, cache::Cache, clock::Clock};
+use std::sync::{Arc, OnceLock};
+use store::{Store, hooks::Hook};
+
+pub struct App {
+    pub config: Config,
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Metrics,
+    pub hooks: Cache<HookId, Arc<Hook>>,
+    pub keys: Cache<String, KnownKey>,
+    pub connections: Cache<ConnectionId, Arc<OpenConnection>>,
+    /// What other AWS clients are made from when they are first needed; none on a laptop.
+    sdk: Option<SdkConfig>,
+    sealer: OnceLock<Sealer>,
+    http: OnceLock<HttpClient>,
+    queue: OnceLock<Arc<dyn Queue>>,
+    history: OnceLock<Arc<dyn History>>,
+}
+
+impl App {
+    pub fn new(
+        config: Config,
+        client: aws_sdk_dynamodb::Client,
+        sdk: Option<SdkConfig>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let store = Store { client, tables: config.tables.clone() };
+        let metrics = Metrics::new(config.stack_name.clone());
+        Self {
+            config,
+            store,
+            clock,
+            metrics,
+            hooks: Cache::default(),
+            keys: Cache::default(),
+            connections: Cache::default(),
+            sdk,
+            sealer: OnceLock::new(),
+            http: OnceLock::new(),
+            queue: OnceLock::new(),
+            history: OnceLock::new(),
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Until when an event or a rejected call is kept that is not kept for good.
+    pub fn event_expires(&self) -> Timestamp {
+        self.now().plus_seconds(self.config.event_ttl_days * 86_400)
+    }
+
+    /// The sealer, made when it is first needed: most functions never need one.
+    pub fn sealer(&self) -> Result<&Sealer, SealError> {
+        if let Some(sealer) = self.sealer.get() {
+            return Ok(sealer);
+        }
+        let sealer = match (&self.config.sealing_key_arn, &self.sdk, &self.config.sealing_key_file) {
+            (Some(arn), Some(sdk), _) => {
+                let client = aws_sdk_kms::Client::new(sdk);
+                Sealer::Kms(Box::new(KmsKey::new(client, arn.clone(), Arc::clone(&self.clock))))
+            }
+            (_, _, Some(file)) => Sealer::File(KeyFile::read(file)?),
+            _ => return Err(SealError::NoKey),
+        };
+        Ok(self.sealer.get_or_init(|| sealer))
+    }
+
+    /// The queue of deliveries, made when it is first needed. None where nothing takes from one: then what is due is found
+    /// in the table.
+    pub fn queue(&self) -> Option<&dyn Queue> {
+        if let (None, Some(sdk), Some(url)) = (self.queue.get(), &self.sdk, &self.config.delivery_queue_url) {
+            self.set_queue(Arc::new(SqsQueue::new(sdk, url)));
+        }
+        self.queue.get().map(Arc::as_ref)
+    }
+
+    /// Says which queue deliveries go to, if none has been named before.
+    pub fn set_queue(&self, queue: Arc<dyn Queue>) {
+        self.queue.get_or_init(|| queue);
+    }
+
+    /// What was counted over time. None where nothing is counted.
+    pub fn history(&self) -> Option<&dyn History> {
+        if let (None, Some(sdk), Some(stack)) = (self.history.get(), &self.sdk, &self.config.stack_name) {
+            self.set_history(Arc::new(CloudWatch::new(sdk, stack)));
+        }
+        self.history.get().map(Arc::as_ref)
+    }
+
+    /// Says who keeps what was counted, if nobody has been named before.
+    pub fn set_history(&self, history: Arc<dyn History>) {
+        self.history.get_or_init(|| history);
+    }
+
+    /// The client for calls to platforms, made when it is first needed.
+    pub fn http(&self) -> &HttpClient {
+        self.http.get_or_init(|| HttpClient::new(Arc::clone(&self.clock)))
+    }
+}

@@ -1,0 +1,353 @@
+//! The HTTP client for platforms: bounded in time and size, no redirects, and one table from a platform's answer to the
+//! problem that the caller gets, with its retry verdict.
+
+pub mod mask;
+
+use crate::mask::without;
+use aws::deadline;
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use models::{Timestamp, clock::Clock};
+pub use reqwest::RequestBuilder;
+use serde::de::DeserializeOwned;
+use std::{
+    error::Error as _,
+    fmt::Display,
+    iter,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+use web::{
+    Code, Problem, Retry,
+    encoding::{self, Undecodable},
+    retry::retry_after_header,
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A process that Lambda has frozen wakes to connections that are long gone.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Limit of a call to a platform with its repetitions, within API Gateway's 29 s.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
+const MAX_WORDS: usize = 500;
+const MAX_HEADERS: usize = 10_000;
+/// Limit for the body of an answer whose status is a failure.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
+/// An answer that is compressed all the same is read.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const MAX_REPETITIONS: usize = 2;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+pub struct HttpClient {
+    clock: Arc<dyn Clock>,
+    /// Keeps connections, for requests that change nothing.
+    pooled: OnceLock<reqwest::Client>,
+    /// Opens a connection for each request. A kept one may be closed by the platform as a request is written, and whether
+    /// that request was read can't be known.
+    unpooled: OnceLock<reqwest::Client>,
+}
+
+/// A platform's answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    received_at: Timestamp,
+    /// Whether the request may have changed something.
+    changes: bool,
+}
+
+impl HttpClient {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, pooled: OnceLock::new(), unpooled: OnceLock::new() }
+    }
+
+    pub fn request(&self, method: http::Method, url: url::Url) -> Result<RequestBuilder, Problem> {
+        Ok(self.client(!method.is_safe())?.request(method, url))
+    }
+
+    fn client(&self, changes: bool) -> Result<&reqwest::Client, Problem> {
+        let (made, idle) = if changes { (&self.unpooled, 0) } else { (&self.pooled, usize::MAX) };
+        if let Some(client) = made.get() {
+            return Ok(client);
+        }
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(idle)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
+            .http1_max_headers(MAX_HEADERS)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .default_headers([(header::ACCEPT_ENCODING, IDENTITY)].into_iter().collect())
+            .build();
+        // Nothing is asked without a client.
+        let client = client.map_err(|error| Problem::internal(error).retried(Retry::SOON))?;
+        Ok(made.get_or_init(|| client))
+    }
+
+    /// Sends a request and reads the answer, up to its limit. It is sent again only where that is safe: when no
+    /// connection was made, and, if it changes nothing, when the answer was lost or reports a failure that passes. It ends
+    /// before the invocation does, early enough for its outcome to be stored.
+    pub async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Answer, Problem> {
+        let request = request.build().map_err(|error| Problem::internal(error.without_url()))?;
+        let changes = !request.method().is_safe();
+        let client = self.client(changes)?;
+        let patience = deadline::within(patience, aws::ATTEMPT_TIMEOUT);
+        let until = Instant::now() + patience;
+        let attempt = || async {
+            // With less time, a timeout could not be told from a lost answer.
+            if changes && until.saturating_duration_since(Instant::now()) < CONNECT_TIMEOUT {
+                return Err(Failure::NoTime);
+            }
+            // Bodies are held in memory, so there is always a copy.
+            let copy = request.try_clone().ok_or(Failure::Uncopied)?;
+            let answer = self.send_once(client, copy, changes).await?;
+            if changes || !answer.is_passing() { Ok(answer) } else { Err(Failure::Passing(answer)) }
+        };
+        let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(MAX_REPETITIONS).with_jitter();
+        let sent = attempt.retry(waits).when(|failure| failure.may_be_repeated(changes));
+        match tokio::time::timeout(patience, sent).await {
+            Ok(Ok(answer) | Err(Failure::Passing(answer))) => Ok(answer),
+            Ok(Err(Failure::Unreadable(fault))) => {
+                Err(unanswered(Code::PlatformUnavailable, &format!("the answer {fault}"), changes))
+            }
+            Ok(Err(Failure::NoTime)) => {
+                Err(Problem::new(Code::PlatformTimeout, "no time is left for a connection").retried(Retry::SOON))
+            }
+            Ok(Err(Failure::Uncopied)) => Err(Problem::internal("a request whose body can't be copied")),
+            Ok(Err(Failure::Lost(error))) => Err(lost(error, changes)),
+            Err(_) => Err(unanswered(Code::PlatformTimeout, "the answer did not arrive in time", changes)),
+        }
+    }
+
+    /// Sends a request whose answer must arrive before the deadline.
+    pub async fn send_before(&self, deadline: Instant, request: RequestBuilder) -> Result<Answer, Problem> {
+        self.send(request, deadline.saturating_duration_since(Instant::now()).min(PATIENCE)).await
+    }
+
+    /// Checks that something answers at an address; a 404 is an answer.
+    pub async fn reach(&self, url: url::Url) -> Result<(), Problem> {
+        let answer = self.send(self.request(http::Method::GET, url)?, PATIENCE).await?;
+        if answer.status.is_server_error() { Err(answer.refusal(answer.status.as_u16(), &[])) } else { Ok(()) }
+    }
+
+    async fn send_once(
+        &self,
+        client: &reqwest::Client,
+        request: reqwest::Request,
+        changes: bool,
+    ) -> Result<Answer, Failure> {
+        let mut response = client.execute(request).await?;
+        let (status, mut headers) = (response.status(), response.headers().clone());
+        let mut body = BytesMut::new();
+        let read = read_body(&mut response, &mut body);
+        if status.is_success() {
+            read.await?;
+        } else {
+            // The status of a refusal says enough, however its body ends.
+            let _ = tokio::time::timeout(REFUSAL_PATIENCE, read).await;
+        }
+        let body = decoded(status, &mut headers, body.freeze()).map_err(Failure::Unreadable)?;
+        Ok(Answer { status, headers, body, received_at: self.clock.now(), changes })
+    }
+}
+
+async fn read_body(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(), Failure> {
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(Failure::Unreadable(TOO_LARGE.to_owned()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(())
+}
+
+const TOO_LARGE: &str = "is larger than 5 MB";
+
+/// A body without its encoding, or the reason why it can't be read, in words that follow the answer. The body of a refusal
+/// is left out then: the status says enough.
+fn decoded(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, String> {
+    if body.is_empty() || !headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(body);
+    }
+    let bytes = match encoding::decode(headers, &body, MAX_ANSWER_BYTES) {
+        Ok(decoded) => decoded.bytes,
+        Err(_) if !status.is_success() => Bytes::new(),
+        Err(Undecodable::TooLarge(_)) => return Err(TOO_LARGE.to_owned()),
+        Err(Undecodable::Corrupt(name)) => return Err(format!("is no complete {name} data")),
+        Err(Undecodable::Unsupported(name)) => return Err(format!("is encoded with {name}")),
+    };
+    headers.remove(header::CONTENT_ENCODING);
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(bytes)
+}
+
+/// Why a request is to be sent again, or given up.
+enum Failure {
+    Lost(reqwest::Error),
+    Passing(Answer),
+    /// In words that follow the answer.
+    Unreadable(String),
+    Uncopied,
+    NoTime,
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl Failure {
+    fn may_be_repeated(&self, changes: bool) -> bool {
+        match self {
+            Self::Lost(error) if error.is_connect() => true,
+            Self::Lost(_) | Self::Passing(_) => !changes,
+            Self::Unreadable(_) | Self::Uncopied | Self::NoTime => false,
+        }
+    }
+}
+
+fn lost(error: reqwest::Error, changes: bool) -> Problem {
+    let code = if error.is_timeout() { Code::PlatformTimeout } else { Code::PlatformUnavailable };
+    let problem = match http_fault(&error) {
+        _ if error.is_connect() => Problem::new(code, "no connection could be made"),
+        _ if error.is_body() || error.is_decode() => unanswered(code, "the answer did not arrive whole", changes),
+        Some(fault) if fault.is_parse() => unanswered(code, "the answer is not HTTP", changes),
+        _ => unanswered(code, "the connection was closed before an answer came", changes),
+    };
+    // The error's URL may hold a secret.
+    problem.caused_by(error.without_url())
+}
+
+fn http_fault(error: &reqwest::Error) -> Option<&hyper::Error> {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.filter_map(|cause| cause.downcast_ref()).last()
+}
+
+/// A request that was sent, and whose outcome the answer does not show.
+fn unanswered(code: Code, detail: &str, changes: bool) -> Problem {
+    Problem::new(code, detail).retried(if changes { Retry::Unknown } else { Retry::SOON })
+}
+
+impl Answer {
+    /// The body as a text, less the secrets of the call.
+    pub fn text(&self, secrets: &[&str]) -> String {
+        without(&String::from_utf8_lossy(&self.body), secrets)
+    }
+
+    /// The body as what it should be, less the secrets of the call. `what` it is of begins the problem of a body that is
+    /// something else.
+    pub fn json<T: DeserializeOwned>(&self, what: &str, secrets: &[&str]) -> Result<T, Problem> {
+        let fault = |error: &dyn Display| {
+            let words: String = error.to_string().chars().take(MAX_WORDS).collect();
+            unanswered(Code::PlatformUnavailable, &format!("{what}: {words}"), self.changes)
+        };
+        let text = self.text(secrets);
+        if !text.trim_start().starts_with(['{', '[']) {
+            return Err(fault(&if text.is_empty() { "the answer is empty" } else { "the answer is no JSON" }));
+        }
+        let mut json = serde_json::Deserializer::from_str(&text);
+        let read = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error))?;
+        json.end().map_err(|error| fault(&error)).map(|()| read)
+    }
+
+    /// The answer, if it tells of success; else what the platform said, less the secrets of the call.
+    pub fn successful(self, secrets: &[&str]) -> Result<Self, Problem> {
+        if self.status.is_success() { Ok(self) } else { Err(self.refusal(self.status.as_u16(), secrets)) }
+    }
+
+    /// True for a temporary failure that the platform wants no wait for.
+    fn is_passing(&self) -> bool {
+        let passing = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
+        passing.contains(&self.status) && self.retry_after().is_none_or(|seconds| seconds == 0)
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        retry_after_header(self.headers.get(header::RETRY_AFTER), self.received_at)
+    }
+
+    /// The problem of a failure status, which is the answer's or stands in its body.
+    pub fn refusal(&self, status: u16, secrets: &[&str]) -> Problem {
+        let wait = self.retry_after();
+        let unknown = if self.changes { Retry::Unknown } else { Retry::After(wait.unwrap_or(0)) };
+        let (code, retry) = match status {
+            401 | 403 => (Code::ConnectionUnauthorized, Retry::Never),
+            404 | 410 => (Code::NotFound, Retry::Never),
+            // Refused before anything was done: too slow a request, another server's, too early a one (RFC 9110, RFC 8470).
+            408 => (Code::PlatformTimeout, Retry::After(wait.unwrap_or(0))),
+            421 | 425 => (Code::PlatformUnavailable, Retry::After(wait.unwrap_or(0))),
+            429 => match wait {
+                Some(seconds) => (Code::PlatformSlowDown, Retry::After(seconds.max(1))),
+                None => return Problem::new(Code::PlatformSlowDown, self.words(status, secrets)),
+            },
+            400..=499 => (Code::PlatformRejected, Retry::Never),
+            503 if wait.is_some() => (Code::PlatformUnavailable, Retry::After(wait.unwrap_or(0))),
+            504 => (Code::PlatformTimeout, unknown),
+            // A redirect may answer a POST that was carried out.
+            _ => (Code::PlatformUnavailable, unknown),
+        };
+        Problem::new(code, self.words(status, secrets)).retried(retry)
+    }
+
+    fn words(&self, status: u16, secrets: &[&str]) -> String {
+        let words: String = self.text(secrets).chars().take(MAX_WORDS).collect();
+        let colon = if words.is_empty() { "" } else { ": " };
+        format!("the platform answered {status}{colon}{words}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::clock::SystemClock;
+    use std::{
+        io::{Read as _, Write as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    async fn get(client: &HttpClient, server: &TcpListener) -> Problem {
+        let url = format!("http://{}", server.local_addr().unwrap()).parse().unwrap();
+        client.send(client.request(http::Method::GET, url).unwrap(), Duration::from_millis(50)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_platform_that_does_not_answer_in_time_is_a_time_out() {
+        let client = HttpClient::new(Arc::new(SystemClock));
+        // Connected to by the system alone, and never read.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let problem = get(&client, &silent).await;
+        assert_eq!(problem.code, Code::PlatformTimeout, "{}", problem.causes());
+
+        let halting = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = halting.try_clone().unwrap();
+        let halted = std::thread::spawn(move || -> TcpStream {
+            let (mut stream, _) = server.accept().unwrap();
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").unwrap();
+            stream
+        });
+        let problem = get(&client, &halting).await;
+        assert_eq!(problem.code, Code::PlatformTimeout, "{}", problem.causes());
+        drop(halted.join().unwrap());
+    }
+
+    #[test]
+    fn secrets_are_taken_out_before_words_are_cut() {
+        let body = Bytes::from(format!("{}secret", "x".repeat(MAX_WORDS - 3)));
+        let answer = Answer {
+            status: StatusCode::BAD_REQUEST,
+            headers: HeaderMap::new(),
+            body,
+            received_at: Timestamp::from_millis(0),
+            changes: false,
+        };
+        let problem = answer.successful(&["", "secret"]).unwrap_err();
+        assert!(problem.detail.ends_with("x•••"), "{}", problem.detail);
+    }
+}

@@ -1,0 +1,342 @@
+//! Running an action: its input checked whole, its connection opened, and with an idempotency key no more than once.
+
+use app::{
+    App, Handler, Route,
+    connections::{OpenConnection, connect, forget_refused},
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use models::{Action, ConnectionId, Effect, Fault, Module, Scope, clock::random, fingerprint};
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+use store::{
+    StoreError,
+    idempotency::{Begun, Ending, Keyed},
+};
+use web::{Access, Body, Code, Problem, Request, RequestExt as _, Response, Retry, input, respond, schema::Validator};
+
+const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed");
+const KEY_FIELD: &str = "idempotency_key";
+const MAX_KEY: usize = 255;
+/// How long all calls of an action may take: within the time that API Gateway gives.
+const ACTION_PATIENCE: Duration = Duration::from_secs(25);
+/// Longer than any function runs.
+pub(crate) const LEASE_SECONDS: u64 = 60;
+
+/// What an action runs with.
+pub struct ActionContext<'a> {
+    pub app: &'a App,
+    connection: Arc<OpenConnection>,
+    /// The platform must have answered by then.
+    pub deadline: Instant,
+    /// An earlier call with the same idempotency key and input may have done this already.
+    pub is_repeated: bool,
+}
+
+impl ActionContext<'_> {
+    pub fn connection_id(&self) -> &ConnectionId {
+        &self.connection.id
+    }
+
+    pub fn credentials<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_value(self.connection.credentials.clone()).map_err(Problem::internal)
+    }
+}
+
+/// States an action once: `ACTION` is read to run it, `MODULE` by the catalogue, and `FUNCTION` is the Lambda function, which
+/// answers its one route and direct invocations alike.
+#[macro_export]
+#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the action")]
+macro_rules! action {
+    (
+        platform: $platform:literal,
+        name: $name:literal,
+        label: $label:literal,
+        description: $description:literal,
+        effect: $effect:ident,
+        input: $input:ty,
+        check: $check:expr,
+        records: $records:ident,
+        output: $output:expr,
+        run: $run:path,
+    ) => {
+        pub static ACTION: $crate::models::Action = $crate::models::Action {
+            name: concat!($platform, ".", $name),
+            platform: $platform,
+            path: concat!("/v1/actions/", $platform, "/", $name),
+            effect: $crate::models::Effect::$effect,
+            input: || $crate::action::input_schema::<$input>($crate::models::Effect::$effect),
+            check: $check,
+            records: $crate::models::Records::$records,
+        };
+
+        pub const MODULE: $crate::models::Module = $crate::models::Module {
+            label: $label,
+            description: $description,
+            kind: $crate::models::Kind::Action(&ACTION),
+            output: $output,
+        };
+
+        pub static FUNCTION: $crate::Function = $crate::Function {
+            name: concat!($platform, "-", $name),
+            routes: &[$crate::action::route(&ACTION, &MODULE, HANDLER)],
+            direct: Some(HANDLER),
+            settings: || crate::SETTINGS.iter().collect(),
+        };
+
+        static INPUT: $crate::action::InputSchema = $crate::action::InputSchema::new(&ACTION);
+
+        const HANDLER: $crate::Handler = |app, request| Box::pin($crate::action::act(app, &INPUT, request, $run));
+    };
+}
+
+/// An action's input schema, compiled when the first call needs it.
+pub struct InputSchema {
+    action: &'static Action,
+    validator: OnceLock<Validator>,
+}
+
+impl InputSchema {
+    pub const fn new(action: &'static Action) -> Self {
+        Self { action, validator: OnceLock::new() }
+    }
+
+    fn validator(&self) -> Result<&Validator, Problem> {
+        if let Some(validator) = self.validator.get() {
+            return Ok(validator);
+        }
+        let validator = input::validator(&(self.action.input)())?;
+        Ok(self.validator.get_or_init(|| validator))
+    }
+}
+
+/// For an action whose schema tells every fault.
+pub fn no_check(_: &Value) -> Vec<Fault> {
+    Vec::new()
+}
+
+/// The route of an action.
+pub const fn route(action: &'static Action, module: &Module, handler: Handler) -> Route {
+    Route {
+        method: Method::POST,
+        path: action.path,
+        access: Access::Key(Scope::Act),
+        summary: module.label,
+        query: &[],
+        body: Body::Required(action.input),
+        success: (StatusCode::OK, Some(module.output)),
+        handler,
+    }
+}
+
+/// JSON Schema of an action's input: its own fields, and those of every action.
+pub fn input_schema<Input: JsonSchema>(effect: Effect) -> Schema {
+    let mut schema = schema_for!(Input);
+    let object = schema.ensure_object();
+    // They name a type of ours.
+    object.retain(|keyword, _| keyword != "title" && keyword != "description");
+    let connection = json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 100,
+        "format": "connection-id",
+        "description": "A connection of the action's platform.",
+    });
+    let mut properties = Map::from_iter([("connection".to_owned(), connection)]);
+    if let Some(Value::Object(own)) = object.remove("properties") {
+        properties.extend(own);
+    }
+    if effect != Effect::Safe {
+        let key = json!({
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": MAX_KEY,
+            "pattern": "^[ -~]*$",
+            "description": "For a day, the same key with the same input is answered with the first answer, and nothing \
+                            is done twice. The Idempotency-Key header says the same.",
+        });
+        properties.insert(KEY_FIELD.to_owned(), key);
+    }
+    object.insert("properties".to_owned(), Value::Object(properties));
+    match object.entry("required").or_insert_with(|| json!([])) {
+        Value::Array(required) => required.insert(0, json!("connection")),
+        _ => unreachable!("schemars writes a list"),
+    }
+    schema
+}
+
+/// Runs an action.
+pub async fn act<'a, Input, Output, Running>(
+    app: &'a App,
+    schema: &'static InputSchema,
+    request: Request,
+    run: fn(ActionContext<'a>, Input) -> Running,
+) -> Result<Response, Problem>
+where
+    Input: DeserializeOwned,
+    Output: Serialize,
+    Running: Future<Output = Result<Output, Problem>> + Send,
+{
+    let action = schema.action;
+    let checked = Checked::read(schema, &request)?;
+    let input: Input = input::typed(&checked.input)?;
+    let (held, is_repeated) = match checked.begin(app, &request).await.map_err(Problem::with_nothing_done)? {
+        Start::Over(ended) => return ended,
+        Start::Go { held, is_repeated } => (held, is_repeated),
+    };
+    let outcome = async {
+        let connection =
+            connect(app, action.platform, checked.connection()).await.map_err(Problem::with_nothing_done)?;
+        let context = ActionContext { app, connection, deadline: Instant::now() + ACTION_PATIENCE, is_repeated };
+        respond::ok(&run(context, input).await?)
+    };
+    let outcome = outcome.await;
+    if let Some(held) = held {
+        checked.finish(app, &held, is_repeated, &outcome, request.request_id()).await;
+    }
+    if let Err(problem) = &outcome {
+        forget_refused(app, checked.connection(), problem);
+    }
+    outcome
+}
+
+/// An input without a fault.
+struct Checked {
+    action: &'static Action,
+    input: Value,
+    effect: Effect,
+    key: Option<String>,
+}
+
+enum Start {
+    Go { held: Option<Keyed>, is_repeated: bool },
+    Over(Result<Response, Problem>),
+}
+
+impl Checked {
+    fn read(schema: &InputSchema, request: &Request) -> Result<Self, Problem> {
+        let action = schema.action;
+        let mut input = input::checked(request.body(), schema.validator()?, |value| {
+            let mut faults = if value.is_object() { (action.check)(value) } else { Vec::new() };
+            if action.effect.of(value) != Effect::Safe {
+                faults.extend(key_fault(request, value));
+            }
+            Ok(faults)
+        })?;
+        let effect = action.effect.of(&input);
+        let field = input.as_object_mut().and_then(|fields| fields.shift_remove(KEY_FIELD));
+        let field = field.as_ref().and_then(Value::as_str);
+        let key = request.header(&KEY_HEADER).or(field).or(own_key(effect, request)).filter(|_| effect != Effect::Safe);
+        let key = key.map(str::to_owned);
+        Ok(Self { action, input, effect, key })
+    }
+
+    fn connection(&self) -> &str {
+        self.input["connection"].as_str().unwrap_or_default()
+    }
+
+    /// Takes the idempotency key, if there is one, or answers as the first call with it ended.
+    async fn begin(&self, app: &App, request: &Request) -> Result<Start, Problem> {
+        let Some(key) = &self.key else { return Ok(Start::Go { held: None, is_repeated: false }) };
+        let mut body = self.input.clone();
+        body.sort_all_objects();
+        let body = fingerprint(&body.to_string());
+        let now = app.now();
+        // Of one API key, so that no caller meets the keys of another; direct invocations share theirs.
+        let caller = request.key().map_or("direct", |key| key.id.as_str());
+        let key = fingerprint(&format!("{} {caller} {key}", self.action.name));
+        let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
+        let own = Keyed::new(&key, body, nonce, now, now.plus_seconds(LEASE_SECONDS));
+        let over = |problem| Ok(Start::Over(Err(problem)));
+        match app.store.begin(own.clone(), now).await? {
+            Begun::First(request) => Ok(Start::Go { held: Some(request), is_repeated: false }),
+            Begun::Held(held) | Begun::Ended(held, _) if held.body != own.body && !held.is_released => {
+                over(Problem::new(Code::IdempotencyKeyReused, "use one key for one request and its repetitions"))
+            }
+            Begun::Ended(_, ending) => Ok(Start::Over(replay(ending))),
+            Begun::Held(held) if now < held.lease => over(in_flight()),
+            Begun::Held(held) if self.effect == Effect::Idempotent => match app.store.take_over(&held, &own).await {
+                Ok(()) => Ok(Start::Go { is_repeated: held.body == own.body, held: Some(own) }),
+                Err(StoreError::Condition(_)) => over(in_flight()),
+                Err(error) => Err(error.into()),
+            },
+            Begun::Held(_) => over(Problem::new(
+                Code::OutcomeUnknown,
+                "look at the platform whether it was done, then use another key",
+            )),
+        }
+    }
+
+    /// Stores the answer that a repetition gets, or frees the key if nothing was done. The call has ended either way, so
+    /// a failure to store is only logged.
+    async fn finish(
+        &self,
+        app: &App,
+        request: &Keyed,
+        is_repeated: bool,
+        outcome: &Result<Response, Problem>,
+        request_id: &str,
+    ) {
+        let kept = match outcome {
+            Ok(response) => {
+                let ending = Ending { status: response.status().as_u16(), body: response.body().clone() };
+                app.store.end(request, &ending).await
+            }
+            Err(problem) => match (problem.retry, self.effect) {
+                // This call may have been done, or an earlier one with its key.
+                (retry, Effect::Idempotent) if is_repeated || retry == Retry::Unknown => {
+                    app.store.release_unknown(request, app.now()).await
+                }
+                (Retry::Unknown | Retry::Done | Retry::Running, _) => {
+                    let ending = Ending { status: problem.code.status().as_u16(), body: problem.to_json(request_id) };
+                    app.store.end(request, &ending).await
+                }
+                (Retry::Never | Retry::After(_), _) => app.store.release(request).await,
+            },
+        };
+        if let Err(error) = kept {
+            tracing::error!(request_id, cause = Problem::internal(error).causes(), "an idempotency key was not kept");
+        }
+    }
+}
+
+/// What stands for a key that was not given: Lambda repeats an asynchronous invocation that failed, under the same id.
+fn own_key(effect: Effect, request: &Request) -> Option<&str> {
+    let direct = request.key().is_none();
+    (direct && effect == Effect::NotIdempotent).then_some(request.request_id())
+}
+
+fn in_flight() -> Problem {
+    Problem::new(Code::IdempotencyInFlight, "wait for its answer, or ask again")
+}
+
+/// What is wrong with the idempotency key, whichever way it came.
+fn key_fault(request: &Request, input: &Value) -> Option<Fault> {
+    let given = request.headers().get(&KEY_HEADER)?;
+    let fault = |detail: String| Some(Fault::new(format!("/{KEY_FIELD}"), detail));
+    match given.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= MAX_KEY => match input[KEY_FIELD].as_str() {
+            Some(field) if field != key => fault("is another than the Idempotency-Key header's".to_owned()),
+            _ => None,
+        },
+        _ => fault(format!("the Idempotency-Key header is not 1 to {MAX_KEY} visible ASCII characters")),
+    }
+}
+
+/// The first answer again.
+fn replay(ending: Ending) -> Result<Response, Problem> {
+    let replayed = (REPLAYED_HEADER, HeaderValue::from_static("true"));
+    if ending.status < 400 {
+        let status = StatusCode::from_u16(ending.status).map_err(Problem::internal)?;
+        let mut response = respond::written_json(status, ending.body);
+        response.headers_mut().insert(replayed.0, replayed.1);
+        return Ok(response);
+    }
+    let problem = Problem::from_json(&ending.body);
+    Err(problem.unwrap_or_else(|| Problem::internal("a kept answer can't be read")).with_header(replayed.0, replayed.1))
+}

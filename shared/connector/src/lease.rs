@@ -1,0 +1,77 @@
+//! A lease: one call creates a record while concurrent calls, in whichever process, wait for the result.
+
+use crate::{ActionContext, action::LEASE_SECONDS};
+use app::App;
+use models::{clock::random, fingerprint};
+use std::time::{Duration, Instant};
+use store::{
+    StoreError,
+    idempotency::{Begun, Keyed},
+};
+use web::{Code, Problem, Retry};
+
+/// A lease that is held. If the process dies, it ends a minute later.
+struct Turn(Keyed);
+
+const WAIT: Duration = Duration::from_millis(200);
+const MOST_WAITED: Duration = Duration::from_secs(10);
+
+impl ActionContext<'_> {
+    /// Finds a record or makes it, under a lease: concurrent callers wait for the one that makes it.
+    pub async fn find_or_make<T, Finding, Making>(
+        &self,
+        at: &str,
+        find: impl Fn() -> Finding,
+        make: impl FnOnce() -> Making,
+    ) -> Result<T, Problem>
+    where
+        Finding: Future<Output = Result<Option<T>, Problem>>,
+        Making: Future<Output = Result<T, Problem>>,
+    {
+        let until = self.deadline.min(Instant::now() + MOST_WAITED);
+        loop {
+            if let Some(found) = find().await? {
+                return Ok(found);
+            }
+            if let Some(turn) = self.turn(at).await? {
+                let outcome = match find().await {
+                    Ok(Some(found)) => Ok(found),
+                    Ok(None) => make().await,
+                    Err(problem) => Err(problem),
+                };
+                turn.end(self.app).await;
+                return outcome;
+            }
+            if Instant::now() >= until {
+                let detail = "another request is registering this user; retry after 1 s";
+                return Err(Problem::new(Code::Conflict, detail).retried(Retry::After(1)));
+            }
+            tokio::time::sleep(WAIT).await;
+        }
+    }
+
+    /// The turn, if no other call has it.
+    async fn turn(&self, at: &str) -> Result<Option<Turn>, Problem> {
+        let (store, now) = (&self.app.store, self.app.now());
+        let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
+        let key = fingerprint(&format!("turn {at}"));
+        let request = Keyed::new(&key, String::new(), nonce, now, now.plus_seconds(LEASE_SECONDS));
+        match store.begin(request.clone(), now).await? {
+            Begun::First(request) => Ok(Some(Turn(request))),
+            Begun::Held(held) if held.lease <= now => match store.take_over(&held, &request).await {
+                Ok(()) => Ok(Some(Turn(request))),
+                Err(StoreError::Condition(_)) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+            Begun::Held(_) | Begun::Ended(..) => Ok(None),
+        }
+    }
+}
+
+impl Turn {
+    async fn end(self, app: &App) {
+        if let Err(error) = app.store.release(&self.0).await {
+            tracing::error!(cause = Problem::internal(error).causes(), "a turn was not given back");
+        }
+    }
+}

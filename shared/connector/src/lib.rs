@@ -1,0 +1,25 @@
+//! The kit of a platform's author: a trigger and an action in one statement each, the receipt of webhooks, connections, the
+//! HTTP client, and the registration of hooks at the platform. Architecture invariant: nothing here knows a platform.
+
+pub mod action;
+mod lease;
+pub mod platform;
+mod query;
+pub mod receive;
+pub mod reply;
+pub mod settings;
+
+pub use action::ActionContext;
+pub use app::{App, Function, Handler, Route, lambda};
+pub use client::{self, mask};
+pub use http::{HeaderName, Method};
+pub use models::Fault;
+pub use platform::{Connector, Platform, Registrar};
+pub use web::{
+    Access, Body, Code, Problem, Query, QueryValue, Request, RequestExt, Response, Retry, respond,
+    settings::{Setting, SettingKind},
+};
+
+/// For what [`action!`] and [`trigger!`] write.
+#[doc(hidden)]
+pub use models;

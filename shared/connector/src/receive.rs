@@ -1,0 +1,397 @@
+//! Receiving a platform's webhook: one conditional write, and only then 200.
+
+use crate::{query, reply};
+use app::{App, Handler, Route};
+use aws::metrics::Metric;
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use models::{RejectedId, StoredEvent, Trigger, clock::random, event::Accepted, ids::ContentKey};
+use payload::{
+    Reading,
+    body::{self, Format},
+    mapping,
+};
+use schemars::{JsonSchema, Schema, json_schema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{borrow::Cow, iter, sync::Arc};
+use store::{
+    events::{RejectedCall, Taken, rejected_key},
+    hooks::Hook,
+};
+use web::{
+    Access, Body, Code, EVENT_HEADER, HOPS_HEADER, MAX_WEBHOOK_BODY_BYTES, Problem, Request, RequestExt as _, Response,
+    encoding::{self, Decoded, Undecodable},
+    respond::{self, Logged},
+};
+
+/// States a trigger once: `TRIGGER` is read to receive, `MODULE` by the catalogue, and `FUNCTION` is the Lambda function,
+/// which answers the hook's path. `noun` names all of them: `watch-<noun>` and `/hooks/<platform>/<noun>/{token}`.
+#[macro_export]
+#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the trigger")]
+macro_rules! trigger {
+    (
+        platform: $platform:literal,
+        noun: $noun:literal,
+        label: $label:literal,
+        description: $description:literal,
+        setup: $setup:expr,
+        event: $event:literal,
+        fields: $fields:expr,
+        $(message: $message:expr,)?
+        $(headers: $headers:expr,)?
+        $(secret_query: $secret_query:expr,)?
+        data: $data:expr,
+        sample: $sample:expr,
+        $(settings: $settings:ty,)?
+        $(answer: $answer:expr,)?
+        $(receive: $receive:path,)?
+        $(get: $get:expr,)?
+    ) => {
+        pub static TRIGGER: $crate::models::Trigger = $crate::models::Trigger {
+            name: concat!($platform, ".watch-", $noun),
+            platform: $platform,
+            path: concat!("/hooks/", $platform, "/", $noun),
+            event_type: $event,
+            fields: $fields,
+            message: $crate::or_default!(None $(, Some($message))?),
+            headers: $crate::or_default!(&[] $(, $headers)?),
+            secret_query: $crate::or_default!(&[] $(, $secret_query)?),
+        };
+
+        pub const MODULE: $crate::models::Module = $crate::models::Module {
+            label: $label,
+            description: $description,
+            kind: $crate::models::Kind::Trigger {
+                trigger: &TRIGGER,
+                setup: $setup,
+                sample: $sample,
+                settings: $crate::or_default!($crate::settings::schema $(, $crate::settings::schema_with::<$settings>)?),
+            },
+            output: || $crate::models::envelope::schema($event, $data()),
+        };
+
+        pub static FUNCTION: $crate::Function = $crate::Function {
+            name: concat!($platform, "-watch-", $noun),
+            routes: &[
+                $crate::receive::route(
+                    PATH,
+                    $label,
+                    $crate::or_default!($crate::receive::answer_schema $(, $answer)?),
+                    $crate::or_default!(
+                        |app, request| Box::pin($crate::receive::receive(app, &TRIGGER, request))
+                        $(, |app, request| Box::pin($receive(app, request)))?
+                    ),
+                ),
+                $crate::or_default!(
+                    $crate::receive::probe_route(PATH, |app, request| {
+                        Box::pin($crate::receive::probe(app, &TRIGGER, request))
+                    })
+                    $(, $get)?
+                ),
+            ],
+            direct: None,
+            settings: || crate::SETTINGS.iter().collect(),
+        };
+
+        const PATH: &str = concat!("/hooks/", $platform, "/", $noun, "/{token}");
+    };
+}
+
+/// The second expression, or else the first.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! or_default {
+    ($default:expr) => {
+        $default
+    };
+    ($default:expr, $given:expr) => {
+        $given
+    };
+}
+
+/// What a platform is answered.
+#[derive(Serialize, JsonSchema)]
+struct Receipt<'a> {
+    /// `accepted`; `duplicate` of an earlier call, with its event's id; `ignored`, when the hook is disabled, or its settings
+    /// say so.
+    status: &'a str,
+    event: Option<&'a str>,
+}
+
+/// The route of a trigger's webhook, with what it answers.
+pub const fn route(path: &'static str, label: &'static str, answer: fn() -> Schema, handler: Handler) -> Route {
+    Route {
+        method: Method::POST,
+        path,
+        access: Access::Hook,
+        summary: label,
+        query: &[],
+        body: Body::None,
+        success: (StatusCode::OK, Some(answer)),
+        handler,
+    }
+}
+
+/// The route by which a hook's URL is tried; other methods than GET and POST come to it as well.
+pub const fn probe_route(path: &'static str, handler: Handler) -> Route {
+    Route {
+        method: Method::GET,
+        path,
+        access: Access::Hook,
+        summary: "Check that a hook's URL is right; HEAD does the same",
+        query: &[],
+        body: Body::None,
+        success: (StatusCode::OK, Some(ready_schema)),
+        handler,
+    }
+}
+
+/// The answer to a probe of a hook's URL.
+#[derive(Serialize, JsonSchema)]
+struct Ready {
+    /// Always `ready`.
+    status: &'static str,
+}
+
+pub fn ready_schema() -> Schema {
+    schema_for!(Ready)
+}
+
+/// JSON Schema of what a hook answers.
+pub fn answer_schema() -> Schema {
+    json_schema!({ "anyOf": [
+        schema_for!(Receipt),
+        { "description": "What the hook's `reply` says." },
+    ] })
+}
+
+/// Takes a call of a trigger's webhook.
+pub async fn receive(app: &App, trigger: &'static Trigger, request: Request) -> Result<Response, Problem> {
+    let hook = find(trigger, &request)?;
+    take(app, trigger, &hook, &request, Map::new()).await?.answer(&hook)
+}
+
+/// What became of a call.
+pub struct Received {
+    status: &'static str,
+    event_id: Option<String>,
+    /// None of a call that is ignored.
+    event: Option<StoredEvent>,
+}
+
+/// A reply that repeats the body again and again is none: Lambda could not answer it.
+const MAX_REPLY_BYTES: usize = 1024 * 1024;
+
+impl Received {
+    fn taken(event: StoredEvent, taken: &Taken) -> Self {
+        let (status, event_id) = match taken {
+            Taken::Accepted => ("accepted", event.sort.split(' ').next().map(str::to_owned)),
+            Taken::Duplicate(first) => ("duplicate", Some(first.to_string())),
+        };
+        Self { status, event_id, event: Some(event) }
+    }
+
+    const fn ignored() -> Self {
+        Self { status: "ignored", event_id: None, event: None }
+    }
+
+    /// The event's data, as far as this call tells it.
+    pub fn data(&self) -> Option<Value> {
+        let opened = self.event.as_ref()?.open().ok()?;
+        serde_json::to_value(opened.envelope().ok()?.data).ok()
+    }
+
+    /// A reply with its placeholders filled in from the event's data; none if it is too large.
+    pub fn filled(&self, reply: &Value, data: &Value) -> Option<Value> {
+        let filled = reply::fill(reply, data, &mut { MAX_REPLY_BYTES });
+        if filled.is_none() {
+            tracing::warn!(event = self.event_id, "a reply is too large, and was left out");
+        }
+        filled
+    }
+
+    /// The answer: what the hook's settings say, or else a receipt.
+    pub fn answer(&self, hook: &Hook) -> Result<Response, Problem> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Replying {
+            reply: Option<Value>,
+        }
+        let Replying { reply } = hook.settings.own().map_err(Problem::internal)?;
+        match reply.and_then(|reply| self.filled(&reply, &self.data()?)) {
+            Some(reply) => self.reply(&reply),
+            None => self.reply(&Receipt { status: self.status, event: self.event_id.as_deref() }),
+        }
+    }
+
+    /// The answer with this body.
+    pub fn reply<T: Serialize>(&self, body: &T) -> Result<Response, Problem> {
+        let mut response = respond::ok(body)?;
+        if let Some(value) = self.event_id.as_ref().and_then(|id| HeaderValue::from_str(id).ok()) {
+            response.headers_mut().insert(EVENT_HEADER, value);
+        }
+        response.extensions_mut().insert(Logged { outcome: Some(self.status), event: self.event_id.clone() });
+        Ok(response)
+    }
+}
+
+/// Makes no event of a call, as its hook's settings say.
+pub fn ignore(app: &App) -> Received {
+    app.metrics.count(Metric::Ignored);
+    Received::ignored()
+}
+
+/// Stores a call as an event, unless it is a duplicate or the hook is disabled. `told` are fields of the event's data
+/// that come from elsewhere than the body.
+pub async fn take(
+    app: &App,
+    trigger: &'static Trigger,
+    hook: &Hook,
+    request: &Request,
+    told: Map<String, Value>,
+) -> Result<Received, Problem> {
+    if !hook.enabled {
+        keep_rejected(app, hook, request, "hook_disabled", "the hook was disabled").await?;
+        app.metrics.count(Metric::Rejected);
+        return Ok(Received::ignored());
+    }
+    let content = match Content::read(trigger, request) {
+        Ok(content) => content,
+        Err(problem) => return Err(reject(app, hook, request, problem).await),
+    };
+    let reading = mapping::resolve(trigger.fields(), &hook.settings.mapping, &content.body);
+    let (key, window_seconds) = content.dedupe(app, trigger, hook, request, &reading)?;
+    let keeps_query = hook.settings.keep_query == Some(true);
+    let event = StoredEvent::new(Accepted {
+        at: request.now(),
+        key,
+        hook: &hook.id,
+        connection: &hook.connection,
+        platform: trigger.platform,
+        event_type: trigger.event_type,
+        raw: &content.bytes,
+        format: content.format,
+        body: &content.body,
+        reading: &reading,
+        told,
+        encoding: content.encoding.map(str::to_owned),
+        query: keeps_query.then(|| query::kept(&content.query)),
+        hops: hops(request),
+        nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<6>()?),
+        expires: app.event_expires(),
+    });
+    let taken = app.store.accept(&event, window_seconds.saturating_mul(1000)).await?;
+    let metric = match taken {
+        Taken::Accepted => Metric::Accepted,
+        Taken::Duplicate(_) => Metric::Duplicate,
+    };
+    app.metrics.count(metric);
+    Ok(Received::taken(event, &taken))
+}
+
+/// The hops of a call, at most 255. API Gateway joins repeated headers by commas: of several numbers, the largest counts.
+fn hops(request: &Request) -> u8 {
+    let values = request.headers().get_all(&HOPS_HEADER).iter().filter_map(|value| value.to_str().ok());
+    let texts = values.flat_map(|value| value.split(',')).map(str::trim);
+    let numbers = texts.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    numbers.map(|text| text.parse().unwrap_or(u8::MAX)).max().unwrap_or(0)
+}
+
+/// The content of a call: its body without the encoding, and the query without the platform's secrets.
+struct Content<'c> {
+    bytes: Bytes,
+    encoding: Option<&'static str>,
+    format: Format,
+    body: Value,
+    query: Cow<'c, str>,
+}
+
+impl<'c> Content<'c> {
+    fn read(trigger: &Trigger, request: &'c Request) -> Result<Self, Problem> {
+        if request.context().body_bytes > MAX_WEBHOOK_BODY_BYTES as u64 {
+            return Err(Problem::new(Code::BodyTooLarge, "the body has more than 256 KB"));
+        }
+        let Decoded { bytes, encoding } = encoding::decode(request.headers(), request.body(), MAX_WEBHOOK_BODY_BYTES)?;
+        let read = body::read(&bytes, request.header(&header::CONTENT_TYPE));
+        let (format, body) = read.map_err(|error| Problem::new(Code::UnreadableBody, error.to_string()))?;
+        Ok(Self { bytes, encoding, format, body, query: query::without(request.raw_query(), trigger.secret_query) })
+    }
+
+    /// The dedupe key and how long it holds: the platform's own id of the message for good, or else the content within
+    /// the hook's window.
+    fn dedupe(
+        &self,
+        app: &App,
+        trigger: &Trigger,
+        hook: &Hook,
+        request: &Request,
+        reading: &Reading,
+    ) -> Result<(ContentKey, u64), Problem> {
+        if let Some(message) = trigger.message.and_then(|message| message.of(reading, &self.body)) {
+            let parts = iter::once(&b"message"[..]).chain(message.iter().map(String::as_bytes));
+            return Ok((ContentKey::digest(&hook.id, &parts.collect::<Vec<_>>()), u64::MAX));
+        }
+        let window = hook.settings.dedupe_seconds.unwrap_or(app.config.dedupe_window_seconds);
+        if window == 0 {
+            return Ok((ContentKey::unique(random()?), window));
+        }
+        let headers =
+            trigger.headers.iter().map(|header| request.headers().get(header.name).map_or(&b""[..], |v| v.as_bytes()));
+        let query = Some(self.query.as_bytes()).filter(|query| !query.is_empty());
+        // The same bytes in another charset are another text.
+        let charset = self.format.charset.stored_name().map(str::as_bytes);
+        let parts: Vec<&[u8]> = iter::once(&*self.bytes).chain(headers).chain(query).chain(charset).collect();
+        Ok((ContentKey::digest(&hook.id, &parts), window))
+    }
+}
+
+/// Answers any method but POST: senders probe a URL before they save it.
+pub async fn probe(app: &App, trigger: &Trigger, request: Request) -> Result<Response, Problem> {
+    let hook = find(trigger, &request)?;
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return respond::ok(&Ready { status: "ready" });
+    }
+    let detail = format!("a webhook is sent with POST, not {}", request.method());
+    let problem = Problem::new(Code::MethodNotAllowed, detail)
+        .with_header(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+    Err(reject(app, &hook, &request, problem).await)
+}
+
+/// The hook that was called, if it is of this trigger.
+pub fn find(trigger: &Trigger, request: &Request) -> Result<Arc<Hook>, Problem> {
+    let hook: Option<&Arc<Hook>> = request.extensions().get();
+    hook.filter(|hook| hook.trigger == trigger.name).map(Arc::clone).ok_or_else(|| Problem::not_found("hook"))
+}
+
+/// Keeps a call among the rejected ones; the problem that it is answered with.
+pub async fn reject(app: &App, hook: &Hook, request: &Request, problem: Problem) -> Problem {
+    match keep_rejected(app, hook, request, problem.code.as_str(), &problem.detail).await {
+        Ok(()) => problem,
+        Err(unkept) => unkept,
+    }
+}
+
+async fn keep_rejected(app: &App, hook: &Hook, request: &Request, code: &str, detail: &str) -> Result<(), Problem> {
+    let id = RejectedId::new(request.now(), random()?);
+    let (kept, encoding) = match encoding::decode(request.headers(), request.body(), MAX_WEBHOOK_BODY_BYTES) {
+        _ if request.context().body_bytes > MAX_WEBHOOK_BODY_BYTES as u64 => (None, None),
+        Ok(Decoded { bytes, encoding }) => (Some(bytes), encoding),
+        Err(Undecodable::TooLarge(_)) => (None, None),
+        Err(Undecodable::Unsupported(_) | Undecodable::Corrupt(_)) => (Some(request.body().clone()), None),
+    };
+    let rejected = RejectedCall {
+        v: 1,
+        list: rejected_key(&hook.connection, id.shard()),
+        sort: format!("{id} {}", hook.id),
+        pk: id,
+        code: code.to_owned(),
+        detail: detail.to_owned(),
+        content_type: request.header(&header::CONTENT_TYPE).map(|value| value.chars().take(200).collect()),
+        encoding: encoding.map(str::to_owned),
+        bytes: kept.as_ref().map_or(request.context().body_bytes, |bytes| bytes.len() as u64),
+        body: kept.map(Vec::from),
+        expires: app.event_expires().seconds(),
+    };
+    Ok(app.store.reject(&rejected).await?)
+}

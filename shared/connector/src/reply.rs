@@ -1,0 +1,133 @@
+//! What a hook's caller is answered, as the hook's settings say: JSON whose texts may hold `{{/json/pointer}}` into the
+//! event's data. Other double braces are left as they are; they may mean something to the platform.
+
+use models::Fault;
+use serde_json::Value;
+use std::borrow::Cow;
+
+const OPEN: &str = "{{";
+const CLOSE: &str = "}}";
+
+/// A text's part: what stands there, or the pointer of a placeholder.
+enum Part<'a> {
+    Text(&'a str),
+    Pointer(&'a str),
+}
+
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let (mut parts, mut rest, mut from) = (Vec::new(), text, 0);
+    while let Some(open) = rest[from..].find(OPEN).map(|at| at + from) {
+        let inside = &rest[open + OPEN.len()..];
+        let Some(close) = inside.find(CLOSE) else { break };
+        let pointer = inside[..close].trim();
+        if pointer.starts_with('/') && !pointer.contains(OPEN) {
+            parts.extend([Part::Text(&rest[..open]), Part::Pointer(pointer)]);
+            (rest, from) = (&inside[close + CLOSE.len()..], 0);
+        } else {
+            from = open + 1 + usize::from(!rest.is_char_boundary(open + 1));
+        }
+    }
+    parts.push(Part::Text(rest));
+    parts
+}
+
+/// The same JSON with its placeholders filled in. What the data does not have is left empty. None if that takes more
+/// bytes than are left.
+pub fn fill(template: &Value, data: &Value, left: &mut usize) -> Option<Value> {
+    Some(match template {
+        Value::String(text) => Value::String(fill_text(text, data, left)?),
+        Value::Array(items) => items.iter().map(|item| fill(item, data, left)).collect::<Option<_>>()?,
+        Value::Object(fields) => {
+            let filled = fields.iter().map(|(name, value)| Some((name.clone(), fill(value, data, left)?)));
+            Value::Object(filled.collect::<Option<_>>()?)
+        }
+        other => other.clone(),
+    })
+}
+
+fn fill_text(text: &str, data: &Value, left: &mut usize) -> Option<String> {
+    let mut filled = String::new();
+    for part in parts(text) {
+        let told = match part {
+            Part::Text(text) => Cow::Borrowed(text),
+            Part::Pointer(pointer) => match data.pointer(pointer) {
+                None | Some(Value::Null) => Cow::Borrowed(""),
+                Some(Value::String(text)) => Cow::Borrowed(text.as_str()),
+                Some(other) => Cow::Owned(other.to_string()),
+            },
+        };
+        *left = left.checked_sub(told.len())?;
+        filled.push_str(&told);
+    }
+    Some(filled)
+}
+
+/// The placeholders that are no JSON Pointers, each where its text stands.
+pub fn faults(template: &Value, at: &str) -> Vec<Fault> {
+    match template {
+        Value::String(text) => {
+            let pointers = parts(text).into_iter().filter_map(|part| match part {
+                Part::Pointer(pointer) if !is_pointer(pointer) => Some(pointer),
+                _ => None,
+            });
+            pointers.map(|pointer| Fault::new(at, format!("{pointer} is not a JSON Pointer (RFC 6901)"))).collect()
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(index, item)| faults(item, &format!("{at}/{index}"))).collect()
+        }
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| faults(value, &format!("{at}/{}", payload::mapping::escape(name))))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether each `~` is one of its two escapes.
+fn is_pointer(pointer: &str) -> bool {
+    pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn placeholders_are_filled_and_other_braces_stay() {
+        let data = json!({ "a": { "b/c": "x" }, "n": 1.5, "list": [true, null], "none": null });
+        for (template, filled) in [
+            ("Hello {{/a/b~1c}}!", "Hello x!"),
+            ("{{ /n }}{{/list/0}}", "1.5true"),
+            ("{{/list}}", "[true,null]"),
+            ("[{{/none}}{{/missing}}]", "[]"),
+            ("{{name}} {{/n}} {{", "{{name}} 1.5 {{"),
+            ("{{ {{/n}}", "{{ 1.5"),
+            ("{{{/n}}}", "{1.5}"),
+            ("é{{é}}{{/n", "é{{é}}{{/n"),
+            ("", ""),
+        ] {
+            let whole = json!([template, { "t": template }]);
+            assert_eq!(fill(&whole, &data, &mut 100), Some(json!([filled, { "t": filled }])));
+        }
+        let untouched = json!({ "{{/n}}": 7, "x": null });
+        assert_eq!(fill(&untouched, &data, &mut 0), Some(untouched.clone()));
+        assert_eq!(fill(&json!(["{{/a/b~1c}}", "{{/a/b~1c}}"]), &data, &mut 1), None);
+    }
+
+    #[test]
+    fn a_pointer_that_is_none_is_told_with_its_place() {
+        let template = json!({ "a/b": [{ "t": "{{/x~2}} {{/fine~0}} {{not ours~}}" }] });
+        let [fault] = faults(&template, "/settings/reply").try_into().unwrap();
+        assert_eq!(fault.pointer, "/settings/reply/a~1b/0/t");
+    }
+
+    proptest! {
+        #[test]
+        fn no_template_panics(text in "[{}/~é a]{0,24}") {
+            fill(&json!(text), &json!({ "a": 1 }), &mut 1_000);
+            faults(&json!(text), "");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Deliveries and what they are attempted by, read at once for several: their events, their routes and the health of these.
+
+use super::{
+    Item, Store, StoreError,
+    batch_get::{Key, Wanted},
+    control::Controlled,
+    deliveries::stored_delivery,
+    from_item,
+    health::RouteHealth,
+    routes::EventRoute,
+    text_of,
+};
+use models::{DeliveryId, EventId, RouteId, StoredDelivery, StoredEvent, delivery::Message};
+use serde::de::DeserializeOwned;
+use std::{collections::HashMap, sync::Arc};
+
+/// What was read, or why it can't be.
+type Read<T> = Result<Arc<T>, Arc<StoreError>>;
+
+/// As it was when it was read: each route once, however many deliveries it has.
+pub struct Grounds {
+    /// By the key that they are stored under.
+    deliveries: HashMap<String, Read<StoredDelivery>>,
+    events: HashMap<String, Read<StoredEvent>>,
+    routes: HashMap<String, Read<EventRoute>>,
+    healths: HashMap<String, Read<RouteHealth>>,
+}
+
+impl Store {
+    /// Reads what messages are of, at most 25.
+    pub async fn grounds(&self, messages: impl IntoIterator<Item = &Message>) -> Result<Grounds, StoreError> {
+        let (mut deliveries, mut events, mut control) = (Vec::new(), Vec::new(), Vec::new());
+        let mut are_first = true;
+        for message in messages {
+            deliveries.push(Key::with(message.delivery.event(), message.delivery.as_str()));
+            events.push(Key::of(message.delivery.event().key().to_string()));
+            control.extend([EventRoute::KIND, RouteHealth::KIND].map(|kind| Key::with(kind, message.route.as_str())));
+            are_first &= message.is_first;
+        }
+        let tables = &self.tables;
+        let mut items = self
+            .get_all_of([
+                // A first attempt is written on condition that none was. Any other needs what was written just now.
+                Wanted { table: &tables.deliveries, keys: deliveries, is_consistent: !are_first },
+                // An event is older than its deliveries, and one that is not found is asked for once more.
+                Wanted { table: &tables.events, keys: events, is_consistent: false },
+                Wanted { table: &tables.control, keys: control, is_consistent: true },
+            ])
+            .await?;
+        let mut of = |table: &str| items.remove(table).unwrap_or_default();
+        let (deliveries, events, control) = (of(&tables.deliveries), of(&tables.events), of(&tables.control));
+        let (routes, healths) = control.into_iter().partition(|item| text_of(item, "pk") == EventRoute::KIND);
+        Ok(Grounds {
+            deliveries: read(deliveries, "sk", stored_delivery),
+            events: read(events, "pk", from_item),
+            routes: read(routes, "sk", from_item),
+            healths: read(healths, "sk", from_item),
+        })
+    }
+
+    /// A delivery's event: as it was read with the others, or from where it is since a later one took its key.
+    pub async fn event_of(&self, grounds: &Grounds, id: &EventId) -> Result<Option<Arc<StoredEvent>>, StoreError> {
+        if let Some(event) = found(&grounds.events, &id.key().to_string())?
+            && event.key()?.id == *id
+        {
+            return Ok(Some(event));
+        }
+        Ok(self.event(id).await?.map(Arc::new))
+    }
+}
+
+impl Grounds {
+    pub fn delivery(&self, id: &DeliveryId) -> Result<Option<Arc<StoredDelivery>>, StoreError> {
+        found(&self.deliveries, id.as_str())
+    }
+
+    pub fn route(&self, id: &RouteId) -> Result<Option<Arc<EventRoute>>, StoreError> {
+        found(&self.routes, id.as_str())
+    }
+
+    pub fn health(&self, id: &RouteId) -> Result<Option<RouteHealth>, StoreError> {
+        Ok(found(&self.healths, id.as_str())?.map(|health| RouteHealth::clone(&health)))
+    }
+}
+
+fn read<T: DeserializeOwned>(
+    items: Vec<Item>,
+    key: &str,
+    of: impl Fn(Item) -> Result<T, StoreError>,
+) -> HashMap<String, Read<T>> {
+    let read = |item: Item| (text_of(&item, key).to_owned(), of(item).map(Arc::new).map_err(Arc::new));
+    items.into_iter().map(read).collect()
+}
+
+/// What was read under a key. One that can't be read is a fault of each that needs it.
+fn found<T>(all: &HashMap<String, Read<T>>, key: &str) -> Result<Option<Arc<T>>, StoreError> {
+    match all.get(key) {
+        None => Ok(None),
+        Some(Ok(one)) => Ok(Some(Arc::clone(one))),
+        Some(Err(error)) => Err(StoreError::Malformed(Box::new(Arc::clone(error)))),
+    }
+}

@@ -1,0 +1,99 @@
+//! API keys: listed by id, found by fingerprint. The key itself is nowhere.
+
+use super::{
+    Store, StoreError,
+    control::{Controlled, control_item},
+    from_item, text,
+    transaction::{check, delete, put},
+};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
+use models::{KeyId, KnownKey, Scope, Timestamp};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Key {
+    pub id: KeyId,
+    pub v: u32,
+    pub version: u64,
+    pub name: String,
+    pub scope: Scope,
+    pub sha256: String,
+    pub created_at: Timestamp,
+}
+
+impl Controlled for Key {
+    const KIND: &'static str = "key";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+/// What a fingerprint leads to, in one Get.
+#[derive(Serialize, Deserialize)]
+struct Fingerprint {
+    pk: String,
+    sk: String,
+    id: KeyId,
+    scope: Scope,
+}
+
+fn fingerprint_key(sha256: &str) -> String {
+    format!("key_sha256#{sha256}")
+}
+
+impl Store {
+    pub async fn find_key(&self, sha256: &str) -> Result<Option<KnownKey>, StoreError> {
+        let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
+        let got = get.key("pk", text(fingerprint_key(sha256))).key("sk", text("key")).send().await?;
+        let found: Option<Fingerprint> = got.item.map(from_item).transpose()?;
+        Ok(found.map(|found| KnownKey { id: found.id, scope: found.scope }))
+    }
+
+    /// Stores a key and its fingerprint together; over an earlier key of the same id, too.
+    pub async fn put_key(&self, key: &Key) -> Result<(), StoreError> {
+        let fingerprint = Fingerprint {
+            pk: fingerprint_key(&key.sha256),
+            sk: "key".to_owned(),
+            id: key.id.clone(),
+            scope: key.scope,
+        };
+        let table = &self.tables.control;
+        let stored = |item| put(Put::builder().table_name(table).set_item(Some(item)));
+        self.transact(vec![stored(control_item(key)?)?, stored(super::to_item(&fingerprint)?)?]).await
+    }
+
+    pub async fn remove_key(&self, key: &Key) -> Result<(), StoreError> {
+        self.transact(self.removal(key)?).await
+    }
+
+    /// Removes a key on condition that another of the scope `admin` stays.
+    pub async fn remove_key_beside(&self, key: &Key, other: &KeyId) -> Result<(), StoreError> {
+        let stays = ConditionCheck::builder()
+            .table_name(&self.tables.control)
+            .key("pk", text(Key::KIND))
+            .key("sk", text(other.as_str()))
+            .condition_expression("#scope = :admin")
+            .expression_attribute_names("#scope", "scope")
+            .expression_attribute_values(":admin", serde_dynamo::to_attribute_value(Scope::Admin)?);
+        let mut writes = self.removal(key)?;
+        writes.push(check(stays)?);
+        self.transact(writes).await
+    }
+
+    fn removal(&self, key: &Key) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let removed = |pk: String, sk: &str| {
+            delete(Delete::builder().table_name(&self.tables.control).key("pk", text(pk)).key("sk", text(sk)))
+        };
+        Ok(vec![removed(Key::KIND.to_owned(), key.id.as_str())?, removed(fingerprint_key(&key.sha256), "key")?])
+    }
+}
+
+/// A request that could not be built.
+pub(super) fn refused(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
+    StoreError::Refused(Box::new(error))
+}

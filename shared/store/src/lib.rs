@@ -1,0 +1,154 @@
+//! The store: DynamoDB, through Gets, Queries and conditional writes. Never a Scan.
+
+mod batch_get;
+pub mod connections;
+pub mod control;
+pub mod deliveries;
+pub mod events;
+pub mod grounds;
+pub mod health;
+pub mod hooks;
+pub mod idempotency;
+pub mod keys;
+pub mod list;
+pub mod records;
+pub mod references;
+pub mod routes;
+mod statements;
+pub mod subscribers;
+pub mod tables;
+mod transaction;
+pub mod walk;
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata as _, SdkError},
+    types::AttributeValue,
+};
+use models::{Failure, FailureKind, clock::random, failure::Service};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::HashMap, error::Error, time::Duration};
+
+pub use models::ids::SHARDS;
+
+/// The names of the tables in a deployment.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    pub control: String,
+    pub events: String,
+    pub records: String,
+    pub deliveries: String,
+}
+
+pub struct Store {
+    pub client: Client,
+    pub tables: Tables,
+}
+
+/// An item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A condition did not hold: something else changed the item. With the item, where it was asked for.
+    #[error("the condition of a write did not hold")]
+    Condition(Option<Box<Item>>),
+    #[error("the store could not be reached")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the store refused a request")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
+    #[error("an item is not of the expected shape")]
+    Malformed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl<E, R> From<SdkError<E, R>> for StoreError
+where
+    aws_sdk_dynamodb::Error: From<SdkError<E, R>>,
+    E: std::fmt::Debug,
+    R: std::fmt::Debug,
+{
+    fn from(error: SdkError<E, R>) -> Self {
+        use aws_sdk_dynamodb::Error as Sdk;
+        match Sdk::from(error) {
+            Sdk::ConditionalCheckFailedException(failed) => Self::Condition(failed.item.map(Box::new)),
+            // A write and a transaction, or two transactions, met on one item: the other one won.
+            Sdk::TransactionConflictException(_) => Self::Condition(None),
+            Sdk::TransactionCanceledException(cancelled)
+                if cancelled
+                    .cancellation_reasons()
+                    .iter()
+                    .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))) =>
+            {
+                Self::Condition(None)
+            }
+            // The request's own fault. Whatever else goes wrong may go right later: throttling, a lost connection, a
+            // table or a permission that is not there yet.
+            error if error.code() == Some("ValidationException") => Self::Refused(Box::new(error)),
+            error => Self::Unavailable(Box::new(error)),
+        }
+    }
+}
+
+impl From<serde_dynamo::Error> for StoreError {
+    fn from(error: serde_dynamo::Error) -> Self {
+        Self::Malformed(Box::new(error))
+    }
+}
+
+impl From<models::event::Malformed> for StoreError {
+    fn from(error: models::event::Malformed) -> Self {
+        Self::Malformed(Box::new(error))
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(Box::new(error))
+    }
+}
+
+impl Failure for StoreError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Condition(_) => FailureKind::Conflict,
+            Self::Unavailable(_) => FailureKind::StoreUnavailable(Service::DynamoDb),
+            Self::Refused(_) | Self::Malformed(_) => FailureKind::Internal,
+        }
+    }
+}
+
+pub fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub fn to_item<T: Serialize>(value: &T) -> Result<Item, StoreError> {
+    Ok(serde_dynamo::to_item(value)?)
+}
+
+pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    Ok(serde_dynamo::from_item(item)?)
+}
+
+/// The text of an attribute, where it has one.
+pub fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+/// Waits a little, by chance longer the more often it was tried, so that writers of one item come apart.
+pub async fn back_off(attempt: u32) {
+    let [chance] = random::<1>().unwrap_or_default();
+    let most = 5_u64 << attempt.min(6);
+    tokio::time::sleep(Duration::from_millis(most * u64::from(chance) / 255)).await;
+}
+
+impl Store {
+    /// Gets an item by its only key.
+    pub(crate) async fn get(&self, table: &str, pk: &str) -> Result<Option<Item>, StoreError> {
+        let got = self.client.get_item().table_name(table).key("pk", text(pk)).consistent_read(true).send().await?;
+        Ok(got.item)
+    }
+}

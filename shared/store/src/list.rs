@@ -1,0 +1,248 @@
+//! Lists over sharded, keys-only indexes: the shards are merged newest first, and what a page shows is read in batches.
+
+use super::{Item, Store, StoreError, batch_get::Key, tables::Index, text, text_of};
+use futures::future::try_join_all;
+use models::{causes, envelope::MAX_SHOWN_BYTES};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::{HashMap, VecDeque};
+
+/// Where to list: an index, its shards, and the range of its sort key.
+pub struct Listing<'a> {
+    pub table: &'a str,
+    pub index: Index,
+    pub shards: Vec<String>,
+    /// The lowest sort key that belongs to the list.
+    pub from: String,
+    /// The first sort key that doesn't any more.
+    pub until: String,
+}
+
+/// What sorts after every sort key of ours.
+pub const END: &str = "~";
+
+/// What an index tells of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub sort: String,
+    pub pk: String,
+    /// The sort key of the table, where it has one.
+    pub sk: Option<String>,
+    /// The attribute that holds the sort key.
+    by: &'static str,
+}
+
+impl Entry {
+    pub(super) fn of(item: &Item, index: Index) -> Self {
+        let (by, sk) = (index.sort, item.contains_key("sk").then(|| text_of(item, "sk").to_owned()));
+        Self { sort: text_of(item, by).to_owned(), pk: text_of(item, "pk").to_owned(), sk, by }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        Key { pk: self.pk.clone(), sk: self.sk.clone() }
+    }
+
+    /// Where an event is that made room for a later one: under its id.
+    fn moved(&self) -> Option<Key> {
+        self.sk.is_none().then(|| Key::of(self.sort.split(' ').next().unwrap_or_default()))
+    }
+}
+
+/// A page: its items as JSON, and the position after which the next begins.
+#[derive(Debug, Default)]
+pub struct Page {
+    pub items: Vec<Box<RawValue>>,
+    pub next: Option<String>,
+}
+
+pub(super) const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// A page reads at most so many items, and looks at so many entries, before it ends with what it has.
+pub(super) const MAX_READ: usize = 400;
+pub(super) const MAX_ENTRIES: usize = 4_000;
+/// DynamoDB takes 100 keys at once and answers at most 16 MB.
+const BATCH: usize = 50;
+
+struct Shard {
+    key: String,
+    /// Newest first.
+    entries: VecDeque<Entry>,
+    next: Option<Item>,
+    finished: bool,
+}
+
+/// The entries of a listing, newest first.
+pub struct Entries<'a> {
+    store: &'a Store,
+    listing: Listing<'a>,
+    shards: Vec<Shard>,
+    per_query: i32,
+}
+
+impl Store {
+    /// Begins a listing that will likely be read for about so many entries.
+    pub async fn entries<'a>(&'a self, listing: Listing<'a>, about: usize) -> Result<Entries<'a>, StoreError> {
+        // DynamoDB refuses a range that ends before it begins; a list of it is empty.
+        let finished = listing.from >= listing.until;
+        let new = |key: &String| Shard { key: key.clone(), entries: VecDeque::new(), next: None, finished };
+        let shards = listing.shards.iter().map(new).collect();
+        let per_query = i32::try_from(about / 4 + 8).unwrap_or(i32::MAX);
+        let mut entries = Entries { store: self, listing, shards, per_query };
+        entries.fill().await?;
+        Ok(entries)
+    }
+
+    /// A page of a listing: entries that `keep` takes are read, and those are shown that `show` makes JSON of. An item that
+    /// can't be shown stands as the id that `id` makes of its entry, if it makes one.
+    pub async fn page_of<'a>(
+        &'a self,
+        listing: Listing<'a>,
+        limit: usize,
+        keep: impl Fn(&Entry) -> bool,
+        id: impl Fn(&Entry) -> Option<String>,
+        show: impl Fn(Item) -> Result<Option<Box<RawValue>>, StoreError>,
+    ) -> Result<Page, StoreError> {
+        let table = listing.table;
+        let mut entries = self.entries(listing, limit).await?;
+        let (mut page, mut bytes, mut read, mut seen) = (Page::default(), 0, 0, 0);
+        loop {
+            let (mut batch, mut position) = (Vec::new(), None);
+            let wanted = BATCH.min(limit - page.items.len());
+            while batch.len() < wanted && seen < MAX_ENTRIES {
+                let Some(entry) = entries.next().await? else { break };
+                seen += 1;
+                position = Some(entry.sort.clone());
+                if keep(&entry) {
+                    batch.push(entry);
+                }
+            }
+            read += batch.len();
+            let mut items = self.read(table, &batch).await?;
+            let mut before = None;
+            for entry in batch {
+                let shown = items.remove(&entry.sort).and_then(|item| shown_or_id(show(item), || id(&entry)));
+                if let Some(json) = shown {
+                    bytes += json.get().len();
+                    if bytes > MAX_PAGE_BYTES && !page.items.is_empty() {
+                        page.next = before.or(page.next);
+                        return Ok(page);
+                    }
+                    page.items.push(json);
+                }
+                before = Some(entry.sort);
+            }
+            page.next = position.or(page.next);
+            if entries.peek().await?.is_none() {
+                page.next = None;
+                return Ok(page);
+            }
+            if page.items.len() >= limit || read >= MAX_READ || seen >= MAX_ENTRIES {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Reads the items of entries of one listing, by sort key. What was deleted or replaced since it was indexed is left out.
+    pub async fn read(&self, table: &str, entries: &[Entry]) -> Result<HashMap<String, Item>, StoreError> {
+        let mut items = HashMap::new();
+        for batch in entries.chunks(BATCH) {
+            let mut wanted: Vec<Key> = batch.iter().map(Entry::key).collect();
+            // An index can lag behind the table.
+            for _ in 0..2 {
+                for item in self.get_all(table, wanted).await? {
+                    let sort = text_of(&item, batch[0].by).to_owned();
+                    items.insert(sort, item);
+                }
+                wanted =
+                    batch.iter().filter(|entry| !items.contains_key(&entry.sort)).filter_map(Entry::moved).collect();
+            }
+        }
+        Ok(items)
+    }
+}
+
+/// An item as it is shown, or its id alone if it can't be read or is too large: one item must not fail the others.
+pub fn shown_or_id(
+    shown: Result<Option<Box<RawValue>>, StoreError>,
+    id: impl Fn() -> Option<String>,
+) -> Option<Box<RawValue>> {
+    match shown {
+        Ok(json) if json.as_ref().is_none_or(|json| json.get().len() <= MAX_SHOWN_BYTES) => json,
+        Ok(_) => unshown(&id()?).ok(),
+        Err(error) => {
+            let id = id();
+            tracing::error!(item = id, cause = causes(&error), "an item of a list can't be read");
+            unshown(&id?).ok()
+        }
+    }
+}
+
+/// An item that can't be shown.
+pub fn unshown(id: &str) -> Result<Box<RawValue>, serde_json::Error> {
+    to_raw_value(&Unshown { id, truncated: true })
+}
+
+/// An item that can't be read, or has over 1 MB as JSON.
+#[derive(Serialize, JsonSchema)]
+pub struct Unshown<'a> {
+    id: &'a str,
+    /// Always true.
+    truncated: bool,
+}
+
+impl Entries<'_> {
+    /// Queries every shard that has run out of entries, at once.
+    async fn fill(&mut self) -> Result<(), StoreError> {
+        let (store, listing, per_query) = (self.store, &self.listing, self.per_query);
+        let empty = self.shards.iter_mut().filter(|shard| shard.entries.is_empty() && !shard.finished);
+        try_join_all(empty.map(|shard| query(store, listing, shard, per_query))).await?;
+        Ok(())
+    }
+
+    async fn newest(&mut self) -> Result<Option<usize>, StoreError> {
+        while self.shards.iter().any(|shard| shard.entries.is_empty() && !shard.finished) {
+            self.fill().await?;
+        }
+        let heads = self.shards.iter().enumerate().filter_map(|(at, shard)| Some((&shard.entries.front()?.sort, at)));
+        Ok(heads.max().map(|(_, at)| at))
+    }
+
+    pub async fn next(&mut self) -> Result<Option<Entry>, StoreError> {
+        let newest = self.newest().await?;
+        Ok(newest.and_then(|at| self.shards[at].entries.pop_front()))
+    }
+
+    pub(super) async fn peek(&mut self) -> Result<Option<&Entry>, StoreError> {
+        let newest = self.newest().await?;
+        Ok(newest.and_then(|at| self.shards[at].entries.front()))
+    }
+}
+
+async fn query(store: &Store, listing: &Listing<'_>, shard: &mut Shard, limit: i32) -> Result<(), StoreError> {
+    let queried = store
+        .client
+        .query()
+        .table_name(listing.table)
+        .index_name(listing.index.name)
+        .key_condition_expression("#key = :key AND #sort BETWEEN :from AND :until")
+        .expression_attribute_names("#key", listing.index.key)
+        .expression_attribute_names("#sort", listing.index.sort)
+        .expression_attribute_values(":key", text(&shard.key))
+        .expression_attribute_values(":from", text(&listing.from))
+        .expression_attribute_values(":until", text(&listing.until))
+        .scan_index_forward(false)
+        .limit(limit)
+        .set_exclusive_start_key(shard.next.take())
+        .send()
+        .await?;
+    shard.finished = queried.last_evaluated_key.is_none();
+    shard.next = queried.last_evaluated_key;
+    for item in queried.items.unwrap_or_default() {
+        let entry = Entry::of(&item, listing.index);
+        // BETWEEN takes its upper end in; a list does not.
+        if entry.sort != listing.until {
+            shard.entries.push_back(entry);
+        }
+    }
+    Ok(())
+}

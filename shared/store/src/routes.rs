@@ -1,0 +1,226 @@
+//! Routes: which events, past which filter, go to which target.
+
+use super::{Store, StoreError, control::Controlled, from_item, references::Reference, text_of};
+use models::{ConnectionId, Effect, HookId, RouteId, Timestamp, causes, event::EventKey};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+const PAGE: usize = 1_000;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EventRoute {
+    pub id: RouteId,
+    pub v: u32,
+    pub version: u64,
+    pub name: String,
+    /// Types of events; `*` stands for any run of characters.
+    pub events: Vec<String>,
+    /// Only the events of this hook.
+    pub hook: Option<HookId>,
+    /// Only the events of this connection.
+    pub connection: Option<ConnectionId>,
+    /// A CEL expression.
+    pub filter: Option<String>,
+    pub target: Target,
+    pub enabled: bool,
+    /// The reason for which the product disabled it; none while it is enabled, or if a person disabled it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disabled_reason: Option<DisabledReason>,
+    /// The version with which its target was last saved, or it was last enabled; 0 before the first such change. Answers
+    /// to attempts of another generation neither disable the route nor close its breaker.
+    #[serde(skip_serializing_if = "is_first", default)]
+    pub generation: u64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_first(generation: &u64) -> bool {
+    *generation == 0
+}
+
+/// Why the product disabled a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// The target asked for no more, by a 410 or by `webhook-delivery: disable`.
+    TargetGone,
+    /// It had only failed for `ROUTE_FAILS_DAYS`.
+    Failing,
+    /// Its hook was deleted with `force`.
+    HookDeleted,
+}
+
+/// Where events go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Target {
+    Webhook(Webhook),
+    Action(ActionTarget),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Webhook {
+    pub url: String,
+    /// More headers as JSON, sealed; none if there are none.
+    pub headers: Option<String>,
+    /// What a read shows of them: their names.
+    pub header_names: Vec<String>,
+    /// CEL expressions by the field of the body; none if the body is the event.
+    pub body: Option<BTreeMap<String, String>>,
+    /// The newest first; the others sign too until they expire.
+    pub secrets: Vec<Secret>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ActionTarget {
+    /// The action's name.
+    pub action: String,
+    /// True if the action takes an idempotency key, as all that change something do.
+    pub keyed: bool,
+    /// Missing in routes of earlier releases.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub effect: Option<Effect>,
+    pub connection: ConnectionId,
+    /// CEL expressions by the field of the action's input.
+    pub input: BTreeMap<String, String>,
+}
+
+/// What a webhook's requests are signed with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Secret {
+    pub sealed: String,
+    /// None: until the route is rotated.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl EventRoute {
+    /// The connections and the hook that the route names.
+    pub fn references(&self) -> BTreeSet<Reference> {
+        let runs_on = match &self.target {
+            Target::Action(target) => Some(&target.connection),
+            Target::Webhook(_) => None,
+        };
+        let connections = self.connection.iter().chain(runs_on).map(Reference::from);
+        self.hook.iter().map(Reference::from).chain(connections).collect()
+    }
+
+    /// Whether a route is for an event, its filter aside.
+    pub fn is_for(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
+        self.selection().takes(event, connection)
+    }
+
+    /// The same, as far as a list of events tells it.
+    pub fn may_be_for(&self, event: &EventKey) -> bool {
+        self.selection().may_take(event)
+    }
+
+    pub fn selection(&self) -> Selection<'_> {
+        let Self { id, events, hook, connection, .. } = self;
+        Selection { route: Some(id), events, hook: hook.as_ref(), connection: connection.as_ref() }
+    }
+}
+
+/// Which events a route is for, its filter aside.
+#[derive(Clone, Copy)]
+pub struct Selection<'a> {
+    /// What is told of a route is not for that route.
+    pub route: Option<&'a RouteId>,
+    pub events: &'a [String],
+    pub hook: Option<&'a HookId>,
+    pub connection: Option<&'a ConnectionId>,
+}
+
+impl Selection<'_> {
+    pub fn takes(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
+        self.connection.is_none_or(|own| Some(own) == connection) && self.may_take(event)
+    }
+
+    fn may_take(&self, event: &EventKey) -> bool {
+        self.hook.is_none_or(|hook| Some(hook) == event.origin.hook())
+            && (self.route.is_none() || event.origin.route() != self.route)
+            && self.is_of(&event.event_type)
+    }
+
+    /// Whether it names this type of events.
+    pub fn is_of(&self, event_type: &str) -> bool {
+        self.events.iter().any(|pattern| is_like(pattern, event_type))
+    }
+}
+
+impl Store {
+    /// Every route that can be read. One that can't, of a later release say, must not hold up the others.
+    pub async fn readable_routes(&self) -> Result<Vec<EventRoute>, StoreError> {
+        let (mut routes, mut after) = (Vec::new(), None);
+        loop {
+            let (items, next) = self.control_items(EventRoute::KIND, PAGE, after.as_deref()).await?;
+            for item in items {
+                let id = text_of(&item, "sk").to_owned();
+                match from_item(item) {
+                    Ok(route) => routes.push(route),
+                    Err(error) => tracing::error!(route = id, cause = causes(&error), "a route can't be read"),
+                }
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(routes),
+            }
+        }
+    }
+}
+
+/// Whether a text is like a pattern, in which `*` stands for any run of characters.
+pub fn is_like(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(start) else { return false };
+    let (middle, end) = rest.rsplit_once('*').map_or(("", rest), |(middle, end)| (middle, end));
+    for part in middle.split('*') {
+        match left.find(part) {
+            Some(at) => left = &left[at + part.len()..],
+            None => return false,
+        }
+    }
+    left.ends_with(end)
+}
+
+impl Controlled for EventRoute {
+    const KIND: &'static str = "route";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_dots_too() {
+        for (pattern, text, like) in [
+            ("botstar.tag.added", "botstar.tag.added", true),
+            ("botstar.tag.added", "botstar.tag.addedx", false),
+            ("*", "botstar.tag.added", true),
+            ("*", "", true),
+            ("botstar.*", "botstar.tag.added", true),
+            ("botstar.*", "botstar", false),
+            ("*.added", "botstar.tag.added", true),
+            ("*.add", "botstar.tag.added", false),
+            ("*.tag.*", "botstar.tag.added", true),
+            ("b*a*d", "botstar.tag.added", true),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("*a*a*", "xa", false),
+            ("**", "x", true),
+            ("", "x", false),
+            ("é*é", "ééé", true),
+        ] {
+            assert_eq!(is_like(pattern, text), like, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Admission: a request's route, and the key or hook token that opens it, checked before the body is read.
+
+use crate::{
+    Code, MAX_API_BODY_BYTES, MAX_WEBHOOK_BODY_BYTES, Problem, Request, Response, Router, Service,
+    input::check_query,
+    request::{Context, Params, RequestId},
+    respond::{self, Logged},
+    router::{Endpoint, finish, log_cause, new_request_id, within_limit},
+};
+use bytes::Bytes;
+use http::{Extensions, Method, request::Parts};
+use std::time::{Duration, Instant};
+
+/// A request whose body is still to come, and the verdict so far.
+pub struct Admission<S: 'static> {
+    request_id: String,
+    parts: Parts,
+    endpoint: Option<Endpoint<S>>,
+    verdict: Result<Admitted, Problem>,
+    /// The time that the check took.
+    spent: Duration,
+}
+
+struct Admitted {
+    params: Params,
+    found: Extensions,
+}
+
+/// A body that has arrived whole.
+pub struct ReceivedBody {
+    /// Empty if the body is larger than [`Admission::max_body_bytes`].
+    pub kept: Bytes,
+    /// The length as it was sent.
+    pub length: u64,
+}
+
+impl ReceivedBody {
+    pub const fn whole(kept: Bytes) -> Self {
+        Self { length: kept.len() as u64, kept }
+    }
+}
+
+impl<S: Service> Router<S> {
+    /// Finds the route, and checks the key or the hook's token.
+    pub async fn admit(&self, state: &S, mut parts: Parts) -> Admission<S> {
+        let started = Instant::now();
+        let request_id = parts.extensions.remove().map_or_else(new_request_id, |RequestId(id)| id);
+        let (endpoint, verdict) = match self.find(&parts.method, parts.uri.path()) {
+            Ok((endpoint, params)) => {
+                let found = state.authorize(endpoint.route.access, &params, &parts.headers).await;
+                (Some(endpoint), found.map(|found| Admitted { params, found }))
+            }
+            Err(problem) => (None, Err(problem)),
+        };
+        Admission { request_id, parts, endpoint, verdict, spent: started.elapsed() }
+    }
+}
+
+impl<S: Service> Admission<S> {
+    /// True if the answer is a refusal, with any body.
+    pub const fn is_refused(&self) -> bool {
+        self.verdict.is_err()
+    }
+
+    /// The most bytes of the body that the answer needs.
+    pub fn max_body_bytes(&self) -> u64 {
+        match &self.endpoint {
+            _ if self.is_refused() => 0,
+            Some(endpoint) if endpoint.route.is_webhook() => MAX_WEBHOOK_BODY_BYTES as u64,
+            _ => MAX_API_BODY_BYTES as u64,
+        }
+    }
+
+    /// Answers the request in every case, and logs it in one line. A refusal takes precedence over a fault of the body.
+    pub async fn answer(self, state: &S, body: Result<ReceivedBody, Problem>) -> Response {
+        let started = Instant::now();
+        let Self { request_id, parts, endpoint, verdict, spent } = self;
+        let is_head = parts.method == Method::HEAD;
+        let result = match (verdict, body, endpoint) {
+            (Ok(admitted), Ok(body), Some(endpoint)) => call(state, endpoint, admitted, parts, body, &request_id).await,
+            (Ok(_), Ok(_), None) => Err(Problem::not_found("route")),
+            (Err(problem), ..) | (_, Err(problem), _) => Err(problem),
+        };
+        let mut response = result.and_then(within_limit).unwrap_or_else(|problem| {
+            log_cause(&problem, &request_id, endpoint.map_or("-", |endpoint| endpoint.function.name));
+            respond::problem(&problem, &request_id)
+        });
+        if is_head {
+            response.body_mut().clear();
+        }
+        let elapsed = spent + started.elapsed();
+        let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let route =
+            endpoint.map_or("-".to_owned(), |Endpoint { route, .. }| format!("{} {}", route.method, route.path));
+        let status = response.status().as_u16();
+        let Logged { outcome, event } = response.extensions_mut().remove().unwrap_or_default();
+        tracing::info!(request_id, route, status, outcome, event, duration_ms, "answered");
+        if endpoint.is_some_and(|endpoint| endpoint.route.is_webhook()) {
+            state.count_webhook(response.status(), elapsed);
+        }
+        finish(response, &request_id)
+    }
+}
+
+async fn call<S: Service>(
+    state: &S,
+    Endpoint { route, .. }: Endpoint<S>,
+    Admitted { params, found }: Admitted,
+    parts: Parts,
+    ReceivedBody { kept, length }: ReceivedBody,
+    request_id: &str,
+) -> Result<Response, Problem> {
+    // A platform may add to a hook's URL whatever it likes.
+    if !route.is_webhook() {
+        if length > MAX_API_BODY_BYTES as u64 {
+            return Err(Problem::new(Code::BodyTooLarge, "the body has more than 1 MB"));
+        }
+        check_query(parts.uri.query().unwrap_or_default(), route.query)?;
+    }
+    let mut request = Request::from_parts(parts, kept);
+    let extensions = request.extensions_mut();
+    extensions.extend(found);
+    extensions.insert(Context { request_id: request_id.to_owned(), now: state.now(), params, body_bytes: length });
+    (route.handler)(state, request).await
+}

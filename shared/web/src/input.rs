@@ -1,0 +1,176 @@
+//! Reading input strictly: a body against its JSON Schema, with every fault at once; a query by its declared parameters.
+
+use crate::{Code, Problem, Query, Request, cursor, schema::Validator};
+use models::Fault;
+use payload::{body::is_deeper, number::is_whole};
+use schemars::Schema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// More than these nobody reads, and an answer has to stay small.
+const MAX_FAULTS: usize = 1_000;
+/// The deepest nesting of a body. A webhook's may be wrapped in an action's input; what is stored is wrapped once more.
+const MAX_LEVELS: usize = 96;
+pub const DEFAULT_LIMIT: usize = 20;
+pub const MAX_LIMIT: usize = 100;
+/// A position is a sort key, of which DynamoDB takes so many.
+pub(crate) const MAX_POSITION_BYTES: usize = 1024;
+/// Longest cursor, in characters.
+pub const MAX_CURSOR: usize = cursor::length(MAX_POSITION_BYTES);
+
+/// Reads a body that fits a schema.
+pub fn body<T: DeserializeOwned>(request: &Request, schema: &Schema) -> Result<T, Problem> {
+    read(request.body(), schema)
+}
+
+/// Reads a body that fits a schema, and in which a check of its own finds no fault.
+pub fn body_with<T: DeserializeOwned>(
+    request: &Request,
+    schema: &Schema,
+    check: impl FnOnce(&mut Value) -> Result<Vec<Fault>, Problem>,
+) -> Result<T, Problem> {
+    typed(&checked(request.body(), &validator(schema)?, check)?)
+}
+
+/// The same, as JSON.
+pub fn checked(
+    body: &[u8],
+    validator: &Validator,
+    check: impl FnOnce(&mut Value) -> Result<Vec<Fault>, Problem>,
+) -> Result<Value, Problem> {
+    let mut value = parse(body)?;
+    let mut found = validator.faults(&value);
+    if found.is_empty() {
+        validator.normalize(&mut value);
+    }
+    found.extend(check(&mut value)?);
+    finish(found)?;
+    Ok(value)
+}
+
+/// The faults of a body's part, whose schema depends on the body.
+pub fn part_faults(value: &Value, at: &str, schema: Option<Schema>) -> Result<Vec<Fault>, Problem> {
+    let (Some(part @ Value::Object(_)), Some(schema)) = (value.pointer(at), schema) else { return Ok(Vec::new()) };
+    let of_part = validator(&schema)?.faults(part).into_iter();
+    Ok(of_part.map(|fault| Fault { pointer: format!("{at}{}", fault.pointer), ..fault }).collect())
+}
+
+/// Writes the integers of a body's part as integers, as its schema says, where the part has no fault.
+pub fn normalize_part(value: &mut Value, at: &str, schema: &Schema) -> Result<(), Problem> {
+    if let Some(part) = value.pointer_mut(at) {
+        validator(schema)?.normalize(part);
+    }
+    Ok(())
+}
+
+/// Reads a body that fits a schema; none at all counts as `{}`.
+pub fn optional_body<T: DeserializeOwned>(request: &Request, schema: &Schema) -> Result<T, Problem> {
+    read(if request.body().is_empty() { b"{}" } else { request.body() }, schema)
+}
+
+fn read<T: DeserializeOwned>(body: &[u8], schema: &Schema) -> Result<T, Problem> {
+    typed(&checked(body, &validator(schema)?, |_| Ok(Vec::new()))?)
+}
+
+fn parse(body: &[u8]) -> Result<Value, Problem> {
+    if body.is_empty() {
+        return Err(Problem::new(Code::BadJson, "the body is empty"));
+    }
+    let value = serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))?;
+    if is_deeper(&value, MAX_LEVELS) {
+        return Err(Problem::new(Code::BadJson, format!("the body nests more than {MAX_LEVELS} deep")));
+    }
+    Ok(value)
+}
+
+/// Compiles a schema, which takes longer than holding a body against it.
+pub fn validator(schema: &Schema) -> Result<Validator, Problem> {
+    Validator::compile(schema.as_value()).map_err(Problem::internal)
+}
+
+fn finish(mut faults: Vec<Fault>) -> Result<(), Problem> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    faults.dedup();
+    faults.truncate(MAX_FAULTS);
+    Err(Problem::invalid_body(faults))
+}
+
+/// A value that fits its type's schema, as that type.
+pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
+        let words = error.inner().to_string();
+        // The words of serde_json for a number that is not of 64 bits, or a fraction.
+        let is_of_number = NUMBER_ERRORS.iter().any(|start| words.starts_with(start));
+        let words = match value.pointer(&pointer) {
+            Some(Value::Number(number)) if is_of_number && is_whole(number) => "is too large a number".to_owned(),
+            Some(Value::Number(_)) if is_of_number => "must be a whole number".to_owned(),
+            _ => words,
+        };
+        Problem::invalid_body(vec![Fault::new(pointer, words)])
+    })
+}
+
+const NUMBER_ERRORS: [&str; 3] = ["invalid number", "invalid type: number", "invalid type: floating point"];
+
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned()
+}
+
+/// Refuses parameters that the route does not have, or has twice.
+pub fn check_query(query: &str, known: &[Query]) -> Result<(), Problem> {
+    let mut seen = Vec::new();
+    for (name, value) in pairs(query) {
+        if !known.iter().any(|parameter| parameter.name == name) {
+            return Err(Problem::invalid_query(&name, "is not a known parameter"));
+        }
+        if seen.contains(&name) {
+            return Err(Problem::invalid_query(&name, "is given twice"));
+        }
+        // A filter that a script left empty must not widen what it asks for.
+        if value.is_empty() {
+            return Err(Problem::invalid_query(&name, "is empty; give a value or leave it out"));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    struct Numbers {
+        #[serde(rename = "unsigned")]
+        _unsigned: Option<u64>,
+        #[serde(rename = "signed")]
+        _signed: Option<i64>,
+        #[serde(rename = "small")]
+        _small: Option<u8>,
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_its_type_has_plain_words() {
+        for field in ["unsigned", "signed", "small"] {
+            for (number, words) in [
+                ("5.5", "must be a whole number"),
+                ("1e-3", "must be a whole number"),
+                ("100000000000000000001", "is too large a number"),
+                ("9007199254740993.0", "is too large a number"),
+                ("1e400000000", "is too large a number"),
+                ("-340282366920938463463374607431768211457", "is too large a number"),
+            ] {
+                let input = serde_json::from_str(&format!("{{\"{field}\":{number}}}")).unwrap();
+                let problem = typed::<Numbers>(&input).unwrap_err();
+                println!("{:?}", problem.errors);
+                let fault = &problem.errors[0];
+                assert_eq!((&*fault.pointer, &*fault.detail), (&*format!("/{field}"), words), "{number}");
+            }
+        }
+    }
+}

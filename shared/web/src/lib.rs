@@ -1,0 +1,38 @@
+//! HTTP as functions serve it: routes, requests and answers, problems (RFC 9457), strict input by JSON Schema, and API
+//! Gateway's events. Architecture invariant: nothing here knows a table, an AWS client or a platform.
+
+mod admission;
+pub mod cursor;
+pub mod encoding;
+pub mod function;
+pub mod gateway;
+pub mod input;
+pub mod problem;
+pub mod request;
+pub mod respond;
+pub mod retry;
+pub mod router;
+pub mod schema;
+pub mod settings;
+
+pub use admission::{Admission, ReceivedBody};
+pub use function::{Access, Body, Function, Handler, Handling, Query, QueryValue, Route};
+pub use problem::{Code, Problem};
+pub use request::{Request, RequestExt};
+pub use respond::Response;
+pub use retry::Retry;
+pub use router::{Router, Service};
+
+use http::HeaderName;
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
+/// Number of routes in a row that led to a webhook's call. It ends loops of routes to their own hooks.
+pub const HOPS_HEADER: HeaderName = HeaderName::from_static("switchboard-hops");
+
+/// The most bytes that a webhook's body may have.
+pub const MAX_WEBHOOK_BODY_BYTES: usize = 256 * 1024;
+/// The most bytes that the body of an API call may have.
+pub const MAX_API_BODY_BYTES: usize = 1024 * 1024;
+/// The most bytes that an answer may have. Lambda hands on 6 MB, in base64 if need be.
+pub const MAX_ANSWER_BYTES: usize = 4_500_000;

@@ -1,0 +1,55 @@
+//! Integers that are written as floats. JSON Schema counts 600.0 and 6e2 among the integers; serde does not.
+
+use super::{Keyword, Node, Others, Type, Validator};
+use payload::number;
+use serde_json::{Number, Value};
+
+/// Normalizes a value that fits the schema.
+pub fn normalize(validator: &Validator, node: &Node, value: &mut Value) {
+    for keyword in node {
+        match keyword {
+            Keyword::Type(types) if types.contains(&Type::Integer) => {
+                if let Some(integer) = integer(value) {
+                    *value = Value::Number(integer);
+                }
+            }
+            Keyword::Fields { known, others } => fields(validator, known, others, value),
+            Keyword::Items(node) => {
+                for item in value.as_array_mut().into_iter().flatten() {
+                    normalize(validator, node, item);
+                }
+            }
+            // Only what the value fits says what its numbers are.
+            Keyword::AnyOf(nodes) | Keyword::OneOf(nodes) => {
+                for node in nodes {
+                    if validator.fits(node, value) {
+                        normalize(validator, node, value);
+                    }
+                }
+            }
+            Keyword::Reference(name) => {
+                if let Some(node) = validator.definitions.get(name) {
+                    normalize(validator, node, value);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn fields(validator: &Validator, known: &[(String, Node)], others: &Others, value: &mut Value) {
+    for (name, value) in value.as_object_mut().into_iter().flatten() {
+        match (known.iter().find(|(known, _)| known == name), others) {
+            (Some((_, node)), _) | (None, Others::Like(node)) => normalize(validator, node, value),
+            (None, Others::Unknown) => {}
+        }
+    }
+}
+
+/// The integer value of a number that is written as a fraction.
+fn integer(value: &Value) -> Option<Number> {
+    match value {
+        Value::Number(number) => number::integer(number).map(Number::from),
+        _ => None,
+    }
+}

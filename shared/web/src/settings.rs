@@ -1,0 +1,162 @@
+//! Settings: environment variables, by name. A bad value is an error that names it.
+
+use crate::Problem;
+use std::{collections::BTreeMap, str::FromStr};
+use url::Url;
+
+/// A setting of a platform, stated beside what reads it.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub default: &'static str,
+    pub kind: SettingKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingKind {
+    /// What an API's URLs begin with.
+    BaseUrl,
+    /// A scheme and a host.
+    Origin,
+    /// One step of a path, or `/` for none.
+    PathStep,
+}
+
+/// The settings of platforms, by name.
+#[derive(Debug, Clone)]
+pub struct PlatformSettings(BTreeMap<&'static str, Own>);
+
+#[derive(Debug, Clone)]
+enum Own {
+    Url(Url),
+    Text(String),
+}
+
+/// A setting that is missing or wrong.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{name}: {fault}")]
+pub struct BadSetting {
+    pub name: String,
+    pub fault: String,
+}
+
+impl BadSetting {
+    pub fn new(name: &str, fault: &str) -> Self {
+        Self { name: name.to_owned(), fault: fault.to_owned() }
+    }
+
+    /// A setting without which the function can't run.
+    pub fn unset(name: &str) -> Self {
+        Self::new(name, "is not set")
+    }
+}
+
+/// Settings by name.
+#[derive(Clone)]
+pub struct Settings(BTreeMap<String, String>);
+
+impl Settings {
+    pub fn from_env() -> Self {
+        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    /// These settings, and where they have nothing, the defaults.
+    #[must_use]
+    pub fn with_defaults<const N: usize>(&self, defaults: [(&str, String); N]) -> Self {
+        let unset = defaults.into_iter().filter(|(name, _)| self.get(name).is_none());
+        let mut settings = self.0.clone();
+        settings.extend(unset.map(|(name, value)| (name.to_owned(), value)));
+        Self(settings)
+    }
+
+    /// A setting's text; an empty one counts as unset, as CloudFormation can't leave a variable out.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub fn required(&self, name: &str) -> Result<String, BadSetting> {
+        self.get(name).map(str::to_owned).ok_or_else(|| BadSetting::new(name, "is not set"))
+    }
+
+    pub fn parse<T: FromStr>(&self, name: &str, fault: &str) -> Result<Option<T>, BadSetting> {
+        self.get(name).map(|text| text.parse().map_err(|_| BadSetting::new(name, fault))).transpose()
+    }
+
+    pub fn url(&self, name: &str) -> Result<Option<Url>, BadSetting> {
+        let url = self.parse::<Url>(name, "must be a whole URL, such as https://example.com")?;
+        match &url {
+            Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
+                Err(BadSetting::new(name, "is not an http or https URL"))
+            }
+            Some(url) if url.query().is_some() || url.fragment().is_some() => {
+                Err(BadSetting::new(name, "has a query or a fragment"))
+            }
+            _ => Ok(url),
+        }
+    }
+
+    fn own(&self, setting: &Setting) -> Result<Own, BadSetting> {
+        let Setting { name, default, kind } = *setting;
+        if kind == SettingKind::PathStep {
+            return self.path_step(name, default).map(Own::Text);
+        }
+        let url = match self.url(name)? {
+            Some(url) => url,
+            None => default.parse().map_err(|error: url::ParseError| BadSetting::new(name, &error.to_string()))?,
+        };
+        if kind == SettingKind::Origin && (url.path() != "/" || url.authority().contains('@')) {
+            return Err(BadSetting::new(name, "is more than a scheme and a host"));
+        }
+        Ok(Own::Url(url))
+    }
+
+    fn path_step(&self, name: &str, default: &str) -> Result<String, BadSetting> {
+        let path = self.get(name).unwrap_or(default);
+        let step = path.strip_prefix('/').ok_or_else(|| BadSetting::new(name, "does not begin with /"))?;
+        if step.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+            Ok(path.to_owned())
+        } else {
+            Err(BadSetting::new(name, "is more than one step of letters, digits, - and _"))
+        }
+    }
+
+    /// A whole number within bounds.
+    pub fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
+        let fault = format!("must be a whole number from {least} to {most}, such as {default}");
+        let number = self.parse(name, &fault)?.unwrap_or(default);
+        if (least..=most).contains(&number) { Ok(number) } else { Err(BadSetting::new(name, &fault)) }
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Settings {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl PlatformSettings {
+    pub fn read(settings: &Settings, stated: &[&'static Setting]) -> Result<Self, BadSetting> {
+        let own = stated.iter().map(|setting| Ok((setting.name, settings.own(setting)?)));
+        Ok(Self(own.collect::<Result<_, _>>()?))
+    }
+
+    /// A setting that is a URL.
+    pub fn url(&self, setting: &Setting) -> Result<&Url, Problem> {
+        match self.0.get(setting.name) {
+            Some(Own::Url(url)) => Ok(url),
+            _ => Err(unstated(setting)),
+        }
+    }
+
+    /// A setting that is a text.
+    pub fn text(&self, setting: &Setting) -> Result<&str, Problem> {
+        match self.0.get(setting.name) {
+            Some(Own::Text(text)) => Ok(text),
+            _ => Err(unstated(setting)),
+        }
+    }
+}
+
+fn unstated(setting: &Setting) -> Problem {
+    Problem::internal(format!("{} is no setting of this function", setting.name))
+}

@@ -1,0 +1,126 @@
+//! Calls the webhooks that routes lead to. The client follows no redirect, uses no proxy, and reads no more of an answer
+//! than is kept. Everything but the status is read leniently.
+
+mod answer;
+mod connect;
+mod failure;
+pub mod guard;
+mod headers;
+mod signing;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod wire;
+
+use crate::guard::{Guard, Refusal};
+use answer::read;
+pub use answer::{Body, Outcome, kept};
+use bytes::Bytes;
+use connect::HttpClient;
+pub use failure::Failure;
+use http::{HeaderMap, HeaderName, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use rustls::pki_types::CertificateDer;
+pub use signing::{Secret, sign};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+use wire::Seen;
+pub use {headers::of_route as route_header, headers::trimmed, signing::headers};
+
+/// The header by which a target asks for no more calls: `webhook-delivery: disable`.
+pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
+
+const TIMES: Times = Times { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
+/// Limit on the lines of an answer's head over HTTP/1. The HTTP library holds no more than 400 KB of them.
+const MAX_HEAD_LINES: usize = 10_000;
+const MAX_HTTP2_HEAD_BYTES: u32 = 400 * 1024;
+/// Limit on how far an HTTP/2 target may send ahead of the reader.
+const WINDOW_BYTES: u32 = 16 * 1024;
+/// Retry limit for kept connections that turn out to be closed.
+const MAX_STALE: usize = 3;
+
+/// Time limits for connecting, and for a call as a whole.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    connect: Duration,
+    total: Duration,
+}
+
+/// Posts to webhooks.
+pub struct WebhookClient {
+    guard: Arc<Guard>,
+    times: Times,
+    https: HttpClient,
+    /// For targets without TLS, if the guard allows any.
+    plain: Option<HttpClient>,
+}
+
+impl WebhookClient {
+    pub fn new(guard: Guard) -> Result<Self, rustls::Error> {
+        Self::build(guard, TIMES, Vec::new())
+    }
+
+    /// A client that trusts these issuers besides the system's.
+    fn build(guard: Guard, times: Times, issuers: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
+        let guard = Arc::new(guard);
+        let (https, plain) = connect::clients(&guard, times, issuers)?;
+        Ok(Self { guard, times, https, plain })
+    }
+
+    /// Posts once. Any status that the target answers is an outcome, and stands even if the rest of its answer can't be
+    /// read.
+    pub async fn post(&self, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Outcome, Failure> {
+        let plain = self.guard.check(url)?.plain;
+        let client = if plain { self.plain.as_ref().ok_or(Refusal::Plain)? } else { &self.https };
+        let uri: Uri = url.as_str().parse().map_err(|_| Failure::Unsendable("the URL can't be sent".to_owned()))?;
+        let headers = headers::of_call(headers);
+        let deadline = Instant::now() + self.times.total;
+        let sent = timeout_at(deadline, send(client, &uri, &headers, &body)).await;
+        match sent.map_err(|_| Failure::Timeout(self.times.total))? {
+            Ok(response) => Ok(read(response, deadline).await),
+            Err(error) => self.without_answer(&error),
+        }
+    }
+
+    /// The outcome of a call whose answer is not valid HTTP: its status, if one was sent.
+    fn without_answer(&self, error: &legacy::Error) -> Result<Outcome, Failure> {
+        let failure = Failure::of(error, self.times);
+        match (&failure, seen(error).and_then(|seen| seen.status())) {
+            (Failure::BadAnswer(_), Some(status)) => Ok(Outcome::of_status(status)),
+            _ => Err(failure),
+        }
+    }
+}
+
+/// Sends a request, and again if its kept connection turns out to be closed. The target recognises a duplicate by its
+/// `webhook-id`.
+async fn send(
+    client: &HttpClient,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response<Incoming>, legacy::Error> {
+    let mut stale = 0;
+    loop {
+        let mut request = Request::post(uri.clone()).body(Full::new(body.clone())).unwrap_or_default();
+        request.headers_mut().extend(headers.clone());
+        match client.request(request).await {
+            Err(error) if stale < MAX_STALE && is_unread(&error) => stale += 1,
+            sent => return sent,
+        }
+    }
+}
+
+fn is_unread(error: &legacy::Error) -> bool {
+    !error.is_connect() && (failure::is_unprocessed(error) || seen(error).is_some_and(|seen| seen.was_stale()))
+}
+
+/// The traffic of the connection on which a call failed.
+fn seen(error: &legacy::Error) -> Option<Seen> {
+    let mut extensions = http::Extensions::new();
+    error.connect_info()?.get_extras(&mut extensions);
+    extensions.remove()
+}
