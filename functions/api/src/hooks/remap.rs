@@ -1,9 +1,8 @@
 //! `POST /v1/hooks/{id}/remap`: reads a hook's kept events anew. Each event that reads differently is written as a new
 //! revision; the stream brings it to dispatch, which mends the records.
 
-use super::find;
-use crate::batches::Batches;
-use app::App;
+use crate::{ADMIN, CURSOR, batches::Batches, control};
+use app::{App, Route};
 use futures::future::try_join_all;
 use models::{StoredEvent, event::EventKey};
 use payload::{body, mapping};
@@ -25,8 +24,17 @@ pub struct Remapped {
 /// A write that keeps losing to others is left to the next remap.
 const ATTEMPTS: usize = 5;
 
+pub const ROUTE: Route = Route::post(
+    "/v1/hooks/{id}/remap",
+    ADMIN,
+    "Read a hook's kept events anew, by its mapping as it is now",
+    |app, request| Box::pin(remap(app, request)),
+)
+.with_query(&[CURSOR])
+.answers::<Remapped>();
+
 pub async fn remap(app: &App, request: Request) -> Result<Response, Problem> {
-    let hook = find(app, &request).await?;
+    let hook = control::find::<Hook>(app, &request).await?;
     let is_of_hook =
         |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.origin.hook() == Some(&hook.id));
     let mut batches = Batches::begin(&app.store, app.store.events(None, None, request.position("remap")?)).await?;

@@ -4,7 +4,8 @@
 //! the indexes find. A call that is cut off leaves in the tombstone what it was looking for, and the next goes on.
 
 use super::names::names;
-use app::App;
+use crate::ADMIN;
+use app::{App, Route};
 use flow::erasure::scrub_deliveries;
 use futures::future::try_join_all;
 use models::{
@@ -43,6 +44,13 @@ struct Wanted {
     events_position: Option<String>,
     rejected_position: Option<String>,
 }
+
+pub const ROUTE: Route = Route::delete(
+    "/v1/subscribers/{id}",
+    ADMIN,
+    "Erase a person: the record, checkpoint records and takeovers, and personal data in kept events",
+    |app, request| Box::pin(erase(app, request)),
+);
 
 pub async fn erase(app: &App, request: Request) -> Result<Response, Problem> {
     let id: SubscriberId = request.id("subscriber")?;
