@@ -1,4 +1,4 @@
-//! Checkpoint records: listed and got, as their events tell them now.
+//! Checkpoint records, listed and read from their events.
 
 use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ};
 use app::{App, Function, Route};
@@ -16,7 +16,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/checkpoint-records",
             access: READ,
-            summary: "List the checkpoint records",
+            summary: "List checkpoint records",
             query: &[
                 Query {
                     name: "checkpoint",

@@ -1,4 +1,4 @@
-//! API keys: made, listed, deleted. A key is shown once, when it is made.
+//! API keys: created, listed, deleted. A key is shown once, in the answer to its creation.
 
 use crate::{ADMIN, CURSOR, LIMIT, READ};
 use app::{App, Function, Route};
@@ -16,7 +16,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/keys",
             access: ADMIN,
-            summary: "Make a key",
+            summary: "Create a key",
             query: &[],
             body: Body::Required(new_schema),
             success: (StatusCode::CREATED, Some(made_schema)),
@@ -26,7 +26,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/keys",
             access: READ,
-            summary: "List the keys",
+            summary: "List keys",
             query: &[LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(KeyView)))),
@@ -43,7 +43,7 @@ pub static FUNCTION: Function = Function {
             handler: |app, request| Box::pin(delete(app, request)),
         },
     ],
-    // A new deployment's first key: who may invoke the function, IAM says.
+    // A new deployment's first key. IAM decides who may invoke the function.
     direct: Some(|app, request| Box::pin(create(app, request))),
     settings: Vec::new,
 };
@@ -63,7 +63,7 @@ struct KeyView {
     name: String,
     scope: Scope,
     created_at: Timestamp,
-    /// The key itself: shown when it is made, and null ever after.
+    /// The key itself: shown only when it is created, and null afterwards.
     key: Option<String>,
 }
 
@@ -81,7 +81,7 @@ fn made_schema() -> Schema {
     schema_for!(KeyView)
 }
 
-/// What keys begin with, so that scanners for leaked secrets can tell one.
+/// Prefix of keys, by which scanners recognise a leaked one.
 const PREFIX: &str = "sbk_";
 
 async fn create(app: &App, request: Request) -> Result<Response, Problem> {
@@ -116,18 +116,18 @@ async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     Ok(respond::no_content())
 }
 
-/// Retry limit for deletions of admin keys that meet each other.
+/// Retry limit for concurrent deletions of admin keys.
 const ATTEMPTS: usize = 20;
 
-/// Removes a key of scope `admin`, unless it is the last: nobody could make another.
+/// Removes a key of scope `admin`, unless it is the last one: without it, nobody could create another.
 async fn remove_admin_key(app: &App, key: &Key) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS {
         let other = other_admin_key(app, &key.id).await?.ok_or_else(|| {
-            let detail = "no other key of scope admin is listed, and one is needed to make keys; make another first";
+            let detail = "this is the last key of scope admin, which is needed to create keys; create another first";
             Problem::new(Code::LastAdminKey, detail)
         })?;
         match app.store.remove_key_beside(key, &other).await {
-            // The other key was deleted meanwhile.
+            // The other key was deleted in the meantime.
             Err(StoreError::Condition(_)) => {}
             removed => return Ok(removed?),
         }

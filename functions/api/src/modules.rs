@@ -1,4 +1,4 @@
-//! What there is: the catalogue of modules, the OpenAPI document, and whether it is up.
+//! Service information: the catalogue of modules, the OpenAPI document, and the health check.
 
 use crate::{READ, openapi};
 use app::{App, Function, Route};
@@ -38,7 +38,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/health",
             access: Access::Public,
-            summary: "Ask whether it is up, and in which version",
+            summary: "Check the service's health and version",
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Health))),
@@ -68,11 +68,11 @@ struct ModuleView {
     input: Value,
     /// JSON Schema of the event, or of an action's output.
     output: Value,
-    /// A trigger's hooks are made by `POST /v1/hooks`; an action is run by a POST to this path.
+    /// Path that an action is run with by a POST. Null for a trigger, whose hooks are created by `POST /v1/hooks`.
     path: Option<&'static str>,
-    /// What a trigger's events are.
+    /// Type of a trigger's events.
     event_type: Option<&'static str>,
-    /// What to do at the platform with a hook's URL.
+    /// Steps at the platform that register a hook's URL.
     setup: Option<&'static str>,
     /// A body to try a hook with.
     sample: Option<Value>,

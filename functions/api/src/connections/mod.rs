@@ -1,4 +1,4 @@
-//! Connections: named accounts on platforms. Their credentials go in and never come out.
+//! Connections: named accounts on platforms. The API never returns their credentials.
 
 mod credentials;
 
@@ -23,7 +23,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/connections",
             access: ADMIN,
-            summary: "Make a connection",
+            summary: "Create a connection",
             query: &[],
             body: Body::Required(|| schema_for!(NewConnection)),
             success: (StatusCode::CREATED, Some(view_schema)),
@@ -33,7 +33,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/connections",
             access: READ,
-            summary: "List the connections",
+            summary: "List connections",
             query: &[LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
@@ -63,7 +63,7 @@ pub static FUNCTION: Function = Function {
             method: Method::DELETE,
             path: "/v1/connections/{id}",
             access: ADMIN,
-            summary: "Delete a connection that no hook and no route uses",
+            summary: "Delete a connection that no hook or route uses",
             query: &[],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
@@ -73,7 +73,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/connections/{id}/test",
             access: ADMIN,
-            summary: "Ask the platform whether the credentials work",
+            summary: "Test a connection's credentials at the platform",
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Tested))),
@@ -92,10 +92,10 @@ struct NewConnection {
     platform: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
-    /// As the platform's schema in the catalogue says.
+    /// Credentials by the platform's schema in the catalogue.
     #[serde(default, rename = "credentials")]
     _credentials: Map<String, Value>,
-    /// Whether to make a good secret, for the platform that takes one of its user's own making.
+    /// True to generate a strong secret, for a platform whose secret the user chooses.
     #[serde(default, rename = "generate")]
     _generate: bool,
 }
@@ -105,10 +105,10 @@ struct NewConnection {
 struct ConnectionChange {
     #[schemars(length(min = 1, max = 200))]
     name: Option<String>,
-    /// Replaces the credentials whole.
+    /// Replaces all credentials.
     #[serde(rename = "credentials")]
     _credentials: Option<Map<String, Value>>,
-    /// Whether to make a good secret, to go with the credentials that are given.
+    /// True to generate a strong secret, in addition to the given credentials.
     #[serde(default, rename = "generate")]
     _generate: bool,
 }
@@ -118,11 +118,12 @@ struct ConnectionView {
     id: ConnectionId,
     platform: String,
     name: String,
-    /// Masked: `••••` and the last four characters of those that have sixteen or more.
+    /// Masked: `••••`, followed by the last four characters if there are sixteen or more.
     credentials: Map<String, Value>,
     /// Weak credentials that should be replaced, with the reasons.
     warnings: Vec<Fault>,
-    /// The credential that was just made, to be entered at the platform. It is shown this once: null ever after.
+    /// The credential that was just generated, to be entered at the platform. It is shown only once, and null
+    /// afterwards.
     generated: Option<Map<String, Value>>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -152,8 +153,8 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
         connector.map_or(Ok(Vec::new()), |connector| Given::read(app, connector, body, true, &mut given))
     })?;
     let known = connector(&new.platform);
-    let connector =
-        known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
+    let connector = known
+        .ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is not a platform of the catalogue")]))?;
     let id = ConnectionId::new(request.now(), random()?);
     let given: Given = given.unwrap_or_default();
     let (sealed, masked) = credentials::seal(app, &id, given.credentials).await?;
@@ -182,11 +183,12 @@ async fn find(app: &App, request: &Request) -> Result<(Connection, &'static Conn
     let id: ConnectionId = request.id("connection")?;
     let found = app.store.find::<Connection>(id.as_str()).await?;
     let connection = found.ok_or_else(|| Problem::not_found("connection"))?;
-    let connector = connector(&connection.platform).ok_or_else(|| Problem::internal("a connection of no platform"))?;
+    let connector =
+        connector(&connection.platform).ok_or_else(|| Problem::internal("a connection has an unknown platform"))?;
     Ok((connection, connector))
 }
 
-/// A connection that a body names.
+/// The connection that a body names.
 pub async fn by_id(app: &App, id: &str) -> Result<Connection, Problem> {
     let missing = || Problem::not_found("connection");
     let id: ConnectionId = id.parse().map_err(|_| missing())?;
@@ -225,11 +227,11 @@ async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
         if !using.is_empty() {
             return Err(Problem::new(
                 Code::ConnectionInUse,
-                format!("delete these first, or let them name another connection: {}", using.join(", ")),
+                format!("in use by {}; delete those first, or give them another connection", using.join(", ")),
             ));
         }
         match app.store.remove_unreferenced(&mut connection, read).await {
-            // A hook or a route may have been made meanwhile.
+            // A hook or a route that names it may have been created in the meantime.
             Err(StoreError::Condition(_)) => {}
             Err(error) => return Err(error.into()),
             Ok(()) => {

@@ -1,5 +1,5 @@
-//! `GET /v1/deliveries`. Three ways lead to deliveries: an event leads to its own, the index of what is due to what waits,
-//! the index of dead letters to these. All others are found through the events, newest first.
+//! `GET /v1/deliveries`. Deliveries are found in one of three places: those of an event beside it, pending ones in the
+//! index of due deliveries, and dead letters in their index. All others are found through the events, newest first.
 
 use app::App;
 use models::{DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::DeliveryKey, event::EventKey};
@@ -7,12 +7,12 @@ use serde_json::value::{RawValue, to_raw_value};
 use store::{Item, StoreError, deliveries::stored_delivery, list::Entry, routes::EventRoute};
 use web::{Problem, Request, RequestExt as _, Response, respond};
 
-/// Clocks of functions may be so far apart.
+/// Largest difference between the clocks of two functions, in milliseconds.
 const SKEW_MILLIS: u64 = 60_000;
 
-/// What is asked for.
+/// The filters of a request.
 struct Wanted {
-    /// The route as it is now; none if it is gone, or any will do.
+    /// The current route; none if it was deleted or no route was given.
     route: Option<EventRoute>,
     id: Option<RouteId>,
     state: Option<DeliveryState>,
@@ -21,7 +21,7 @@ struct Wanted {
 pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let (id, event) = (request.query_id::<RouteId>("route")?, request.query_id::<EventId>("event")?);
     let (state, limit) = (state(&request)?, request.limit()?);
-    // A cursor is bound to the filters, and they say which way its position is on.
+    // A cursor is bound to the filters, which determine the meaning of its position.
     let position = request.position("deliveries")?;
     let mut wanted = Wanted { route: None, id, state };
     let page = match (event, state) {
@@ -51,15 +51,15 @@ pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
 fn state(request: &Request) -> Result<Option<DeliveryState>, Problem> {
     let Some(text) = request.query("state") else { return Ok(None) };
     let state = DeliveryState::parse(&text);
-    state.map(Some).ok_or_else(|| Problem::invalid_query("state", "is not pending, succeeded, dead or skipped"))
+    state.map(Some).ok_or_else(|| Problem::invalid_query("state", "must be pending, succeeded, dead or skipped"))
 }
 
-/// The id of the delivery of an entry.
+/// The id of an entry's delivery.
 fn delivery_id(entry: &Entry) -> Option<String> {
     DeliveryKey::parse(&entry.sort).map(|key| key.id.to_string())
 }
 
-/// Whether an entry of a list is of a delivery to this route, or to any if none is named.
+/// True if an entry's delivery goes to this route, or if no route is given.
 pub fn is_to(entry: &Entry, route: Option<&RouteId>) -> bool {
     route.is_none_or(|route| DeliveryKey::parse(&entry.sort).is_some_and(|key| key.route == *route))
 }
@@ -76,8 +76,8 @@ impl Wanted {
         is_to(entry, self.id.as_ref())
     }
 
-    /// Whether an event may have deliveries to the route. What came before the route was last changed may have some by what
-    /// the route was then.
+    /// True if an event may have deliveries to the route. Events from before the route's last change may have
+    /// deliveries by its earlier settings.
     fn may_have(&self, event: &EventKey) -> bool {
         self.route.as_ref().is_none_or(|route| {
             let unchanged_since = Timestamp::from_millis(route.updated_at.millis() + SKEW_MILLIS);

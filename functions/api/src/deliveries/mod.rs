@@ -1,4 +1,4 @@
-//! Deliveries: events on their way to routes' targets. Listed, got, retried.
+//! Deliveries: listed, read and retried.
 
 mod list;
 mod retry;
@@ -19,7 +19,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/deliveries",
             access: READ,
-            summary: "List the deliveries, those of the newest event first",
+            summary: "List deliveries, those of the newest event first",
             query: &[
                 Query {
                     name: "route",
@@ -33,9 +33,9 @@ pub static FUNCTION: Function = Function {
                 },
                 Query {
                     name: "state",
-                    description: "Only those in this state: `pending`, `succeeded`, `dead` or `skipped`. Where `pending` \
-                                  comes without `event`, the list goes by when a delivery is looked for, the latest \
-                                  first; then come those of the last hour's events that have not been attempted yet.",
+                    description: "Only deliveries in this state: `pending`, `succeeded`, `dead` or `skipped`. Without `event`, \
+                                  `pending` lists by next check, latest first; then come deliveries of the last hour's \
+                                  events that have not been attempted yet.",
                     value: QueryValue::OneOf(DeliveryState::NAMES),
                 },
                 LIMIT,
@@ -49,7 +49,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/deliveries/retry",
             access: OPERATE,
-            summary: "Retry all deliveries that are dead, or skipped",
+            summary: "Retry all dead or all skipped deliveries",
             query: &[CURSOR],
             body: Body::Required(|| schema_for!(retry_all::Retrying)),
             success: (StatusCode::OK, Some(|| schema_for!(retry_all::Retried))),
@@ -69,7 +69,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/deliveries/{id}/retry",
             access: OPERATE,
-            summary: "Begin a dead or skipped delivery anew, or make the next attempt of a pending one now",
+            summary: "Retry a dead or skipped delivery with all attempts, or attempt a pending one now",
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(Delivery))),

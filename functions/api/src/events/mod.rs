@@ -1,5 +1,5 @@
-//! Events: listed and got, as CloudEvents envelopes made on reading. Replayed: delivered once more. Redispatched: taken into
-//! the records again.
+//! Events: listed and read as CloudEvents envelopes. A replay delivers them again. A redispatch folds them into the
+//! records again.
 
 mod plan;
 mod redispatch;
@@ -22,7 +22,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/events",
             access: READ,
-            summary: "List the events",
+            summary: "List events",
             query: &[
                 Query {
                     name: "hook",
@@ -31,12 +31,12 @@ pub static FUNCTION: Function = Function {
                 },
                 Query {
                     name: "subscriber",
-                    description: "Only the events that tell of this subscriber.",
+                    description: "Only events of this subscriber.",
                     value: QueryValue::Id(SubscriberId::PATTERN),
                 },
                 Query {
                     name: "type",
-                    description: "Only the events of this type; `*` stands for any run of characters.",
+                    description: "Only the events of this type; `*` matches any characters.",
                     value: QueryValue::Text,
                 },
                 AFTER,
@@ -53,7 +53,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/events/replay",
             access: OPERATE,
-            summary: "Replay the events of a span of time, or make the deliveries that it lacks",
+            summary: "Replay the events of a time span, or create its missing deliveries",
             query: &[CURSOR],
             body: Body::Required(|| schema_for!(replay_span::Span)),
             success: (StatusCode::OK, Some(|| schema_for!(replay_span::Replayed))),
@@ -73,7 +73,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/events/{id}/raw",
             access: READ,
-            summary: "Get an event's body byte for byte, as it was received but for its `Content-Encoding`",
+            summary: "Download an event's body as it was received, with its `Content-Encoding` removed",
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(crate::raw::schema)),
@@ -83,7 +83,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/events/redispatch",
             access: OPERATE,
-            summary: "Dispatch the events of a span of time again, and make the records and deliveries that are missing",
+            summary: "Dispatch the events of a time span again, creating missing records and deliveries",
             query: &[CURSOR],
             body: Body::Required(|| schema_for!(redispatch::Span)),
             success: (StatusCode::OK, Some(|| schema_for!(redispatch::Outcome))),
@@ -93,7 +93,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/events/{id}/redispatch",
             access: OPERATE,
-            summary: "Dispatch an event again, and make its records and deliveries that are missing",
+            summary: "Dispatch an event again, creating missing records and deliveries",
             query: &[],
             body: Body::Optional(|| schema_for!(redispatch::One)),
             success: (StatusCode::OK, Some(|| schema_for!(redispatch::Outcome))),
@@ -103,7 +103,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/events/{id}/replay",
             access: OPERATE,
-            summary: "Replay an event: deliver it once more to the routes that it is for now",
+            summary: "Replay an event: deliver it again to the routes that match it now",
             query: &[],
             body: Body::Optional(|| schema_for!(replay::Replay)),
             success: (StatusCode::OK, Some(|| schema_for!(replay::Replayed))),
@@ -149,6 +149,6 @@ async fn find(app: &App, id: &EventId) -> Result<StoredEvent, Problem> {
 async fn raw(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
     let event = find(app, &id).await?;
-    let body = event.raw.ok_or_else(|| Problem::not_found("body; none is kept"))?;
+    let body = event.raw.ok_or_else(|| Problem::not_found("body: it was erased"))?;
     Ok(respond::logging_event(&id, crate::raw::reply(id.as_str(), body, event.encoding.as_deref())?))
 }

@@ -1,4 +1,4 @@
-//! Hooks: the open ends of triggers, each with a secret URL.
+//! Hooks: secret URLs of triggers.
 
 mod change;
 mod create;
@@ -26,7 +26,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/hooks",
             access: ADMIN,
-            summary: "Make a hook",
+            summary: "Create a hook",
             query: &[],
             body: Body::Required(|| schema_for!(create::NewHook)),
             success: (StatusCode::CREATED, Some(view_schema)),
@@ -36,7 +36,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/hooks",
             access: READ,
-            summary: "List the hooks",
+            summary: "List hooks",
             query: &[LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
@@ -66,7 +66,7 @@ pub static FUNCTION: Function = Function {
             method: Method::DELETE,
             path: "/v1/hooks/{id}",
             access: ADMIN,
-            summary: "Delete a hook, and its webhook where the platform was told of it; its events stay",
+            summary: "Delete a hook and its registered webhook at the platform; its events stay",
             query: &[FORCE],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
@@ -76,7 +76,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/hooks/{id}/rotate",
             access: ADMIN,
-            summary: "Give a hook a new URL; the old one works on for a while",
+            summary: "Give a hook a new URL; the old one stays valid for a grace period",
             query: &[],
             body: Body::Optional(|| schema_for!(crate::rotation::Rotation)),
             success: (StatusCode::OK, Some(view_schema)),
@@ -86,7 +86,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/hooks/{id}/remap",
             access: ADMIN,
-            summary: "Read a hook's kept events anew, by its mapping as it is now",
+            summary: "Read a hook's stored events again by its current mapping",
             query: &[CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| schema_for!(remap::Remapped))),
@@ -106,7 +106,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/hooks/{id}/rejected",
             access: READ,
-            summary: "List the calls that a hook could not take",
+            summary: "List the calls that a hook rejected",
             query: &[VIEW, LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(rejected::Rejected)))),
@@ -116,7 +116,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/hooks/{id}/rejected/{rejected_id}/raw",
             access: READ,
-            summary: "Get a rejected request's body byte for byte",
+            summary: "Download a rejected call's body as it was received",
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(crate::raw::schema)),
@@ -129,7 +129,7 @@ pub static FUNCTION: Function = Function {
 
 const FORCE: Query = Query {
     name: "force",
-    description: "true: delete the hook even if routes name it, which are then disabled, or the platform can't be told.",
+    description: "true: delete the hook even if routes use it (they are disabled) or the platform can't be reached.",
     value: QueryValue::OneOf(&["true", "false"]),
 };
 
@@ -142,7 +142,7 @@ async fn find(app: &App, request: &Request) -> Result<Hook, Problem> {
     app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("hook"))
 }
 
-/// Whether the caller may see URLs.
+/// True if the caller may see URLs.
 fn sees_url(request: &Request) -> bool {
     request.key().is_some_and(|key| key.scope == Scope::Admin)
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/hooks/{id}/rejected`: the calls with a valid token that could not become events, with their bodies.
+//! `GET /v1/hooks/{id}/rejected`: calls with a valid token that could not become events, with their bodies.
 
 use super::find;
 use app::App;
@@ -14,17 +14,17 @@ use web::{Problem, Request, RequestExt as _, Response, respond};
 pub struct Rejected {
     id: RejectedId,
     at: Timestamp,
-    /// The reason as a code: that of the answer, or `hook_disabled`.
+    /// The code of the answer, or `hook_disabled`.
     code: String,
     detail: String,
     content_type: Option<String>,
-    /// The size of the body in bytes.
+    /// Size of the body in bytes.
     bytes: u64,
-    /// The body; null if it was too large, if a person in it was erased, in a summary, and where `truncated`.
+    /// The body. Null if it was too large, if a person in it was erased, in a summary, and if `truncated` is true.
     body: Option<String>,
-    /// `utf-8`, or `base64` for a body that is no UTF-8 text; null where there is none.
+    /// `utf-8`, or `base64` for a body that is not UTF-8 text; null without a body.
     body_encoding: Option<&'static str>,
-    /// True for a call of over 1 MB as JSON: `/raw` has its body.
+    /// True for a call of over 1 MB as JSON: `/raw` returns its body.
     truncated: bool,
 }
 

@@ -1,5 +1,5 @@
-//! `POST /v1/hooks/{id}/rotate`: a new URL. The old one works on, by default for a day, so that no call is lost while
-//! the URL is changed at the platform.
+//! `POST /v1/hooks/{id}/rotate`: a new URL. The old one stays valid, by default for a day, so that no call is lost
+//! until the URL is changed at the platform.
 
 use super::{create::new_token, find, view::view};
 use crate::rotation::Rotation;

@@ -1,4 +1,4 @@
-//! Routes: which events, past which filter, go to which target.
+//! Routes: rules that send matching events to a target.
 
 mod change;
 mod create;
@@ -25,7 +25,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/routes",
             access: ADMIN,
-            summary: "Make a route",
+            summary: "Create a route",
             query: &[],
             body: Body::Required(|| schema_for!(create::NewRoute)),
             success: (StatusCode::CREATED, Some(view_schema)),
@@ -35,7 +35,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/routes",
             access: READ,
-            summary: "List the routes",
+            summary: "List routes",
             query: &[LIMIT, CURSOR],
             body: Body::None,
             success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
@@ -45,7 +45,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/routes/test",
             access: OPERATE,
-            summary: "Run an event through a route that is not made yet; nothing is sent",
+            summary: "Test a draft of a route with an event; nothing is sent",
             query: &[],
             body: Body::Required(|| schema_for!(test::Draft)),
             success: (StatusCode::OK, Some(|| schema_for!(test::Tried))),
@@ -85,7 +85,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/routes/{id}/rotate",
             access: ADMIN,
-            summary: "Give a route's webhook a new secret; the old one signs too for a while",
+            summary: "Give a route's webhook a new secret; the old one also signs for a grace period",
             query: &[],
             body: Body::Optional(|| schema_for!(Rotation)),
             success: (StatusCode::OK, Some(view_schema)),
@@ -95,7 +95,7 @@ pub static FUNCTION: Function = Function {
             method: Method::POST,
             path: "/v1/routes/{id}/test",
             access: OPERATE,
-            summary: "Run an event through a route, and send it if that is asked for",
+            summary: "Test a route with an event, optionally sending the request",
             query: &[],
             body: Body::Optional(|| schema_for!(test::Trial)),
             success: (StatusCode::OK, Some(|| schema_for!(test::Tried))),
@@ -125,22 +125,23 @@ async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&view::view(app, route, sight).await?)
 }
 
-/// JSON Schemas of a target that is a webhook, and of one that is an action.
+/// JSON Schemas of a webhook target and of an action target.
 pub fn target_schemas() -> [Schema; 2] {
     [schema_for!(target::NewWebhook), schema_for!(target::NewAction)]
 }
 
-/// Longest route as JSON, which is longer than its item of the table: an item has 400 KB, and rotations add secrets.
+/// Largest route as JSON. Its item in the table has at most 400 KB, and rotations add secrets.
 const MAX_ROUTE_BYTES: usize = 380 * 1024;
 
-/// Fails for a route that would not fit into its item.
+/// Fails for a route that does not fit into its item.
 fn check_size(route: &EventRoute) -> Result<(), Problem> {
     let size = serde_json::to_vec(route).map_err(Problem::internal)?.len();
     if size <= MAX_ROUTE_BYTES {
         return Ok(());
     }
-    let detail =
-        format!("takes {size} bytes to store, of at most {MAX_ROUTE_BYTES}: shorten its names, headers or body");
+    let detail = format!(
+        "takes {size} bytes to store; at most {MAX_ROUTE_BYTES} are allowed: shorten its names, headers or body"
+    );
     Err(Problem::invalid_body(vec![Fault::new("/target", detail)]))
 }
 

@@ -1,5 +1,5 @@
-//! `POST /v1/routes/{id}/rotate`: a new secret. The old one signs too, by default for a day, so that a receiver can change
-//! over without refusing anything.
+//! `POST /v1/routes/{id}/rotate`: a new secret. The old one also signs, by default for a day, so that the receiver can
+//! switch without rejecting a request.
 
 use super::{
     find,
@@ -16,7 +16,7 @@ pub async fn rotate(app: &App, request: Request) -> Result<Response, Problem> {
     let mut route = find(app, &request).await?;
     let rotation: Rotation = input::optional_body(&request, &schema_for!(Rotation))?;
     let Target::Webhook(webhook) = &mut route.target else {
-        return Err(Problem::new(Code::Conflict, "the route runs an action, and has no secret"));
+        return Err(Problem::new(Code::Conflict, "the route runs an action, so it has no secret"));
     };
     rotation.make_room(&mut webhook.secrets, request.now())?;
     webhook.secrets.insert(0, new_secret(app, &route.id).await?);

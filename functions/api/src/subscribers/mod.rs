@@ -1,4 +1,4 @@
-//! Subscribers: the people that the events tell of; listed, got, erased.
+//! Subscribers: the people in events; listed, read, erased.
 
 mod erase;
 mod names;
@@ -26,14 +26,14 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/subscribers",
             access: READ,
-            summary: "List the subscribers, those first seen last first",
+            summary: "List subscribers, the most recently first seen first",
             query: &[
                 Query {
                     name: "platform",
-                    description: "Only the subscribers of this platform.",
+                    description: "Only subscribers of this platform.",
                     value: QueryValue::OneOf(registry::NAMES),
                 },
-                Query { name: "tag", description: "Only the subscribers with this tag.", value: QueryValue::Text },
+                Query { name: "tag", description: "Only subscribers with this tag.", value: QueryValue::Text },
                 LIMIT,
                 CURSOR,
             ],
@@ -55,7 +55,7 @@ pub static FUNCTION: Function = Function {
             method: Method::DELETE,
             path: "/v1/subscribers/{id}",
             access: ADMIN,
-            summary: "Erase a person: the record, checkpoint records and takeovers, and personal data in kept events",
+            summary: "Erase a person: the record, checkpoint records, takeovers, and personal data in stored events",
             query: &[],
             body: Body::None,
             success: (StatusCode::NO_CONTENT, None),
@@ -69,7 +69,7 @@ pub static FUNCTION: Function = Function {
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let platform = request.query("platform");
     if platform.as_deref().is_some_and(|name| !registry::NAMES.contains(&name)) {
-        return Err(Problem::invalid_query("platform", "is no platform of ours"));
+        return Err(Problem::invalid_query("platform", "must be a platform of the catalogue"));
     }
     let tag = request.query("tag");
     let until = request.position("subscribers")?.unwrap_or_else(|| END.to_owned());
