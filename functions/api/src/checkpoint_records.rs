@@ -1,4 +1,4 @@
-//! Checkpoint records: listed and got, as their events tell them now.
+//! Checkpoint records, listed and read from their events.
 
 use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ};
 use app::{App, Function, Route};
@@ -11,26 +11,25 @@ use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respon
 pub static FUNCTION: Function =
     Function { name: "api-checkpoint-records", routes: &[LIST, GET], direct: None, settings: Vec::new };
 
-const LIST: Route = Route::get("/v1/checkpoint-records", READ, "List the checkpoint records", |app, request| {
-    Box::pin(list(app, request))
-})
-.with_query(&[
-    Query {
-        name: "checkpoint",
-        description: "Only the records of the checkpoint of this name.",
-        value: QueryValue::Text,
-    },
-    Query {
-        name: "subscriber",
-        description: "Only the records of this subscriber.",
-        value: QueryValue::Id(SubscriberId::PATTERN),
-    },
-    AFTER,
-    BEFORE,
-    LIMIT,
-    CURSOR,
-])
-.answers_with(StatusCode::OK, crate::page_of_any::<CheckpointRecord>);
+const LIST: Route =
+    Route::get("/v1/checkpoint-records", READ, "List checkpoint records", |app, request| Box::pin(list(app, request)))
+        .with_query(&[
+            Query {
+                name: "checkpoint",
+                description: "Only the records of the checkpoint of this name.",
+                value: QueryValue::Text,
+            },
+            Query {
+                name: "subscriber",
+                description: "Only the records of this subscriber.",
+                value: QueryValue::Id(SubscriberId::PATTERN),
+            },
+            AFTER,
+            BEFORE,
+            LIMIT,
+            CURSOR,
+        ])
+        .answers_with(StatusCode::OK, crate::page_of_any::<CheckpointRecord>);
 
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let checkpoint = request.query("checkpoint");

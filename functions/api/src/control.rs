@@ -14,7 +14,7 @@ pub async fn find<T: Controlled>(app: &App, request: &Request) -> Result<T, Prob
     app.store.find(&id.to_string()).await?.ok_or_else(|| Problem::not_found(T::KIND))
 }
 
-/// A page of a list. An item that can't be read or shown stands as its id.
+/// A page of a list in the control table. An unreadable item is replaced by its id.
 pub async fn list<T: Controlled, V: Serialize, F: Future<Output = Result<V, Problem>>>(
     app: &App,
     request: &Request,
@@ -23,7 +23,7 @@ pub async fn list<T: Controlled, V: Serialize, F: Future<Output = Result<V, Prob
 ) -> Result<Response, Problem> {
     let page = app.store.page::<T>(request.limit()?, request.position(list)?.as_deref()).await?;
     let view = &view;
-    // All at once, as a view may ask KMS.
+    // All items concurrently, because a view may call KMS.
     let items = page.items.into_iter().map(|item| async move {
         let shown = match item {
             Ok(item) => to_raw_value(&view(item).await?),

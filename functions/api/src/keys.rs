@@ -1,4 +1,4 @@
-//! API keys: made, listed, deleted. A key is shown once, when it is made.
+//! API keys: created, listed, deleted. A key is shown once, in the answer to its creation.
 
 use crate::{ADMIN, CURSOR, LIMIT, READ, control};
 use app::{App, Function, Route};
@@ -32,7 +32,7 @@ struct KeyView {
     name: String,
     scope: Scope,
     created_at: Timestamp,
-    /// The key itself: shown when it is made, and null ever after.
+    /// The key itself: shown only when it is created, and null afterwards.
     key: Option<String>,
 }
 
@@ -42,10 +42,10 @@ impl KeyView {
     }
 }
 
-/// What keys begin with, so that scanners for leaked secrets can tell one.
+/// Prefix of keys, by which scanners recognise a leaked one.
 const PREFIX: &str = "sbk_";
 
-const CREATE: Route = Route::post("/v1/keys", ADMIN, "Make a key", |app, request| Box::pin(create(app, request)))
+const CREATE: Route = Route::post("/v1/keys", ADMIN, "Create a key", |app, request| Box::pin(create(app, request)))
     .takes::<NewKey>()
     .creates::<KeyView>();
 
@@ -65,7 +65,7 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     respond::json(StatusCode::CREATED, &KeyView::new(key, Some(secret)))
 }
 
-const LIST: Route = Route::get("/v1/keys", READ, "List the keys", |app, request| Box::pin(list(app, request)))
+const LIST: Route = Route::get("/v1/keys", READ, "List keys", |app, request| Box::pin(list(app, request)))
     .with_query(&[LIMIT, CURSOR])
     .answers_with(StatusCode::OK, crate::page_of_any::<KeyView>);
 
@@ -88,18 +88,18 @@ async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     Ok(respond::no_content())
 }
 
-/// Retry limit for deletions of admin keys that meet each other.
+/// Retry limit for concurrent deletions of admin keys.
 const ATTEMPTS: usize = 20;
 
-/// Removes a key of scope `admin`, unless it is the last: nobody could make another.
+/// Removes a key of scope `admin`, unless it is the last one: without it, nobody could create another.
 async fn remove_admin_key(app: &App, key: &Key) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS {
         let other = other_admin_key(app, &key.id).await?.ok_or_else(|| {
-            let detail = "no other key of scope admin is listed, and one is needed to make keys; make another first";
+            let detail = "this is the last key of scope admin, which is needed to create keys; create another first";
             Problem::new(Code::LastAdminKey, detail)
         })?;
         match app.store.remove_key_beside(key, &other).await {
-            // The other key was deleted meanwhile.
+            // The other key was deleted in the meantime.
             Err(StoreError::Condition(_)) => {}
             removed => return Ok(removed?),
         }

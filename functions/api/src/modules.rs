@@ -1,4 +1,4 @@
-//! What there is: the catalogue of modules, the OpenAPI document, and whether it is up.
+//! Service information: the catalogue of modules, the OpenAPI document, and the health check.
 
 use crate::{READ, openapi};
 use app::{App, Function, Route};
@@ -33,11 +33,11 @@ struct ModuleView {
     input: Value,
     /// JSON Schema of the event, or of an action's output.
     output: Value,
-    /// A trigger's hooks are made by `POST /v1/hooks`; an action is run by a POST to this path.
+    /// Path that an action is run with by a POST. Null for a trigger, whose hooks are created by `POST /v1/hooks`.
     path: Option<&'static str>,
-    /// What a trigger's events are.
+    /// Type of a trigger's events.
     event_type: Option<&'static str>,
-    /// What to do at the platform with a hook's URL.
+    /// Steps at the platform that register a hook's URL.
     setup: Option<&'static str>,
     /// A body to try a hook with.
     sample: Option<Value>,
@@ -105,7 +105,7 @@ async fn document(app: &App, _: Request) -> Result<Response, Problem> {
 }
 
 const HEALTH: Route =
-    Route::get("/v1/health", Access::Public, "Ask whether it is up, and in which version", |app, request| {
+    Route::get("/v1/health", Access::Public, "Check the service's health and version", |app, request| {
         Box::pin(health(app, request))
     })
     .answers::<Health>();

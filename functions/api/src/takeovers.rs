@@ -27,13 +27,13 @@ struct NewState {
     state: TakeoverState,
 }
 
-const LIST: Route = Route::get("/v1/takeovers", READ, "List the requests for a human operator", |app, request| {
+const LIST: Route = Route::get("/v1/takeovers", READ, "List requests for a human operator", |app, request| {
     Box::pin(list(app, request))
 })
 .with_query(&[
     Query {
         name: "state",
-        description: "Only those in this state: `open`, `claimed` or `closed`.",
+        description: "Only requests in this state: `open`, `claimed` or `closed`.",
         value: QueryValue::OneOf(TakeoverState::NAMES),
     },
     LIMIT,
@@ -45,7 +45,8 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let parse = |text: String| TakeoverState::parse(&text);
     let state = match request.query("state") {
         Some(text) => {
-            let state = parse(text).ok_or_else(|| Problem::invalid_query("state", "is not open, claimed or closed"))?;
+            let state =
+                parse(text).ok_or_else(|| Problem::invalid_query("state", "must be open, claimed or closed"))?;
             Some(state)
         }
         None => None,
@@ -106,7 +107,7 @@ async fn claim(app: &App, request: &Request, id: &TakeoverId) -> Result<Response
             Some(other) if other.key == claimant.key => respond::ok(&takeover.into_takeover()),
             Some(other) => {
                 let detail =
-                    format!("claimed by {} since {}; to hand it on, reopen it", other.name, takeover.updated_at);
+                    format!("claimed by {} since {}; reopen it to hand it over", other.name, takeover.updated_at);
                 Err(Problem::new(Code::Conflict, detail))
             }
             None => Err(Problem::new(Code::Conflict, "the takeover is closed; reopen it before you claim it")),
@@ -114,11 +115,11 @@ async fn claim(app: &App, request: &Request, id: &TakeoverId) -> Result<Response
     }
 }
 
-/// The caller, by the name that its key has.
+/// The caller's key, with its name.
 async fn claimant(app: &App, request: &Request) -> Result<Claimant, Problem> {
-    let id = request.key().map(|key| &key.id).ok_or_else(|| Problem::internal("a route without a key"))?;
+    let id = request.key().map(|key| &key.id).ok_or_else(|| Problem::internal("a route is open without a key"))?;
     let key: Option<Key> = app.store.find(id.as_str()).await?;
-    // A warm process may remember a key for a minute after its deletion.
+    // A warm process may cache a key for a minute after its deletion.
     let key = key.ok_or_else(|| Problem::unauthorized("no such key"))?;
     Ok(Claimant { key: key.id, name: key.name })
 }

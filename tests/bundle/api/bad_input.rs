@@ -173,7 +173,7 @@ async fn another_platforms_connection_is_a_mismatch_and_a_missing_one_is_not_fou
         bundle.request(Method::POST, "/v1/hooks").json(&new)
     };
     let mismatch = refused(hook(id(1).as_str()), 422, "connection_mismatch").await;
-    assert_eq!(mismatch["detail"], "the connection is of chatbot, the trigger of botstar");
+    assert_eq!(mismatch["detail"], "the connection belongs to chatbot, the trigger to botstar");
     for missing in [id(2).as_str(), "con_0", "hook_00000000000000000000000000", "", "%00", &"x".repeat(10_240)] {
         refused(hook(missing), 404, "not_found").await;
     }

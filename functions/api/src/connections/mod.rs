@@ -1,4 +1,4 @@
-//! Connections: named accounts on platforms. Their credentials go in and never come out.
+//! Connections: named accounts on platforms. The API never returns their credentials.
 
 mod credentials;
 
@@ -31,10 +31,10 @@ struct NewConnection {
     platform: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
-    /// As the platform's schema in the catalogue says.
+    /// Credentials by the platform's schema in the catalogue.
     #[serde(default, rename = "credentials")]
     _credentials: Map<String, Value>,
-    /// Whether to make a good secret, for the platform that takes one of its user's own making.
+    /// True to generate a strong secret, for a platform whose secret the user chooses.
     #[serde(default, rename = "generate")]
     _generate: bool,
 }
@@ -44,10 +44,10 @@ struct NewConnection {
 struct ConnectionChange {
     #[schemars(length(min = 1, max = 200))]
     name: Option<String>,
-    /// Replaces the credentials whole.
+    /// Replaces all credentials.
     #[serde(rename = "credentials")]
     _credentials: Option<Map<String, Value>>,
-    /// Whether to make a good secret, to go with the credentials that are given.
+    /// True to generate a strong secret, in addition to the given credentials.
     #[serde(default, rename = "generate")]
     _generate: bool,
 }
@@ -57,11 +57,12 @@ struct ConnectionView {
     id: ConnectionId,
     platform: String,
     name: String,
-    /// Masked: `••••` and the last four characters of those that have sixteen or more.
+    /// Masked: `••••`, followed by the last four characters if there are sixteen or more.
     credentials: Map<String, Value>,
     /// Weak credentials that should be replaced, with the reasons.
     warnings: Vec<Fault>,
-    /// The credential that was just made, to be entered at the platform. It is shown this once: null ever after.
+    /// The credential that was just generated, to be entered at the platform. It is shown only once, and null
+    /// afterwards.
     generated: Option<Map<String, Value>>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -81,7 +82,7 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
 }
 
 const CREATE: Route =
-    Route::post("/v1/connections", ADMIN, "Make a connection", |app, request| Box::pin(create(app, request)))
+    Route::post("/v1/connections", ADMIN, "Create a connection", |app, request| Box::pin(create(app, request)))
         .takes::<NewConnection>()
         .creates::<ConnectionView>();
 
@@ -92,8 +93,8 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
         connector.map_or(Ok(Vec::new()), |connector| Given::read(app, connector, body, true, &mut given))
     })?;
     let known = connector(&new.platform);
-    let connector =
-        known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
+    let connector = known
+        .ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is not a platform of the catalogue")]))?;
     let id = ConnectionId::new(request.now(), random()?);
     let given: Given = given.unwrap_or_default();
     let (sealed, masked) = credentials::seal(app, &id, given.credentials).await?;
@@ -114,7 +115,7 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
 }
 
 const LIST: Route =
-    Route::get("/v1/connections", READ, "List the connections", |app, request| Box::pin(list(app, request)))
+    Route::get("/v1/connections", READ, "List connections", |app, request| Box::pin(list(app, request)))
         .with_query(&[LIMIT, CURSOR])
         .answers_with(StatusCode::OK, crate::page_of_any::<ConnectionView>);
 
@@ -124,11 +125,12 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
 
 async fn find(app: &App, request: &Request) -> Result<(Connection, &'static Connector), Problem> {
     let connection: Connection = control::find(app, request).await?;
-    let connector = connector(&connection.platform).ok_or_else(|| Problem::internal("a connection of no platform"))?;
+    let connector =
+        connector(&connection.platform).ok_or_else(|| Problem::internal("a connection has an unknown platform"))?;
     Ok((connection, connector))
 }
 
-/// A connection that a body names.
+/// The connection that a body names.
 pub async fn by_id(app: &App, id: &str) -> Result<Connection, Problem> {
     let missing = || Problem::not_found("connection");
     let id: ConnectionId = id.parse().map_err(|_| missing())?;
@@ -169,12 +171,10 @@ async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&ConnectionView { generated, ..view(connection)? })
 }
 
-const DELETE: Route = Route::delete(
-    "/v1/connections/{id}",
-    ADMIN,
-    "Delete a connection that no hook and no route uses",
-    |app, request| Box::pin(delete(app, request)),
-);
+const DELETE: Route =
+    Route::delete("/v1/connections/{id}", ADMIN, "Delete a connection that no hook or route uses", |app, request| {
+        Box::pin(delete(app, request))
+    });
 
 async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     for _ in 0..references::ATTEMPTS {
@@ -184,11 +184,11 @@ async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
         if !using.is_empty() {
             return Err(Problem::new(
                 Code::ConnectionInUse,
-                format!("delete these first, or let them name another connection: {}", using.join(", ")),
+                format!("in use by {}; delete those first, or give them another connection", using.join(", ")),
             ));
         }
         match app.store.remove_unreferenced(&mut connection, read).await {
-            // A hook or a route may have been made meanwhile.
+            // A hook or a route that names it may have been created in the meantime.
             Err(StoreError::Condition(_)) => {}
             Err(error) => return Err(error.into()),
             Ok(()) => {
@@ -209,11 +209,13 @@ async fn using(app: &App, connection: &ConnectionId) -> Result<Vec<String>, Prob
     Ok(hooks.chain(routes.map(|route| route.id.to_string())).collect())
 }
 
-const TEST: Route =
-    Route::post("/v1/connections/{id}/test", ADMIN, "Ask the platform whether the credentials work", |app, request| {
-        Box::pin(test(app, request))
-    })
-    .answers::<Tested>();
+const TEST: Route = Route::post(
+    "/v1/connections/{id}/test",
+    ADMIN,
+    "Test a connection's credentials at the platform",
+    |app, request| Box::pin(test(app, request)),
+)
+.answers::<Tested>();
 
 async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     let (connection, connector) = find(app, &request).await?;

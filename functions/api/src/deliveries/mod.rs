@@ -1,4 +1,4 @@
-//! Deliveries: events on their way to routes' targets. Listed, got, retried.
+//! Deliveries: listed, read and retried.
 
 mod list;
 mod retry;

@@ -1,5 +1,5 @@
-//! Events: listed and got, as CloudEvents envelopes made on reading. Replayed: delivered once more. Redispatched: taken into
-//! the records again.
+//! Events: listed and read as CloudEvents envelopes. A replay delivers them again. A redispatch folds them into the
+//! records again.
 
 mod plan;
 mod redispatch;
@@ -21,17 +21,17 @@ pub static FUNCTION: Function = Function {
     settings: Vec::new,
 };
 
-const LIST: Route = Route::get("/v1/events", READ, "List the events", |app, request| Box::pin(list(app, request)))
+const LIST: Route = Route::get("/v1/events", READ, "List events", |app, request| Box::pin(list(app, request)))
     .with_query(&[
         Query { name: "hook", description: "Only the events of this hook.", value: QueryValue::Id(HookId::PATTERN) },
         Query {
             name: "subscriber",
-            description: "Only the events that tell of this subscriber.",
+            description: "Only events of this subscriber.",
             value: QueryValue::Id(SubscriberId::PATTERN),
         },
         Query {
             name: "type",
-            description: "Only the events of this type; `*` stands for any run of characters.",
+            description: "Only the events of this type; `*` matches any characters.",
             value: QueryValue::Text,
         },
         AFTER,
@@ -80,7 +80,7 @@ async fn find(app: &App, id: &EventId) -> Result<StoredEvent, Problem> {
 const RAW: Route = Route::get(
     "/v1/events/{id}/raw",
     READ,
-    "Get an event's body byte for byte, as it was received but for its `Content-Encoding`",
+    "Download an event's body as it was received, with its `Content-Encoding` removed",
     |app, request| Box::pin(raw(app, request)),
 )
 .answers_with(StatusCode::OK, crate::raw::schema);
@@ -88,6 +88,6 @@ const RAW: Route = Route::get(
 async fn raw(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
     let event = find(app, &id).await?;
-    let body = event.raw.ok_or_else(|| Problem::not_found("body; none is kept"))?;
+    let body = event.raw.ok_or_else(|| Problem::not_found("body: it was erased"))?;
     Ok(respond::logging_event(&id, crate::raw::reply(id.as_str(), body, event.encoding.as_deref())?))
 }

@@ -19,7 +19,7 @@ pub struct HookChange {
     #[schemars(length(min = 1, max = 200))]
     name: Option<String>,
     enabled: Option<bool>,
-    /// Replaces the settings whole.
+    /// Replaces all settings.
     settings: Option<Map<String, Value>>,
 }
 

@@ -1,4 +1,4 @@
-//! Hooks: the open ends of triggers, each with a secret URL.
+//! Hooks: secret URLs of triggers.
 
 mod change;
 mod create;
@@ -46,7 +46,7 @@ async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&view::view(app, &request, hook, sees_secrets(&request)).await?)
 }
 
-const LIST: Route = Route::get("/v1/hooks", READ, "List the hooks", |app, request| Box::pin(list(app, request)))
+const LIST: Route = Route::get("/v1/hooks", READ, "List hooks", |app, request| Box::pin(list(app, request)))
     .with_query(&[LIMIT, CURSOR])
     .answers_with(StatusCode::OK, crate::page_of_any::<HookView>);
 

@@ -1,4 +1,4 @@
-//! `GET /v1/hooks/{id}/rejected`: the calls with a valid token that could not become events, with their bodies.
+//! `GET /v1/hooks/{id}/rejected`: calls with a valid token that could not become events, with their bodies.
 
 use crate::{CURSOR, LIMIT, READ, VIEW, control};
 use app::{App, Route};
@@ -15,17 +15,17 @@ use web::{Problem, Request, RequestExt as _, Response, respond};
 pub struct Rejected {
     id: RejectedId,
     at: Timestamp,
-    /// The reason as a code: that of the answer, or `hook_disabled`.
+    /// The code of the answer, or `hook_disabled`.
     code: String,
     detail: String,
     content_type: Option<String>,
-    /// The size of the body in bytes.
+    /// Size of the body in bytes.
     bytes: u64,
-    /// The body; null if it was too large, if a person in it was erased, in a summary, and where `truncated`.
+    /// The body. Null if it was too large, if a person in it was erased, in a summary, and if `truncated` is true.
     body: Option<String>,
-    /// `utf-8`, or `base64` for a body that is no UTF-8 text; null where there is none.
+    /// `utf-8`, or `base64` for a body that is not UTF-8 text; null without a body.
     body_encoding: Option<&'static str>,
-    /// True for a call of over 1 MB as JSON: `/raw` has its body.
+    /// True for a call of over 1 MB as JSON: `/raw` returns its body.
     truncated: bool,
 }
 
@@ -51,7 +51,7 @@ impl Rejected {
 }
 
 pub const LIST: Route =
-    Route::get("/v1/hooks/{id}/rejected", READ, "List the calls that a hook could not take", |app, request| {
+    Route::get("/v1/hooks/{id}/rejected", READ, "List the calls that a hook rejected", |app, request| {
         Box::pin(list(app, request))
     })
     .with_query(&[VIEW, LIMIT, CURSOR])
@@ -79,7 +79,7 @@ fn show(item: Item, with_body: bool) -> Result<Option<Box<RawValue>>, StoreError
 pub const RAW: Route = Route::get(
     "/v1/hooks/{id}/rejected/{rejected_id}/raw",
     READ,
-    "Get a rejected call's body byte for byte",
+    "Download a rejected call's body as it was received",
     |app, request| Box::pin(raw(app, request)),
 )
 .answers_with(StatusCode::OK, crate::raw::schema);

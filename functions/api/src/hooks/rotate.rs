@@ -1,5 +1,5 @@
-//! `POST /v1/hooks/{id}/rotate`: a new URL. The old one works on, by default for a day, so that no call is lost while
-//! the URL is changed at the platform.
+//! `POST /v1/hooks/{id}/rotate`: a new URL. The old one stays valid, by default for a day, so that no call is lost
+//! until the URL is changed at the platform.
 
 use super::{
     create::new_token,
@@ -13,7 +13,7 @@ use web::{Problem, Request, RequestExt as _, Response, input, respond};
 pub const ROUTE: Route = Route::post(
     "/v1/hooks/{id}/rotate",
     ADMIN,
-    "Give a hook a new URL; the old one works on for a while",
+    "Give a hook a new URL; the old one stays valid for a grace period",
     |app, request| Box::pin(rotate(app, request)),
 )
 .may_take::<Rotation>()

@@ -1,4 +1,4 @@
-//! Routes: which events, past which filter, go to which target.
+//! Routes: rules that send matching events to a target.
 
 mod change;
 mod create;
@@ -37,26 +37,27 @@ async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&view::view(app, route, sight).await?)
 }
 
-/// JSON Schemas of a target that is a webhook, and of one that is an action.
+/// JSON Schemas of a webhook target and of an action target.
 pub fn target_schemas() -> [Schema; 2] {
     [schema_for!(target::NewWebhook), schema_for!(target::NewAction)]
 }
 
-/// Longest route as JSON, which is longer than its item of the table: an item has 400 KB, and rotations add secrets.
+/// Largest route as JSON. Its item in the table has at most 400 KB, and rotations add secrets.
 const MAX_ROUTE_BYTES: usize = 380 * 1024;
 
-/// Fails for a route that would not fit into its item.
+/// Fails for a route that does not fit into its item.
 fn check_size(route: &EventRoute) -> Result<(), Problem> {
     let size = serde_json::to_vec(route).map_err(Problem::internal)?.len();
     if size <= MAX_ROUTE_BYTES {
         return Ok(());
     }
-    let detail =
-        format!("takes {size} bytes to store, of at most {MAX_ROUTE_BYTES}: shorten its names, headers or body");
+    let detail = format!(
+        "takes {size} bytes to store; at most {MAX_ROUTE_BYTES} are allowed: shorten its names, headers or body"
+    );
     Err(Problem::invalid_body(vec![Fault::new("/target", detail)]))
 }
 
-const LIST: Route = Route::get("/v1/routes", READ, "List the routes", |app, request| Box::pin(list(app, request)))
+const LIST: Route = Route::get("/v1/routes", READ, "List routes", |app, request| Box::pin(list(app, request)))
     .with_query(&[LIMIT, CURSOR])
     .answers_with(StatusCode::OK, crate::page_of_any::<RouteView>);
 

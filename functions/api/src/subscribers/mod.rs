@@ -1,4 +1,4 @@
-//! Subscribers: the people that the events tell of; listed, got, erased.
+//! Subscribers: the people in events; listed, read, erased.
 
 mod erase;
 mod names;
@@ -24,16 +24,16 @@ pub static FUNCTION: Function =
 const LIST_QUERY: &[Query] = &[
     Query {
         name: "platform",
-        description: "Only the subscribers of this platform.",
+        description: "Only subscribers of this platform.",
         value: QueryValue::OneOf(registry::NAMES),
     },
-    Query { name: "tag", description: "Only the subscribers with this tag.", value: QueryValue::Text },
+    Query { name: "tag", description: "Only subscribers with this tag.", value: QueryValue::Text },
     LIMIT,
     CURSOR,
 ];
 
 const LIST: Route =
-    Route::get("/v1/subscribers", READ, "List the subscribers, those first seen last first", |app, request| {
+    Route::get("/v1/subscribers", READ, "List subscribers, the most recently first seen first", |app, request| {
         Box::pin(list(app, request))
     })
     .with_query(LIST_QUERY)
@@ -42,7 +42,7 @@ const LIST: Route =
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let platform = request.query("platform");
     if platform.as_deref().is_some_and(|name| !registry::NAMES.contains(&name)) {
-        return Err(Problem::invalid_query("platform", "is no platform of ours"));
+        return Err(Problem::invalid_query("platform", "must be a platform of the catalogue"));
     }
     let tag = request.query("tag");
     let until = request.position("subscribers")?.unwrap_or_else(|| END.to_owned());
