@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use server::Server;
 use std::{collections::HashMap, fs, sync::Arc, time::Duration};
 use tests::Bundle;
-use web::{Problem, router::invoke};
+use web::{Problem, invoke};
 
 /// The actions' functions, run in the process.
 struct InProcess(Arc<App>);
