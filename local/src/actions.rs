@@ -3,7 +3,7 @@
 use app::App;
 use flow::deliver::actions::{Actions, Ran, Running};
 use std::sync::Arc;
-use web::{Problem, router::invoke};
+use web::{Problem, invoke};
 
 pub struct InProcess(pub Arc<App>);
 

@@ -1,7 +1,7 @@
 //! What AWS does by itself there: the stream brings events to dispatch, the queue brings deliveries to deliver, a schedule
 //! runs the sweep of what is due, time to live deletes, and CloudWatch keeps what was counted.
 
-use crate::{Failure, actions::InProcess, history::KeptHistory, queue::LocalQueue};
+use crate::{Failure, actions::InProcess, history::KeptHistory, queue::LocalQueue, stop::stop};
 use app::App;
 use embedded::{Batch, Database, Follower};
 use flow::{
@@ -50,11 +50,6 @@ impl Background {
             }
         }
     }
-}
-
-pub async fn stop(stopped: &mut watch::Receiver<bool>) {
-    // An error says that the sender is gone, which is a stop as well.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Receiver<bool>) {

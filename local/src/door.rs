@@ -3,7 +3,7 @@
 mod body;
 mod connections;
 
-use crate::Limits;
+use crate::{Limits, stop::stop};
 use app::{App, Router};
 use connections::{Connections, Place, Stage};
 use http_body_util::Full;
@@ -21,7 +21,7 @@ use tokio::{
     sync::{mpsc, watch},
     time,
 };
-use web::{Problem, ReceivedBody, router::refuse};
+use web::{Problem, ReceivedBody, refuse};
 
 /// The read buffer of a connection, which a header section must fit into. It may grow to twice as much.
 const MAX_BUFFER_BYTES: usize = 32 * 1024;
@@ -83,11 +83,6 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             }
         }
     }
-}
-
-async fn stop(stopped: &mut watch::Receiver<bool>) {
-    // An error says that the sender is gone, which is a stop as well.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 impl Door {

@@ -1,6 +1,6 @@
 //! What was counted, by the minute, for a day, in memory: a laptop's CloudWatch.
 
-use crate::background::stop;
+use crate::stop::stop;
 use app::App;
 use aws::{
     history::{History, Reading, Series, Span, Statistic},

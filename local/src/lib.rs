@@ -10,6 +10,7 @@ mod history;
 mod open_files;
 mod options;
 mod queue;
+mod stop;
 
 use app::{App, Config, Router};
 use aws::seal::KeyFile;

@@ -1,7 +1,7 @@
 //! The queue of deliveries, in the process. It is rebuilt from the table at each start. Routes take turns, and each has so
 //! many deliveries in hand at most, so that a slow target delays no other.
 
-use crate::background::stop;
+use crate::stop::stop;
 use app::App;
 use aws::queue::{Queue, Sending};
 use flow::deliver::{Deliverer, Look};

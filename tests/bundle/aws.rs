@@ -24,7 +24,6 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 use tests::string;
-use web::router;
 
 /// The functions, each with an app of its own, as each is a process of its own on Lambda.
 pub type Apps = Arc<BTreeMap<String, App>>;
@@ -109,9 +108,9 @@ impl Aws {
     }
 
     /// Invokes a function without HTTP.
-    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, router::Failed> {
+    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, web::Failed> {
         let function = api::http_functions().find(|function| function.name == name).unwrap();
-        router::invoke(&self.apps.get().unwrap()[name], function, "invoked", input.into()).await
+        web::invoke(&self.apps.get().unwrap()[name], function, "invoked", input.into()).await
     }
 
     fn data_key(&self, mut asked: Value) -> Value {

@@ -4,7 +4,7 @@
 use crate::{
     aws::{Apps, Aws},
     iam::{STACK, text},
-    stage::create,
+    support::harness::create,
     template::{logical_id, template},
 };
 use app::{App, Config, Function, Router};

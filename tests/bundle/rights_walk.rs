@@ -5,11 +5,13 @@ mod failing;
 mod redispatch;
 
 use crate::{
-    cases::{Case, cases},
     deployment::Deployment,
-    platforms::{GUEST, credentials, path_of},
-    receiver::Receiver,
-    target::{TAKES_ALL, Target, route_to},
+    support::{
+        action_calls::{Case, cases},
+        platforms::{GUEST, credentials, path_of},
+        receiver::Receiver,
+        target::{TAKES_ALL, Target, route_to},
+    },
 };
 use axum::http::StatusCode;
 use models::{Effect, Timestamp, clock::Clock as _, fingerprint};

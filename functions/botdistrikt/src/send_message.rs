@@ -69,7 +69,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
     let WebchatId(webchat_id) = input.webchat_id;
     let subscriber = subscriber_id(&context, &webchat_id);
     let user = stored_user(&context, &subscriber).await?.ok_or_else(|| {
-        Problem::new(Code::NotFound, "no such user was registered here: request botdistrikt.register-user first")
+        Problem::new(Code::NotFound, "no such user was registered here: call botdistrikt.register-user first")
     })?;
     let message = match input.message {
         Value::String(text) => json!({ "text": text }),

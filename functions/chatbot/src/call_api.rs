@@ -23,7 +23,7 @@ const MAX_PROBLEM_ANSWER_BYTES: usize = 256 * 1024;
 
 action! {
     platform: "chatbot",
-    name: "request-api",
+    name: "call-api",
     label: "Make an API Request",
     description: "Calls ChatBot's API with the connection's token. An answer that tells of failure is a problem, with \
                   the answer as it was in its `answer`, up to 256 KB.",

@@ -14,8 +14,7 @@ use serde::{
 use serde_json::value::{RawValue, to_raw_value};
 use std::{fmt, future::Future, sync::Arc, time::Instant};
 use web::{
-    Problem, Service as _, gateway,
-    router::{Failed, invoke, refuse},
+    Failed, Problem, Service as _, gateway, invoke, refuse,
     settings::{BadSetting, Setting, Settings},
 };
 

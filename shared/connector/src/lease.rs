@@ -43,7 +43,7 @@ impl ActionContext<'_> {
                 return outcome;
             }
             if Instant::now() >= until {
-                let detail = "another request is registering this user; retry after 1 s";
+                let detail = "another call is registering this user; retry after 1 s";
                 return Err(Problem::new(Code::Conflict, detail).retried(Retry::After(1)));
             }
             tokio::time::sleep(WAIT).await;

@@ -1,16 +1,15 @@
 //! The functions that stand in an expression's tree for the crate's operators, and between them.
 
 use super::{
-    compare::{equals, is_in, no_overload, order},
-    number::{LongNumber, string},
-    output::write,
+    json::write,
+    names::{INDEX, ITEMS, JSON, KEY, MATCHES, OPERATORS, WEIGH},
+    number::{LongNumber, equals, is_in, no_overload, order, string},
     pattern::Pattern,
     work::Work,
 };
 use cel::{
     Context, Env, ExecutionError, FunctionContext,
     common::{
-        ast::operators,
         types::{CelBool, CelInt, CelList, CelMap, CelNull, CelString},
         value::{CowVal, Val},
     },
@@ -20,36 +19,6 @@ use std::{
     cmp::Ordering,
     sync::{Arc, LazyLock},
 };
-
-/// Weighs a value that is an operand, an argument or a part of a list or a map.
-pub const WEIGH: &str = "@weigh";
-/// Weighs the place in a list or a map.
-pub const INDEX: &str = "@index";
-/// Weighs the name of a map's field.
-pub const KEY: &str = "@key";
-/// Weighs the list or map of a macro. The second argument is the weight of the macro's body.
-pub const ITEMS: &str = "@items";
-/// Matches a text against the pattern of that number.
-pub const MATCHES: &str = "@matches";
-/// Writes the value of an expression as JSON.
-pub const JSON: &str = "@json";
-
-/// The operators of the crate, and the functions in their place.
-pub const OPERATORS: [(&str, &str); 12] = [
-    (operators::EQUALS, "@=="),
-    (operators::NOT_EQUALS, "@!="),
-    (operators::LESS, "@<"),
-    (operators::LESS_EQUALS, "@<="),
-    (operators::GREATER, "@>"),
-    (operators::GREATER_EQUALS, "@>="),
-    // The crate calls its own `@in`.
-    (operators::IN, "@@in"),
-    (operators::ADD, "@+"),
-    (operators::SUBSTRACT, "@-"),
-    (operators::MULTIPLY, "@*"),
-    (operators::DIVIDE, "@/"),
-    (operators::MODULO, "@%"),
-];
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::default().with_optional_support(false).with_stdlib();

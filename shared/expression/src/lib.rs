@@ -1,8 +1,9 @@
 //! CEL expressions over an event: the filters and the mappings of routes.
 
-mod compare;
 mod fields;
 mod functions;
+mod json;
+mod names;
 mod needs;
 mod nesting;
 mod number;
@@ -30,6 +31,12 @@ use values::Variables;
 use work::Work;
 
 const MAX_BYTES: usize = 2048;
+
+/// A fault of a node of the expression's tree.
+struct BadNode {
+    id: u64,
+    detail: String,
+}
 
 /// A CEL expression over an event.
 ///

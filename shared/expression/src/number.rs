@@ -1,13 +1,19 @@
-//! JSON numbers that neither an int, a uint nor a double holds exactly. They keep their digits: they can be compared, passed on
-//! and made a text, but not calculated with.
+//! Numbers by their exact value. A JSON number that neither an int, a uint nor a double holds exactly keeps its digits: it can
+//! be compared, passed on and made a text, but not calculated with. The `cel` crate compares an integer with a double as
+//! doubles, so that `9007199254740993 == 9007199254740992.0` would be true.
 
-use cel::common::{
-    types::{CelString, Type},
-    value::{StaticVal, Val},
+use cel::{
+    ExecutionError,
+    common::{
+        traits::Indexer,
+        types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelString, CelUInt, Type},
+        value::{StaticVal, Val},
+    },
 };
 use payload::number::Decimal;
 use std::{
     any::Any,
+    borrow::Cow,
     cmp::Ordering,
     sync::{Arc, OnceLock},
 };
@@ -51,7 +57,7 @@ impl Val for LongNumber {
     }
 
     fn equals(&self, other: &dyn Val) -> bool {
-        super::compare::order(self, other) == Some(Ordering::Equal)
+        order(self, other) == Some(Ordering::Equal)
     }
 
     fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
@@ -68,4 +74,118 @@ impl StaticVal for LongNumber {}
 /// The function `string` for these numbers.
 pub fn string(number: &LongNumber) -> CelString<'static> {
     CelString::from(number.digits().to_owned())
+}
+
+/// A number of any of the types that it has in an expression.
+#[derive(Clone, Copy)]
+enum Operand<'a> {
+    Integer(i128),
+    Double(f64),
+    Long(&'a LongNumber),
+}
+
+impl<'a> Operand<'a> {
+    fn of(value: &'a dyn Val) -> Option<Self> {
+        if let Some(int) = value.downcast_ref::<CelInt>() {
+            Some(Self::Integer((*int.inner()).into()))
+        } else if let Some(uint) = value.downcast_ref::<CelUInt>() {
+            Some(Self::Integer((*uint.inner()).into()))
+        } else if let Some(double) = value.downcast_ref::<CelDouble>() {
+            Some(Self::Double(*double.inner()))
+        } else {
+            value.downcast_ref::<LongNumber>().map(Self::Long)
+        }
+    }
+
+    /// A double as decimal is what it is written as in JSON.
+    fn decimal(self) -> Option<Cow<'a, Decimal>> {
+        match self {
+            Self::Integer(integer) => Decimal::parse(&integer.to_string()).map(Cow::Owned),
+            Self::Double(double) => Decimal::of_double(double).map(Cow::Owned),
+            Self::Long(number) => number.decimal().map(Cow::Borrowed),
+        }
+    }
+
+    fn order(self, other: Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Integer(left), Self::Integer(right)) => Some(left.cmp(&right)),
+            (Self::Double(left), Self::Double(right)) => left.partial_cmp(&right),
+            (Self::Integer(left), Self::Double(right)) => order_of_mixed(left, right),
+            (Self::Double(left), Self::Integer(right)) => order_of_mixed(right, left).map(Ordering::reverse),
+            (Self::Double(double), Self::Long(_)) if double.is_infinite() => double.partial_cmp(&0.0),
+            (Self::Long(_), Self::Double(double)) if double.is_infinite() => 0.0_f64.partial_cmp(&double),
+            (left, right) => Some(left.decimal()?.cmp(&right.decimal()?)),
+        }
+    }
+}
+
+/// The order of an integer of 64 bits and a double.
+fn order_of_mixed(integer: i128, double: f64) -> Option<Ordering> {
+    let whole = double.trunc();
+    let fraction = whole.partial_cmp(&double)?;
+    // A cast of what 128 bits don't hold ends at the nearest that they do, and so keeps the order.
+    Some(integer.cmp(&(whole as i128)).then(fraction))
+}
+
+/// The order of two numbers, texts or bools; none if they have none.
+pub fn order(left: &dyn Val, right: &dyn Val) -> Option<Ordering> {
+    if let (Some(left), Some(right)) = (Operand::of(left), Operand::of(right)) {
+        return left.order(right);
+    }
+    if let (Some(left), Some(right)) = (left.downcast_ref::<CelString<'_>>(), right.downcast_ref::<CelString<'_>>()) {
+        return Some(left.inner().cmp(right.inner()));
+    }
+    let (left, right) = (left.downcast_ref::<CelBool>()?, right.downcast_ref::<CelBool>()?);
+    Some(left.inner().cmp(right.inner()))
+}
+
+/// `==`. Lists and maps are equal if their items are.
+pub fn equals(left: &dyn Val, right: &dyn Val) -> bool {
+    if let (Some(left), Some(right)) = (left.downcast_ref::<CelList<'_>>(), right.downcast_ref::<CelList<'_>>()) {
+        let (left, right) = (left.inner(), right.inner());
+        return left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equals(&**left, &**right));
+    }
+    if let (Some(left), Some(right)) = (left.downcast_ref::<CelMap<'_>>(), right.downcast_ref::<CelMap<'_>>()) {
+        let entries = left.inner().iter();
+        let mut alike = entries.map(|(key, value)| right.get(key.inner()).is_ok_and(|other| equals(&**value, &*other)));
+        return left.inner().len() == right.inner().len() && alike.all(|alike| alike);
+    }
+    match (Operand::of(left), Operand::of(right)) {
+        (Some(left), Some(right)) => left.order(right) == Some(Ordering::Equal),
+        _ => left.equals(right),
+    }
+}
+
+/// `in`: whether a list has an item, or a map a key.
+pub fn is_in(item: &dyn Val, container: &dyn Val) -> Result<bool, ExecutionError> {
+    if let Some(list) = container.downcast_ref::<CelList<'_>>() {
+        return Ok(list.inner().iter().any(|other| equals(item, &**other)));
+    }
+    match (container.as_container(), Operand::of(item)) {
+        (Some(container), Some(Operand::Double(_) | Operand::Long(_))) => match integer(item) {
+            Some(integer) => container.contains(&*integer),
+            None => Ok(false),
+        },
+        (Some(container), _) => container.contains(item),
+        (None, _) => Err(no_overload("in", item, container)),
+    }
+}
+
+/// The key of a map that equals a number that is no integer by its type.
+fn integer(number: &dyn Val) -> Option<Box<dyn Val>> {
+    let double = *number.downcast_ref::<CelDouble>()?.inner();
+    let integer = double as i128;
+    if order_of_mixed(integer, double) != Some(Ordering::Equal) {
+        return None;
+    }
+    match i64::try_from(integer) {
+        Ok(int) => Some(Box::new(CelInt::from(int))),
+        Err(_) => Some(Box::new(CelUInt::from(u64::try_from(integer).ok()?))),
+    }
+}
+
+/// The error of an operator for operands of these types.
+pub fn no_overload(operator: &str, left: &dyn Val, right: &dyn Val) -> ExecutionError {
+    let types = [left, right].map(|operand| operand.get_type().name().to_owned());
+    ExecutionError::no_such_overload(operator, types.to_vec())
 }

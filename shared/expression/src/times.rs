@@ -1,6 +1,6 @@
 //! The times that `time` is compared with. It is a text, so a time written otherwise would compare as another.
 
-use super::tree::BadNode;
+use super::BadNode;
 use cel::{
     IdedExpr,
     common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators},

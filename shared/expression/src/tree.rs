@@ -1,6 +1,6 @@
 //! An expression's tree: a check that it holds only what is allowed, and a rewrite that has each operation weighed.
 
-use super::{functions, needs::Need, pattern::Pattern, times::Times};
+use super::{BadNode, names, needs::Need, pattern::Pattern, times::Times};
 use cel::{
     IdedExpr,
     common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators},
@@ -22,12 +22,6 @@ const CHOICES: [&str; 4] =
 const MAX_PATTERNS: usize = 4;
 
 type Checked<T = ()> = Result<T, BadNode>;
-
-/// What is wrong with a node of the tree.
-pub struct BadNode {
-    pub id: u64,
-    pub detail: String,
-}
 
 /// Goes through a tree, checks it and changes it in place.
 #[derive(Default)]
@@ -54,7 +48,7 @@ impl Walk {
     /// The whole tree. Its value is written as JSON.
     pub fn root(&mut self, node: &mut IdedExpr) -> Checked {
         self.tree(node)?;
-        wrap(node, functions::JSON, None);
+        wrap(node, names::JSON, None);
         Ok(())
     }
 
@@ -106,7 +100,7 @@ impl Walk {
             Expr::Map(map) => map.entries.iter_mut().try_for_each(|entry| match &mut entry.expr {
                 EntryExpr::MapEntry(entry) => {
                     self.tree(&mut entry.key)?;
-                    wrap(&mut entry.key, functions::KEY, None);
+                    wrap(&mut entry.key, names::KEY, None);
                     self.weighed(&mut entry.value)
                 }
                 EntryExpr::StructField(_) => self.fault(entry.id, "a map has keys and values"),
@@ -141,7 +135,7 @@ impl Walk {
         self.tree(&mut of.loop_step)?;
         self.item = None;
         self.times.as_mut().into_iter().for_each(Times::end_macro);
-        wrap(&mut of.iter_range, functions::ITEMS, Some(self.weight - before));
+        wrap(&mut of.iter_range, names::ITEMS, Some(self.weight - before));
         Ok(())
     }
 
@@ -162,7 +156,7 @@ impl Walk {
             (operators::INDEX, [indexed, index]) => {
                 self.tree(indexed)?;
                 self.tree(index)?;
-                wrap(index, functions::INDEX, None);
+                wrap(index, names::INDEX, None);
                 Ok(())
             }
             (name, parts) if CHOICES.contains(&name) => parts.iter_mut().try_for_each(|part| self.tree(part)),
@@ -198,7 +192,7 @@ impl Walk {
         let index = self.patterns.len();
         self.patterns.push(compiled);
         self.tree(&mut text)?;
-        wrap(&mut text, functions::MATCHES, Some(index));
+        wrap(&mut text, names::MATCHES, Some(index));
         Ok(text.expr)
     }
 
@@ -209,7 +203,7 @@ impl Walk {
         match &part.expr {
             Expr::Literal(_) | Expr::List(_) => {}
             Expr::Ident(name) if name == RESULT => {}
-            _ => wrap(part, functions::WEIGH, None),
+            _ => wrap(part, names::WEIGH, None),
         }
         Ok(())
     }
@@ -220,14 +214,13 @@ impl Walk {
 }
 
 fn is_operator(name: &str) -> bool {
-    [operators::NEGATE, operators::INDEX].contains(&name)
-        || functions::OPERATORS.iter().any(|(known, _)| *known == name)
+    [operators::NEGATE, operators::INDEX].contains(&name) || names::OPERATORS.iter().any(|(known, _)| *known == name)
 }
 
 /// The name of the function in place of an operator. The crate knows a macro by the `+` that adds to its result.
 fn in_place_of(name: &str, parts: &[IdedExpr]) -> String {
     let is_of_macro = matches!(parts.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name == RESULT);
-    let known = functions::OPERATORS.iter().find(|(operator, _)| *operator == name && !is_of_macro);
+    let known = names::OPERATORS.iter().find(|(operator, _)| *operator == name && !is_of_macro);
     known.map_or(name, |(_, function)| function).to_owned()
 }
 

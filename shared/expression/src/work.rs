@@ -2,7 +2,7 @@
 //! weight of the values that it works with, as that takes time and memory for those values and no more.
 
 use super::{
-    functions::{INDEX, KEY, WEIGH},
+    names::{INDEX, KEY, WEIGH},
     number::LongNumber,
     output::{MOST_BYTES, Output},
     pattern::Pattern,

@@ -1,6 +1,6 @@
 //! Reading many items at once, of one table or several.
 
-use super::{Item, Store, StoreError, back_off, keys::refused, text};
+use super::{Item, Store, StoreError, back_off, refused, text};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use std::collections::{BTreeSet, HashMap};
 

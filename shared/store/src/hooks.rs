@@ -101,6 +101,12 @@ impl Hook {
     }
 }
 
+impl From<&HookId> for Reference {
+    fn from(id: &HookId) -> Self {
+        Self { kind: Hook::KIND, id: id.to_string() }
+    }
+}
+
 impl Controlled for Hook {
     const KIND: &'static str = "hook";
 

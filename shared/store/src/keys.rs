@@ -92,8 +92,3 @@ impl Store {
         Ok(vec![removed(Key::KIND.to_owned(), key.id.as_str())?, removed(fingerprint_key(&key.sha256), "key")?])
     }
 }
-
-/// A request that could not be built.
-pub(super) fn refused(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
-    StoreError::Refused(Box::new(error))
-}

@@ -117,6 +117,11 @@ impl Failure for StoreError {
     }
 }
 
+/// A request that could not be built.
+fn refused(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
+    StoreError::Refused(Box::new(error))
+}
+
 pub fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }

@@ -5,12 +5,11 @@ use super::{
     Store, StoreError,
     connections::Connection,
     control::{Controlled, control_item},
-    hooks::Hook,
     number, text,
     transaction::{check, delete, put, update},
 };
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update, builders::PutBuilder};
-use models::{ConnectionId, HookId, Timestamp};
+use models::{ConnectionId, Timestamp};
 use std::collections::BTreeSet;
 
 /// A connection or hook that another item names.
@@ -24,12 +23,6 @@ pub struct Reference {
 impl From<&ConnectionId> for Reference {
     fn from(id: &ConnectionId) -> Self {
         Self { kind: Connection::KIND, id: id.to_string() }
-    }
-}
-
-impl From<&HookId> for Reference {
-    fn from(id: &HookId) -> Self {
-        Self { kind: Hook::KIND, id: id.to_string() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writes on condition, several in one request: statements of PartiQL, as BatchWriteItem takes no conditions.
 
-use super::{Item, Store, StoreError, back_off, keys::refused, number};
+use super::{Item, Store, StoreError, back_off, number, refused};
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
 };

@@ -1,6 +1,6 @@
 //! Transactions: writes that happen together or not at all.
 
-use super::{Store, StoreError, back_off, keys::refused};
+use super::{Store, StoreError, back_off, refused};
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,

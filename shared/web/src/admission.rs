@@ -3,13 +3,17 @@
 use crate::{
     Code, MAX_API_BODY_BYTES, MAX_WEBHOOK_BODY_BYTES, Problem, Request, Response, Router, Service,
     input::check_query,
+    outcome::{finish, log_cause, new_request_id, within_limit},
     request::{Context, Params, RequestId},
     respond::{self, Logged},
-    router::{Endpoint, finish, log_cause, new_request_id, within_limit},
+    router::Endpoint,
 };
 use bytes::Bytes;
 use http::{Extensions, Method, request::Parts};
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 /// A request whose body is still to come, and the verdict so far.
 pub struct Admission<S: 'static> {
@@ -41,6 +45,13 @@ impl ReceivedBody {
 }
 
 impl<S: Service> Router<S> {
+    /// Answers a request in every case, and logs it in one line.
+    pub async fn answer(&self, state: &S, mut request: Request) -> Response {
+        let body = ReceivedBody::whole(mem::take(request.body_mut()));
+        let (parts, _) = request.into_parts();
+        self.admit(state, parts).await.answer(state, Ok(body)).await
+    }
+
     /// Finds the route, and checks the key or the hook's token.
     pub async fn admit(&self, state: &S, mut parts: Parts) -> Admission<S> {
         let started = Instant::now();

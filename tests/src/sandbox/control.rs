@@ -1,6 +1,6 @@
 //! What a sandbox of its own process is told over HTTP, as a test tells one of its own.
 
-use super::{Platform, Seen, Shared, botdistrikt, botmother, chatbot, given, guide, lock, server::json};
+use super::{Platform, Seen, Shared, botdistrikt, botmother, chatbot, given, guide, json, lock};
 use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},

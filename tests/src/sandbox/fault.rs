@@ -1,6 +1,6 @@
 //! What goes wrong when a test says so.
 
-use super::{Platform, Seen, Shared, server::json};
+use super::{Platform, Seen, Shared, json};
 use axum::{
     body::{Body, Bytes},
     http::{Method, StatusCode, header},

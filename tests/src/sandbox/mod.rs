@@ -15,7 +15,8 @@ pub use fault::{Fault, FaultKind};
 pub use platform::Platform;
 
 use axum::{
-    http::{HeaderMap, Method, header},
+    body::Body,
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use models::{
@@ -268,4 +269,9 @@ impl Sandbox {
     pub async fn request_component(&self, asked: Value) -> Value {
         botmother::request(&self.shared, asked).await.unwrap_or_else(|fault| panic!("{fault}"))
     }
+}
+
+/// An answer of JSON.
+fn json(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body.to_string())).into_response()
 }

@@ -1,14 +1,13 @@
 //! The HTTP server: it keeps what came, looks for a fault, and hands on.
 
-use super::{Platform, Seen, Shared, control, lock};
+use super::{Platform, Seen, Shared, control, json, lock};
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::to_bytes,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use serde_json::Value;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -50,8 +49,4 @@ async fn play(shared: &Shared, seen: Seen) -> Response {
             json(status, &body)
         }
     }
-}
-
-pub fn json(status: StatusCode, body: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body.to_string())).into_response()
 }

@@ -116,7 +116,7 @@ pub static FUNCTION: Function = Function {
             method: Method::GET,
             path: "/v1/hooks/{id}/rejected/{rejected_id}/raw",
             access: READ,
-            summary: "Get a rejected request's body byte for byte",
+            summary: "Get a rejected call's body byte for byte",
             query: &[],
             body: Body::None,
             success: (StatusCode::OK, Some(crate::raw::schema)),

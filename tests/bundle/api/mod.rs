@@ -1,0 +1,18 @@
+//! The HTTP API: connections, hooks, keys, lists, errors, the OpenAPI document, the console.
+
+mod answer_headers;
+mod bad_input;
+mod connections;
+mod console;
+mod hooks;
+mod keys;
+mod last_admin_key;
+mod lists;
+mod metrics_history;
+pub mod openapi;
+pub mod openapi_routes;
+pub mod openapi_types;
+mod reference_races;
+mod references;
+mod rotation;
+pub mod secrets;

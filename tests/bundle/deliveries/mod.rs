@@ -1,0 +1,22 @@
+//! Deliveries: attempts, retries, failing routes, dead letters, replays.
+
+mod attempts;
+mod bad_targets;
+pub mod batch;
+pub mod circuit_breaker;
+mod exact_numbers;
+mod failing_routes;
+mod first_attempt;
+mod incidents;
+mod lists;
+mod long_waits;
+mod loops;
+mod manual_retries;
+mod odd_receivers;
+mod process_kill;
+pub mod queue;
+mod replay;
+mod retry_policy;
+mod slow_target;
+mod standard_webhooks_library;
+mod to_actions;

@@ -1,0 +1,3 @@
+//! BotStar.
+
+mod http_block;

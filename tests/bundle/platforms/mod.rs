@@ -1,0 +1,6 @@
+//! The modules of each platform.
+
+mod botdistrikt;
+mod botmother;
+mod botstar;
+pub mod chatbot;

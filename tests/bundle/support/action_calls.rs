@@ -1,0 +1,171 @@
+//! A call of every action, for the tests of what holds for all of them.
+
+use crate::support::platforms::{GUEST, Platforms, platform_of};
+use futures::future::join_all;
+use models::{Action, Effect};
+use serde_json::{Value, json};
+use tests::{Answer, Sandbox, answer, sandbox::FaultKind, string};
+
+/// An action, an input that works, what it then asks for, and how it is answered.
+pub struct Case {
+    pub action: &'static Action,
+    pub input: Value,
+    pub asks: String,
+    pub status: u16,
+}
+
+impl Case {
+    pub fn name(&self) -> &'static str {
+        self.action.name
+    }
+
+    pub fn platform(&self) -> &'static str {
+        platform_of(self.name())
+    }
+
+    /// Whether the request changes something.
+    pub fn changes(&self) -> bool {
+        !self.asks.starts_with("GET")
+    }
+
+    pub fn effect(&self) -> Effect {
+        self.action.effect.of(&self.input)
+    }
+
+    /// Whether what the platform answers is handed back, whatever it is.
+    pub fn hands_back(&self) -> bool {
+        self.is_call_api() || self.name() == "botdistrikt.send-message"
+    }
+
+    /// Whether it is handed back even if it is no JSON.
+    pub fn hands_back_any(&self, kind: FaultKind) -> bool {
+        self.is_call_api() || (self.hands_back() && kind != FaultKind::Nonsense)
+    }
+
+    /// Whether a problem has the platform's answer in it, too.
+    pub fn is_call_api(&self) -> bool {
+        self.name() == "chatbot.call-api"
+    }
+
+    /// Whether the outcome is made of what the platform answers.
+    pub fn needs_answer(&self) -> bool {
+        let makes = ["create-", "register-", "send-"];
+        !self.hands_back() && (!self.changes() || makes.iter().any(|verb| self.name().contains(verb)))
+    }
+
+    /// By how much there is more at the platforms once the request is carried out.
+    pub fn makes(&self) -> isize {
+        match self.name().split_once('.').and_then(|(_, name)| name.split('-').next()) {
+            Some("create" | "register" | "send") => 1,
+            Some("delete") => -1,
+            _ => 0,
+        }
+    }
+
+    /// Whether the answer to this failure is none to this action.
+    pub fn ignores(&self, kind: FaultKind) -> bool {
+        kind == FaultKind::EnvelopeError && self.hands_back()
+    }
+
+    /// What a platform's failure is told as, and whether what was asked may have happened all the same.
+    pub fn told(&self, failure: &Failure) -> (u16, &'static str, bool) {
+        let (status, code, may_have_happened) = match (self.platform(), failure.kind) {
+            // The URL is the credential.
+            ("botmother", FaultKind::NotFound | FaultKind::Gone) => (424, "connection_unauthorized", false),
+            // No document tells of an error with the status of success, so it is a user without an id.
+            ("botdistrikt", FaultKind::EnvelopeError) => (502, "platform_unavailable", true),
+            _ => (failure.status, failure.code, failure.may_have_happened),
+        };
+        (status, code, may_have_happened && self.changes())
+    }
+}
+
+const CASES: usize = 18;
+
+pub fn cases(sandbox: &Sandbox) -> [Case; CASES] {
+    let (user, story) = (&sandbox.users()[0]["id"], &sandbox.stories()[0]["id"]);
+    let (of_user, of_story) = (format!("/users/{}", string(user)), format!("/v2/stories/{}", string(story)));
+    let webchat = format!("/webchat_apps/{}", Sandbox::WEBCHAT_APP_ID);
+    let event = sandbox.event_url().replace(&sandbox.url, "");
+    let case = |name: &str, input, asks: &str| {
+        let action = registry::actions().find(|action| action.name == name).unwrap();
+        Case { action, input, asks: asks.to_owned(), status: 200 }
+    };
+    let chatbot = |action: &str, input, asks: &str| case(&format!("chatbot.{action}"), input, asks);
+    let api = |method: &str, path: &str, body: Value| {
+        let input = json!({ "method": method, "path": path.trim_start_matches('/'), "body": body });
+        chatbot("call-api", input, &format!("{method} {path}"))
+    };
+    [
+        chatbot("search-users", json!({ "limit": 2 }), "GET /users"),
+        chatbot("get-user", json!({ "user_id": user }), &format!("GET {of_user}")),
+        chatbot("create-user", json!({ "name": "Ada" }), "POST /users"),
+        chatbot("update-user", json!({ "user_id": user, "name": "Ada" }), &format!("PUT {of_user}")),
+        chatbot("ban-user", json!({ "user_id": user, "operation": "ban" }), &format!("PUT {of_user}/ban")),
+        chatbot("list-stories", json!({}), "GET /v2/stories"),
+        chatbot("get-story", json!({ "story_id": story }), &format!("GET {of_story}")),
+        chatbot("create-story", json!({ "name": "Shop" }), "POST /v2/stories"),
+        chatbot("update-story", json!({ "story_id": story, "name": "Shop" }), &format!("PUT {of_story}")),
+        chatbot("delete-story", json!({ "story_id": story }), &format!("DELETE {of_story}")),
+        chatbot("call-api", json!({ "method": "GET", "path": "users/segments" }), "GET /users/segments"),
+        api("POST", "/users/segments", json!({ "name": "VIP" })),
+        api("PUT", &of_user, json!({ "attributes": { "a": "b" } })),
+        Case { status: 404, ..api("PATCH", "/users/segments", json!({})) },
+        Case { status: 404, ..api("DELETE", "/stories/of-nobody", Value::Null) },
+        case("botdistrikt.register-user", json!({ "webchat_id": "ada-3f9x" }), &format!("POST {webchat}/user")),
+        case(
+            "botdistrikt.send-message",
+            json!({ "webchat_id": GUEST, "message": "Hello" }),
+            &format!("POST {webchat}/message"),
+        ),
+        case("botmother.send-event", json!({ "platform": "tg", "users": ["771"] }), &format!("POST {event}")),
+    ]
+}
+
+/// Checks every case with a bundle and a sandbox of its own, all at once.
+pub async fn for_each_case(check: impl AsyncFn(Platforms, Case)) {
+    let check = &check;
+    let all = (0..CASES).map(|at| async move {
+        let platforms = Platforms::start().await;
+        let case = cases(&platforms.sandbox).into_iter().nth(at).unwrap();
+        check(platforms, case).await;
+    });
+    join_all(all).await;
+}
+
+pub async fn call(platforms: &Platforms, case: &Case) -> Answer {
+    answer(platforms.request(case.name(), case.input.clone())).await
+}
+
+/// What a failure of a platform's is told as, how often a request that changes nothing is sent, and whether one that
+/// does may have happened.
+pub struct Failure {
+    pub kind: FaultKind,
+    pub status: u16,
+    pub code: &'static str,
+    pub tries: usize,
+    may_have_happened: bool,
+}
+
+const fn failure(kind: FaultKind, status: u16, code: &'static str, tries: usize, may_have_happened: bool) -> Failure {
+    Failure { kind, status, code, tries, may_have_happened }
+}
+
+pub const FAILURES: [Failure; 15] = [
+    failure(FaultKind::BadRequest, 422, "platform_rejected", 1, false),
+    failure(FaultKind::Unauthorized, 424, "connection_unauthorized", 1, false),
+    failure(FaultKind::Forbidden, 424, "connection_unauthorized", 1, false),
+    failure(FaultKind::NotFound, 404, "not_found", 1, false),
+    failure(FaultKind::Gone, 404, "not_found", 1, false),
+    failure(FaultKind::Conflict, 422, "platform_rejected", 1, false),
+    failure(FaultKind::Echo, 422, "platform_rejected", 1, false),
+    failure(FaultKind::SlowDown, 429, "platform_slow_down", 1, false),
+    failure(FaultKind::Error, 502, "platform_unavailable", 3, true),
+    failure(FaultKind::Unavailable, 502, "platform_unavailable", 3, true),
+    failure(FaultKind::Redirect, 502, "platform_unavailable", 1, true),
+    failure(FaultKind::Cut, 502, "platform_unavailable", 3, true),
+    failure(FaultKind::CutBefore, 502, "platform_unavailable", 3, true),
+    failure(FaultKind::Huge, 502, "platform_unavailable", 1, true),
+    // The body tells of failure, and the answer's status of success.
+    failure(FaultKind::EnvelopeError, 422, "platform_rejected", 1, false),
+];

@@ -1,0 +1,15 @@
+//! Helpers of the tests.
+
+pub mod action_calls;
+pub mod assertions;
+pub mod botdistrikt;
+pub mod botmother;
+pub mod chatbot;
+pub mod delivery_worker;
+pub mod harness;
+pub mod idempotent_calls;
+pub mod load;
+pub mod platforms;
+pub mod raw_socket;
+pub mod receiver;
+pub mod target;
