@@ -2,10 +2,12 @@
 
 use super::{Item, Store, StoreError, from_item, text, text_of, to_item};
 use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt::Display, str::FromStr};
 
 /// What is kept in the control table. It is stored with its kind as partition key and its id as sort key.
 pub trait Controlled: Serialize + DeserializeOwned {
     const KIND: &'static str;
+    type Id: FromStr + Display;
     fn id(&self) -> &str;
     /// Counts the changes: each is made on condition that no other came between.
     fn version(&mut self) -> &mut u64;

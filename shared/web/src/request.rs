@@ -91,7 +91,7 @@ pub trait RequestExt {
         let Some(text) = self.query("cursor") else { return Ok(None) };
         let position = cursor::decode(&list_name(self, list), &text);
         let position = position.filter(|position| (1..=input::MAX_POSITION_BYTES).contains(&position.len()));
-        position.map(Some).ok_or_else(|| Problem::invalid_query("cursor", "is not a cursor of this list"))
+        position.map(Some).ok_or_else(|| Problem::invalid_query("cursor", "must be the `next` of a page of this list"))
     }
 
     /// The cursor of the page that follows.

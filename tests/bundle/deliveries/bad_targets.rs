@@ -134,7 +134,7 @@ fn with_answer() -> Vec<Bad> {
                 );
             }),
             302,
-            Some("a redirect, which is not followed"),
+            Some("the target answered a redirect, which is not followed"),
         ),
         of("refuses it", plain(|mut stream| answer(&mut stream, "HTTP/1.1 418 Teapot\r\n\r\n", 5)), 418, None),
         of("never ends", plain(|mut stream| answer(&mut stream, "HTTP/1.1 200 OK\r\n\r\n", usize::MAX)), 200, None),
