@@ -29,7 +29,9 @@ pub fn event_url(origin: &Url, text: &str) -> Result<Url, String> {
     match text.parse::<Url>() {
         Err(_) => Err("is not a URL".to_owned()),
         Ok(_) if !text.starts_with(origin.as_str()) => Err(format!("does not begin with {origin} (BOTMOTHER_API_URL)")),
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => Err("has a query or a fragment".to_owned()),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            Err("must have no query and no fragment".to_owned())
+        }
         // A path with backslashes or steps of two dots, say: what is requested is to be what was pasted.
         Ok(url) if url.as_str() != text => Err("is not written as Botmother writes it".to_owned()),
         Ok(url) if url.path() == "/" => Err("has no path".to_owned()),

@@ -76,7 +76,7 @@ fn check(input: &Value) -> Vec<Fault> {
     let headers = input["headers"].as_object().into_iter().flatten();
     let headers = headers.filter_map(|(name, value)| {
         let fault = match header_of(name, value.as_str()?) {
-            Ok((header, _)) if given.contains(&header) => "is given twice",
+            Ok((header, _)) if given.contains(&header) => "must not be repeated",
             Ok((header::CONTENT_TYPE, value)) if !fits(&value, &input["body"]) => {
                 "does not fit the body: a text is sent in UTF-8, and any other body as JSON"
             }

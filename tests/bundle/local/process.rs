@@ -132,7 +132,7 @@ fn what_keeps_it_from_starting_is_one_readable_line() {
         ),
         ("BODY_TIMEOUT_SECONDS", "5m", "BODY_TIMEOUT_SECONDS: must be a whole number from 1 to 3600, such as 300"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT: must be json or pretty"),
-        ("PUBLIC_URL", "example.com", "PUBLIC_URL: must be a whole URL, such as https://example.com"),
+        ("PUBLIC_URL", "example.com", "PUBLIC_URL: must be an absolute URL, such as https://example.com"),
         ("DATA_DIR", "/dev/null/data", "cannot use the directory /dev/null/data: Not a directory (os error 20)"),
     ] {
         let folder = TempDir::new().unwrap();

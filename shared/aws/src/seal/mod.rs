@@ -16,9 +16,9 @@ use std::{io, path::PathBuf};
 pub enum SealError {
     #[error("neither SEALING_KEY_ARN nor SEALING_KEY_FILE is set, and nothing can be sealed without a key")]
     NoKey,
-    #[error("KMS refused a request")]
+    #[error("KMS rejected a request")]
     Refused(#[source] Box<aws_sdk_kms::Error>),
-    #[error("KMS did not answer, or refused for now")]
+    #[error("KMS is unavailable")]
     Unavailable(#[source] Box<aws_sdk_kms::Error>),
     #[error("cannot use the sealing key {path}")]
     File { path: PathBuf, source: io::Error },

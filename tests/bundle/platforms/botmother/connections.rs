@@ -61,7 +61,7 @@ async fn a_url_that_leads_elsewhere_or_is_written_otherwise_is_refused() {
     let at_host = |host: &str| format!("{host}{PATH}");
     let elsewhere = "does not begin with https://app.botmother.com/ (BOTMOTHER_API_URL)";
     let otherwise = "is not written as Botmother writes it";
-    let more = "has a query or a fragment";
+    let more = "must have no query and no fragment";
     for (url, fault) in [
         (at_host("http://app.botmother.com"), elsewhere),
         (at_host("ftp://app.botmother.com"), elsewhere),
