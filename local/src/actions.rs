@@ -12,7 +12,7 @@ impl Actions for InProcess {
         Box::pin(async move {
             let name = action.replace('.', "-");
             let Some(function) = registry::functions().find(|function| function.name == name) else {
-                return Ran::NotBegun(format!("there is no function {name}"));
+                return Ran::NotBegun(format!("unknown function {name}"));
             };
             match invoke(&*self.0, function, "delivery", input.into()).await {
                 Ok(output) => Ran::Done(output),

@@ -27,7 +27,7 @@ pub fn schema() -> Schema {
 /// An event's URL, if it leads where the deployment says; what is wrong with it.
 pub fn event_url(origin: &Url, text: &str) -> Result<Url, String> {
     match text.parse::<Url>() {
-        Err(_) => Err("is not a URL".to_owned()),
+        Err(_) => Err("is not a valid URL".to_owned()),
         Ok(_) if !text.starts_with(origin.as_str()) => Err(format!("does not begin with {origin} (BOTMOTHER_API_URL)")),
         Ok(url) if url.query().is_some() || url.fragment().is_some() => {
             Err("must have no query and no fragment".to_owned())

@@ -25,7 +25,7 @@ async fn collect(mut body: Incoming, max_bytes: u64, limits: &Limits) -> Result<
         Problem::new(Code::RequestTimeout, format!("nothing of the body came for {seconds} s; send it again"))
     };
     while let Some(frame) = timeout(limits.body_idle_timeout, body.frame()).await.map_err(stalled)? {
-        let frame = frame.map_err(|_| Problem::new(Code::UnreadableBody, "the body did not arrive whole"))?;
+        let frame = frame.map_err(|_| Problem::new(Code::UnreadableBody, "the body is incomplete"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len() as u64;
         if length > MAX_READ_BYTES {

@@ -93,10 +93,10 @@ async fn an_answer_that_tells_no_result_leaves_the_outcome_unknown() {
     for (status, text, words) in [
         (200, "", "the answer is empty"),
         (204, "", "the answer is empty"),
-        (200, "<!doctype html><p>Please sign in.", "the answer is no JSON"),
-        (200, "OK", "the answer is no JSON"),
-        (200, "true", "the answer is no JSON"),
-        (200, "null", "the answer is no JSON"),
+        (200, "<!doctype html><p>Please sign in.", "the answer is not JSON"),
+        (200, "OK", "the answer is not JSON"),
+        (200, "true", "the answer is not JSON"),
+        (200, "null", "the answer is not JSON"),
         (200, "{}", "missing field `result`"),
         (201, r#"{"payload":[],"limits":null}"#, "missing field `result`"),
         (200, r#"{"result":null}"#, "invalid type: null"),
@@ -229,5 +229,5 @@ async fn where_no_connection_was_made_nothing_was_sent() {
     let request = nowhere.request(reqwest::Method::POST, crate::support::botmother::SEND).json(&input);
     let answer = answer(request).await;
     let told = problem(&answer, 502, "platform_unavailable");
-    assert_eq!((&told["detail"], is_unknown(&answer)), (&json!("no connection could be made"), false));
+    assert_eq!((&told["detail"], is_unknown(&answer)), (&json!("cannot connect"), false));
 }

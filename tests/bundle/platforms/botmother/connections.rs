@@ -113,11 +113,11 @@ async fn a_url_that_leads_elsewhere_or_is_written_otherwise_is_refused() {
         (format!("{HOST}/api/bot/../bot/action/a/0123456789abcdef"), otherwise),
         (format!("{HOST}/api/%2e%2E/action/a/0123456789abcdef"), otherwise),
         (format!("{HOST}/api/bot/action/a/<0123456789abcdef>"), otherwise),
-        (at_host("https://app.botmother.com%40evil.example"), "is not a URL"),
-        (at_host("//app.botmother.com"), "is not a URL"),
-        (at_host("app.botmother.com"), "is not a URL"),
-        (PATH.to_owned(), "is not a URL"),
-        ("x".to_owned(), "is not a URL"),
+        (at_host("https://app.botmother.com%40evil.example"), "is not a valid URL"),
+        (at_host("//app.botmother.com"), "is not a valid URL"),
+        (at_host("app.botmother.com"), "is not a valid URL"),
+        (PATH.to_owned(), "is not a valid URL"),
+        ("x".to_owned(), "is not a valid URL"),
     ] {
         let problem = refused_both_ways(&bundle, &made, &json!(url)).await;
         assert_eq!(problem["errors"][0]["detail"], fault, "{url}");
@@ -248,7 +248,7 @@ async fn a_test_tells_whether_botmother_is_there_and_sends_no_event() {
     let nowhere = Bundle::start().await;
     let made = connect(&nowhere, &format!("http://127.0.0.1:9{PATH}")).await;
     let told = answer(nowhere.request(Method::POST, &format!("{}/test", path(&made)))).await;
-    assert_eq!(problem(&told, 502, "platform_unavailable")["detail"], "no connection could be made");
+    assert_eq!(problem(&told, 502, "platform_unavailable")["detail"], "cannot connect");
 }
 
 #[tokio::test]
