@@ -120,6 +120,7 @@ struct KeptLetter {
 
 impl Controlled for KeptLetter {
     const KIND: &'static str = "dead_letter";
+    type Id = DeadLetterId;
 
     fn id(&self) -> &str {
         self.id.as_str()

@@ -190,10 +190,13 @@ fn door(apps: &Apps, called: &Called) -> axum::Router {
     routes.fold(axum::Router::new(), |door, (function, route)| {
         let (apps, called) = (Arc::clone(apps), Arc::clone(called));
         let answer = async move |request: HttpRequest<Body>| {
-            called.lock().unwrap().insert([route.method.as_str(), route.path].map(str::to_owned));
+            called.lock().unwrap().insert([route.method, route.path].map(str::to_owned));
             answer(&apps[function.name], function, request).await
         };
-        door.route(route.path, on(MethodFilter::try_from(route.method.clone()).unwrap(), answer))
+        door.route(
+            route.path,
+            on(MethodFilter::try_from(axum::http::Method::try_from(route.method).unwrap()).unwrap(), answer),
+        )
     })
 }
 

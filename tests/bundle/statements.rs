@@ -18,7 +18,7 @@ pub fn root() -> PathBuf {
 /// Every route as method, path and function, in order.
 pub fn routes() -> Vec<[String; 3]> {
     let of = |function: &'static Function| {
-        function.routes.iter().map(|route| [route.method.as_str(), route.path, function.name].map(str::to_owned))
+        function.routes.iter().map(|route| [route.method, route.path, function.name].map(str::to_owned))
     };
     let mut routes: Vec<_> = api::http_functions().flat_map(of).collect();
     routes.sort();
@@ -110,7 +110,7 @@ fn a_module_is_named_as_its_platform_its_function_and_its_path() {
                     (action.platform, action.path.to_owned())
                 }
             };
-            assert_eq!((stated, route.method.as_str(), route.path), (platform.name, "POST", path.as_str()));
+            assert_eq!((stated, route.method, route.path), (platform.name, "POST", path.as_str()));
         }
     }
 }

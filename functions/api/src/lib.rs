@@ -4,6 +4,7 @@
 mod batches;
 pub mod checkpoint_records;
 pub mod connections;
+mod control;
 pub mod deliveries;
 pub mod events;
 pub mod hooks;
@@ -19,17 +20,12 @@ pub mod subscribers;
 pub mod takeovers;
 
 use app::Function;
-use futures::future::try_join_all;
-use models::{Fault, Scope, Timestamp, causes};
-use serde::Serialize;
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use models::{Fault, Scope, Timestamp};
+use schemars::{JsonSchema, Schema, json_schema, schema_for};
+use serde_json::{Value, value::RawValue};
 use store::{
     StoreError,
-    control::ControlPage,
-    list::{Unshown, shown_or_id, unshown},
+    list::{Unshown, shown_or_id},
 };
 use web::{Access, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
@@ -99,41 +95,19 @@ fn reply_or_id<T>(
     respond::ok(&shown.ok_or_else(|| Problem::not_found(kind))?)
 }
 
-/// A page of a list in the control table. An unreadable item is replaced by its id.
-async fn control_page<T, V: Serialize, F: Future<Output = Result<V, Problem>>>(
-    request: &Request,
-    list: &str,
-    page: ControlPage<T>,
-    view: impl Fn(T) -> F,
-) -> Result<Response, Problem> {
-    let view = &view;
-    // All items concurrently, because a view may call KMS.
-    let items = page.items.into_iter().map(|item| async move {
-        let shown = match item {
-            Ok(item) => to_raw_value(&view(item).await?),
-            Err((id, error)) => {
-                tracing::error!(item = id, cause = causes(&error), "an item of a list can't be read");
-                unshown(&id)
-            }
-        };
-        shown.map_err(Problem::internal)
-    });
-    respond::page(try_join_all(items).await?, request.cursor(list, page.next))
-}
-
 /// JSON Schema of a page whose items may be too large to be shown.
-fn page_of_any(items: schemars::Schema) -> schemars::Schema {
-    page_of(schema_or_id(items))
+fn page_of_any<T: JsonSchema>() -> Schema {
+    page_of(schema_or_id::<T>())
 }
 
 /// JSON Schema of an item that may be too large to be shown.
-fn schema_or_id(item: schemars::Schema) -> schemars::Schema {
-    schemars::json_schema!({ "anyOf": [item, schemars::schema_for!(Unshown<'_>)] })
+fn schema_or_id<T: JsonSchema>() -> Schema {
+    json_schema!({ "anyOf": [schema_for!(T), schema_for!(Unshown<'_>)] })
 }
 
 /// JSON Schema of a page of a list.
-fn page_of(items: schemars::Schema) -> schemars::Schema {
-    schemars::json_schema!({
+fn page_of(items: Schema) -> Schema {
+    json_schema!({
         "type": "object",
         "required": ["items", "next"],
         "properties": { "items": { "type": "array", "items": items }, "next": { "type": ["string", "null"] } },

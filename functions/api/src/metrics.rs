@@ -3,35 +3,12 @@
 use crate::{AFTER, BEFORE, READ};
 use app::{App, Function, Route};
 use aws::history::{MOST_PERIODS, Series, Span};
-use http::{Method, StatusCode};
 use models::Timestamp;
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Serialize;
-use web::{Body, Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
+use web::{Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
-pub static FUNCTION: Function = Function {
-    name: "api-metrics",
-    routes: &[Route {
-        method: Method::GET,
-        path: "/v1/metrics",
-        access: READ,
-        summary: "Get metrics over time, by default of the last day",
-        query: &[
-            AFTER,
-            BEFORE,
-            Query {
-                name: "period",
-                description: "Length of a period in seconds: a multiple of 60, by default 300 for a day.",
-                value: QueryValue::Multiple(60, DAY_SECONDS),
-            },
-        ],
-        body: Body::None,
-        success: (StatusCode::OK, Some(|| schema_for!(Metrics))),
-        handler: |app, request| Box::pin(get(app, request)),
-    }],
-    direct: None,
-    settings: Vec::new,
-};
+pub static FUNCTION: Function = Function { name: "api-metrics", routes: &[GET], direct: None, settings: Vec::new };
 
 #[derive(Serialize, JsonSchema)]
 struct Metrics {
@@ -50,6 +27,21 @@ const KEPT: [(u64, u64); 3] = [(63, 3_600), (15, 300), (0, 60)];
 const PERIODS: [u64; 5] = [60, 300, 3_600, 21_600, DAY_SECONDS];
 /// Largest number of periods by default.
 const PERIODS_SHOWN: u64 = 288;
+
+const GET: Route =
+    Route::get("/v1/metrics", READ, "Get metrics over time, by default of the last day", |app, request| {
+        Box::pin(get(app, request))
+    })
+    .with_query(&[
+        AFTER,
+        BEFORE,
+        Query {
+            name: "period",
+            description: "Length of a period in seconds: a multiple of 60, by default 300 for a day.",
+            value: QueryValue::Multiple(60, DAY_SECONDS),
+        },
+    ])
+    .answers::<Metrics>();
 
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     let span = span(&request)?;

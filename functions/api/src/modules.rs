@@ -2,52 +2,17 @@
 
 use crate::{READ, openapi};
 use app::{App, Function, Route};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::{Kind, Module};
 use registry::PLATFORMS;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
-use web::{Access, Body, Problem, Request, Response, respond};
+use web::{Access, Problem, Request, Response, respond};
 
-pub static FUNCTION: Function = Function {
-    name: "api-modules",
-    routes: &[
-        Route {
-            method: Method::GET,
-            path: "/v1/modules",
-            access: READ,
-            summary: "List the platforms with their modules",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(PlatformView)))),
-            handler: |app, request| Box::pin(catalogue(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/openapi.json",
-            access: Access::Public,
-            summary: "Get this document",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, None),
-            handler: |app, request| Box::pin(document(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/health",
-            access: Access::Public,
-            summary: "Check the service's health and version",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Health))),
-            handler: |_, _| Box::pin(health()),
-        },
-    ],
-    direct: None,
-    settings: Vec::new,
-};
+pub static FUNCTION: Function =
+    Function { name: "api-modules", routes: &[CATALOGUE, DOCUMENT, HEALTH], direct: None, settings: Vec::new };
 
 #[derive(Serialize, JsonSchema)]
 struct PlatformView {
@@ -91,6 +56,11 @@ struct Health {
     version: &'static str,
 }
 
+const CATALOGUE: Route = Route::get("/v1/modules", READ, "List the platforms with their modules", |app, request| {
+    Box::pin(catalogue(app, request))
+})
+.answers_with(StatusCode::OK, || crate::page_of(schema_for!(PlatformView)));
+
 async fn catalogue(_: &App, _: Request) -> Result<Response, Problem> {
     let platforms = PLATFORMS.iter().map(|platform| PlatformView {
         name: platform.name,
@@ -126,10 +96,20 @@ fn view(module: &Module) -> ModuleView {
     }
 }
 
+const DOCUMENT: Route = Route::get("/v1/openapi.json", Access::Public, "Get this document", |app, request| {
+    Box::pin(document(app, request))
+});
+
 async fn document(app: &App, _: Request) -> Result<Response, Problem> {
     respond::ok(&openapi::document(app.config.public_url.as_ref().map(Url::as_str)))
 }
 
-async fn health() -> Result<Response, Problem> {
+const HEALTH: Route =
+    Route::get("/v1/health", Access::Public, "Check the service's health and version", |app, request| {
+        Box::pin(health(app, request))
+    })
+    .answers::<Health>();
+
+async fn health(_: &App, _: Request) -> Result<Response, Problem> {
     respond::ok(&Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }

@@ -1,10 +1,7 @@
 //! `botdistrikt.register-user`: `POST /webchat_apps/{webchat_app_id}/user`. The answer is kept as a subscriber: each
 //! message sends it along, and a second call for the same person finds it.
 
-use crate::{
-    bot_user::{REGISTERED, WebchatId},
-    client::{BotUser, Client},
-};
+use crate::{bot_user::{REGISTERED, WebchatId}, client::{BotUser, Client}};
 use connector::{ActionContext, Code, Problem, Retry, action};
 use models::{EventId, Person, SubscriberId, clock::random, ids::ContentKey};
 use payload::{Mapping, mapping};

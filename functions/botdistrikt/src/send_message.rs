@@ -1,11 +1,7 @@
 //! `botdistrikt.send-message`: `POST /webchat_apps/{webchat_app_id}/message`, as a user that was registered. Neither the
 //! fields of a message nor the shape of the answer are documented, so both are passed on as they are.
 
-use crate::{
-    bot_user::WebchatId,
-    client::Client,
-    register_user::{stored_user, subscriber_id},
-};
+use crate::{bot_user::WebchatId, client::Client, register_user::{stored_user, subscriber_id}};
 use connector::{ActionContext, Code, Problem, Retry, action};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,6 @@
 //! `chatbot.delete-story`: `DELETE /v2/stories/:storyId`. The path is inferred: ChatBot's pages show none.
 
-use crate::{
-    client::Client,
-    story::{StoryId, Touched},
-};
+use crate::{client::Client, story::{StoryId, Touched}};
 use connector::{ActionContext, Code, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;

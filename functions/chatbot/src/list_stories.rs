@@ -1,10 +1,6 @@
 //! `chatbot.list-stories`: `GET /v2/stories`. ChatBot documents no paging, so the limit is on our side, as it is on Make's.
 
-use crate::{
-    client::Client,
-    list::{self, List},
-    story,
-};
+use crate::{client::Client, list::{self, List}, story};
 use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;

@@ -1,12 +1,7 @@
 //! `chatbot.search-users`: `GET /users`, which serves 40 at a time, page by page. How ChatBot writes filters is not
 //! public, so they are applied to what it lists.
 
-use crate::{
-    client::{Client, id},
-    filters::{self, Filter, Kind, Match},
-    list::{self, List},
-    user,
-};
+use crate::{client::{Client, id}, filters::{self, Filter, Kind, Match}, list::{self, List}, user};
 use connector::{ActionContext, Code, Problem, action};
 use models::Fault;
 use schemars::{JsonSchema, Schema};

@@ -1,10 +1,7 @@
 //! `chatbot.update-story`: `PUT /v2/stories/:storyId`. That the body has `name` and `description` is inferred from Make's
 //! form.
 
-use crate::{
-    client::{Client, Object},
-    story::{StoryId, Touched},
-};
+use crate::{client::{Client, Object}, story::{StoryId, Touched}};
 use connector::{ActionContext, Problem, action};
 use models::Fault;
 use schemars::{JsonSchema, schema_for};

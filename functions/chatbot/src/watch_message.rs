@@ -4,17 +4,15 @@
 //! ChatBot's API. <https://chatbot.com/docs/webhooks/>, <https://chatbot.com/help/webhooks/verification-request>
 
 use crate::client::Client;
-use connector::{Access, App, Body, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route,
-    receive::{self, Received},
-    respond, trigger};
+use connector::{Access, App, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route, receive::{self, Received}, respond, trigger};
 use http::{Method, StatusCode};
 use models::MessageKey;
 use payload::Field;
+use store::hooks::verification_token;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
-use store::hooks::verification_token;
 use subtle::ConstantTimeEq as _;
 
 trigger! {
@@ -37,23 +35,21 @@ trigger! {
     get: VERIFY,
 }
 
-const VERIFY: Route = Route {
-    method: Method::GET,
-    path: PATH,
-    access: Access::Hook,
-    summary: "Answer ChatBot's verification with its challenge, or check that a hook's URL is right",
-    query: &[
-        Query {
-            name: "challenge",
-            description: "The text to answer. Without one, the answer is `ready`.",
-            value: QueryValue::Text,
-        },
-        Query { name: "token", description: "The webhook's token.", value: QueryValue::Text },
-    ],
-    body: Body::None,
-    success: (StatusCode::OK, Some(challenge_schema)),
-    handler: |app, request| Box::pin(verify(app, request)),
-};
+const VERIFY: Route = Route::get(
+    PATH,
+    Access::Hook,
+    "Answer ChatBot's verification with its challenge, or check that a hook's URL is right",
+    |app, request| Box::pin(verify(app, request)),
+)
+.with_query(&[
+    Query {
+        name: "challenge",
+        description: "The text to answer. Without one, the answer is `ready`.",
+        value: QueryValue::Text,
+    },
+    Query { name: "token", description: "The webhook's token.", value: QueryValue::Text },
+])
+.answers_with(StatusCode::OK, challenge_schema);
 
 /// The body of ChatBot's present API, or else that of the one before, which is told by its `result`. A message's text is
 /// in the older alone: a story of today keeps it in an attribute, which a hook's mapping may name.

@@ -4,32 +4,16 @@
 use app::{App, Function, Route};
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use web::{Access, Body, Problem, Request, RequestExt as _, Response, respond};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use web::{Access, Problem, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "console",
     routes: &[
-        Route {
-            method: Method::GET,
-            path: "/console",
-            access: Access::Public,
-            summary: "Get the console",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, None),
-            handler: |app, request| Box::pin(page(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/console/{file}",
-            access: Access::Public,
-            summary: "Get a file of the console",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, None),
-            handler: |app, request| Box::pin(file(app, request)),
-        },
+        Route::get("/console", Access::Public, "Get the console", |app, request| Box::pin(page(app, request))),
+        Route::get("/console/{file}", Access::Public, "Get a file of the console", |app, request| {
+            Box::pin(file(app, request))
+        }),
     ],
     direct: None,
     settings: Vec::new,

@@ -16,8 +16,7 @@ use models::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use store::{StoreError, list::Entry};
-use web::Problem;
-use web::settings::BadSetting;
+use web::{Problem, settings::BadSetting};
 
 /// Look-ahead of a sweep: the time until the next one.
 const AHEAD_SECONDS: u64 = 60;

@@ -5,7 +5,7 @@ use app::{
     App, Handler, Route,
     connections::{OpenConnection, connect, forget_refused},
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use models::{Action, ConnectionId, Effect, Fault, Module, Scope, clock::random, fingerprint};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
@@ -124,14 +124,9 @@ pub fn no_check(_: &Value) -> Vec<Fault> {
 /// The route of an action.
 pub const fn route(action: &'static Action, module: &Module, handler: Handler) -> Route {
     Route {
-        method: Method::POST,
-        path: action.path,
-        access: Access::Key(Scope::Act),
-        summary: module.label,
-        query: &[],
         body: Body::Required(action.input),
-        success: (StatusCode::OK, Some(module.output)),
-        handler,
+        ..Route::post(action.path, Access::Key(Scope::Act), module.label, handler)
+            .answers_with(StatusCode::OK, module.output)
     }
 }
 

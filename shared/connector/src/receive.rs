@@ -20,7 +20,7 @@ use store::{
     hooks::Hook,
 };
 use web::{
-    Access, Body, Code, EVENT_HEADER, HOPS_HEADER, MAX_WEBHOOK_BODY_BYTES, Problem, Request, RequestExt as _, Response,
+    Access, Code, EVENT_HEADER, HOPS_HEADER, MAX_WEBHOOK_BODY_BYTES, Problem, Request, RequestExt as _, Response,
     encoding::{self, Decoded, Undecodable},
     respond::{self, Logged},
 };
@@ -121,30 +121,12 @@ struct Receipt<'a> {
 
 /// The route of a trigger's webhook.
 pub const fn route(path: &'static str, label: &'static str, answer: fn() -> Schema, handler: Handler) -> Route {
-    Route {
-        method: Method::POST,
-        path,
-        access: Access::Hook,
-        summary: label,
-        query: &[],
-        body: Body::None,
-        success: (StatusCode::OK, Some(answer)),
-        handler,
-    }
+    Route::post(path, Access::Hook, label, handler).answers_with(StatusCode::OK, answer)
 }
 
 /// The route for checking a hook's URL. It also serves all methods other than GET and POST.
 pub const fn probe_route(path: &'static str, handler: Handler) -> Route {
-    Route {
-        method: Method::GET,
-        path,
-        access: Access::Hook,
-        summary: "Check a hook's URL; HEAD works as well",
-        query: &[],
-        body: Body::None,
-        success: (StatusCode::OK, Some(ready_schema)),
-        handler,
-    }
+    Route::get(path, Access::Hook, "Check a hook's URL; HEAD works as well", handler).answers::<Ready>()
 }
 
 /// The answer to a check of a hook's URL.

@@ -24,6 +24,7 @@ pub struct Connection {
 
 impl Controlled for Connection {
     const KIND: &'static str = "connection";
+    type Id = ConnectionId;
 
     fn id(&self) -> &str {
         self.id.as_str()

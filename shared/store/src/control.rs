@@ -2,10 +2,12 @@
 
 use super::{Item, Store, StoreError, from_item, text, text_of, to_item};
 use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt::Display, str::FromStr};
 
 /// An item of the control table. Its kind is the partition key, and its id the sort key.
 pub trait Controlled: Serialize + DeserializeOwned {
     const KIND: &'static str;
+    type Id: FromStr + Display;
     fn id(&self) -> &str;
     /// Version for the optimistic lock, raised by each write.
     fn version(&mut self) -> &mut u64;

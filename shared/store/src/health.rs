@@ -34,6 +34,7 @@ pub struct RouteHealth {
 
 impl Controlled for RouteHealth {
     const KIND: &'static str = "route_health";
+    type Id = RouteId;
 
     fn id(&self) -> &str {
         self.id.as_str()

@@ -109,6 +109,7 @@ impl From<&HookId> for Reference {
 
 impl Controlled for Hook {
     const KIND: &'static str = "hook";
+    type Id = HookId;
 
     fn id(&self) -> &str {
         self.id.as_str()

@@ -23,6 +23,7 @@ pub struct Key {
 
 impl Controlled for Key {
     const KIND: &'static str = "key";
+    type Id = KeyId;
 
     fn id(&self) -> &str {
         self.id.as_str()

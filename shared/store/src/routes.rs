@@ -188,6 +188,7 @@ pub fn is_like(pattern: &str, text: &str) -> bool {
 
 impl Controlled for EventRoute {
     const KIND: &'static str = "route";
+    type Id = RouteId;
 
     fn id(&self) -> &str {
         self.id.as_str()

@@ -2,9 +2,9 @@
 //! watch` and the template with them.
 
 use crate::{Problem, Request, Response, settings::Setting};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::Scope;
-use schemars::Schema;
+use schemars::{JsonSchema, Schema, schema_for};
 use std::{future::Future, pin::Pin};
 
 /// One Lambda function, whose handlers share the state `S`.
@@ -42,7 +42,8 @@ pub type Handler<S> = for<'a> fn(&'a S, Request) -> Handling<'a>;
 
 /// One method on one path.
 pub struct Route<S: 'static> {
-    pub method: Method,
+    /// An HTTP method in capitals.
+    pub method: &'static str,
     /// In API Gateway's form: `/v1/hooks/{id}`.
     pub path: &'static str,
     pub access: Access,
@@ -55,14 +56,73 @@ pub struct Route<S: 'static> {
 }
 
 impl<S> Route<S> {
+    pub const fn get(path: &'static str, access: Access, summary: &'static str, handler: Handler<S>) -> Self {
+        Self::new("GET", path, access, summary, handler)
+    }
+
+    pub const fn post(path: &'static str, access: Access, summary: &'static str, handler: Handler<S>) -> Self {
+        Self::new("POST", path, access, summary, handler)
+    }
+
+    pub const fn patch(path: &'static str, access: Access, summary: &'static str, handler: Handler<S>) -> Self {
+        Self::new("PATCH", path, access, summary, handler)
+    }
+
+    pub const fn delete(path: &'static str, access: Access, summary: &'static str, handler: Handler<S>) -> Self {
+        Self { success: (StatusCode::NO_CONTENT, None), ..Self::new("DELETE", path, access, summary, handler) }
+    }
+
+    const fn new(
+        method: &'static str,
+        path: &'static str,
+        access: Access,
+        summary: &'static str,
+        handler: Handler<S>,
+    ) -> Self {
+        Self { method, path, access, summary, query: &[], body: Body::None, success: (StatusCode::OK, None), handler }
+    }
+
+    pub const fn with_query(self, query: &'static [Query]) -> Self {
+        Self { query, ..self }
+    }
+
+    /// The body is a `T`.
+    pub const fn takes<T: JsonSchema>(self) -> Self {
+        Self { body: Body::Required(schema::<T>), ..self }
+    }
+
+    /// The body is a `T`, or is empty and counts as `{}`.
+    pub const fn may_take<T: JsonSchema>(self) -> Self {
+        Self { body: Body::Optional(schema::<T>), ..self }
+    }
+
+    /// Success is 200 with a `T`.
+    pub const fn answers<T: JsonSchema>(self) -> Self {
+        self.answers_with(StatusCode::OK, schema::<T>)
+    }
+
+    /// Success is 201 with a `T`.
+    pub const fn creates<T: JsonSchema>(self) -> Self {
+        self.answers_with(StatusCode::CREATED, schema::<T>)
+    }
+
+    pub const fn answers_with(self, status: StatusCode, schema: fn() -> Schema) -> Self {
+        Self { success: (status, Some(schema)), ..self }
+    }
+
     pub fn is_webhook(&self) -> bool {
         self.access == Access::Hook
     }
 
     /// True for the fallback route for a hook path's other methods, which keeps webhooks sent with the wrong method.
     pub(crate) fn is_probe(&self) -> bool {
-        self.is_webhook() && self.method == Method::GET
+        self.is_webhook() && self.method == "GET"
     }
+}
+
+/// The JSON Schema of a type.
+pub fn schema<T: JsonSchema>() -> Schema {
+    schema_for!(T)
 }
 
 /// The body of a route, by JSON Schema.

@@ -4,7 +4,7 @@
 use crate::{Code, Problem, Query, Request, cursor, schema::Validator};
 use models::Fault;
 use payload::{body::is_deeper, number::is_whole};
-use schemars::Schema;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -20,18 +20,17 @@ pub(crate) const MAX_POSITION_BYTES: usize = 1024;
 /// Longest cursor, in characters.
 pub const MAX_CURSOR: usize = cursor::length(MAX_POSITION_BYTES);
 
-/// Parses a body that must fit a schema.
-pub fn body<T: DeserializeOwned>(request: &Request, schema: &Schema) -> Result<T, Problem> {
-    read(request.body(), schema)
+/// Parses a body that must fit the schema of its type.
+pub fn body<T: DeserializeOwned + JsonSchema>(request: &Request) -> Result<T, Problem> {
+    body_with(request, |_| Ok(Vec::new()))
 }
 
-/// Parses a body that must fit a schema and pass a further check.
-pub fn body_with<T: DeserializeOwned>(
+/// Parses a body that must fit the schema of its type and pass a further check.
+pub fn body_with<T: DeserializeOwned + JsonSchema>(
     request: &Request,
-    schema: &Schema,
     check: impl FnOnce(&mut Value) -> Result<Vec<Fault>, Problem>,
 ) -> Result<T, Problem> {
-    typed(&checked(request.body(), &validator(schema)?, check)?)
+    typed(&checked(request.body(), &validator(&schema_for!(T))?, check)?)
 }
 
 /// Parses a body as JSON, with the same checks.
@@ -65,13 +64,10 @@ pub fn normalize_part(value: &mut Value, at: &str, schema: &Schema) -> Result<()
     Ok(())
 }
 
-/// Parses a body that must fit a schema. An empty body counts as `{}`.
-pub fn optional_body<T: DeserializeOwned>(request: &Request, schema: &Schema) -> Result<T, Problem> {
-    read(if request.body().is_empty() { b"{}" } else { request.body() }, schema)
-}
-
-fn read<T: DeserializeOwned>(body: &[u8], schema: &Schema) -> Result<T, Problem> {
-    typed(&checked(body, &validator(schema)?, |_| Ok(Vec::new()))?)
+/// Parses a body that must fit the schema of its type. An empty body counts as `{}`.
+pub fn optional_body<T: DeserializeOwned + JsonSchema>(request: &Request) -> Result<T, Problem> {
+    let body = if request.body().is_empty() { b"{}" } else { &request.body()[..] };
+    typed(&checked(body, &validator(&schema_for!(T))?, |_| Ok(Vec::new()))?)
 }
 
 fn parse(body: &[u8]) -> Result<Value, Problem> {

@@ -56,10 +56,10 @@ impl<S: Service> Router<S> {
 
     pub(crate) fn find(&self, method: &Method, path: &str) -> Result<(Endpoint<S>, Params), Problem> {
         let matched = self.paths.at(path).map_err(|_| Problem::not_found("route"))?;
-        let exact = matched.value.iter().find(|endpoint| endpoint.route.method == *method);
+        let exact = matched.value.iter().find(|endpoint| endpoint.route.method == method.as_str());
         let found = exact.or_else(|| matched.value.iter().find(|endpoint| endpoint.route.is_probe()));
         let endpoint = found.ok_or_else(|| {
-            let allowed: Vec<&str> = matched.value.iter().map(|endpoint| endpoint.route.method.as_str()).collect();
+            let allowed: Vec<&str> = matched.value.iter().map(|endpoint| endpoint.route.method).collect();
             let allowed = allowed.join(", ");
             let problem = Problem::new(Code::MethodNotAllowed, format!("this route supports {allowed}"));
             match HeaderValue::from_str(&allowed) {

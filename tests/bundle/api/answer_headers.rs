@@ -27,7 +27,8 @@ async fn no_answer_is_cached_or_taken_for_another_type() {
         let path =
             route.path.replace("{id}", &hook.id).replace("{token}", "nothing").replace("{rejected_id}", "nothing");
         for key in [Some(&bundle.key), Some(&reader), None] {
-            let mut request = bundle.http.request(route.method.clone(), format!("{}{path}", bundle.url));
+            let mut request =
+                bundle.http.request(Method::try_from(route.method).unwrap(), format!("{}{path}", bundle.url));
             if let Some(key) = key {
                 request = request.bearer_auth(key);
             }

@@ -30,7 +30,7 @@ fn routes() -> Vec<(Method, &'static str, String)> {
     let routes = api::http_functions().flat_map(|function| function.routes);
     let nowhere =
         |path: &str| path.replace("{id}", "nothing").replace("{token}", "nothing").replace("{rejected_id}", "nothing");
-    routes.map(|route| (route.method.clone(), route.path, nowhere(route.path))).collect()
+    routes.map(|route| (Method::try_from(route.method).unwrap(), route.path, nowhere(route.path))).collect()
 }
 
 fn assert_unauthorized(answer: &Answer) {

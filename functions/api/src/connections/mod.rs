@@ -2,84 +2,23 @@
 
 mod credentials;
 
-use crate::{ADMIN, CURSOR, LIMIT, READ, references};
+use crate::{ADMIN, CURSOR, LIMIT, READ, control, references};
 use app::{App, Function, Route};
 use connector::{Connector, platform::Tested};
 use credentials::Given;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::{ConnectionId, Fault, Timestamp, clock::random};
 use registry::{NAMES, connector};
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::future::ready;
 use store::{StoreError, connections::Connection, hooks::Hook, references::Reference};
-use web::{Body, Code, Problem, Request, RequestExt as _, Response, input, respond};
+use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-connections",
-    routes: &[
-        Route {
-            method: Method::POST,
-            path: "/v1/connections",
-            access: ADMIN,
-            summary: "Create a connection",
-            query: &[],
-            body: Body::Required(|| schema_for!(NewConnection)),
-            success: (StatusCode::CREATED, Some(view_schema)),
-            handler: |app, request| Box::pin(create(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/connections",
-            access: READ,
-            summary: "List connections",
-            query: &[LIMIT, CURSOR],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
-            handler: |app, request| Box::pin(list(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/connections/{id}",
-            access: READ,
-            summary: "Get a connection",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, request| Box::pin(get(app, request)),
-        },
-        Route {
-            method: Method::PATCH,
-            path: "/v1/connections/{id}",
-            access: ADMIN,
-            summary: "Rename a connection, or replace its credentials",
-            query: &[],
-            body: Body::Required(|| schema_for!(ConnectionChange)),
-            success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, request| Box::pin(change(app, request)),
-        },
-        Route {
-            method: Method::DELETE,
-            path: "/v1/connections/{id}",
-            access: ADMIN,
-            summary: "Delete a connection that no hook or route uses",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::NO_CONTENT, None),
-            handler: |app, request| Box::pin(delete(app, request)),
-        },
-        Route {
-            method: Method::POST,
-            path: "/v1/connections/{id}/test",
-            access: ADMIN,
-            summary: "Test a connection's credentials at the platform",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Tested))),
-            handler: |app, request| Box::pin(test(app, request)),
-        },
-    ],
+    routes: &[CREATE, LIST, GET, CHANGE, DELETE, TEST],
     direct: None,
     settings: registry::settings,
 };
@@ -129,10 +68,6 @@ struct ConnectionView {
     updated_at: Timestamp,
 }
 
-fn view_schema() -> Schema {
-    schema_for!(ConnectionView)
-}
-
 fn view(connection: Connection) -> Result<ConnectionView, Problem> {
     Ok(ConnectionView {
         credentials: serde_json::from_str(&connection.masked).map_err(Problem::internal)?,
@@ -146,9 +81,14 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
     })
 }
 
+const CREATE: Route =
+    Route::post("/v1/connections", ADMIN, "Create a connection", |app, request| Box::pin(create(app, request)))
+        .takes::<NewConnection>()
+        .creates::<ConnectionView>();
+
 async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     let mut given = None;
-    let new: NewConnection = input::body_with(&request, &schema_for!(NewConnection), |body| {
+    let new: NewConnection = input::body_with(&request, |body| {
         let connector = body["platform"].as_str().and_then(connector);
         connector.map_or(Ok(Vec::new()), |connector| Given::read(app, connector, body, true, &mut given))
     })?;
@@ -174,15 +114,17 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     respond::json(StatusCode::CREATED, &ConnectionView { generated: given.generated, ..view(connection)? })
 }
 
+const LIST: Route =
+    Route::get("/v1/connections", READ, "List connections", |app, request| Box::pin(list(app, request)))
+        .with_query(&[LIMIT, CURSOR])
+        .answers_with(StatusCode::OK, crate::page_of_any::<ConnectionView>);
+
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
-    let page = app.store.page::<Connection>(request.limit()?, request.position("connections")?.as_deref()).await?;
-    crate::control_page(&request, "connections", page, |connection| ready(view(connection))).await
+    control::list(app, &request, "connections", |connection| ready(view(connection))).await
 }
 
 async fn find(app: &App, request: &Request) -> Result<(Connection, &'static Connector), Problem> {
-    let id: ConnectionId = request.id("connection")?;
-    let found = app.store.find::<Connection>(id.as_str()).await?;
-    let connection = found.ok_or_else(|| Problem::not_found("connection"))?;
+    let connection: Connection = control::find(app, request).await?;
     let connector =
         connector(&connection.platform).ok_or_else(|| Problem::internal("a connection has an unknown platform"))?;
     Ok((connection, connector))
@@ -195,16 +137,26 @@ pub async fn by_id(app: &App, id: &str) -> Result<Connection, Problem> {
     app.store.find(id.as_str()).await?.ok_or_else(missing)
 }
 
+const GET: Route =
+    Route::get("/v1/connections/{id}", READ, "Get a connection", |app, request| Box::pin(get(app, request)))
+        .answers::<ConnectionView>();
+
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&view(find(app, &request).await?.0)?)
 }
 
+const CHANGE: Route =
+    Route::patch("/v1/connections/{id}", ADMIN, "Rename a connection, or replace its credentials", |app, request| {
+        Box::pin(change(app, request))
+    })
+    .takes::<ConnectionChange>()
+    .answers::<ConnectionView>();
+
 async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     let (mut connection, connector) = find(app, &request).await?;
     let mut given = None;
-    let change: ConnectionChange = input::body_with(&request, &schema_for!(ConnectionChange), |body| {
-        Given::read(app, connector, body, false, &mut given)
-    })?;
+    let change: ConnectionChange =
+        input::body_with(&request, |body| Given::read(app, connector, body, false, &mut given))?;
     if let Some(name) = change.name {
         connection.name = name;
     }
@@ -218,6 +170,11 @@ async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     app.connections.forget(&connection.id);
     respond::ok(&ConnectionView { generated, ..view(connection)? })
 }
+
+const DELETE: Route =
+    Route::delete("/v1/connections/{id}", ADMIN, "Delete a connection that no hook or route uses", |app, request| {
+        Box::pin(delete(app, request))
+    });
 
 async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     for _ in 0..references::ATTEMPTS {
@@ -251,6 +208,14 @@ async fn using(app: &App, connection: &ConnectionId) -> Result<Vec<String>, Prob
     let routes = routes.iter().filter(|route| route.references().contains(&connection));
     Ok(hooks.chain(routes.map(|route| route.id.to_string())).collect())
 }
+
+const TEST: Route = Route::post(
+    "/v1/connections/{id}/test",
+    ADMIN,
+    "Test a connection's credentials at the platform",
+    |app, request| Box::pin(test(app, request)),
+)
+.answers::<Tested>();
 
 async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     let (connection, connector) = find(app, &request).await?;

@@ -1,11 +1,17 @@
 //! `GET /v1/deliveries`. Deliveries are found in one of three places: those of an event beside it, pending ones in the
 //! index of due deliveries, and dead letters in their index. All others are found through the events, newest first.
 
-use app::App;
-use models::{DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::DeliveryKey, event::EventKey};
+use crate::{CURSOR, LIMIT, READ};
+use app::{App, Route};
+use http::StatusCode;
+use models::{
+    DeliveryState, EventId, RouteId, StoredDelivery, Timestamp,
+    delivery::{Delivery, DeliveryKey},
+    event::EventKey,
+};
 use serde_json::value::{RawValue, to_raw_value};
 use store::{Item, StoreError, deliveries::stored_delivery, list::Entry, routes::EventRoute};
-use web::{Problem, Request, RequestExt as _, Response, respond};
+use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 /// Largest difference between the clocks of two functions, in milliseconds.
 const SKEW_MILLIS: u64 = 60_000;
@@ -17,6 +23,31 @@ struct Wanted {
     id: Option<RouteId>,
     state: Option<DeliveryState>,
 }
+
+pub const ROUTE: Route =
+    Route::get("/v1/deliveries", READ, "List deliveries, those of the newest event first", |app, request| {
+        Box::pin(list(app, request))
+    })
+    .with_query(&[
+        Query {
+            name: "route",
+            description: "Only the deliveries to this route.",
+            value: QueryValue::Id(RouteId::PATTERN),
+        },
+        Query {
+            name: "event",
+            description: "Only the deliveries of this event.",
+            value: QueryValue::Id(EventId::PATTERN),
+        },
+        Query {
+            name: "state",
+            description: "Only deliveries in this state: `pending`, `succeeded`, `dead` or `skipped`. Without `event`, `pending` lists by next check, latest first; then come deliveries of the last hour's events that have not been attempted yet.",
+            value: QueryValue::OneOf(DeliveryState::NAMES),
+        },
+        LIMIT,
+        CURSOR,
+    ])
+    .answers_with(StatusCode::OK, crate::page_of_any::<Delivery>);
 
 pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let (id, event) = (request.query_id::<RouteId>("route")?, request.query_id::<EventId>("event")?);

@@ -1,14 +1,23 @@
 //! `POST /v1/deliveries/{id}/retry`.
 
-use app::App;
+use crate::OPERATE;
+use app::{App, Route};
 use flow::pending;
 use models::{
     DeliveryId, DeliveryState, StoredDelivery,
-    delivery::{Reason, When},
+    delivery::{Delivery, Reason, When},
 };
 use std::slice;
 use store::routes::EventRoute;
 use web::{Code, Problem, Request, RequestExt as _, Response, respond};
+
+pub const ROUTE: Route = Route::post(
+    "/v1/deliveries/{id}/retry",
+    OPERATE,
+    "Retry a dead or skipped delivery with all attempts, or attempt a pending one now",
+    |app, request| Box::pin(retry(app, request)),
+)
+.answers::<Delivery>();
 
 pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
     let id: DeliveryId = request.id("delivery")?;

@@ -1,14 +1,14 @@
 //! `POST /v1/deliveries/retry`: retries all deliveries that match a filter.
 
 use super::{list::is_to, retry::is_past};
-use crate::{batches::Batches, span_faults};
-use app::App;
+use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
+use app::{App, Route};
 use flow::pending;
 use futures::future::try_join_all;
 use models::{
     DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, causes, delivery::Reason, ids::lower_bound,
 };
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -91,8 +91,16 @@ impl Way<'_> {
     }
 }
 
+pub const ROUTE: Route =
+    Route::post("/v1/deliveries/retry", OPERATE, "Retry all dead or all skipped deliveries", |app, request| {
+        Box::pin(retry_all(app, request))
+    })
+    .with_query(&[CURSOR])
+    .takes::<Retrying>()
+    .answers::<Retried>();
+
 pub async fn retry_all(app: &App, request: Request) -> Result<Response, Problem> {
-    let retrying: Retrying = input::body_with(&request, &schema_for!(Retrying), |body| Ok(span_faults(body)))?;
+    let retrying: Retrying = input::body_with(&request, |body| Ok(span_faults(body)))?;
     // The cursor is bound to the filter.
     let list = format!("retry {}", serde_json::to_string(&retrying).map_err(Problem::internal)?);
     let routes = enabled(app).await?;

@@ -5,12 +5,12 @@ use super::{
     plan::{Planner, is_of, stored},
     replay::routes,
 };
-use crate::{batches::Batches, span_faults};
-use app::App;
+use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
+use app::{App, Route};
 use flow::dispatch::{self, Redispatched};
 use futures::{StreamExt as _, stream};
 use models::{EventId, HookId, StoredEvent, SubscriberId, Timestamp, causes};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use store::StoreError;
@@ -77,9 +77,18 @@ const MAX_EVENTS: u64 = 500;
 /// Number of people whose events are folded concurrently.
 const CONCURRENCY: usize = 8;
 
+pub const REDISPATCH: Route = Route::post(
+    "/v1/events/{id}/redispatch",
+    OPERATE,
+    "Dispatch an event again, creating missing records and deliveries",
+    |app, request| Box::pin(redispatch(app, request)),
+)
+.may_take::<One>()
+.answers::<Outcome>();
+
 pub async fn redispatch(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
-    let One { dry_run } = input::optional_body(&request, &schema_for!(One))?;
+    let One { dry_run } = input::optional_body(&request)?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
     let redispatch = Redispatch::begin(app, dry_run).await?;
     let mut tally = Tally::default();
@@ -91,8 +100,18 @@ pub async fn redispatch(app: &App, request: Request) -> Result<Response, Problem
     respond::of_event(id, &tally.outcome(None))
 }
 
+pub const REDISPATCH_SPAN: Route = Route::post(
+    "/v1/events/redispatch",
+    OPERATE,
+    "Dispatch the events of a time span again, creating missing records and deliveries",
+    |app, request| Box::pin(redispatch_span(app, request)),
+)
+.with_query(&[CURSOR])
+.takes::<Span>()
+.answers::<Outcome>();
+
 pub async fn redispatch_span(app: &App, request: Request) -> Result<Response, Problem> {
-    let span: Span = input::body_with(&request, &schema_for!(Span), |body| Ok(span_faults(body)))?;
+    let span: Span = input::body_with(&request, |body| Ok(span_faults(body)))?;
     // The cursor is bound to the span.
     let list = format!("redispatch {}", serde_json::to_string(&span).map_err(Problem::internal)?);
     let redispatch = Redispatch::begin(app, span.dry_run).await?;

@@ -1,12 +1,13 @@
 //! `POST /v1/events/{id}/replay`: new deliveries of a stored event.
 
-use app::App;
+use crate::OPERATE;
+use app::{App, Route};
 use flow::{
     fan_out::{self, Filters, Routes},
     pending,
 };
 use models::{DeliveryId, EventId, ReplayId, RouteId, StoredDelivery, clock::random};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, routes::EventRoute};
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
@@ -26,9 +27,18 @@ pub struct Replayed {
     deliveries: Vec<DeliveryId>,
 }
 
+pub const ROUTE: Route = Route::post(
+    "/v1/events/{id}/replay",
+    OPERATE,
+    "Replay an event: deliver it again to the routes that match it now",
+    |app, request| Box::pin(replay(app, request)),
+)
+.may_take::<Replay>()
+.answers::<Replayed>();
+
 pub async fn replay(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
-    let Replay { route } = input::optional_body(&request, &schema_for!(Replay))?;
+    let Replay { route } = input::optional_body(&request)?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
     if event.is_erased() {
         return Err(Problem::new(Code::Conflict, "the event's person was erased, so its body can't be delivered"));

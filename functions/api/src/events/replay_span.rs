@@ -4,10 +4,10 @@ use super::{
     plan::{Planner, is_of, stored},
     replay::routes,
 };
-use crate::{batches::Batches, span_faults};
-use app::App;
+use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
+use app::{App, Route};
 use models::{HookId, ReplayId, RouteId, Timestamp, clock::random};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
@@ -53,8 +53,18 @@ pub struct Replayed {
 
 /// A call ends with the batch that reaches this number of events with a route.
 const MOST: u64 = 500;
+pub const ROUTE: Route = Route::post(
+    "/v1/events/replay",
+    OPERATE,
+    "Replay the events of a time span, or create its missing deliveries",
+    |app, request| Box::pin(replay_span(app, request)),
+)
+.with_query(&[CURSOR])
+.takes::<Span>()
+.answers::<Replayed>();
+
 pub async fn replay_span(app: &App, request: Request) -> Result<Response, Problem> {
-    let span: Span = input::body_with(&request, &schema_for!(Span), |body| Ok(span_faults(body)))?;
+    let span: Span = input::body_with(&request, |body| Ok(span_faults(body)))?;
     // The cursor is bound to the span.
     let list = format!("replay {}", serde_json::to_string(&span).map_err(Problem::internal)?);
     let (replay, position) = span.place(&request, &list)?;

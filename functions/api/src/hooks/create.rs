@@ -1,13 +1,16 @@
 //! `POST /v1/hooks`: creates a hook and its secret URL.
 
-use super::{registration, view::view};
-use crate::{connections, references};
-use app::App;
+use super::{
+    registration,
+    view::{HookView, view},
+};
+use crate::{ADMIN, connections, references};
+use app::{App, Route};
 use connector::{reply, settings};
 use http::StatusCode;
 use models::{Fault, HookId, Timestamp, clock::random, fingerprint, ids::SECRET_BYTES};
 use registry::Watch;
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::hooks::{Hook, Registration, Token};
@@ -29,8 +32,13 @@ pub struct NewHook {
     settings: Map<String, Value>,
 }
 
+pub const ROUTE: Route =
+    Route::post("/v1/hooks", ADMIN, "Create a hook", |app, request| Box::pin(create(app, request)))
+        .takes::<NewHook>()
+        .creates::<HookView>();
+
 pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
-    let new: NewHook = input::body_with(&request, &schema_for!(NewHook), |body| {
+    let new: NewHook = input::body_with(&request, |body| {
         let watch = body["trigger"].as_str().and_then(registry::trigger);
         settings_faults(body, watch)
     })?;

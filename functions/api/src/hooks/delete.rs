@@ -1,9 +1,9 @@
 //! `DELETE /v1/hooks/{id}`: deregisters the hook at its platform and deletes it, unless routes name it. With `force` it
 //! is deleted anyway, and those routes are disabled.
 
-use super::{find, registration};
-use crate::references::ATTEMPTS;
-use app::App;
+use super::registration;
+use crate::{ADMIN, control, references::ATTEMPTS};
+use app::{App, Route};
 use connector::Registrar;
 use flow::own_events;
 use models::{HookId, causes};
@@ -15,12 +15,26 @@ use store::{
     routes::{DisabledReason, EventRoute},
 };
 use tokio::time::timeout;
-use web::{Code, Problem, Request, RequestExt as _, Response, respond};
+use web::{Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 /// Time in which no route can name a hook that is being deregistered. It is longer than the function's timeout.
 const CLOSED_SECONDS: u64 = 60;
 /// Time limit for the platform in a forced deletion.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+const FORCE: Query = Query {
+    name: "force",
+    description: "true: delete the hook even if routes use it (they are disabled) or the platform can't be reached.",
+    value: QueryValue::OneOf(&["true", "false"]),
+};
+
+pub const ROUTE: Route = Route::delete(
+    "/v1/hooks/{id}",
+    ADMIN,
+    "Delete a hook and its registered webhook at the platform; its events stay",
+    |app, request| Box::pin(delete(app, request)),
+)
+.with_query(&[FORCE]);
 
 pub async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     let force = match request.query("force").as_deref() {
@@ -29,7 +43,7 @@ pub async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
         Some(_) => return Err(Problem::invalid_query("force", "must be true or false")),
     };
     for _ in 0..ATTEMPTS {
-        match try_to_delete(app, find(app, &request).await?, force).await {
+        match try_to_delete(app, control::find::<Hook>(app, &request).await?, force).await {
             // It may have been registered in the meantime, or a route may name it now.
             Err(Failed::Changed) => {}
             Err(Failed::Finally(problem)) => return Err(problem),

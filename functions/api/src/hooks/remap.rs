@@ -1,9 +1,8 @@
 //! `POST /v1/hooks/{id}/remap`: reads a hook's stored events again. Each event with a different reading is written as a
 //! new revision. The stream brings it to dispatch, which corrects the records.
 
-use super::find;
-use crate::batches::Batches;
-use app::App;
+use crate::{ADMIN, CURSOR, batches::Batches, control};
+use app::{App, Route};
 use futures::future::try_join_all;
 use models::{StoredEvent, event::EventKey};
 use payload::{body, mapping};
@@ -25,8 +24,17 @@ pub struct Remapped {
 /// Retry limit for optimistic-lock conflicts. After it, the event is left to the next remap.
 const ATTEMPTS: usize = 5;
 
+pub const ROUTE: Route = Route::post(
+    "/v1/hooks/{id}/remap",
+    ADMIN,
+    "Read a hook's stored events again by its current mapping",
+    |app, request| Box::pin(remap(app, request)),
+)
+.with_query(&[CURSOR])
+.answers::<Remapped>();
+
 pub async fn remap(app: &App, request: Request) -> Result<Response, Problem> {
-    let hook = find(app, &request).await?;
+    let hook = control::find::<Hook>(app, &request).await?;
     let is_of_hook =
         |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.origin.hook() == Some(&hook.id));
     let mut batches = Batches::begin(&app.store, app.store.events(None, None, request.position("remap")?)).await?;

@@ -1,11 +1,9 @@
 //! `POST /v1/hooks/{id}/sample`: posts the trigger's sample body to the hook's public URL, so that the same code
 //! answers as for the platform.
 
-use super::{
-    find,
-    view::{token, url, watch},
-};
-use app::App;
+use super::view::{token, url, watch};
+use crate::{ADMIN, control};
+use app::{App, Route};
 use client::PATIENCE;
 use data_encoding::BASE32_DNSSEC;
 use models::clock::random;
@@ -13,7 +11,7 @@ use registry::Watch;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use store::hooks::verification_token;
+use store::hooks::{Hook, verification_token};
 use web::{Code, EVENT_HEADER, Problem, Request, Response, respond};
 
 #[derive(Serialize, JsonSchema)]
@@ -27,8 +25,14 @@ pub struct Sent {
     event: Option<String>,
 }
 
+pub const ROUTE: Route =
+    Route::post("/v1/hooks/{id}/sample", ADMIN, "Send a sample body to a hook's own URL", |app, request| {
+        Box::pin(send(app, request))
+    })
+    .answers::<Sent>();
+
 pub async fn send(app: &App, request: Request) -> Result<Response, Problem> {
-    let hook = find(app, &request).await?;
+    let hook = control::find::<Hook>(app, &request).await?;
     let watch = watch(&hook)?;
     let sample = sample(&watch)?;
     let unreachable = |detail: String| Problem::new(Code::HookUnreachable, detail);

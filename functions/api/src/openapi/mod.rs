@@ -4,7 +4,7 @@ mod bodies;
 mod parameters;
 
 use app::{Function, Route};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::Scope;
 use schemars::Schema;
 use serde_json::{Map, Value, json};
@@ -60,14 +60,7 @@ const fn copy(routes: &mut [Stated]) -> usize {
 
 impl Stated {
     const fn of(function: &Function, route: &Route) -> Self {
-        let method = match route.method {
-            Method::GET => "GET",
-            Method::POST => "POST",
-            Method::PATCH => "PATCH",
-            Method::DELETE => "DELETE",
-            _ => panic!("unknown method"),
-        };
-        let Route { path, access, summary, query, body, success, .. } = *route;
+        let Route { method, path, access, summary, query, body, success, .. } = *route;
         Self { function: function.name, method, path, access, summary, query, body, success }
     }
 }

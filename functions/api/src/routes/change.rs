@@ -3,14 +3,14 @@
 use super::{
     check_size,
     create::{connection_id, hook_id},
-    faults, find, incident, target,
-    view::{Sight, view},
+    faults, incident, target,
+    view::{RouteView, Sight, view},
 };
-use crate::references;
-use app::App;
+use crate::{ADMIN, control, references};
+use app::{App, Route};
 use flow::own_events::Recovery;
 use models::{ConnectionId, HookId};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -73,11 +73,17 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     Option::deserialize(deserializer).map(Some)
 }
 
+pub const ROUTE: Route =
+    Route::patch("/v1/routes/{id}", ADMIN, "Change a route, enable or disable it", |app, request| {
+        Box::pin(change(app, request))
+    })
+    .takes::<RouteChange>()
+    .answers::<RouteView>();
+
 pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
-    let mut route = find(app, &request).await?;
-    let change: RouteChange = input::body_with(&request, &schema_for!(RouteChange), |body| {
-        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
-    })?;
+    let mut route = control::find::<EventRoute>(app, &request).await?;
+    let change: RouteChange =
+        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
     let recovery = change.recovery();
     let selects_others = change.selects_others(&route);
     let (named_before, was_enabled) = (route.references(), route.enabled);

@@ -2,13 +2,13 @@
 
 use super::{
     check_size, faults, target,
-    view::{Sight, view},
+    view::{RouteView, Sight, view},
 };
-use crate::{connections, references};
-use app::App;
+use crate::{ADMIN, connections, references};
+use app::{App, Route};
 use http::StatusCode;
 use models::{ConnectionId, HookId, RouteId, clock::random};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::{hooks::Hook, routes::EventRoute};
@@ -39,10 +39,14 @@ pub struct NewRoute {
     enabled: Option<bool>,
 }
 
+pub const ROUTE: Route =
+    Route::post("/v1/routes", ADMIN, "Create a route", |app, request| Box::pin(create(app, request)))
+        .takes::<NewRoute>()
+        .creates::<RouteView>();
+
 pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
-    let new: NewRoute = input::body_with(&request, &schema_for!(NewRoute), |body| {
-        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
-    })?;
+    let new: NewRoute =
+        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
     let id = RouteId::new(request.now(), random()?);
     let route = EventRoute {
         hook: hook_id(app, new.hook.as_deref()).await?,

@@ -3,10 +3,11 @@
 
 use super::{
     create::{connection_id, hook_id},
-    faults, find, is_admin, target,
+    faults, target,
     view::without_path,
 };
-use app::App;
+use crate::{OPERATE, control};
+use app::{App, Route};
 use client::mask::MASK;
 use expression::{Event, Expression};
 use flow::{
@@ -20,7 +21,7 @@ use models::{
 };
 use payload::{body::Format, mapping};
 use registry::Watch;
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use store::{
     StoreError,
     connections::Connection,
     hooks::Hook,
-    routes::{Selection, Target},
+    routes::{EventRoute, Selection, Target},
 };
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 use webhook::{WebhookClient, guard::Guard};
@@ -104,27 +105,44 @@ struct Trying<'a> {
     send: bool,
 }
 
+pub const TEST: Route = Route::post(
+    "/v1/routes/{id}/test",
+    OPERATE,
+    "Test a route with an event, optionally sending the request",
+    |app, request| Box::pin(test(app, request)),
+)
+.may_take::<Trial>()
+.answers::<Tried>();
+
 pub async fn test(app: &App, request: Request) -> Result<Response, Problem> {
-    let route = find(app, &request).await?;
-    let trial: Trial = input::optional_body(&request, &schema_for!(Trial))?;
+    let route = control::find::<EventRoute>(app, &request).await?;
+    let trial: Trial = input::optional_body(&request)?;
     if trial.send && matches!(route.target, Target::Action(_)) {
         return Err(Problem::invalid_body(vec![Fault::new(
             "/send",
             "is only possible for a webhook; call the action itself",
         )]));
     }
-    if trial.send && !is_admin(&request) {
+    if trial.send && !control::sees_secrets(&request) {
         return Err(Problem::new(Code::Forbidden, "sending requires a key of scope admin; leave `send` out"));
     }
     let target = Some(ReadyTarget::open(app, &route.id, &route.target).await?);
     let trying = Trying { selection: route.selection(), filter: route.filter.as_deref(), target, send: trial.send };
-    respond::ok(&tried(app, trying, trial.event, is_admin(&request)).await?)
+    respond::ok(&tried(app, trying, trial.event, control::sees_secrets(&request)).await?)
 }
 
+pub const TEST_DRAFT: Route = Route::post(
+    "/v1/routes/test",
+    OPERATE,
+    "Test a draft of a route with an event; nothing is sent",
+    |app, request| Box::pin(test_draft(app, request)),
+)
+.takes::<Draft>()
+.answers::<Tried>();
+
 pub async fn test_draft(app: &App, request: Request) -> Result<Response, Problem> {
-    let draft: Draft = input::body_with(&request, &schema_for!(Draft), |body| {
-        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
-    })?;
+    let draft: Draft =
+        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
     let hook = hook_id(app, draft.hook.as_deref()).await?;
     let connection = connection_id(app, draft.connection.as_deref()).await?;
     let target = match draft.target {

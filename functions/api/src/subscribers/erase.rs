@@ -5,7 +5,8 @@
 //! call continues.
 
 use super::names::names;
-use app::App;
+use crate::ADMIN;
+use app::{App, Route};
 use flow::erasure::scrub_deliveries;
 use futures::future::try_join_all;
 use models::{
@@ -44,6 +45,13 @@ struct Wanted {
     events_position: Option<String>,
     rejected_position: Option<String>,
 }
+
+pub const ROUTE: Route = Route::delete(
+    "/v1/subscribers/{id}",
+    ADMIN,
+    "Erase a person: the record, checkpoint records, takeovers, and personal data in stored events",
+    |app, request| Box::pin(erase(app, request)),
+);
 
 pub async fn erase(app: &App, request: Request) -> Result<Response, Problem> {
     let id: SubscriberId = request.id("subscriber")?;

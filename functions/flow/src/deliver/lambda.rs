@@ -13,8 +13,7 @@ use aws::{INVOKE_ATTEMPT_TIMEOUT, with_attempt_timeout};
 use lambda_runtime::{Error, LambdaEvent};
 use models::delivery::Message;
 use serde::Deserialize;
-use web::Problem;
-use web::settings::BadSetting;
+use web::{Problem, settings::BadSetting};
 
 /// The batch of messages that Lambda passes in.
 #[derive(Deserialize)]

@@ -8,8 +8,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
 };
 use data_encoding::BASE64;
-use models::Timestamp;
-use models::{Failure as _, FailureKind, failure::Service};
+use models::{Failure as _, FailureKind, Timestamp, failure::Service};
 use serde_json::{Value, json};
 use std::sync::{
     Mutex,
