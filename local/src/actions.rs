@@ -1,4 +1,4 @@
-//! Actions in the process: the functions that Lambda would be asked to invoke.
+//! Actions in the same process, in place of invocations of Lambda functions.
 
 use app::App;
 use flow::deliver::actions::{Actions, Ran, Running};
@@ -18,7 +18,7 @@ impl Actions for InProcess {
                 Ok(output) => Ran::Done(output),
                 Err(failed) => match Problem::from_json(failed.problem.as_bytes()) {
                     Some(problem) => Ran::Failed(problem),
-                    None => Ran::Unknown("the action's problem can't be read".to_owned()),
+                    None => Ran::Unknown("the action's problem can't be parsed".to_owned()),
                 },
             }
         })

@@ -14,7 +14,7 @@ CONTENT = [
     # Fields that exclude each other, or depend on a value.
     ("invalid_body", "/idempotency_key", "must equal the Idempotency-Key header"),
     ("invalid_body", "/(users|users_bm|platform|confirm_everyone)", "."),
-    ("invalid_body", "", "^names nobody|^has neither"),
+    ("invalid_body", "", "^has no recipients|^must have (a name or|email or)"),
     ("invalid_body", "/filters/[0-9]+/.*", "."),
     # An action's names and the addresses that may be called.
     ("invalid_body", "/path", "."),

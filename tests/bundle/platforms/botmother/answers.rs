@@ -45,7 +45,7 @@ async fn a_refusal_inside_a_success_is_an_error_that_says_so() {
     let botmother = Botmother::start().await;
     let exceeded = json!({ "exceeded": true, "queued": { "big": 1 } });
     for (body, unknown, words) in [
-        (json!({ "result": false }), false, "Botmother did not take the event: {\"result\":false}"),
+        (json!({ "result": false }), false, "Botmother rejected the event: {\"result\":false}"),
         (
             json!({ "result": false, "message": "no such bot" }),
             false,
@@ -113,7 +113,7 @@ async fn an_answer_that_tells_no_result_leaves_the_outcome_unknown() {
         let told = problem(&first, 502, "platform_unavailable");
         assert!(is_unknown(&first), "{text}");
         let detail = string(&told["detail"]);
-        assert!(detail.starts_with("what Botmother answers to an event: ") && detail.contains(words), "{detail}");
+        assert!(detail.starts_with("Botmother's answer to an event: ") && detail.contains(words), "{detail}");
     }
 }
 

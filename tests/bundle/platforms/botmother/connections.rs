@@ -60,7 +60,7 @@ async fn a_url_that_leads_elsewhere_or_is_written_otherwise_is_refused() {
     let made = connect(&bundle, &format!("{HOST}{PATH}")).await;
     let at_host = |host: &str| format!("{host}{PATH}");
     let elsewhere = "does not begin with https://app.botmother.com/ (BOTMOTHER_API_URL)";
-    let otherwise = "is not written as Botmother writes it";
+    let otherwise = "must be exactly as Botmother shows it";
     let more = "must have no query and no fragment";
     for (url, fault) in [
         (at_host("http://app.botmother.com"), elsewhere),
@@ -159,7 +159,7 @@ async fn a_url_of_an_unknown_form_is_taken_with_a_warning() {
     let bundle = start().await;
     let warning = json!([{
         "pointer": "/credentials/event_url",
-        "detail": "is not like the URLs that are known: /api/bot/action/<id>/<token>",
+        "detail": "does not have the known form /api/bot/action/<id>/<token>",
     }]);
     for path in [
         "/x",
@@ -203,7 +203,7 @@ async fn a_url_that_no_longer_leads_where_the_setting_says_is_not_called() {
     input["connection"] = made["id"].clone();
     let send = || bundle.request(Method::POST, SEND).header("idempotency-key", "k").json(&input);
     let told = refused(send(), 424, "connection_unauthorized").await;
-    assert_eq!(told["detail"], format!("the event URL does not begin with {}/ (BOTMOTHER_API_URL)", second.url));
+    assert_eq!(told["detail"], format!("the event URL must begin with {}/ (BOTMOTHER_API_URL)", second.url));
     assert!(told["retry"] != "unknown", "{told}");
     let tested = bundle.post(&format!("{}/test", path(&made)), &json!({}), 200).await;
     assert_eq!((&tested["ok"], &tested["detail"]), (&json!(false), &told["detail"]));
@@ -243,7 +243,7 @@ async fn a_test_tells_whether_botmother_is_there_and_sends_no_event() {
     let before = asked();
     let tested = bundle.post(&format!("/v1/connections/{without}/test"), &json!({}), 200).await;
     assert_eq!((&tested["ok"], asked()), (&Value::Null, before));
-    assert_eq!(tested["detail"], "there is no URL to test; receiving requests needs none");
+    assert_eq!(tested["detail"], "no URL to test; receiving requests needs none");
 
     let nowhere = Bundle::start().await;
     let made = connect(&nowhere, &format!("http://127.0.0.1:9{PATH}")).await;
