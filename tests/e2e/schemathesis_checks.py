@@ -12,16 +12,16 @@ CONTENT = [
     ("invalid_query", "period", "at most [0-9]+ are allowed|must be at least"),
     ("invalid_body", "/before", "must be later than"),
     # Fields that exclude each other, or depend on a value.
-    ("invalid_body", "/idempotency_key", "is another than the Idempotency-Key header's"),
+    ("invalid_body", "/idempotency_key", "must equal the Idempotency-Key header"),
     ("invalid_body", "/(users|users_bm|platform|confirm_everyone)", "."),
-    ("invalid_body", "", "^names nobody|^has neither"),
+    ("invalid_body", "", "^has no recipients|^must have (a name or|email or)"),
     ("invalid_body", "/filters/[0-9]+/.*", "."),
     # An action's names and the addresses that may be called.
     ("invalid_body", "/path", "."),
     ("invalid_body", "/credentials/event_url", "."),
     ("invalid_body", "/target/url", "."),
-    ("invalid_body", "/headers/.*", "is a header that is not yours to set"),
-    ("invalid_body", "/target/headers/.*", "is a header that is not yours to set"),
+    ("invalid_body", "/headers/.*", "is a reserved header"),
+    ("invalid_body", "/target/headers/.*", "is a reserved header"),
     # Expressions, and patterns of events that exist.
     ("invalid_body", "/filter|/target/(body|input)/.*", "."),
     ("invalid_body", "/events/[0-9]+", "matches no event type"),

@@ -1,5 +1,5 @@
-//! Functions and their routes, stated once: the router serves them, and the OpenAPI document, the router of `cargo lambda
-//! watch` and the template are held against them.
+//! Functions and their routes. The router serves them; tests compare the OpenAPI document, the router of `cargo lambda
+//! watch` and the template with them.
 
 use crate::{Problem, Request, Response, settings::Setting};
 use http::StatusCode;
@@ -9,12 +9,12 @@ use std::{future::Future, pin::Pin};
 
 /// One Lambda function, whose handlers share the state `S`.
 pub struct Function<S: 'static> {
-    /// The function, which is also the binary.
+    /// Name of the Lambda function and of its binary.
     pub name: &'static str,
     pub routes: &'static [Route<S>],
     /// Handler of bare JSON, for invocations without HTTP. IAM decides who may invoke.
     pub direct: Option<Handler<S>>,
-    /// The settings of platforms that it reads.
+    /// The platform settings that the function reads.
     pub settings: fn() -> Vec<&'static Setting>,
 }
 
@@ -25,14 +25,14 @@ impl<S> Function<S> {
     }
 }
 
-/// The right that a route asks for.
+/// Authorisation that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// None.
     Public,
-    /// The token of a hook, as the path's `{token}`.
+    /// A hook's token, as the path's `{token}`.
     Hook,
-    /// A key whose scope reaches this far.
+    /// A key with at least this scope.
     Key(Scope),
 }
 
@@ -50,7 +50,7 @@ pub struct Route<S: 'static> {
     pub summary: &'static str,
     pub query: &'static [Query],
     pub body: Body,
-    /// Status and JSON Schema of the answer that reports success.
+    /// Status and JSON Schema of the successful answer.
     pub success: (StatusCode, Option<fn() -> Schema>),
     pub handler: Handler<S>,
 }
@@ -114,7 +114,7 @@ impl<S> Route<S> {
         self.access == Access::Hook
     }
 
-    /// The fallback route for a hook path's other methods, so that a webhook sent by the wrong method is kept.
+    /// True for the fallback route for a hook path's other methods, which keeps webhooks sent with the wrong method.
     pub(crate) fn is_probe(&self) -> bool {
         self.is_webhook() && self.method == "GET"
     }
@@ -142,15 +142,15 @@ pub struct Query {
     pub value: QueryValue,
 }
 
-/// The values of a query parameter, as the OpenAPI document states them. An empty value is refused.
+/// Type of a query parameter's value, for the OpenAPI document. An empty value is rejected.
 #[derive(Debug, Clone, Copy)]
 pub enum QueryValue {
     Text,
-    /// An id, by its regular expression.
+    /// An id that matches a regular expression.
     Id(&'static str),
     OneOf(&'static [&'static str]),
     Time,
-    /// Items of a page.
+    /// Number of items per page.
     Limit,
     /// Position in a list.
     Cursor,

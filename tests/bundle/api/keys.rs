@@ -95,7 +95,7 @@ async fn a_key_reaches_as_far_as_its_scope() {
     }
     for (scope, key) in SCOPES.iter().zip(&keys).take(3) {
         let refused = refused(with_key(&bundle, Method::POST, "/v1/keys", key), 403, "forbidden").await;
-        assert_eq!(refused["detail"], format!("the key's scope is {scope}, and this takes admin"));
+        assert_eq!(refused["detail"], format!("the key's scope is {scope}; this requires admin"));
     }
 }
 

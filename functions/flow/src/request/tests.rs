@@ -190,7 +190,7 @@ fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
     let event_of_most = text((MOST_BYTES - 16) / 4);
     assert_eq!(of(&[("a", two), ("bb", two)], &event_of_most).unwrap().len(), MOST_BYTES);
     for (fields, event, words) in [
-        ([("a", two), ("bb", three)], &event_of_most, "the body would have 1048577 bytes, of at most 1048576"),
+        ([("a", two), ("bb", three)], &event_of_most, "the body would have 1048577 bytes; at most 1048576 are allowed"),
         ([("a", two), ("bb", two)], &text(250_000), "the body would have 1000016 bytes"),
     ] {
         match of(&fields, event) {
@@ -200,10 +200,13 @@ fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
     }
     let controls = event(format!("{{\"s\":\"{}\"}}", "\\u0001".repeat(40_000)).as_bytes(), None);
     let error = of(&[("a", "data.raw.s"), ("b", "data.raw.s + data.raw.s + data.raw.s + data.raw.s")], &controls);
-    assert_eq!(error, Err("the body would have 1200015 bytes, of at most 1048576".to_owned()));
+    assert_eq!(error, Err("the body would have 1200015 bytes; at most 1048576 are allowed".to_owned()));
     let whole = NAMES.map(|name| (name, "data"));
     let error = of(&whole, &text(240_000)).unwrap_err();
-    assert!(error.starts_with("the body would have ") && error.ends_with(" bytes, of at most 1048576"), "{error}");
+    assert!(
+        error.starts_with("the body would have ") && error.ends_with(" bytes; at most 1048576 are allowed"),
+        "{error}"
+    );
     let input = compiled(
         &[("user_id".to_owned(), "data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s".to_owned())].into(),
     );
@@ -219,6 +222,6 @@ fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
     };
     let prepared = target.prepare(NOW, opened.envelope().unwrap(), 0);
     assert!(
-        matches!(prepared, Err(Unprepared::Event(words)) if words == "the input would have 1200014 bytes, of at most 1048576")
+        matches!(prepared, Err(Unprepared::Event(words)) if words == "the input would have 1200014 bytes; at most 1048576 are allowed")
     );
 }
