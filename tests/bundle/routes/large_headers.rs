@@ -47,7 +47,7 @@ async fn twenty_headers_of_4096_bytes_are_sealed_and_arrive() {
     }
     tagged(&deployment, &hook).await;
     for (target, value) in &targets {
-        let received = target.last().unwrap().headers;
+        let received = target.calls().pop().unwrap().headers;
         let arrived = (0..20).filter(|number| received[&format!("x-longer-{number}")] == *value).count();
         assert_eq!(arrived, 20);
     }

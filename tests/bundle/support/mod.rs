@@ -12,4 +12,5 @@ pub mod load;
 pub mod platforms;
 pub mod raw_socket;
 pub mod receiver;
+pub mod scale;
 pub mod target;
