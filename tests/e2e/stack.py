@@ -1,5 +1,5 @@
 """The stack as `make deploy` makes it, by `sam build` and `sam deploy`, with the binaries of target/lambda. In between,
-`sam package` uploads these once for all deploys.
+`sam package` uploads these once for all deploys. MiniStack itself expands the template's loops, as CloudFormation does.
 
 MiniStack is not AWS, and the platforms are played over http. What that needs is bridged here and nowhere else.
 
@@ -18,8 +18,10 @@ In the deployed stack (`connect`):
 """
 
 import copy
+import gzip
 import json
 import re
+import shutil
 import subprocess
 from contextlib import contextmanager
 from functools import cached_property
@@ -32,15 +34,35 @@ SAM = REPOSITORY / ".venv-lint/bin/sam"
 # Of samconfig.toml.
 ENVIRONMENT = "dev"
 DEPLOY_SECONDS = 300
+WITHOUT_LOOPS = Path(__file__).parent / "fixtures/template-without-loops.yaml.gz"
 
 
 def packaged(cloud):
     """The template with its functions' code in a bucket."""
     folder = cloud.folder / "build"
-    built, uploaded = str(folder / "template.yaml"), cloud.folder / "packaged.yaml"
+    # `sam build` does not empty another folder than its own.
+    shutil.rmtree(folder, ignore_errors=True)
     sam(cloud, "build", "--template", "template.yaml", "--build-dir", str(folder))
-    sam(cloud, "package", "--template", built, "--resolve-s3", "--output-template-file", str(uploaded))
-    return yaml.safe_load(uploaded.read_text())
+    return uploaded(cloud, folder)
+
+
+def packaged_without_loops(cloud):
+    """The template before it had loops, a deployment of which has to survive an update. tests/e2e/fixtures says more."""
+    folder = cloud.folder / "without-loops"
+    folder.mkdir()
+    (folder / "template.yaml").write_bytes(gzip.decompress(WITHOUT_LOOPS.read_bytes()))
+    return uploaded(cloud, folder)
+
+
+def uploaded(cloud, folder):
+    # As in the Makefile: paths in loops are relative to the template.
+    (folder / "target").symlink_to(REPOSITORY / "target")
+    made = cloud.folder / "packaged.yaml"
+    sam(
+        cloud, "package", "--template", str(folder / "template.yaml"), "--language-extensions", "--resolve-s3",
+        "--output-template-file", str(made),
+    )  # fmt: skip
+    return yaml.safe_load(made.read_text())
 
 
 def sam(cloud, *arguments):
@@ -75,16 +97,20 @@ def bridge(template):
     for name, parameter in template["Parameters"].items():
         if name.endswith("Url"):
             parameter.pop("AllowedPattern", None)
-    for resource in template["Resources"].values():
+    loops = [loop[2] for name, loop in template["Resources"].items() if name.startswith("Fn::ForEach::")]
+    single = {name: one for name, one in template["Resources"].items() if not name.startswith("Fn::ForEach::")}
+    for resource in [one for resources in [single, *loops] for one in resources.values()]:
         properties = resource.get("Properties", {})
         for event in properties.get("Events", {}).values():
             scaling = event["Properties"].get("ScalingConfig", {})
             for key, value in scaling.items():
                 if isinstance(value, dict):
                     scaling[key] = template["Parameters"][value["Ref"]]["Default"]
-        if resource["Type"] == "AWS::IAM::Role":
-            for policy in properties["Policies"]:
-                bridge_rights(policy["PolicyDocument"]["Statement"])
+        policies = properties.get("Policies", []) if resource["Type"] == "AWS::IAM::Role" else []
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            policies = [properties]
+        for policy in policies:
+            bridge_rights(policy["PolicyDocument"]["Statement"])
     return template
 
 
@@ -155,6 +181,19 @@ class Stack:
             StackName=self.name, LogicalResourceId=resource
         )
         return found["StackResourceDetail"]["PhysicalResourceId"]
+
+    @property
+    def resources(self):
+        """Type and physical id of every resource, by logical id."""
+        pages = self.cloud.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
+        resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+        return {one["LogicalResourceId"]: (one["ResourceType"], one["PhysicalResourceId"]) for one in resources}
+
+    def code(self, function):
+        """Where the template has a function's code, as the object that holds its CodeUri: a mapping's, for one of a loop."""
+        mappings = self.template["Mappings"].values()
+        of_loops = [mapping[function] for mapping in mappings if "CodeUri" in mapping.get(function, {})]
+        return of_loops[0] if of_loops else self.template["Resources"][function]["Properties"]
 
     def arn(self, function):
         return self.function(function)["FunctionArn"]

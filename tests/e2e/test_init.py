@@ -12,7 +12,7 @@ def without(cloud, stack):
     functions, name = cloud.client("lambda"), "without-a-variable"
 
     def make(function, variable):
-        code = urlsplit(stack.template["Resources"][function]["Properties"]["CodeUri"])
+        code = urlsplit(stack.code(function)["CodeUri"])
         deployed = stack.function(function)
         variables = deployed["Environment"]["Variables"]
         functions.create_function(

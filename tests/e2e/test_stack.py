@@ -102,7 +102,7 @@ class Traffic:
 
 def test_an_update_in_mid_traffic_loses_nothing(cloud, stack, api, hook, webhook, listener, capsys):
     route = webhook("/traffic")
-    changed, resource = "BotstarWatchCheckpointRecord", stack.template["Resources"]["BotstarWatchCheckpointRecord"]
+    changed = "BotstarWatchCheckpointRecord"
     before = {name: stack.function(name) for name in functions(stack)}
 
     # Another binary that does the same: what comes after an ELF file's end is not looked at.
@@ -110,7 +110,7 @@ def test_an_update_in_mid_traffic_loses_nothing(cloud, stack, api, hook, webhook
     shutil.copytree(REPOSITORY / "target/lambda/botstar-watch-checkpoint-record", code)
     with (code / "bootstrap").open("ab") as binary:
         binary.write(b"changed")
-    resource["Properties"]["CodeUri"] = str(code)
+    stack.code(changed)["CodeUri"] = str(code)
     stack.parameters["EventTtlDays"] = "91"
 
     with stack.attributes("DeliveryQueue", VISIBILITY_SECONDS, 10), Traffic(hook) as traffic:
@@ -144,8 +144,7 @@ def test_an_update_in_mid_traffic_loses_nothing(cloud, stack, api, hook, webhook
 
 
 def functions(stack):
-    resources = stack.template["Resources"].items()
-    return [name for name, resource in resources if resource["Type"] == "AWS::Serverless::Function"]
+    return [id for id, (of_type, _) in stack.resources.items() if of_type == "AWS::Lambda::Function"]
 
 
 def test_a_deleted_stack_leaves_its_tables_and_its_key_to_a_new_one(cloud, stack, api, hook):
