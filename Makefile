@@ -143,13 +143,17 @@ bench-binaries: need-linux need-valgrind
 	@mkdir -p target/bench && cp $(addprefix "$(TARGET_DIR)/$(BASELINE_TARGET)/release/"baseline-,no-op put-item) target/bench/
 	cargo build --workspace --bin local --bin bench
 
-template: $(LINT_READY) $(CHECKOV_READY) ## Grade the template: SAM's rules, AWS's for serverless applications, checkov's
+# ES1001 looks for a failure destination that a queue's event source can't have: a queue has its own dead-letter queue.
+template: need-cargo need-cc $(LINT_READY) $(CHECKOV_READY) ## Grade the template by the rules of SAM, AWS and checkov, and test its expansion
 	$(SAM) validate --lint --template template.yaml --region us-east-1
 	$(VENV_LINT)/bin/cfn-lint template.yaml --regions us-east-1
 	@mkdir -p .aws-sam
-	$(VENV_LINT)/bin/python scripts/expand-template > .aws-sam/expanded.json
-	cd .aws-sam && ../$(VENV_LINT)/bin/cfn-lint expanded.json --regions us-east-1
+	$(VENV_LINT)/bin/python scripts/expand-template loops > .aws-sam/loops.json
+	$(VENV_LINT)/bin/python scripts/expand-template cloudformation > .aws-sam/expanded.json
+	cd .aws-sam && ../$(VENV_LINT)/bin/cfn-lint expanded.json --append-rules cfn_lint_serverless.rules \
+		--ignore-checks WS1000 WS1004 ES1001 --regions us-east-1
 	$(VENV_CHECKOV)/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
+	cargo test --workspace --test template
 
 lint: need-cargo need-cc ## Check formatting, clippy and, with cargo-deny, the dependencies
 	cargo fmt --all --check
