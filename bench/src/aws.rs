@@ -1,5 +1,5 @@
-//! AWS as the measured functions call it: DynamoDB, and a queue that takes whatever is sent. What each request costs is
-//! the database's own account of it, in DynamoDB's units.
+//! AWS for the measured functions: DynamoDB, and a queue that accepts all messages. The database itself reports the
+//! cost of each request, in DynamoDB's units.
 
 use axum::{
     Router,
@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// What was asked for, by operation and table, or index of one; requests by all tables that they are of.
+/// Requests by operation and table or index.
 pub type Asked = BTreeMap<(String, String), Asks>;
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -40,7 +40,7 @@ struct Seen {
 }
 
 impl Aws {
-    /// Serves on any port; with its URL.
+    /// Serves on any free port. Also returns the URL.
     pub async fn start(database: Database) -> std::io::Result<(Self, String)> {
         let aws = Self { database, seen: Arc::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -50,12 +50,12 @@ impl Aws {
         Ok((aws, url))
     }
 
-    /// What was asked for since it was last asked.
+    /// Takes the requests since the last call.
     pub fn asked(&self) -> Asked {
         mem::take(&mut self.seen().asked)
     }
 
-    /// The messages in the queue, which is empty then.
+    /// Takes all messages from the queue.
     pub fn messages(&self) -> Vec<String> {
         mem::take(&mut self.seen().messages)
     }
@@ -71,7 +71,7 @@ impl Aws {
         asks.units += units;
     }
 
-    /// A table's name is said without what a deployment puts before it.
+    /// Answers a request, and counts it under the table's name without the deployment's prefix.
     async fn dynamodb(&self, target: &str, mut asked: Value) -> Response<Body> {
         asked["ReturnConsumedCapacity"] = json!("INDEXES");
         let reply = self.database.answer(target, asked.to_string().into()).await;

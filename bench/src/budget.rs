@@ -1,12 +1,12 @@
-//! What the figures may be at most.
+//! Upper limits of the measured figures.
 
 use crate::table::Table;
 
 pub struct Limit {
-    /// The figure.
+    /// Name of the figure.
     pub name: &'static str,
     pub most: f64,
-    /// What has grown if it is more.
+    /// Description of the figure, for the message if it exceeds the limit.
     pub what: &'static str,
 }
 
@@ -14,7 +14,7 @@ const fn limit(name: &'static str, most: f64, what: &'static str) -> Limit {
     Limit { name, most, what }
 }
 
-/// The largest zip of a function, in MB as the SAM CLI makes it: it is fetched and unpacked at each cold start.
+/// Largest zip of a function, in MB as the SAM CLI builds it: it is fetched and unpacked at each cold start.
 fn max_zipped(function: &str) -> f64 {
     let platform = function.split('-').next().unwrap_or_default();
     match platform {
@@ -25,22 +25,22 @@ fn max_zipped(function: &str) -> f64 {
 }
 
 pub const BUDGET: [Limit; 13] = [
-    limit("accept.ratio", 1.2, "a warm accept, in instructions, against a function that only puts such an item"),
-    limit("start.ratio", 0.6, "the start of a hook function, in instructions, against an SDK client out of the box"),
-    limit("accept.requests", 100.0, "what 100 accepts ask of DynamoDB"),
+    limit("accept.ratio", 1.2, "a warm accept, in instructions, relative to a function that only puts such an item"),
+    limit("start.ratio", 0.6, "the start of a hook function, in instructions, relative to an SDK client with defaults"),
+    limit("accept.requests", 100.0, "DynamoDB requests of 100 accepts"),
     limit("dispatch.BatchExecuteStatement.records.known", 4.0, "batch writes of 100 people by dispatch"),
-    limit("deliver.ratio", 1.2, "a delivery, in instructions, against a function that only puts such an item"),
+    limit("deliver.ratio", 1.2, "a delivery, in instructions, relative to a function that only puts such an item"),
     limit("dispatch.SendMessageBatch.queue.known", 10.0, "sends of 100 deliveries to the queue"),
-    limit("dispatch.requests", 20.0, "what dispatch asks of AWS for 100 events"),
-    limit("deliver.requests", 60.0, "what deliver asks of DynamoDB for 100 deliveries in tens"),
+    limit("dispatch.requests", 20.0, "AWS requests of dispatch for 100 events"),
+    limit("deliver.requests", 60.0, "DynamoDB requests of deliver for 100 deliveries, ten at a time"),
     limit("memory.hook", 14.0, "the memory of a hook function, in MiB"),
     limit("memory.dispatch", 14.0, "the memory of dispatch, in MiB"),
     limit("memory.deliver", 14.0, "the memory of deliver, in MiB"),
-    limit("cost.unnamed", 0.0, "the kinds of request that nothing says the use of (`make cost`; bench/src/cost.rs)"),
+    limit("cost.unnamed", 0.0, "kinds of request without a stated purpose (`make cost`; bench/src/cost.rs)"),
     limit("cost.million", 6.0, "the price of a million events, in dollars"),
 ];
 
-/// What is over budget, each in a sentence.
+/// A sentence for each figure over its limit.
 pub fn over(table: &Table) -> Vec<String> {
     let sentence = |limit: &Limit| match table.figure(limit.name) {
         Some(figure) if figure <= limit.most => None,

@@ -1,4 +1,4 @@
-//! What a million events cost: what was counted, at AWS's list prices.
+//! Cost of a million events: the measured counts at AWS's list prices.
 
 use crate::{
     Failure,
@@ -27,7 +27,7 @@ struct Price {
     source: String,
 }
 
-/// What a million events cost elsewhere, by a public price list.
+/// Cost of a million events elsewhere, by a public price list.
 #[derive(Deserialize)]
 struct Other {
     name: String,
@@ -36,22 +36,22 @@ struct Other {
     source: String,
 }
 
-/// What units of DynamoDB buy: a step, an operation, a table or its index.
+/// Purposes of DynamoDB requests, by step, operation, and table or index.
 const BUYS: &[(&str, &str, &str, &str)] = &[
-    ("accept", "PutItem", "events", "the event itself: store, dedupe record and outbox"),
-    ("accept", "PutItem", "events.by_time", "its place in the list of events"),
-    ("accept", "PutItem", "events.by_person", "its place in its person's history, by which an erasure finds it"),
-    ("dispatch", "BatchGetItem", "records", "reading what is known of the person"),
-    ("dispatch", "BatchExecuteStatement", "records", "the person, with what the event tells"),
-    ("dispatch", "Query", "control", "reading the routes, once a batch"),
-    ("deliver", "BatchGetItem", "deliveries", "looking whether the delivery was made before"),
-    ("deliver", "BatchGetItem", "events", "reading its event"),
-    ("deliver", "BatchGetItem", "control", "reading its route and the route's health, once a batch"),
-    ("deliver", "BatchExecuteStatement", "deliveries", "the delivery, and what came of it: the history"),
+    ("accept", "PutItem", "events", "storing the event, which is also dedupe record and outbox entry"),
+    ("accept", "PutItem", "events.by_time", "the event's entry in the list of events"),
+    ("accept", "PutItem", "events.by_person", "the event's entry in its person's history, where an erasure finds it"),
+    ("dispatch", "BatchGetItem", "records", "reading the person"),
+    ("dispatch", "BatchExecuteStatement", "records", "writing the person with the event's data"),
+    ("dispatch", "Query", "control", "reading the routes, once per batch"),
+    ("deliver", "BatchGetItem", "deliveries", "checking for an earlier attempt of the delivery"),
+    ("deliver", "BatchGetItem", "events", "reading the delivery's event"),
+    ("deliver", "BatchGetItem", "control", "reading the delivery's route and the route's health, once per batch"),
+    ("deliver", "BatchExecuteStatement", "deliveries", "storing the delivery with its outcome"),
 ];
 
-/// What a request buys that is not among those.
-const UNNAMED: &str = "nothing says what this buys";
+/// Purpose of a request that is not in the list.
+const UNNAMED: &str = "no stated purpose";
 
 struct Bill {
     prices: Prices,
@@ -59,7 +59,7 @@ struct Bill {
 }
 
 impl Bill {
-    /// So much of something, for a million events.
+    /// Adds a quantity for a million events.
     fn add(&mut self, what: &str, price: &str, count: f64) -> Result<(), Failure> {
         let Price { dollars, per, .. } =
             self.prices.aws.get(price).ok_or_else(|| format!("{PRICES} has no {price}"))?;
@@ -96,7 +96,7 @@ impl Bill {
     }
 }
 
-/// Prices what was counted, adds the sum to the figures, and answers the table.
+/// Prices the measured counts, adds the sum to the figures, and returns the table.
 pub fn bill(counted: &mut Table) -> Result<String, Failure> {
     let prices: Prices = serde_json::from_slice(&fs::read(PRICES)?)?;
     let mut bill = Bill { prices, lines: Vec::new() };
@@ -108,13 +108,13 @@ pub fn bill(counted: &mut Table) -> Result<String, Failure> {
     let batches = MILLION / QUEUE_BATCH as f64;
     bill.add("SQS: sent, received and deleted, ten at a time", "sqs_request", 3.0 * batches)?;
     for step in ["accept", "dispatch", "deliver"] {
-        let bytes = counted.figure(&format!("{step}.log")).ok_or("the logs were not counted")?;
+        let bytes = counted.figure(&format!("{step}.log")).ok_or("the logs were not measured")?;
         bill.add(&format!("logs: {step}"), "log_byte", bytes * MILLION)?;
     }
     let access = bill.assumed("access_log_bytes")?;
-    bill.add("logs: API Gateway's of the request", "log_byte", access * MILLION)?;
+    bill.add("logs: API Gateway's access log", "log_byte", access * MILLION)?;
     let unnamed = bill.lines.iter().filter(|(what, ..)| what.contains(UNNAMED)).count();
-    counted.count("cost", "cost.unnamed", "kinds of request that nothing says the use of", unnamed as f64, "");
+    counted.count("cost", "cost.unnamed", "kinds of request without a stated purpose", unnamed as f64, "");
     let sum: f64 = bill.lines.iter().map(|(.., dollars)| dollars).sum();
     counted.count("cost", "cost.million", "a million events", sum, "dollars");
     Ok(bill.to_markdown(sum))

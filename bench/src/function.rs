@@ -1,4 +1,4 @@
-//! A function as a process, as Lambda runs it, perhaps under callgrind.
+//! A function as a process, run as by Lambda, optionally under callgrind.
 
 use crate::Failure;
 use serde_json::Value;
@@ -16,14 +16,14 @@ pub struct Function {
     child: Child,
     api: RuntimeApi,
     started: Instant,
-    /// What it writes to standard output, which Lambda takes for its log.
+    /// Its standard output, which Lambda uses as the log.
     log: NamedTempFile,
 }
 
-/// What CloudWatch adds to a line of a log.
+/// Bytes that CloudWatch adds to a log line.
 pub const BYTES_OF_A_LINE: usize = 26;
 
-/// How a function is run.
+/// Environment of a function's process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Under {
     Nothing,
@@ -32,7 +32,7 @@ pub enum Under {
 }
 
 impl Function {
-    /// Starts a binary with these settings and no others.
+    /// Starts a binary with only these settings.
     pub async fn start(binary: &Path, settings: &[(String, String)], under: Under) -> Result<Self, Failure> {
         if !binary.is_file() {
             return Err(format!("{} is missing: `make bench` builds it", binary.display()).into());
@@ -57,7 +57,7 @@ impl Function {
         Ok(Self { child: command.spawn()?, api, started, log })
     }
 
-    /// Waits until it asks for its first invocation. How long that took.
+    /// Waits until the function asks for its first invocation. Returns the time since its start.
     pub async fn polled(&self) -> Duration {
         self.api.polled().await;
         self.started.elapsed()
@@ -74,7 +74,7 @@ impl Function {
         self.started.elapsed()
     }
 
-    /// The CPU time of its threads so far.
+    /// CPU time of its threads so far.
     pub fn cpu(&self) -> Result<Duration, Failure> {
         let mut nanos = 0;
         for task in fs::read_dir(self.proc("task"))? {
@@ -84,7 +84,7 @@ impl Function {
         Ok(Duration::from_nanos(nanos))
     }
 
-    /// How much it has logged so far, as CloudWatch counts it:
+    /// Bytes that it has logged so far, as CloudWatch counts them:
     /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>.
     pub fn log_bytes(&self) -> Result<u64, Failure> {
         let log = fs::read(self.log.path())?;
@@ -92,7 +92,7 @@ impl Function {
         Ok((log.len() + lines * BYTES_OF_A_LINE) as u64)
     }
 
-    /// The most memory that it has had, in MiB.
+    /// Its peak memory, in MiB.
     pub fn peak_mib(&self) -> Result<f64, Failure> {
         peak_mib(&self.proc("status"))
     }
@@ -101,7 +101,7 @@ impl Function {
         PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
     }
 
-    /// Ends it. The instructions that callgrind has counted.
+    /// Stops it. Returns the instructions counted by callgrind.
     pub fn instructions(mut self) -> Result<f64, Failure> {
         Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status()?;
         let mut said = String::new();
@@ -122,7 +122,7 @@ impl Drop for Function {
     }
 }
 
-/// The most memory that a process has had, by its `/proc/…/status`.
+/// Peak memory of a process, by its `/proc/…/status`.
 pub fn peak_mib(status: &Path) -> Result<f64, Failure> {
     let status = fs::read_to_string(status)?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;

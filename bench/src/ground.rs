@@ -1,4 +1,4 @@
-//! What the functions are measured on: a database with a hook and a route, AWS, and who receives.
+//! Environment of the measurements: a database with a hook and a route, AWS, and a receiver.
 
 use crate::{
     Failure,
@@ -29,9 +29,9 @@ pub const ACTION: &str = "chatbot-get-user";
 pub const NO_OP: &str = "baseline-no-op";
 pub const PUT_ITEM: &str = "baseline-put-item";
 
-/// How many bytes a webhook's body has.
+/// Size of a webhook's body, in bytes.
 const BODY_BYTES: usize = 1024;
-/// How many records Lambda hands to dispatch at once, and how many messages to deliver.
+/// Batch sizes of Lambda for dispatch's records and deliver's messages.
 pub const STREAM_BATCH: usize = 100;
 pub const QUEUE_BATCH: usize = 10;
 
@@ -118,25 +118,25 @@ impl Ground {
         })
     }
 
-    /// Starts a function, on the database and the queue here.
+    /// Starts a function with this database and queue.
     pub async fn start(&self, name: &str, under: Under) -> Result<Function, Failure> {
         self.start_without(&[], name, under).await
     }
 
-    /// Starts a function as on AWS, whose endpoints it knows by the region. It can't be invoked here.
+    /// Starts a function with AWS's own endpoints, derived from the region. It can't be invoked here.
     pub async fn start_on_aws(&self, name: &str, under: Under) -> Result<Function, Failure> {
         self.start_without(&["AWS_ENDPOINT_URL"], name, under).await
     }
 
     async fn start_without(&self, unset: &[&str], name: &str, under: Under) -> Result<Function, Failure> {
-        // What is measured against is as it comes.
+        // A baseline runs with defaults.
         let is_ours = |setting: &str| setting == "GLIBC_TUNABLES" && name.starts_with("baseline");
         let is_set = |(setting, _): &&(String, String)| !is_ours(setting) && !unset.contains(&setting.as_str());
         let settings: Vec<_> = self.settings.iter().filter(is_set).cloned().collect();
         Function::start(&binary(name), &settings, under).await
     }
 
-    /// An invocation of a function: of a hook with a body that it has not had before, about a person of their own.
+    /// An invocation of a function. A hook gets a new body, about a new person.
     pub fn event(&self, name: &str) -> Value {
         let number = self.bodies.fetch_add(1, Ordering::Relaxed);
         let (method_path, body) = match name {
@@ -151,20 +151,20 @@ impl Ground {
         event
     }
 
-    /// From here on the bodies are about the same people again, and tell something else.
+    /// From here on, bodies are about the same people again, with other data.
     pub fn begin_again(&self) {
         self.bodies.store(0, Ordering::Relaxed);
         self.visits.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What the stream has for dispatch: at most a batch.
+    /// The next batch of stream records for dispatch.
     pub async fn stream_batch(&mut self) -> Result<Value, Failure> {
         let batch = self.stream.next().await?;
         self.stream.done(&batch.position).await?;
         Ok(json!({ "Records": batch.records }))
     }
 
-    /// What the queue has for deliver, in batches of a size.
+    /// The queue's messages for deliver, in batches of a size.
     pub fn queue_batches(&self, size: usize) -> Vec<Value> {
         let messages = self.aws.messages();
         let attributes = json!({ "ApproximateReceiveCount": "1" });
@@ -174,7 +174,7 @@ impl Ground {
     }
 }
 
-/// Where files are quick to sync, as it is not the disk that is measured.
+/// A folder on a fast file system, because the disk is not measured.
 fn folder() -> std::io::Result<TempDir> {
     let memory = Path::new("/dev/shm");
     TempDir::new_in(if memory.is_dir() { memory.to_owned() } else { env::temp_dir() })
@@ -192,7 +192,7 @@ fn binary(name: &str) -> PathBuf {
     }
 }
 
-/// A webhook's body of a checkpoint record: about a person by number, who has been there so often before.
+/// A webhook body of a checkpoint record, for a person's number and visit.
 pub fn body(number: usize, visit: usize) -> String {
     let body = |note: &str| {
         json!({
@@ -215,7 +215,7 @@ pub fn body(number: usize, visit: usize) -> String {
     body(&words.chars().cycle().take(room).collect::<String>())
 }
 
-/// A target that takes everything.
+/// A target that accepts everything.
 async fn receiver() -> Result<String, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?);

@@ -1,7 +1,7 @@
-//! Measures what Lambda runs, and `local`, and holds what needs no quiet machine against a budget.
+//! Measures the Lambda functions and `local`, and compares figures that need no quiet machine with a budget.
 //!
-//! usage: `bench [row ...]` prints the table, or these rows of it; `bench check` prints what is over budget, and fails;
-//! `bench cost` prints what a million events cost.
+//! usage: `bench [row ...]` prints the table, or only these rows; `bench check` prints the figures over budget, and
+//! fails if there are any; `bench cost` prints the cost of a million events.
 
 #![expect(clippy::print_stdout, reason = "the table is its output")]
 

@@ -1,11 +1,11 @@
-//! The table of what was measured.
+//! The table of measurements.
 
 use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub struct Table {
     lines: Vec<Line>,
-    /// The figures by name, as the budget and the cost model read them.
+    /// Figures by name, for the budget and the cost model.
     figures: BTreeMap<String, f64>,
 }
 
@@ -17,13 +17,13 @@ struct Line {
 }
 
 impl Table {
-    /// A figure that is the same each time.
+    /// Adds a figure that is the same in each run.
     pub fn count(&mut self, row: &'static str, name: &str, what: &str, value: f64, unit: &str) {
         self.figures.insert(name.to_owned(), value);
         self.line(row, what, format!("{} {unit}", readable(value)), String::new());
     }
 
-    /// The median of some measurements, with the least and the most.
+    /// Adds the median of measurements, with their minimum and maximum.
     pub fn median(&mut self, row: &'static str, name: &str, what: &str, mut values: Vec<f64>, unit: &str) {
         values.sort_by(f64::total_cmp);
         let Some(median) = values.get(values.len() / 2).copied() else { return };
@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-/// With the digits that mean something.
+/// A number with its significant digits.
 fn readable(value: f64) -> String {
     match value {
         _ if value >= 100.0 || value.fract() == 0.0 => by_thousands(value.round()),

@@ -1,4 +1,4 @@
-//! Actions in the process: the functions that Lambda would be asked to invoke.
+//! Actions in the same process, in place of invocations of Lambda functions.
 
 use app::App;
 use flow::deliver::actions::{Actions, Ran, Running};
@@ -12,13 +12,13 @@ impl Actions for InProcess {
         Box::pin(async move {
             let name = action.replace('.', "-");
             let Some(function) = registry::functions().find(|function| function.name == name) else {
-                return Ran::NotBegun(format!("there is no function {name}"));
+                return Ran::NotBegun(format!("unknown function {name}"));
             };
             match invoke(&*self.0, function, "delivery", input.into()).await {
                 Ok(output) => Ran::Done(output),
                 Err(failed) => match Problem::from_json(failed.problem.as_bytes()) {
                     Some(problem) => Ran::Failed(problem),
-                    None => Ran::Unknown("the action's problem can't be read".to_owned()),
+                    None => Ran::Unknown("the action's problem can't be parsed".to_owned()),
                 },
             }
         })

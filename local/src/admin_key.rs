@@ -1,4 +1,4 @@
-//! The first key: given as `ADMIN_KEY`, or made once and kept beside the database for its owner alone.
+//! The first admin key: given as `ADMIN_KEY`, or created once and stored beside the database for its owner alone.
 
 use crate::{Failure, Options, admin_key_file};
 use app::App;
@@ -13,13 +13,13 @@ use store::keys::Key;
 
 pub struct AdminKey {
     pub secret: String,
-    /// Whether it was made just now: then it is shown, once.
+    /// True if the key was just created: then it is shown, once.
     pub is_new: bool,
 }
 
 impl AdminKey {
-    /// Finds or makes the key, and sees that the store knows it, and no earlier one in its place. A kept key that the
-    /// store does not know any more was deleted: it stays so, and another one is made.
+    /// Finds or creates the key, and stores it in place of an earlier one. If a stored key is missing in the database,
+    /// it was deleted: it stays deleted, and another one is created.
     pub(crate) async fn prepare(app: &App, options: &Options, folder: &Path) -> Result<Self, Failure> {
         let id = KeyId::new(Timestamp::from_millis(0), [0; 10]);
         let earlier = app.store.find::<Key>(id.as_str()).await?;
@@ -49,15 +49,15 @@ impl AdminKey {
         Ok(key)
     }
 
-    /// Shows a key that was made just now. The folder is where it is kept.
+    /// Prints a newly created key. `folder` is the folder that stores it.
     pub fn announce(&self, folder: Option<&Path>) {
         if !self.is_new {
             return;
         }
-        // That nobody reads it is no reason to stop.
+        // A closed standard error is no reason to stop.
         let _ = writeln!(io::stderr(), "the admin key, shown this once: {}", self.secret);
         if let Some(folder) = folder {
-            let _ = writeln!(io::stderr(), "it is kept in {}", admin_key_file(folder).display());
+            let _ = writeln!(io::stderr(), "stored in {}", admin_key_file(folder).display());
         }
     }
 
@@ -71,13 +71,13 @@ impl AdminKey {
     }
 }
 
-/// The key that is kept in a folder.
+/// The key stored in a folder.
 fn kept_in(folder: &Path) -> Result<Option<String>, Failure> {
     let path = admin_key_file(folder);
     match fs::read_to_string(&path) {
         Ok(text) if is_key(text.trim()) => Ok(Some(text.trim().to_owned())),
         Ok(text) if text.trim().is_empty() => Ok(None),
-        Ok(_) => Err(format!("{} holds no key; remove it, and another one is made", path.display()).into()),
+        Ok(_) => Err(format!("{} contains no key; remove it to create another", path.display()).into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("cannot read {}: {error}", path.display()).into()),
     }
@@ -85,7 +85,7 @@ fn kept_in(folder: &Path) -> Result<Option<String>, Failure> {
 
 const LEAST_CHARACTERS: usize = 32;
 
-/// Whether a text can be a key: long enough, and fit for a header.
+/// True for a valid key: long enough, and only characters allowed in a header.
 pub fn is_key(text: &str) -> bool {
     text.len() >= LEAST_CHARACTERS && text.chars().all(|c| c.is_ascii_graphic())
 }

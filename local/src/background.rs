@@ -1,5 +1,5 @@
-//! What AWS does by itself there: the stream brings events to dispatch, the queue brings deliveries to deliver, a schedule
-//! runs the sweep of what is due, time to live deletes, and CloudWatch keeps what was counted.
+//! The background work that AWS does on its own: the stream reaches dispatch, the queue reaches deliver, a schedule
+//! runs the sweep, time to live deletes items, and CloudWatch stores metrics.
 
 use crate::{Failure, actions::InProcess, history::KeptHistory, queue::LocalQueue, stop::stop};
 use app::App;
@@ -16,10 +16,10 @@ use std::{sync::Arc, time::Duration};
 use store::control::Controlled;
 use tokio::{sync::watch, task::JoinHandle, time};
 
-/// As the template's event source.
+/// The same as in the template's event source.
 const BATCH: usize = 100;
 const EXPIRED_EVERY: Duration = Duration::from_secs(60);
-/// Functions that run as processes of their own have no queue to send to: what they leave is found by this.
+/// Functions that run as processes of their own have no queue: the sweep finds their deliveries.
 const DUE_EVERY: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -42,11 +42,11 @@ impl Background {
         ]))
     }
 
-    /// Waits for what is in hand.
+    /// Waits for running work to end.
     pub async fn finish(self) {
         for task in self.0 {
             if let Err(error) = task.await {
-                tracing::error!(cause = causes(&error), "a background task died");
+                tracing::error!(cause = causes(&error), "a background task panicked");
             }
         }
     }
@@ -61,7 +61,7 @@ async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Recei
             Err(error) => Err(error.into()),
         };
         if let Err(error) = handled {
-            tracing::error!(cause = causes(error.as_ref()), "the stream can't be followed; trying again");
+            tracing::error!(cause = causes(error.as_ref()), "the stream can't be read; retrying");
             tokio::select! {
                 () = time::sleep(RETRY_AFTER) => {}
                 () = stop(&mut stopped) => return,
@@ -70,7 +70,7 @@ async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Recei
     }
 }
 
-/// Handles a batch until each of its records is handled or set aside. The records stay in the stream until then.
+/// Handles a batch until each record is handled or set aside. Until then the records stay in the stream.
 async fn handle(app: &App, dispatcher: &Dispatcher, follower: &Follower, batch: Batch) -> Result<(), Failure> {
     while !dispatcher.dispatch(app, batch.records.clone()).await.is_empty() {
         time::sleep(RETRY_AFTER).await;
@@ -86,7 +86,7 @@ async fn send_due(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             () = stop(&mut stopped) => return,
         }
         if let Err(problem) = due::sweep(&app).await {
-            tracing::error!(cause = problem.causes(), "what is due was not sent");
+            tracing::error!(cause = problem.causes(), "due deliveries were not sent; the next sweep retries them");
         }
     }
 }
@@ -101,12 +101,12 @@ async fn delete_expired(database: Database, mut stopped: watch::Receiver<bool>) 
         let database = database.clone();
         let swept = tokio::task::spawn_blocking(move || database.sweep_expired()).await;
         if let Ok(Err(error)) = swept {
-            tracing::error!(cause = causes(&error), "what has expired can't be deleted");
+            tracing::error!(cause = causes(&error), "expired items can't be deleted");
         }
     }
 }
 
-/// Dead letters, in the control table.
+/// Dead letters in the control table.
 struct KeptLetters(Arc<App>);
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +120,7 @@ struct KeptLetter {
 
 impl Controlled for KeptLetter {
     const KIND: &'static str = "dead_letter";
+    type Id = DeadLetterId;
 
     fn id(&self) -> &str {
         self.id.as_str()

@@ -1,4 +1,4 @@
-//! The tables, and the database by itself for functions that run as processes of their own.
+//! The tables, and the database on its own for functions that run as processes of their own.
 
 use crate::{Failure, Ground, Options, background::Background};
 use embedded::{Database, IndexSpec, TableSpec};
@@ -31,8 +31,8 @@ pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), Failure
     ])?)
 }
 
-/// Serves the database alone, over HTTP behind a random key, and dispatches its stream. Once it serves, what the
-/// functions need to reach it is in `env_file`, as shell assignments.
+/// Serves only the database, over HTTP with a random key, and dispatches its stream. When it is ready, `env_file`
+/// contains the functions' settings as shell assignments.
 pub async fn serve_database(
     options: Options,
     env_file: &Path,
@@ -69,7 +69,7 @@ pub async fn serve_database(
     Ok(())
 }
 
-/// Written whole or not at all, as a reader waits for it.
+/// Writes the file atomically, because a reader waits for it.
 fn write_settings(file: &Path, settings: &[(&str, &str)]) -> Result<(), Failure> {
     let part = file.with_extension("part");
     let mut writer = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;

@@ -1,4 +1,4 @@
-//! The HTTP door: HTTP/1 on one port, with limits on connections, headers and bodies.
+//! HTTP server: HTTP/1 on one port, with limits on connections, headers and bodies.
 
 mod body;
 mod connections;
@@ -23,33 +23,33 @@ use tokio::{
 };
 use web::{Problem, ReceivedBody, refuse};
 
-/// The read buffer of a connection, which a header section must fit into. It may grow to twice as much.
+/// Read buffer of a connection, which must hold a header section. It may grow to twice this size.
 const MAX_BUFFER_BYTES: usize = 32 * 1024;
-/// The pause after a failure to accept, such as too many open files.
+/// Pause after a failed accept, for example because of too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The path of the console.
 pub const CONSOLE: &str = "/console";
-/// Connections that the system holds until they are accepted. Beyond that a caller tries again after a second.
+/// Connections that the system queues until they are accepted. Beyond this, clients retry after a second.
 const BACKLOG: u32 = 4_096;
 
 struct Door {
     app: Arc<App>,
     router: Router,
     limits: Limits,
-    /// Closed once every connection and every request is over.
+    /// Closed once all connections and requests have ended.
     _working: mpsc::Sender<()>,
 }
 
-/// Listens on a port of the loopback address.
+/// Listens on a loopback port.
 pub fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
-    // A restart may take the port while connections of the process before are ending.
+    // A restart may reuse the port while connections of the previous process are ending.
     socket.set_reuseaddr(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stopped` is set, and then finishes the requests in hand.
+/// Serves until `stopped` is set, then finishes the running requests.
 pub async fn serve(
     listener: TcpListener,
     app: Arc<App>,
@@ -69,7 +69,7 @@ pub async fn serve(
         tokio::spawn(Arc::clone(&door).serve_connection(stream, place, stopped.clone()));
     }
     drop((listener, door));
-    // Nothing is sent: this ends when the last sender is gone.
+    // Nothing is sent: this returns when the last sender is dropped.
     let _ = finished.recv().await;
 }
 
@@ -89,11 +89,11 @@ impl Door {
     async fn serve_connection(self: Arc<Self>, stream: TcpStream, place: Place, mut stopped: watch::Receiver<bool>) {
         let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(&place, request).await));
         let mut http = http1::Builder::new();
-        // The timeout covers a header section as a whole, and the wait for the next request on a kept connection.
+        // The timeout covers a whole header section, and the wait for the next request on a kept connection.
         http.timer(TokioTimer::new()).header_read_timeout(self.limits.header_timeout);
         http.half_close(true).max_buf_size(MAX_BUFFER_BYTES);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-        // An error is the caller's: it has left, or what it sends is not HTTP.
+        // An error is caused by the client: it has disconnected, or does not send HTTP.
         tokio::select! {
             _ = connection.as_mut() => return,
             () = place.given_up() => return,
@@ -127,7 +127,7 @@ impl Door {
         if !place.enter(Stage::Working) {
             return pending().await;
         }
-        // A task of its own: a request that was begun is finished, as on Lambda, even if its caller has left.
+        // A task of its own: a started request completes, as on Lambda, even if its client has disconnected.
         let door = Arc::clone(self);
         let answered = tokio::spawn(async move { admission.answer(&door.app, body).await }).await;
         let mut response = answered.unwrap_or_else(|died| refuse(&Problem::internal(died)));
@@ -139,14 +139,14 @@ impl Door {
     }
 }
 
-/// Leads a browser from the bare address to the console.
+/// Redirects a browser from the root to the console.
 fn redirect(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if !is_read || !matches!(request.uri().path(), "/" | "/console/") {
         return None;
     }
     let mut response = Response::new(Full::default());
-    // A browser remembers a permanent redirect, and another program may have the port tomorrow.
+    // Browsers remember a permanent redirect, and another program may use the port tomorrow.
     *response.status_mut() = StatusCode::FOUND;
     response.headers_mut().insert(LOCATION, HeaderValue::from_static(CONSOLE));
     Some(response)

@@ -1,4 +1,4 @@
-//! What was counted, by the minute, for a day, in memory: a laptop's CloudWatch.
+//! Metrics by the minute, for a day, in memory: CloudWatch for a laptop.
 
 use crate::stop::stop;
 use app::App;
@@ -29,7 +29,7 @@ struct Minute {
 pub struct KeptHistory(Mutex<BTreeMap<u64, Minute>>);
 
 impl KeptHistory {
-    /// Takes what the process has counted, every second.
+    /// Takes the process's counts every second.
     pub async fn keep(self: Arc<Self>, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         let mut timer = time::interval(EVERY);
         loop {

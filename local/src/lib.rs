@@ -1,5 +1,5 @@
-//! All of Switchboard in one process, for a laptop: every function behind one HTTP door, on an embedded DynamoDB. The
-//! handlers are those of Lambda; only the door differs.
+//! All of Switchboard in one process, for a laptop: every function behind one HTTP server, with an embedded DynamoDB.
+//! The handlers are the same as on Lambda; only the server differs.
 
 mod actions;
 mod admin_key;
@@ -49,7 +49,7 @@ pub struct Local {
     _keeps: Option<TempDir>,
 }
 
-/// What stands before anything is served: the database with its tables, and the keys.
+/// State before serving: the database with its tables, and the keys.
 struct Ground {
     app: Arc<App>,
     database: Database,
@@ -79,7 +79,7 @@ impl Ground {
 }
 
 impl Local {
-    /// The console's address.
+    /// The console's URL.
     pub fn console_url(&self) -> String {
         format!("{}{}", self.url, door::CONSOLE)
     }
@@ -87,11 +87,11 @@ impl Local {
     /// Starts everything, and returns once it serves.
     pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let listener = door::listen(options.port).map_err(|error| {
-            format!("cannot listen on 127.0.0.1:{}: {error}; stop what does, or set PORT", options.port)
+            format!("cannot listen on 127.0.0.1:{}: {error}; stop the other program, or set PORT", options.port)
         })?;
         let port = listener.local_addr()?.port();
         let ground = Ground::lay(&options, port, clock).await?;
-        let functions: Vec<_> = api::http_functions().collect();
+        let functions: Vec<_> = catalog::functions().collect();
         let router = Router::new(&functions)?;
         let (stop, stopped) = watch::channel(false);
         let background = Background::start(&ground.app, &ground.database, stopped.clone())?;
@@ -109,9 +109,9 @@ impl Local {
         })
     }
 
-    /// Finishes the requests and the events in hand, and stops. A request that does not end is given up.
+    /// Finishes running requests and events, and stops. Requests that do not end in time are abandoned.
     pub async fn stop(self) -> Result<(), Failure> {
-        // Nobody listening any more is as good as stopped.
+        // If no receiver is left, everything has stopped.
         let _ = self.stop.send(true);
         let finish = async {
             self.door.await?;
@@ -119,18 +119,18 @@ impl Local {
             Ok(())
         };
         time::timeout(STOP_WITHIN, finish).await.unwrap_or_else(|_| {
-            tracing::warn!("stopped with work in hand");
+            tracing::warn!("stopped before all work was finished");
             Ok(())
         })
     }
 }
 
-/// Makes the sealing key, before there is anything that it could have sealed.
+/// Creates the sealing key, before anything is sealed.
 fn prepare_sealing_key(folder: &Path, key: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| format!("cannot use the directory {}: {error}", folder.display()))?;
     if folder.join(embedded::DATABASE_FILE).exists() && !key.exists() {
-        let text = "is missing, and what the database holds sealed can't be opened without it; put it back";
+        let text = "is missing; the database's secrets can't be decrypted without it; restore it";
         return Err(format!("{} {text}", key.display()).into());
     }
     KeyFile::create(key)?;
@@ -138,7 +138,7 @@ fn prepare_sealing_key(folder: &Path, key: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where a folder's admin key is kept.
+/// The path of a folder's admin key.
 fn admin_key_file(folder: &Path) -> PathBuf {
     folder.join("admin-key")
 }

@@ -1,5 +1,5 @@
-//! `local`: everything on <http://127.0.0.1:9000>. `local database --env-file FILE`: the database alone, for functions
-//! under `cargo lambda watch`.
+//! `local` serves everything on <http://127.0.0.1:9000>. `local database --env-file FILE` serves only the database, for
+//! functions under `cargo lambda watch`.
 
 use app::{Config, log};
 use local::{Failure, Local, Options, serve_database};
@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use web::settings::Settings;
 
 const USAGE: &str = "usage: local [database --env-file FILE]
-Runs every function behind http://127.0.0.1:9000, or with `database` the database alone, whose settings it writes to FILE.
+Serves all functions on http://127.0.0.1:9000, or with `database` only the database, and writes its settings to FILE.
 Settings are environment variables: see docs/settings.md.";
 
 fn main() -> ExitCode {
@@ -50,7 +50,7 @@ fn start_log(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// To standard error. That nobody reads it is no reason to stop.
+/// Prints to standard error. A closed one is no reason to stop.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

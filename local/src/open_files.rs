@@ -1,11 +1,11 @@
-//! The limit of open files (`ulimit -n`): each connection is one.
+//! Limit of open files (`ulimit -n`): each connection is one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Open files besides connections of callers: the database's, and connections to platforms and targets.
+/// Open files besides client connections: the database's, and connections to platforms and targets.
 const RESERVED: u64 = 256;
 
-/// Raises the soft limit so that so many connections fit. Returns how many do: fewer if the hard limit is lower.
+/// Raises the soft limit for a number of connections. Returns the number that fits: fewer if the hard limit is lower.
 pub fn make_room(connections: usize) -> usize {
     let needed = connections as u64 + RESERVED;
     let limit = getrlimit(Resource::Nofile);

@@ -1,4 +1,4 @@
-//! What `local` is started with: environment variables, the same as on Lambda, with defaults for a laptop.
+//! Options of `local`: environment variables, the same as on Lambda, with defaults for a laptop.
 
 use crate::admin_key::is_key;
 use std::{
@@ -8,24 +8,24 @@ use std::{
 use web::settings::{BadSetting, Settings};
 
 pub struct Options {
-    /// 0 takes any free one.
+    /// 0 means any free port.
     pub port: u16,
-    /// None keeps nothing.
+    /// None stores nothing.
     pub data_dir: Option<PathBuf>,
     pub admin_key: Option<String>,
     pub limits: Limits,
     settings: Settings,
 }
 
-/// The limits of the HTTP door.
+/// Limits of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub connections: usize,
-    /// For a header section as a whole, and for an idle connection.
+    /// For a whole header section, and for an idle connection.
     pub header_timeout: Duration,
-    /// For a body of which nothing more comes.
+    /// For the wait for the next part of a body.
     pub body_idle_timeout: Duration,
-    /// For a body as a whole.
+    /// For a whole body.
     pub body_timeout: Duration,
 }
 
@@ -47,7 +47,7 @@ const DEFAULT_CONNECTIONS: u64 = 512;
 const MAX_CONNECTIONS: u64 = 65_536;
 const MAX_TIMEOUT_SECONDS: u64 = 3_600;
 
-/// The port to listen on; 0 is any that is free.
+/// The port to listen on; 0 means any free one.
 fn port(settings: &Settings) -> Result<u16, BadSetting> {
     let port = settings.number("PORT", DEFAULT_PORT, 0, u16::MAX.into())?;
     Ok(port.try_into().unwrap_or(u16::MAX))
@@ -57,7 +57,7 @@ impl Options {
     pub fn read(settings: Settings) -> Result<Self, BadSetting> {
         let admin_key = settings.get("ADMIN_KEY").map(str::to_owned);
         if admin_key.as_deref().is_some_and(|key| !is_key(key)) {
-            let fault = "has fewer than 32 characters, or others than visible ASCII".to_owned();
+            let fault = "must have at least 32 characters, all visible ASCII".to_owned();
             return Err(BadSetting { name: "ADMIN_KEY".to_owned(), fault });
         }
         Ok(Self {

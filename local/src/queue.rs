@@ -1,5 +1,5 @@
-//! The queue of deliveries, in the process. It is rebuilt from the table at each start. Routes take turns, and each has so
-//! many deliveries in hand at most, so that a slow target delays no other.
+//! The delivery queue in memory, rebuilt from the table at each start. Routes take turns, and the number of running
+//! deliveries per route is limited, so that a slow target delays no other.
 
 use crate::stop::stop;
 use app::App;
@@ -22,21 +22,21 @@ use tokio::{
     time,
 };
 
-/// How many deliveries a route has in hand at most: as many as a Lambda function takes at once.
+/// Limit on running deliveries per route: Lambda's batch size.
 const IN_HAND_OF_ROUTE: usize = 10;
-/// How many there are in hand of all routes.
+/// Limit on running deliveries of all routes.
 const IN_HAND: usize = 250;
-/// At least so often it looks at the clock, which may have been set.
+/// Interval of clock checks, because the clock may be changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AGAIN_AFTER_SECONDS: u64 = 5;
-/// What can't be handled after so many tries is left to be found in the table. As on AWS.
+/// Retry limit, as on AWS. After it, the sweep finds the delivery in the table.
 const MOST_TRIES: u32 = 10;
 
 /// A message in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kept {
     message: Message,
-    /// It may have been handled in part.
+    /// The message may have been handled in part.
     is_again: bool,
     tries: u32,
 }
@@ -49,11 +49,11 @@ pub struct LocalQueue {
 
 #[derive(Default)]
 struct Messages {
-    /// What is kept back, by when it is to be handed out. The number tells messages of one instant apart.
+    /// Delayed messages by their due time. The number distinguishes messages of one instant.
     kept_back: BTreeMap<(Timestamp, u64), Kept>,
     count: u64,
     ready: HashMap<RouteId, VecDeque<Kept>>,
-    /// The routes that have something ready, in the order of their turns.
+    /// Routes with messages that are ready, in the order of their turns.
     turns: VecDeque<RouteId>,
     in_hand: HashMap<RouteId, usize>,
 }
@@ -63,12 +63,12 @@ impl LocalQueue {
         Self { clock, messages: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Delivers what comes, until it is told to stop; then finishes what is in hand.
+    /// Delivers messages until it is stopped, then finishes the running deliveries.
     pub async fn serve(self: Arc<Self>, app: Arc<App>, deliverer: Arc<Deliverer>, mut stopped: watch::Receiver<bool>) {
         if let Err(error) = self.rebuild(&app).await {
             tracing::error!(
                 cause = causes(&error),
-                "the queue was not rebuilt; what is pending is found within the hour"
+                "the queue was not rebuilt; the sweep finds pending deliveries within an hour"
             );
         }
         let mut in_hand = JoinSet::new();
@@ -80,7 +80,7 @@ impl LocalQueue {
                 }
                 Some(ended) = in_hand.join_next() => {
                     if let Err(error) = ended {
-                        tracing::error!(cause = causes(&error), "a delivery died; it is found within the hour");
+                        tracing::error!(cause = causes(&error), "a delivery panicked; the sweep finds it within an hour");
                     }
                 }
                 () = stop(&mut stopped) => break,
@@ -94,7 +94,12 @@ impl LocalQueue {
         let route = message.route.clone();
         if let Err(problem) = handled {
             let (delivery, cause) = (message.delivery.as_str(), problem.causes());
-            tracing::error!(delivery, code = problem.code.as_str(), cause, "a delivery is to be looked at again");
+            tracing::error!(
+                delivery,
+                code = problem.code.as_str(),
+                cause,
+                "a message failed and will be delivered again"
+            );
             let at = self.clock.now().plus_seconds(AGAIN_AFTER_SECONDS << tries);
             if tries < MOST_TRIES {
                 self.messages().keep_back(Kept {
@@ -108,7 +113,7 @@ impl LocalQueue {
         self.changed.notify_one();
     }
 
-    /// Sends all that is pending in the table; what is early is kept back when it is looked at.
+    /// Queues messages for all pending deliveries in the table. Early ones are delayed when they are handled.
     async fn rebuild(&self, app: &App) -> Result<(), StoreError> {
         let mut entries = app.store.entries(app.store.pending_deliveries(None), 400).await?;
         while let Some(entry) = entries.next().await? {
@@ -119,7 +124,7 @@ impl LocalQueue {
         Ok(())
     }
 
-    /// The next message whose time has come and whose route has a hand free; waits until there is one.
+    /// The next message that is due and whose route is below its limit; waits until there is one.
     async fn next(&self) -> Kept {
         loop {
             let changed = self.changed.notified();
@@ -133,7 +138,7 @@ impl LocalQueue {
                 messages.kept_back.first_key_value().map(|((at, _), _)| Duration::from_millis(at.millis_since(now)))
             };
             match wait {
-                // Late or woken, it looks again.
+                // On timeout or wake-up, it checks again.
                 Some(wait) => {
                     let _ = time::timeout(wait.min(LOOK_EVERY), changed).await;
                 }
@@ -142,7 +147,7 @@ impl LocalQueue {
         }
     }
 
-    /// Nothing that holds the lock can panic halfway, so what a poisoned one holds is whole.
+    /// No code panics while it holds the lock, so the data of a poisoned lock is intact.
     fn messages(&self) -> MutexGuard<'_, Messages> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,7 +159,7 @@ impl Messages {
         self.kept_back.insert((kept.message.at, self.count), kept);
     }
 
-    /// Makes ready what was kept back until now.
+    /// Makes due messages ready.
     fn hand_out(&mut self, now: Timestamp) {
         while let Some(first) = self.kept_back.first_entry().filter(|first| first.key().0 <= now) {
             let kept = first.remove();
@@ -166,7 +171,7 @@ impl Messages {
         }
     }
 
-    /// Takes a message of the first route that has a hand free, and puts the route behind the others.
+    /// Takes a message of the first route below its limit, and moves the route behind the others.
     fn take(&mut self) -> Option<Kept> {
         let free = |route: &RouteId| self.in_hand.get(route).is_none_or(|count| *count < IN_HAND_OF_ROUTE);
         let at = self.turns.iter().position(free)?;

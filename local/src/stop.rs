@@ -1,8 +1,8 @@
-//! The signal to stop, which every background task and the HTTP door wait for.
+//! The stop signal, which all background tasks and the HTTP server wait for.
 
 use tokio::sync::watch;
 
 pub async fn stop(stopped: &mut watch::Receiver<bool>) {
-    // An error says that the sender is gone, which is a stop as well.
+    // An error means that the sender was dropped, which is a stop as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }

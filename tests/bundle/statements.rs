@@ -74,14 +74,14 @@ fn a_module_is_named_as_its_platform_its_function_and_its_path() {
                     (action.platform, action.path.to_owned())
                 }
             };
-            assert_eq!((stated, route.method.as_str(), route.path), (platform.name, "POST", path.as_str()));
+            assert_eq!((stated, route.method, route.path), (platform.name, "POST", path.as_str()));
         }
     }
 }
 
 #[test]
 fn every_schema_that_input_is_held_against_is_understood_whole() {
-    let bodies = api::http_functions().flat_map(|function| function.routes).filter_map(|route| match route.body {
+    let bodies = catalog::functions().flat_map(|function| function.routes).filter_map(|route| match route.body {
         Body::None => None,
         Body::Optional(schema) | Body::Required(schema) => Some(schema),
     });

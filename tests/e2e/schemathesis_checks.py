@@ -7,24 +7,24 @@ import schemathesis
 # Refusals that no schema can say: the code of the problem, where it is, and in which words.
 CONTENT = [
     # Cursors are of one list and its filters; times are compared with each other.
-    ("invalid_query", "cursor", "is not a cursor of this list"),
-    ("invalid_query", "after", "is not earlier than"),
-    ("invalid_query", "period", "cuts the time into|is less than"),
-    ("invalid_body", "/before", "is not later than"),
+    ("invalid_query", "cursor", "must be the `next` of a page of this list"),
+    ("invalid_query", "after", "must be earlier than"),
+    ("invalid_query", "period", "at most [0-9]+ are allowed|must be at least"),
+    ("invalid_body", "/before", "must be later than"),
     # Fields that exclude each other, or depend on a value.
-    ("invalid_body", "/idempotency_key", "is another than the Idempotency-Key header's"),
+    ("invalid_body", "/idempotency_key", "must equal the Idempotency-Key header"),
     ("invalid_body", "/(users|users_bm|platform|confirm_everyone)", "."),
-    ("invalid_body", "", "^names nobody|^has neither"),
+    ("invalid_body", "", "^has no recipients|^must have (a name or|email or)"),
     ("invalid_body", "/filters/[0-9]+/.*", "."),
     # An action's names and the addresses that may be called.
     ("invalid_body", "/path", "."),
     ("invalid_body", "/credentials/event_url", "."),
     ("invalid_body", "/target/url", "."),
-    ("invalid_body", "/headers/.*", "is a header that is not yours to set"),
-    ("invalid_body", "/target/headers/.*", "is a header that is not yours to set"),
+    ("invalid_body", "/headers/.*", "is a reserved header"),
+    ("invalid_body", "/target/headers/.*", "is a reserved header"),
     # Expressions, and patterns of events that exist.
     ("invalid_body", "/filter|/target/(body|input)/.*", "."),
-    ("invalid_body", "/events/[0-9]+", "is like no type of event"),
+    ("invalid_body", "/events/[0-9]+", "matches no event type"),
     # A hook's settings and a connection's credentials depend on what it was made for.
     ("invalid_body", "/settings/.*|/credentials.*|/generate", "."),
     ("invalid_body", "/target", "takes [0-9]+ bytes to store"),

@@ -1,4 +1,4 @@
-//! What a warm accept costs its function, against a function that only puts the item.
+//! CPU time of a warm accept, compared with a function that only puts the item.
 
 use super::accepted;
 use crate::{

@@ -1,4 +1,4 @@
-//! How a function starts: from its process to its first request for an invocation, and to its first answer.
+//! Start of a function: the time from its process to its first request for an invocation, and to its first answer.
 
 use super::begun;
 use crate::{
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 const ROUNDS: usize = 15;
 
-/// Instructions until a function asks for its first invocation, as on AWS, whose certificates it has to be ready for.
+/// Instructions until a function asks for its first invocation. It starts as on AWS, where it must load certificates.
 pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
     let ground = Ground::lay().await?;
     let mut starts = BTreeMap::new();
@@ -32,7 +32,7 @@ pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Times of all of them in turn, round by round, so that a busy moment meets all.
+/// Start times of all functions in turn, round by round, so that a busy moment affects all.
 pub async fn times(table: &mut Table) -> Result<(), Failure> {
     let mut ground = Ground::lay().await?;
     begun(&mut ground, ROUNDS).await?;

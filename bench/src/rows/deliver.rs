@@ -1,4 +1,4 @@
-//! How quickly deliver delivers, one process of it.
+//! Throughput of one `deliver` process.
 
 use super::{begun, succeeded};
 use crate::{

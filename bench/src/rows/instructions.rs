@@ -1,5 +1,5 @@
-//! Instructions of what happens all the time, once it is warm: an accept and a delivery, against a function that only puts
-//! an item.
+//! Instructions of the most frequent operations of a warm process: an accept and a delivery, compared with a function
+//! that only puts an item.
 
 use super::{begun, succeeded};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::Value;
 
-/// What a thing costs is what many of them cost more than a few.
+/// The cost of one operation is the difference between many and few of them.
 const FEW: usize = 20;
 const MANY: usize = 220;
 
@@ -44,7 +44,7 @@ async fn of_delivery() -> Result<f64, Failure> {
     Ok(of_one(&ground, "deliver", few, many).await? / (MANY - FEW) as f64)
 }
 
-/// What many invocations cost more than a few.
+/// The difference in cost between many invocations and a few.
 async fn of_one(ground: &Ground, name: &str, few: Vec<Value>, many: Vec<Value>) -> Result<f64, Failure> {
     let mut counts = Vec::new();
     for invocations in [few, many] {

@@ -1,4 +1,4 @@
-//! How much `local` accepts, as `make run` runs it.
+//! Throughput of `local`, as started by `make run`.
 
 use crate::{
     Failure,

@@ -1,4 +1,4 @@
-//! The rows of the table, each with how it is measured.
+//! Rows of the table, each with its measurement.
 
 mod accept;
 mod cold;
@@ -21,7 +21,7 @@ pub type Measuring<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>
 
 pub struct Row {
     pub name: &'static str,
-    /// Whether it comes out the same on a busy machine.
+    /// True if the result is the same on a busy machine.
     pub is_repeatable: bool,
     pub measure: for<'a> fn(&'a mut Table) -> Measuring<'a>,
 }
@@ -37,7 +37,7 @@ pub const ROWS: [Row; 8] = [
     Row { name: "sizes", is_repeatable: true, measure: |table| Box::pin(sizes::measure(table)) },
 ];
 
-/// Rows by their names; all, if none is named.
+/// Rows by name; all if no name is given.
 pub fn named(names: &[&str]) -> Result<Vec<&'static Row>, Failure> {
     if names.is_empty() {
         return Ok(ROWS.iter().collect());
@@ -51,7 +51,7 @@ pub fn named(names: &[&str]) -> Result<Vec<&'static Row>, Failure> {
     names.iter().map(row).collect()
 }
 
-/// Has a function take so many calls.
+/// Invokes a function a number of times.
 async fn accepted(ground: &Ground, function: &mut Function, name: &str, calls: usize) -> Result<(), Failure> {
     for _ in 0..calls {
         succeeded(name, &function.invoke(&ground.event(name)).await?)?;
@@ -59,13 +59,13 @@ async fn accepted(ground: &Ground, function: &mut Function, name: &str, calls: u
     Ok(())
 }
 
-/// Whether an answer says that all was done.
+/// Fails if an answer reports an error.
 fn succeeded(name: &str, answer: &Value) -> Result<(), Failure> {
     let is_done = answer["statusCode"] == 200 || answer["batchItemFailures"] == json!([]);
     if is_done { Ok(()) } else { Err(format!("{name} answered {answer}").into()) }
 }
 
-/// Has so many events accepted and dispatched: their deliveries are in the queue then.
+/// Accepts and dispatches a number of events, so that their deliveries are in the queue.
 async fn begun(ground: &mut Ground, events: usize) -> Result<(), Failure> {
     let mut hook = ground.start(HOOK, Under::Nothing).await?;
     let mut dispatch = ground.start("dispatch", Under::Nothing).await?;

@@ -1,4 +1,4 @@
-//! What an event asks of DynamoDB and the queue on its way: requests, and units of reading and writing.
+//! Requests of an event to DynamoDB and the queue, with read and write units.
 
 use super::{accepted, succeeded};
 use crate::{
@@ -14,7 +14,7 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
     let mut hook = ground.start(HOOK, Under::Nothing).await?;
     let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
     let mut deliver = ground.start("deliver", Under::Nothing).await?;
-    // What a process asks for once, it has asked for; and the people are known.
+    // The first round is of new people, and includes requests that a process makes once.
     for warm in [false, true] {
         ground.begin_again();
         let mut asked = Vec::new();
@@ -51,7 +51,7 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was asked for, for each event; of a known person, or of a new one.
+/// Adds the requests per event, for known or new people.
 fn tell(table: &mut Table, step: &str, known: &str, events: usize, asked: &Asked) {
     for ((operation, name), Asks { requests, units }) in asked {
         let figure = format!("{step}.{operation}.{name}.{known}");

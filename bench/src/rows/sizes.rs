@@ -1,4 +1,4 @@
-//! How large the functions are, as binaries and as SAM zips them.
+//! Sizes of the functions, as binaries and as zips of the SAM CLI.
 
 use crate::{Failure, table::Table};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Work on all that a list has, as much of it in one call as its time allows.
+//! Processing of a whole list in batches, as many in one call as its time allows.
 
 use std::time::{Duration, Instant};
 use store::{
@@ -6,7 +6,7 @@ use store::{
     list::{Entries, Entry, Listing},
 };
 
-/// Well within the time that API Gateway gives.
+/// Well within API Gateway's timeout.
 const TIME: Duration = Duration::from_secs(15);
 const BATCH: usize = 50;
 
@@ -25,7 +25,7 @@ impl<'a> Batches<'a> {
         Ok(Self { store, table, entries: store.entries(listing, 400).await?, deadline, position })
     }
 
-    /// The next items of which the entries are wanted; none once the list or the time of the call is at its end.
+    /// The next batch of items whose entries are wanted. None at the end of the list, or once the call's time is up.
     pub async fn next(&mut self, wanted: impl Fn(&Entry) -> bool) -> Result<Option<Vec<Item>>, StoreError> {
         let mut batch = Vec::new();
         while batch.len() < BATCH && Instant::now() < self.deadline {
@@ -44,7 +44,7 @@ impl<'a> Batches<'a> {
         Ok(Some(self.store.read(self.table, &batch).await?.into_values().collect()))
     }
 
-    /// Where the next call goes on; none if this one has come to the end.
+    /// Start position of the next call; none if the list is finished.
     pub fn position(self) -> Option<String> {
         self.position
     }

@@ -1,56 +1,35 @@
-//! Checkpoint records: listed and got, as their events tell them now.
+//! Checkpoint records, listed and read from their events.
 
 use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ};
 use app::{App, Function, Route};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::{CheckpointRecord, RecordId, StoredEvent, SubscriberId, event::EventKey};
-use schemars::schema_for;
 use serde_json::value::{RawValue, to_raw_value};
 use store::{Item, StoreError, from_item, list::Entry};
-use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
+use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
-pub static FUNCTION: Function = Function {
-    name: "api-checkpoint-records",
-    routes: &[
-        Route {
-            method: Method::GET,
-            path: "/v1/checkpoint-records",
-            access: READ,
-            summary: "List the checkpoint records",
-            query: &[
-                Query {
-                    name: "checkpoint",
-                    description: "Only the records of the checkpoint of this name.",
-                    value: QueryValue::Text,
-                },
-                Query {
-                    name: "subscriber",
-                    description: "Only the records of this subscriber.",
-                    value: QueryValue::Id(SubscriberId::PATTERN),
-                },
-                AFTER,
-                BEFORE,
-                LIMIT,
-                CURSOR,
-            ],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(CheckpointRecord)))),
-            handler: |app, request| Box::pin(list(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/checkpoint-records/{id}",
-            access: READ,
-            summary: "Get a checkpoint record",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(CheckpointRecord)))),
-            handler: |app, request| Box::pin(get(app, request)),
-        },
-    ],
-    direct: None,
-    settings: Vec::new,
-};
+pub static FUNCTION: Function =
+    Function { name: "api-checkpoint-records", routes: &[LIST, GET], direct: None, settings: Vec::new };
+
+const LIST: Route =
+    Route::get("/v1/checkpoint-records", READ, "List checkpoint records", |app, request| Box::pin(list(app, request)))
+        .with_query(&[
+            Query {
+                name: "checkpoint",
+                description: "Only the records of the checkpoint of this name.",
+                value: QueryValue::Text,
+            },
+            Query {
+                name: "subscriber",
+                description: "Only the records of this subscriber.",
+                value: QueryValue::Id(SubscriberId::PATTERN),
+            },
+            AFTER,
+            BEFORE,
+            LIMIT,
+            CURSOR,
+        ])
+        .answers_with(StatusCode::OK, crate::page_of_any::<CheckpointRecord>);
 
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let checkpoint = request.query("checkpoint");
@@ -72,6 +51,11 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let page = app.store.page_of(listing, limit, keep, id, show).await?;
     respond::page(page.items, request.cursor("checkpoint-records", page.next))
 }
+
+const GET: Route = Route::get("/v1/checkpoint-records/{id}", READ, "Get a checkpoint record", |app, request| {
+    Box::pin(get(app, request))
+})
+.answers_with(StatusCode::OK, crate::schema_or_id::<CheckpointRecord>);
 
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     let id: RecordId = request.id("checkpoint record")?;

@@ -1,53 +1,22 @@
-//! API keys: made, listed, deleted. A key is shown once, when it is made.
+//! API keys: created, listed, deleted. A key is shown once, in the answer to its creation.
 
-use crate::{ADMIN, CURSOR, LIMIT, READ};
+use crate::{ADMIN, CURSOR, LIMIT, READ, control};
 use app::{App, Function, Route};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::{KeyId, Scope, Timestamp, clock::random, fingerprint};
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::future::ready;
 use store::{StoreError, keys::Key};
-use web::{Body, Code, Problem, Request, RequestExt as _, Response, input, respond};
+use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-keys",
-    routes: &[
-        Route {
-            method: Method::POST,
-            path: "/v1/keys",
-            access: ADMIN,
-            summary: "Make a key",
-            query: &[],
-            body: Body::Required(new_schema),
-            success: (StatusCode::CREATED, Some(made_schema)),
-            handler: |app, request| Box::pin(create(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/keys",
-            access: READ,
-            summary: "List the keys",
-            query: &[LIMIT, CURSOR],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(KeyView)))),
-            handler: |app, request| Box::pin(list(app, request)),
-        },
-        Route {
-            method: Method::DELETE,
-            path: "/v1/keys/{id}",
-            access: ADMIN,
-            summary: "Delete a key, unless it is the last of scope `admin`",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::NO_CONTENT, None),
-            handler: |app, request| Box::pin(delete(app, request)),
-        },
-    ],
+    routes: &[CREATE, LIST, DELETE],
     // A new deployment's first key: who may invoke the function, IAM says.
     direct: Some(|app, request| Box::pin(create(app, request))),
     settings: Vec::new,
 };
-use std::future::ready;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -63,7 +32,7 @@ struct KeyView {
     name: String,
     scope: Scope,
     created_at: Timestamp,
-    /// The key itself: shown when it is made, and null ever after.
+    /// The key itself: shown only when it is created, and null afterwards.
     key: Option<String>,
 }
 
@@ -73,19 +42,15 @@ impl KeyView {
     }
 }
 
-fn new_schema() -> Schema {
-    schema_for!(NewKey)
-}
-
-fn made_schema() -> Schema {
-    schema_for!(KeyView)
-}
-
-/// What keys begin with, so that scanners for leaked secrets can tell one.
+/// Prefix of keys, by which scanners recognise a leaked one.
 const PREFIX: &str = "sbk_";
 
+const CREATE: Route = Route::post("/v1/keys", ADMIN, "Create a key", |app, request| Box::pin(create(app, request)))
+    .takes::<NewKey>()
+    .creates::<KeyView>();
+
 async fn create(app: &App, request: Request) -> Result<Response, Problem> {
-    let new: NewKey = input::body(&request, &new_schema())?;
+    let new: NewKey = input::body(&request)?;
     let secret = format!("{PREFIX}{}", data_encoding::BASE64URL_NOPAD.encode(&random::<32>()?));
     let key = Key {
         id: KeyId::new(request.now(), random()?),
@@ -100,14 +65,21 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     respond::json(StatusCode::CREATED, &KeyView::new(key, Some(secret)))
 }
 
+const LIST: Route = Route::get("/v1/keys", READ, "List keys", |app, request| Box::pin(list(app, request)))
+    .with_query(&[LIMIT, CURSOR])
+    .answers_with(StatusCode::OK, crate::page_of_any::<KeyView>);
+
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
-    let page = app.store.page::<Key>(request.limit()?, request.position("keys")?.as_deref()).await?;
-    crate::control_page(&request, "keys", page, |key| ready(Ok(KeyView::new(key, None)))).await
+    control::list(app, &request, "keys", |key| ready(Ok(KeyView::new(key, None)))).await
 }
 
+const DELETE: Route =
+    Route::delete("/v1/keys/{id}", ADMIN, "Delete a key, unless it is the last of scope `admin`", |app, request| {
+        Box::pin(delete(app, request))
+    });
+
 async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
-    let id: KeyId = request.id("key")?;
-    let key: Key = app.store.find(id.as_str()).await?.ok_or_else(|| Problem::not_found("key"))?;
+    let key: Key = control::find(app, &request).await?;
     match key.scope {
         Scope::Admin => remove_admin_key(app, &key).await?,
         _ => app.store.remove_key(&key).await?,
@@ -116,18 +88,18 @@ async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     Ok(respond::no_content())
 }
 
-/// Retry limit for deletions of admin keys that meet each other.
+/// Retry limit for concurrent deletions of admin keys.
 const ATTEMPTS: usize = 20;
 
-/// Removes a key of scope `admin`, unless it is the last: nobody could make another.
+/// Removes a key of scope `admin`, unless it is the last one: without it, nobody could create another.
 async fn remove_admin_key(app: &App, key: &Key) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS {
         let other = other_admin_key(app, &key.id).await?.ok_or_else(|| {
-            let detail = "no other key of scope admin is listed, and one is needed to make keys; make another first";
+            let detail = "this is the last key of scope admin, which is needed to create keys; create another first";
             Problem::new(Code::LastAdminKey, detail)
         })?;
         match app.store.remove_key_beside(key, &other).await {
-            // The other key was deleted meanwhile.
+            // The other key was deleted in the meantime.
             Err(StoreError::Condition(_)) => {}
             removed => return Ok(removed?),
         }

@@ -1,15 +1,15 @@
-//! The API: connections, hooks, routes, deliveries, keys, and what the events told. One function a resource.
+//! The API: connections, hooks, routes, deliveries, keys, and the records derived from events. One function per
+//! resource.
 
 mod batches;
 pub mod checkpoint_records;
 pub mod connections;
+mod control;
 pub mod deliveries;
 pub mod events;
 pub mod hooks;
 pub mod keys;
 pub mod metrics;
-pub mod modules;
-mod openapi;
 mod raw;
 mod references;
 mod rotation;
@@ -18,17 +18,12 @@ pub mod subscribers;
 pub mod takeovers;
 
 use app::Function;
-use futures::future::try_join_all;
-use models::{Fault, Scope, Timestamp, causes};
-use serde::Serialize;
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use models::{Fault, Scope, Timestamp};
+use schemars::{JsonSchema, Schema, json_schema, schema_for};
+use serde_json::{Value, value::RawValue};
 use store::{
     StoreError,
-    control::ControlPage,
-    list::{Unshown, shown_or_id, unshown},
+    list::{Unshown, shown_or_id},
 };
 use web::{Access, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
@@ -44,13 +39,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &deliveries::FUNCTION,
     &keys::FUNCTION,
     &metrics::FUNCTION,
-    &modules::FUNCTION,
 ];
-
-/// Every function that is called over HTTP.
-pub fn http_functions() -> impl Iterator<Item = &'static Function> {
-    registry::functions().chain(FUNCTIONS.iter().copied()).chain([&console::FUNCTION])
-}
 
 const READ: Access = Access::Key(Scope::Read);
 const OPERATE: Access = Access::Key(Scope::Operate);
@@ -58,32 +47,32 @@ const ADMIN: Access = Access::Key(Scope::Admin);
 
 const LIMIT: Query = Query {
     name: "limit",
-    description: "How many items a page has: 1 to 100, by default 20.",
+    description: "Number of items per page: 1 to 100, by default 20.",
     value: QueryValue::Limit,
 };
 const CURSOR: Query =
-    Query { name: "cursor", description: "The `next` of the page before.", value: QueryValue::Cursor };
+    Query { name: "cursor", description: "The `next` of the previous page.", value: QueryValue::Cursor };
 const AFTER: Query =
-    Query { name: "after", description: "Only what came after this RFC 3339 time.", value: QueryValue::Time };
+    Query { name: "after", description: "Only items after this RFC 3339 time.", value: QueryValue::Time };
 const BEFORE: Query =
-    Query { name: "before", description: "Only what came before this RFC 3339 time.", value: QueryValue::Time };
+    Query { name: "before", description: "Only items before this RFC 3339 time.", value: QueryValue::Time };
 
 const VIEW: Query = Query {
     name: "view",
-    description: "`summary` leaves out the body as it was received, and the platform's own object of the person.",
+    description: "`summary` leaves out bodies, and the platform's own object of the person.",
     value: QueryValue::OneOf(&["summary"]),
 };
 
-/// Whether a list is asked for without the bodies of its items.
+/// True if a list is requested without the bodies of its items.
 fn is_summary(request: &Request) -> Result<bool, Problem> {
     match request.query("view").as_deref() {
         None => Ok(false),
         Some("summary") => Ok(true),
-        Some(_) => Err(Problem::invalid_query("view", "must be summary, or left out")),
+        Some(_) => Err(Problem::invalid_query("view", "must be summary or left out")),
     }
 }
 
-/// The answer for an item that was read by its id: the item, or the id alone if it can't be read or is too large.
+/// The answer for an item that was read by its id: the item, or only the id if it is unreadable or too large.
 fn reply_or_id<T>(
     id: &str,
     kind: &str,
@@ -98,57 +87,35 @@ fn reply_or_id<T>(
     respond::ok(&shown.ok_or_else(|| Problem::not_found(kind))?)
 }
 
-/// A page of a list that is kept in the control table. An item that can't be read or shown stands as its id.
-async fn control_page<T, V: Serialize, F: Future<Output = Result<V, Problem>>>(
-    request: &Request,
-    list: &str,
-    page: ControlPage<T>,
-    view: impl Fn(T) -> F,
-) -> Result<Response, Problem> {
-    let view = &view;
-    // All at once, as a view may ask KMS.
-    let items = page.items.into_iter().map(|item| async move {
-        let shown = match item {
-            Ok(item) => to_raw_value(&view(item).await?),
-            Err((id, error)) => {
-                tracing::error!(item = id, cause = causes(&error), "an item of a list can't be read");
-                unshown(&id)
-            }
-        };
-        shown.map_err(Problem::internal)
-    });
-    respond::page(try_join_all(items).await?, request.cursor(list, page.next))
-}
-
-/// JSON Schema of a page of a list whose items may be too large to be shown.
-fn page_of_any(items: schemars::Schema) -> schemars::Schema {
-    page_of(schema_or_id(items))
+/// JSON Schema of a page whose items may be too large to be shown.
+fn page_of_any<T: JsonSchema>() -> Schema {
+    page_of(schema_or_id::<T>())
 }
 
 /// JSON Schema of an item that may be too large to be shown.
-fn schema_or_id(item: schemars::Schema) -> schemars::Schema {
-    schemars::json_schema!({ "anyOf": [item, schemars::schema_for!(Unshown<'_>)] })
+fn schema_or_id<T: JsonSchema>() -> Schema {
+    json_schema!({ "anyOf": [schema_for!(T), schema_for!(Unshown<'_>)] })
 }
 
 /// JSON Schema of a page of a list.
-fn page_of(items: schemars::Schema) -> schemars::Schema {
-    schemars::json_schema!({
+pub fn page_of(items: Schema) -> Schema {
+    json_schema!({
         "type": "object",
         "required": ["items", "next"],
         "properties": { "items": { "type": "array", "items": items }, "next": { "type": ["string", "null"] } },
     })
 }
 
-/// The faults of a body's `after` and `before` that its schema does not tell.
+/// Faults of a body's `after` and `before` that its schema can't express.
 fn span_faults(body: &Value) -> Vec<Fault> {
     let time = |name: &str| body[name].as_str().map(Timestamp::parse);
     let (after, before) = (time("after"), time("before"));
     let unread = [("/after", after), ("/before", before)].into_iter().filter(|(_, time)| *time == Some(None));
-    let mut faults: Vec<Fault> = unread.map(|(at, _)| Fault::new(at, "is not an RFC 3339 time")).collect();
+    let mut faults: Vec<Fault> = unread.map(|(at, _)| Fault::new(at, "must be an RFC 3339 time")).collect();
     if let (Some(Some(after)), Some(Some(before))) = (after, before)
         && before <= after
     {
-        faults.push(Fault::new("/before", "is not later than `after`"));
+        faults.push(Fault::new("/before", "must be later than `after`"));
     }
     faults
 }

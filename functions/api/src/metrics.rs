@@ -1,60 +1,52 @@
-//! `GET /v1/metrics`: what was counted, over time.
+//! `GET /v1/metrics`: counts over time.
 
 use crate::{AFTER, BEFORE, READ};
 use app::{App, Function, Route};
 use aws::history::{MOST_PERIODS, Series, Span};
-use http::{Method, StatusCode};
 use models::Timestamp;
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Serialize;
-use web::{Body, Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
+use web::{Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
-pub static FUNCTION: Function = Function {
-    name: "api-metrics",
-    routes: &[Route {
-        method: Method::GET,
-        path: "/v1/metrics",
-        access: READ,
-        summary: "Get what was counted, over time; of the last day, unless it is told",
-        query: &[
-            AFTER,
-            BEFORE,
-            Query {
-                name: "period",
-                description: "The seconds that are counted together: a multiple of 60, by default 300 for a day.",
-                value: QueryValue::Multiple(60, DAY_SECONDS),
-            },
-        ],
-        body: Body::None,
-        success: (StatusCode::OK, Some(|| schema_for!(Metrics))),
-        handler: |app, request| Box::pin(get(app, request)),
-    }],
-    direct: None,
-    settings: Vec::new,
-};
+pub static FUNCTION: Function = Function { name: "api-metrics", routes: &[GET], direct: None, settings: Vec::new };
 
 #[derive(Serialize, JsonSchema)]
 struct Metrics {
-    /// When each period begins.
+    /// Start times of the periods.
     times: Vec<Timestamp>,
-    /// In seconds.
+    /// Length of a period in seconds.
     period: u64,
     series: Vec<Series>,
 }
 
 const DAY_SECONDS: u64 = 86_400;
-/// What is older than these days has no shorter period than these seconds.
+/// Age in days from which CloudWatch keeps only periods of these seconds.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
 const KEPT: [(u64, u64); 3] = [(63, 3_600), (15, 300), (0, 60)];
-/// What CloudWatch keeps for long is in these; each is a multiple of the one before.
+/// Default periods. CloudWatch keeps data for long in these; each is a multiple of the previous one.
 const PERIODS: [u64; 5] = [60, 300, 3_600, 21_600, DAY_SECONDS];
-/// How many periods are shown where no period is asked for.
+/// Largest number of periods by default.
 const PERIODS_SHOWN: u64 = 288;
+
+const GET: Route =
+    Route::get("/v1/metrics", READ, "Get metrics over time, by default of the last day", |app, request| {
+        Box::pin(get(app, request))
+    })
+    .with_query(&[
+        AFTER,
+        BEFORE,
+        Query {
+            name: "period",
+            description: "Length of a period in seconds: a multiple of 60, by default 300 for a day.",
+            value: QueryValue::Multiple(60, DAY_SECONDS),
+        },
+    ])
+    .answers::<Metrics>();
 
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     let span = span(&request)?;
     let Some(history) = app.history() else {
-        let detail = "nothing is counted here: STACK_NAME is not set";
+        let detail = "metrics are not available: STACK_NAME is not set";
         return Err(Problem::new(Code::MetricsUnavailable, detail));
     };
     let times = (0..span.periods).map(|period| span.at(period)).collect();
@@ -66,15 +58,15 @@ fn span(request: &Request) -> Result<Span, Problem> {
     let day_before = Timestamp::from_millis(until.millis().saturating_sub(DAY_SECONDS * 1000));
     let after = request.query_time("after")?.unwrap_or(day_before);
     if until <= after {
-        return Err(Problem::invalid_query("after", "is not earlier than `before`, or than now"));
+        return Err(Problem::invalid_query("after", "must be earlier than `before` and than now"));
     }
     let seconds = until.millis_since(after).div_ceil(1000);
     let period_seconds = period(request, seconds, request.now().millis_since(after) / 1000)?;
     let from = after.seconds() / period_seconds * period_seconds;
     let periods = (until.millis().div_ceil(1000) - from).div_ceil(period_seconds);
-    // The first and the last may be cut off, so there is one more than fits.
+    // The first and the last period may be incomplete, so one more than the limit is allowed.
     if periods > MOST_PERIODS + 1 {
-        let detail = format!("cuts the time into {periods} periods: at most {MOST_PERIODS}");
+        let detail = format!("gives {periods} periods; at most {MOST_PERIODS} are allowed");
         return Err(Problem::invalid_query("period", &detail));
     }
     let periods = usize::try_from(periods).map_err(Problem::internal)?;
@@ -88,9 +80,9 @@ fn period(request: &Request, seconds: u64, age: u64) -> Result<u64, Problem> {
         return Ok(fits.unwrap_or(DAY_SECONDS));
     };
     let period = text.parse().ok().filter(|period| (60..=DAY_SECONDS).contains(period) && period % 60 == 0);
-    let period = period.ok_or_else(|| Problem::invalid_query("period", "is not a multiple of 60 from 60 to 86400"))?;
+    let period = period.ok_or_else(|| Problem::invalid_query("period", "must be a multiple of 60 from 60 to 86400"))?;
     if period < kept {
-        let detail = format!("is less than {kept}, in which what is that old is kept");
+        let detail = format!("must be at least {kept} for data of this age");
         return Err(Problem::invalid_query("period", &detail));
     }
     Ok(period)

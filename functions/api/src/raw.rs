@@ -1,17 +1,17 @@
-//! Bodies of webhooks, byte for byte.
+//! Downloads of webhook bodies, byte for byte.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::{Schema, json_schema};
 use web::{Problem, Response, respond};
 
-/// The `Content-Encoding` that was undone before the body was stored.
+/// Header with the `Content-Encoding` that was removed before the body was stored.
 const ENCODING: HeaderName = HeaderName::from_static("x-switchboard-encoding");
 
 pub fn schema() -> Schema {
     json_schema!({ "type": "string", "contentMediaType": "application/octet-stream" })
 }
 
-/// A body as a download: it is a stranger's.
+/// A body as a download. Its content is untrusted, so a browser must not render it.
 pub fn reply(id: &str, body: Vec<u8>, encoding: Option<&str>) -> Result<Response, Problem> {
     let text = |text: &str| HeaderValue::from_str(text).map_err(Problem::internal);
     let mut headers = vec![

@@ -1,14 +1,14 @@
-//! Problems of a hook or a route that could not be written because of the connection or hook that it names.
+//! Problems for a hook or a route that was not written because a connection or hook that it names is gone.
 
 use app::App;
 use std::collections::BTreeSet;
 use store::{StoreError, references::Reference};
 use web::{Code, Problem, Retry};
 
-/// Retry limit for a deletion that meets new items with a reference.
+/// Retry limit for a deletion that conflicts with new references.
 pub const ATTEMPTS: usize = 20;
 
-/// The problem of a new item that was not written: 404 if a hook or connection that it names was deleted.
+/// The problem for a new item that was not written: 404 if a hook or connection that it names was deleted.
 pub async fn not_created(app: &App, error: StoreError, named: &BTreeSet<Reference>) -> Problem {
     if !matches!(error, StoreError::Condition(_)) {
         return error.into();
@@ -16,8 +16,9 @@ pub async fn not_created(app: &App, error: StoreError, named: &BTreeSet<Referenc
     match missing(app, named).await {
         Err(problem) => problem,
         Ok(Some(reference)) => Problem::not_found(reference.kind),
-        Ok(None) => Problem::new(Code::Conflict, "the hook that it names is being deleted; retry in a minute")
-            .retried(Retry::After(60)),
+        Ok(None) => {
+            Problem::new(Code::Conflict, "the named hook is being deleted; retry in a minute").retried(Retry::After(60))
+        }
     }
 }
 

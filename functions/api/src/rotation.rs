@@ -1,4 +1,4 @@
-//! Rotation of a hook's URL or a route's secret, and the limit on secrets that are valid at once.
+//! Rotation of a hook's URL or a route's secret, and the limit on concurrently valid secrets.
 
 use models::Timestamp;
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use web::{Code, Problem, Retry};
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Rotation {
-    /// How long the old one works on, in seconds; 0 ends it at once.
+    /// Grace period of the old secret in seconds; 0 ends it immediately.
     #[serde(default = "a_day")]
     #[schemars(range(min = 0, max = 2_592_000))]
     pub grace_seconds: u64,
@@ -19,10 +19,11 @@ const fn a_day() -> u64 {
     86_400
 }
 
-/// Limit on valid secrets: the newest, and those in their grace. Each of a route's secrets adds a signature to the header.
+/// Limit on valid secrets: the newest, and those in their grace period. Each of a route's secrets adds a signature to
+/// the header.
 const MOST_VALID: usize = 5;
 
-/// A secret that is rotated.
+/// A secret that can be rotated.
 pub trait Rotated {
     fn expires_at(&mut self) -> &mut Option<Timestamp>;
 }
@@ -40,14 +41,14 @@ impl Rotated for Secret {
 }
 
 impl Rotation {
-    /// Ends the secrets after the grace, and drops the expired ones. 409 if the limit is reached.
+    /// Lets the secrets expire after the grace period, and drops expired ones. 409 if the limit is reached.
     pub fn make_room<S: Rotated>(&self, secrets: &mut Vec<S>, now: Timestamp) -> Result<(), Problem> {
         let end = now.plus_seconds(self.grace_seconds);
         let ends_all = self.grace_seconds == 0;
         secrets.retain_mut(|secret| secret.expires_at().is_none_or(|end| now < end));
         let mut ends: Vec<Timestamp> = secrets.iter_mut().filter_map(|secret| *secret.expires_at()).collect();
         for secret in secrets.iter_mut() {
-            // A secret in its grace keeps the end that its own rotation promised.
+            // A secret in its grace period keeps the end that its own rotation promised.
             let expires_at = secret.expires_at();
             *expires_at = Some(expires_at.filter(|_| !ends_all).unwrap_or(end));
         }
@@ -64,8 +65,8 @@ impl Rotation {
 fn full(end: Timestamp, now: Timestamp) -> Problem {
     let seconds = end.millis_since(now).div_ceil(1_000);
     let detail = format!(
-        "{MOST_VALID} are valid at once, the newest and those in their grace; the next rotation is possible at {end}, or \
-         at once with grace_seconds 0, which ends all but the new one"
+        "at most {MOST_VALID} are valid at a time, including those in their grace period; rotate again at {end}, or now \
+         with grace_seconds 0, which ends all but the new one"
     );
     Problem::new(Code::TooManySecrets, detail).retried(Retry::After(seconds))
 }

@@ -2,12 +2,12 @@
 
 use crate::{CURSOR, LIMIT, OPERATE, READ};
 use app::{App, Function, Route};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::{
     Takeover, TakeoverId, TakeoverState,
     records::{Claimant, RecordKind, StoredTakeover},
 };
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use store::{
@@ -16,53 +16,10 @@ use store::{
     list::{END, Entry},
     records::TakeoverChange,
 };
-use web::{Body, Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, input, respond};
+use web::{Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, input, respond};
 
-pub static FUNCTION: Function = Function {
-    name: "api-takeovers",
-    routes: &[
-        Route {
-            method: Method::GET,
-            path: "/v1/takeovers",
-            access: READ,
-            summary: "List the requests for a human operator",
-            query: &[
-                Query {
-                    name: "state",
-                    description: "Only those in this state: `open`, `claimed` or `closed`.",
-                    value: QueryValue::OneOf(TakeoverState::NAMES),
-                },
-                LIMIT,
-                CURSOR,
-            ],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Takeover)))),
-            handler: |app, request| Box::pin(list(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/takeovers/{id}",
-            access: READ,
-            summary: "Get a request for a human operator",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Takeover)))),
-            handler: |app, request| Box::pin(get(app, request)),
-        },
-        Route {
-            method: Method::PATCH,
-            path: "/v1/takeovers/{id}",
-            access: OPERATE,
-            summary: "Claim, close or reopen a request for a human operator",
-            query: &[],
-            body: Body::Required(|| schema_for!(NewState)),
-            success: (StatusCode::OK, Some(|| schema_for!(Takeover))),
-            handler: |app, request| Box::pin(change(app, request)),
-        },
-    ],
-    direct: None,
-    settings: Vec::new,
-};
+pub static FUNCTION: Function =
+    Function { name: "api-takeovers", routes: &[LIST, GET, CHANGE], direct: None, settings: Vec::new };
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -70,11 +27,26 @@ struct NewState {
     state: TakeoverState,
 }
 
+const LIST: Route = Route::get("/v1/takeovers", READ, "List requests for a human operator", |app, request| {
+    Box::pin(list(app, request))
+})
+.with_query(&[
+    Query {
+        name: "state",
+        description: "Only requests in this state: `open`, `claimed` or `closed`.",
+        value: QueryValue::OneOf(TakeoverState::NAMES),
+    },
+    LIMIT,
+    CURSOR,
+])
+.answers_with(StatusCode::OK, crate::page_of_any::<Takeover>);
+
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let parse = |text: String| TakeoverState::parse(&text);
     let state = match request.query("state") {
         Some(text) => {
-            let state = parse(text).ok_or_else(|| Problem::invalid_query("state", "is not open, claimed or closed"))?;
+            let state =
+                parse(text).ok_or_else(|| Problem::invalid_query("state", "must be open, claimed or closed"))?;
             Some(state)
         }
         None => None,
@@ -91,15 +63,29 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     respond::page(page.items, request.cursor("takeovers", page.next))
 }
 
+const GET: Route = Route::get("/v1/takeovers/{id}", READ, "Get a request for a human operator", |app, request| {
+    Box::pin(get(app, request))
+})
+.answers_with(StatusCode::OK, crate::schema_or_id::<Takeover>);
+
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     let id: TakeoverId = request.id("takeover")?;
     let show = |takeover: StoredTakeover| Ok(Some(to_raw_value(&takeover.into_takeover())?));
     crate::reply_or_id(id.as_str(), "takeover", app.store.record(id.as_str()).await, show)
 }
 
+const CHANGE: Route = Route::patch(
+    "/v1/takeovers/{id}",
+    OPERATE,
+    "Claim, close or reopen a request for a human operator",
+    |app, request| Box::pin(change(app, request)),
+)
+.takes::<NewState>()
+.answers::<Takeover>();
+
 async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     let id: TakeoverId = request.id("takeover")?;
-    let wanted: NewState = input::body(&request, &schema_for!(NewState))?;
+    let wanted: NewState = input::body(&request)?;
     let changed = match wanted.state {
         TakeoverState::Claimed => return claim(app, &request, &id).await,
         state => app.store.set_takeover_state(&id, state, request.now()).await?,
@@ -121,7 +107,7 @@ async fn claim(app: &App, request: &Request, id: &TakeoverId) -> Result<Response
             Some(other) if other.key == claimant.key => respond::ok(&takeover.into_takeover()),
             Some(other) => {
                 let detail =
-                    format!("claimed by {} since {}; to hand it on, reopen it", other.name, takeover.updated_at);
+                    format!("claimed by {} since {}; reopen it to hand it over", other.name, takeover.updated_at);
                 Err(Problem::new(Code::Conflict, detail))
             }
             None => Err(Problem::new(Code::Conflict, "the takeover is closed; reopen it before you claim it")),
@@ -129,11 +115,11 @@ async fn claim(app: &App, request: &Request, id: &TakeoverId) -> Result<Response
     }
 }
 
-/// The caller, by the name that its key has.
+/// The caller's key, with its name.
 async fn claimant(app: &App, request: &Request) -> Result<Claimant, Problem> {
-    let id = request.key().map(|key| &key.id).ok_or_else(|| Problem::internal("a route without a key"))?;
+    let id = request.key().map(|key| &key.id).ok_or_else(|| Problem::internal("a route is open without a key"))?;
     let key: Option<Key> = app.store.find(id.as_str()).await?;
-    // A warm process may remember a key for a minute after its deletion.
+    // A warm process may cache a key for a minute after its deletion.
     let key = key.ok_or_else(|| Problem::unauthorized("no such key"))?;
     Ok(Claimant { key: key.id, name: key.name })
 }

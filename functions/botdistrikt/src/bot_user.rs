@@ -1,16 +1,16 @@
-//! BotDistrikt's object of a user. Six of its fields are documented; the names of the others are guesses after the
-//! labels of its screens: <https://docs.botdistrikt.com/messaging-channels/webchat-api>.
+//! BotDistrikt's user object. Six of its fields are documented; the names of the others are guesses from the labels of
+//! its screens: <https://docs.botdistrikt.com/messaging-channels/webchat-api>.
 
 use payload::Field;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A user's id in a website chat. It opens the user's chat, so it should not be guessable.
+/// A user's id in a website chat. It gives access to the user's chat, so it must not be guessable.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct WebchatId(#[schemars(length(min = 1, max = 256), regex(pattern = "^[!-~]+$"))] pub String);
 
-/// The fields of a user, at each of the places where it may be.
+/// The fields of a user, at each of its possible places.
 macro_rules! user_fields {
     ($($place:literal),+; $($more:literal),*) => {
         &[
@@ -28,8 +28,8 @@ macro_rules! user_fields {
     };
 }
 
-/// What a registration answers: the user itself, which is sent along with each message.
+/// Fields in the answer to a registration: the user itself, which is sent with each message.
 pub const REGISTERED: &[&[Field]] = &[user_fields![""; ], &[Field::optional("subscriber.platform_user", &[""])]];
 
-/// Where a webhook's body may tell of the user. Not the whole object: only a registration tells that.
+/// Possible places of the user in a webhook body. `platform_user` is not among them: only a registration sets it.
 pub const IN_EVENT: &[Field] = user_fields!["/user", "/bot_user"; "/webchat_id", "/webchatId"];

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::time::Instant;
 use url::Url;
 
-/// BotDistrikt's object of a user, as it is.
+/// BotDistrikt's user object, unchanged.
 pub type BotUser = Map<String, Value>;
 
 pub struct Client<'a> {
@@ -28,7 +28,7 @@ impl<'a> Client<'a> {
         Ok(Self { http, base, credentials: context.credentials()?, deadline: context.deadline })
     }
 
-    /// Registers a user, by an id of one's own or one that BotDistrikt makes.
+    /// Registers a user, with a given id or one that BotDistrikt creates.
     pub async fn register(&self, webchat_id: Option<&str>, user: Option<&BotUser>) -> Result<BotUser, Problem> {
         let mut body = json!({ "domain": self.credentials.domain });
         if let Some(id) = webchat_id {
@@ -38,14 +38,14 @@ impl<'a> Client<'a> {
             body["user"] = json!(user);
         }
         let mut answer = self.send(self.post("user")?.json(&body)).await?.successful(&self.secrets())?;
-        // Where the domain is masked it is put back for each message, so that no other mask may be in it.
+        // The domain replaces each mask when a message is sent, so the object must contain no other mask.
         if let Ok(user) = serde_json::from_slice::<Value>(&answer.body) {
             answer.body = user.to_string().replace(MASK, "****").into();
         }
         answer.json("BotDistrikt's user", &self.secrets())
     }
 
-    /// Says something as a user; what the bot answers, whatever that is.
+    /// Sends a message as a user. Returns the bot's answer unchanged.
     pub async fn say(&self, webchat_id: &str, user: &Value, message: &Value) -> Result<String, Problem> {
         let user = with_secret(user, &self.credentials.domain);
         let body = json!({ "domain": self.credentials.domain, "user": user, "message": message });
@@ -72,7 +72,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A user as BotDistrikt told it: where that repeated the domain, it is kept masked.
+/// Puts the domain back into a user object in which it was masked.
 fn with_secret(user: &Value, domain: &str) -> Value {
     match user {
         Value::String(text) => Value::String(text.replace(MASK, domain)),

@@ -1,5 +1,5 @@
-//! The credentials of a BotDistrikt connection. `domain` is the secret custom domain of a Website Chat integration: any
-//! text like a URL, chosen by its user, that works as a password.
+//! Credentials of a BotDistrikt connection. `domain` is the secret custom domain of a Website Chat integration: any
+//! text in the form of a URL, chosen by the user, that works as a password.
 
 use crate::API_URL;
 use connector::{
@@ -28,35 +28,34 @@ pub fn schema() -> Schema {
     schemars::schema_for!(Credentials)
 }
 
-/// Below this many bits a domain is called guessable.
+/// Minimum estimated entropy of a domain without a warning.
 const LEAST_BITS: f64 = 64.0;
 
 pub fn review(_: &App, credentials: &Map<String, Value>) -> Result<Review, Problem> {
     let domain = credentials["domain"].as_str().unwrap_or_default();
     let guessable = bits(domain) < LEAST_BITS;
-    let detail = "is guessable, and who guesses it can write as any user whose id is known: take one with a random part \
-                  of 64 bits or more, or have one made with `generate`";
+    let detail = "is guessable: anyone who guesses it can write as any user whose id they know; use one with a random part \
+                  of at least 64 bits, or generate one with `generate`";
     let warnings = if guessable { vec![Fault::new("/domain", detail)] } else { Vec::new() };
-    // To a schema a whole number of more than 64 bits is an integer as well.
+    // JSON Schema counts a whole number beyond 64 bits as an integer as well.
     let faults = if credentials["webchat_app_id"].is_u64() {
         Vec::new()
     } else {
-        vec![Fault::new("/webchat_app_id", "must be a whole number of up to 64 bits")]
+        vec![Fault::new("/webchat_app_id", "must be a whole number of at most 64 bits")]
     };
     Ok(Review { faults, warnings })
 }
 
-/// How many bits of randomness there are in the label that has most: those around it may be the site's own. An estimate by
-/// the looks alone, with no dictionary: what is random changes between letters and digits all the time, and what is made of
-/// words and years does not.
+/// Estimated entropy of the label that has most, in bits: the others may be the site's own. The estimate uses no
+/// dictionary: random text alternates between letters and digits, and words and years do not.
 fn bits(domain: &str) -> f64 {
     let labels = domain.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
     labels.map(|label| label.split(['-', '_']).map(bits_of_part).sum()).fold(0.0, f64::max)
 }
 
-/// What a character tells in a word, a year or a repetition.
+/// Bits per character in a word, a year or a repetition.
 const BITS_IN_A_WORD: f64 = 1.0;
-/// Letters of one case, or digits, in a row that are no word.
+/// Longest run of letters of one case, or of digits, in random text.
 const LONGEST_RUN: usize = 4;
 const LEAST_DIFFERENT: usize = 3;
 
@@ -70,7 +69,7 @@ fn bits_of_part(part: &str) -> f64 {
     runs.map(|run| run.len() as f64 * if run.len() > LONGEST_RUN { BITS_IN_A_WORD } else { each }).sum()
 }
 
-/// Digits alone, or letters with at most the first a capital.
+/// True for digits alone, or letters of which at most the first is a capital.
 fn is_word(part: &str) -> bool {
     let rest = part.strip_prefix(|c: char| c.is_ascii_uppercase()).unwrap_or(part);
     rest.bytes().all(|c| c.is_ascii_lowercase()) || part.bytes().all(|c| c.is_ascii_digit())
@@ -86,15 +85,15 @@ const fn kind(c: u8) -> (bool, bool) {
 
 const SECRET_BYTES: usize = 32;
 
-/// A domain that nobody guesses, below a name that nobody can register (RFC 6761).
+/// A random domain below a name that nobody can register (RFC 6761).
 pub fn make_domain() -> Result<String, Problem> {
     Ok(format!("{}.invalid", BASE32_DNSSEC.encode(&random::<SECRET_BYTES>()?)))
 }
 
-/// BotDistrikt documents no call that tries the domain and leaves nothing behind.
+/// BotDistrikt documents no call that checks the domain without leaving data behind.
 pub async fn test(app: &App) -> Result<Tested, Problem> {
     app.http().reach(app.config.platforms.url(&API_URL)?.clone()).await?;
-    let detail = "BotDistrikt can be reached; whether it takes the domain is told by registering a user \
+    let detail = "BotDistrikt is reachable; to check the domain, register a user \
                   (botdistrikt.register-user)";
     Ok(Tested { ok: None, detail: detail.to_owned() })
 }

@@ -1,4 +1,4 @@
-//! BotDistrikt: two actions of its website chat, and a trigger for what the bot sends.
+//! BotDistrikt: two actions of its website chat, and a trigger for messages to users.
 //! <https://docs.botdistrikt.com/messaging-channels/webchat-api>
 
 mod bot_user;
@@ -7,7 +7,7 @@ mod credentials;
 
 use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::Generated};
 
-/// What is below here is BotDistrikt's API.
+/// Base URL of BotDistrikt's API.
 const API_URL: Setting =
     Setting { name: "BOTDISTRIKT_API_URL", default: "https://flow.botdistrikt.com/api", kind: SettingKind::BaseUrl };
 

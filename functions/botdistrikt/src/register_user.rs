@@ -1,10 +1,7 @@
-//! `botdistrikt.register-user`: `POST /webchat_apps/{webchat_app_id}/user`. The answer is kept as a subscriber: each
+//! `botdistrikt.register-user`: `POST /webchat_apps/{webchat_app_id}/user`. The answer is stored as a subscriber: each
 //! message sends it along, and a second call for the same person finds it.
 
-use crate::{
-    bot_user::{REGISTERED, WebchatId},
-    client::{BotUser, Client},
-};
+use crate::{bot_user::{REGISTERED, WebchatId}, client::{BotUser, Client}};
 use connector::{ActionContext, Code, Problem, Retry, action};
 use models::{EventId, Person, SubscriberId, clock::random, ids::ContentKey};
 use payload::{Mapping, mapping};
@@ -16,7 +13,7 @@ action! {
     platform: "botdistrikt",
     name: "register-user",
     label: "Register a User",
-    description: "Registers a user of a website chat, or finds the one that was registered before.",
+    description: "Registers a user of a website chat, or returns the user registered before.",
     effect: NotIdempotent,
     input: Input,
     check: action::no_check,
@@ -28,22 +25,23 @@ action! {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Input {
-    /// Your own id of the user, which should not be guessable: it opens the user's chat. Left out: BotDistrikt makes one.
+    /// Your own id for the user. It gives access to the user's chat, so it must not be guessable. Default: BotDistrikt
+    /// creates one.
     webchat_id: Option<WebchatId>,
-    /// Fields of the user to fill in, as BotDistrikt has them: `first_name`, `last_name` and so on.
+    /// Fields of the user by BotDistrikt's names: `first_name`, `last_name` and so on.
     user: Option<BotUser>,
-    /// Whether a user of this `webchat_id` that was registered before is answered in place of registering again. Left
-    /// out: yes.
+    /// True to return a user that was registered with this `webchat_id` before, instead of registering again. Default:
+    /// true.
     reuse: Option<bool>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// BotDistrikt's object of the user, whole. Its `webchat_id` is that of `botdistrikt.send-message`.
+    /// BotDistrikt's whole user object. Pass its `webchat_id` to `botdistrikt.send-message`.
     user: BotUser,
-    /// The subscriber as which it is kept.
+    /// The subscriber that stores it.
     subscriber: SubscriberId,
-    /// Whether it had been registered before.
+    /// True if the user had been registered before.
     reused: bool,
 }
 
@@ -59,7 +57,7 @@ pub fn subscriber_id(context: &ActionContext<'_>, webchat_id: &str) -> Subscribe
     SubscriberId::derive(ACTION.platform, context.connection_id(), webchat_id)
 }
 
-/// The user that was registered as a subscriber.
+/// The user that a registration stored as a subscriber.
 pub async fn stored_user(context: &ActionContext<'_>, id: &SubscriberId) -> Result<Option<Value>, Problem> {
     let profile = context.app.store.profile(id).await?;
     Ok(profile.and_then(|profile| profile.into_subscriber(id.clone()).platform_user))
@@ -77,7 +75,7 @@ async fn register(
     asked: Option<&str>,
     fields: Option<&BotUser>,
 ) -> Result<Output, Problem> {
-    // Of before the call: an erasure that comes while BotDistrikt is asked is the later of the two.
+    // The id's time is before the call, so an erasure during the call counts as later.
     let by = EventId::new(context.app.now(), ContentKey::unique(random()?));
     let user = Client::of(context)?.register(asked, fields).await?;
     let body = Value::Object(user);
@@ -88,14 +86,14 @@ async fn register(
     let registered_as = &person.platform_id;
     let begun = |but: &str| Problem::partly_done(format!("the user is registered as {registered_as}, but {but}"));
     let told = context.app.store.tell(&person, &by).await;
-    told.map_err(|error| begun("could not be kept").caused_by(error))?;
-    // It is not taken in if the person was erased meanwhile, and not whole if it is too large.
+    told.map_err(|error| begun("could not be stored").caused_by(error))?;
+    // The profile omits the object if the person was erased in the meantime, or if it is too large.
     let kept = registered(context, &person.id)
         .await
-        .map_err(|problem| Problem { source: problem.source, ..begun("may not be kept") })?;
-    let kept = kept.ok_or_else(|| begun("is not kept: it is too large, or was erased meanwhile"))?;
+        .map_err(|problem| Problem { source: problem.source, ..begun("may not be stored") })?;
+    let kept = kept.ok_or_else(|| begun("is not stored: the object is too large, or the person was erased in the meantime"))?;
     match asked {
-        Some(asked) if asked != registered_as => Err(begun(&format!("{asked} was asked for: go on with the former"))),
+        Some(asked) if asked != registered_as => Err(begun(&format!("not as {asked}, which was requested; use the former id"))),
         _ => Ok(Output { reused: false, ..kept }),
     }
 }

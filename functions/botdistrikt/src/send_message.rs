@@ -1,11 +1,7 @@
-//! `botdistrikt.send-message`: `POST /webchat_apps/{webchat_app_id}/message`, as a user that was registered. Neither the
-//! fields of a message nor the shape of the answer are documented, so both are passed on as they are.
+//! `botdistrikt.send-message`: `POST /webchat_apps/{webchat_app_id}/message`, as a registered user. Neither the fields
+//! of a message nor the shape of the answer are documented, so both are passed on unchanged.
 
-use crate::{
-    bot_user::WebchatId,
-    client::Client,
-    register_user::{stored_user, subscriber_id},
-};
+use crate::{bot_user::WebchatId, client::Client, register_user::{stored_user, subscriber_id}};
 use connector::{ActionContext, Code, Problem, Retry, action};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -18,7 +14,7 @@ action! {
     platform: "botdistrikt",
     name: "send-message",
     label: "Send a Message as a User",
-    description: "Says something to the bot as a registered user, and answers with what the bot answers.",
+    description: "Sends a message to the bot as a registered user, and returns the bot's answer.",
     effect: NotIdempotent,
     input: Input,
     check: action::no_check,
@@ -30,14 +26,14 @@ action! {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Input {
-    /// The user's, as `botdistrikt.register-user` answered it.
+    /// The user's id from the answer of `botdistrikt.register-user`.
     webchat_id: WebchatId,
-    /// A text, which is sent as `{"text": …}`, or a message as BotDistrikt has it.
+    /// A text, which is sent as `{"text": …}`, or a message object of BotDistrikt.
     #[schemars(schema_with = "message_schema")]
     message: Value,
 }
 
-/// Without alternatives, so that a fault tells all that could have been.
+/// A single schema without alternatives, so that a fault names all accepted types.
 fn message_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "object"], "minLength": 1, "minProperties": 1 })
 }
@@ -55,21 +51,21 @@ fn output() -> Schema {
         "properties": {
             "responses": {
                 "type": ["array", "null"],
-                "description": "The bot's responses, if the body is a list or has a list of that name.",
+                "description": "The bot's responses, if the body is a list or has a list `responses`.",
             },
-            "body": { "description": "What BotDistrikt answered, as it is; null if that was nothing." },
+            "body": { "description": "BotDistrikt's answer, unchanged; null if it was empty." },
         },
     })
 }
 
-/// BotDistrikt takes the domain and the user at once, and may refuse either.
-const STALE: &str = "if the domain is right, the user may be gone there: register it again, with `reuse` false";
+/// BotDistrikt checks the domain and the user together, so a rejection may concern either.
+const STALE: &str = "if the domain is correct, BotDistrikt may have deleted the user: register it again with `reuse` false";
 
 async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
     let WebchatId(webchat_id) = input.webchat_id;
     let subscriber = subscriber_id(&context, &webchat_id);
     let user = stored_user(&context, &subscriber).await?.ok_or_else(|| {
-        Problem::new(Code::NotFound, "no such user was registered here: call botdistrikt.register-user first")
+        Problem::new(Code::NotFound, "no such user is registered: call botdistrikt.register-user first")
     })?;
     let message = match input.message {
         Value::String(text) => json!({ "text": text }),
@@ -92,7 +88,7 @@ fn responses(body: &str) -> Option<Vec<Box<RawValue>>> {
         .or_else(|| serde_json::from_str(body).ok().filter(|_| is_object(body)).map(|Told { responses }| responses))
 }
 
-/// A list can stand for a struct.
+/// serde would accept a list in place of a struct.
 fn is_object(body: &str) -> bool {
     body.trim_start().starts_with('{')
 }

@@ -35,7 +35,8 @@ const MESSAGE: &[Field] = &[Field::expected("message", &["/message", "/response"
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Settings {
-    /// Whether the bot's own answers become events too. Left out: no, as whoever sent the message was answered with them.
+    /// True to create events for the bot's own answers as well. Default: false, because the sender of a message already
+    /// gets them as its answer.
     include_bot: Option<bool>,
 }
 
@@ -44,21 +45,21 @@ fn data() -> Value {
     json!({
         "source": {
             "type": "object",
-            "description": "Who sent the message, as BotDistrikt's headers say.",
+            "description": "The sender of the message, from BotDistrikt's headers.",
             "required": ["kind", "id"],
             "properties": {
                 "kind": { "enum": KINDS },
                 "id": { "type": ["string", "null"], "description": "The agent's id, or the broadcast's." },
             },
         },
-        "message": { "description": "As it is in the body; null where none was found." },
+        "message": { "description": "The message from the body; null if none was found." },
     })
 }
 
 const BOT: &str = "bot";
 const UNKNOWN: &str = "unknown";
 const KINDS: [&str; 4] = ["human", "broadcast", BOT, UNKNOWN];
-/// The id of something; longer ones are cut.
+/// Longest id; longer ones are cut.
 const MOST_ID_CHARS: usize = 256;
 
 async fn receive(app: &App, request: Request) -> Result<Response, Problem> {

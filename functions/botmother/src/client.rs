@@ -18,7 +18,7 @@ pub struct Event<'a> {
     deadline: Instant,
 }
 
-/// What Botmother answers. That means queued, not delivered.
+/// Botmother's answer. Success means queued, not delivered.
 #[derive(Deserialize)]
 pub struct Queued {
     result: bool,
@@ -31,7 +31,7 @@ impl<'a> Event<'a> {
     pub fn of(context: &ActionContext<'a>) -> Result<Self, Problem> {
         let unusable = |fault: &str| Problem::new(Code::ConnectionUnauthorized, format!("the event URL {fault}"));
         let Credentials { event_url: text } = context.credentials()?;
-        let text = text.ok_or_else(|| unusable("is missing: give the connection one"))?;
+        let text = text.ok_or_else(|| unusable("is missing: add it to the connection"))?;
         let url = event_url(context.app.config.platforms.url(&API_URL)?, &text).map_err(|fault| unusable(&fault))?;
         Ok(Self { app: context.app, url, deadline: context.deadline })
     }
@@ -43,21 +43,21 @@ impl<'a> Event<'a> {
         let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         let secrets = self.secrets();
         let answer = http.send_before(self.deadline, request).await?.successful(&secrets).map_err(unknown_url)?;
-        let queued: Queued = answer.json("what Botmother answers to an event", &secrets)?;
+        let queued: Queued = answer.json("Botmother's answer to an event", &secrets)?;
         queued.refusal(&answer, &secrets).map_or(Ok(queued), Err)
     }
 
-    /// The URL, and those parts of it that are the secret.
+    /// The URL, and its parts that are secret.
     fn secrets(&self) -> Vec<&str> {
         let steps = self.url.path_segments().into_iter().flatten().filter(|step| step.len() >= LEAST_SECRET);
         [self.url.as_str(), self.url.path()].into_iter().chain(steps).collect()
     }
 }
 
-/// Shorter steps of a path are words.
+/// Minimum length of a secret path segment; shorter ones are words.
 const LEAST_SECRET: usize = 9;
 
-/// The URL is the credential, so that one which leads nowhere is a wrong one.
+/// Turns a 404 into an error of the credentials: the URL itself is the credential.
 fn unknown_url(problem: Problem) -> Problem {
     match problem.code {
         Code::NotFound => Problem { code: Code::ConnectionUnauthorized, ..problem },
@@ -66,19 +66,19 @@ fn unknown_url(problem: Problem) -> Problem {
 }
 
 impl Queued {
-    /// The problem that an answer tells of in spite of its status.
+    /// The problem that an answer with a success status reports.
     fn refusal(&self, answer: &Answer, secrets: &[&str]) -> Option<Problem> {
         let exceeded = self.limits.as_ref().is_some_and(|limits| limits["exceeded"] == true);
         let why = match (self.result, exceeded) {
             (true, false) => return None,
             (_, true) => "the limits of the bot's queue are exceeded",
-            (false, false) => "Botmother did not take the event",
+            (false, false) => "Botmother rejected the event",
         };
         let words: String = answer.text(secrets).chars().take(MAX_WORDS).collect();
         let retry = match (self.result, exceeded) {
-            // It may have been queued all the same.
+            // The event may have been queued all the same.
             (true, _) => Retry::Unknown,
-            // A full queue empties.
+            // The queue will empty.
             (false, true) => Retry::SOON,
             (false, false) => Retry::Never,
         };

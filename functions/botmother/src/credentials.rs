@@ -1,5 +1,5 @@
-//! The credentials of a Botmother connection: the URL of one External Event, which is all the secret there is. Receiving
-//! a bot's requests needs none.
+//! Credentials of a Botmother connection: the URL of one External Event, which is the only secret. Receiving a bot's
+//! requests needs none.
 
 use crate::API_URL;
 use connector::{
@@ -15,7 +15,8 @@ use url::Url;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Credentials {
-    /// The URL that Botmother shows once an External Event is saved, in Settings > Events. Receiving requests needs none.
+    /// The URL that Botmother shows after an External Event is saved, in Settings > Events. Receiving requests needs
+    /// none.
     #[schemars(length(min = 1, max = 2048), regex(pattern = "^[!-~]*$"))]
     pub event_url: Option<String>,
 }
@@ -24,15 +25,17 @@ pub fn schema() -> Schema {
     schemars::schema_for!(Credentials)
 }
 
-/// An event's URL, if it leads where the deployment says; what is wrong with it.
+/// An event's URL if it points to the deployment's Botmother server, or else the fault.
 pub fn event_url(origin: &Url, text: &str) -> Result<Url, String> {
     match text.parse::<Url>() {
-        Err(_) => Err("is not a URL".to_owned()),
-        Ok(_) if !text.starts_with(origin.as_str()) => Err(format!("does not begin with {origin} (BOTMOTHER_API_URL)")),
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => Err("has a query or a fragment".to_owned()),
-        // A path with backslashes or steps of two dots, say: what is requested is to be what was pasted.
-        Ok(url) if url.as_str() != text => Err("is not written as Botmother writes it".to_owned()),
-        Ok(url) if url.path() == "/" => Err("has no path".to_owned()),
+        Err(_) => Err("is not a valid URL".to_owned()),
+        Ok(_) if !text.starts_with(origin.as_str()) => Err(format!("must begin with {origin} (BOTMOTHER_API_URL)")),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            Err("must have no query and no fragment".to_owned())
+        }
+        // For example a path with backslashes or `..`: the URL that is called must equal the one that was pasted.
+        Ok(url) if url.as_str() != text => Err("must be exactly as Botmother shows it".to_owned()),
+        Ok(url) if url.path() == "/" => Err("must have a path".to_owned()),
         Ok(url) => Ok(url),
     }
 }
@@ -43,7 +46,7 @@ pub fn review(app: &App, credentials: &Map<String, Value>) -> Result<Review, Pro
     match event_url(app.config.platforms.url(&API_URL)?, text) {
         Err(fault) => faults.push(Fault::new("/event_url", fault)),
         Ok(url) if !looks_known(&url) => {
-            let detail = "is not like the URLs that are known: /api/bot/action/<id>/<token>";
+            let detail = "does not have the known form /api/bot/action/<id>/<token>";
             warnings.push(Fault::new("/event_url", detail));
         }
         Ok(_) => {}
@@ -51,25 +54,25 @@ pub fn review(app: &App, credentials: &Map<String, Value>) -> Result<Review, Pro
     Ok(Review { faults, warnings })
 }
 
-/// The form that all known callers use; no page of Botmother's states it.
+/// The form that all known callers use; Botmother does not document it.
 fn looks_known(url: &Url) -> bool {
     let rest = url.path().strip_prefix("/api/bot/action/");
     rest.and_then(|rest| rest.split_once('/'))
         .is_some_and(|(id, token)| !id.is_empty() && token.len() >= 16 && !token.contains('/'))
 }
 
-/// An event can't be tried without somebody getting it.
+/// An event can't be tested without a recipient.
 pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
     let Credentials { event_url: text } = serde_json::from_value(credentials).map_err(Problem::internal)?;
     let Some(text) = text else {
-        return Ok(Tested { ok: None, detail: "there is no URL to test; receiving requests needs none".to_owned() });
+        return Ok(Tested { ok: None, detail: "no URL to test; receiving requests needs none".to_owned() });
     };
     let origin = app.config.platforms.url(&API_URL)?;
     if let Err(fault) = event_url(origin, &text) {
         return Ok(Tested { ok: Some(false), detail: format!("the event URL {fault}") });
     }
     app.http().reach(origin.clone()).await?;
-    let detail = "Botmother can be reached; whether it takes the event URL is told by sending an event \
+    let detail = "Botmother is reachable; to check the event URL, send an event \
                   (botmother.send-event)";
     Ok(Tested { ok: None, detail: detail.to_owned() })
 }

@@ -6,7 +6,7 @@ mod credentials;
 
 use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules};
 
-/// Where event URLs lead.
+/// Server of event URLs.
 const API_URL: Setting =
     Setting { name: "BOTMOTHER_API_URL", default: "https://app.botmother.com", kind: SettingKind::Origin };
 

@@ -1,5 +1,5 @@
 //! `botmother.send-event`: a POST to the URL of an External Event, which sends the event's message or screen to users.
-//! Botmother takes up to 1 MB at once, so more users than fit take several calls.
+//! Botmother accepts up to 1 MB per call, so a larger number of users takes several calls.
 
 use crate::client::Event;
 use connector::{ActionContext, Code, Problem, Retry, action};
@@ -25,26 +25,27 @@ action! {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Input {
-    /// Where the users are: `tg`, `fb`, `viber`, `vk` or `any`. Another is sent too, with a warning. Goes with `users`.
+    /// Platform of the users: `tg`, `fb`, `viber`, `vk` or `any`. Other values are sent as well, with a warning.
+    /// Required with `users`.
     #[schemars(length(min = 1, max = 64))]
     platform: Option<String>,
-    /// The users' ids at that platform, or `everyone`.
+    /// The users' ids on that platform, or `everyone`.
     #[serde(default)]
     #[schemars(schema_with = "users_schema")]
     users: Option<Users>,
-    /// The users' ids at Botmother, in place of `platform` and `users`.
+    /// The users' ids in Botmother, instead of `platform` and `users`.
     #[schemars(length(min = 1), inner(regex(pattern = "^[0-9a-fA-F]{24}$")))]
     users_bm: Option<Vec<String>>,
-    /// What the bot reads as `last_request`.
+    /// Data that the bot reads as `last_request`.
     data: Option<Map<String, Value>>,
     /// Must be true to send to everyone.
     #[serde(rename = "confirm_everyone")]
     _confirm_everyone: Option<bool>,
-    /// More keys of the body, for what Botmother takes and no document names.
+    /// Further fields of the body, for undocumented features of Botmother.
     extra: Option<Map<String, Value>>,
 }
 
-/// Without alternatives, so that a fault tells all that could have been.
+/// A single schema without alternatives, so that a fault names all accepted types.
 fn users_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": ["array", "string", "null"],
@@ -66,7 +67,7 @@ enum Everyone {
     Everyone,
 }
 
-/// Botmother documents texts: that is what numbers are sent as.
+/// Botmother documents ids as texts, so numbers are sent as texts.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum UserId {
@@ -76,19 +77,19 @@ enum UserId {
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// True: what Botmother does not take is an error. Accepted is queued, not delivered.
+    /// Always true: a rejected event is an error. Accepted means queued, not delivered.
     accepted: bool,
-    /// How many calls it took.
+    /// Number of calls that it took.
     calls: usize,
-    /// Botmother's records of what is queued, of all calls; with a warning, of the first ones alone.
+    /// Botmother's records of queued messages, from all calls. A warning reports if records are left out.
     payload: Vec<Value>,
-    /// How full the bot's queue is, as the last call told.
+    /// State of the bot's queue, from the last call.
     limits: Option<Value>,
-    /// Each points into the input, or into this.
+    /// Each points into the input, or into this output.
     warnings: Vec<Fault>,
 }
 
-/// What our own fields are called in the body.
+/// Names of this action's own fields in the body.
 const OWN: [&str; 4] = ["platform", "users", "users_bm", "data"];
 
 fn check(input: &Value) -> Vec<Fault> {
@@ -96,29 +97,29 @@ fn check(input: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |pointer: &str, detail: &str| faults.push(Fault::new(pointer, detail));
     match (given("platform"), given("users"), given("users_bm")) {
-        (false, false, false) => fault("", "names nobody: give platform and users, or users_bm"),
+        (false, false, false) => fault("", "has no recipients: give platform and users, or users_bm"),
         (true, false, false) => fault("/users", "is required with platform"),
         (false, true, false) => fault("/platform", "is required with users"),
-        (platform, users, true) if platform || users => fault("/users_bm", "goes without platform and users"),
+        (platform, users, true) if platform || users => fault("/users_bm", "can't be combined with platform and users"),
         _ => {}
     }
     if input["users"].as_str().is_some_and(|text| text != "everyone") {
-        fault("/users", "is neither a list of ids nor everyone");
+        fault("/users", "must be a list of ids or everyone");
     }
     if input["users"] == "everyone" && input["confirm_everyone"] != true {
-        fault("/confirm_everyone", "must be true: this goes to the bot's whole audience");
+        fault("/confirm_everyone", "must be true to send to the bot's whole audience");
     }
-    // A schema bounds no integer to 64 bits.
+    // JSON Schema sets no 64-bit limit for integers.
     let inexact = |id: &Value| id.as_number().is_some_and(|id| number::is_whole(id) && !id.is_i64() && !id.is_u64());
     let users = || input["users"].as_array().into_iter().flatten().enumerate();
     for (at, _) in users().filter(|(_, id)| *id == "everyone") {
-        fault(&format!("/users/{at}"), "is not a user: give everyone by itself");
+        fault(&format!("/users/{at}"), "is not an id: give everyone instead of the list");
     }
     for (at, _) in users().filter(|(_, id)| inexact(id)) {
-        fault(&format!("/users/{at}"), "is not written as a whole number of up to 64 bits");
+        fault(&format!("/users/{at}"), "must be a whole number of at most 64 bits");
     }
     for name in OWN.iter().filter(|name| input["extra"].get(name).is_some()) {
-        fault(&format!("/extra/{name}"), "is a field of its own");
+        fault(&format!("/extra/{name}"), "must be given as the field of that name");
     }
     faults
 }
@@ -129,7 +130,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
     let event = Event::of(&context)?;
     let mut warnings = Vec::new();
     if input.platform.as_deref().is_some_and(|platform| !DOCUMENTED.contains(&platform)) {
-        let detail = format!("is none of those that are documented: {}", DOCUMENTED.join(", "));
+        let detail = format!("is not documented; the documented ones are {}", DOCUMENTED.join(", "));
         warnings.push(Fault::new("/platform", detail));
     }
     let bodies = bodies(input)?;
@@ -159,7 +160,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
     Ok(output)
 }
 
-/// What the records may have that are handed on: they name all users, and an answer has 4.5 MB at most.
+/// Limit on the returned records, in bytes. They name all users, and an answer has at most 4.5 MB.
 const MAX_PAYLOAD_BYTES: usize = 4_000_000;
 
 impl Output {
@@ -172,13 +173,13 @@ impl Output {
         let (kept, all) = (self.payload.iter().take_while(fits).count(), self.payload.len());
         if kept < all {
             self.payload.truncate(kept);
-            let detail = format!("has the first {kept} of {all} records: more are too large");
+            let detail = format!("has only the first {kept} of {all} records, because more are too large");
             self.warnings.push(Fault::new("/payload", detail));
         }
     }
 }
 
-/// Botmother's records are documented as a list, and seen in a list more.
+/// Botmother documents records as a list, but sends a list within a list.
 fn flat(payload: Value) -> Vec<Value> {
     match payload {
         Value::Null => Vec::new(),
@@ -187,18 +188,18 @@ fn flat(payload: Value) -> Vec<Value> {
     }
 }
 
-/// A body, and how many users are in it.
+/// A body, and its number of users.
 struct Body {
     text: String,
     users: usize,
 }
 
-/// What Botmother takes at once.
+/// Botmother's limit on a body, in bytes.
 const MAX_BODY_BYTES: usize = 1_000_000;
-/// More calls would neither fit into the time that there is, nor, with much data, into memory.
+/// Limit on calls, because of the time limit and of memory.
 const MAX_CALLS: usize = 20;
 
-/// The bodies that together send the event to all.
+/// The bodies that together send the event to all users.
 fn bodies(input: Input) -> Result<Vec<Body>, Problem> {
     let mut rest = input.extra.unwrap_or_default();
     rest.extend(input.platform.map(|platform| ("platform".to_owned(), json!(platform))));
@@ -215,7 +216,7 @@ fn bodies(input: Input) -> Result<Vec<Body>, Problem> {
     let mut users: &[String] = &users;
     loop {
         if bodies.len() == MAX_CALLS {
-            let detail = format!("it takes more than {MAX_CALLS} calls of 1 MB: send it to fewer users, or less data");
+            let detail = format!("takes more than {MAX_CALLS} calls of 1 MB: send to fewer users, or send less data");
             return Err(Problem::new(Code::BodyTooLarge, detail));
         }
         let count = how_many_fit(&rest, name, users)?;
@@ -232,7 +233,7 @@ fn bodies(input: Input) -> Result<Vec<Body>, Problem> {
     }
 }
 
-/// How many of these users fit into a body with the rest of it.
+/// The number of these users that fit into a body with the other fields.
 fn how_many_fit(rest: &Map<String, Value>, name: &str, users: &[String]) -> Result<usize, Problem> {
     let mut bytes = json!(rest).to_string().len() + format!(",\"{name}\":[]").len();
     let mut fits = |user: &&String| {
@@ -241,7 +242,7 @@ fn how_many_fit(rest: &Map<String, Value>, name: &str, users: &[String]) -> Resu
     };
     let count = users.iter().take_while(&mut fits).count();
     if (count == 0 && !users.is_empty()) || (users.is_empty() && bytes > MAX_BODY_BYTES) {
-        return Err(Problem::new(Code::BodyTooLarge, "Botmother takes 1 MB at once, and data and extra are more"));
+        return Err(Problem::new(Code::BodyTooLarge, "Botmother accepts 1 MB per call; data and extra are larger"));
     }
     Ok(count)
 }

@@ -1,4 +1,4 @@
-//! Fires when a bot's API-request component calls. The bot's author defines the body; the documents here give one to
+//! Fires when a bot's API-request component calls. The bot's author defines the body; our documentation has one to
 //! paste.
 //!
 //! `POST /hooks/botmother/request/{token}`. <https://docs.botmother.com/article/42070>,
@@ -8,7 +8,7 @@ use connector::trigger;
 use payload::Field;
 use serde_json::{Value, json};
 
-/// What is to be pasted into the component. Botmother fills in its variables; `variables` is for those of the bot's own.
+/// The body to paste into the component. Botmother fills in its variables; `variables` is for the bot's own.
 macro_rules! body_to_paste {
     () => {
         r#"{"platform": "{{this_user.platform}}", "platform_id": "{{this_user.platform_id}}", "bm_id": "{{this_user.bm_id}}", "full_name": "{{this_user.full_name}}", "language": "{{this_user.language}}", "text": "{{last_input}}", "variables": {}}"#
@@ -21,8 +21,8 @@ trigger! {
     label: "Watch Requests",
     description: "Fires when a bot's API-request component calls.",
     setup: concat!(
-            "In the bot, add an API-request component with the method POST and this URL. What the hook replies is the \
-             bot's `last_request`. Where the same text twice is to be two events, set `dedupe_seconds` to 0. A body to \
+            "In the bot, add an API-request component with the method POST and this URL. The hook's reply becomes the \
+             bot's `last_request`. If a repeated text should be a second event, set `dedupe_seconds` to 0. A body to \
              paste: ",
             body_to_paste!()
         ),
@@ -32,8 +32,8 @@ trigger! {
     sample: SAMPLE,
 }
 
-/// The body that is given to paste, and the names of Botmother's own variables. A person is known by `bm_id`: a platform's
-/// own id may be another person's on another platform.
+/// Fields of the body to paste, and names of Botmother's own variables. `bm_id` identifies the person, because a
+/// platform's id may be another person's on another platform.
 const FIELDS: &[Field] = &[
     Field::optional("text", &["/text"]),
     Field::optional("variables", &["/variables"]),
@@ -60,7 +60,7 @@ fn data() -> Value {
     })
 }
 
-/// What the body to paste becomes, with values made up.
+/// The body to paste as Botmother fills it in, with made-up values.
 const SAMPLE: &str = r#"{
   "platform": "tg",
   "platform_id": "123456",

@@ -1,17 +1,17 @@
-//! BotStar's API, as far as it is used here. <https://apis.botstar.com/docs/>
+//! Client for the part of BotStar's API that is used. <https://apis.botstar.com/docs/>
 
 use crate::API_URL;
 use connector::{App, Problem, client::PATIENCE};
 use serde::Deserialize;
 
-/// A bot of the account; what else BotStar tells of it is not used.
+/// A bot of the account. Its other fields are not used.
 #[derive(Debug, Deserialize)]
 pub struct Bot {
     #[serde(rename = "id")]
     _id: String,
 }
 
-/// `GET /bots/`, with the slash: the bots that the token's account has.
+/// `GET /bots/`, with the slash: the bots of the token's account.
 pub async fn list_bots(app: &App, api_token: &str) -> Result<Vec<Bot>, Problem> {
     let http = app.http();
     let mut url = app.config.platforms.url(&API_URL)?.clone();

@@ -1,4 +1,4 @@
-//! The credentials of a BotStar connection: none to receive webhooks, a token to call the API.
+//! Credentials of a BotStar connection: none to receive webhooks, a token to call the API.
 
 use crate::client;
 use connector::{App, Problem, platform::Tested};
@@ -21,7 +21,7 @@ pub fn schema() -> Schema {
 pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
     let credentials: Credentials = serde_json::from_value(credentials).map_err(Problem::internal)?;
     let Some(token) = credentials.api_token else {
-        return Ok(Tested { ok: None, detail: "there is no token to test; receiving webhooks needs none".to_owned() });
+        return Ok(Tested { ok: None, detail: "no token to test; receiving webhooks needs none".to_owned() });
     };
     let bots = client::list_bots(app, &token).await?;
     Ok(Tested { ok: Some(true), detail: format!("the token reaches {} bots", bots.len()) })

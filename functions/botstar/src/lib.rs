@@ -1,5 +1,5 @@
-//! BotStar: four triggers whose webhook bodies no public document describes. They are read leniently, by candidates and
-//! by a hook's own mapping; every sample here is synthetic.
+//! BotStar: four triggers whose webhook bodies no public document describes. They are parsed leniently, by candidates
+//! and by a hook's own mapping; all samples are synthetic.
 
 mod client;
 mod credentials;
@@ -7,7 +7,7 @@ mod person;
 
 use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::no_review};
 
-/// What is below here is BotStar's API.
+/// Base URL of BotStar's API.
 const API_URL: Setting =
     Setting { name: "BOTSTAR_API_URL", default: "https://apis.botstar.com/v1", kind: SettingKind::BaseUrl };
 

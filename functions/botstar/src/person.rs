@@ -1,9 +1,9 @@
-//! Where BotStar's webhook bodies may tell of the chat user. The names of the user's fields are those of `GET
-//! /bots/{botId}/users/{userId}`; where a webhook has them is not documented, so likely places are tried in turn.
+//! Possible places of the chat user in BotStar's webhook bodies. The field names are those of `GET
+//! /bots/{botId}/users/{userId}`; their position in a webhook is not documented, so likely places are tried in turn.
 
 use payload::Field;
 
-/// A user's field, inside the objects that may be the user and, where the name is clear by itself, at the top.
+/// A user's field: inside objects that may be the user and, if its name is unambiguous, at the top level.
 macro_rules! user_field {
     ($path:literal, $key:literal $(, $more:literal)*) => {
         Field::optional(
@@ -44,7 +44,7 @@ pub const PERSON: &[Field] = &[
     user_field!("subscriber.timezone", "timezone", "/timezone"),
     user_field!("subscriber.picture", "picture", "/picture"),
     user_field!("subscriber.tags", "tags", "/tags"),
-    // A user's custom attributes stand among its own fields.
+    // A user's custom attributes are among its other fields.
     Field::optional(
         "subscriber.attributes",
         &["/user/attributes", "/subscriber/attributes", "/user", "/subscriber", "/audience", "/contact"],
@@ -52,7 +52,7 @@ pub const PERSON: &[Field] = &[
     Field::optional("subscriber.platform_user", &["/user", "/subscriber", "/audience", "/contact"]),
 ];
 
-/// A module's sample, read as a hook without a mapping reads it: nothing that is expected is missing.
+/// A module's sample, read like by a hook without a mapping. All expected fields must be found.
 #[cfg(test)]
 pub fn sample(module: &models::Module) -> (serde_json::Value, payload::Reading) {
     let models::Kind::Trigger { trigger, sample, .. } = module.kind else { return Default::default() };

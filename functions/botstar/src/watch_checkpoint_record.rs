@@ -1,7 +1,7 @@
 //! Fires when a checkpoint record is created.
 //!
-//! `POST /hooks/botstar/checkpoint-record/{token}`. BotStar's help says where the URL goes, not what is posted to it:
-//! <https://apps.make.com/botstar>.
+//! `POST /hooks/botstar/checkpoint-record/{token}`. BotStar's help shows where to enter the URL, not what is posted to
+//! it: <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
 use connector::trigger;
@@ -44,7 +44,7 @@ fn data() -> Value {
     })
 }
 
-/// Synthetic: no public document shows what BotStar sends.
+/// Synthetic: no public document shows BotStar's body.
 const SAMPLE: &str = r#"{
   "user": {
     "id": "u-1",

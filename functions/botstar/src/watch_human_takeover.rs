@@ -1,6 +1,6 @@
 //! Fires when a user asks for a human operator.
 //!
-//! `POST /hooks/botstar/human-takeover/{token}`. BotStar's help says where the URL goes, not what is posted to it:
+//! `POST /hooks/botstar/human-takeover/{token}`. BotStar's help shows where to enter the URL, not what is posted to it:
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
@@ -35,7 +35,7 @@ fn data() -> Value {
     })
 }
 
-/// Synthetic: no public document shows what BotStar sends.
+/// Synthetic: no public document shows BotStar's body.
 const SAMPLE: &str = r#"{
   "user": {
     "id": "u-1",

@@ -1,6 +1,6 @@
 //! Fires when a user subscribes to broadcasts.
 //!
-//! `POST /hooks/botstar/subscriber/{token}`. BotStar's help says where the URL goes, not what is posted to it:
+//! `POST /hooks/botstar/subscriber/{token}`. BotStar's help shows where to enter the URL, not what is posted to it:
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
@@ -21,7 +21,7 @@ trigger! {
     sample: SAMPLE,
 }
 
-/// This event is about nothing but the user, so the body itself may be the user.
+/// This event is only about the user, so the body itself may be the user.
 const WHOLE_BODY: &[Field] = &[
     Field::optional("subscriber.name", &["/name"]),
     Field::optional("subscriber.attributes", &["/attributes", ""]),
@@ -33,7 +33,7 @@ fn data() -> Value {
     json!({})
 }
 
-/// Synthetic: no public document shows what BotStar sends.
+/// Synthetic: no public document shows BotStar's body.
 const SAMPLE: &str = r#"{
   "user": {
     "id": "u-1",

@@ -1,6 +1,6 @@
 //! Fires when a tag is added to a user.
 //!
-//! `POST /hooks/botstar/tag/{token}`. BotStar's help says where the URL goes, not what is posted to it:
+//! `POST /hooks/botstar/tag/{token}`. BotStar's help shows where to enter the URL, not what is posted to it:
 //! <https://apps.make.com/botstar>.
 
 use crate::person::PERSON;
@@ -28,7 +28,7 @@ fn data() -> Value {
     json!({ "tag": { "type": ["string", "null"] } })
 }
 
-/// Synthetic: no public document shows what BotStar sends.
+/// Synthetic: no public document shows BotStar's body.
 const SAMPLE: &str = r#"{
   "user": {
     "id": "u-1",

@@ -1,4 +1,4 @@
-//! `chatbot.ban-user`: `PUT /users/:id/ban`, for both ways.
+//! `chatbot.ban-user`: `PUT /users/:id/ban`, which bans and unbans.
 
 use crate::{client::Client, user::UserId};
 use connector::{ActionContext, Problem, action};

@@ -1,11 +1,7 @@
-//! `chatbot.call-api`: any call of ChatBot's API. The token is added here, and can neither be seen nor replaced.
+//! `chatbot.call-api`: any call of ChatBot's API. The token is added here, and can be neither seen nor replaced.
 
 use crate::client::Client;
-use connector::{
-    ActionContext, Problem, action,
-    client::Answer,
-    mask::{Secrets, without, without_hooks},
-};
+use connector::{ActionContext, Problem, action, client::Answer, mask::{Secrets, without, without_hooks}};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use models::Fault;
 use payload::mapping::escape;
@@ -18,15 +14,15 @@ use serde_json::{
 };
 use std::collections::BTreeMap;
 
-/// What a problem carries of an answer at most: as much as Step Functions takes.
+/// Largest platform answer in a problem, in bytes: Step Functions' limit.
 const MAX_PROBLEM_ANSWER_BYTES: usize = 256 * 1024;
 
 action! {
     platform: "chatbot",
     name: "call-api",
     label: "Make an API Request",
-    description: "Calls ChatBot's API with the connection's token. An answer that tells of failure is a problem, with \
-                  the answer as it was in its `answer`, up to 256 KB.",
+    description: "Calls ChatBot's API with the connection's token. An error answer is a problem with \
+                  the unchanged answer in `answer`, up to 256 KB.",
     effect: OfMethod,
     input: Input,
     check: check,
@@ -38,17 +34,17 @@ action! {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Input {
-    /// The path below `https://api.chatbot.com/`, without a query: `users/segments`. Percent-encoded characters are sent as
-    /// they are written.
+    /// The path below `https://api.chatbot.com/`, without a query: `users/segments`. Percent-encoded characters are
+    /// sent unchanged.
     #[schemars(length(min = 1, max = 2048))]
     path: String,
     #[schemars(extend("enum" = ["GET", "POST", "PUT", "PATCH", "DELETE"]))]
     method: String,
-    /// Headers by name. Those that say who calls, where to or how are not taken, nor `Content-…`, except a `Content-Type`
-    /// that fits the body.
+    /// Headers by name. Headers for authentication, routing or the connection are not allowed, nor `Content-…` except a
+    /// `Content-Type` that fits the body.
     #[schemars(extend("maxProperties" = 50, "additionalProperties" = { "type": "string", "maxLength": 8192 }))]
     headers: Option<BTreeMap<String, String>>,
-    /// Parameters by name, not encoded; a list is sent as one parameter for each item.
+    /// Parameters by name, not encoded; a list is sent as one parameter per item.
     #[schemars(extend("maxProperties" = 100, "additionalProperties" = {
         "type": ["string", "number", "boolean", "array"],
         "maxLength": 8192,
@@ -56,7 +52,7 @@ struct Input {
         "items": { "type": ["string", "number", "boolean"], "maxLength": 8192 }
     }))]
     query: Option<Map<String, Value>>,
-    /// Sent as JSON; a text is sent as it is if the headers name another content type.
+    /// Sent as JSON. A text is sent unchanged if the headers name another content type.
     body: Option<Value>,
 }
 
@@ -65,7 +61,7 @@ struct Output {
     status: u16,
     /// By name, in lower case.
     headers: BTreeMap<String, String>,
-    /// JSON where it is JSON, else a text; null where there is none.
+    /// JSON if the body is JSON, else a text; null without a body.
     #[schemars(with = "Value")]
     body: Box<RawValue>,
 }
@@ -76,9 +72,9 @@ fn check(input: &Value) -> Vec<Fault> {
     let headers = input["headers"].as_object().into_iter().flatten();
     let headers = headers.filter_map(|(name, value)| {
         let fault = match header_of(name, value.as_str()?) {
-            Ok((header, _)) if given.contains(&header) => "is given twice",
+            Ok((header, _)) if given.contains(&header) => "must not be repeated",
             Ok((header::CONTENT_TYPE, value)) if !fits(&value, &input["body"]) => {
-                "does not fit the body: a text is sent in UTF-8, and any other body as JSON"
+                "must fit the body: a text is sent in UTF-8, any other body as JSON"
             }
             Ok((header, _)) => {
                 given.push(header);
@@ -101,8 +97,8 @@ fn fits(content_type: &HeaderValue, body: &Value) -> bool {
     is_ours && (body.is_null() || body.is_string() || is_json(&text))
 }
 
-/// The path as it is sent. It must stay below the API's base, however often it is decoded. Percent-encoded characters are
-/// kept, because `%3B` and `;` may mean different things.
+/// The path as it is sent. It must stay below the API's base even if it is decoded several times. Percent-encoded
+/// characters are kept, because `%3B` and `;` may have different meanings.
 fn encoded(path: &str) -> Result<String, &'static str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let mut plain = path.to_owned();
@@ -111,7 +107,7 @@ fn encoded(path: &str) -> Result<String, &'static str> {
         let decoded = percent_decode_str(&plain).decode_utf8().map_err(|_| "is not UTF-8")?.into_owned();
         // A server that decodes the path would read an encoded `/` as a separator.
         if decoded.matches('/').count() != path.matches('/').count() {
-            return Err("has an encoded /");
+            return Err("must not contain an encoded /");
         }
         if decoded == plain {
             break;
@@ -121,7 +117,7 @@ fn encoded(path: &str) -> Result<String, &'static str> {
     Ok(with_percent_signs_encoded(path))
 }
 
-/// A path in which each `%` that begins no percent-encoding is `%25`. The URL encodes the rest.
+/// A path in which each `%` without a valid code becomes `%25`. The URL encodes the rest.
 fn with_percent_signs_encoded(path: &str) -> String {
     let is_code = |text: &str| text.get(..2).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let mut parts = path.split('%');
@@ -134,31 +130,31 @@ fn check_plain(path: &str) -> Result<(), &'static str> {
     if path.contains("//") || path.starts_with('/') {
         Err("has //")
     } else if first.contains(':') {
-        Err("is a URL: give the path below the API's base")
+        Err("must be a path below the API's base, not a URL")
     } else if path.contains('\\') {
-        Err("has a \\")
+        Err("must not contain \\")
     } else if path.chars().any(|c| c.is_control()) {
-        Err("has a control character")
+        Err("must not contain a control character")
     } else if path.contains(['?', '#']) {
-        Err("has a query or a fragment: parameters go into query")
+        Err("must not contain a query or a fragment; use `query` for parameters")
     } else if path.split('/').any(is_dots) {
-        Err("has a step that is `.` or `..`")
+        Err("must not contain the segments `.` or `..`")
     } else {
         Ok(())
     }
 }
 
-/// True for a step `.` or `..`. Some servers also read `..;x` as one.
+/// True for a segment `.` or `..`. Some servers also read `..;x` as one.
 fn is_dots(step: &str) -> bool {
     matches!(step.split(';').next(), Some("." | ".."))
 }
 
-/// More refused headers. By the last three, some servers replace the request's method.
+/// Further headers that are not allowed. With the last three, some servers replace the request's method.
 const OTHERS: [&str; 5] =
     ["http2-settings", "keep-alive", "x-http-method", "x-http-method-override", "x-method-override"];
 
-/// A header with blanks around its value trimmed. Refused are headers for authentication, routing and framing, and for the
-/// encodings of the body and the answer, which the product writes and reads itself.
+/// A header with whitespace around its value trimmed. Headers for authentication, routing and framing are not allowed,
+/// nor those for encodings, which Switchboard handles itself.
 fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let header: HeaderName = name.parse().map_err(|_| "is not a valid header name")?;
     let ours = [
@@ -177,7 +173,7 @@ fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'sta
     let name = header.as_str();
     let is_of_body = name.starts_with("content-") && header != header::CONTENT_TYPE;
     if ours.contains(&header) || OTHERS.contains(&name) || name.starts_with("proxy-") || is_of_body {
-        return Err("is a header that can't be given");
+        return Err("is a reserved header");
     }
     let value = value.trim_matches([' ', '\t']);
     Ok((header, value.parse().map_err(|_| "is not a valid header value")?))
@@ -214,7 +210,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
     let secrets = client.secrets().into_iter().chain(secrets.as_strs()).collect::<Vec<_>>();
     answer.body = without_hooks(&answer.text(&secrets)).into();
     let (output, length) = (output(&answer, &secrets)?, answer.body.len());
-    // Deleted by the first call, whose answer was lost.
+    // The first call, whose answer was lost, has deleted it.
     let is_deleted = context.is_repeated && method == Method::DELETE && matches!(output.status, 404 | 410);
     match answer.successful(&secrets) {
         Ok(_) => Ok(output),

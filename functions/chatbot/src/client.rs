@@ -21,10 +21,10 @@ pub struct Client<'a> {
     deadline: Instant,
 }
 
-/// An object of ChatBot's as it is, with its id.
+/// An object of ChatBot's, unchanged, with its id.
 pub type Object = Map<String, Value>;
 
-/// A segment; what else ChatBot tells of it is not used.
+/// A segment. Its other fields are not used.
 #[derive(Debug, Deserialize)]
 pub struct Segment {
     pub id: String,
@@ -42,7 +42,7 @@ struct KnownWebhook {
     url: Option<String>,
 }
 
-/// How a body tells that something went well or not.
+/// The status that a body reports.
 #[derive(Deserialize)]
 struct Told {
     status: Status,
@@ -70,7 +70,7 @@ impl<'a> Client<'a> {
         Ok(Self { http, base, stories, token, deadline })
     }
 
-    /// The same client with less time.
+    /// The same client with an earlier deadline.
     pub fn until(self, deadline: Instant) -> Self {
         Self { deadline: self.deadline.min(deadline), ..self }
     }
@@ -79,7 +79,7 @@ impl<'a> Client<'a> {
         [&self.token]
     }
 
-    /// A page of users, by the parameters that ChatBot documents.
+    /// A page of users, by ChatBot's documented parameters.
     pub async fn users(&self, query: &[(&str, &str)]) -> Result<Vec<Object>, Problem> {
         let answer = self.get(&["users"], query).await?;
         let page: UserPage = answer.json("ChatBot's list of users", &self.secrets())?;
@@ -96,7 +96,7 @@ impl<'a> Client<'a> {
         Ok(user)
     }
 
-    /// The new user's id.
+    /// Returns the new user's id.
     pub async fn create_user(&self, user: &Value) -> Result<String, Problem> {
         self.create(&["users"], user).await
     }
@@ -114,7 +114,7 @@ impl<'a> Client<'a> {
         answer.json("ChatBot's list of segments", &self.secrets())
     }
 
-    /// All stories: ChatBot documents no paging of them.
+    /// All stories: ChatBot documents no paging.
     pub async fn stories(&self) -> Result<Vec<Object>, Problem> {
         let answer = self.get(&self.story_path(None), &[]).await?;
         let stories: Vec<Object> = answer.json("ChatBot's list of stories", &self.secrets())?;
@@ -124,7 +124,7 @@ impl<'a> Client<'a> {
         Ok(stories)
     }
 
-    /// As it came: its diagram is nested deeper than serde_json reads values.
+    /// A story, unparsed: its diagram is nested deeper than serde_json's limit.
     pub async fn story(&self, id: &str) -> Result<Box<RawValue>, Problem> {
         let what = "ChatBot's story";
         let story: Box<RawValue> = self.get(&self.story_path(Some(id)), &[]).await?.json(what, &self.secrets())?;
@@ -135,7 +135,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The new story's id.
+    /// Returns the new story's id.
     pub async fn create_story(&self, story: &Value) -> Result<String, Problem> {
         self.create(&self.story_path(None), story).await
     }
@@ -156,7 +156,7 @@ impl<'a> Client<'a> {
         prefix.into_iter().chain(["stories"]).chain(id).collect()
     }
 
-    /// Makes a webhook, whose URL ChatBot verifies before it answers; none where the API has no webhooks.
+    /// Creates a webhook. ChatBot verifies its URL before it answers. None if the API has no webhooks.
     pub async fn create_webhook(&self, webhook: &Webhook) -> Result<Option<String>, Problem> {
         let Webhook { name, url, token } = webhook;
         let body = json!({ "name": name, "url": url, "token": token, "headers": [], "auth": {} });
@@ -164,7 +164,7 @@ impl<'a> Client<'a> {
         or_missing(id_of(answer, &[&self.token, token, last_step(url)]))
     }
 
-    /// The id of the webhook whose URL is a hook's.
+    /// The id of the webhook with the hook's URL.
     pub async fn find_webhook(&self, hook: &HookId) -> Result<Option<String>, Problem> {
         let Some(answer) = or_missing(self.get(&["webhooks"], &[]).await)? else { return Ok(None) };
         let known: Vec<KnownWebhook> = answer.json("ChatBot's list of webhooks", &self.secrets())?;
@@ -172,7 +172,7 @@ impl<'a> Client<'a> {
         Ok(known.into_iter().find(|webhook| webhook.url.as_ref().is_some_and(of_hook)).map(|webhook| webhook.id))
     }
 
-    /// Deletes a webhook, which may be gone already.
+    /// Deletes a webhook, which may not exist.
     pub async fn delete_webhook(&self, id: &str) -> Result<(), Problem> {
         or_missing(self.change(Method::DELETE, &["webhooks", id], None).await).map(drop)
     }
@@ -208,7 +208,7 @@ impl<'a> Client<'a> {
         .await
     }
 
-    /// A URL of the API; each step is encoded.
+    /// A URL of the API from path segments, which are encoded.
     pub fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut steps) = url.path_segments_mut() {
@@ -217,7 +217,7 @@ impl<'a> Client<'a> {
         url
     }
 
-    /// A URL of the API from a path below it that is encoded.
+    /// A URL of the API from an encoded path.
     pub fn url_of(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
@@ -233,7 +233,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The answer, if it tells of success. Where its status and its body's disagree, the body tells.
+/// The answer if it reports success. If its status and its body disagree, the body counts.
 fn successful(answer: Answer, secrets: &[&str]) -> Result<Answer, Problem> {
     let answer = answer.successful(secrets)?;
     match told(&answer.body) {
@@ -242,34 +242,34 @@ fn successful(answer: Answer, secrets: &[&str]) -> Result<Answer, Problem> {
     }
 }
 
-/// The status that a body tells. A user's creation is documented to answer with a list of one.
+/// The status in a body. The creation of a user answers with a list of one object.
 fn told(body: &[u8]) -> Option<u16> {
     let alone = serde_json::from_slice(body);
     let one = alone.or_else(|_| serde_json::from_slice(body).map(|[one]: [Told; 1]| one));
     one.ok().map(|Told { status }| status.code)
 }
 
-/// Reads what ChatBot answers to a change: nothing, an object, or a list of one.
+/// Parses ChatBot's answer to a change: nothing, an object, or a list of one object.
 fn done(answer: Answer, secrets: &[&str]) -> Result<Object, Problem> {
     let answer = successful(answer, secrets)?;
     if answer.body.trim_ascii().is_empty() {
         return Ok(Object::new());
     }
-    let what = "what ChatBot answers to a change";
+    let what = "ChatBot's answer to a change";
     let one = match answer.json(what, secrets)? {
         Value::Array(items) => items.into_iter().next().unwrap_or_default(),
         one => one,
     };
     match one {
         Value::Object(one) => Ok(one),
-        _ => Err(untold(&format!("{what} is no object"))),
+        _ => Err(untold(&format!("{what} is not an object"))),
     }
 }
 
 fn id_of(answer: Answer, secrets: &[&str]) -> Result<String, Problem> {
     let done = done(answer, secrets)?;
     match id(&done) {
-        "" => Err(untold("what ChatBot has made, it gives no id of")),
+        "" => Err(untold("ChatBot's answer has no id of the new object")),
         id => Ok(id.to_owned()),
     }
 }
@@ -284,10 +284,10 @@ fn identified(object: &Object, what: &str) -> Result<(), Problem> {
 }
 
 fn without_id(what: &str) -> Problem {
-    nonsense(&format!("{what} has no id that is a text"))
+    nonsense(&format!("{what} has no text id"))
 }
 
-/// None where ChatBot has nothing of the kind.
+/// None if ChatBot has no such object.
 fn or_missing<T>(outcome: Result<T, Problem>) -> Result<Option<T>, Problem> {
     match outcome {
         Err(problem) if problem.code == Code::NotFound => Ok(None),
@@ -295,7 +295,7 @@ fn or_missing<T>(outcome: Result<T, Problem>) -> Result<Option<T>, Problem> {
     }
 }
 
-/// Where a hook's URL has its token.
+/// The position of the token in a hook's URL.
 fn last_step(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }
@@ -304,7 +304,7 @@ fn nonsense(detail: &str) -> Problem {
     Problem::new(Code::PlatformUnavailable, detail)
 }
 
-/// Nonsense that answers a change, which may have been made.
+/// An invalid answer to a change, which may have been made.
 fn untold(detail: &str) -> Problem {
     nonsense(detail).retried(Retry::Unknown)
 }

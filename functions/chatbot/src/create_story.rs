@@ -1,4 +1,4 @@
-//! `chatbot.create-story`: `POST /v2/stories`. That the body has `name` and `description` is inferred from Make's form.
+//! `chatbot.create-story`: `POST /v2/stories`. The fields `name` and `description` are inferred from Make's form.
 
 use crate::{client::Client, story::Touched};
 use connector::{ActionContext, Problem, action};

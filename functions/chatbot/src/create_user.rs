@@ -1,9 +1,6 @@
 //! `chatbot.create-user`: `POST /users`. Segments are given by id or by name; names are looked up first.
 
-use crate::{
-    client::Client,
-    user::{self, Attributes},
-};
+use crate::{client::Client, user::{self, Attributes}};
 use connector::{ActionContext, Problem, Retry, action};
 use models::{Fault, clock::random};
 use schemars::{JsonSchema, schema_for};
@@ -14,7 +11,7 @@ action! {
     platform: "chatbot",
     name: "create-user",
     label: "Create a User",
-    description: "Creates a user, by an id of yours or one made automatically.",
+    description: "Creates a user, with your own id or a generated one.",
     effect: NotIdempotent,
     input: Input,
     check: user::check,
@@ -26,10 +23,10 @@ action! {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Input {
-    /// Your own id of the user. Left out: a UUID is made.
+    /// Your own id for the user. Default: a random UUID.
     #[schemars(length(min = 1, max = 256))]
     custom_user_id: Option<String>,
-    /// Segments to put the user in, each by its id or its name.
+    /// Segments of the user, each by its id or its name.
     #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 256)))]
     segments: Option<Vec<String>>,
     #[serde(flatten)]
@@ -38,7 +35,7 @@ struct Input {
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// ChatBot's id of the user: `user_id` of other actions.
+    /// ChatBot's id of the user, for `user_id` of other actions.
     id: String,
     custom_user_id: String,
 }
@@ -55,7 +52,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
     }
     let id = client.create_user(&user).await.map_err(|problem| match problem.retry {
         Retry::Unknown => {
-            Problem { detail: format!("{}; look for the user {custom_user_id}", problem.detail), ..problem }
+            Problem { detail: format!("{}; look for the user {custom_user_id} at ChatBot", problem.detail), ..problem }
         }
         _ => problem,
     })?;
@@ -75,10 +72,10 @@ async fn segment_ids(client: &Client<'_>, given: Vec<String>) -> Result<Vec<Stri
             (true, ..) => ids.push(segment),
             (false, Some(one), None) => ids.push(one.id.clone()),
             (false, Some(_), Some(_)) => {
-                faults.push(Fault::new(format!("/segments/{index}"), "is the name of several segments: give an id"));
+                faults.push(Fault::new(format!("/segments/{index}"), "is the name of several segments; give an id"));
             }
             (false, None, _) => {
-                faults.push(Fault::new(format!("/segments/{index}"), "is neither the id nor the name of a segment"));
+                faults.push(Fault::new(format!("/segments/{index}"), "must be the id or the name of a segment"));
             }
         }
     }
@@ -90,7 +87,7 @@ async fn segment_ids(client: &Client<'_>, given: Vec<String>) -> Result<Vec<Stri
     Ok(ids)
 }
 
-/// Whether a text is an id as ChatBot makes them.
+/// True for a text in the form of ChatBot's ids.
 fn is_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -1,4 +1,4 @@
-//! The credentials of a ChatBot connection.
+//! Credentials of a ChatBot connection.
 
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;

@@ -1,9 +1,6 @@
-//! `chatbot.delete-story`: `DELETE /v2/stories/:storyId`. The path is inferred: ChatBot's pages show none.
+//! `chatbot.delete-story`: `DELETE /v2/stories/:storyId`. The path is inferred: ChatBot does not document it.
 
-use crate::{
-    client::Client,
-    story::{StoryId, Touched},
-};
+use crate::{client::Client, story::{StoryId, Touched}};
 use connector::{ActionContext, Code, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
@@ -30,7 +27,7 @@ struct Input {
 async fn run(context: ActionContext<'_>, input: Input) -> Result<Touched, Problem> {
     let StoryId(id) = input.story_id;
     match Client::of(&context)?.delete_story(&id).await {
-        // Deleted by the first call, whose answer was lost.
+        // The first call, whose answer was lost, has deleted it.
         Err(problem) if context.is_repeated && problem.code == Code::NotFound => {}
         outcome => outcome?,
     }

@@ -1,4 +1,4 @@
-//! Filters of users. How ChatBot writes them is not public, so they are applied here, to what its list of users tells.
+//! Filters of users. ChatBot's syntax for filters is not public, so they are applied here, to its list of users.
 
 use crate::client::Object;
 use models::{Fault, Timestamp};
@@ -7,23 +7,23 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What is compared: the kinds that Make's ChatBot app has.
+/// The compared field: the same choices as in Make's ChatBot app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Kind {
-    /// Refused: ChatBot's list doesn't tell a user's segments.
+    /// Not supported: ChatBot's list does not contain users' segments.
     Segment,
     CustomerUserId,
     DefaultEmail,
     DefaultName,
-    /// The attribute that `name` names.
+    /// The attribute named by `name`.
     Attribute,
     /// True or false.
     Banned,
-    /// An RFC 3339 time, or a date: that day in UTC, or with before and after its beginning.
+    /// An RFC 3339 time, or a date: with `equal` that day in UTC, with `before` and `after` its beginning.
     CreatedAt,
-    /// As created_at.
+    /// Like `created_at`.
     LastSeenAt,
 }
 
@@ -34,13 +34,13 @@ pub enum Operator {
     #[default]
     Equal,
     NotEqual,
-    /// Of a text.
+    /// For texts.
     Contains,
-    /// Of a text.
+    /// For texts.
     StartsWith,
-    /// Of a time.
+    /// For times.
     Before,
-    /// Of a time.
+    /// For times.
     After,
 }
 
@@ -49,16 +49,16 @@ pub enum Operator {
 pub struct Filter {
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// Left out: `equal`. Capital letters count.
+    /// Default: `equal`. Comparisons are case-sensitive.
     operator: Option<Operator>,
-    /// The attribute's name, with type `attribute`.
+    /// The attribute's name, for type `attribute`.
     #[schemars(length(min = 1, max = 256))]
     name: Option<String>,
     #[schemars(extend("type" = ["string", "boolean", "number"], "maxLength" = 1024))]
     value: Value,
 }
 
-/// How several filters are joined.
+/// Combination of several filters.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -68,7 +68,7 @@ pub enum Match {
     Any,
 }
 
-/// The faults of an input's filters that its schema can't tell.
+/// Faults of an input's filters that its schema can't express.
 pub fn check(input: &Value) -> Vec<Fault> {
     let filters = input["filters"].as_array().into_iter().flatten().enumerate();
     filters
@@ -88,37 +88,37 @@ impl Filter {
         match (self.kind, &self.name) {
             (Kind::Attribute, None) => faults.push(("name", "is required with type attribute")),
             (Kind::Attribute, Some(_)) | (_, None) => {}
-            (_, Some(_)) => faults.push(("name", "goes with type attribute only")),
+            (_, Some(_)) => faults.push(("name", "is only allowed with type attribute")),
         }
         let operator = self.operator.unwrap_or_default();
         match self.kind {
             Kind::Segment => {}
             Kind::Banned => {
                 if !self.value.is_boolean() {
-                    faults.push(("value", "is neither true nor false"));
+                    faults.push(("value", "must be true or false"));
                 }
                 if !matches!(operator, Operator::Equal | Operator::NotEqual) {
-                    faults.push(("operator", "of type banned is equal or not_equal"));
+                    faults.push(("operator", "must be equal or not_equal for type banned"));
                 }
             }
             Kind::CreatedAt | Kind::LastSeenAt => {
                 if self.value.as_str().and_then(time).is_none() {
-                    faults.push(("value", "is neither an RFC 3339 time nor a date"));
+                    faults.push(("value", "must be an RFC 3339 time or a date"));
                 }
                 if matches!(operator, Operator::Contains | Operator::StartsWith) {
-                    faults.push(("operator", "of a time is equal, not_equal, before or after"));
+                    faults.push(("operator", "must be equal, not_equal, before or after for a time"));
                 }
             }
             Kind::CustomerUserId | Kind::DefaultEmail | Kind::DefaultName | Kind::Attribute => {
                 if matches!(operator, Operator::Before | Operator::After) {
-                    faults.push(("operator", "of a text is equal, not_equal, contains or starts_with"));
+                    faults.push(("operator", "must be equal, not_equal, contains or starts_with for a text"));
                 }
             }
         }
         faults
     }
 
-    /// Whether a user passes.
+    /// True if a user passes.
     fn takes(&self, user: &Object) -> bool {
         let attribute = |name: &str| user.get("attributes").and_then(|attributes| attributes.get(name));
         let operator = self.operator.unwrap_or_default();
@@ -140,7 +140,7 @@ impl Filter {
     }
 }
 
-/// Whether a user passes the filters, joined as is asked.
+/// True if a user passes the combined filters.
 pub fn take(filters: &[Filter], join: Match, user: &Object) -> bool {
     match join {
         _ if filters.is_empty() => true,
@@ -157,7 +157,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// What a user does not have equals nothing and contains nothing.
+/// Compares texts. A missing field equals and contains nothing.
 fn compare_texts(operator: Operator, found: Option<&Value>, value: &Value) -> bool {
     if let (Operator::Equal | Operator::NotEqual, Some(is_equal)) =
         (operator, found.and_then(|found| equal(found, value)))
@@ -174,7 +174,7 @@ fn compare_texts(operator: Operator, found: Option<&Value>, value: &Value) -> bo
     }
 }
 
-/// Compares two numbers by their value, so that 5.50 equals 5.5. None if either is no number.
+/// Compares two numbers by value, so that 5.50 equals 5.5. None if either is not a number.
 fn equal(left: &Value, right: &Value) -> Option<bool> {
     let decimal = |value: &Value| value.as_number().and_then(|number| Decimal::parse(number.as_str()));
     Some(decimal(left)? == decimal(right)?)
@@ -196,7 +196,7 @@ fn compare_times(operator: Operator, found: Option<&Value>, value: &Value) -> bo
     }
 }
 
-/// Reads an RFC 3339 time, a date, or a time as ChatBot writes it, with a space.
+/// Parses an RFC 3339 time, a date, or a time in ChatBot's form, with a space.
 fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     Timestamp::parse(&text.replacen(' ', "T", 1)).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")))

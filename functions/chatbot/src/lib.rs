@@ -1,4 +1,4 @@
-//! ChatBot: eleven actions, and a trigger whose webhook is made and removed through ChatBot's API.
+//! ChatBot: eleven actions, and a trigger whose webhook is created and deleted through ChatBot's API.
 //! <https://www.chatbot.com/docs/>
 
 mod client;
@@ -11,11 +11,11 @@ mod user;
 
 use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::no_review};
 
-/// What is below here is ChatBot's API.
+/// Base URL of ChatBot's API.
 const API_URL: Setting =
     Setting { name: "CHATBOT_API_URL", default: "https://api.chatbot.com", kind: SettingKind::BaseUrl };
 
-/// What the paths of stories begin with; `/` where they have no version.
+/// Prefix of the paths of stories; `/` for paths without a version.
 const STORIES_PREFIX: Setting = Setting { name: "CHATBOT_STORIES_PREFIX", default: "/v2", kind: SettingKind::PathStep };
 
 static SETTINGS: &[Setting] = &[API_URL, STORIES_PREFIX];

@@ -1,4 +1,4 @@
-//! What the actions that list something answer with.
+//! Output of the actions that return lists.
 
 use crate::client::Object;
 use schemars::{Schema, json_schema};
@@ -11,7 +11,7 @@ pub struct List {
     pub next: Option<String>,
 }
 
-/// JSON Schema of a list of these, and of where it goes on.
+/// JSON Schema of a list of these items, with its cursor.
 pub fn schema(item: &Schema, next: &Value) -> Schema {
     json_schema!({
         "type": "object",

@@ -1,10 +1,7 @@
-//! `chatbot.list-stories`: `GET /v2/stories`. ChatBot documents no paging, so the limit is on our side, as it is on Make's.
+//! `chatbot.list-stories`: `GET /v2/stories`. ChatBot documents no paging, so the limit is applied here, as in Make's
+//! app.
 
-use crate::{
-    client::Client,
-    list::{self, List},
-    story,
-};
+use crate::{client::Client, list::{self, List}, story};
 use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -26,7 +23,7 @@ action! {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Input {
-    /// How many stories at most. Left out: all.
+    /// Largest number of stories. Default: all.
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<usize>,
 }

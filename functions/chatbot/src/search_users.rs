@@ -1,12 +1,7 @@
-//! `chatbot.search-users`: `GET /users`, which serves 40 at a time, page by page. How ChatBot writes filters is not
-//! public, so they are applied to what it lists.
+//! `chatbot.search-users`: `GET /users`, page by page, 40 users each. ChatBot's syntax for filters is not public, so
+//! they are applied to its list.
 
-use crate::{
-    client::{Client, id},
-    filters::{self, Filter, Kind, Match},
-    list::{self, List},
-    user,
-};
+use crate::{client::{Client, id}, filters::{self, Filter, Kind, Match}, list::{self, List}, user};
 use connector::{ActionContext, Code, Problem, action};
 use models::Fault;
 use schemars::{JsonSchema, Schema};
@@ -14,10 +9,10 @@ use serde::Deserialize;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// The most that ChatBot gives at once.
+/// ChatBot's page size.
 const PAGE: usize = 40;
 const DEFAULT_LIMIT: usize = 20;
-/// How far a filtered search reads.
+/// Page limit of a filtered search.
 const MOST_PAGES: usize = 25;
 const FILTERING_TIME: Duration = Duration::from_secs(10);
 
@@ -25,8 +20,8 @@ action! {
     platform: "chatbot",
     name: "search-users",
     label: "Search Users",
-    description: "Lists users, newest first or as asked, and by filters. Filters are applied to what ChatBot lists: at \
-                  most 25 pages of 40 users or 10 seconds a request, then `next` goes on.",
+    description: "Lists users, newest first by default, optionally filtered. Filters are applied to ChatBot's list: at \
+                  most 25 pages of 40 users or 10 seconds per call; `next` continues.",
     effect: Safe,
     input: Input,
     check: filters::check,
@@ -38,18 +33,18 @@ action! {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Input {
-    /// Where to go on: the `next` of the call before, which is the id of the last user seen.
+    /// Start of the page: the `next` of the previous call, which is the id of the last user seen.
     #[schemars(length(min = 1, max = 64))]
     after: Option<String>,
-    /// What to sort by.
+    /// Sort field.
     field: Option<Field>,
     order: Option<Order>,
-    /// Whether all filters have to hold, or any.
+    /// Combination of the filters: all or any must match.
     #[serde(rename = "match")]
     join: Option<Match>,
     #[schemars(length(max = 5))]
     filters: Option<Vec<Filter>>,
-    /// How many users at most; 20 if left out.
+    /// Largest number of users. Default: 20.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<usize>,
 }
@@ -71,7 +66,7 @@ enum Order {
 }
 
 fn output() -> Schema {
-    let next = json!({ "type": ["string", "null"], "description": "Goes back in as `after`; null at the end." });
+    let next = json!({ "type": ["string", "null"], "description": "The `after` of the next call; null at the end." });
     list::schema(&user::schema(), &next)
 }
 
@@ -88,12 +83,12 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<List, Problem> 
         let wanted = if filtered { PAGE } else { PAGE.min(limit - items.len()) };
         let users = match client.users(&parameters(&input, after.as_deref(), &wanted.to_string())).await {
             Ok(users) => users,
-            // What was found so far is answered; the next call may fare better.
+            // Users found so far are returned; the next call may succeed.
             Err(problem) if filtered && page > 0 && is_passing(problem.code) => break,
             Err(problem) => return Err(problem),
         };
         if users.last().is_some_and(|last| after.as_deref() == Some(id(last))) {
-            return Err(Problem::new(Code::PlatformUnavailable, "ChatBot's list of users does not go on"));
+            return Err(Problem::new(Code::PlatformUnavailable, "ChatBot's list of users repeats a page"));
         }
         let count = users.len();
         for (index, user) in users.into_iter().enumerate() {
@@ -117,20 +112,20 @@ const fn is_passing(code: Code) -> bool {
     matches!(code, Code::PlatformTimeout | Code::PlatformSlowDown | Code::PlatformUnavailable)
 }
 
-/// A user of ChatBot's list doesn't tell its segments.
+/// ChatBot's list does not contain users' segments.
 fn refuse_segments(filters: &[Filter]) -> Result<(), Problem> {
     let segments = filters.iter().enumerate().filter(|(_, filter)| filter.kind == Kind::Segment);
     let errors: Vec<Fault> = segments
-        .map(|(index, _)| Fault::new(format!("/filters/{index}/type"), "can't be applied: users carry no segments"))
+        .map(|(index, _)| Fault::new(format!("/filters/{index}/type"), "can't be applied: ChatBot's list does not contain users' segments"))
         .collect();
     if errors.is_empty() {
         return Ok(());
     }
-    let detail = "how ChatBot filters by segment is not public, and the users that it lists carry none";
+    let detail = "ChatBot's syntax for filters by segment is not public, and its list does not contain users' segments";
     Err(Problem { errors, ..Problem::new(Code::FilterUnsupported, detail) })
 }
 
-/// The parameters of a page, by ChatBot's names. That nested ones are written in brackets is inferred.
+/// The parameters of a page, by ChatBot's names. The bracket syntax of nested ones is inferred.
 fn parameters<'a>(input: &Input, after: Option<&'a str>, limit: &'a str) -> Vec<(&'static str, &'a str)> {
     let field = input.field.as_ref().map(|field| match field {
         Field::CreatedAt => "createdAt",

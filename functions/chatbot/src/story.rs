@@ -1,4 +1,4 @@
-//! What stories are made of. <https://chatbot.com/docs/stories>
+//! Stories of ChatBot. <https://chatbot.com/docs/stories>
 
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 /// ChatBot's id of the story.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(inline)]
-// It becomes a step of a path.
+// The id becomes a path segment.
 pub struct StoryId(#[schemars(regex(pattern = "^[0-9A-Za-z_-]{1,64}$"))] pub String);
 
-/// What an action on a story answers with.
+/// Output of an action on a story.
 #[derive(Serialize, JsonSchema)]
 pub struct Touched {
     pub id: String,
 }
 
-/// A story as ChatBot has it, whole.
+/// JSON Schema of ChatBot's story object.
 pub fn schema() -> Schema {
     json_schema!({
         "type": "object",
-        "description": "A story as ChatBot has it. A list leaves settings, state, history and diagram out.",
+        "description": "ChatBot's story object. In lists it has no settings, state, history and diagram.",
         "required": ["id"],
         "properties": {
             "id": { "type": "string" },

@@ -8,5 +8,5 @@ use std::time::Instant;
 pub async fn test_connection(app: &App, credentials: Value) -> Result<Tested, Problem> {
     let client = Client::new(app, &credentials, Instant::now() + PATIENCE)?;
     client.users(&[("limit", "1")]).await?;
-    Ok(Tested { ok: Some(true), detail: "the token reads the account's users".to_owned() })
+    Ok(Tested { ok: Some(true), detail: "the token can read the account's users".to_owned() })
 }

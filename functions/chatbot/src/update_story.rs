@@ -1,10 +1,7 @@
-//! `chatbot.update-story`: `PUT /v2/stories/:storyId`. That the body has `name` and `description` is inferred from Make's
+//! `chatbot.update-story`: `PUT /v2/stories/:storyId`. The fields `name` and `description` are inferred from Make's
 //! form.
 
-use crate::{
-    client::{Client, Object},
-    story::{StoryId, Touched},
-};
+use crate::{client::{Client, Object}, story::{StoryId, Touched}};
 use connector::{ActionContext, Problem, action};
 use models::Fault;
 use schemars::{JsonSchema, schema_for};
@@ -15,7 +12,7 @@ action! {
     platform: "chatbot",
     name: "update-story",
     label: "Update a Story",
-    description: "Changes a story's name or description. What is left out stays.",
+    description: "Changes a story's name or description. Omitted fields stay unchanged.",
     effect: Idempotent,
     input: Input,
     check: check,
@@ -36,7 +33,7 @@ struct Input {
 
 fn check(input: &Value) -> Vec<Fault> {
     match (&input["name"], &input["description"]) {
-        (Value::Null, Value::Null) => vec![Fault::new("", "has neither name nor description, so nothing would change")],
+        (Value::Null, Value::Null) => vec![Fault::new("", "must have a name or a description to change")],
         _ => Vec::new(),
     }
 }

@@ -1,9 +1,6 @@
 //! `chatbot.update-user`: `PUT /users/:id`.
 
-use crate::{
-    client::Client,
-    user::{self, Attributes, UserId},
-};
+use crate::{client::Client, user::{self, Attributes, UserId}};
 use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -12,7 +9,7 @@ action! {
     platform: "chatbot",
     name: "update-user",
     label: "Update a User",
-    description: "Changes what is known of a user. Attributes that are left out stay.",
+    description: "Changes a user's attributes. Omitted attributes stay unchanged.",
     effect: Idempotent,
     input: Input,
     check: user::check,

@@ -1,4 +1,4 @@
-//! What users are made of, by the names of ChatBot's API. <https://chatbot.com/docs/users>
+//! Users of ChatBot, by the names of its API. <https://chatbot.com/docs/users>
 
 use crate::client::Object;
 use models::Fault;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// ChatBot takes no more of a user.
+/// ChatBot's limit on a user's attributes.
 const MOST_ATTRIBUTES: usize = 99;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -19,7 +19,7 @@ enum Gender {
     Other,
 }
 
-/// What a user can be told to be.
+/// Attributes of a user that can be set.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Attributes {
     /// The user's e-mail address.
@@ -55,7 +55,7 @@ pub struct Attributes {
     /// The page from which the user came.
     #[schemars(length(min = 1, max = 1024))]
     referrer: Option<String>,
-    /// Attributes of your own, texts by name. Names that begin with `default_` are ChatBot's.
+    /// Your own attributes: texts by name. Names that begin with `default_` are reserved by ChatBot.
     #[schemars(extend(
         "propertyNames" = { "minLength": 1, "maxLength": 256, "not": { "pattern": "^default_" } },
         "additionalProperties" = { "type": "string", "minLength": 1, "maxLength": 1024 }
@@ -64,7 +64,7 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// The attributes as ChatBot names them.
+    /// The attributes by ChatBot's names.
     pub fn into_wire(self) -> Object {
         let gender = self.gender.map(|gender| {
             let word = match gender {
@@ -95,50 +95,50 @@ impl Attributes {
     }
 }
 
-/// The names of [`Attributes`] as an input has them.
+/// Names of the [`Attributes`] in an input.
 const NAMES: [&str; 13] = [
     "email", "username", "name", "url", "avatar", "language", "timezone", "gender", "ip", "city", "region", "country",
     "referrer",
 ];
 
-/// ChatBot takes no user without attributes, and none with more than it documents.
+/// Checks the number of attributes: ChatBot requires one, and documents a limit.
 pub fn check(input: &Value) -> Vec<Fault> {
     let own = NAMES.iter().filter(|name| !input[**name].is_null()).count();
     let custom = input["custom_fields"].as_object().map_or(0, serde_json::Map::len);
     match own + custom {
-        0 => vec![Fault::new("", "has neither email nor any other attribute, of which ChatBot takes at least one")],
+        0 => vec![Fault::new("", "must have email or another attribute: ChatBot requires at least one")],
         1..=MOST_ATTRIBUTES => Vec::new(),
-        _ => vec![Fault::new("/custom_fields", "makes more than 99 attributes, which is the most that ChatBot takes")],
+        _ => vec![Fault::new("/custom_fields", "must make at most 99 attributes in all, which is ChatBot's limit")],
     }
 }
 
 /// ChatBot's own id of the user (`id`, 24 characters), not yours (`userId`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(inline)]
-// It becomes a step of a path.
+// The id becomes a path segment.
 pub struct UserId(#[schemars(regex(pattern = "^[0-9A-Za-z_-]{1,64}$"))] pub String);
 
-/// A user as ChatBot has it, whole.
+/// JSON Schema of ChatBot's user object.
 pub fn schema() -> Schema {
     json_schema!({
         "type": "object",
-        "description": "A user as ChatBot has it, whole.",
+        "description": "ChatBot's user object.",
         "required": ["id"],
         "properties": {
             "id": { "type": "string" },
-            "userId": { "type": "string", "description": "The id that you gave, or else a UUID." },
+            "userId": { "type": "string", "description": "Your own id, or a generated UUID." },
             "banned": { "type": "boolean" },
             "attributes": {
                 "type": "object",
-                "description": "`default_email`, `default_name` and the like, null where not known, and your own.",
+                "description": "`default_email`, `default_name` and the like, null if unknown, and your own attributes.",
                 "additionalProperties": true,
             },
             "conversations": {
                 "type": ["integer", "array"],
-                "description": "How many in a list, which ones for a single user.",
+                "description": "In lists their number, for a single user the segments.",
             },
             "createdAt": { "type": "string", "description": "`2019-01-23 13:32:30.163Z`, with a space." },
-            "lastSeen": { "type": "string", "description": "As createdAt." },
+            "lastSeen": { "type": "string", "description": "Like createdAt." },
         },
         "additionalProperties": true,
     })

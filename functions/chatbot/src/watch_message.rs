@@ -1,32 +1,31 @@
-//! Fires when a story's webhook block does.
+//! Fires when a story's webhook block runs.
 //!
-//! `POST /hooks/chatbot/message/{token}`, and `GET` for ChatBot's verification. The webhook is made and removed through
-//! ChatBot's API. <https://chatbot.com/docs/webhooks/>, <https://chatbot.com/help/webhooks/verification-request>
+//! `POST /hooks/chatbot/message/{token}`, and `GET` for ChatBot's verification. The webhook is created and deleted
+//! through ChatBot's API. <https://chatbot.com/docs/webhooks/>,
+//! <https://chatbot.com/help/webhooks/verification-request>
 
 use crate::client::Client;
-use connector::{Access, App, Body, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route,
-    receive::{self, Received},
-    respond, trigger};
+use connector::{Access, App, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route, receive::{self, Received}, respond, trigger};
 use http::{Method, StatusCode};
 use models::MessageKey;
 use payload::Field;
+use store::hooks::verification_token;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
-use store::hooks::verification_token;
 use subtle::ConstantTimeEq as _;
 
 trigger! {
     platform: "chatbot",
     noun: "message",
     label: "Watch New Messages",
-    description: "Fires when a story's webhook block does.",
-    setup: "The hook makes its webhook at ChatBot, under its own name. Add a Webhook block to a story and choose \
+    description: "Fires when a story's webhook block runs.",
+    setup: "The hook creates its webhook at ChatBot, with its own name. Add a Webhook block to a story and choose \
                 that name.",
     event: "chatbot.message.received",
     fields: &[FIELDS],
-    // Two webhook blocks of one turn send the same message from two nodes.
+    // Two webhook blocks in one turn send the same message from two nodes.
     message: MessageKey { id: "message.id", part: "node", sample: "/messageId" },
     secret_query: &["token"],
     data: data,
@@ -37,26 +36,24 @@ trigger! {
     get: VERIFY,
 }
 
-const VERIFY: Route = Route {
-    method: Method::GET,
-    path: PATH,
-    access: Access::Hook,
-    summary: "Answer ChatBot's verification with its challenge, or check that a hook's URL is right",
-    query: &[
-        Query {
-            name: "challenge",
-            description: "The text to answer. Without one, the answer is `ready`.",
-            value: QueryValue::Text,
-        },
-        Query { name: "token", description: "The webhook's token.", value: QueryValue::Text },
-    ],
-    body: Body::None,
-    success: (StatusCode::OK, Some(challenge_schema)),
-    handler: |app, request| Box::pin(verify(app, request)),
-};
+const VERIFY: Route = Route::get(
+    PATH,
+    Access::Hook,
+    "Answer ChatBot's verification with its challenge, or check a hook's URL",
+    |app, request| Box::pin(verify(app, request)),
+)
+.with_query(&[
+    Query {
+        name: "challenge",
+        description: "The text to return. Without it, the answer is `ready`.",
+        value: QueryValue::Text,
+    },
+    Query { name: "token", description: "The webhook's token.", value: QueryValue::Text },
+])
+.answers_with(StatusCode::OK, challenge_schema);
 
-/// The body of ChatBot's present API, or else that of the one before, which is told by its `result`. A message's text is
-/// in the older alone: a story of today keeps it in an attribute, which a hook's mapping may name.
+/// The body of ChatBot's current API, or of the previous one, which has a `result`. Only the latter contains a
+/// message's text: current stories store it in an attribute, which a hook's mapping may name.
 const FIELDS: &[Field] = &[
     Field::expected("message.id", &["/messageId"]),
     Field::expected("message.chat_id", &["/chatId", "/conversationId"]),
@@ -77,9 +74,9 @@ const FIELDS: &[Field] = &[
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Settings {
-    /// What ChatBot is answered, in up to 32 KB of JSON. A text may hold `{{/json/pointer}}` into the event's `data`.
+    /// Answer to ChatBot: up to 32 KB of JSON, whose texts may contain `{{/json/pointer}}` into the event's `data`.
     reply: Option<Answer>,
-    /// Whether a delivery has to bring the webhook's token. One that it brings has to be right in any case.
+    /// True if a call must contain the webhook's token. A token in a call is always checked.
     require_token: Option<bool>,
 }
 
@@ -87,7 +84,7 @@ struct Settings {
 #[serde(default)]
 #[schemars(inline, deny_unknown_fields)]
 struct Answer {
-    /// Messages of the bot, as ChatBot takes them: `{"type": "text", "message": "Hi {{/subscriber/name}}"}`.
+    /// Messages of the bot, in ChatBot's form: `{"type": "text", "message": "Hi {{/subscriber/name}}"}`.
     #[schemars(extend("items" = { "type": "object", "required": ["type"], "properties": { "type": { "type": "string" } } }))]
     #[schemars(length(max = 50))]
     responses: Vec<Value>,
@@ -114,7 +111,7 @@ fn data() -> Value {
 fn reply_schema() -> Schema {
     json_schema!({
         "type": "object",
-        "description": "What the hook's `reply` says.",
+        "description": "The hook's `reply`.",
         "required": ["responses"],
         "properties": { "responses": { "type": "array" }, "attributes": { "type": "object" } },
     })
@@ -124,7 +121,7 @@ fn challenge_schema() -> Schema {
     json_schema!({ "anyOf": [{ "type": "string", "contentMediaType": "text/plain" }, receive::ready_schema()] })
 }
 
-/// Takes a delivery. ChatBot waits 10 s for the reply.
+/// Receives a call. ChatBot waits 10 s for the reply.
 async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = receive::find(&TRIGGER, &request)?;
     let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
@@ -141,7 +138,7 @@ async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
     received.reply(&replied.unwrap_or_else(|| json!({ "responses": [], "attributes": {} })))
 }
 
-/// What a reply says to an event; nothing if it is too large.
+/// The reply to an event; none if it is too large.
 fn replied(received: &Received, reply: &Answer) -> Option<Value> {
     let data = received.data()?;
     let filled = received.filled(&serde_json::to_value(reply).ok()?, &data)?;
@@ -151,7 +148,7 @@ fn replied(received: &Received, reply: &Answer) -> Option<Value> {
     })
 }
 
-/// The same as ChatBot's API before took it: texts in lists, attributes as a response of their own.
+/// The reply in the form of ChatBot's previous API: texts in lists, attributes as a response of their own.
 fn legacy(responses: &Value, attributes: &Value) -> Value {
     let mut all: Vec<Value> = responses.as_array().cloned().unwrap_or_default();
     for response in &mut all {
@@ -168,7 +165,7 @@ fn legacy(responses: &Value, attributes: &Value) -> Value {
     Value::Array(all)
 }
 
-/// Answers ChatBot's verification, which comes while the webhook is being made, and probes of the URL.
+/// Answers ChatBot's verification, which happens while the webhook is created, and checks of the URL.
 async fn verify(app: &App, request: Request) -> Result<Response, Problem> {
     let Some(challenge) = request.query("challenge").filter(|_| request.method() == Method::GET) else {
         return receive::probe(app, &TRIGGER, request).await;
@@ -180,20 +177,20 @@ async fn verify(app: &App, request: Request) -> Result<Response, Problem> {
     Ok(respond::text(StatusCode::OK, challenge))
 }
 
-/// Whether a token is the one that belongs to the URL that was called.
+/// True for the verification token of the called URL.
 fn is_token(request: &Request, token: &str) -> bool {
     verification_token(request.param("token")).as_bytes().ct_eq(token.as_bytes()).into()
 }
 
 pub const REGISTRAR: Registrar = Registrar {
     trigger: "chatbot.watch-message",
-    pending: "ChatBot did not say whether it has the webhook: delete this hook, which removes what there may be, and \
+    pending: "ChatBot's answer was lost, so the webhook may exist: delete this hook, which also deletes the webhook, and \
               make another.",
-    registered: "ChatBot has the webhook, under the name that the hook was made with: add a Webhook block to a story and \
+    registered: "ChatBot has the webhook, with the hook's original name: add a Webhook block to a story and \
                  choose it. After a renaming, rename the webhook in ChatBot by hand: its API documents no way to.",
-    stale: "ChatBot still has the old URL, which works until `old_url_until`: before that, paste the new URL and \
-            `registration.token` into the webhook in ChatBot by hand. Its API documents no way to.",
-    manual: "ChatBot's API has no webhooks, so paste this URL by hand: make a webhook in ChatBot with it, and with \
+    stale: "ChatBot still has the old URL, which is valid until `old_url_until`: before that, paste the new URL and \
+            `registration.token` into the webhook in ChatBot by hand. Its API documents no update.",
+    manual: "ChatBot's API has no webhooks, so paste this URL by hand: create a webhook in ChatBot with it, and with \
              `registration.token` as its token. Then add a Webhook block to a story and choose it.",
     register: |app, credentials, webhook| {
         Box::pin(async move { within(app, credentials, 12)?.create_webhook(&webhook).await })
@@ -202,12 +199,12 @@ pub const REGISTRAR: Registrar = Registrar {
     remove: |app, credentials, id| Box::pin(async move { within(app, credentials, 12)?.delete_webhook(&id).await }),
 };
 
-/// A client with so many seconds: one call may follow another within the time that API Gateway gives.
+/// A client with a time limit in seconds: one call may follow another within API Gateway's timeout.
 fn within<'a>(app: &'a App, credentials: &Value, seconds: u64) -> Result<Client<'a>, Problem> {
     Client::new(app, credentials, Instant::now() + Duration::from_secs(seconds))
 }
 
-/// After ChatBot's documentation of webhooks, with values made up.
+/// From ChatBot's documentation of webhooks, with made-up values.
 const SAMPLE: &str = r#"{
   "chatId": "602313f00000000000000001",
   "messageId": "5a7fb3e1-8452-4aee-a7a9-2f0edaeb8e42",

@@ -1,35 +1,19 @@
-//! The console: a page that calls the API with the key of who signs in. It has nothing of its own to tell, so anyone may
-//! fetch it.
+//! The console: a page that calls the API with the user's key. The page itself contains no data, so anyone may fetch
+//! it.
 
 use app::{App, Function, Route};
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use web::{Access, Body, Problem, Request, RequestExt as _, Response, respond};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use web::{Access, Problem, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "console",
     routes: &[
-        Route {
-            method: Method::GET,
-            path: "/console",
-            access: Access::Public,
-            summary: "Get the console",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, None),
-            handler: |app, request| Box::pin(page(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/console/{file}",
-            access: Access::Public,
-            summary: "Get a file of the console",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, None),
-            handler: |app, request| Box::pin(file(app, request)),
-        },
+        Route::get("/console", Access::Public, "Get the console", |app, request| Box::pin(page(app, request))),
+        Route::get("/console/{file}", Access::Public, "Get a file of the console", |app, request| {
+            Box::pin(file(app, request))
+        }),
     ],
     direct: None,
     settings: Vec::new,
@@ -42,7 +26,7 @@ struct File {
     packed: &'static [u8],
 }
 
-/// A file as it was built, and as `build.rs` has packed it.
+/// A built file, with its version compressed by `build.rs`.
 macro_rules! file {
     ($name:literal, $content_type:literal) => {
         File {
@@ -62,7 +46,7 @@ static FILES: [File; 4] = [
     file!("licenses.md", "text/plain; charset=utf-8"),
 ];
 
-/// Files and calls of this origin, and nothing else: no script of anyone's, no style or handler in the page, no frame.
+/// Allows only files and calls of this origin: no foreign scripts, no inline styles or handlers, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 
@@ -70,7 +54,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::VARY, "accept-encoding"),
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::REFERRER_POLICY, "no-referrer"),
-    // A new release is asked for each time, and fetched when it is there.
+    // Browsers check for a new release each time, and download it if there is one.
     (header::CACHE_CONTROL, "no-cache"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
@@ -100,7 +84,7 @@ fn answer(file: &File, request: &Request) -> Result<Response, Problem> {
     Ok(respond::bytes(status, headers, body.to_vec()))
 }
 
-/// Whether gzip is among the encodings that are taken: `gzip;q=0` says that it is not.
+/// True if gzip is among the accepted encodings. `gzip;q=0` excludes it.
 fn takes_gzip(accepted: &str) -> bool {
     accepted.split(',').any(|coding| match coding.split_once(';') {
         Some((name, weight)) => {

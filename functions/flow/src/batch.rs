@@ -1,4 +1,4 @@
-//! What Lambda's event sources are answered: which of a batch are to come again.
+//! Partial batch responses for Lambda's event sources.
 
 use serde::Serialize;
 
@@ -15,7 +15,8 @@ struct Failure {
 }
 
 impl BatchResponse {
-    /// These come again: sequence numbers of stream records, or ids of messages.
+    /// Reports these as failed, so that Lambda delivers them again: sequence numbers of stream records, or ids of
+    /// messages.
     pub fn again(identifiers: impl IntoIterator<Item = String>) -> Self {
         let failures = identifiers.into_iter().map(|item_identifier| Failure { item_identifier });
         Self { batch_item_failures: failures.collect() }

@@ -1,19 +1,19 @@
-//! Where a stream record goes that can't be handled, so that the rest goes on.
+//! Dead letters: stream records and queue messages that can't be handled are set aside, so that the others continue.
 
 use serde::Serialize;
 use std::{error::Error, future::Future, pin::Pin};
 
-/// A record that was set aside. It tells the event, never its content.
+/// A record that was set aside. It has the event's id, never its content.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetter {
-    /// The event's id; its key in the table where not even that can be read.
+    /// The event's id, or its key in the table if the id can't be read.
     pub event: String,
     pub reason: String,
 }
 
 pub type SettingAside<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'a>>;
 
-/// SQS on AWS; `local` keeps them in its database.
+/// Store of dead letters: an SQS queue on AWS, a table in `local`.
 pub trait DeadLetters: Send + Sync {
     fn set_aside(&self, letter: DeadLetter) -> SettingAside<'_>;
 }

@@ -1,5 +1,5 @@
-//! Finds the deliveries whose time has come, and sends them to the queue: what waited longer than a queue keeps messages
-//! back, and what had its message lost. Run every minute.
+//! Sweep of due deliveries, run every minute. It sends messages for deliveries that waited longer than the queue can
+//! delay them, and for those whose message was lost.
 
 use crate::{Unsent, pending::LOST_AFTER_SECONDS};
 use app::{
@@ -16,26 +16,25 @@ use models::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use store::{StoreError, list::Entry};
-use web::Problem;
-use web::settings::BadSetting;
+use web::{Problem, settings::BadSetting};
 
-/// How far ahead it looks: as long as until it is run again.
+/// Look-ahead of a sweep: the time until the next one.
 const AHEAD_SECONDS: u64 = 60;
 const BATCH: usize = 50;
-/// Within the function's time.
+/// Time limit of a sweep, shorter than the function's timeout.
 const TIME: Duration = Duration::from_secs(45);
 
-/// Sends what is due; how many that were.
+/// Sends messages for due deliveries. Returns their number.
 pub async fn sweep(app: &App) -> Result<usize, Problem> {
     let deadline = Instant::now() + TIME;
-    // All shards at once, so that none waits for another's end.
+    // All shards run concurrently, so that no shard waits for another.
     let swept = join_all((0..SHARDS).map(|shard| sweep_shard(app, shard, deadline))).await;
     swept.into_iter().sum()
 }
 
 async fn sweep_shard(app: &App, shard: usize, deadline: Instant) -> Result<usize, Problem> {
     let until = app.now().plus_seconds(AHEAD_SECONDS);
-    // Page by page to the end, as the index may still show what has been moved on.
+    // Pages are read to the end, because the index may still list deliveries that were moved on.
     let (mut sent, mut start) = (0, None);
     loop {
         let (due, next) = app.store.due(shard, until, BATCH, start).await?;
@@ -61,7 +60,8 @@ fn due_at(entry: &Entry) -> Option<Timestamp> {
     Timestamp::parse(entry.sort.split(' ').next()?)
 }
 
-/// Now that a message is on its way, the delivery is looked for later. Whoever has changed it meanwhile has seen to that.
+/// Moves on the delivery's entry in the index, because its message is on its way. On a conflict, the other writer has
+/// done so.
 async fn move_on(app: &App, entry: &Entry) -> Result<(), StoreError> {
     let now = app.now();
     let from = due_at(entry).unwrap_or(now).max(now);
@@ -85,7 +85,11 @@ pub fn serve() -> Result<(), Error> {
                     Ok(json!({ "sent": sent }))
                 }
                 Err(problem) => {
-                    tracing::error!(request_id, cause = problem.causes(), "what is due was not sent");
+                    tracing::error!(
+                        request_id,
+                        cause = problem.causes(),
+                        "due deliveries were not sent; the next sweep retries them"
+                    );
                     Err(Error::from(problem.detail))
                 }
             }

@@ -1,15 +1,15 @@
-//! What an erasure takes out of deliveries.
+//! Erasure of personal data in deliveries.
 
 use app::App;
 use futures::future::try_join_all;
 use models::{DeliveryState, EventId, StoredDelivery, delivery::Reason};
 use store::StoreError;
 
-/// How often that is tried which something else changes at the same time.
+/// Retry limit for optimistic-lock conflicts.
 const ATTEMPTS: usize = 20;
 
-/// Takes out of an event's deliveries what their targets said. It is for after the event was scrubbed: what is attempted
-/// from then on finds nothing to deliver.
+/// Removes the targets' texts from an event's deliveries. Call it after the event was scrubbed: later attempts find
+/// nothing to deliver.
 pub async fn scrub_deliveries(app: &App, event: EventId) -> Result<(), StoreError> {
     for _ in 0..ATTEMPTS {
         let scrubbed = app.store.deliveries_of(&event).await?.into_iter().map(|delivery| scrub_delivery(app, delivery));
@@ -20,11 +20,11 @@ pub async fn scrub_deliveries(app: &App, event: EventId) -> Result<(), StoreErro
     Err(StoreError::Condition(None))
 }
 
-/// The same of one delivery. Whether that was done, or something else has changed it meanwhile.
+/// Removes the target's texts from one delivery. Returns false on a conflict with another writer.
 pub async fn scrub_delivery(app: &App, mut delivery: StoredDelivery) -> Result<bool, StoreError> {
     let is_pending = delivery.state == DeliveryState::Pending;
     if is_pending {
-        // An attempt that is under way can then not write what it was answered.
+        // An attempt that is under way can then no longer write the target's answer.
         delivery.end(DeliveryState::Skipped, Some(Reason::PersonErased));
     }
     if !delivery.scrub() && !is_pending {

@@ -1,4 +1,4 @@
-//! Which routes an event is for, and the deliveries that are made of that.
+//! Fan-out: the routes that match an event, and a delivery for each.
 
 use crate::versions::ByVersion;
 use app::App;
@@ -11,10 +11,10 @@ use models::{
 use std::sync::Arc;
 use store::{StoreError, routes::EventRoute};
 
-/// Filters as they were compiled; none for one that can't be.
+/// Compiled filters; none for a filter that can't be compiled.
 pub type Filters = ByVersion<Option<Expression>>;
 
-/// The routes, with the filters of those that are enabled.
+/// All routes, with the filters of the enabled ones.
 #[derive(Default)]
 pub struct Routes(Vec<(EventRoute, Option<Arc<Option<Expression>>>)>);
 
@@ -27,12 +27,12 @@ impl Routes {
         Ok(Self(app.store.readable_routes().await?.into_iter().map(with_filter).collect()))
     }
 
-    /// The routes that an event may be or have been for, be they enabled or not.
+    /// Routes that may match an event now or may have matched it, enabled or not.
     pub fn that_may_be_for(&self, event: &EventKey) -> impl Iterator<Item = &EventRoute> {
         self.0.iter().map(|(route, _)| route).filter(|route| route.may_be_for(event))
     }
 
-    /// The enabled routes that an event is for, and whose filters it passes.
+    /// Enabled routes that match an event and whose filters it passes.
     pub fn of(&self, event: &OpenEvent<'_>) -> Result<Vec<&EventRoute>, StoreError> {
         let mut read: Option<Event<'_>> = None;
         let mut matching = Vec::new();
@@ -63,7 +63,7 @@ fn compiled(route: &EventRoute, filters: &Filters, now: Timestamp) -> Option<Arc
             tracing::error!(
                 route = route.id.as_str(),
                 cause = bad.detail,
-                "a filter can't be read, and nothing passes it"
+                "a route's filter can't be compiled; no event passes it"
             );
         }
         filters.put(route.id.clone(), route.version, compiled.ok(), now)
@@ -78,7 +78,7 @@ pub fn delivery(
     replay: Option<&ReplayId>,
     when: When,
 ) -> StoredDelivery {
-    // The deliveries of an event that is kept expire all the same, by their own time.
+    // Deliveries of an event that is kept for good expire by their own time.
     let event_expires = event.stored.expires.unwrap_or(u64::MAX);
     let of = Of { event: &event.key.id, event_expires, route: &route.id, replay };
     StoredDelivery::new(of, app.now(), when)

@@ -1,5 +1,5 @@
-//! What happens to an event once it is stored, and how it leaves. Architecture invariant: nothing here knows a platform; an
-//! event carries how it is read.
+//! Processing of stored events: dispatch, routes and deliveries. Architecture invariant: no code here knows a platform.
+//! An event carries its own reading.
 
 mod batch;
 pub mod dead_letters;
@@ -16,9 +16,9 @@ mod versions;
 use models::{Failure, FailureKind};
 use std::error::Error;
 
-/// The queue of deliveries could not be reached.
+/// The delivery queue is unavailable.
 #[derive(Debug, thiserror::Error)]
-#[error("the queue of deliveries could not be reached")]
+#[error("the delivery queue is unavailable")]
 pub struct Unsent(#[source] Box<dyn Error + Send + Sync>);
 
 impl Failure for Unsent {

@@ -1,5 +1,5 @@
-//! The product's own events: a route is failing, has recovered or was disabled, a delivery is dead. They are stored and
-//! routed like any other event.
+//! Switchboard's own events: a route is failing, has recovered or was disabled, or a delivery is dead. They are stored
+//! and routed like any other event.
 
 use app::App;
 use models::{
@@ -14,13 +14,13 @@ use store::{
     routes::{DisabledReason, EventRoute},
 };
 
-/// Why a route no longer counts as failing.
+/// The reason why a route no longer counts as failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
     /// An attempt succeeded.
     Succeeded,
-    /// Its target was saved, or it selects other events while the failures were of their content.
+    /// A new target was saved, or the route selects other events and the failures were caused by events' content.
     Changed,
     Enabled,
     Deleted,
@@ -52,8 +52,8 @@ pub fn of_disabled(
     of_route(app, route, ROUTE_DISABLED, &key, data)
 }
 
-/// `switchboard.delivery.dead`, without the target's answer, which may contain personal data. It continues the hops of the
-/// dead delivery's event, so that a loop through events of this type ends as well.
+/// `switchboard.delivery.dead`, without the target's answer, which may contain personal data. It continues the hop
+/// count of the delivery's event, so that a loop through events of this type ends as well.
 pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery, hops: u8) -> StoredEvent {
     let key = format!("{DELIVERY_DEAD} {} {}", delivery.id, delivery.retried);
     let data = json!({ "delivery": {
@@ -66,7 +66,7 @@ pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery, hops: u
     StoredEvent { hops, ..of_route(app, route, DELIVERY_DEAD, &key, data) }
 }
 
-/// The version alone is not unique: earlier releases deleted a health, after which its version began again at 0.
+/// The version alone is not unique: earlier releases deleted a health record, and its version then restarted at 0.
 fn health_key(event_type: &str, health: &RouteHealth) -> String {
     format!("{event_type} {} {}", health.version, health.since)
 }

@@ -1,6 +1,6 @@
-//! How a delivery that waits is found again: by its message in the queue, or else in the table, where what is pending is
-//! listed by when it is to be looked for. Only a first attempt whose message is in a queue that keeps it is not in the table,
-//! so that what succeeds at once is written once; it is stored as soon as its message can't be sent or fails.
+//! Pending deliveries. Each is found again by its message in the queue, or else by its entry in the index of due
+//! deliveries. A first attempt is not stored if the queue is durable, so that a delivery that succeeds immediately is
+//! written once. It is stored as soon as its message can't be sent or fails.
 
 use crate::Unsent;
 use app::App;
@@ -11,28 +11,28 @@ use models::{
 };
 use store::StoreError;
 
-/// How long after its time a message counts as lost.
+/// Seconds after its time at which a message counts as lost.
 pub const LOST_AFTER_SECONDS: u64 = 3_600;
 
-/// A wait until an instant. What waits longer than the queue keeps messages back is parked: it is looked for at its time.
+/// The times of a wait. A wait longer than the queue's maximum delay is left to the sweep.
 pub fn until(app: &App, next_attempt_at: Timestamp) -> When {
     let queued = app.queue().is_some() && next_attempt_at.millis_since(app.now()) <= MOST_DELAY_SECONDS * 1000;
     let due_at = if queued { next_attempt_at.plus_seconds(LOST_AFTER_SECONDS) } else { next_attempt_at };
     When { due_at, ..parked(app, next_attempt_at) }
 }
 
-/// A wait for which there is no message.
+/// The times of a wait without a message.
 pub fn parked(app: &App, next_attempt_at: Timestamp) -> When {
     let expires = next_attempt_at.plus_seconds(app.config.delivery_ttl_days * 86_400);
     When { next_attempt_at, due_at: next_attempt_at, expires }
 }
 
-/// Whether the queue keeps what it is sent, so that first attempts need not be in the table.
+/// True if the queue is durable, so that first attempts need not be stored.
 pub fn is_kept(app: &App) -> bool {
     app.queue().is_some_and(Queue::keeps)
 }
 
-/// Sends deliveries to the queue that wait, save those that are parked.
+/// Sends messages for pending deliveries, except for those left to the sweep.
 pub async fn send(app: &App, deliveries: &[StoredDelivery]) -> Result<(), Unsent> {
     let message = |delivery: &StoredDelivery| {
         let at = delivery.next_attempt_at.filter(|_| !delivery.is_parked())?;
@@ -46,15 +46,19 @@ pub async fn send(app: &App, deliveries: &[StoredDelivery]) -> Result<(), Unsent
     }
 }
 
-/// The same of what is in the table, where nothing sends it again if it fails: then it is found there within the hour.
+/// Sends messages for stored deliveries. On a failure, the sweep finds them within an hour.
 pub async fn send_or_leave(app: &App, deliveries: &[StoredDelivery]) {
     if let Err(Unsent(cause)) = send(app, deliveries).await {
-        tracing::error!(count = deliveries.len(), cause = cause.to_string(), "deliveries were stored and not sent");
+        tracing::error!(
+            count = deliveries.len(),
+            cause = cause.to_string(),
+            "deliveries were stored but not sent; the sweep sends them within an hour"
+        );
     }
 }
 
-/// Stores new deliveries, save those that are there already, and sends all to the queue: of those that were stored before,
-/// the messages may be missing. Answers for each whether it was stored now.
+/// Stores new deliveries and sends messages for all. Existing ones are not stored again, but their messages may be
+/// missing. Returns for each whether it was stored now.
 pub async fn store_and_send(app: &App, deliveries: &mut [StoredDelivery]) -> Result<Vec<bool>, StoreError> {
     if deliveries.is_empty() {
         return Ok(Vec::new());
@@ -64,8 +68,7 @@ pub async fn store_and_send(app: &App, deliveries: &mut [StoredDelivery]) -> Res
     Ok(stored)
 }
 
-/// Begins new deliveries: leaves them to a queue that keeps them. If they can't be sent they are stored, and looked for at
-/// once.
+/// Starts new deliveries: a durable queue gets their messages alone. If sending fails, they are stored for the sweep.
 pub async fn begin(app: &App, deliveries: &mut [StoredDelivery]) -> Result<(), StoreError> {
     if !is_kept(app) {
         store_and_send(app, deliveries).await?;
@@ -75,7 +78,7 @@ pub async fn begin(app: &App, deliveries: &mut [StoredDelivery]) -> Result<(), S
         tracing::error!(
             count = deliveries.len(),
             cause = cause.to_string(),
-            "deliveries were not sent, and are stored"
+            "deliveries were not sent; they are stored for the next sweep"
         );
         for delivery in &mut *deliveries {
             delivery.wait(parked(app, app.now()));

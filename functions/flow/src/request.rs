@@ -1,4 +1,4 @@
-//! What a route makes of an event: a signed request of its webhook, or the input of its action.
+//! Request of a delivery: a signed webhook call, or the input of an action.
 
 use app::App;
 use bytes::Bytes;
@@ -23,14 +23,14 @@ pub enum Prepared {
         effect: Option<Effect>,
         keyed: bool,
         connection: ConnectionId,
-        /// An object as JSON.
+        /// A JSON object.
         input: String,
     },
 }
 
-/// Why nothing could be made of an event.
+/// The reason why no request could be made.
 pub enum Unprepared {
-    /// The route's expressions and the event don't go together.
+    /// The route's expressions can't be applied to the event.
     Event(String),
     Problem(Problem),
 }
@@ -41,7 +41,7 @@ impl<E: Into<Problem>> From<E> for Unprepared {
     }
 }
 
-/// A route's target with its secrets opened and its expressions compiled.
+/// A route's target with its secrets decrypted and its expressions compiled.
 pub enum ReadyTarget {
     Webhook(Box<ReadyWebhook>),
     Action { action: String, effect: Option<Effect>, keyed: bool, connection: ConnectionId, input: ReadyFields },
@@ -51,15 +51,15 @@ pub struct ReadyWebhook {
     url: Url,
     headers: HeaderMap,
     body: Option<ReadyFields>,
-    /// Each with the end of its time, where that is set.
+    /// Secrets, each with its end if one is set.
     secrets: Vec<(webhook::Secret, Option<Timestamp>)>,
 }
 
-/// Compiled, or in words why not.
+/// Compiled fields, or the reason why they can't be compiled.
 type ReadyFields = Result<Fields, String>;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// A CloudEvent in structured mode.
+/// Media type of a CloudEvent in structured mode.
 const EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -82,7 +82,7 @@ impl ReadyTarget {
         })
     }
 
-    /// Makes the request for an event with a number of hops.
+    /// Builds the request for an event. `hops` is the event's hop count.
     pub fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, Unprepared> {
         match self {
             Self::Webhook(webhook) => webhook.prepare(now, event, hops),
@@ -125,7 +125,7 @@ fn compiled(fields: &BTreeMap<String, String>) -> ReadyFields {
     })
 }
 
-/// The object of the expressions' values, as JSON.
+/// A JSON object of the expressions' values.
 fn filled(what: &str, fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, Unprepared> {
     let fields = fields.as_ref().map_err(|words| Unprepared::Event(words.clone()))?;
     fields.evaluate(&Event::of(event), what).map_err(Unprepared::Event)
@@ -136,7 +136,7 @@ async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<He
     let text = app.sealer()?.open(route.as_str(), sealed).await?;
     let fields: BTreeMap<String, String> = serde_json::from_str(&text).map_err(Problem::internal)?;
     let mut headers = HeaderMap::new();
-    // A route of an earlier release may have headers that are not allowed now.
+    // A route of an earlier release may have headers that are no longer allowed.
     for (name, mut value) in fields.iter().filter_map(|(name, value)| webhook::route_header(name, value).ok()) {
         value.set_sensitive(true);
         headers.insert(name, value);
@@ -144,7 +144,7 @@ async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<He
     Ok(headers)
 }
 
-/// The secrets, the newest first.
+/// The secrets, newest first.
 async fn secrets(
     app: &App,
     route: &RouteId,
@@ -159,7 +159,7 @@ async fn secrets(
     Ok(opened)
 }
 
-/// A trace of its own (W3C Trace Context).
+/// A new trace (W3C Trace Context).
 fn traceparent() -> Result<HeaderValue, Problem> {
     let (trace, span) = (HEXLOWER.encode(&random::<16>()?), HEXLOWER.encode(&random::<8>()?));
     HeaderValue::try_from(format!("00-{trace}-{span}-01")).map_err(Problem::internal)

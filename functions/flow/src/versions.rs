@@ -1,4 +1,4 @@
-//! A cache of things made of a route: compiled filters, and targets with their secrets opened.
+//! Cache of values derived from a route: compiled filters, and targets with decrypted secrets.
 
 use models::{RouteId, Timestamp};
 use std::{
@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Age at which a thing is made anew, so that no secret stays open for long once its route or its key is gone.
+/// Lifetime of an entry, so that no secret stays decrypted for long once its route or its key is gone.
 const SECONDS: u64 = 300;
-/// The cache is emptied when it holds as many, so that a process that serves many routes does not grow.
+/// The cache is emptied at this number of entries, so that a process that serves many routes does not grow.
 const MOST: usize = 1_000;
 
-/// Made things by route, each of the version of the route that it was made of.
+/// Cached values by route, each for the version of the route that it was made from.
 pub struct ByVersion<T>(Mutex<HashMap<RouteId, Made<T>>>);
 
 struct Made<T> {
@@ -32,7 +32,7 @@ impl<T> ByVersion<T> {
         entries.get(route).filter(|of| of.version == version && now < of.until).map(|of| Arc::clone(&of.made))
     }
 
-    /// Keeps a thing, and drops those that are too old, which may be of deleted routes.
+    /// Caches a value, and drops expired ones, which may belong to deleted routes.
     pub fn put(&self, route: RouteId, version: u64, made: T, now: Timestamp) -> Arc<T> {
         let made = Arc::new(made);
         let mut entries = self.entries();
@@ -44,7 +44,7 @@ impl<T> ByVersion<T> {
         made
     }
 
-    /// Nothing that holds the lock can panic halfway, so a poisoned map is whole.
+    /// No code panics while it holds the lock, so the map of a poisoned lock is intact.
     fn entries(&self) -> MutexGuard<'_, HashMap<RouteId, Made<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

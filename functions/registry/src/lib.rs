@@ -6,13 +6,13 @@ use models::{Action, Kind, Module, Trigger};
 use schemars::Schema;
 use web::settings::Setting;
 
-/// Each list by itself, as who reads one is to link what is in that one alone.
+/// Separate lists, so that a reader of one links only its contents.
 macro_rules! platforms {
     ($($platform:ident,)*) => {
         pub static PLATFORMS: &[&Platform] = &[$(&$platform::PLATFORM),*];
         pub static NAMES: &[&str] = &[$($platform::PLATFORM.name),*];
         static CONNECTORS: &[&Connector] = &[$(&$platform::CONNECTOR),*];
-        /// The credential that can be made for each platform, if there is one.
+        /// The credential that can be generated for each platform, if there is one.
         pub static GENERATED: &[(&str, Option<&str>)] =
             &[$(($platform::PLATFORM.name, generated(&$platform::CONNECTOR))),*];
         static REGISTRARS: &[Option<&Registrar>] = &[$($platform::REGISTRAR),*];
@@ -44,7 +44,7 @@ pub fn modules() -> impl Iterator<Item = (&'static Platform, &'static Module)> {
     PLATFORMS.iter().flat_map(|platform| platform.modules.iter().map(move |module| (*platform, module)))
 }
 
-/// A trigger with what its hooks need to know.
+/// A trigger with the data that its hooks need.
 pub struct Watch {
     pub platform: &'static Platform,
     pub trigger: &'static Trigger,
@@ -54,7 +54,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// What tells the platform of the trigger's hooks, if it can be told.
+    /// Registers the trigger's hooks at the platform, if its API can do so.
     pub fn registrar(&self) -> Option<&'static Registrar> {
         REGISTRARS.iter().copied().flatten().find(|registrar| registrar.trigger == self.trigger.name)
     }

@@ -1,9 +1,9 @@
-//! How long a put takes as the events become many.
+//! Latency of puts as the number of events grows.
 //!
-//! `cargo run --release --example latency -- [--lag] EVENTS [DIRECTORY]`: puts so many events, one after the other,
-//! while a follower handles the stream, and prints for each tenth of them the latency and the size of the write-ahead
-//! log. With `--lag` the follower stays behind by half of all events. Without a directory nothing is synced to disk,
-//! so that the figures are those of the work and not of the disk.
+//! `cargo run --release --example latency -- [--lag] EVENTS [DIRECTORY]` puts events one after the other while a
+//! follower handles the stream. For each tenth of them it prints the latency and the size of the write-ahead log. With
+//! `--lag` the follower stays behind by half of all events. Without a directory nothing is synced to disk, so the
+//! figures exclude the disk.
 
 #![expect(clippy::print_stdout, reason = "the figures are its output")]
 
@@ -75,7 +75,7 @@ async fn put_event(client: &Client, number: usize) -> Result<()> {
     Ok(())
 }
 
-/// Handles the stream up to one in `slowness` of what is put, until all is put.
+/// Handles one in `slowness` of the stream's events, until all are put.
 async fn follow(
     mut follower: Follower,
     events: usize,

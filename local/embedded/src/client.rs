@@ -1,4 +1,4 @@
-//! The door for `aws-sdk-dynamodb` in this process: its HTTP client, without a socket.
+//! HTTP client for `aws-sdk-dynamodb` in the same process, without a socket.
 
 use aws_sdk_dynamodb::Config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -13,14 +13,14 @@ use aws_smithy_types::body::SdkBody;
 use crate::{Database, operations::CONTENT_TYPE};
 
 impl Database {
-    /// For a configuration of the caller's own; [`Database::sdk_config`] is a whole one.
+    /// The HTTP client for a custom configuration; [`Database::sdk_config`] is a complete one.
     pub fn http_client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(Connector(self.clone()));
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// What `aws_sdk_dynamodb::Client::from_conf` needs to use this database. The credentials and the endpoint are
-    /// made up: the one is not checked, the other never resolved.
+    /// Configuration for `aws_sdk_dynamodb::Client::from_conf` with this database. The credentials and the endpoint are
+    /// dummies: the former are not checked, the latter is never resolved.
     pub fn sdk_config(&self) -> Config {
         Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())

@@ -1,18 +1,19 @@
 //! DynamoDB inside the process, for a laptop and for tests.
 //!
-//! [`Database`] is one SQLite file under the engine `dynoxide`. What this crate adds to the engine:
+//! [`Database`] is one SQLite file with the engine `dynoxide`. This crate adds to the engine:
 //!
-//! - [`Database::sdk_config`]: `aws-sdk-dynamodb` talks to it without a socket, so no web page and no other program
-//!   on the laptop can read it;
-//! - [`Database::follow`]: a table's stream as Lambda's event source mapping hands it out, pruned as it is handled;
-//! - [`serve`]: the same operations over HTTP for functions that run as processes of their own, behind a random key;
-//! - an index and the pruning, without which every put reads all the events that a table ever had.
+//! - [`Database::sdk_config`]: `aws-sdk-dynamodb` uses it without a socket, so no web page and no other program on the
+//!   laptop can read it;
+//! - [`Database::follow`]: a table's stream in the form of Lambda's event source mapping, pruned as it is handled;
+//! - [`serve`]: the same operations over HTTP, protected by a random key, for functions that run as processes of their
+//!   own;
+//! - an index and the pruning, without which every put reads all earlier events of a table.
 //!
 //! Invariant: a write is acknowledged after SQLite has synced it to disk ([`Location::Directory`]). The engine's own
 //! connection keeps its `synchronous = FULL`; only [`Location::Temporary`] turns that off.
 //!
-//! Absent on purpose: `Scan` and every operation that the product doesn't use. They are refused, here as by a
-//! function's policy on AWS.
+//! Deliberately absent: `Scan` and all operations that Switchboard does not use. They are rejected, as by a function's
+//! policy on AWS.
 
 mod client;
 mod operations;
@@ -38,39 +39,40 @@ pub use tables::{IndexSpec, TableSpec};
 
 use stream_rows::{Durability, StreamRows};
 
-/// The database's file in its directory.
+/// File name of the database.
 pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
-/// How many operations run at once. SQLite does one after the other, so more would be threads that wait, each with memory.
+/// Number of concurrent operations. SQLite serializes them, so more would only be waiting threads, each with its
+/// memory.
 const HANDS: usize = 2;
 
-/// Where the data is.
+/// Location of the data.
 #[derive(Clone, Debug)]
 pub enum Location {
-    /// Kept in this directory, which is made, for its owner alone, if it is absent.
+    /// In this directory, which is created for its owner alone if it does not exist.
     Directory(PathBuf),
-    /// Gone with the last clone of the [`Database`]. Nothing is synced to disk, so tests are quick.
+    /// Deleted with the last clone of the [`Database`]. Nothing is synced to disk, so tests are fast.
     Temporary,
 }
 
-/// Why a database could not be opened.
+/// The reason why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory can't be made, or the lock in it can't be.
+    /// The directory or its lock can't be created.
     #[error("cannot use the directory {}", path.display())]
     Directory { path: PathBuf, source: io::Error },
-    /// Two processes on one database would each hand out the same events.
+    /// Two processes on one database would each process the same events.
     #[error("the directory {} is in use by another process; stop that one or choose another directory", path.display())]
     InUse { path: PathBuf },
-    /// The file is no database, or was written by a newer engine.
+    /// The file is not a database, or was written by a newer engine.
     #[error("cannot open the database")]
     Engine(#[from] DynoxideError),
-    /// The second connection, which prunes the streams, can't be made.
+    /// The second connection, which prunes the streams, can't be created.
     #[error("cannot prepare the streams")]
     StreamRows(#[from] rusqlite::Error),
 }
 
-/// Why the database did not do what it was asked, outside the operations of the SDK.
+/// An error outside the operations of the SDK.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the embedded database failed")]
@@ -81,15 +83,15 @@ pub enum Error {
     NoStream { table: String },
     #[error("cannot turn a stream record into JSON")]
     Record(#[from] serde_json::Error),
-    #[error("a database task died")]
+    #[error("a database task panicked")]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// A handle to the one database of this process; clones share it.
+/// A handle to the database of this process; clones share it.
 #[derive(Clone)]
 pub struct Database(Arc<Inner>);
 
-// Dropped in this order: both connections are closed before the lock is released and the directory removed.
+// Drop order: both connections are closed before the lock is released and the directory is removed.
 struct Inner {
     engine: dynoxide::Database,
     stream_rows: StreamRows,
@@ -107,7 +109,7 @@ impl Database {
         let lock = lock(&directory)?;
         let file = directory.join(DATABASE_FILE);
         let unusable = |source| OpenError::Directory { path: directory.clone(), source };
-        // SQLite gives its other files the mode of this one.
+        // SQLite gives its other files the same mode.
         private_file(&file).map_err(unusable)?;
         let name = file
             .to_str()
@@ -133,22 +135,22 @@ impl Database {
         })))
     }
 
-    /// How often each operation has run so far, by operation and table. A batch or a transaction counts once, under
-    /// the names of its tables joined by `+`; PartiQL under an empty name.
+    /// Number of calls so far, by operation and table. A batch or a transaction counts once, under the names of its
+    /// tables joined by `+`; PartiQL under an empty name.
     pub fn calls(&self) -> BTreeMap<(String, String), u64> {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Deletes the items whose time to live is over, with their stream records, and returns how many. DynamoDB does
-    /// this by itself; the engine does it only when told, so a timer has to. Blocks: call it where that is allowed.
+    /// Deletes expired items with their stream records, and returns their number. DynamoDB does this on its own; the
+    /// engine only when called, so a timer must call it. Blocks: call it from a blocking thread.
     pub fn sweep_expired(&self) -> Result<usize, Error> {
         let deleted = self.0.engine.sweep_ttl()?;
         self.0.written.notify_waiters();
         Ok(deleted)
     }
 
-    /// For a writer to hold. The two connections could do without, but SQLite keeps no queue for its lock: who waits
-    /// looks again ever more seldom, and eight busy writers kept the pruning out for seconds.
+    /// Lock for writers. The two connections would work without it, but SQLite has no queue for its lock: waiting
+    /// writers poll at growing intervals, and eight busy writers delayed the pruning for seconds.
     fn turn_to_write(&self) -> MutexGuard<'_, ()> {
         self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,7 +177,7 @@ fn private_directory(path: &Path) -> io::Result<()> {
     builder.recursive(true).create(path)
 }
 
-/// Opens a file, which is made for its owner alone if it is absent.
+/// Opens a file. If it does not exist, it is created for its owner alone.
 fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -183,7 +185,7 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.append(true).create(true).open(path)
 }
 
-/// Taken from the operating system, so it is free again whichever way the process ends.
+/// Takes the operating system's lock on the directory, which is released however the process ends.
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = || directory.to_owned();
     let file =

@@ -1,4 +1,4 @@
-//! The operations, as they are on the wire: a target and a JSON body in, a status and a JSON body out.
+//! Operations in their wire form: a target and a JSON body in, a status and a JSON body out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
@@ -20,8 +20,8 @@ pub struct Reply {
 }
 
 impl Database {
-    /// Runs what the header `X-Amz-Target` names. Once begun it runs to its end on a thread that may block, even if the
-    /// caller stops waiting, as on the wire.
+    /// Runs the operation in `X-Amz-Target`. Once started it completes on a blocking thread even if the caller stops
+    /// waiting, as over a network.
     pub async fn answer(&self, target: &str, body: Vec<u8>) -> Reply {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default().to_owned();
         let database = self.clone();
@@ -40,11 +40,11 @@ impl Database {
         drop(turn);
 
         let Some(result) = result else {
-            return Reply::refusal(400, "UnknownOperationException", &format!("{operation} is not served"));
+            return Reply::refusal(400, "UnknownOperationException", &format!("{operation} is not supported"));
         };
         self.count(operation, body);
         if writes {
-            // After a failure too: a batch may have written a part.
+            // Also after a failure: a batch may have been partly written.
             self.0.written.notify_waiters();
         }
         match result {
@@ -53,7 +53,7 @@ impl Database {
         }
     }
 
-    /// `None` if the operation is not one of those that the product uses. `Scan` is not, on purpose.
+    /// `None` for an operation that Switchboard does not use, including `Scan`.
     fn run(&self, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
         let engine = &self.0.engine;
         Some(match operation {
@@ -92,7 +92,7 @@ fn call<Q: DeserializeOwned, A: Serialize>(
     serde_json::to_string(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// The engine's types mark in the message which exception a bad value is, as in `VALIDATION:text`.
+/// The engine's types mark the exception for a bad value in the message, as in `VALIDATION:text`.
 pub(crate) fn malformed(error: serde_json::Error) -> DynoxideError {
     let message = error.to_string();
     match message.split_once(':') {
@@ -107,8 +107,8 @@ pub(crate) fn malformed(error: serde_json::Error) -> DynoxideError {
 }
 
 impl Reply {
-    /// The engine words its errors as the SDK parses them: the old item of a failed condition, the reasons of a
-    /// cancelled transaction.
+    /// The engine words its errors in the form that the SDK parses: the old item of a failed condition, the reasons of
+    /// a cancelled transaction.
     fn failure(error: &DynoxideError) -> Self {
         Self { status: error.status_code(), body: error.to_json() }
     }
@@ -119,7 +119,7 @@ impl Reply {
     }
 }
 
-/// The tables that a request names: itself, by the keys of a batch, or in each action of a transaction.
+/// The tables in a request: its own, the keys of a batch, or those in the actions of a transaction.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Named {

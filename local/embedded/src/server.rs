@@ -1,9 +1,10 @@
-//! The door for functions that run as processes of their own, as under `cargo lambda watch`: HTTP on a port of the
-//! laptop.
+//! HTTP server of the database on a loopback port, for functions that run as processes of their own, as under `cargo
+//! lambda watch`.
 //!
-//! Any program and any web page can reach such a port, so it asks for a secret: the access key id of the caller's
-//! credentials. It has to be random and made for this run. Signatures are not verified, since the key id alone, which
-//! only this process and those it starts know, does the work of a bearer token; the secret access key may be anything.
+//! Any program and any web page can reach such a port, so it requires a secret: the access key id of the caller's
+//! credentials, which must be random and created for this run. Signatures are not verified, because the key id alone
+//! works as a bearer token: only this process and the processes that it starts know it. The secret access key may be
+//! anything.
 
 use std::io;
 
@@ -30,8 +31,8 @@ struct Door {
     access_key_id: String,
 }
 
-/// Serves the database on `listener` until `shutdown` resolves, to callers whose credentials have this
-/// `access_key_id`. A browser, which sends `Origin`, is refused whatever it knows.
+/// Serves the database on `listener` until `shutdown` resolves, to callers whose credentials have this `access_key_id`.
+/// Requests from browsers, which send `Origin`, are always rejected.
 pub async fn serve(
     database: Database,
     listener: TcpListener,
@@ -55,19 +56,23 @@ impl Door {
             return Err(Reply::refusal(403, "AccessDeniedException", "a web page may not use the database"));
         }
         if !self.admits(&head.headers) {
-            return Err(Reply::refusal(403, "UnrecognizedClientException", "the access key id is not this run's"));
+            return Err(Reply::refusal(
+                403,
+                "UnrecognizedClientException",
+                "the access key id does not belong to this run",
+            ));
         }
         if head.method != Method::POST || head.uri.path() != "/" {
-            return Err(Reply::refusal(404, "UnknownOperationException", "only POST / is served"));
+            return Err(Reply::refusal(404, "UnknownOperationException", "only POST / is supported"));
         }
         let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let body = to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| {
-            Reply::refusal(413, "RequestEntityTooLargeException", "the body was cut off or exceeds 16 MB")
+            Reply::refusal(413, "RequestEntityTooLargeException", "the body is incomplete or exceeds 16 MB")
         })?;
         Ok(self.database.answer(target, body.into()).await)
     }
 
-    /// Takes as long whichever byte of the key id is wrong, so that it can't be guessed byte by byte.
+    /// Compares in constant time, so that the key id can't be guessed byte by byte.
     fn admits(&self, headers: &HeaderMap) -> bool {
         let named = headers
             .get(AUTHORIZATION)

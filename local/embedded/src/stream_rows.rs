@@ -1,8 +1,8 @@
 //! The engine's table of stream records, on a second connection to the same file.
 //!
 //! The engine never deletes a record, and numbers each new one by the maximum of a cast over all the table's records:
-//! with 25,000 events a put takes twenty times as long as with none. An index on that cast makes the two queries of
-//! the engine searches again; pruning keeps the file from growing for ever.
+//! with 25,000 events a put takes twenty times as long as with none. An index on that cast turns the engine's two
+//! queries into searches; pruning keeps the file from growing without limit.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -16,18 +16,18 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CREATE_INDEX: &str = "CREATE INDEX IF NOT EXISTS switchboard_stream_position
     ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
-// The newest record stays: the engine numbers the next one after it.
+// The newest record stays, because the engine numbers the next one after it.
 const PRUNE: &str = "DELETE FROM _stream_records
     WHERE table_name = ?1
       AND CAST(sequence_number AS INTEGER) <= ?2
       AND CAST(sequence_number AS INTEGER) <
           (SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records WHERE table_name = ?1)";
 
-/// What a loss of power may take.
+/// Data that a power failure may lose.
 #[derive(Clone, Copy)]
 pub(crate) enum Durability {
-    /// At most the last prunings, so that some events are seen again. The engine's writes are synced by its own
-    /// connection, and each of its syncs covers what this one has put into the write-ahead log before.
+    /// At most the last prunings, so that some events are processed again. The engine's writes are synced by its own
+    /// connection, and each of its syncs covers earlier entries of this connection in the write-ahead log.
     Kept,
     /// Everything.
     None,
@@ -39,8 +39,8 @@ impl StreamRows {
     pub(crate) fn open(file: &Path, durability: Durability) -> rusqlite::Result<Self> {
         let connection = Connection::open(file)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // With NORMAL a pruning costs no sync of its own, while a checkpoint still syncs the log before it copies the
-        // log into the database; OFF would skip that too and put the engine's writes at risk.
+        // With NORMAL a pruning needs no sync of its own, while a checkpoint still syncs the log before it copies it
+        // into the database. OFF would skip that as well and endanger the engine's writes.
         let synchronous = match durability {
             Durability::Kept => "NORMAL",
             Durability::None => "OFF",
@@ -50,7 +50,7 @@ impl StreamRows {
         Ok(Self(Mutex::new(connection)))
     }
 
-    /// Deletes the records of `table` up to and with `position`, except the newest one.
+    /// Deletes the records of `table` up to and including `position`, except the newest one.
     pub(crate) fn prune(&self, table: &str, position: i64) -> rusqlite::Result<usize> {
         let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         connection.prepare_cached(PRUNE)?.execute(params![table, position])
@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    // As dynoxide-rs 3.2.0 has them in `storage.rs`.
+    // From `storage.rs` of dynoxide-rs 3.2.0.
     const NEXT_SEQUENCE_NUMBER: &str = "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 \
          FROM _stream_records WHERE table_name = ?1";
     const RECORDS_AFTER: &str = "SELECT event_name, keys_json, new_image, old_image, sequence_number, created_at, \
@@ -94,7 +94,7 @@ mod tests {
         rows.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
     }
 
-    /// The virtual machine steps that the statement takes, which grow with the rows it reads.
+    /// Number of virtual machine steps of the statement, which grows with the rows it reads.
     fn steps(rows: &StreamRows, sql: &str, parameters: impl rusqlite::Params) -> i32 {
         let connection = rows.0.lock().unwrap();
         let mut statement = connection.prepare(sql).unwrap();

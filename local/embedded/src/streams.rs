@@ -1,7 +1,7 @@
-//! A table's stream, as Lambda's event source mapping hands it to a function.
+//! A table's stream, in the form of Lambda's event source mapping.
 //!
-//! The place of the follower is kept in the stream itself: what is handled is pruned, so after a restart, `kill -9`
-//! included, it goes on with the oldest record that is left. Events may be seen again and are never skipped.
+//! The stream itself keeps the follower's position: handled records are pruned, so after a restart, even after `kill
+//! -9`, the follower continues with the oldest remaining record. Events may be processed again and are never skipped.
 
 use std::future::pending;
 use std::pin::pin;
@@ -16,24 +16,24 @@ use tokio::time::timeout;
 
 use crate::{Database, Error};
 
-/// Writes of this process wake a follower at once; this is for what it might miss.
+/// Fallback for missed wake-ups: writes of this process wake a follower immediately.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where a batch ends in its table's stream.
+/// End of a batch in its table's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(i64);
 
-/// Records in the order of the writes, and the position of the last.
+/// Records in write order, and the position of the last.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Each as in `Records` of the event that a Lambda function gets.
+    /// Records in the form of `Records` in a Lambda function's event.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
     pub records: Vec<Value>,
     pub position: Position,
 }
 
-/// Reads one table's stream from its oldest record on. Meant to be the table's only one, as its [`Follower::done`]
-/// deletes records for everyone.
+/// Reads one table's stream from its oldest record on. A table should have only one follower, because
+/// [`Follower::done`] deletes records for all.
 pub struct Follower {
     database: Database,
     table: String,
@@ -43,7 +43,7 @@ pub struct Follower {
 }
 
 impl Database {
-    /// `batch` is the most records of one batch, up to 1,000.
+    /// `batch` is the largest number of records in a batch, up to 1,000.
     pub fn follow(&self, table: &str, batch: usize) -> Result<Follower, Error> {
         let metadata = self.0.engine.get_table_metadata(table)?.filter(|metadata| metadata.stream_enabled);
         let label = metadata
@@ -54,7 +54,7 @@ impl Database {
             table: table.to_owned(),
             stream_arn: stream_arn(table, &label),
             batch,
-            // Before the first sequence number: what the engine calls TRIM_HORIZON.
+            // Before the first sequence number, as TRIM_HORIZON.
             position: Position(0),
         })
     }
@@ -81,12 +81,12 @@ impl Follower {
         }
     }
 
-    /// The next records, or none once it is told to stop. Unlike one that was dropped, what was told to stop is at
-    /// nothing any more, and holds the database no longer.
+    /// The next records, or none once `stop` resolves. Unlike after a drop of the future, no read is then running, and
+    /// the database is no longer held.
     pub async fn next_unless(&mut self, stop: impl Future<Output = ()>) -> Result<Option<Batch>, Error> {
         let mut stop = pin!(stop);
         loop {
-            // Made before the look, so that a write just after the look wakes it.
+            // Created before the read, so that a write directly after the read wakes it.
             let written = self.database.0.written.notified();
             let (mut records, position) = self.read().await?;
             if !records.is_empty() {
@@ -97,7 +97,7 @@ impl Follower {
                 return Ok(Some(Batch { records, position }));
             }
             tokio::select! {
-                // Late or woken, it looks again.
+                // On timeout or wake-up, it reads again.
                 _ = timeout(POLL_INTERVAL, written) => {}
                 () = &mut stop => return Ok(None),
             }
@@ -110,8 +110,8 @@ impl Follower {
         spawn_blocking(move || database.read(&table, after, limit)).await?
     }
 
-    /// Says that every record up to this position is handled, and deletes them. The newest of the table is kept, so
-    /// that is seen again after a restart.
+    /// Marks all records up to this position as handled, and deletes them. The table's newest record is kept, so it is
+    /// processed again after a restart.
     pub async fn done(&self, position: &Position) -> Result<(), Error> {
         let (database, table, Position(position)) = (self.database.clone(), self.table.clone(), *position);
         let prune = move || {

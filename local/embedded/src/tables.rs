@@ -1,5 +1,4 @@
-//! The tables, as the product's template declares them for AWS: string keys, on demand, sparse indexes that hold only
-//! keys.
+//! Tables as in the template for AWS: string keys, on-demand, sparse keys-only indexes.
 
 use dynoxide::DynoxideError;
 use serde::de::DeserializeOwned;
@@ -7,19 +6,19 @@ use serde_json::{Value, json};
 
 use crate::{Database, Error, operations::malformed};
 
-/// A table: its keys are strings, it is billed per request, and its stream has both images.
+/// A table with string keys, billed per request, whose stream has both images.
 #[derive(Clone, Debug)]
 pub struct TableSpec {
     pub name: String,
     pub key: &'static str,
     pub sort: Option<&'static str>,
     pub indexes: Vec<IndexSpec>,
-    /// The attribute with the second at which an item expires.
+    /// The attribute with an item's expiry in seconds.
     pub ttl: Option<&'static str>,
     pub stream: bool,
 }
 
-/// A global index that holds the keys alone.
+/// A global keys-only index.
 #[derive(Clone, Debug)]
 pub struct IndexSpec {
     pub name: &'static str,
@@ -28,8 +27,8 @@ pub struct IndexSpec {
 }
 
 impl Database {
-    /// Creates the tables that are absent. One that is there is left as it is, even if it differs from its
-    /// specification; only a time to live that is off is turned on, since the process may have ended between the two.
+    /// Creates missing tables. Existing ones stay unchanged even if they differ from their specification. Only a
+    /// missing time to live is turned on, because the process may have ended between the two steps.
     pub fn create_tables(&self, tables: &[TableSpec]) -> Result<(), Error> {
         let engine = &self.0.engine;
         for table in tables {
@@ -70,7 +69,7 @@ impl TableSpec {
         creation
     }
 
-    /// Each once, for indexes may share the table's keys.
+    /// Each attribute once, because indexes may share the table's keys.
     fn key_attributes(&self) -> Vec<&'static str> {
         let of_indexes = self.indexes.iter().flat_map(|index| [Some(index.key), index.sort]);
         let mut names: Vec<_> = [Some(self.key), self.sort].into_iter().chain(of_indexes).flatten().collect();

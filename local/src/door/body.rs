@@ -1,4 +1,4 @@
-//! Bodies as they arrive: counted, kept as far as the route may take them, and read within the time limits.
+//! Received bodies: counted, kept up to the route's limit, and read within the time limits.
 
 use crate::Limits;
 use http_body_util::BodyExt as _;
@@ -6,15 +6,15 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 use web::{Code, Problem, ReceivedBody};
 
-/// A larger body is read no further; up to this, its sender sees the answer.
+/// Read limit in bytes. Up to this, the sender of a body that is too large still gets its answer.
 const MAX_READ_BYTES: u64 = 10 * 1024 * 1024;
 
-/// Reads a body to its end, and keeps it unless it has more than `max_bytes`.
+/// Reads a whole body, and keeps it unless it has more than `max_bytes`.
 pub async fn read(body: Incoming, max_bytes: u64, limits: &Limits) -> Result<ReceivedBody, Problem> {
     let read = timeout(limits.body_timeout, collect(body, max_bytes, limits)).await;
     read.unwrap_or_else(|_| {
         let seconds = limits.body_timeout.as_secs();
-        Err(Problem::new(Code::RequestTimeout, format!("the body was not whole after {seconds} s; send it again")))
+        Err(Problem::new(Code::RequestTimeout, format!("the body was incomplete after {seconds} s; send it again")))
     })
 }
 
@@ -22,14 +22,14 @@ async fn collect(mut body: Incoming, max_bytes: u64, limits: &Limits) -> Result<
     let (mut kept, mut length) = (Vec::new(), 0);
     let stalled = |_| {
         let seconds = limits.body_idle_timeout.as_secs();
-        Problem::new(Code::RequestTimeout, format!("nothing of the body came for {seconds} s; send it again"))
+        Problem::new(Code::RequestTimeout, format!("no part of the body arrived for {seconds} s; send it again"))
     };
     while let Some(frame) = timeout(limits.body_idle_timeout, body.frame()).await.map_err(stalled)? {
-        let frame = frame.map_err(|_| Problem::new(Code::UnreadableBody, "the body did not arrive whole"))?;
+        let frame = frame.map_err(|_| Problem::new(Code::UnreadableBody, "the body is incomplete"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len() as u64;
         if length > MAX_READ_BYTES {
-            return Err(Problem::new(Code::BodyTooLarge, "the body has more than 10 MB"));
+            return Err(Problem::new(Code::BodyTooLarge, "the body must have at most 10 MB"));
         }
         if length <= max_bytes {
             kept.extend_from_slice(&data);

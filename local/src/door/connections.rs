@@ -1,5 +1,5 @@
-//! The limit on open connections. When it is reached, the connection that has waited longest for its caller is closed
-//! in favour of the next one.
+//! Limit on open connections. When it is reached, the connection that has waited longest for its client is closed in
+//! favour of a new one.
 
 use std::{
     collections::HashMap,
@@ -7,14 +7,14 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// The stage of a connection. Connections in lower stages are closed first.
+/// Stage of a connection. Connections in lower stages are closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// Idle, sending its headers or a refused body, or reading an answer.
+    /// Idle, sending its headers or a rejected body, or reading an answer.
     Waiting,
-    /// Sending the body of a request that was admitted.
+    /// Sending the body of an admitted request.
     Receiving,
-    /// Being answered: never given up.
+    /// Being answered: never closed.
     Working,
 }
 
@@ -24,7 +24,7 @@ pub struct Connections(Arc<Shared>);
 struct Shared {
     limit: usize,
     open: Mutex<Open>,
-    /// Signalled when a connection has ended, or can be given up.
+    /// Signalled when a connection has ended or can be closed.
     changed: Notify,
 }
 
@@ -41,7 +41,7 @@ struct Connection {
     give_up: Arc<Notify>,
 }
 
-/// The place of one connection. Dropped, it is free.
+/// The slot of one connection, released on drop.
 pub struct Place {
     shared: Arc<Shared>,
     id: u64,
@@ -53,7 +53,7 @@ impl Connections {
         Self(Arc::new(Shared { limit, open: Mutex::default(), changed: Notify::new() }))
     }
 
-    /// A place for a new connection, once there is one.
+    /// A slot for a new connection; waits until there is one.
     pub async fn enter(&self) -> Place {
         loop {
             if let Some(place) = self.try_enter() {
@@ -63,7 +63,7 @@ impl Connections {
         }
     }
 
-    /// A place for a new connection. If there is none, another connection is being given up, or all are being answered.
+    /// A slot for a new connection. If there is none, another connection is being closed, or all are being answered.
     fn try_enter(&self) -> Option<Place> {
         let mut open = self.0.lock();
         if open.connections.len() >= self.0.limit {
@@ -90,7 +90,7 @@ impl Shared {
 }
 
 impl Open {
-    /// Gives up the connection that has waited longest, unless one is ending already.
+    /// Closes the connection that has waited longest, unless one is already ending.
     fn give_one_up(&mut self) {
         if self.connections.values().any(|connection| connection.is_given_up) {
             return;
@@ -104,7 +104,7 @@ impl Open {
 }
 
 impl Place {
-    /// Notes the stage. False if the connection is being given up, so that nothing must be begun on it.
+    /// Sets the stage. False if the connection is being closed, so that no work may start on it.
     pub fn enter(&self, stage: Stage) -> bool {
         let mut open = self.shared.lock();
         let Some(connection) = open.connections.get_mut(&self.id).filter(|connection| !connection.is_given_up) else {
@@ -117,7 +117,7 @@ impl Place {
         true
     }
 
-    /// Resolves when the connection has to end in favour of another.
+    /// Resolves when the connection must end in favour of another.
     pub async fn given_up(&self) {
         self.give_up.notified().await;
     }

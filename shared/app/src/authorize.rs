@@ -1,4 +1,4 @@
-//! The rights before a handler runs: API keys before `/v1`, and the tokens of hooks.
+//! Authorisation before a handler runs: API keys for `/v1`, and tokens for hooks.
 
 use crate::App;
 use aws::metrics::Metric;
@@ -35,7 +35,7 @@ impl Service for App {
     }
 }
 
-/// Checks the request's key against the scope that a route asks for.
+/// Checks the request's key against the scope that the route requires.
 async fn authorize(app: &App, headers: &HeaderMap, needed: Scope) -> Result<KnownKey, Problem> {
     let now = app.now();
     let secret = bearer(headers).ok_or_else(|| Problem::unauthorized("send a key as Authorization: Bearer <key>"))?;
@@ -50,7 +50,7 @@ async fn authorize(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Know
         }
     };
     if known.scope < needed {
-        let detail = format!("the key's scope is {:?}, and this takes {needed:?}", known.scope).to_lowercase();
+        let detail = format!("the key's scope is {:?}; this requires {needed:?}", known.scope).to_lowercase();
         return Err(Problem::new(Code::Forbidden, detail));
     }
     Ok(known)
@@ -63,7 +63,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (values.next().is_none() && scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
 }
 
-/// The hook that a token opens. The answer to a wrong token doesn't say whether the hook exists.
+/// The hook of a token. The answer to a wrong token doesn't reveal if the hook exists.
 async fn open_hook(app: &App, token: &str) -> Result<Arc<Hook>, Problem> {
     let unknown = || Problem::not_found("hook");
     let now = app.now();

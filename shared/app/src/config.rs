@@ -1,4 +1,4 @@
-//! The configuration of a process, read once from its settings at start.
+//! Configuration of a process, read once from its settings at start.
 
 use ipnet::IpNet;
 use std::{path::PathBuf, str::FromStr};
@@ -9,24 +9,24 @@ use web::settings::{BadSetting, PlatformSettings, Setting, Settings};
 #[derive(Debug, Clone)]
 pub struct Config {
     pub tables: Tables,
-    /// What hook URLs begin with; unset on Lambda, where the request's own host is taken.
+    /// Base of hook URLs. Unset on Lambda, where the request's own host is used.
     pub public_url: Option<Url>,
     pub dedupe_window_seconds: u64,
     pub event_ttl_days: u64,
     pub delivery_ttl_days: u64,
-    /// The waits between the attempts of a delivery, in seconds.
+    /// Waits between the attempts of a delivery, in seconds.
     pub retry_schedule: Vec<u64>,
-    /// Days after which a route that has only failed is disabled; 0 is never.
+    /// Days after which a route whose attempts all failed is disabled; 0 means never.
     pub route_fails_days: u64,
-    /// The ranges that routes may target besides what is globally reachable.
+    /// Ranges that routes may target in addition to globally reachable addresses.
     pub delivery_allow_cidrs: Vec<IpNet>,
     pub sealing_key_arn: Option<String>,
     pub sealing_key_file: Option<PathBuf>,
     pub delivery_queue_url: Option<String>,
     pub dead_letter_queue_url: Option<String>,
-    /// What the names of the actions' functions begin with in a deployment.
+    /// Prefix of the names of the actions' functions in a deployment.
     pub action_function_prefix: Option<String>,
-    /// The deployment's name, under which it has metrics; unset where none are emitted.
+    /// The deployment's name, the dimension of its metrics; without it none are emitted.
     pub stack_name: Option<String>,
     pub log_format: LogFormat,
     pub rust_log: String,
@@ -51,15 +51,15 @@ impl FromStr for LogFormat {
     }
 }
 
-/// The longest that a window or a time to live may be: a century.
+/// Largest window or time to live: a century.
 const MOST_DAYS: u64 = 36_500;
 
-/// A day: a longer wait is a route that should be disabled.
+/// Longest wait, a day: a route that needs a longer one should be disabled.
 const MOST_WAIT_SECONDS: u64 = 86_400;
 const MOST_WAITS: usize = 50;
 
 impl Config {
-    /// Every variable that [`Config::read`] knows besides those of platforms.
+    /// All variables of [`Config::read`] except those of platforms.
     pub const VARIABLES: [&'static str; 19] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
@@ -85,7 +85,7 @@ impl Config {
     pub fn read(settings: &Settings, platforms: &[&'static Setting]) -> Result<Self, BadSetting> {
         let rust_log = settings.get("RUST_LOG").unwrap_or("info").to_owned();
         let _: tracing_subscriber::filter::Targets =
-            rust_log.parse().map_err(|_| BadSetting::new("RUST_LOG", "is not a level, nor a list of target=level"))?;
+            rust_log.parse().map_err(|_| BadSetting::new("RUST_LOG", "must be a level or a list of target=level"))?;
         Ok(Self {
             tables: Tables {
                 control: settings.required("CONTROL_TABLE")?,
@@ -113,26 +113,28 @@ impl Config {
     }
 }
 
-/// Ranges of addresses, by commas.
+/// Parses comma-separated address ranges.
 fn blocks(settings: &Settings, name: &str) -> Result<Vec<IpNet>, BadSetting> {
     let block = |text: &str| match text.trim().parse::<IpNet>() {
         Ok(block) if block == block.trunc() => Ok(block),
-        Ok(block) => Err(BadSetting::new(name, &format!("{block} has more than its range, {}", block.trunc()))),
-        Err(_) => Err(BadSetting::new(name, &format!("{text:?} is not a range such as 10.0.0.0/8"))),
+        Ok(block) => {
+            Err(BadSetting::new(name, &format!("{block} has bits set beyond its prefix; write {}", block.trunc())))
+        }
+        Err(_) => Err(BadSetting::new(name, &format!("{text:?} must be a range such as 10.0.0.0/8"))),
     };
     settings.get(name).map_or(Ok(Vec::new()), |list| list.split(',').map(block).collect())
 }
 
-/// Waits in seconds, by commas.
+/// Parses comma-separated waits in seconds.
 fn schedule(settings: &Settings, name: &str, default: &[u64]) -> Result<Vec<u64>, BadSetting> {
     let wait = |text: &str| match text.trim().parse() {
         Ok(wait) if wait <= MOST_WAIT_SECONDS => Ok(wait),
-        _ => Err(BadSetting::new(name, &format!("{text:?} is not a number of seconds from 0 to {MOST_WAIT_SECONDS}"))),
+        _ => Err(BadSetting::new(name, &format!("{text:?} must be a number of seconds from 0 to {MOST_WAIT_SECONDS}"))),
     };
     let Some(list) = settings.get(name) else { return Ok(default.to_vec()) };
     let waits: Vec<u64> = list.split(',').map(wait).collect::<Result<_, _>>()?;
     if waits.len() > MOST_WAITS {
-        return Err(BadSetting::new(name, &format!("has more than {MOST_WAITS} waits")));
+        return Err(BadSetting::new(name, &format!("must have at most {MOST_WAITS} waits")));
     }
     Ok(waits)
 }
@@ -181,26 +183,26 @@ mod tests {
             ("EVENT_TTL_DAYS", "1.5", "must be a whole number from 1 to 36500, such as 90"),
             ("EVENT_TTL_DAYS", "99999999999999999999", "must be a whole number from 1 to 36500, such as 90"),
             ("DEDUPE_WINDOW_SECONDS", "-1", "must be a whole number from 0 to 3153600000, such as 600"),
-            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,10.1.2.3", "\"10.1.2.3\" is not a range such as 10.0.0.0/8"),
-            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/33", "\"10.0.0.0/33\" is not a range such as 10.0.0.0/8"),
-            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,", "\"\" is not a range such as 10.0.0.0/8"),
-            ("DELIVERY_ALLOW_CIDRS", "10.1.2.3/8", "10.1.2.3/8 has more than its range, 10.0.0.0/8"),
-            ("RETRY_SCHEDULE", "5,x", "\"x\" is not a number of seconds from 0 to 86400"),
-            ("RETRY_SCHEDULE", "5,86401", "\"86401\" is not a number of seconds from 0 to 86400"),
-            ("RETRY_SCHEDULE", "5,,6", "\"\" is not a number of seconds from 0 to 86400"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,10.1.2.3", "\"10.1.2.3\" must be a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/33", "\"10.0.0.0/33\" must be a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8,", "\"\" must be a range such as 10.0.0.0/8"),
+            ("DELIVERY_ALLOW_CIDRS", "10.1.2.3/8", "10.1.2.3/8 has bits set beyond its prefix; write 10.0.0.0/8"),
+            ("RETRY_SCHEDULE", "5,x", "\"x\" must be a number of seconds from 0 to 86400"),
+            ("RETRY_SCHEDULE", "5,86401", "\"86401\" must be a number of seconds from 0 to 86400"),
+            ("RETRY_SCHEDULE", "5,,6", "\"\" must be a number of seconds from 0 to 86400"),
             ("DELIVERY_TTL_DAYS", "0", "must be a whole number from 1 to 36500, such as 30"),
             ("ROUTE_FAILS_DAYS", "-1", "must be a whole number from 0 to 36500, such as 5"),
             ("ROUTE_FAILS_DAYS", "36501", "must be a whole number from 0 to 36500, such as 5"),
-            ("PUBLIC_URL", "ftp://example.com", "is not an http or https URL"),
-            ("PUBLIC_URL", "example", "must be a whole URL, such as https://example.com"),
-            ("API_URL", "https://example.com/?a=b", "has a query or a fragment"),
-            ("API_URL", "api.example.com", "must be a whole URL, such as https://example.com"),
-            ("HOST", "https://example.com/v1", "is more than a scheme and a host"),
-            ("HOST", "https://:word@example.com", "is more than a scheme and a host"),
-            ("PREFIX", "v2", "does not begin with /"),
-            ("PREFIX", "/v2/../x", "is more than one step of letters, digits, - and _"),
+            ("PUBLIC_URL", "ftp://example.com", "must be an http or https URL"),
+            ("PUBLIC_URL", "example", "must be an absolute URL, such as https://example.com"),
+            ("API_URL", "https://example.com/?a=b", "must have no query and no fragment"),
+            ("API_URL", "api.example.com", "must be an absolute URL, such as https://example.com"),
+            ("HOST", "https://example.com/v1", "must be only a scheme and a host"),
+            ("HOST", "https://:word@example.com", "must be only a scheme and a host"),
+            ("PREFIX", "v2", "must begin with /"),
+            ("PREFIX", "/v2/../x", "must be one path segment of letters, digits, - and _"),
             ("LOG_FORMAT", "xml", "must be json or pretty"),
-            ("RUST_LOG", "a=b=c", "is not a level, nor a list of target=level"),
+            ("RUST_LOG", "a=b=c", "must be a level or a list of target=level"),
             ("EVENTS_TABLE", "", "is not set"),
         ] {
             assert_eq!(read(name, value).unwrap_err(), BadSetting::new(name, fault));

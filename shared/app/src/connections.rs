@@ -1,4 +1,4 @@
-//! A connection's credentials in the clear, for a call to its platform.
+//! Decrypted credentials of a connection, for calls to its platform.
 
 use crate::App;
 use models::ConnectionId;
@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 use store::connections::Connection;
 use web::{Code, Problem};
 
-/// A connection with its credentials opened.
+/// A connection with decrypted credentials.
 pub struct OpenConnection {
     pub id: ConnectionId,
     pub platform: String,
@@ -20,14 +20,14 @@ impl fmt::Debug for OpenConnection {
     }
 }
 
-/// Opens a connection's credentials.
+/// Decrypts a connection's credentials.
 pub async fn open(app: &App, connection: &Connection) -> Result<Value, Problem> {
     let Some(sealed) = &connection.sealed else { return Ok(Value::Object(Map::new())) };
     let plain = app.sealer()?.open(connection.id.as_str(), sealed).await?;
     serde_json::from_str(&plain).map_err(Problem::internal)
 }
 
-/// Forgets a connection whose credentials a platform refuses: others may have been given by now.
+/// Removes a connection from the cache if its platform rejected the credentials: they may have been replaced by now.
 pub fn forget_refused(app: &App, id: &str, problem: &Problem) {
     if problem.code == Code::ConnectionUnauthorized
         && let Ok(id) = id.parse()
@@ -36,7 +36,7 @@ pub fn forget_refused(app: &App, id: &str, problem: &Problem) {
     }
 }
 
-/// Finds a platform's connection and opens it; a warm process remembers it for a minute.
+/// Finds and decrypts a platform's connection. A warm process caches it for a minute.
 pub async fn connect(app: &App, platform: &str, id: &str) -> Result<Arc<OpenConnection>, Problem> {
     let missing = || Problem::not_found("connection");
     let id: ConnectionId = id.parse().map_err(|_| missing())?;
@@ -54,11 +54,11 @@ pub async fn connect(app: &App, platform: &str, id: &str) -> Result<Arc<OpenConn
     of_platform(&opened.platform, platform).map(|()| opened)
 }
 
-/// Whether a connection is of the platform that is wanted.
+/// Fails unless a connection belongs to the given platform.
 pub fn of_platform(platform: &str, wanted: &str) -> Result<(), Problem> {
     if platform == wanted {
         return Ok(());
     }
-    let detail = format!("the connection is of {platform}, and this takes one of {wanted}");
+    let detail = format!("the connection belongs to {platform}; a connection of {wanted} is required");
     Err(Problem::new(Code::ConnectionMismatch, detail))
 }

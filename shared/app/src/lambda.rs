@@ -1,4 +1,4 @@
-//! The door of Lambda: API Gateway's requests in, answers out; or bare JSON, for a function that is invoked directly.
+//! Entry point of functions on Lambda: requests from API Gateway, or bare JSON from direct invocations.
 
 use crate::{App, Config, Function, Router, log};
 use aws::{Environment, deadline};
@@ -18,13 +18,13 @@ use web::{
     settings::{BadSetting, Setting, Settings},
 };
 
-/// Serves one function until Lambda ends the process. Not generic, so that the heavy code is compiled once.
+/// Serves one function until Lambda ends the process. It is not generic, so that the heavy code is compiled once.
 pub fn serve(function: &'static Function) -> Result<(), Error> {
     serve_checked(function, |_| Ok(()))
 }
 
-/// Serves a function that sends to the queue of deliveries. A laptop, whose sealing key is a file, has no queue: what is due
-/// is found in the table there.
+/// Serves a function that sends to the delivery queue. A laptop, whose sealing key is a file, has no queue: the sweep
+/// finds due deliveries in the table.
 pub fn serve_sending(function: &'static Function) -> Result<(), Error> {
     serve_checked(function, |config| match (&config.sealing_key_arn, &config.delivery_queue_url) {
         (Some(_), None) => Err(BadSetting::unset("DELIVERY_QUEUE_URL")),
@@ -46,8 +46,8 @@ fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), B
     })
 }
 
-/// Hands a function its invocations, each under its deadline, until Lambda ends the process. What one has counted is
-/// written before it is answered, as Lambda may freeze the process from then on.
+/// Passes invocations to a function, each with its deadline, until Lambda ends the process. Metrics are written before
+/// the answer, because Lambda may freeze the process afterwards.
 pub async fn run<A, R, E, F>(app: &App, handle: impl Fn(LambdaEvent<A>) -> F) -> Result<(), Error>
 where
     A: DeserializeOwned,
@@ -95,7 +95,7 @@ async fn handle(
     to_raw_value(&gateway::answer(response)).map_err(|error| failed(Problem::internal(error)))
 }
 
-/// Whether an event that can't be read as a request came through API Gateway all the same, rather than being bare JSON.
+/// True for an event from API Gateway that can't be parsed as a request, as opposed to bare JSON.
 fn is_http(event: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Event {
@@ -107,11 +107,11 @@ fn is_http(event: &RawValue) -> bool {
         #[serde(rename = "http")]
         _http: IgnoredAny,
     }
-    // A list can stand for a struct.
+    // serde would accept a list in place of a struct.
     event.get().starts_with('{') && serde_json::from_str::<Event>(event.get()).is_ok()
 }
 
-/// A failed invocation for Lambda. Step Functions and other callers choose their reaction by the error's type.
+/// A failed invocation for Lambda. Step Functions and other callers branch on the error's type.
 fn diagnostic(failed: Failed) -> Diagnostic {
     Diagnostic { error_type: failed.code.as_str().to_owned(), error_message: failed.problem }
 }
@@ -121,7 +121,7 @@ pub fn block_on(serving: impl Future<Output = Result<(), Error>>) -> Result<(), 
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serving)
 }
 
-/// The configuration of AWS clients, from Lambda's environment.
+/// Configuration of the AWS clients, from Lambda's environment.
 pub fn sdk_config() -> Result<SdkConfig, Error> {
     let settings = Settings::from_env();
     aws::sdk_config(Environment {
@@ -133,10 +133,10 @@ pub fn sdk_config() -> Result<SdkConfig, Error> {
     })
 }
 
-/// Reads the settings, starts the log and makes the store's client.
+/// Reads the settings, starts the log and creates the app.
 pub fn start(sdk: &SdkConfig, platforms: &[&'static Setting]) -> Result<App, BadSetting> {
     let config = Config::read(&Settings::from_env(), platforms)?;
-    // Every function is given a key, so that none finds out in the middle of a call that it has none.
+    // Every function needs a sealing key, so that none fails in the middle of a call for lack of one.
     if config.sealing_key_arn.is_none() && config.sealing_key_file.is_none() {
         return Err(BadSetting::unset("SEALING_KEY_ARN"));
     }

@@ -1,5 +1,5 @@
-//! One process of Switchboard: its configuration, the clients and caches that its handlers share, the check of keys and
-//! hook tokens, and the Lambda loop. Architecture invariant: nothing here knows a platform.
+//! One process of Switchboard: its configuration, the clients and caches that its handlers share, authorisation, and
+//! the Lambda loop. Architecture invariant: no code here knows a platform.
 
 mod authorize;
 pub mod config;

@@ -1,5 +1,5 @@
-//! Structured logs: one line a request, and a failure once, where it is handled. Never a body, a path (it holds tokens),
-//! a credential or anything of a person.
+//! Structured logs: one line per request, and each failure once, where it is handled. A log line never contains a body,
+//! a path (paths hold tokens), a credential or personal data.
 
 use crate::{Config, config::LogFormat};
 use std::io::{self, IsTerminal as _};
@@ -11,13 +11,13 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Libraries that log requests at their finer levels, with tokens, credentials and bodies in them.
+/// Libraries whose finer log levels include tokens, credentials and bodies.
 const LIBRARIES: [&str; 7] = ["aws", "h2", "hyper", "lambda", "reqwest", "rustls", "tower"];
 
-/// Logs every error that a direct invocation is answered with, which is no failure, and may hold what a platform said.
+/// Logs every error answer of a direct invocation. Such an answer is not a failure, and may quote the platform.
 const LAMBDA_ERRORS: &str = "lambda_runtime::layers::panic";
 
-/// Starts logging. Lambda takes what a function writes to standard output; `local` keeps that for its user.
+/// Starts logging. Lambda reads a function's standard output; `local` keeps that for its user.
 pub fn start(config: &Config) {
     let asked: Targets = config.rust_log.parse().unwrap_or_default();
     let filter = LIBRARIES.iter().fold(asked, |filter, library| filter.with_target(*library, LevelFilter::WARN));

@@ -1,4 +1,4 @@
-//! The state that the handlers of one process share.
+//! State that the handlers of one process share.
 
 use crate::{Config, connections::OpenConnection};
 use aws::{
@@ -21,7 +21,7 @@ pub struct App {
     pub hooks: Cache<HookId, Arc<Hook>>,
     pub keys: Cache<String, KnownKey>,
     pub connections: Cache<ConnectionId, Arc<OpenConnection>>,
-    /// What other AWS clients are made from when they are first needed; none on a laptop.
+    /// Configuration of further AWS clients, created on first use; none on a laptop.
     sdk: Option<SdkConfig>,
     sealer: OnceLock<Sealer>,
     http: OnceLock<HttpClient>,
@@ -58,12 +58,12 @@ impl App {
         self.clock.now()
     }
 
-    /// Until when an event or a rejected call is kept that is not kept for good.
+    /// Expiry of events and rejected calls that are not kept for good.
     pub fn event_expires(&self) -> Timestamp {
         self.now().plus_seconds(self.config.event_ttl_days * 86_400)
     }
 
-    /// The sealer, made when it is first needed: most functions never need one.
+    /// The sealer, created on first use, because most functions never need one.
     pub fn sealer(&self) -> Result<&Sealer, SealError> {
         if let Some(sealer) = self.sealer.get() {
             return Ok(sealer);
@@ -79,8 +79,8 @@ impl App {
         Ok(self.sealer.get_or_init(|| sealer))
     }
 
-    /// The queue of deliveries, made when it is first needed. None where nothing takes from one: then what is due is found
-    /// in the table.
+    /// The delivery queue, created on first use. None in a process without a consumer: the sweep then finds due
+    /// deliveries in the table.
     pub fn queue(&self) -> Option<&dyn Queue> {
         if let (None, Some(sdk), Some(url)) = (self.queue.get(), &self.sdk, &self.config.delivery_queue_url) {
             self.set_queue(Arc::new(SqsQueue::new(sdk, url)));
@@ -88,12 +88,12 @@ impl App {
         self.queue.get().map(Arc::as_ref)
     }
 
-    /// Says which queue deliveries go to, if none has been named before.
+    /// Sets the delivery queue, unless one is set.
     pub fn set_queue(&self, queue: Arc<dyn Queue>) {
         self.queue.get_or_init(|| queue);
     }
 
-    /// What was counted over time. None where nothing is counted.
+    /// The history of metrics; none if none are emitted.
     pub fn history(&self) -> Option<&dyn History> {
         if let (None, Some(sdk), Some(stack)) = (self.history.get(), &self.sdk, &self.config.stack_name) {
             self.set_history(Arc::new(CloudWatch::new(sdk, stack)));
@@ -101,12 +101,12 @@ impl App {
         self.history.get().map(Arc::as_ref)
     }
 
-    /// Says who keeps what was counted, if nobody has been named before.
+    /// Sets the history of metrics, unless one is set.
     pub fn set_history(&self, history: Arc<dyn History>) {
         self.history.get_or_init(|| history);
     }
 
-    /// The client for calls to platforms, made when it is first needed.
+    /// The HTTP client for platforms, created on first use.
     pub fn http(&self) -> &HttpClient {
         self.http.get_or_init(|| HttpClient::new(Arc::clone(&self.clock)))
     }

@@ -1,5 +1,5 @@
-//! The deadline of an invocation, shared by its requests to AWS and to platforms. It is a second before Lambda ends the
-//! process, so a function whose store has stalled still answers, and logs and counts its answer.
+//! Deadline of an invocation, shared by its requests to AWS and to platforms. It is one second before Lambda ends the
+//! process. So a function still answers, logs and counts if its store stalls.
 
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep, TokioSleep};
 use models::Timestamp;
@@ -10,25 +10,25 @@ tokio::task_local! {
     static DEADLINE: Option<Instant>;
 }
 
-/// Time that a function has left to answer after its deadline.
+/// Time that a function has left for its answer after the deadline.
 pub const MARGIN: Duration = Duration::from_secs(1);
 
-/// Runs an invocation under its deadline. `ends` is the instant at which Lambda ends it, in milliseconds since 1970.
+/// Runs an invocation with its deadline. `ends` is the instant at which Lambda ends it, in milliseconds since 1970.
 ///
-/// `cargo lambda watch` gives an instant of 1970 to every invocation; one in the past is no deadline.
+/// `cargo lambda watch` passes an instant of 1970 with every invocation; a past instant sets no deadline.
 pub fn scope<F: Future>(ends: u64, now: Timestamp, invocation: F) -> TaskLocalFuture<Option<Instant>, F> {
     let left = ends.checked_sub(now.millis()).map(Duration::from_millis);
     DEADLINE.scope(left.map(|left| Instant::now() + left.saturating_sub(MARGIN)), invocation)
 }
 
-/// A time limit, shortened to the time that the invocation has left, less a reserve for the requests that follow.
+/// A time limit, shortened to the invocation's remaining time minus a reserve for the requests that follow.
 pub fn within(limit: Duration, reserve: Duration) -> Duration {
     let deadline = DEADLINE.try_with(|deadline| *deadline).ok().flatten();
     deadline
         .map_or(limit, |deadline| limit.min(deadline.saturating_duration_since(Instant::now()).saturating_sub(reserve)))
 }
 
-/// The timer of the AWS clients. Both their time limits and their waits between attempts end at the deadline.
+/// Timer of the AWS clients. Their time limits and their waits between attempts end at the deadline.
 #[derive(Debug)]
 pub(crate) struct Timer;
 
@@ -45,7 +45,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
     const LIMIT: Duration = Duration::from_secs(20);
 
-    /// The limit, in seconds, of an invocation that ends at this time.
+    /// The limit, in seconds, within an invocation that ends at this time.
     async fn limit_at(ends: u64) -> u64 {
         let limit = scope(ends, NOW, async { within(LIMIT, Duration::from_secs(2)) }).await;
         (limit + Duration::from_millis(500)).as_secs()

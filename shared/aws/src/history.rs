@@ -1,4 +1,4 @@
-//! What was counted over time, as series: asked of CloudWatch on AWS, kept by the process on a laptop.
+//! Metrics over time, as series: read from CloudWatch on AWS, held in memory on a laptop.
 
 use crate::{
     METRICS_ATTEMPT_TIMEOUT,
@@ -18,12 +18,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::{error::Error, pin::Pin};
 
-/// How many periods are asked for at most: a day by the minute.
+/// Largest number of periods in a request: a day by the minute.
 pub const MOST_PERIODS: u64 = 1_440;
-/// How many answers of CloudWatch are put together. One has 100,800 values.
+/// Largest number of CloudWatch pages that are combined. A page has 100,800 values.
 const MOST_PAGES: usize = 4;
 
-/// What is made of a metric's values in a period, by CloudWatch's name for it.
+/// Statistic of a metric's values in a period, by CloudWatch's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Statistic {
     Sum,
@@ -47,7 +47,7 @@ impl Statistic {
     }
 }
 
-/// A time that is cut into periods.
+/// A time span, divided into periods.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// A multiple of the period.
@@ -57,7 +57,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The beginning of a period.
+    /// Start of a period.
     pub const fn at(&self, period: usize) -> Timestamp {
         self.from.plus_seconds(self.period_seconds * period as u64)
     }
@@ -66,25 +66,25 @@ impl Span {
         self.at(self.periods)
     }
 
-    /// The period that an instant is in.
+    /// The period that contains an instant.
     pub fn period_of(&self, at: Timestamp) -> Option<usize> {
         let period = at.seconds().checked_sub(self.from.seconds())? / self.period_seconds;
         usize::try_from(period).ok().filter(|period| *period < self.periods)
     }
 }
 
-/// One statistic of one metric, period by period.
+/// One statistic of one metric, with a value per period.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Series {
     pub metric: Metric,
     pub statistic: Statistic,
     pub unit: &'static str,
-    /// Of a sum, 0 where nothing was counted; of times, null.
+    /// For a sum, 0 if nothing was counted; for times, null.
     pub values: Vec<Option<f64>>,
 }
 
 impl Series {
-    /// All that there are, with nothing counted.
+    /// All series, without counts.
     pub fn all(span: &Span) -> Vec<Self> {
         let series = |metric: Metric| {
             let empty = vec![(!metric.is_of_times()).then_some(0.0); span.periods];
@@ -102,9 +102,9 @@ impl Series {
 
 pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Series>, Unread>> + Send + 'a>>;
 
-/// Why nothing could be read.
+/// The reason why no metrics could be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the metrics could not be read")]
+#[error("the metrics are unavailable")]
 pub struct Unread(#[from] Box<dyn Error + Send + Sync>);
 
 impl Failure for Unread {
@@ -114,7 +114,7 @@ impl Failure for Unread {
 }
 
 pub trait History: Send + Sync {
-    /// The series of [`Series::all`].
+    /// Reads the series of [`Series::all`].
     fn read(&self, span: Span) -> Reading<'_>;
 }
 
@@ -161,14 +161,14 @@ impl CloudWatch {
                 return Ok(all);
             }
         }
-        Err("CloudWatch has more to say than what was asked for".into())
+        Err("CloudWatch returned more pages than requested".into())
     }
 }
 
 fn take_in(all: &mut [Series], page: &GetMetricDataOutput, span: &Span) -> Result<(), String> {
     for result in page.metric_data_results() {
         if let Some(status @ (StatusCode::InternalError | StatusCode::Forbidden)) = result.status_code() {
-            return Err(format!("CloudWatch says {} of a metric", status.as_str()));
+            return Err(format!("CloudWatch returned the status {} for a metric", status.as_str()));
         }
         let id = result.id().and_then(|id| id.strip_prefix('s')?.parse::<usize>().ok());
         let Some(series) = id.and_then(|id| all.get_mut(id)) else { continue };

@@ -1,5 +1,5 @@
-//! What is counted: for CloudWatch in its embedded metric format, a line of JSON for each invocation that counts anything;
-//! on a laptop for the process itself.
+//! Metrics. On AWS each invocation that counts anything logs a line in CloudWatch's embedded metric format; on a laptop
+//! the process keeps the counts.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use models::Timestamp;
@@ -12,14 +12,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// CloudWatch's namespace.
+/// Namespace in CloudWatch.
 pub const NAMESPACE: &str = "Switchboard";
-/// The one dimension.
+/// The only dimension.
 pub const DIMENSION: &str = "Stack";
-/// How many values of a metric a line may have.
+/// Largest number of values of a metric in a line.
 const MOST_VALUES: usize = 100;
 
-/// docs/operations.md says what each counts.
+/// Metrics. docs/operations.md describes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Metric {
     Accepted,
@@ -46,7 +46,7 @@ impl Metric {
         Self::DeliveryLatency,
     ];
 
-    /// Whether it is of times, each of which counts, rather than of how often something happened.
+    /// True for a metric of durations, false for a count.
     pub const fn is_of_times(self) -> bool {
         matches!(self, Self::Latency | Self::DeliveryLatency)
     }
@@ -70,7 +70,7 @@ impl Metric {
     }
 }
 
-/// How often something happened, or the milliseconds that it took each time.
+/// A count, or durations in milliseconds.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Counted {
@@ -80,15 +80,16 @@ pub enum Counted {
 
 pub type Counts = BTreeMap<Metric, Counted>;
 
-/// What was counted since the last time. Lambda gives a process one invocation at a time.
+/// Counts since the last flush. Lambda passes one invocation at a time to a process.
 #[derive(Default)]
 pub struct Metrics {
-    /// The stack that it counts for; where there is none, no line is written.
+    /// The stack's name, the dimension; without it no line is written.
     stack: Option<String>,
     counts: Mutex<Counts>,
 }
 
-/// `_aws` names the members that are a dimension or a value; any other is a plain property.
+/// A line of the embedded metric format. Members that `_aws` names are dimensions or values; others are plain
+/// properties.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(rename = "_aws")]
@@ -126,34 +127,34 @@ impl Metrics {
         Self { stack, counts: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Counts one more.
+    /// Counts one occurrence.
     pub fn count(&self, metric: Metric) {
         if let Counted::Sum(sum) = self.counts().entry(metric).or_insert(Counted::Sum(0)) {
             *sum += 1;
         }
     }
 
-    /// Notes how long it took this time.
+    /// Adds a duration.
     pub fn time(&self, metric: Metric, millis: u64) {
         if let Counted::Times(times) = self.counts().entry(metric).or_insert_with(|| Counted::Times(Vec::new())) {
             times.push(millis);
         }
     }
 
-    /// What was counted since the last time.
+    /// Takes the counts since the last call.
     pub fn take(&self) -> Counts {
         mem::take(&mut *self.counts())
     }
 
-    /// Writes what was counted since the last time, in one write, so that it never comes between the log's lines.
+    /// Writes the counts since the last flush in a single write, so that it can't interleave with log lines.
     pub fn flush(&self, now: Timestamp) {
         if let Some(line) = self.line(now) {
-            // Where this fails the log fails too, and nothing can be told.
+            // If this write fails, the log fails as well, and the error can't be reported.
             let _ = io::stdout().write_all(line.as_bytes());
         }
     }
 
-    /// What was counted since the last time, as a line; none where that is nothing.
+    /// The counts since the last flush as a line; none if there are no counts.
     pub fn line(&self, now: Timestamp) -> Option<String> {
         let mut counts = self.take();
         let stack = self.stack.as_deref().filter(|_| !counts.is_empty())?;
@@ -163,7 +164,7 @@ impl Metrics {
             }
         }
         let metrics = counts.keys().map(|metric| Definition { name: *metric, unit: metric.unit() }).collect();
-        // Each value of a dimension makes metrics that are billed, so there is one dimension, with one value.
+        // Each value of a dimension creates further metrics that are billed, so there is one dimension with one value.
         let directive = Directive { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
         let metadata = Metadata { timestamp: now.millis(), cloud_watch_metrics: [directive] };
         let line = serde_json::to_string(&Line { metadata, stack, counts: &counts }).ok()?;

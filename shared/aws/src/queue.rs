@@ -1,6 +1,6 @@
-//! The queue of deliveries: SQS on AWS, in the process on a laptop. It carries ids only, and may repeat and mix up what it
-//! carries. What it says of a delivery that is in the table, the table says better. The one in the process loses what it
-//! has with the process.
+//! The delivery queue: SQS on AWS, in memory on a laptop. Messages contain ids only, and may be repeated or reordered.
+//! For a stored delivery, the table is authoritative, not its message. The queue in memory loses its messages when the
+//! process ends.
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_types::SdkConfig;
@@ -12,19 +12,19 @@ use models::{
 };
 use std::{error::Error, pin::Pin};
 
-/// The longest that a queue keeps a message back, in seconds: SQS's limit. What waits longer is found in the table.
+/// Maximum delay of a message in seconds: SQS's limit. Deliveries that wait longer are left to the sweep.
 pub const MOST_DELAY_SECONDS: u64 = 900;
-/// How many messages SQS takes at once.
+/// Number of messages that SQS accepts in one request.
 const BATCH: usize = 10;
 const CONCURRENCY: usize = 8;
 
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'a>>;
 
 pub trait Queue: Send + Sync {
-    /// All of them, or an error; then some may have been sent.
+    /// Sends all messages. After an error, some may have been sent.
     fn send(&self, messages: Vec<Message>) -> Sending<'_>;
 
-    /// Whether what was sent comes for sure, though the process ends: then a first attempt need not be in the table, too.
+    /// True if messages survive the end of the process, so that first attempts need not be stored.
     fn keeps(&self) -> bool;
 }
 
@@ -45,7 +45,8 @@ impl SqsQueue {
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(at.to_string())
                 .message_body(serde_json::to_string(message)?)
-                // On a standard queue a group is a tenant: one with many messages keeps no other waiting.
+                // On a standard queue a message group is a tenant: a group with many messages does not delay the
+                // others.
                 .message_group_id(message.route.as_str())
                 .delay_seconds(i32::try_from(wait)?);
             batch = batch.entries(entry.build()?);
@@ -54,7 +55,8 @@ impl SqsQueue {
         match sent.failed.first() {
             None => Ok(()),
             Some(failed) => {
-                Err(format!("the queue refused {} of {}: {}", sent.failed.len(), messages.len(), failed.code).into())
+                Err(format!("the queue rejected {} of {} messages: {}", sent.failed.len(), messages.len(), failed.code)
+                    .into())
             }
         }
     }

@@ -1,6 +1,6 @@
-//! The HTTPS client of AWS's clients. AWS's endpoints are vouched for by a handful of roots, and reading those alone
-//! takes a tenth of what it takes to read all that a system trusts. A server that none of them vouches for is held
-//! against the system's roots: so no more is trusted than the system trusts, and no less.
+//! HTTPS client of the AWS clients. A few roots sign AWS's endpoints, and loading those takes a tenth of the time of
+//! loading all system roots. If they don't verify a server, it is verified against the system's roots. So exactly the
+//! system's roots are trusted.
 
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{
@@ -27,11 +27,11 @@ use std::{
 
 /// The roots of Amazon Trust Services, <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
-/// Longest wait for a connection with its TLS handshake: less than an attempt, and long enough for a lost SYN, which is
-/// sent again after 1 s.
+/// Time limit of a connection with its TLS handshake: shorter than an attempt, and long enough for the repetition of a
+/// lost SYN after 1 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A client that is ready when it is made, so that the first request finds it so.
+/// Creates a client that is ready for its first request.
 pub fn http_client() -> Result<SharedHttpClient, HttpClientError> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let amazon = connector(TlsContext::builder().with_trust_store(roots).build()?);
@@ -47,7 +47,8 @@ struct Trusting(Arc<Connectors>);
 struct Connectors {
     amazon: Connector,
     system: OnceLock<Connector>,
-    /// Whether the first has reached a server. Until then a request is kept, to be sent by the second.
+    /// True once the first connector has reached a server. Until then a copy of the request is kept, to be sent by the
+    /// second.
     proven: AtomicBool,
 }
 
@@ -82,7 +83,7 @@ fn connector(context: TlsContext) -> Connector {
         .build()
 }
 
-/// Whether nobody who is trusted vouches for the server. No request was sent then.
+/// True if no trusted root signed the server's certificate. In that case no request was sent.
 fn is_of_unknown_issuer(error: &ConnectorError) -> bool {
     use rustls::{CertificateError::UnknownIssuer, Error::InvalidCertificate};
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
@@ -90,7 +91,7 @@ fn is_of_unknown_issuer(error: &ConnectorError) -> bool {
         if let Some(InvalidCertificate(UnknownIssuer)) = error.downcast_ref() {
             return true;
         }
-        // An I/O error is as the error that it wraps: its source is that one's.
+        // An I/O error hides the error that it wraps: its source is that error's source.
         let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
         cause = wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped));
     }

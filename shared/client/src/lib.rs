@@ -1,5 +1,5 @@
-//! The HTTP client for platforms: bounded in time and size, no redirects, and one table from a platform's answer to the
-//! problem that the caller gets, with its retry verdict.
+//! HTTP client for platforms: limited in time and size, without redirects. One table maps a platform's answer to the
+//! problem for the caller, with its retry verdict.
 
 pub mod mask;
 
@@ -25,26 +25,26 @@ use web::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A process that Lambda has frozen wakes to connections that are long gone.
+/// A process that Lambda has frozen resumes with connections that were closed long ago.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Limit of a call to a platform with its repetitions, within API Gateway's 29 s.
+/// Time limit of a call to a platform with its retries, within API Gateway's 29 s.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
 const MAX_WORDS: usize = 500;
 const MAX_HEADERS: usize = 10_000;
-/// Limit for the body of an answer whose status is a failure.
+/// Time limit for the body of an answer with an error status.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
-/// An answer that is compressed all the same is read.
+/// The platform is asked not to compress; a compressed answer is read all the same.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const MAX_REPETITIONS: usize = 2;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 pub struct HttpClient {
     clock: Arc<dyn Clock>,
-    /// Keeps connections, for requests that change nothing.
+    /// Keeps connections alive, for requests that change nothing.
     pooled: OnceLock<reqwest::Client>,
-    /// Opens a connection for each request. A kept one may be closed by the platform as a request is written, and whether
-    /// that request was read can't be known.
+    /// Opens a connection for each request. The platform may close a kept one while a request is written, and it is
+    /// then unknown if the request was read.
     unpooled: OnceLock<reqwest::Client>,
 }
 
@@ -55,7 +55,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     pub body: Bytes,
     received_at: Timestamp,
-    /// Whether the request may have changed something.
+    /// True if the request may have changed something.
     changes: bool,
 }
 
@@ -85,14 +85,14 @@ impl HttpClient {
             .http1_ignore_invalid_headers_in_responses(true)
             .default_headers([(header::ACCEPT_ENCODING, IDENTITY)].into_iter().collect())
             .build();
-        // Nothing is asked without a client.
+        // No request is sent without a client.
         let client = client.map_err(|error| Problem::internal(error).retried(Retry::SOON))?;
         Ok(made.get_or_init(|| client))
     }
 
-    /// Sends a request and reads the answer, up to its limit. It is sent again only where that is safe: when no
-    /// connection was made, and, if it changes nothing, when the answer was lost or reports a failure that passes. It ends
-    /// before the invocation does, early enough for its outcome to be stored.
+    /// Sends a request and reads the answer, up to its size limit. A retry is only made if it is safe: if no connection
+    /// was made, or if the request changes nothing and the answer was lost or reports a temporary failure. The call
+    /// ends early enough before the invocation's end for its outcome to be stored.
     pub async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Answer, Problem> {
         let request = request.build().map_err(|error| Problem::internal(error.without_url()))?;
         let changes = !request.method().is_safe();
@@ -100,11 +100,11 @@ impl HttpClient {
         let patience = deadline::within(patience, aws::ATTEMPT_TIMEOUT);
         let until = Instant::now() + patience;
         let attempt = || async {
-            // With less time, a timeout could not be told from a lost answer.
+            // With less time, a timeout could not be distinguished from a lost answer.
             if changes && until.saturating_duration_since(Instant::now()) < CONNECT_TIMEOUT {
                 return Err(Failure::NoTime);
             }
-            // Bodies are held in memory, so there is always a copy.
+            // Bodies are held in memory, so a copy always exists.
             let copy = request.try_clone().ok_or(Failure::Uncopied)?;
             let answer = self.send_once(client, copy, changes).await?;
             if changes || !answer.is_passing() { Ok(answer) } else { Err(Failure::Passing(answer)) }
@@ -117,9 +117,9 @@ impl HttpClient {
                 Err(unanswered(Code::PlatformUnavailable, &format!("the answer {fault}"), changes))
             }
             Ok(Err(Failure::NoTime)) => {
-                Err(Problem::new(Code::PlatformTimeout, "no time is left for a connection").retried(Retry::SOON))
+                Err(Problem::new(Code::PlatformTimeout, "not enough time is left for the call").retried(Retry::SOON))
             }
-            Ok(Err(Failure::Uncopied)) => Err(Problem::internal("a request whose body can't be copied")),
+            Ok(Err(Failure::Uncopied)) => Err(Problem::internal("the body of a request can't be copied")),
             Ok(Err(Failure::Lost(error))) => Err(lost(error, changes)),
             Err(_) => Err(unanswered(Code::PlatformTimeout, "the answer did not arrive in time", changes)),
         }
@@ -130,7 +130,7 @@ impl HttpClient {
         self.send(request, deadline.saturating_duration_since(Instant::now()).min(PATIENCE)).await
     }
 
-    /// Checks that something answers at an address; a 404 is an answer.
+    /// Checks that a server answers at an address. A 404 is an answer.
     pub async fn reach(&self, url: url::Url) -> Result<(), Problem> {
         let answer = self.send(self.request(http::Method::GET, url)?, PATIENCE).await?;
         if answer.status.is_server_error() { Err(answer.refusal(answer.status.as_u16(), &[])) } else { Ok(()) }
@@ -149,7 +149,7 @@ impl HttpClient {
         if status.is_success() {
             read.await?;
         } else {
-            // The status of a refusal says enough, however its body ends.
+            // The status of a rejection suffices, even if its body is incomplete.
             let _ = tokio::time::timeout(REFUSAL_PATIENCE, read).await;
         }
         let body = decoded(status, &mut headers, body.freeze()).map_err(Failure::Unreadable)?;
@@ -169,8 +169,8 @@ async fn read_body(response: &mut reqwest::Response, body: &mut BytesMut) -> Res
 
 const TOO_LARGE: &str = "is larger than 5 MB";
 
-/// A body without its encoding, or the reason why it can't be read, in words that follow the answer. The body of a refusal
-/// is left out then: the status says enough.
+/// A body without its encoding, or the reason why it can't be decoded, as a predicate of "the answer". The body of a
+/// rejection is then left out, because its status suffices.
 fn decoded(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, String> {
     if body.is_empty() || !headers.contains_key(header::CONTENT_ENCODING) {
         return Ok(body);
@@ -179,7 +179,7 @@ fn decoded(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Result<B
         Ok(decoded) => decoded.bytes,
         Err(_) if !status.is_success() => Bytes::new(),
         Err(Undecodable::TooLarge(_)) => return Err(TOO_LARGE.to_owned()),
-        Err(Undecodable::Corrupt(name)) => return Err(format!("is no complete {name} data")),
+        Err(Undecodable::Corrupt(name)) => return Err(format!("is not complete {name} data")),
         Err(Undecodable::Unsupported(name)) => return Err(format!("is encoded with {name}")),
     };
     headers.remove(header::CONTENT_ENCODING);
@@ -187,11 +187,11 @@ fn decoded(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Result<B
     Ok(bytes)
 }
 
-/// Why a request is to be sent again, or given up.
+/// The reason to retry a request or to give it up.
 enum Failure {
     Lost(reqwest::Error),
     Passing(Answer),
-    /// In words that follow the answer.
+    /// A predicate of "the answer".
     Unreadable(String),
     Uncopied,
     NoTime,
@@ -216,12 +216,12 @@ impl Failure {
 fn lost(error: reqwest::Error, changes: bool) -> Problem {
     let code = if error.is_timeout() { Code::PlatformTimeout } else { Code::PlatformUnavailable };
     let problem = match http_fault(&error) {
-        _ if error.is_connect() => Problem::new(code, "no connection could be made"),
-        _ if error.is_body() || error.is_decode() => unanswered(code, "the answer did not arrive whole", changes),
+        _ if error.is_connect() => Problem::new(code, "cannot connect"),
+        _ if error.is_body() || error.is_decode() => unanswered(code, "the answer is incomplete", changes),
         Some(fault) if fault.is_parse() => unanswered(code, "the answer is not HTTP", changes),
-        _ => unanswered(code, "the connection was closed before an answer came", changes),
+        _ => unanswered(code, "the connection was closed before an answer arrived", changes),
     };
-    // The error's URL may hold a secret.
+    // The error's URL may contain a secret.
     problem.caused_by(error.without_url())
 }
 
@@ -230,19 +230,19 @@ fn http_fault(error: &reqwest::Error) -> Option<&hyper::Error> {
     causes.filter_map(|cause| cause.downcast_ref()).last()
 }
 
-/// A request that was sent, and whose outcome the answer does not show.
+/// The problem for a request that was sent, but whose outcome the answer does not show.
 fn unanswered(code: Code, detail: &str, changes: bool) -> Problem {
     Problem::new(code, detail).retried(if changes { Retry::Unknown } else { Retry::SOON })
 }
 
 impl Answer {
-    /// The body as a text, less the secrets of the call.
+    /// The body as text, with the call's secrets masked.
     pub fn text(&self, secrets: &[&str]) -> String {
         without(&String::from_utf8_lossy(&self.body), secrets)
     }
 
-    /// The body as what it should be, less the secrets of the call. `what` it is of begins the problem of a body that is
-    /// something else.
+    /// Parses the response body as JSON, with secrets masked. `what` names the answer in the problem for a malformed
+    /// body.
     pub fn json<T: DeserializeOwned>(&self, what: &str, secrets: &[&str]) -> Result<T, Problem> {
         let fault = |error: &dyn Display| {
             let words: String = error.to_string().chars().take(MAX_WORDS).collect();
@@ -250,19 +250,19 @@ impl Answer {
         };
         let text = self.text(secrets);
         if !text.trim_start().starts_with(['{', '[']) {
-            return Err(fault(&if text.is_empty() { "the answer is empty" } else { "the answer is no JSON" }));
+            return Err(fault(&if text.is_empty() { "the answer is empty" } else { "the answer is not JSON" }));
         }
         let mut json = serde_json::Deserializer::from_str(&text);
         let read = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error))?;
         json.end().map_err(|error| fault(&error)).map(|()| read)
     }
 
-    /// The answer, if it tells of success; else what the platform said, less the secrets of the call.
+    /// The answer if its status is a success, or else a problem that quotes the platform, with secrets masked.
     pub fn successful(self, secrets: &[&str]) -> Result<Self, Problem> {
         if self.status.is_success() { Ok(self) } else { Err(self.refusal(self.status.as_u16(), secrets)) }
     }
 
-    /// True for a temporary failure that the platform wants no wait for.
+    /// True for a temporary failure without a required wait.
     fn is_passing(&self) -> bool {
         let passing = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
         passing.contains(&self.status) && self.retry_after().is_none_or(|seconds| seconds == 0)
@@ -272,14 +272,15 @@ impl Answer {
         retry_after_header(self.headers.get(header::RETRY_AFTER), self.received_at)
     }
 
-    /// The problem of a failure status, which is the answer's or stands in its body.
+    /// The problem for an error status, from the answer or from its body.
     pub fn refusal(&self, status: u16, secrets: &[&str]) -> Problem {
         let wait = self.retry_after();
         let unknown = if self.changes { Retry::Unknown } else { Retry::After(wait.unwrap_or(0)) };
         let (code, retry) = match status {
             401 | 403 => (Code::ConnectionUnauthorized, Retry::Never),
             404 | 410 => (Code::NotFound, Retry::Never),
-            // Refused before anything was done: too slow a request, another server's, too early a one (RFC 9110, RFC 8470).
+            // Rejected before anything was done: a request that was too slow, for another server, or too early (RFC
+            // 9110, RFC 8470).
             408 => (Code::PlatformTimeout, Retry::After(wait.unwrap_or(0))),
             421 | 425 => (Code::PlatformUnavailable, Retry::After(wait.unwrap_or(0))),
             429 => match wait {
@@ -319,7 +320,7 @@ mod tests {
     #[tokio::test]
     async fn a_platform_that_does_not_answer_in_time_is_a_time_out() {
         let client = HttpClient::new(Arc::new(SystemClock));
-        // Connected to by the system alone, and never read.
+        // The operating system accepts the connection, but nobody reads from it.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let problem = get(&client, &silent).await;
         assert_eq!(problem.code, Code::PlatformTimeout, "{}", problem.causes());

@@ -1,10 +1,11 @@
-//! Running an action: its input checked whole, its connection opened, and with an idempotency key no more than once.
+//! Actions: an action's input is checked, its connection is decrypted, and with an idempotency key it runs at most
+//! once.
 
 use app::{
     App, Handler, Route,
     connections::{OpenConnection, connect, forget_refused},
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use models::{Action, ConnectionId, Effect, Fault, Module, Scope, clock::random, fingerprint};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
@@ -23,18 +24,18 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed");
 const KEY_FIELD: &str = "idempotency_key";
 const MAX_KEY: usize = 255;
-/// How long all calls of an action may take: within the time that API Gateway gives.
+/// Time limit of all calls of an action, within API Gateway's timeout.
 const ACTION_PATIENCE: Duration = Duration::from_secs(25);
-/// Longer than any function runs.
+/// Lease of an idempotency key: longer than any function runs.
 pub(crate) const LEASE_SECONDS: u64 = 60;
 
-/// What an action runs with.
+/// Context of a running action.
 pub struct ActionContext<'a> {
     pub app: &'a App,
     connection: Arc<OpenConnection>,
-    /// The platform must have answered by then.
+    /// Time by which the platform must have answered.
     pub deadline: Instant,
-    /// An earlier call with the same idempotency key and input may have done this already.
+    /// True if an earlier call with the same idempotency key and input may have done this already.
     pub is_repeated: bool,
 }
 
@@ -48,8 +49,8 @@ impl ActionContext<'_> {
     }
 }
 
-/// States an action once: `ACTION` is read to run it, `MODULE` by the catalogue, and `FUNCTION` is the Lambda function, which
-/// answers its one route and direct invocations alike.
+/// Defines an action. `ACTION` is for running it, `MODULE` for the catalogue, and `FUNCTION` is the Lambda function,
+/// which serves its route and direct invocations.
 #[macro_export]
 #[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the action")]
 macro_rules! action {
@@ -95,7 +96,7 @@ macro_rules! action {
     };
 }
 
-/// An action's input schema, compiled when the first call needs it.
+/// An action's input schema, compiled on first use.
 pub struct InputSchema {
     action: &'static Action,
     validator: OnceLock<Validator>,
@@ -115,7 +116,7 @@ impl InputSchema {
     }
 }
 
-/// For an action whose schema tells every fault.
+/// For an action whose schema expresses all checks.
 pub fn no_check(_: &Value) -> Vec<Fault> {
     Vec::new()
 }
@@ -123,22 +124,17 @@ pub fn no_check(_: &Value) -> Vec<Fault> {
 /// The route of an action.
 pub const fn route(action: &'static Action, module: &Module, handler: Handler) -> Route {
     Route {
-        method: Method::POST,
-        path: action.path,
-        access: Access::Key(Scope::Act),
-        summary: module.label,
-        query: &[],
         body: Body::Required(action.input),
-        success: (StatusCode::OK, Some(module.output)),
-        handler,
+        ..Route::post(action.path, Access::Key(Scope::Act), module.label, handler)
+            .answers_with(StatusCode::OK, module.output)
     }
 }
 
-/// JSON Schema of an action's input: its own fields, and those of every action.
+/// JSON Schema of an action's input: its own fields, and those of all actions.
 pub fn input_schema<Input: JsonSchema>(effect: Effect) -> Schema {
     let mut schema = schema_for!(Input);
     let object = schema.ensure_object();
-    // They name a type of ours.
+    // They name an internal type.
     object.retain(|keyword, _| keyword != "title" && keyword != "description");
     let connection = json!({
         "type": "string",
@@ -157,7 +153,7 @@ pub fn input_schema<Input: JsonSchema>(effect: Effect) -> Schema {
             "minLength": 1,
             "maxLength": MAX_KEY,
             "pattern": "^[ -~]*$",
-            "description": "For a day, the same key with the same input is answered with the first answer, and nothing \
+            "description": "For a day, a repetition with the same key and input gets the answer of the first call, and nothing \
                             is done twice. The Idempotency-Key header says the same.",
         });
         properties.insert(KEY_FIELD.to_owned(), key);
@@ -205,7 +201,7 @@ where
     outcome
 }
 
-/// An input without a fault.
+/// An input without faults.
 struct Checked {
     action: &'static Action,
     input: Value,
@@ -240,14 +236,14 @@ impl Checked {
         self.input["connection"].as_str().unwrap_or_default()
     }
 
-    /// Takes the idempotency key, if there is one, or answers as the first call with it ended.
+    /// Takes the idempotency key, if one is given, or returns the outcome of the first call with it.
     async fn begin(&self, app: &App, request: &Request) -> Result<Start, Problem> {
         let Some(key) = &self.key else { return Ok(Start::Go { held: None, is_repeated: false }) };
         let mut body = self.input.clone();
         body.sort_all_objects();
         let body = fingerprint(&body.to_string());
         let now = app.now();
-        // Of one API key, so that no caller meets the keys of another; direct invocations share theirs.
+        // The key is scoped to the API key, so that callers can't collide. Direct invocations share one scope.
         let caller = request.key().map_or("direct", |key| key.id.as_str());
         let key = fingerprint(&format!("{} {caller} {key}", self.action.name));
         let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
@@ -256,7 +252,7 @@ impl Checked {
         match app.store.begin(own.clone(), now).await? {
             Begun::First(request) => Ok(Start::Go { held: Some(request), is_repeated: false }),
             Begun::Held(held) | Begun::Ended(held, _) if held.body != own.body && !held.is_released => {
-                over(Problem::new(Code::IdempotencyKeyReused, "use one key for one request and its repetitions"))
+                over(Problem::new(Code::IdempotencyKeyReused, "use a new key for another input"))
             }
             Begun::Ended(_, ending) => Ok(Start::Over(replay(ending))),
             Begun::Held(held) if now < held.lease => over(in_flight()),
@@ -267,13 +263,13 @@ impl Checked {
             },
             Begun::Held(_) => over(Problem::new(
                 Code::OutcomeUnknown,
-                "look at the platform whether it was done, then use another key",
+                "check at the platform whether it was done, then use another key",
             )),
         }
     }
 
-    /// Stores the answer that a repetition gets, or frees the key if nothing was done. The call has ended either way, so
-    /// a failure to store is only logged.
+    /// Stores the answer for repetitions, or frees the key if nothing was done. The call has ended either way, so a
+    /// failure to store is only logged.
     async fn finish(
         &self,
         app: &App,
@@ -288,7 +284,7 @@ impl Checked {
                 app.store.end(request, &ending).await
             }
             Err(problem) => match (problem.retry, self.effect) {
-                // This call may have been done, or an earlier one with its key.
+                // This call, or an earlier one with its key, may have been done.
                 (retry, Effect::Idempotent) if is_repeated || retry == Retry::Unknown => {
                     app.store.release_unknown(request, app.now()).await
                 }
@@ -300,35 +296,39 @@ impl Checked {
             },
         };
         if let Err(error) = kept {
-            tracing::error!(request_id, cause = Problem::internal(error).causes(), "an idempotency key was not kept");
+            tracing::error!(
+                request_id,
+                cause = Problem::internal(error).causes(),
+                "the outcome of an idempotency key was not stored"
+            );
         }
     }
 }
 
-/// What stands for a key that was not given: Lambda repeats an asynchronous invocation that failed, under the same id.
+/// The default idempotency key: Lambda retries a failed asynchronous invocation with the same request id.
 fn own_key(effect: Effect, request: &Request) -> Option<&str> {
     let direct = request.key().is_none();
     (direct && effect == Effect::NotIdempotent).then_some(request.request_id())
 }
 
 fn in_flight() -> Problem {
-    Problem::new(Code::IdempotencyInFlight, "wait for its answer, or ask again")
+    Problem::new(Code::IdempotencyInFlight, "wait for its answer, then repeat the call")
 }
 
-/// What is wrong with the idempotency key, whichever way it came.
+/// The fault of the idempotency key, from the header or the body.
 fn key_fault(request: &Request, input: &Value) -> Option<Fault> {
     let given = request.headers().get(&KEY_HEADER)?;
     let fault = |detail: String| Some(Fault::new(format!("/{KEY_FIELD}"), detail));
     match given.to_str() {
         Ok(key) if !key.is_empty() && key.len() <= MAX_KEY => match input[KEY_FIELD].as_str() {
-            Some(field) if field != key => fault("is another than the Idempotency-Key header's".to_owned()),
+            Some(field) if field != key => fault("must equal the Idempotency-Key header".to_owned()),
             _ => None,
         },
-        _ => fault(format!("the Idempotency-Key header is not 1 to {MAX_KEY} visible ASCII characters")),
+        _ => fault(format!("the Idempotency-Key header must be 1 to {MAX_KEY} visible ASCII characters")),
     }
 }
 
-/// The first answer again.
+/// The answer of the first call.
 fn replay(ending: Ending) -> Result<Response, Problem> {
     let replayed = (REPLAYED_HEADER, HeaderValue::from_static("true"));
     if ending.status < 400 {
@@ -338,5 +338,7 @@ fn replay(ending: Ending) -> Result<Response, Problem> {
         return Ok(response);
     }
     let problem = Problem::from_json(&ending.body);
-    Err(problem.unwrap_or_else(|| Problem::internal("a kept answer can't be read")).with_header(replayed.0, replayed.1))
+    Err(problem
+        .unwrap_or_else(|| Problem::internal("a stored answer can't be read"))
+        .with_header(replayed.0, replayed.1))
 }

@@ -1,4 +1,4 @@
-//! A lease: one call creates a record while concurrent calls, in whichever process, wait for the result.
+//! A lease: one call creates a record while concurrent calls, in any process, wait for the result.
 
 use crate::{ActionContext, action::LEASE_SECONDS};
 use app::App;
@@ -10,14 +10,14 @@ use store::{
 };
 use web::{Code, Problem, Retry};
 
-/// A lease that is held. If the process dies, it ends a minute later.
+/// A held lease. If the process dies, the lease ends a minute later.
 struct Turn(Keyed);
 
 const WAIT: Duration = Duration::from_millis(200);
 const MOST_WAITED: Duration = Duration::from_secs(10);
 
 impl ActionContext<'_> {
-    /// Finds a record or makes it, under a lease: concurrent callers wait for the one that makes it.
+    /// Finds a record, or creates it under a lease: concurrent callers wait for the one that creates it.
     pub async fn find_or_make<T, Finding, Making>(
         &self,
         at: &str,
@@ -50,7 +50,7 @@ impl ActionContext<'_> {
         }
     }
 
-    /// The turn, if no other call has it.
+    /// The lease, if no other call holds it.
     async fn turn(&self, at: &str) -> Result<Option<Turn>, Problem> {
         let (store, now) = (&self.app.store, self.app.now());
         let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
@@ -71,7 +71,7 @@ impl ActionContext<'_> {
 impl Turn {
     async fn end(self, app: &App) {
         if let Err(error) = app.store.release(&self.0).await {
-            tracing::error!(cause = Problem::internal(error).causes(), "a turn was not given back");
+            tracing::error!(cause = Problem::internal(error).causes(), "a lease was not released");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The kit of a platform's author: a trigger and an action in one statement each, the receipt of webhooks, connections, the
-//! HTTP client, and the registration of hooks at the platform. Architecture invariant: nothing here knows a platform.
+//! The kit for a platform's author: definitions of triggers and actions, receiving of webhooks, connections, the HTTP
+//! client, and registration of hooks at the platform. Architecture invariant: no code here knows a platform.
 
 pub mod action;
 mod lease;
@@ -20,6 +20,6 @@ pub use web::{
     settings::{Setting, SettingKind},
 };
 
-/// For what [`action!`] and [`trigger!`] write.
+/// Used by the code that [`action!`] and [`trigger!`] generate.
 #[doc(hidden)]
 pub use models;

@@ -1,4 +1,4 @@
-//! The statement of a platform. A platform is one folder that makes this statement, and one line in the registry.
+//! Definition of a platform. A platform is one folder with this definition, and one line in the registry.
 
 use app::App;
 use models::{Fault, HookId, Module};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::{future::Future, pin::Pin};
 use web::{Problem, settings::Setting};
 
-/// The modules of a platform, each of one file: declares the files, and lists their statements and functions.
+/// Declares the modules of a platform, one file each, and lists their definitions and functions.
 #[macro_export]
 macro_rules! modules {
     ($($module:ident,)*) => {
@@ -20,46 +20,47 @@ macro_rules! modules {
     };
 }
 
-/// What a reader needs to know of a platform. It is apart from what calls the platform, so that reading links none of that.
+/// Definition of a platform for readers. It is separate from the code that calls the platform, so that readers do not
+/// link it.
 #[derive(Debug)]
 pub struct Platform {
     pub name: &'static str,
     pub label: &'static str,
-    /// JSON Schema of a connection's credentials. Every one is a secret.
+    /// JSON Schema of a connection's credentials. All of them are secrets.
     pub credentials: fn() -> Schema,
-    /// Whether a connection can do without credentials.
+    /// True if a connection can exist without credentials.
     pub credentials_optional: bool,
     pub modules: &'static [Module],
     pub settings: &'static [Setting],
 }
 
-/// What a platform's connections are made and tested with.
+/// The parts of a platform that create and test connections.
 #[derive(Debug)]
 pub struct Connector {
     pub platform: &'static Platform,
-    /// What credentials are held against besides their schema.
+    /// Checks credentials beyond their schema.
     pub review: fn(&App, &Map<String, Value>) -> Result<Review, Problem>,
-    /// For the platform that takes a secret of its user's own making.
+    /// Set for a platform whose secret the user chooses.
     pub generated: Option<Generated>,
-    /// Asks the platform whether credentials work.
+    /// Checks at the platform that credentials work.
     pub test: for<'a> fn(&'a App, Value) -> Working<'a, Tested>,
 }
 
-/// What a look at credentials found, each with a pointer into them.
+/// Result of checking credentials, with pointers into them.
 #[derive(Debug, Default)]
 pub struct Review {
-    /// Why they can't be used.
+    /// Reasons why they can't be used.
     pub faults: Vec<Fault>,
-    /// Why they should better not be.
+    /// Reasons to replace them.
     pub warnings: Vec<Fault>,
 }
 
-/// For a platform whose credentials' schema tells everything.
+/// For a platform whose schema expresses all checks of credentials.
 pub fn no_review(_: &App, _: &Map<String, Value>) -> Result<Review, Problem> {
     Ok(Review::default())
 }
 
-/// A credential that can be made here.
+/// A credential that Switchboard can generate.
 #[derive(Debug)]
 pub struct Generated {
     pub credential: &'static str,
@@ -68,39 +69,38 @@ pub struct Generated {
 
 pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
-/// Tells a platform of a trigger's hooks, through its API.
+/// Registers a trigger's hooks at a platform, through its API.
 #[derive(Debug)]
 pub struct Registrar {
     /// The trigger's name.
     pub trigger: &'static str,
-    /// What to do while the platform has not said whether it has the hook; once it has; after a rotation; and if it
-    /// can't be told.
+    /// Setup instructions for each state of the registration: unknown, registered, stale after a rotation, and manual.
     pub pending: &'static str,
     pub registered: &'static str,
     pub stale: &'static str,
     pub manual: &'static str,
-    /// Tells the platform of a hook, which answers its verification while that runs. The webhook's id there; none if the
-    /// platform has no way to be told.
+    /// Registers a hook at the platform, which verifies the hook's URL meanwhile. Returns the webhook's id there, or
+    /// none if the platform can't be called.
     pub register: for<'a> fn(&'a App, &'a Value, Webhook) -> Working<'a, Option<String>>,
-    /// Finds the id of the webhook whose URL is a hook's, with whichever of its tokens.
+    /// Finds the id of the webhook with the hook's URL, with any of its tokens.
     pub find: for<'a> fn(&'a App, &'a Value, &'a HookId) -> Working<'a, Option<String>>,
-    /// Has the platform forget a webhook, which may be gone already.
+    /// Deletes a webhook at the platform. It may be gone already.
     pub remove: for<'a> fn(&'a App, &'a Value, String) -> Working<'a, ()>,
 }
 
-/// A hook as a platform is told of it.
+/// The data that a hook is registered with.
 #[derive(Debug)]
 pub struct Webhook {
     pub name: String,
     pub url: String,
-    /// What the platform sends back when it verifies the URL.
+    /// Token that the platform sends back when it verifies the URL.
     pub token: String,
 }
 
-/// What a test of a connection found. Credentials that the platform refuses are a problem, not an outcome.
+/// Result of testing a connection. Credentials that the platform rejects are a problem, not a result.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Tested {
-    /// Null where the platform has no way to find out without changing something.
+    /// Null if the platform offers no way to test without changing something.
     pub ok: Option<bool>,
     pub detail: String,
 }

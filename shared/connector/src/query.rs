@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// The most that an event keeps of a query, in bytes as JSON.
+/// Largest query that an event stores, in bytes of JSON.
 const MAX_KEPT_BYTES: usize = 4096;
 
 /// The query without the parameters of these names.
@@ -15,7 +15,7 @@ pub fn without<'q>(query: &'q str, names: &[&str]) -> Cow<'q, str> {
     Cow::Owned(query.split('&').filter(is_other).collect::<Vec<_>>().join("&"))
 }
 
-/// The values of each parameter, as an event keeps them. Parameters beyond the limit are left out.
+/// The values of each parameter, as an event stores them. Parameters beyond the limit are left out.
 pub fn kept(query: &str) -> Value {
     let mut kept = Map::new();
     let mut left = MAX_KEPT_BYTES - 2;

@@ -1,4 +1,4 @@
-//! Receiving a platform's webhook: one conditional write, and only then 200.
+//! Receiving of webhooks: one conditional write, and only then 200.
 
 use crate::{query, reply};
 use app::{App, Handler, Route};
@@ -20,13 +20,13 @@ use store::{
     hooks::Hook,
 };
 use web::{
-    Access, Body, Code, EVENT_HEADER, HOPS_HEADER, MAX_WEBHOOK_BODY_BYTES, Problem, Request, RequestExt as _, Response,
+    Access, Code, EVENT_HEADER, HOPS_HEADER, MAX_WEBHOOK_BODY_BYTES, Problem, Request, RequestExt as _, Response,
     encoding::{self, Decoded, Undecodable},
     respond::{self, Logged},
 };
 
-/// States a trigger once: `TRIGGER` is read to receive, `MODULE` by the catalogue, and `FUNCTION` is the Lambda function,
-/// which answers the hook's path. `noun` names all of them: `watch-<noun>` and `/hooks/<platform>/<noun>/{token}`.
+/// Defines a trigger. `TRIGGER` is for receiving, `MODULE` for the catalogue, and `FUNCTION` is the Lambda function,
+/// which serves the hook's path. The names follow from `noun`: `watch-<noun>` and `/hooks/<platform>/<noun>/{token}`.
 #[macro_export]
 #[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the trigger")]
 macro_rules! trigger {
@@ -98,7 +98,7 @@ macro_rules! trigger {
     };
 }
 
-/// The second expression, or else the first.
+/// The second expression if it is given, or else the first.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! or_default {
@@ -110,44 +110,26 @@ macro_rules! or_default {
     };
 }
 
-/// What a platform is answered.
+/// The answer to the platform.
 #[derive(Serialize, JsonSchema)]
 struct Receipt<'a> {
-    /// `accepted`; `duplicate` of an earlier call, with its event's id; `ignored`, when the hook is disabled, or its settings
-    /// say so.
+    /// `accepted`; `duplicate` of an earlier call, with its event's id; `ignored` if the hook is disabled or its
+    /// settings exclude the call.
     status: &'a str,
     event: Option<&'a str>,
 }
 
-/// The route of a trigger's webhook, with what it answers.
+/// The route of a trigger's webhook.
 pub const fn route(path: &'static str, label: &'static str, answer: fn() -> Schema, handler: Handler) -> Route {
-    Route {
-        method: Method::POST,
-        path,
-        access: Access::Hook,
-        summary: label,
-        query: &[],
-        body: Body::None,
-        success: (StatusCode::OK, Some(answer)),
-        handler,
-    }
+    Route::post(path, Access::Hook, label, handler).answers_with(StatusCode::OK, answer)
 }
 
-/// The route by which a hook's URL is tried; other methods than GET and POST come to it as well.
+/// The route for checking a hook's URL. It also serves all methods other than GET and POST.
 pub const fn probe_route(path: &'static str, handler: Handler) -> Route {
-    Route {
-        method: Method::GET,
-        path,
-        access: Access::Hook,
-        summary: "Check that a hook's URL is right; HEAD does the same",
-        query: &[],
-        body: Body::None,
-        success: (StatusCode::OK, Some(ready_schema)),
-        handler,
-    }
+    Route::get(path, Access::Hook, "Check a hook's URL; HEAD works as well", handler).answers::<Ready>()
 }
 
-/// The answer to a probe of a hook's URL.
+/// The answer to a check of a hook's URL.
 #[derive(Serialize, JsonSchema)]
 struct Ready {
     /// Always `ready`.
@@ -158,29 +140,30 @@ pub fn ready_schema() -> Schema {
     schema_for!(Ready)
 }
 
-/// JSON Schema of what a hook answers.
+/// JSON Schema of a hook's answer.
 pub fn answer_schema() -> Schema {
     json_schema!({ "anyOf": [
         schema_for!(Receipt),
-        { "description": "What the hook's `reply` says." },
+        { "description": "The hook's `reply`." },
     ] })
 }
 
-/// Takes a call of a trigger's webhook.
+/// Receives a webhook call of a trigger.
 pub async fn receive(app: &App, trigger: &'static Trigger, request: Request) -> Result<Response, Problem> {
     let hook = find(trigger, &request)?;
     take(app, trigger, &hook, &request, Map::new()).await?.answer(&hook)
 }
 
-/// What became of a call.
+/// Outcome of a webhook call.
 pub struct Received {
     status: &'static str,
     event_id: Option<String>,
-    /// None of a call that is ignored.
+    /// None for an ignored call.
     event: Option<StoredEvent>,
 }
 
-/// A reply that repeats the body again and again is none: Lambda could not answer it.
+/// Largest filled-in reply, in bytes. A template may repeat the body many times, and Lambda can't return a larger
+/// answer.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 impl Received {
@@ -196,22 +179,22 @@ impl Received {
         Self { status: "ignored", event_id: None, event: None }
     }
 
-    /// The event's data, as far as this call tells it.
+    /// The event's data from this call.
     pub fn data(&self) -> Option<Value> {
         let opened = self.event.as_ref()?.open().ok()?;
         serde_json::to_value(opened.envelope().ok()?.data).ok()
     }
 
-    /// A reply with its placeholders filled in from the event's data; none if it is too large.
+    /// The reply template, filled in from the event's data; none if the result is too large.
     pub fn filled(&self, reply: &Value, data: &Value) -> Option<Value> {
         let filled = reply::fill(reply, data, &mut { MAX_REPLY_BYTES });
         if filled.is_none() {
-            tracing::warn!(event = self.event_id, "a reply is too large, and was left out");
+            tracing::warn!(event = self.event_id, "a hook's reply is too large; the default answer was sent");
         }
         filled
     }
 
-    /// The answer: what the hook's settings say, or else a receipt.
+    /// The answer: the reply in the hook's settings, or else a receipt.
     pub fn answer(&self, hook: &Hook) -> Result<Response, Problem> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -225,7 +208,7 @@ impl Received {
         }
     }
 
-    /// The answer with this body.
+    /// An answer with this body.
     pub fn reply<T: Serialize>(&self, body: &T) -> Result<Response, Problem> {
         let mut response = respond::ok(body)?;
         if let Some(value) = self.event_id.as_ref().and_then(|id| HeaderValue::from_str(id).ok()) {
@@ -236,14 +219,14 @@ impl Received {
     }
 }
 
-/// Makes no event of a call, as its hook's settings say.
+/// Counts a call that the hook's settings exclude, without making an event.
 pub fn ignore(app: &App) -> Received {
     app.metrics.count(Metric::Ignored);
     Received::ignored()
 }
 
 /// Stores a call as an event, unless it is a duplicate or the hook is disabled. `told` are fields of the event's data
-/// that come from elsewhere than the body.
+/// that come from outside the body.
 pub async fn take(
     app: &App,
     trigger: &'static Trigger,
@@ -290,7 +273,7 @@ pub async fn take(
     Ok(Received::taken(event, &taken))
 }
 
-/// The hops of a call, at most 255. API Gateway joins repeated headers by commas: of several numbers, the largest counts.
+/// The hop count of a call, at most 255. API Gateway joins repeated headers with commas; the largest number counts.
 fn hops(request: &Request) -> u8 {
     let values = request.headers().get_all(&HOPS_HEADER).iter().filter_map(|value| value.to_str().ok());
     let texts = values.flat_map(|value| value.split(',')).map(str::trim);
@@ -298,7 +281,7 @@ fn hops(request: &Request) -> u8 {
     numbers.map(|text| text.parse().unwrap_or(u8::MAX)).max().unwrap_or(0)
 }
 
-/// The content of a call: its body without the encoding, and the query without the platform's secrets.
+/// Content of a call: its body without the encoding, and the query without the platform's secrets.
 struct Content<'c> {
     bytes: Bytes,
     encoding: Option<&'static str>,
@@ -310,7 +293,7 @@ struct Content<'c> {
 impl<'c> Content<'c> {
     fn read(trigger: &Trigger, request: &'c Request) -> Result<Self, Problem> {
         if request.context().body_bytes > MAX_WEBHOOK_BODY_BYTES as u64 {
-            return Err(Problem::new(Code::BodyTooLarge, "the body has more than 256 KB"));
+            return Err(Problem::new(Code::BodyTooLarge, "the body must have at most 256 KB"));
         }
         let Decoded { bytes, encoding } = encoding::decode(request.headers(), request.body(), MAX_WEBHOOK_BODY_BYTES)?;
         let read = body::read(&bytes, request.header(&header::CONTENT_TYPE));
@@ -318,8 +301,8 @@ impl<'c> Content<'c> {
         Ok(Self { bytes, encoding, format, body, query: query::without(request.raw_query(), trigger.secret_query) })
     }
 
-    /// The dedupe key and how long it holds: the platform's own id of the message for good, or else the content within
-    /// the hook's window.
+    /// The dedupe key and its window: forever for the platform's own message id, or else the hook's window for the
+    /// content.
     fn dedupe(
         &self,
         app: &App,
@@ -346,25 +329,25 @@ impl<'c> Content<'c> {
     }
 }
 
-/// Answers any method but POST: senders probe a URL before they save it.
+/// Answers all methods but POST, because senders check a URL before they save it.
 pub async fn probe(app: &App, trigger: &Trigger, request: Request) -> Result<Response, Problem> {
     let hook = find(trigger, &request)?;
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return respond::ok(&Ready { status: "ready" });
     }
-    let detail = format!("a webhook is sent with POST, not {}", request.method());
+    let detail = format!("send webhooks with POST, not {}", request.method());
     let problem = Problem::new(Code::MethodNotAllowed, detail)
         .with_header(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
     Err(reject(app, &hook, &request, problem).await)
 }
 
-/// The hook that was called, if it is of this trigger.
+/// The hook of the request, if it belongs to this trigger.
 pub fn find(trigger: &Trigger, request: &Request) -> Result<Arc<Hook>, Problem> {
     let hook: Option<&Arc<Hook>> = request.extensions().get();
     hook.filter(|hook| hook.trigger == trigger.name).map(Arc::clone).ok_or_else(|| Problem::not_found("hook"))
 }
 
-/// Keeps a call among the rejected ones; the problem that it is answered with.
+/// Stores a rejected call, and returns the problem for its answer.
 pub async fn reject(app: &App, hook: &Hook, request: &Request, problem: Problem) -> Problem {
     match keep_rejected(app, hook, request, problem.code.as_str(), &problem.detail).await {
         Ok(()) => problem,

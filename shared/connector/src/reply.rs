@@ -1,5 +1,5 @@
-//! What a hook's caller is answered, as the hook's settings say: JSON whose texts may hold `{{/json/pointer}}` into the
-//! event's data. Other double braces are left as they are; they may mean something to the platform.
+//! Reply templates: the JSON in a hook's settings whose texts may contain `{{/json/pointer}}` into the event's data.
+//! Other double braces stay, because they may have a meaning for the platform.
 
 use models::Fault;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
 
-/// A text's part: what stands there, or the pointer of a placeholder.
+/// A part of a text: literal text, or the pointer of a placeholder.
 enum Part<'a> {
     Text(&'a str),
     Pointer(&'a str),
@@ -31,8 +31,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// The same JSON with its placeholders filled in. What the data does not have is left empty. None if that takes more
-/// bytes than are left.
+/// The template with its placeholders filled in; missing data becomes empty. None if the result exceeds `left` bytes.
 pub fn fill(template: &Value, data: &Value, left: &mut usize) -> Option<Value> {
     Some(match template {
         Value::String(text) => Value::String(fill_text(text, data, left)?),
@@ -62,7 +61,7 @@ fn fill_text(text: &str, data: &Value, left: &mut usize) -> Option<String> {
     Some(filled)
 }
 
-/// The placeholders that are no JSON Pointers, each where its text stands.
+/// Faults of placeholders that are not JSON Pointers, each at its text.
 pub fn faults(template: &Value, at: &str) -> Vec<Fault> {
     match template {
         Value::String(text) => {
@@ -70,7 +69,7 @@ pub fn faults(template: &Value, at: &str) -> Vec<Fault> {
                 Part::Pointer(pointer) if !is_pointer(pointer) => Some(pointer),
                 _ => None,
             });
-            pointers.map(|pointer| Fault::new(at, format!("{pointer} is not a JSON Pointer (RFC 6901)"))).collect()
+            pointers.map(|pointer| Fault::new(at, format!("{pointer} must be a JSON Pointer (RFC 6901)"))).collect()
         }
         Value::Array(items) => {
             items.iter().enumerate().flat_map(|(index, item)| faults(item, &format!("{at}/{index}"))).collect()
@@ -83,7 +82,7 @@ pub fn faults(template: &Value, at: &str) -> Vec<Fault> {
     }
 }
 
-/// Whether each `~` is one of its two escapes.
+/// True if each `~` begins one of its two escapes.
 fn is_pointer(pointer: &str) -> bool {
     pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }

@@ -1,4 +1,4 @@
-//! The settings of hooks, by JSON Schema.
+//! Settings of hooks, by JSON Schema.
 
 use payload::Mapping;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use store::hooks::HookSettings;
 
-/// The settings that the hooks of every trigger have.
+/// Settings that the hooks of all triggers have.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
@@ -18,26 +18,27 @@ struct Common {
         "additionalProperties" = { "type": "string", "maxLength": 256, "pattern": "^(/([^~/]|~[01])*)*$" }
     ))]
     mapping: Mapping,
-    /// How long the same content is the same event, in seconds; 0 is never. Left out: the deployment's window, 600.
+    /// Time in seconds within which the same content is a duplicate; 0 turns deduplication off. Default: the
+    /// deployment's window, 600.
     #[schemars(range(min = 0, max = 31_536_000))]
     dedupe_seconds: Option<u64>,
-    /// Whether events keep the query of the call, up to 4 KB, as `data.query`. Left out: no.
+    /// True to store the call's query, up to 4 KB, as `data.query`. Default: false.
     keep_query: Option<bool>,
-    /// What the caller is answered, in up to 32 KB of JSON. A text may hold `{{/json/pointer}}` into the event's `data`.
-    /// Left out: what became of the call.
+    /// Answer to the caller: up to 32 KB of JSON, whose texts may contain `{{/json/pointer}}` into the event's `data`.
+    /// Default: the outcome of the call.
     #[serde(rename = "reply")]
     _reply: Option<Value>,
 }
 
-/// JSON Schema of the settings of a trigger that has none of its own.
+/// JSON Schema of the settings of a trigger without its own.
 pub fn schema() -> Schema {
     let mut schema = schema_for!(Common);
-    // They name a type of ours.
+    // They name an internal type.
     schema.ensure_object().retain(|keyword, _| keyword != "title" && keyword != "description");
     schema
 }
 
-/// JSON Schema of the settings of a trigger that has its own besides.
+/// JSON Schema of the settings of a trigger with its own.
 pub fn schema_with<Own: JsonSchema>() -> Schema {
     let (mut schema, own) = (schema(), schema_for!(Own));
     for part in ["properties", "$defs"] {
@@ -49,7 +50,7 @@ pub fn schema_with<Own: JsonSchema>() -> Schema {
     schema
 }
 
-/// Reads settings that fit the trigger's schema.
+/// Parses settings that fit the trigger's schema.
 pub fn read(fields: Map<String, Value>) -> Result<HookSettings, serde_json::Error> {
     let (common, own) =
         fields.into_iter().partition(|(name, _)| matches!(name.as_str(), "mapping" | "dedupe_seconds" | "keep_query"));
@@ -57,7 +58,7 @@ pub fn read(fields: Map<String, Value>) -> Result<HookSettings, serde_json::Erro
     Ok(HookSettings::new(mapping, dedupe_seconds, keep_query, own))
 }
 
-/// The settings as they are answered: all that the trigger's schema has, null where they are not set.
+/// The settings for an answer: all properties of the trigger's schema, null if they are not set.
 pub fn shown(settings: &HookSettings, schema: &Schema) -> Map<String, Value> {
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
     let mut fields: Map<String, Value> = properties.map(|name| (name.clone(), Value::Null)).collect();

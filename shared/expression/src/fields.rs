@@ -1,4 +1,4 @@
-//! An object of which each field is an expression: a route's `body`, an action's `input`.
+//! An object whose fields are expressions: a route's `body`, an action's `input`.
 
 use super::{BadExpression, Event, Expression, needs::Need, values::Variables, work::Work};
 use models::Fault;
@@ -7,39 +7,39 @@ use serde_json::{Map, Value};
 
 const MAX_FIELDS: usize = 50;
 
-/// The fields of an object, each of them an expression.
+/// The fields of an object, each an expression.
 pub struct Fields {
     fields: Vec<(String, Expression)>,
-    /// The parts of `data` that they name.
+    /// The parts of `data` that they use.
     data: Need,
 }
 
 type Compile = fn(&str) -> Result<Expression, BadExpression>;
 
 impl Fields {
-    /// Fields that are to be saved: at most 50, each a text that is an expression. `at` is the JSON Pointer of the object, to
-    /// which the faults add a field's name.
+    /// Compiles new fields: at most 50, each a text with an expression. `at` is the JSON Pointer of the object, for the
+    /// faults.
     pub fn compile(fields: &Map<String, Value>, at: &str) -> Result<Self, Vec<Fault>> {
         Self::checked(fields, at, Expression::compile)
     }
 
-    /// Fields that were saved.
+    /// Compiles stored fields.
     pub fn compile_stored(fields: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
         Self::checked(fields, "", Expression::compile_stored)
     }
 
     fn checked(fields: &Map<String, Value>, at: &str, compile: Compile) -> Result<Self, Vec<Fault>> {
         if fields.len() > MAX_FIELDS {
-            return Err(vec![Fault::new(at, format!("has more than {MAX_FIELDS} fields"))]);
+            return Err(vec![Fault::new(at, format!("must have at most {MAX_FIELDS} fields"))]);
         }
         let mut faults = Vec::new();
         let mut compiled = Vec::new();
         let mut data = Need::default();
         for (name, text) in fields {
             let expression = match text {
-                _ if name.is_empty() => Err("is a field without a name".to_owned()),
+                _ if name.is_empty() => Err("must have a name".to_owned()),
                 Value::String(text) => compile(text).map_err(|bad| bad.detail),
-                _ => Err("is not a text with an expression".to_owned()),
+                _ => Err("must be a string with an expression".to_owned()),
             };
             match expression {
                 Ok(expression) => {
@@ -53,7 +53,7 @@ impl Fields {
     }
 
     /// The object for an event as JSON of at most 1 MB, or the first field without a value, with the reason. All fields
-    /// share one budget. `what` is the object's name in messages.
+    /// share one budget. `what` names the object in messages.
     pub fn evaluate(&self, event: &Event<'_>, what: &str) -> Result<String, String> {
         let (variables, work) = (Variables::of(event, &self.data)?, Work::new());
         work.output().push(b"{");
@@ -64,7 +64,7 @@ impl Fields {
             work.output().push_text(name);
             work.output().push(b":");
             let written = expression.write(&variables, &work);
-            // Once it is too large, the rest is only counted.
+            // Once the output is too large, only the size of the rest is counted.
             if let Err(error) = written
                 && !work.output().is_too_large()
             {

@@ -1,4 +1,4 @@
-//! The functions that stand in an expression's tree for the crate's operators, and between them.
+//! The functions that replace the crate's operators in a rewritten expression, and those that charge the budget.
 
 use super::{
     json::write,
@@ -22,7 +22,7 @@ use std::{
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::default().with_optional_support(false).with_stdlib();
-    // Refused only if there is one already, and the type is ours.
+    // This fails only if such an overload exists, and the type is our own.
     let _ = cel::add_overload!(environment, fn string: (LongNumber) -> CelString);
     Arc::new(environment)
 });
@@ -36,7 +36,7 @@ pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Work, patterns: &
     let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
     context.set_variable_resolver(variables);
     let mut add = |name: &str, function: Function| {
-        // Refused only if the environment has a function of that name, and none of its own begins with an `@`.
+        // This fails only if the environment has a function of that name, and none of its own begins with `@`.
         let _ = context.add_function::<Function, _>(name, function);
     };
     add(WEIGH, checked(work, |work, value, _| work.weigh(value)));
@@ -89,7 +89,7 @@ fn calculated<'v>(
     let is_list = |value: &dyn Val| value.downcast_ref::<CelList<'_>>().is_some();
     let is_other =
         |value: &dyn Val| value.downcast_ref::<CelMap<'_>>().is_some() || value.downcast_ref::<LongNumber>().is_some();
-    // An error of the crate's would copy its operands, however large.
+    // The crate's own error would copy its operands, however large.
     let are_lists = is_list(left) && is_list(right);
     if is_other(left) || is_other(right) || (is_list(left) || is_list(right)) && !(are_lists && operator == "+") {
         return Err(refused());
@@ -104,7 +104,7 @@ fn calculated<'v>(
     .into_owned())
 }
 
-/// A function that gives its first argument back, if it may. The second is a number.
+/// A function that returns its first argument after a check. The second argument is a number.
 fn checked(work: &Work, check: fn(&Work, &dyn Val, u64) -> Result<(), ExecutionError>) -> Function {
     let work = work.clone();
     Box::new(move |call| {

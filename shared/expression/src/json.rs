@@ -1,4 +1,4 @@
-//! The JSON of an expression's value. It is written as it is found: a value of the event is not copied first.
+//! Serialization of an expression's value as JSON. Values of the event are written without being copied first.
 
 use super::{names::JSON, number::LongNumber, output::Output, work::Work};
 use cel::{
@@ -10,8 +10,7 @@ use cel::{
 };
 use serde_json::Number;
 
-/// Writes a value, and spends what that takes. A map's fields come in the order of their names, as the crate keeps no
-/// order.
+/// Writes a value and charges the cost. The fields of a map are sorted by name, because the crate keeps no order.
 pub fn write(value: &dyn Val, output: &mut Output, work: &Work) -> Result<(), ExecutionError> {
     let before = output.bytes();
     if let Some(list) = value.downcast_ref::<CelList<'_>>() {
@@ -47,7 +46,7 @@ pub fn write(value: &dyn Val, output: &mut Output, work: &Work) -> Result<(), Ex
 fn write_map(map: &CelMap<'_>, output: &mut Output, work: &Work) -> Result<(), ExecutionError> {
     let mut fields = Vec::with_capacity(map.inner().len());
     for (key, value) in map.inner() {
-        let CelMapKey::String(name) = key else { return Err(failure("a field's name in JSON is a text")) };
+        let CelMapKey::String(name) = key else { return Err(failure("a field name in JSON must be a string")) };
         fields.push((name.inner(), value));
     }
     fields.sort_unstable_by_key(|(name, _)| *name);
@@ -74,7 +73,7 @@ fn number(value: &dyn Val) -> Result<Option<Number>, ExecutionError> {
         Ok(Some((*uint.inner()).into()))
     } else if let Some(double) = value.downcast_ref::<CelDouble>() {
         let number = Number::from_f64(*double.inner());
-        number.map(Some).ok_or_else(|| failure("JSON has neither an infinite number nor NaN"))
+        number.map(Some).ok_or_else(|| failure("JSON has no infinity and no NaN"))
     } else {
         Ok(None)
     }

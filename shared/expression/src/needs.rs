@@ -1,11 +1,11 @@
-//! The parts of an event's `data` that expressions name. The others need not be held as CEL's values.
+//! The parts of an event's `data` that expressions use. Other parts are not converted to CEL values.
 
 use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
     All,
-    /// Of an object these fields.
+    /// These fields of an object.
     Fields(BTreeMap<String, Self>),
 }
 
@@ -37,7 +37,7 @@ impl Need {
         }
     }
 
-    /// Of a field; none if the field is not named.
+    /// The need for a field; none if it is not used.
     pub fn of(&self, name: &str) -> Option<&Self> {
         match self {
             Self::All => Some(self),

@@ -1,28 +1,28 @@
-//! How deep a text nests, told from its tokens. The parser recurses into what nests, so that this comes before it, and
-//! a text whose tokens it could read otherwise than they are read here is refused: with a character, a text or a bracket
-//! out of place, or where an operand is missing.
+//! Nesting limit of an expression's text, determined from its tokens. The parser recurses into nested parts, so this
+//! check comes first. A text that the parser might tokenize differently is rejected: one with a misplaced character,
+//! string or bracket, or a missing operand.
 
 use super::{BadExpression, place};
 
-/// The deepest nesting, in operators that hang on one another. In a debug build each takes up to 3 KB of stack.
+/// Deepest nesting, in nested operators. In a debug build each takes up to 3 KB of stack.
 const MAX_DEPTH: usize = 64;
-/// What a pair of brackets counts for: in a debug build they take up to 13 KB.
+/// Weight of a pair of brackets: up to 13 KB of stack in a debug build.
 const BRACKETS: usize = 4;
 
-/// What stands between two brackets. It has parts between commas, a part has terms between `&&`, `||`, `?` and `:`, a term
-/// has operands between operators, and an operand has indexes, fields and calls after it. What is found of each goes into
-/// the depth of the next when it ends.
+/// The text between two brackets. Commas divide it into parts; `&&`, `||`, `?` and `:` divide a part into terms;
+/// operators divide a term into operands. Indexes, fields and calls follow an operand. When one ends, its depth is
+/// added to the enclosing one.
 #[derive(Default)]
 struct Level {
-    /// What closes it.
+    /// The closing bracket.
     close: u8,
-    /// Of the operand: the deepest of its brackets, and what is after it.
+    /// For the operand: its deepest bracket, and the postfixes after it.
     inside: usize,
     after: usize,
-    /// Of the term: its deepest operand, and its operators.
+    /// For the term: its deepest operand, and its operators.
     operand: usize,
     operators: usize,
-    /// Of the part: its deepest term, its `&&` and `||`, which the parser balances, and its `?`.
+    /// For the part: its deepest term, its `&&` and `||`, which the parser balances, and its `?`.
     term: usize,
     logical: usize,
     conditions: usize,
@@ -50,15 +50,15 @@ impl Level {
     }
 }
 
-/// Whether the text nests no deeper than it may.
+/// Fails if the text is nested too deep.
 pub fn check(text: &str) -> Result<(), BadExpression> {
     let fault = |at: usize, detail: &str| BadExpression { detail: format!("{}: {detail}", place(text, at)) };
-    let too_deep = |at| fault(at, "it nests too deep from here on");
+    let too_deep = |at| fault(at, "it is nested too deep from here");
     let missing = |at| fault(at, "something is missing before this");
     let bytes = text.as_bytes();
     let mut outer: Vec<Level> = Vec::new();
     let mut level = Level::default();
-    // Whether what comes next begins an operand, and whether a bracket or a comma came just before.
+    // True if an operand must follow, and true directly after a bracket or a comma.
     let (mut wanted, mut fresh) = (true, false);
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -72,7 +72,8 @@ pub fn check(text: &str) -> Result<(), BadExpression> {
                 fresh = was_fresh;
             }
             b'"' | b'\'' => {
-                end = text_end(bytes, at, false).ok_or_else(|| fault(at, "this text does not end, or not well"))?;
+                end = text_end(bytes, at, false)
+                    .ok_or_else(|| fault(at, "this string is not closed, or has an invalid escape"))?;
                 wanted = false;
             }
             b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
@@ -80,9 +81,10 @@ pub fn check(text: &str) -> Result<(), BadExpression> {
                 let word = &bytes[at..end];
                 if let Some(b'"' | b'\'') = bytes.get(end) {
                     if !matches!(word, b"r" | b"R") {
-                        return Err(fault(end, "a text stands by itself, or after an `r`"));
+                        return Err(fault(end, "a string may only follow an `r`"));
                     }
-                    end = text_end(bytes, end, true).ok_or_else(|| fault(at, "this text does not end, or not well"))?;
+                    end = text_end(bytes, end, true)
+                        .ok_or_else(|| fault(at, "this string is not closed, or has an invalid escape"))?;
                 }
                 wanted = word == b"in";
                 if wanted {
@@ -105,7 +107,7 @@ pub fn check(text: &str) -> Result<(), BadExpression> {
                 level.end_part();
                 let inside = level.part;
                 let before = outer.pop().filter(|_| level.close == byte);
-                level = before.ok_or_else(|| fault(at, "this closes what was not opened"))?;
+                level = before.ok_or_else(|| fault(at, "this bracket was not opened"))?;
                 level.inside = level.inside.max(inside);
                 level.after += BRACKETS;
                 wanted = false;
@@ -121,7 +123,8 @@ pub fn check(text: &str) -> Result<(), BadExpression> {
             _ => {
                 let double = matches!(pair, b"&&" | b"||" | b"==" | b"!=" | b"<=" | b">=");
                 if !double && !b"<>+-*/%.,?:".contains(&byte) {
-                    let detail = if byte == b'=' { "`==` compares" } else { "this character has no place here" };
+                    let detail =
+                        if byte == b'=' { "use `==` to compare" } else { "this character is not allowed here" };
                     return Err(fault(at, detail));
                 }
                 end += usize::from(double);
@@ -176,7 +179,7 @@ fn word_end(bytes: &[u8], start: usize) -> usize {
     if fraction { run(end + 1) } else { end }
 }
 
-/// The end of the text whose quote is at `start`, by CEL's grammar.
+/// The end of the string whose quote is at `start`, by CEL's grammar.
 fn text_end(bytes: &[u8], start: usize, raw: bool) -> Option<usize> {
     let quote = bytes[start];
     let triple = bytes[start..].starts_with(&[quote; 3]);
@@ -192,7 +195,7 @@ fn text_end(bytes: &[u8], start: usize, raw: bool) -> Option<usize> {
     }
 }
 
-/// How long an escape is, with its backslash.
+/// Length of an escape, with its backslash.
 fn escape_length(rest: &[u8]) -> Option<usize> {
     let digits = |count: usize| rest.get(1..=count)?.iter().all(u8::is_ascii_hexdigit).then_some(2 + count);
     match rest.first()? {

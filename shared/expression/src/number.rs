@@ -1,6 +1,6 @@
-//! Numbers by their exact value. A JSON number that neither an int, a uint nor a double holds exactly keeps its digits: it can
-//! be compared, passed on and made a text, but not calculated with. The `cel` crate compares an integer with a double as
-//! doubles, so that `9007199254740993 == 9007199254740992.0` would be true.
+//! Numbers compared by their exact values. A JSON number that no int, uint or double holds exactly keeps its digits: it
+//! can be compared, passed on and converted to a text, but not used in arithmetic. The `cel` crate compares an integer
+//! and a double as doubles, so `9007199254740993 == 9007199254740992.0` would be true.
 
 use cel::{
     ExecutionError,
@@ -20,14 +20,14 @@ use std::{
 
 static TYPE: Type = Type::new_unspecified_type("long number");
 
-/// A shared number: a copy takes no memory for its digits, which may be as many as a body has bytes.
+/// A shared number. Its digits may fill a whole body, so a copy must not copy them.
 #[derive(Debug, Clone)]
 pub struct LongNumber(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     digits: Box<str>,
-    /// Parsed by the first comparison. None for an exponent beyond 64 bits.
+    /// Parsed on the first comparison. None for an exponent beyond 64 bits.
     decimal: OnceLock<Option<Decimal>>,
 }
 
@@ -36,7 +36,7 @@ impl LongNumber {
         Self(Arc::new(Shared { digits: digits.into(), decimal: OnceLock::new() }))
     }
 
-    /// The number as the event has it.
+    /// The number's text in the event.
     pub fn digits(&self) -> &str {
         &self.0.digits
     }
@@ -76,7 +76,7 @@ pub fn string(number: &LongNumber) -> CelString<'static> {
     CelString::from(number.digits().to_owned())
 }
 
-/// A number of any of the types that it has in an expression.
+/// A number of any type that an expression has.
 #[derive(Clone, Copy)]
 enum Operand<'a> {
     Integer(i128),
@@ -97,7 +97,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// A double as decimal is what it is written as in JSON.
+    /// The decimal value; for a double, of its text in JSON.
     fn decimal(self) -> Option<Cow<'a, Decimal>> {
         match self {
             Self::Integer(integer) => Decimal::parse(&integer.to_string()).map(Cow::Owned),
@@ -119,15 +119,15 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// The order of an integer of 64 bits and a double.
+/// The order of a 64-bit integer and a double.
 fn order_of_mixed(integer: i128, double: f64) -> Option<Ordering> {
     let whole = double.trunc();
     let fraction = whole.partial_cmp(&double)?;
-    // A cast of what 128 bits don't hold ends at the nearest that they do, and so keeps the order.
+    // A cast saturates at the limits of 128 bits, which keeps the order.
     Some(integer.cmp(&(whole as i128)).then(fraction))
 }
 
-/// The order of two numbers, texts or bools; none if they have none.
+/// The order of two numbers, texts or bools; none for other values.
 pub fn order(left: &dyn Val, right: &dyn Val) -> Option<Ordering> {
     if let (Some(left), Some(right)) = (Operand::of(left), Operand::of(right)) {
         return left.order(right);
@@ -139,7 +139,7 @@ pub fn order(left: &dyn Val, right: &dyn Val) -> Option<Ordering> {
     Some(left.inner().cmp(right.inner()))
 }
 
-/// `==`. Lists and maps are equal if their items are.
+/// The operator `==`. Lists and maps are equal if their items are.
 pub fn equals(left: &dyn Val, right: &dyn Val) -> bool {
     if let (Some(left), Some(right)) = (left.downcast_ref::<CelList<'_>>(), right.downcast_ref::<CelList<'_>>()) {
         let (left, right) = (left.inner(), right.inner());
@@ -156,7 +156,7 @@ pub fn equals(left: &dyn Val, right: &dyn Val) -> bool {
     }
 }
 
-/// `in`: whether a list has an item, or a map a key.
+/// The operator `in`: true if a list has an item, or a map a key.
 pub fn is_in(item: &dyn Val, container: &dyn Val) -> Result<bool, ExecutionError> {
     if let Some(list) = container.downcast_ref::<CelList<'_>>() {
         return Ok(list.inner().iter().any(|other| equals(item, &**other)));
@@ -171,7 +171,7 @@ pub fn is_in(item: &dyn Val, container: &dyn Val) -> Result<bool, ExecutionError
     }
 }
 
-/// The key of a map that equals a number that is no integer by its type.
+/// The integer key of a map that equals a double.
 fn integer(number: &dyn Val) -> Option<Box<dyn Val>> {
     let double = *number.downcast_ref::<CelDouble>()?.inner();
     let integer = double as i128;

@@ -1,11 +1,11 @@
-//! The text that an expression gives, up to its size limit.
+//! Output of an expression, up to its size limit.
 
 use std::io;
 
-/// The largest body of a request, in bytes.
+/// Largest request body, in bytes.
 pub const MOST_BYTES: usize = 1 << 20;
 
-/// A text of up to 1 MB. What goes beyond is counted, and not kept.
+/// A text of up to 1 MB. Bytes beyond the limit are counted, but not kept.
 #[derive(Default)]
 pub struct Output {
     text: Vec<u8>,
@@ -23,7 +23,7 @@ impl Output {
     }
 
     pub fn push_text(&mut self, text: &str) {
-        // Nothing here fails, and a text is always JSON.
+        // Writing to memory can't fail, and any text is valid JSON.
         let _ = serde_json::to_writer(self, text);
     }
 

@@ -1,4 +1,4 @@
-//! The times that `time` is compared with. It is a text, so a time written otherwise would compare as another.
+//! Check of times that are compared with `time`. They are texts, so a time in another form would compare wrongly.
 
 use super::BadNode;
 use cel::{
@@ -17,17 +17,17 @@ const COMPARISONS: [&str; 7] = [
     operators::IN,
 ];
 
-/// Checks comparisons. It remembers the item of the macro whose body it is in.
+/// Checks comparisons. Tracks the item of the macro whose body it is in.
 #[derive(Default)]
 pub struct Times {
     item: Option<Item>,
 }
 
-/// An item of a macro's list that is written out.
+/// An item of a macro's literal list.
 struct Item {
     name: String,
     is_time: bool,
-    /// Those in the list, with their places.
+    /// The texts in the list, with their nodes.
     texts: Vec<(u64, String)>,
 }
 
@@ -59,7 +59,7 @@ impl Times {
         Ok(())
     }
 
-    /// True if a value may be `time`, or hold it.
+    /// True if a value may be `time`, or contain it.
     fn may_be_time(&self, node: &IdedExpr) -> bool {
         match &node.expr {
             Expr::Ident(name) => match &self.item {
@@ -70,7 +70,7 @@ impl Times {
         }
     }
 
-    /// The texts that a value may be or hold, if they are written out.
+    /// The literal texts that a value may be or contain.
     fn texts(&self, node: &IdedExpr) -> Vec<(u64, String)> {
         match &node.expr {
             Expr::Literal(LiteralValue::String(text)) => vec![(node.id, text.inner().to_owned())],
@@ -83,7 +83,8 @@ impl Times {
     }
 }
 
-/// The parts that a value may be or hold: the items of a list, the fields of a map, the two ways of a choice.
+/// The parts that a value may be or contain: the items of a list, the fields of a map, the two branches of a
+/// conditional.
 fn parts(node: &IdedExpr) -> Vec<&IdedExpr> {
     match &node.expr {
         Expr::List(list) => list.elements.iter().collect(),
@@ -104,7 +105,7 @@ fn parts(node: &IdedExpr) -> Vec<&IdedExpr> {
     }
 }
 
-/// The fault of a text that is not written as `time` is.
+/// The fault of a text that does not have the form of `time`.
 fn fault(text: &str) -> Option<String> {
     let read =
         Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z"))).map(|time| time.to_string());

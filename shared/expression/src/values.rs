@@ -1,4 +1,4 @@
-//! An event's values as CEL's.
+//! Conversion of an event's values to CEL values.
 
 use super::{needs::Need, number::LongNumber, tree::VARIABLES};
 use cel::{
@@ -35,21 +35,20 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The memory that the values of an expression's variables may take, in bytes. A body of 256 KB that is all brackets takes
-/// two thirds of it.
+/// Memory limit for the variables of an expression, in bytes. A body of 256 KB of brackets takes two thirds of it.
 const MOST_MEMORY: usize = 20 << 20;
-/// The memory of a value in its box, of a list or a map besides, and of each entry of a map.
+/// Memory of a boxed value, additionally of a list or a map, and of each entry of a map.
 const VALUE: usize = 48;
 const CONTAINER: usize = 48;
 const ENTRY: usize = 96;
-/// The memory of a long number besides its digits.
+/// Memory of a long number without its digits.
 const LONG_NUMBER: usize = 96;
 
-/// The parts of an event that expressions name. They borrow the event's texts.
+/// The parts of an event that expressions use. They borrow the event's texts.
 pub struct Variables<'e>([(&'static str, Box<dyn Val + 'e>); VARIABLES.len()]);
 
 impl<'e> Variables<'e> {
-    /// The variables, or in words why the event can't be held.
+    /// The variables, or the reason why the event is too large for them.
     pub fn of(event: &'e Event<'_>, data: &Need) -> Result<Self, String> {
         let mut room = Room(MOST_MEMORY);
         let mut values = VARIABLES.map(|name| (name, Box::new(CelNull) as Box<dyn Val + 'e>));
@@ -67,13 +66,12 @@ impl VariableResolver for Variables<'_> {
     }
 }
 
-/// The memory that is left.
+/// The remaining memory.
 struct Room(usize);
 
 impl Room {
     fn take(&mut self, bytes: usize) -> Result<(), String> {
-        self.0 =
-            self.0.checked_sub(bytes).ok_or("the parts of the event that it names are too large for an expression")?;
+        self.0 = self.0.checked_sub(bytes).ok_or("the parts of the event that the expression uses are too large")?;
         Ok(())
     }
 
@@ -94,7 +92,7 @@ impl Room {
             Value::String(text) => Box::new(CelString::from(text.as_str())),
             Value::Array(items) => {
                 self.take(CONTAINER)?;
-                // A list has no fields, so a field of it is not wanted, and its items are not either.
+                // A list has no fields, so if a field of it is used, its items are not.
                 let items = if *need == Need::All { items.as_slice() } else { &[] };
                 let items = items.iter().map(|item| self.value(item, &Need::All));
                 Box::new(CelList::from(items.collect::<Result<Vec<_>, _>>()?))
@@ -111,7 +109,7 @@ impl Room {
             (None, Some(uint), _) => Box::new(CelUInt::from(uint)),
             (None, None, Some(double)) => Box::new(CelDouble::from(double)),
             (None, None, None) => {
-                // The digits are there twice once the number is compared.
+                // The digits are stored twice once the number is compared.
                 self.take(LONG_NUMBER + 2 * number.as_str().len())?;
                 Box::new(LongNumber::new(number.as_str()))
             }

@@ -1,5 +1,5 @@
-//! The budget of an evaluation. The crate has none, so every operation of an expression's tree charges its cost here: the
-//! weight of the values that it works with, as that takes time and memory for those values and no more.
+//! The budget of an evaluation. The `cel` crate has none, so every operation charges its cost here: the weight of the
+//! values that it uses, because time and memory grow with it.
 
 use super::{
     names::{INDEX, KEY, WEIGH},
@@ -19,11 +19,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// The budget of one evaluation; a byte is 1. At worst it takes half a second, and as many bytes of memory.
+/// The budget of one evaluation; a byte costs 1. At worst it takes half a second, and as many bytes of memory.
 const MOST: u64 = 24 << 20;
-/// The words for an evaluation that has spent it.
-pub const TOO_MUCH: &str = "this takes more work than an event may";
-/// The weight of a value besides what it holds, of a map besides, and of an operator each time a macro comes to it.
+/// The message if the budget is exhausted.
+pub const TOO_MUCH: &str = "this exceeds the work limit for one event";
+/// Weight of a value without its contents, additionally of a map, and of an operator each time a macro evaluates it.
 const VALUE: u64 = 64;
 const MAP: u64 = 192;
 const STEP: u64 = 32;
@@ -42,29 +42,29 @@ impl Work {
         Self(Arc::new(State { left: AtomicU64::new(MOST), output: Mutex::default() }))
     }
 
-    /// The share of the budget that is spent.
+    /// The share of the budget that was used.
     #[cfg(test)]
     pub fn share(&self) -> f64 {
         1.0 - self.0.left.load(Ordering::Relaxed) as f64 / MOST as f64
     }
 
-    /// Nothing that holds the lock can panic halfway.
+    /// No code panics while it holds the lock.
     pub fn output(&self) -> MutexGuard<'_, Output> {
         self.0.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The output, or its size if it is too large.
+    /// The output, or an error with its size if it is too large.
     pub fn into_output(self, what: &str) -> Result<String, String> {
         let output = std::mem::take(&mut *self.output());
         if output.is_too_large() {
             let bytes = output.bytes();
             let at_least = if self.0.left.load(Ordering::Relaxed) == 0 { "more than " } else { "" };
-            return Err(format!("{what} would have {at_least}{bytes} bytes, of at most {MOST_BYTES}"));
+            return Err(format!("{what} would have {at_least}{bytes} bytes; at most {MOST_BYTES} are allowed"));
         }
         String::from_utf8(output.into_text()).map_err(|error| error.to_string())
     }
 
-    /// Only one thread evaluates, so nothing comes between the two steps.
+    /// Evaluation is single-threaded, so the two steps can't interleave.
     pub fn spend(&self, weight: u64) -> Result<(), ExecutionError> {
         let left = self.0.left.load(Ordering::Relaxed).checked_sub(weight);
         self.0.left.store(left.unwrap_or(0), Ordering::Relaxed);
@@ -91,32 +91,32 @@ impl Work {
         }
     }
 
-    /// Spends the digits of a long number for each item of the list that it is looked for in.
+    /// Charges a long number's digits for each item of the list that it is compared with.
     pub fn membership(&self, item: &dyn Val, container: &dyn Val) -> Result<(), ExecutionError> {
         let Some(number) = item.downcast_ref::<LongNumber>() else { return Ok(()) };
         let items = container.downcast_ref::<CelList<'_>>().map_or(0, |list| list.inner().len());
         self.spend((number.digits().len() as u64).saturating_mul(items as u64))
     }
 
-    /// An error of the crate's for a list at a fraction's place would copy the list, which is not weighed.
+    /// The crate's own error for a list with a fractional index would copy the list without a charge.
     pub fn index(&self, index: &dyn Val) -> Result<(), ExecutionError> {
         if index.downcast_ref::<CelDouble>().is_some() {
             return Err(ExecutionError::function_error(
                 INDEX,
-                "a place in a list is an int, and a field's name a text",
+                "a list index must be an int, and a field name a string",
             ));
         }
         self.weigh(index)
     }
 
-    /// An error of the crate's for a key of another type would copy it.
+    /// The crate's own error for a key of another type would copy it.
     pub fn key(&self, key: &dyn Val) -> Result<(), ExecutionError> {
         let is_key = key.downcast_ref::<CelString<'_>>().is_some()
             || key.downcast_ref::<CelInt>().is_some()
             || key.downcast_ref::<CelUInt>().is_some()
             || key.downcast_ref::<CelBool>().is_some();
         if !is_key {
-            let words = format!("a field's name is a text, and this is {}", key.get_type().name());
+            let words = format!("a field name must be a string, not {}", key.get_type().name());
             return Err(ExecutionError::function_error(KEY, words));
         }
         self.weigh(key)

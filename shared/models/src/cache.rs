@@ -1,4 +1,4 @@
-//! Records that a warm process remembers for a minute. Misses are never kept, so a new record is found at once.
+//! In-memory cache of records in a warm process. Misses are never cached, so a new record is found immediately.
 
 use crate::Timestamp;
 use std::{
@@ -7,8 +7,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// A cache whose entries last `SECONDS`. It is emptied when it holds `MOST`, so that a process that serves many hooks does
-/// not grow.
+/// A cache whose entries last `SECONDS`. It is emptied at `MOST` entries, so a process that serves many hooks does not
+/// grow.
 pub struct Cache<K, V, const SECONDS: u64 = 60, const MOST: usize = 10_000>(Mutex<HashMap<K, (Timestamp, V)>>);
 
 impl<K, V, const SECONDS: u64, const MOST: usize> Default for Cache<K, V, SECONDS, MOST> {
@@ -32,12 +32,12 @@ impl<K: Eq + Hash, V: Clone, const SECONDS: u64, const MOST: usize> Cache<K, V, 
         entries.insert(key, (now.plus_seconds(SECONDS), value));
     }
 
-    /// Forgets an entry that this process has changed. Others notice within a minute.
+    /// Removes an entry that this process has changed. Other processes see the change once their entry expires.
     pub fn forget(&self, key: &K) {
         self.entries().remove(key);
     }
 
-    /// Nothing that holds the lock can panic halfway, so a poisoned map is whole.
+    /// No code panics while it holds the lock, so the map of a poisoned lock is intact.
     fn entries(&self) -> MutexGuard<'_, HashMap<K, (Timestamp, V)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Time and chance, handed in so that tests can hold them.
+//! The clock and random bytes. The clock is passed in, so that tests can set the time.
 
 use crate::{Failure, FailureKind, Timestamp};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,12 +16,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// The system's generator has failed: nothing that needs a secret or an id can go on.
+/// Failure of the system's random number generator. Nothing that needs a secret or an id can continue.
 #[derive(Debug, thiserror::Error)]
-#[error("the system gave no random bytes: {0}")]
+#[error("cannot read random bytes from the system: {0}")]
 pub struct NoRandom(getrandom::Error);
 
-/// Bytes from the system's generator.
+/// Reads random bytes from the system's generator.
 pub fn random<const N: usize>() -> Result<[u8; N], NoRandom> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(NoRandom)?;

@@ -7,22 +7,22 @@ use crate::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The version of the stored shape. A reader takes every version up to this one.
+/// Version of the stored shape. A reader accepts every version up to this one.
 pub const VERSION: u32 = 1;
 
-/// How many attempts are kept: the latest.
+/// Number of attempts that are kept, the latest ones.
 const KEPT_ATTEMPTS: usize = 20;
 
-/// How far a delivery is.
+/// State of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// Before its first attempt, or between two.
+    /// Waiting for its first or its next attempt.
     Pending,
     Succeeded,
-    /// A dead letter: kept until it is retried or expires.
+    /// A dead letter, kept until it is retried or expires.
     Dead,
-    /// Its route or its event was gone before it was delivered.
+    /// Given up because its route, target, event or person is gone.
     Skipped,
 }
 
@@ -45,25 +45,25 @@ impl DeliveryState {
     }
 }
 
-/// Why a delivery is dead or skipped.
+/// The reason why a delivery is dead or skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Dead: no attempt succeeded, and there is none left.
+    /// Dead: every attempt failed.
     AttemptsUsedUp,
-    /// Dead: the action may have been done, and doing it again might do it twice.
+    /// Dead: the action may have been done, and repeating it might do it twice.
     UnknownOutcome,
-    /// Dead: the action said no, and would say so again.
+    /// Dead: the action rejected the call, and a repetition would be rejected again.
     ActionRefused,
-    /// Dead: the route's expressions make nothing of the event.
+    /// Dead: the route's expressions can't be applied to the event.
     Unmappable,
-    /// Dead: more than eight routes in a row, each to the next one's hook, led to the event.
+    /// Dead: the event passed through more than eight routes in a row, each posting to the hook of the next.
     Loop,
-    /// Skipped: the target asked for no more, by a 410 or by `webhook-delivery: disable`.
+    /// Skipped: the target refused further events, by a 410 or by `webhook-delivery: disable`.
     TargetGone,
     /// Skipped: the route was deleted.
     RouteDeleted,
-    /// Dead: the route was disabled because it had only failed for `ROUTE_FAILS_DAYS`. Skipped: it was disabled otherwise.
+    /// Dead: the route was disabled after failing for `ROUTE_FAILS_DAYS`. Skipped: it was disabled for another reason.
     RouteDisabled,
     /// Skipped: the event has expired.
     EventExpired,
@@ -71,39 +71,39 @@ pub enum Reason {
     PersonErased,
 }
 
-/// One attempt to deliver.
+/// One attempt of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     pub at: Timestamp,
-    /// The status of the answer; null if there was none.
+    /// The HTTP status of the answer; null without an answer.
     pub status: Option<u16>,
     pub duration_ms: u64,
-    /// The reason for a failure that the status does not show. Begins with `nothing was sent` if there was no call.
+    /// The cause of a failure that the status does not show. It begins with `nothing was sent` if no call was made.
     pub error: Option<String>,
     /// The first 1 KB of the answer; null once the event's person was erased.
     pub body: Option<String>,
 }
 
-/// A delivery as it is answered.
+/// A delivery as the API returns it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Delivery {
     pub id: DeliveryId,
     pub event: EventId,
     pub route: RouteId,
     pub state: DeliveryState,
-    /// Why it is dead or skipped.
+    /// The reason for its state; null unless it is dead or skipped.
     pub reason: Option<Reason>,
-    /// The replay that made it; null if dispatch did.
+    /// The replay that created it; null if dispatch did.
     pub replay: Option<ReplayId>,
-    /// The last 20.
+    /// The last 20 attempts.
     pub attempts: Vec<Attempt>,
-    /// Null unless it is pending.
+    /// Null unless the delivery is pending.
     pub next_attempt_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// A delivery as DynamoDB holds it: among those of its event.
+/// A delivery as DynamoDB stores it, beside the other deliveries of its event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDelivery {
     #[serde(rename = "pk")]
@@ -111,7 +111,7 @@ pub struct StoredDelivery {
     #[serde(rename = "sk")]
     pub id: DeliveryId,
     pub v: u32,
-    /// Counts the writes, each on condition that no other came between: 0 while it is not stored.
+    /// Version for the optimistic lock, raised by each write; 0 before the first one.
     pub version: u64,
     pub route: RouteId,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -120,55 +120,55 @@ pub struct StoredDelivery {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
     pub attempts: Vec<Attempt>,
-    /// How many attempts were made since it was made or last retried by hand.
+    /// Number of attempts since the delivery was created or last retried by hand.
     pub tried: u32,
-    /// How often it was retried by hand.
+    /// Number of manual retries.
     pub retried: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt_at: Option<Timestamp>,
-    /// The key in the index of what is due, where each is that is stored and pending.
+    /// Partition key in the index of due deliveries. Every stored, pending delivery has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     due: Option<String>,
-    /// `<time> <id> <route>`: when it is looked for, should its message be lost, or should it have none.
+    /// Sort key of that index: `<time> <id> <route>`. The sweep picks up the delivery at that time if its message was
+    /// lost, or if it has none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub due_at: Option<String>,
-    /// The key in the index of dead letters.
+    /// Partition key in the index of dead letters.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     dead: Option<String>,
-    /// `<id> <route>`, of a dead letter: what their list sorts and filters by, without reading the delivery.
+    /// Sort key of that index: `<id> <route>`. Lists sort and filter by it without reading the delivery.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     sort: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// When its event is deleted, in seconds since the epoch.
+    /// Expiry of the event, in seconds since the epoch.
     event_expires: u64,
-    /// When DynamoDB may delete it; moved on whenever it waits, so that what waits stays, but never beyond its event: by
-    /// that an erasure finds it.
+    /// Expiry of the delivery, in seconds since the epoch. A pending delivery moves it on, so that it is not deleted
+    /// while it waits. It is never later than the event's, because an erasure finds deliveries by their event.
     pub expires: u64,
 }
 
-/// What a delivery is of.
+/// The event, route and replay that a delivery belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Of<'a> {
     pub event: &'a EventId,
-    /// When the event is deleted, in seconds since the epoch.
+    /// Expiry of the event, in seconds since the epoch.
     pub event_expires: u64,
     pub route: &'a RouteId,
     pub replay: Option<&'a ReplayId>,
 }
 
-/// When a pending delivery is to be attempted.
+/// The times of a pending delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct When {
     pub next_attempt_at: Timestamp,
-    /// When it is looked for, if nothing came of it until then.
+    /// Time at which the sweep picks it up if it has not been attempted by then.
     pub due_at: Timestamp,
     pub expires: Timestamp,
 }
 
 impl StoredDelivery {
-    /// A delivery that has not been attempted. Its id is the same whenever it is made for the same event, route and
-    /// replay.
+    /// A delivery that has not been attempted. The same event, route and replay always give the same id.
     pub fn new(of: Of<'_>, now: Timestamp, when: When) -> Self {
         let Of { event, event_expires, route, replay } = of;
         let mut delivery = Self {
@@ -197,7 +197,7 @@ impl StoredDelivery {
         delivery
     }
 
-    /// It waits for an attempt.
+    /// Makes the delivery pending, with these times.
     pub fn wait(&mut self, when: When) {
         self.state = DeliveryState::Pending;
         (self.reason, self.dead, self.sort) = (None, None, None);
@@ -207,26 +207,26 @@ impl StoredDelivery {
         self.expires = when.expires.seconds().min(self.event_expires);
     }
 
-    /// Whether it is looked for in the table as soon as its time has come, with no message on its way.
+    /// True if the sweep picks it up at its attempt's time, so no queue message is needed.
     pub fn is_parked(&self) -> bool {
         let due_at = self.due_at.as_deref().and_then(|due_at| due_at.split(' ').next());
         self.next_attempt_at.is_some_and(|at| due_at == Some(at.to_string().as_str()))
     }
 
-    /// Counts a write; the version before.
+    /// Raises the version for a write, and returns the version before it, the write's condition.
     pub const fn change(&mut self, now: Timestamp) -> u64 {
         let read = self.version;
         (self.version, self.updated_at) = (read + 1, now);
         read
     }
 
-    /// It begins anew, with all its attempts.
+    /// Starts the delivery again, with all its attempts.
     pub fn retry(&mut self, when: When) {
         (self.tried, self.retried) = (0, self.retried + 1);
         self.wait(when);
     }
 
-    /// It is over.
+    /// Ends the delivery in this state.
     pub fn end(&mut self, state: DeliveryState, reason: Option<Reason>) {
         (self.state, self.reason) = (state, reason);
         (self.next_attempt_at, self.due, self.due_at) = (None, None, None);
@@ -242,13 +242,13 @@ impl StoredDelivery {
         self.attempts.drain(..surplus);
     }
 
-    /// Whether its target said anything.
+    /// True if an attempt holds a text of the target.
     pub fn tells(&self) -> bool {
         let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         self.attempts.iter().any(|attempt| said(&attempt.error) || said(&attempt.body))
     }
 
-    /// Takes out what its target said; whether there was anything.
+    /// Removes the texts of the target from all attempts. Returns whether there was any.
     pub fn scrub(&mut self) -> bool {
         let said = |attempt: &mut Attempt| attempt.error.take().is_some() | attempt.body.take().is_some();
         self.attempts.iter_mut().map(said).fold(false, |before, said| before | said)
@@ -270,7 +270,7 @@ impl StoredDelivery {
     }
 }
 
-/// What an index tells of a delivery before it is read.
+/// The parts of a delivery that an index's sort key contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryKey {
     pub id: DeliveryId,
@@ -278,7 +278,7 @@ pub struct DeliveryKey {
 }
 
 impl DeliveryKey {
-    /// Reads a sort key of any index.
+    /// Parses the sort key of either index.
     pub fn parse(sort: &str) -> Option<Self> {
         let mut parts = sort.rsplit(' ');
         let (route, id) = (parts.next()?, parts.next()?);
@@ -286,12 +286,12 @@ impl DeliveryKey {
     }
 }
 
-/// The key of a shard in the index of what is due.
+/// Partition key of a shard in the index of due deliveries.
 pub fn due_key(shard: usize) -> String {
     format!("due#{shard:02}")
 }
 
-/// The key of a shard in the index of dead letters.
+/// Partition key of a shard in the index of dead letters.
 pub fn dead_key(shard: usize) -> String {
     format!("dead#{shard:02}")
 }
@@ -301,11 +301,11 @@ pub fn shards(key: fn(usize) -> String) -> Vec<String> {
     (0..SHARDS).map(key).collect()
 }
 
-/// A message of the delivery queue: an attempt that is due.
+/// A message of the delivery queue, for one due attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub delivery: DeliveryId,
-    /// The queue is fair between routes.
+    /// Message group: the queue is fair between routes.
     pub route: RouteId,
     /// Time of the attempt. A queue delays a message by 15 minutes at most, so it may arrive earlier.
     pub at: Timestamp,

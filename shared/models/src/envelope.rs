@@ -1,4 +1,4 @@
-//! The CloudEvents 1.0 envelope that is made of a stored event on reading.
+//! The CloudEvents 1.0 envelope, built from a stored event when it is read.
 
 use crate::{
     ids::{ConnectionId, EventId, HookId, SubscriberId},
@@ -22,23 +22,23 @@ pub struct Envelope<'a> {
     pub subject: Option<SubscriberId>,
     pub time: Timestamp,
     pub data: View<'a>,
-    /// The fields of the event's type that hold several fields.
+    /// Names in `data` that hold several fields of the event's type.
     pub groups: BTreeSet<String>,
 }
 
-/// The largest event that is shown whole, in bytes as JSON.
+/// Largest event that is shown whole, in bytes of JSON.
 pub const MAX_SHOWN_BYTES: usize = 1024 * 1024;
-/// The size to which a text or a map of a larger event is cut, in bytes as JSON.
+/// Size to which each text and map of a larger event is cut, in bytes of JSON.
 const CUT_BYTES: usize = 4096;
 
 impl<'a> Envelope<'a> {
-    /// The event as JSON, at most 1 MB: a larger one without its body, and with its other fields cut.
+    /// The event as JSON, at most 1 MB. A larger event loses its body, and its other fields are cut.
     pub fn shown(self) -> Result<Box<RawValue>, serde_json::Error> {
         let whole = to_raw_value(&self)?;
         if whole.get().len() <= MAX_SHOWN_BYTES { Ok(whole) } else { to_raw_value(&self.truncated()) }
     }
 
-    /// The event without its body and without the platform's own object of the person, which may be as large.
+    /// The event without its body and without `platform_user`, which can be as large.
     #[must_use]
     pub fn summary(mut self) -> Self {
         for (name, field) in fields_of(&mut self.data) {
@@ -77,7 +77,6 @@ fn fields_of<'v, 'a>(view: &'v mut View<'a>) -> &'v mut [(Cow<'a, str>, View<'a>
     }
 }
 
-/// Cuts the fields of an object.
 fn cut_each(object: &mut View<'_>) {
     if let View::Own(Value::Object(fields)) = object {
         fields.values_mut().for_each(|value| *value = cut(value));
@@ -94,7 +93,7 @@ fn cut_view(view: &mut View<'_>) {
     };
 }
 
-/// A value cut to a size. Maps and lists keep the first entries that fit.
+/// A value cut to [`CUT_BYTES`]. Maps and lists keep the first entries that fit.
 fn cut(value: &Value) -> Value {
     let mut left = CUT_BYTES;
     match value {
@@ -117,7 +116,7 @@ fn cut(value: &Value) -> Value {
     }
 }
 
-/// Whether an entry fits into the bytes that are left, and takes them.
+/// Takes an entry's size off the bytes that are left. False if the entry does not fit.
 fn takes(left: &mut usize, around: usize, value: &Value) -> bool {
     let bytes = around + value.to_string().len();
     let fits = bytes <= *left;
@@ -151,12 +150,12 @@ impl JsonSchema for Envelope<'_> {
         let subscriber = generator.subschema_for::<crate::Subscriber>();
         json_schema!({
             "type": "object",
-            "description": "A CloudEvents 1.0 envelope. `data` has, besides what is listed, the fields of the event's type.",
+            "description": "A CloudEvents 1.0 envelope. `data` also has the fields of the event's type.",
             "required": ["specversion", "id", "source", "type", "time", "datacontenttype", "data"],
             "properties": {
                 "specversion": { "const": "1.0" },
                 "id": generator.subschema_for::<EventId>(),
-                "source": { "type": "string", "description": "The hook, as `/hooks/hook_…`; of what Switchboard tells itself the route, as `/routes/rt_…`." },
+                "source": { "type": "string", "description": "`/hooks/hook_…` for an event that a hook received; `/routes/rt_…` for Switchboard's own events." },
                 "type": { "type": "string" },
                 "subject": generator.subschema_for::<SubscriberId>(),
                 "time": generator.subschema_for::<Timestamp>(),
@@ -170,12 +169,12 @@ impl JsonSchema for Envelope<'_> {
                         "subscriber": { "anyOf": [subscriber, { "type": "null" }] },
                         "query": {
                             "type": ["object", "null"],
-                            "description": "The query of the call, each name with its values, up to 4 KB; null unless the hook's `keep_query` is on.",
+                            "description": "The call's query, up to 4 KB: each name with its values. Null unless the hook's `keep_query` is on.",
                             "additionalProperties": { "type": "array", "items": { "type": "string" } },
                         },
-                        "truncated": { "type": "boolean", "description": "True for an event of over 1 MB: `raw` is null, and texts and maps are cut to 4 KB each. `GET /v1/events/{id}/raw` has the whole body." },
-                        "unmapped": { "type": "array", "items": { "type": "string" } },
-                        "raw": { "description": "The body as it was received; a form as an object of its fields; null once the person was erased, in a summary, and where `truncated`." },
+                        "truncated": { "type": "boolean", "description": "True for an event over 1 MB: `raw` is null, and texts and maps are cut to 4 KB each. `GET /v1/events/{id}/raw` returns the whole body." },
+                        "unmapped": { "type": "array", "description": "Expected fields that were not found in the body.", "items": { "type": "string" } },
+                        "raw": { "description": "The body as it was received; a form is an object of its fields. Null once the person was erased, in a summary, and if `truncated` is true." },
                     },
                 },
             },
@@ -183,7 +182,7 @@ impl JsonSchema for Envelope<'_> {
     }
 }
 
-/// JSON Schema of the events of one type, with the fields that its `data` has besides.
+/// JSON Schema of the events of one type. `data` gives the type's own fields.
 pub fn schema(event_type: &str, data: Value) -> Schema {
     let mut schema = schemars::schema_for!(Envelope<'_>);
     let Some(properties) = schema.get_mut("properties") else { return schema };

@@ -1,4 +1,4 @@
-//! An event as it is stored.
+//! Events as they are stored.
 
 use crate::{
     envelope::Envelope,
@@ -15,27 +15,27 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// The version of the stored shape. A reader takes every version up to this one.
+/// Version of the stored shape. A reader accepts every version up to this one.
 pub const VERSION: u32 = 1;
 
-/// An event as DynamoDB holds it: the store, the dedupe record and the outbox in one.
+/// An event as DynamoDB stores it. One item is the stored event, its dedupe record and its outbox entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredEvent {
-    /// The content's key, or the event's id once a later event has taken that key.
+    /// The content key, or the event's id once a later event has taken that key.
     pub pk: String,
     pub v: u32,
-    /// The key in the index by time.
+    /// Partition key in the index by time.
     pub list: String,
-    /// `<id> <type> <hook>`: what lists sort and filter by, without reading the event.
+    /// Sort key of the indexes: `<id> <type> <hook>`. Lists sort and filter by it without reading the event.
     pub sort: String,
-    /// The key in the index by person.
+    /// Partition key in the index by person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
-    /// None: the product tells it itself.
+    /// None for Switchboard's own events.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub connection: Option<ConnectionId>,
     pub platform: String,
-    /// The body as it was received; none once the person was erased, and of what the product tells itself.
+    /// The body as it was received. None once the person was erased, and for Switchboard's own events.
     #[serde(with = "serde_bytes", skip_serializing_if = "Option::is_none", default)]
     pub raw: Option<Vec<u8>>,
     #[serde(skip_serializing_if = "is_false", default)]
@@ -43,26 +43,26 @@ pub struct StoredEvent {
     /// The body's charset; none for UTF-8.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub charset: Option<String>,
-    /// The `Content-Encoding` that was undone before the body was stored.
+    /// The `Content-Encoding` that was removed before the body was stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub encoding: Option<String>,
-    /// The call's query as JSON, by the hook's setting; none once the person was erased.
+    /// The call's query as JSON, if the hook keeps it. None once the person was erased.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query: Option<String>,
-    /// Number of routes in a row, each to the next one's hook, that led to this event.
+    /// Number of routes in a row that led to this event, each posting to the hook of the next.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub hops: u8,
-    /// The [`Reading`], as JSON.
+    /// The [`Reading`] as JSON.
     pub reading: String,
-    /// Fields of `data` that something else than the body told, as JSON.
+    /// Fields of `data` that come from outside the body, as JSON.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub told: Option<String>,
-    /// Tells the writer's own retry from another's event of the same instant and content.
+    /// Distinguishes a retry of the same write from another call of the same instant and content.
     pub nonce: String,
-    /// When DynamoDB may delete it, in seconds since the epoch; none of what is kept.
+    /// Expiry in seconds since the epoch; none for an event that is kept for good.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires: Option<u64>,
-    /// How often it was remapped or scrubbed.
+    /// Number of remaps and scrubs.
     #[serde(default)]
     pub rev: u32,
 }
@@ -77,11 +77,11 @@ const fn is_zero(number: &u8) -> bool {
     *number == 0
 }
 
-/// Where an event comes from.
+/// The source of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Hook(HookId),
-    /// The product itself, of a route.
+    /// The route that an event of Switchboard's own is about.
     Route(RouteId),
 }
 
@@ -111,7 +111,7 @@ impl Origin {
         }
     }
 
-    /// The `source` of the CloudEvent.
+    /// The envelope's `source`.
     fn source(&self) -> String {
         match self {
             Self::Hook(hook) => format!("/hooks/{hook}"),
@@ -120,10 +120,10 @@ impl Origin {
     }
 }
 
-/// What the types of the events that are checkpoint records have after the platform.
+/// Suffix of the types of checkpoint record events, after the platform.
 const CHECKPOINT_RECORD: &str = "checkpoint_record.created";
 
-/// What a list of events tells of each before it is read.
+/// The parts of an event that an index's sort key contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventKey {
     pub id: EventId,
@@ -132,8 +132,8 @@ pub struct EventKey {
 }
 
 impl EventKey {
-    /// Whether the event is a checkpoint record, if it tells one: whatever its platform, by how its type ends. Such an
-    /// event stays until its person is erased, as it is the record.
+    /// True for the type of a checkpoint record, on any platform. Such an event is the record, so it is kept until its
+    /// person is erased.
     pub fn is_checkpoint_record(&self) -> bool {
         self.event_type.split_once('.').is_some_and(|(_, told)| told == CHECKPOINT_RECORD)
     }
@@ -153,18 +153,18 @@ impl EventKey {
     }
 }
 
-/// An item that is no event of ours.
+/// An item that this release can't read as an event.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
-    #[error("the event is of version {0}, which this release does not know")]
+    #[error("the event has version {0}, which this release does not support")]
     Version(u32),
-    #[error("the event's sort key is not one")]
+    #[error("the event's sort key is malformed")]
     Sort,
-    #[error("the event's reading is not one: {0}")]
+    #[error("the event's reading is malformed: {0}")]
     Reading(#[from] serde_json::Error),
 }
 
-/// What an event is made of.
+/// The parts of an accepted webhook call that make an event.
 pub struct Accepted<'a> {
     pub at: Timestamp,
     pub key: ContentKey,
@@ -181,7 +181,7 @@ pub struct Accepted<'a> {
     pub query: Option<Value>,
     pub hops: u8,
     pub nonce: String,
-    /// When it may be deleted, unless it is kept.
+    /// Expiry, unless the event is kept for good.
     pub expires: Timestamp,
 }
 
@@ -220,30 +220,30 @@ impl StoredEvent {
         let Some(connection) = &self.connection else { return };
         let platform_id = reading.text("subscriber.id", body);
         let subscriber = platform_id.map(|id| SubscriberId::derive(&self.platform, connection, &id).to_string());
-        // An event of nobody known is listed under its connection, for an erasure to search.
+        // An event without a person is listed under its connection, where an erasure searches it.
         let owner = subscriber.unwrap_or_else(|| connection.to_string());
         self.person = Some(format!("{owner}#{:02}", id.shard()));
     }
 
-    /// Whether a person was in it, and was erased.
+    /// True if the event's person was erased.
     pub const fn is_erased(&self) -> bool {
         self.raw.is_none() && self.connection.is_some()
     }
 
-    /// True for an event about a route or a delivery, which the product itself made.
+    /// True for Switchboard's own events, about a route or a delivery.
     pub const fn is_own(&self) -> bool {
         self.connection.is_none()
     }
 
-    /// The same event, read anew.
+    /// The same event with a new reading.
     pub fn remapped(&self, reading: &Reading, body: &Value) -> Result<Self, Malformed> {
         let mut event = Self { rev: self.rev + 1, ..self.clone() };
         event.set_reading(reading, body, &self.key()?.id);
         Ok(event)
     }
 
-    /// The same event without anything of the person in it, save the pseudonym that keeps the person away. It is no
-    /// record any more: one that was kept for good expires at that time.
+    /// The same event without the person's data. The subscriber's id stays, so that a remap can't restore the person. A
+    /// checkpoint record is none any more, so its event expires at the given time.
     pub fn scrubbed(&self, expires: Timestamp) -> Self {
         let reading: Reading = serde_json::from_str(&self.reading).unwrap_or_default();
         let reading = serde_json::to_string(&reading.emptied()).unwrap_or_default();
@@ -264,12 +264,12 @@ impl StoredEvent {
         Format { syntax, charset }
     }
 
-    /// Who the event is of, when the body told.
+    /// The person of the event, if the body identifies one.
     pub fn subscriber(&self) -> Option<SubscriberId> {
         self.person.as_deref()?.split('#').next()?.parse().ok()
     }
 
-    /// Reads the event.
+    /// Parses the event's body and reading.
     pub fn open(&self) -> Result<OpenEvent<'_>, Malformed> {
         let key = self.key()?;
         let reading: Reading = serde_json::from_str(&self.reading)?;
@@ -282,22 +282,22 @@ impl StoredEvent {
     }
 }
 
-/// The key of a shard in the index of events by time.
+/// Partition key of a shard in the index by time.
 pub fn list_key(shard: usize) -> String {
     format!("event#{shard:02}")
 }
 
-/// The key of a shard of a connection's events of nobody known, in the index by person.
+/// Partition key, in the index by person, of a shard of a connection's events without a person.
 pub fn nobody_key(connection: &ConnectionId, shard: usize) -> String {
     format!("{connection}#{shard:02}")
 }
 
-/// The key of a shard in the indexes by person.
+/// Partition key of a shard in the indexes by person.
 pub fn person_key(subscriber: &SubscriberId, shard: usize) -> String {
     format!("{subscriber}#{shard:02}")
 }
 
-/// A stored event with its body and reading taken apart.
+/// A stored event with its body and reading parsed.
 pub struct OpenEvent<'a> {
     pub stored: &'a StoredEvent,
     pub key: EventKey,
@@ -307,7 +307,7 @@ pub struct OpenEvent<'a> {
 }
 
 impl OpenEvent<'_> {
-    /// The person that the body tells of.
+    /// The person in the body.
     pub fn person(&self) -> Option<Person> {
         self.stored.raw.as_ref()?;
         Person::read(&self.stored.platform, self.stored.connection.as_ref()?, &self.reading, &self.body)
@@ -350,7 +350,7 @@ impl OpenEvent<'_> {
         Ok(fields)
     }
 
-    /// The person in this event, without the times at which it was seen.
+    /// The person in this event, without `first_seen` and `last_seen`.
     fn subscriber(&self) -> Option<View<'_>> {
         self.stored.raw.as_ref()?;
         subscriber::view(&self.stored.platform, self.stored.connection.as_ref()?, &self.reading, &self.body)

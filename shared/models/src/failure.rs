@@ -1,17 +1,17 @@
-//! Failures of the layers that know no HTTP, by the answer that they lead to.
+//! Failures of the layers that know no HTTP. The kind of a failure decides the answer to the caller.
 
 use std::{error::Error, iter};
 
-/// The kind of a failure, from which its answer follows.
+/// Kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Another change came first. Nothing was written.
+    /// Optimistic-lock conflict: another write came first. Nothing was written.
     Conflict,
-    /// An AWS service that holds data did not answer, or refused for now. A repetition may succeed.
+    /// An AWS service that holds data is unavailable or throttles. A retry may succeed.
     StoreUnavailable(Service),
     /// CloudWatch could not be read.
     MetricsUnavailable,
-    /// A fault of ours, whose cause only the log gets.
+    /// An internal error. Its cause goes to the log alone.
     Internal,
 }
 
@@ -27,7 +27,7 @@ pub trait Failure: Error + Send + Sync + 'static {
     fn kind(&self) -> FailureKind;
 }
 
-/// An error and its causes, for the log.
+/// An error and its cause chain, for the log.
 pub fn causes(error: &dyn Error) -> String {
     iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

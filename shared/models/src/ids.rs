@@ -1,7 +1,7 @@
-//! Ids: a prefix that tells the kind, then base32hex in lower case, so that ids sort as their bytes do.
+//! Ids: a prefix for the kind, then lower-case base32hex, so that ids sort like their bytes.
 //!
-//! Most begin with six bytes of time and sort by it. An event's id ends in the key under which the event is stored, so
-//! that it is found by its id without an index. A subscriber's id is a digest of who it is.
+//! Most begin with six bytes of time and sort by it. An event's id ends in the key that the event is stored under, so
+//! an event is found by its id without an index. A subscriber's id is a digest of platform, connection and platform id.
 
 #[cfg(test)]
 mod tests;
@@ -13,14 +13,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, str::FromStr};
 
-/// How many keys an index over time is spread over: at 1,000 writes a second each, 16,000 a second in all.
+/// Number of partition keys that an index over time is spread over. At 1,000 writes a second each, they take 16,000.
 pub const SHARDS: usize = 16;
 
 const TIME_BYTES: usize = 6;
 const RANDOM_BYTES: usize = 10;
 const CONTENT_BYTES: usize = 20;
 const EVENT_BYTES: usize = TIME_BYTES + CONTENT_BYTES;
-/// What tells a delivery from the others of its event that were made at the same instant.
+/// Digest that distinguishes the deliveries of one event made at the same instant.
 const DELIVERY_BYTES: usize = 8;
 const SUBSCRIBER_BYTES: usize = 16;
 
@@ -40,7 +40,7 @@ fn time_of(bytes: &[u8]) -> Timestamp {
     Timestamp::from_millis(u64::from_be_bytes(millis))
 }
 
-/// The shard of an id, from the last character that carries five bits of its digest or randomness.
+/// The shard of an id, from the last character that carries five bits of its digest or random part.
 pub fn shard(id: &str) -> usize {
     let character = id.as_bytes().iter().rev().nth(1).copied().unwrap_or(b'0');
     usize::from(if character.is_ascii_digit() {
@@ -59,7 +59,7 @@ macro_rules! id {
 
         impl $name {
             pub const PREFIX: &'static str = $prefix;
-            /// Regular expression that an id of this kind matches, and no other text.
+            /// Regular expression that matches the ids of this kind and no other text.
             pub const PATTERN: &'static str = concat!("^", $prefix, $encoded, "$");
 
             pub fn as_str(&self) -> &str {
@@ -88,7 +88,7 @@ macro_rules! id {
             fn from_str(text: &str) -> Result<Self, NotAnId> {
                 let encoded = text.strip_prefix($prefix).ok_or(NotAnId)?;
                 let bytes = BASE32.decode(encoded.as_bytes()).map_err(|_| NotAnId)?;
-                // The decoder takes upper case too: only the one spelling that we write is the id.
+                // The decoder also accepts upper case. Only the spelling that we write is a valid id.
                 if bytes.len() != $bytes || BASE32.encode(&bytes) != encoded {
                     return Err(NotAnId);
                 }
@@ -144,7 +144,6 @@ macro_rules! timed_id {
                 Self::from_bytes(&bytes)
             }
 
-            /// When it was made.
             pub fn time(&self) -> Timestamp {
                 time_of(&self.bytes())
             }
@@ -153,27 +152,27 @@ macro_rules! timed_id {
 }
 
 timed_id!(
-    /// A named account on one platform.
+    /// An account on one platform, with a name and credentials.
     ConnectionId,
     "con_"
 );
 timed_id!(
-    /// A trigger's open end.
+    /// A secret URL for one trigger; the platform posts to it.
     HookId,
     "hook_"
 );
 timed_id!(
-    /// An API key; not the key itself.
+    /// The id of an API key, not its secret.
     KeyId,
     "key_"
 );
 timed_id!(
-    /// A rule for where events go.
+    /// A rule that sends events to a target.
     RouteId,
     "rt_"
 );
 timed_id!(
-    /// One replaying of kept events.
+    /// One replay of stored events.
     ReplayId,
     "rpl_"
 );
@@ -183,7 +182,7 @@ timed_id!(
     "rej_"
 );
 timed_id!(
-    /// What was set aside because it could not be handled.
+    /// A stream record or queue message that was set aside because it could not be handled.
     DeadLetterId,
     "ltr_"
 );
@@ -195,21 +194,21 @@ id!(
     "[0-9a-v]{41}[048cgkos]"
 );
 id!(
-    /// A checkpoint record; it ends as the id of the event that it is.
+    /// A checkpoint record. Its id ends like the id of its event.
     RecordId,
     "cpr_",
     EVENT_BYTES,
     "[0-9a-v]{41}[048cgkos]"
 );
 id!(
-    /// A takeover; it ends as the id of the event that told it.
+    /// A takeover. Its id ends like the id of its event.
     TakeoverId,
     "tko_",
     EVENT_BYTES,
     "[0-9a-v]{41}[048cgkos]"
 );
 id!(
-    /// One event on its way to one route's target; it begins as the id of the event.
+    /// A delivery. Its id begins like the id of its event.
     DeliveryId,
     "dlv_",
     EVENT_BYTES + TIME_BYTES + DELIVERY_BYTES,
@@ -223,13 +222,13 @@ id!(
     "[0-9a-v]{25}[048cgkos]"
 );
 
-/// Length of the random part that hook tokens carry behind the hook's id.
+/// Length of the secret part of a hook token, in bytes.
 pub const SECRET_BYTES: usize = 32;
 /// Regular expression that every hook token matches.
 pub const TOKEN_PATTERN: &str = "^[A-Za-z0-9_-]{64}$";
 
 impl HookId {
-    /// A hook's token: the hook's id, to find it with one Get, then 256 random bits, to be let in.
+    /// The hook's token: its id, which finds it with one Get, then 256 random bits, which authorise the call.
     pub fn token(&self, secret: &[u8; SECRET_BYTES]) -> String {
         let mut bytes = Vec::with_capacity(TIME_BYTES + RANDOM_BYTES + SECRET_BYTES);
         bytes.extend_from_slice(&self.bytes());
@@ -237,7 +236,7 @@ impl HookId {
         data_encoding::BASE64URL_NOPAD.encode(&bytes)
     }
 
-    /// The hook that a token claims to be of.
+    /// The id in a hook token. The token itself is not verified.
     pub fn of_token(token: &str) -> Option<Self> {
         let bytes = data_encoding::BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
         if bytes.len() != TIME_BYTES + RANDOM_BYTES + SECRET_BYTES {
@@ -247,7 +246,7 @@ impl HookId {
     }
 }
 
-/// What makes two webhook calls the same: a digest of the hook and the content, or the platform's own message id.
+/// Dedupe key of a webhook call: a digest of the hook and the content, or of the platform's own message id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContentKey([u8; CONTENT_BYTES]);
 
@@ -256,12 +255,12 @@ impl ContentKey {
         Self(digest(hook.as_str(), parts))
     }
 
-    /// The key of an event that the product tells of a route.
+    /// The key of an event about a route.
     pub fn of_route(route: &RouteId, parts: &[&[u8]]) -> Self {
         Self(digest(route.as_str(), parts))
     }
 
-    /// A key that nothing else has, for a hook that doesn't deduplicate.
+    /// A unique key, for a hook that doesn't deduplicate.
     pub const fn unique(random: [u8; CONTENT_BYTES]) -> Self {
         Self(random)
     }
@@ -288,7 +287,7 @@ impl EventId {
         ContentKey(key)
     }
 
-    /// When the event was accepted.
+    /// Time at which the event was accepted.
     pub fn time(&self) -> Timestamp {
         time_of(&self.bytes())
     }
@@ -303,14 +302,14 @@ impl EventId {
 }
 
 impl RecordId {
-    /// The event that is the record.
+    /// The event that the record is stored in.
     pub fn event(&self) -> EventId {
         EventId::from_bytes(&self.bytes())
     }
 }
 
 impl SubscriberId {
-    /// The same person is the same subscriber over all hooks of a connection.
+    /// The same person is one subscriber over all hooks of a connection.
     pub fn derive(platform: &str, connection: &ConnectionId, platform_id: &str) -> Self {
         let parts = [platform, connection.as_str(), platform_id].map(str::as_bytes);
         Self::from_bytes(&digest::<SUBSCRIBER_BYTES>("", &parts))
@@ -318,8 +317,8 @@ impl SubscriberId {
 }
 
 impl DeliveryId {
-    /// The same event to the same route is the same delivery, but for replays, each of which makes its own. An event's
-    /// deliveries sort by the time of their replay, behind those that no replay made.
+    /// The same event and route give the same delivery, except for replays: each makes its own. An event's deliveries
+    /// sort by the time of their replay, after those without one.
     pub fn derive(event: &EventId, route: &RouteId, replay: Option<&ReplayId>) -> Self {
         let parts = [event.as_str(), route.as_str(), replay.map_or("", ReplayId::as_str)].map(str::as_bytes);
         let mut bytes = [0; EVENT_BYTES + TIME_BYTES + DELIVERY_BYTES];
@@ -331,7 +330,6 @@ impl DeliveryId {
         Self::from_bytes(&bytes)
     }
 
-    /// The event that it is of.
     pub fn event(&self) -> EventId {
         let mut event = [0; EVENT_BYTES];
         event.copy_from_slice(&self.bytes()[..EVENT_BYTES]);
@@ -339,8 +337,8 @@ impl DeliveryId {
     }
 }
 
-/// The beginning of a digest of parts, after a prefix whose length is always the same. They are length-prefixed, so that
-/// no two lists of parts have the same bytes.
+/// The first `N` bytes of a SHA-256 over a prefix and parts. All prefixes have the same length, and each part is
+/// preceded by its length, so two lists of parts never give the same bytes.
 fn digest<const N: usize>(prefix: &str, parts: &[&[u8]]) -> [u8; N] {
     let mut digest = Context::new(&SHA256);
     digest.update(prefix.as_bytes());
@@ -355,6 +353,6 @@ fn digest<const N: usize>(prefix: &str, parts: &[&[u8]]) -> [u8; N] {
 
 /// The lowest text that sorts at or after every timed id of this prefix made before `at`.
 pub fn lower_bound(prefix: &str, at: Timestamp) -> String {
-    // Six bytes end within the tenth character, whose low bits belong to what follows: they are zero here.
+    // Six bytes end within the tenth character. Its low bits belong to the next byte: they are zero here.
     format!("{prefix}{}", BASE32.encode(&time_bytes(at)))
 }

@@ -1,5 +1,5 @@
-//! The words of Switchboard as types: ids, events, deliveries, records and the statements of modules. No I/O but the
-//! system's clock and random bytes.
+//! Switchboard's domain types: ids, events, deliveries, records and modules' definitions. No I/O except the system's
+//! clock and random bytes.
 
 pub mod cache;
 pub mod clock;

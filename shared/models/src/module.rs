@@ -1,4 +1,4 @@
-//! The statement of a module, made once, beside its code. The catalogue, the OpenAPI document and the tests read it.
+//! Definition of a module: written once, beside its code. The catalogue, the OpenAPI document and the tests read it.
 
 use payload::mapping::{Field, Reading, identity};
 use schemars::{JsonSchema, Schema};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::iter;
 
-/// What a reader, a form or a document needs to know of a module.
+/// Definition of a module for the catalogue, forms and documents.
 #[derive(Debug, Clone, Copy)]
 pub struct Module {
     pub label: &'static str,
@@ -20,9 +20,9 @@ pub struct Module {
 pub enum Kind {
     Trigger {
         trigger: &'static Trigger,
-        /// What to do at the platform with the hook's URL.
+        /// Steps at the platform that register the hook's URL.
         setup: &'static str,
-        /// A body to try the hook with, as JSON. Where no document of the platform gives one, it is synthetic.
+        /// A body to try the hook with, as JSON. It is synthetic if no document of the platform gives one.
         sample: &'static str,
         /// JSON Schema of the hook's settings.
         settings: fn() -> Schema,
@@ -47,7 +47,7 @@ impl Module {
     }
 }
 
-/// What receiving needs to know of a trigger.
+/// Definition of a trigger for receiving calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Trigger {
     /// `<platform>.<verb-noun>`.
@@ -56,13 +56,13 @@ pub struct Trigger {
     /// The route without the token: `/hooks/<platform>/<noun>`.
     pub path: &'static str,
     pub event_type: &'static str,
-    /// What is looked for in a body. Of a path in two groups, the first group's candidates come first.
+    /// Fields that are located in the body. If two groups have the same path, the first group's candidates come first.
     pub fields: &'static [&'static [Field]],
-    /// The platform's own id of a message, by which a call is one event for good.
+    /// The platform's own message id. Calls with the same one are duplicates, at any distance in time.
     pub message: Option<MessageKey>,
     /// Headers that are part of the content.
     pub headers: &'static [Header],
-    /// Query parameters that are no part of the content: the platform's own secrets.
+    /// Query parameters that are not part of the content: the platform's own secrets.
     pub secret_query: &'static [&'static str],
 }
 
@@ -86,12 +86,12 @@ impl MessageKey {
     }
 }
 
-/// A header that tells what a body does not.
+/// A header with a value that the body does not contain.
 #[derive(Debug, Clone, Copy)]
 pub struct Header {
-    /// In small letters.
+    /// Lower-case.
     pub name: &'static str,
-    /// What it says in a sample.
+    /// The value in a sample call.
     pub sample: &'static str,
 }
 
@@ -101,7 +101,7 @@ impl Trigger {
     }
 }
 
-/// What running an action needs to know of it.
+/// Definition of an action for running it.
 #[derive(Debug, Clone, Copy)]
 pub struct Action {
     /// `<platform>.<verb-noun>`.
@@ -112,12 +112,12 @@ pub struct Action {
     pub effect: Effect,
     /// JSON Schema of the input.
     pub input: fn() -> Schema,
-    /// The faults of an input that fits the schema in everything else.
+    /// Checks that JSON Schema can't express, for an input that fits the schema.
     pub check: fn(&Value) -> Vec<Fault>,
     pub records: Records,
 }
 
-/// What an action does with the records of its subscribers.
+/// An action's use of its subscribers' records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Records {
     None,
@@ -125,7 +125,7 @@ pub enum Records {
     Write,
 }
 
-/// The effect of an action at the platform, in the terms of RFC 9110.
+/// Effect of an action at the platform, in the terms of RFC 9110.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {

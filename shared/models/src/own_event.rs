@@ -1,4 +1,4 @@
-//! The events that the product tells of itself.
+//! Switchboard's own events, about its routes and deliveries.
 
 use crate::{
     event::{EventKey, Origin, StoredEvent, VERSION, list_key},
@@ -8,7 +8,7 @@ use crate::{
 use payload::mapping::Reading;
 use serde_json::{Map, Value};
 
-/// What the product tells of a route.
+/// The content of an event about a route.
 pub struct OfRoute<'a> {
     pub route: &'a RouteId,
     pub event_type: &'a str,
@@ -16,17 +16,17 @@ pub struct OfRoute<'a> {
     pub expires: Timestamp,
 }
 
-/// The types of the events that the product tells of itself.
+/// The types of Switchboard's own events.
 pub const OWN_TYPES: [&str; 4] = [ROUTE_FAILING, ROUTE_RECOVERED, ROUTE_DISABLED, DELIVERY_DEAD];
 pub const ROUTE_FAILING: &str = "switchboard.route.failing";
 pub const ROUTE_RECOVERED: &str = "switchboard.route.recovered";
-/// The product disabled a route: its target asked for no more, or has only failed for too long.
+/// Switchboard disabled the route: its target refused further events, or it failed for too long.
 pub const ROUTE_DISABLED: &str = "switchboard.route.disabled";
 pub const DELIVERY_DEAD: &str = "switchboard.delivery.dead";
 const OWN_PLATFORM: &str = "switchboard";
 
 impl StoredEvent {
-    /// An event that the product tells of a route.
+    /// An event about a route.
     pub fn of_route(at: Timestamp, key: ContentKey, told: OfRoute<'_>) -> Self {
         let id = EventId::new(at, key);
         let list = list_key(id.shard());
@@ -48,7 +48,7 @@ impl StoredEvent {
             hops: 0,
             reading: serde_json::to_string(&Reading::default()).unwrap_or_default(),
             told: Some(Value::Object(told.data).to_string()),
-            // It is written with what it tells of, in one transaction, so no other writer has its key.
+            // The event and the change it reports are written in one transaction, so no other writer has its key.
             nonce: String::new(),
             expires: Some(told.expires.seconds()),
             rev: 0,

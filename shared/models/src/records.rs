@@ -1,5 +1,5 @@
-//! Checkpoint records and takeovers: what single events tell. A checkpoint record is its event, read so; a takeover is
-//! kept besides, as it has a state.
+//! Checkpoint records and takeovers, each from a single event. A checkpoint record is a view of its event; a takeover
+//! has a state, so it is stored on its own.
 
 use crate::{
     event::{OpenEvent, person_key},
@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A checkpoint record as it is answered.
+/// A checkpoint record as the API returns it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CheckpointRecord {
     pub id: RecordId,
@@ -20,13 +20,13 @@ pub struct CheckpointRecord {
     pub checkpoint: Option<String>,
     /// The fields that the bot's author defined.
     pub fields: Map<String, Value>,
-    /// The event that told it.
+    /// The event that the record comes from.
     pub event: EventId,
     pub created_at: Timestamp,
 }
 
 impl CheckpointRecord {
-    /// The record that an event tells as it is read now, if it tells any.
+    /// The record in an event by its current reading, if there is one.
     pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
         if !event.key.is_checkpoint_record() {
             return None;
@@ -52,7 +52,7 @@ impl CheckpointRecord {
     }
 }
 
-/// How far a request for a human operator is.
+/// State of a request for a human operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TakeoverState {
@@ -77,7 +77,7 @@ impl TakeoverState {
     }
 }
 
-/// A request for a human operator as it is answered.
+/// A request for a human operator as the API returns it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Takeover {
     pub id: TakeoverId,
@@ -86,20 +86,20 @@ pub struct Takeover {
     pub state: TakeoverState,
     /// The name of the key that claimed it; null unless it is claimed.
     pub claimed_by: Option<String>,
-    /// The event that told it.
+    /// The event that the request comes from.
     pub event: EventId,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// The key that has claimed a takeover. Names are not unique: the id identifies it.
+/// The key that claimed a takeover. Names are not unique: the id identifies the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimant {
     pub key: KeyId,
     pub name: String,
 }
 
-/// What the stored records have in common: where the indexes list them.
+/// Table and index keys that all stored records have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     pub pk: String,
@@ -110,10 +110,10 @@ pub struct Place {
     pub person: Option<String>,
 }
 
-/// The version of the stored shapes of records.
+/// Version of the stored shapes of records.
 pub const VERSION: u32 = 1;
 
-/// The kinds of record, as the index by time names them.
+/// Kinds of record in the index by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordKind {
     Subscriber,
@@ -142,7 +142,7 @@ impl Place {
         }
     }
 
-    /// Where a subscriber is listed: by when it was first seen, and told by its platform without being read.
+    /// Keys of a subscriber. The list sorts by `first_seen` and filters by platform without reading the item.
     pub fn of_subscriber(id: &SubscriberId, profile: &Profile) -> Self {
         Self {
             pk: id.to_string(),
@@ -158,14 +158,14 @@ impl Place {
     }
 }
 
-/// A takeover as it is stored.
+/// A takeover as DynamoDB stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredTakeover {
     #[serde(flatten)]
     pub place: Place,
     pub reason: Option<String>,
     pub state: TakeoverState,
-    /// Absent unless it is claimed, and from claims made before this was kept.
+    /// Absent unless it is claimed, and from claims of releases that did not store it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub claimed_by: Option<Claimant>,
     pub event: EventId,
@@ -173,7 +173,7 @@ pub struct StoredTakeover {
 }
 
 impl StoredTakeover {
-    /// The takeover that an event asks for, if it is of that type.
+    /// The takeover that an event requests, if it is of such a type.
     pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
         event.reading.fields.contains_key("takeover.reason").then(|| Self {
             place: Place::of_takeover(&event.key.id.takeover(), event),
@@ -199,25 +199,26 @@ impl StoredTakeover {
     }
 }
 
-/// A subscriber as it is stored, or what is left of one that was erased.
+/// A subscriber as DynamoDB stores it, or the tombstone of an erased one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSubscriber {
     #[serde(flatten)]
     pub place: Option<Place>,
-    /// Counts the writes: each is made on condition that no other came between.
+    /// Version for the optimistic lock, raised by each write.
     pub version: u64,
-    /// The [`crate::subscriber::Profile`], as JSON.
+    /// The [`crate::subscriber::Profile`] as JSON.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub profile: Option<String>,
-    /// Events up to this instant are not taken in any more.
+    /// Events up to this instant are no longer folded in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub erased_at: Option<Timestamp>,
-    /// What an erasure that is under way still has to find, as JSON.
+    /// Progress of an erasure that is under way, as JSON.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub erasing: Option<String>,
 }
 
-/// Reads our own JSON. It wraps values of bodies that earlier releases took up to the parser's limit, and nests deeper.
+/// Parses a stored profile. Earlier releases stored bodies nested up to the parser's limit, and a profile wraps them in
+/// further levels.
 fn read_any_depth(text: &str) -> Result<Profile, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
     reader.disable_recursion_limit();
@@ -225,7 +226,7 @@ fn read_any_depth(text: &str) -> Result<Profile, serde_json::Error> {
 }
 
 impl StoredSubscriber {
-    /// What is known of the person; nothing of one that was erased.
+    /// The person's profile; none for an erased person.
     pub fn open(&self) -> Result<Option<Profile>, serde_json::Error> {
         self.profile.as_deref().map(read_any_depth).transpose()
     }

@@ -1,7 +1,7 @@
-//! A person on one connection, folded out of what the events tell.
+//! A person on one connection, folded from the events about them.
 //!
-//! Events arrive in any order, more than once, and on several workers at a time. So each field remembers the event it
-//! came from, and the later event wins, field by field: folding the same events in any order gives the same subscriber.
+//! Events arrive in any order, more than once, and on several workers at a time. So each field remembers its event, and
+//! the later event wins, field by field. Folding the same events in any order gives the same subscriber.
 
 mod stored;
 mod view;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A subscriber as it is answered.
+/// A subscriber as the API returns it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Subscriber {
     pub id: SubscriberId,
@@ -31,7 +31,7 @@ pub struct Subscriber {
     pub last_name: Option<String>,
     pub email: Option<String>,
     pub phone: Option<String>,
-    /// Where the person talks to the bot, in the platform's word: `facebook`, say.
+    /// The channel on which the person talks to the bot, in the platform's word: for example `facebook`.
     pub channel: Option<String>,
     pub locale: Option<String>,
     pub timezone: Option<String>,
@@ -39,21 +39,21 @@ pub struct Subscriber {
     pub picture: Option<String>,
     pub tags: BTreeSet<String>,
     pub attributes: Map<String, Value>,
-    /// The platform's own object, whole.
+    /// The platform's own object of the person, whole.
     pub platform_user: Option<Value>,
-    /// When the first event of the person was accepted; null in an event.
+    /// Time at which the first event of the person was accepted; null in an event.
     pub first_seen: Option<Timestamp>,
-    /// When the last event of the person was accepted; null in an event.
+    /// Time at which the last event of the person was accepted; null in an event.
     pub last_seen: Option<Timestamp>,
 }
 
 const TEXTS: [&str; 9] =
     ["name", "first_name", "last_name", "email", "phone", "channel", "locale", "timezone", "picture"];
 
-/// A longer text is no name, address or tag of a person. The event keeps it.
+/// Longest text that is taken as a name, an address or a tag. The event keeps longer ones.
 const MAX_TEXT_BYTES: usize = 4096;
 
-/// What one event tells of a person.
+/// The data about a person in one event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Person {
     pub id: SubscriberId,
@@ -67,7 +67,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// The person that a body tells of, if it tells an id.
+    /// The person in a body; none without a platform id.
     pub fn read(platform: &str, connection: &ConnectionId, reading: &Reading, body: &Value) -> Option<Self> {
         let platform_id = reading.text("subscriber.id", body)?;
         Some(Self {
@@ -97,14 +97,14 @@ fn tags(reading: &Reading, body: &Value) -> BTreeSet<String> {
     tags
 }
 
-/// A value and the event it came from.
+/// A value and the event that it comes from.
 #[derive(Debug, Clone, PartialEq)]
 struct Told<T> {
     value: T,
     by: Stamp,
 }
 
-/// Which telling of which event: a later event wins, and of one event a later reading.
+/// Origin of a value: the event and its revision. A later event wins, and of one event a later revision.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Stamp(EventId, u32);
 
@@ -118,14 +118,14 @@ fn stamp<T>(told: &Option<Told<T>>) -> Option<Stamp> {
     told.as_ref().map(|told| told.by.clone())
 }
 
-/// What a profile can do without.
+/// Parts that a profile too large to store can lose.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Attribute,
     Tag,
 }
 
-/// All that is known of a person, each field with its origin.
+/// The data known about a person, each field with its origin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "stored::Stored", try_from = "stored::Stored")]
 pub struct Profile {
@@ -140,7 +140,7 @@ pub struct Profile {
     platform_user: Option<Told<Value>>,
 }
 
-/// The most bytes that a profile may have as JSON. With the item's other attributes it stays under DynamoDB's 400 KB.
+/// Largest profile, in bytes of JSON. With the item's other attributes it stays under DynamoDB's limit of 400 KB.
 const MAX_PROFILE_BYTES: usize = 360_000;
 
 impl Profile {
@@ -158,7 +158,7 @@ impl Profile {
         }
     }
 
-    /// Takes in what an event tells.
+    /// Merges the data of one event.
     pub fn fold(&mut self, person: &Person, event: &EventId, revision: u32) {
         let by = Stamp(event.clone(), revision);
         for (field, value) in &person.texts {
@@ -177,8 +177,8 @@ impl Profile {
         self.last_seen = self.last_seen.max(event.time());
     }
 
-    /// Takes back what earlier readings of an event told. What other events told stays; what this one had overwritten
-    /// comes back when those are folded again.
+    /// Removes values from earlier readings of an event. Values of other events stay. Values that this event had
+    /// overwritten come back when their events are folded again.
     pub fn unfold(&mut self, event: &EventId, revision: u32) {
         let stays = |by: &Stamp| by.0 != *event || by.1 >= revision;
         self.texts.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
@@ -194,7 +194,7 @@ impl Profile {
         }
     }
 
-    /// Whether a field still stands as an earlier reading of an event had it.
+    /// True if a value still comes from an earlier reading of an event.
     pub fn has_earlier(&self, event: &EventId, revision: u32) -> bool {
         let is_earlier = |by: &Stamp| by.0 == *event && by.1 < revision;
         let texts = self.texts.values().flatten().map(|told| &told.by);
@@ -204,13 +204,13 @@ impl Profile {
         texts.chain(tags).chain(attributes).chain(user).any(is_earlier)
     }
 
-    /// Whether no event has told anything that still stands.
+    /// True if no value of any event is left.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty() && self.tags.is_empty() && self.attributes.is_empty() && self.platform_user.is_none()
     }
 
-    /// The profile as JSON, small enough to be stored: a person of more than that loses the platform's own object
-    /// first, then the attributes and tags told longest ago. The events keep them all.
+    /// The profile as JSON, small enough to store. Above the limit, `platform_user` is dropped first, then the
+    /// attributes and tags reported longest ago. The events keep them all.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         let text = serde_json::to_string(self)?;
         if text.len() <= MAX_PROFILE_BYTES {
@@ -226,7 +226,7 @@ impl Profile {
                 Part::Attribute => profile.attributes.remove(&name).flatten().map(|told| told.value),
                 Part::Tag => profile.tags.remove(&name).and(None),
             };
-            // At least so much: a name's quotes and who told it come on top.
+            // A lower bound of the bytes saved: the name's quotes and the origin come on top.
             excess = excess.saturating_sub(name.len() + serde_json::to_string(&value)?.len());
         }
         serde_json::to_string(&profile)
@@ -264,13 +264,13 @@ impl Profile {
         }
     }
 
-    /// The texts that tell a person in a body that could not be read: shorter ones would be found in anything.
+    /// Texts that identify the person in a body that could not be parsed. Shorter ones would match by chance.
     pub fn identifiers(&self) -> Vec<String> {
         let texts = ["name", "email", "phone"].into_iter().filter_map(|field| self.text(field));
         texts.chain([self.platform_id.clone()]).filter(|text| text.chars().count() >= 3).collect()
     }
 
-    /// The values that are this person's alone, long enough not to be another field's by chance.
+    /// Values that belong to this person alone, long enough not to match another field by chance.
     pub fn unique_values(&self) -> Vec<String> {
         let texts = ["email", "phone"].into_iter().filter_map(|field| self.text(field));
         texts.chain([self.platform_id.clone()]).filter(|text| text.chars().count() >= 5).collect()
@@ -365,7 +365,7 @@ mod tests {
                 (0_u64..6, proptest::sample::subsequence(vec!["name", "email"], 0..3), proptest::sample::subsequence(vec!["a", "b"], 0..3)), 1..8),
             order in proptest::collection::vec(any::<proptest::sample::Index>(), 0..24),
         ) {
-            // One event tells one thing: its id decides what.
+            // The id of an event determines its data.
             let mut seen = BTreeMap::new();
             for (millis, fields, tags) in &tellings {
                 let texts: Vec<_> = fields.iter().map(|field| (*field, if millis % 2 == 0 { "even" } else { "odd" })).collect();

@@ -1,19 +1,19 @@
-//! Instants, in milliseconds since the epoch, written as RFC 3339 in UTC.
+//! Instants in milliseconds since the epoch, written as RFC 3339 in UTC.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// An instant. The year 9999 is the last that RFC 3339 can write.
+/// An instant. RFC 3339 can write no year after 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 const LAST_MILLIS: u64 = 253_402_300_799_999;
 
 impl Timestamp {
-    /// Regular expression of the times that [`Self::parse`] reads if the day exists. Of 1970 some are in 1969 in UTC, so it
-    /// begins with 1971.
+    /// Regular expression of the texts that [`Self::parse`] reads, if the day exists. It begins with 1971, because some
+    /// times of 1970 are in 1969 in UTC.
     pub const PATTERN: &str = "^(197[1-9]|19[89][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T\
         ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
@@ -33,12 +33,12 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
-    /// Milliseconds from `earlier` to this, none when `earlier` is later.
+    /// Milliseconds from `earlier` to this instant; 0 if `earlier` is later.
     pub const fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Reads an RFC 3339 instant; anything before 1970 is not one of ours.
+    /// Parses an RFC 3339 instant. None for a time before 1970.
     pub fn parse(text: &str) -> Option<Self> {
         let instant = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         u64::try_from(instant.unix_timestamp_nanos() / 1_000_000).ok().map(Self::from_millis)
@@ -64,7 +64,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 instant"))
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("must be an RFC 3339 time"))
     }
 }
 

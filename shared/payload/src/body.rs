@@ -1,4 +1,4 @@
-//! Webhook bodies: JSON or a form, recognised by content first and by the declared media type second.
+//! Parser of webhook bodies: JSON or a form, detected by content first and by the declared media type second.
 
 mod charset;
 mod form;
@@ -16,7 +16,7 @@ pub enum Syntax {
     Form,
 }
 
-/// The syntax and charset by which a stored body is read again.
+/// Syntax and charset by which a stored body is parsed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
     pub syntax: Syntax,
@@ -27,33 +27,34 @@ impl Format {
     pub const JSON: Self = Self { syntax: Syntax::Json, charset: Charset::UTF_8 };
 }
 
-/// The reason why a body becomes no event.
+/// The reason why a body can't become an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     #[error("the body is empty")]
     Empty,
-    #[error("the body is not {0} text")]
+    #[error("the body is not valid {0} text")]
     NotText(&'static str),
-    #[error("the body declares a charset that is not known here, and has more than ASCII")]
+    #[error("the body declares an unknown charset, and is not plain ASCII")]
     UnknownCharset,
-    #[error("the body is JSON nested more than {MAX_DEPTH} deep")]
+    #[error("the body is JSON nested more than {MAX_DEPTH} levels deep")]
     TooDeep,
     #[error("the body is neither JSON ({0}) nor a form")]
     Neither(String),
 }
 
-/// The deepest nesting of arrays and objects in a body. Readers take 128 levels; the rest is for the JSON that a body is
-/// wrapped in: a profile, an envelope, an action's input.
+/// Deepest nesting of arrays and objects in a body. Parsers accept 128 levels; the rest is for the JSON that wraps a
+/// body: a profile, an envelope, an action's input.
 pub const MAX_DEPTH: usize = 64;
 
-/// Reads a body as JSON, or else as a form.
+/// Parses a body as JSON, or else as a form.
 pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<(Format, Value), Unreadable> {
     if bytes.is_empty() {
         return Err(Unreadable::Empty);
     }
     let media = MediaType::parse(content_type.unwrap_or_default());
     let (marked, bytes) = Charset::of_byte_order_mark(bytes);
-    // JSON is UTF-8, whatever charset a sender declares (RFC 8259, section 8.1); some send it in the declared one.
+    // JSON is UTF-8, whatever charset a sender declares (RFC 8259, section 8.1). Some senders use the declared one all
+    // the same.
     let declared = marked.or(media.charset).unwrap_or(Charset::UTF_8);
     let charsets = [marked.unwrap_or(Charset::UTF_8), declared];
     let mut error = None;
@@ -79,7 +80,7 @@ pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<(Format, Value),
     Err(error.map_or(not_text, Unreadable::Neither))
 }
 
-/// The format of JSON in the charset of a body's byte order mark, or the declared one.
+/// The format of JSON in the charset of a body's byte order mark, or in the declared one.
 pub fn declared(bytes: &[u8], content_type: Option<&str>) -> Format {
     let media = MediaType::parse(content_type.unwrap_or_default());
     let (marked, _) = Charset::of_byte_order_mark(bytes);
@@ -89,8 +90,8 @@ pub fn declared(bytes: &[u8], content_type: Option<&str>) -> Format {
 /// The parser's error for more than 128 levels.
 const RECURSION: &str = "recursion limit exceeded";
 
-/// Reads a stored body: its value, and the value as JSON text. JSON stays as it was received, a form becomes an object of
-/// its fields. An earlier release stored bodies that [`read`] refuses, so this takes any bytes.
+/// Parses a stored body into its value and its JSON text. JSON keeps its text as received, a form becomes an object of
+/// its fields. Earlier releases stored bodies that [`read`] rejects, so this accepts any bytes.
 pub fn reread(bytes: &[u8], format: Format) -> (Value, Cow<'_, str>) {
     let (_, bytes) = Charset::of_byte_order_mark(bytes);
     if format.syntax == Syntax::Json {
@@ -113,7 +114,7 @@ pub fn reread(bytes: &[u8], format: Format) -> (Value, Cow<'_, str>) {
     (value, Cow::Owned(text))
 }
 
-/// Whether a value has more levels of arrays and objects than these.
+/// True if a value has more levels of arrays and objects than this.
 pub fn is_deeper(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(items) => levels == 0 || items.iter().any(|item| is_deeper(item, levels - 1)),
@@ -134,8 +135,8 @@ pub fn shrink(value: &mut Value) {
     }
 }
 
-/// Parses JSON, also with more byte order marks before it, and with lone surrogate escapes: JavaScript writes those for a text cut in
-/// the middle of an emoji. They are read as U+FFFD, as `TextEncoder` would.
+/// Parses JSON, also after repeated byte order marks, and with lone surrogate escapes. JavaScript writes those for a
+/// text cut in the middle of an emoji. They become U+FFFD, as in `TextEncoder`.
 fn json(text: &str) -> Result<(Value, Cow<'_, str>), serde_json::Error> {
     let text = text.trim_start_matches('\u{feff}');
     serde_json::from_str(text).map(|value| (value, Cow::Borrowed(text))).or_else(|error| {

@@ -1,4 +1,4 @@
-//! Bodies of webhooks: JSON and forms in any charset, exact numbers, and the fields that a mapping finds in them. No I/O.
+//! Webhook bodies: JSON and forms in any charset, exact numbers, and the fields that a mapping locates in them. No I/O.
 
 pub mod body;
 pub mod mapping;

@@ -1,8 +1,8 @@
-//! Finding an event's fields in a body whose shape no document gives.
+//! Location of an event's fields in a body whose shape no document specifies.
 //!
-//! A hook's mapping names JSON Pointers (RFC 6901) by the dotted path in the event's `data`. Where it has none for a
-//! path, the trigger's candidates are tried in turn. The outcome, a [`Reading`], is stored with the event: from then on
-//! the event is read the same way, whatever later releases or mappings would find.
+//! A hook's mapping names JSON Pointers (RFC 6901) by the dotted path in the event's `data`. For a path without one,
+//! the trigger's candidates are tried in turn. The result, a [`Reading`], is stored with the event. So the event is
+//! always read the same way, even if later releases or mappings would find other fields.
 
 use crate::{
     number,
@@ -18,14 +18,14 @@ use std::{
 /// A hook's own pointers, by path.
 pub type Mapping = BTreeMap<String, String>;
 
-/// One field that a trigger looks for.
+/// A field that a trigger looks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
-    /// Where it goes in `data`.
+    /// Dotted path in `data`.
     pub path: &'static str,
-    /// Listed in `unmapped` when it isn't found.
+    /// If not found, it is listed in `unmapped`.
     pub expected: bool,
-    /// Pointers tried in this order.
+    /// JSON Pointers that are tried in this order.
     pub candidates: &'static [&'static str],
 }
 
@@ -39,20 +39,20 @@ impl Field {
     }
 }
 
-/// How an event's body is read: which pointer gives which path.
+/// Location of an event's fields: the pointer for each path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
-    /// By path; none for a field that the body has nowhere.
+    /// Pointers by path; none for a field that is not in the body.
     #[serde(rename = "f")]
     pub fields: BTreeMap<Cow<'static, str>, Option<Cow<'static, str>>>,
     #[serde(rename = "u", default, skip_serializing_if = "Vec::is_empty")]
     pub unmapped: Vec<String>,
 }
 
-/// The type of a path's value.
+/// Type of a path's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A text that identifies something: two ids are equal only if the same id was sent.
+    /// An identifier, kept exactly: two ids are equal only if the same id was sent.
     Id,
     Text,
     Texts,
@@ -72,11 +72,11 @@ fn kind(path: &str) -> Kind {
     }
 }
 
-/// What paths to single attributes begin with.
+/// Prefix of the paths of single attributes.
 pub const ATTRIBUTE: &str = "subscriber.attributes.";
 
-/// Candidates that remain after an unusable value. The sender has that field, so a value outside its object is something
-/// else: an event's own id is not its user's. After an unusable id none remain.
+/// Candidates that remain after an unusable value. The sender has that field, so a value outside its object means
+/// something else: an event's own id is not the id of its user. After an unusable id none remain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Anywhere,
@@ -102,14 +102,14 @@ impl Scope {
     }
 }
 
-/// The state of a field whose place holds a value that can't be used.
+/// A field with a value that can't be used.
 struct Unusable {
     path: &'static str,
     scope: Scope,
     is_blank: bool,
 }
 
-/// Finds a trigger's fields in a body. Of a path that is stated twice, the first candidates come first.
+/// Locates a trigger's fields in a body. If a path occurs twice, the first candidates come first.
 pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mapping, body: &Value) -> Reading {
     let mut reading = Reading::default();
     let mut expected = Vec::new();
@@ -125,7 +125,7 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
             Some(pointer) => mapped(field, pointer, body, &mut unusable).map(|pointer| pointer.to_owned().into()),
             None => candidate(field, body, &mut unusable).map(Cow::from),
         };
-        // A subscriber has the same fields everywhere, so that those not found need no mention.
+        // Every subscriber has the same fields, so fields that were not found are not stored.
         if found.is_some() || !field.path.starts_with("subscriber.") {
             reading.fields.insert(field.path.into(), found);
         }
@@ -144,7 +144,7 @@ pub fn resolve<'a>(fields: impl IntoIterator<Item = &'a Field>, mapping: &Mappin
     reading
 }
 
-/// A hook's own pointer for a field, if it leads to a usable value.
+/// A hook's own pointer for a field, if its value is usable.
 fn mapped<'p>(field: &Field, pointer: &'p str, body: &Value, unusable: &mut Vec<Unusable>) -> Option<&'p str> {
     let (kind, value) = (kind(field.path), at(pointer, body)?);
     if fits(kind, value) {
@@ -154,7 +154,7 @@ fn mapped<'p>(field: &Field, pointer: &'p str, body: &Value, unusable: &mut Vec<
     None
 }
 
-/// The first of a field's candidates that holds a usable value.
+/// A field's first candidate with a usable value.
 fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Option<&'static str> {
     let kind = kind(field.path);
     let place = unusable.iter().position(|other| other.path == field.path);
@@ -165,7 +165,7 @@ fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Optio
             Some(value) if fits(kind, value) => return Some(pointer),
             Some(value) => {
                 scope = scope.without(kind, pointer);
-                // An object at the place of a text holds the text's own candidates.
+                // An object at a text's place may contain the text's own candidates.
                 all_blank &= is_blank(value) || kind == Kind::Object || value.is_object();
             }
             None => {}
@@ -180,7 +180,7 @@ fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Optio
     None
 }
 
-/// Whether a value says that there is none.
+/// True for a value that means absence.
 fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
@@ -189,8 +189,8 @@ fn usable(kind: Kind, pointer: &str, body: &Value) -> bool {
     at(pointer, body).is_some_and(|value| fits(kind, value))
 }
 
-/// The value that a JSON Pointer leads to. Dozens are tried for each event, nearly all of them plain names, so those are
-/// followed without the copies that `Value::pointer` makes to unescape them.
+/// The value that a JSON Pointer leads to. Dozens are tried for each event, nearly all of them plain names: for those,
+/// this avoids the copies that `Value::pointer` makes to unescape.
 fn at<'v>(pointer: &str, body: &'v Value) -> Option<&'v Value> {
     if pointer.is_empty() || pointer.contains('~') {
         return body.pointer(pointer);
@@ -201,7 +201,7 @@ fn at<'v>(pointer: &str, body: &'v Value) -> Option<&'v Value> {
     })
 }
 
-/// Whether [`coerce`] makes something of a value. It copies the value, which is not needed to find a field.
+/// True if [`coerce`] accepts the value. Unlike `coerce`, this does not copy it.
 fn fits(kind: Kind, value: &Value) -> bool {
     match kind {
         Kind::Any => !value.is_null(),
@@ -212,7 +212,7 @@ fn fits(kind: Kind, value: &Value) -> bool {
     }
 }
 
-/// Converts a value to the type of its path, leniently: numbers to text, one text to a list of them.
+/// Converts a value to the type of its path, leniently: a number to a text, one text to a list.
 fn coerce(kind: Kind, value: &Value) -> Option<Value> {
     match kind {
         Kind::Any | Kind::Object => fits(kind, value).then(|| value.clone()),
@@ -225,10 +225,10 @@ fn coerce(kind: Kind, value: &Value) -> Option<Value> {
     }
 }
 
-/// The longest id, in bytes as JSON without its quotes. It goes into keys and into every list.
+/// Longest id, in bytes of JSON without its quotes. Ids go into keys and into every list.
 const MAX_ID_BYTES: usize = 1024;
 
-/// A value as an id. A text with a replacement character stands for any number of others.
+/// A value as an id. Replacement characters are rejected, because several ids would become the same text.
 fn id(value: &Value) -> Option<Cow<'_, str>> {
     text(value).filter(|id| !id.contains(char::REPLACEMENT_CHARACTER) && json_bytes(id) <= MAX_ID_BYTES)
 }
@@ -238,7 +238,7 @@ pub fn identity(object: &Value) -> Option<String> {
     object.get("id").and_then(id).map(Cow::into_owned)
 }
 
-/// The bytes of a text as JSON, without its quotes.
+/// The length of a text in bytes of JSON, without its quotes.
 pub fn json_bytes(text: &str) -> usize {
     text.bytes()
         .map(|byte| match byte {
@@ -249,7 +249,7 @@ pub fn json_bytes(text: &str) -> usize {
         .sum()
 }
 
-/// A value as a text. A boolean is none: `"email": false` says that there is no address.
+/// A value as a text. Booleans are rejected: `"email": false` means that there is no address.
 pub fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(Cow::Borrowed(text)),
@@ -270,7 +270,7 @@ fn of_number(number: &Number) -> Option<Cow<'_, str>> {
     })
 }
 
-/// An item of a list of tags, given as a text or as an object with a name.
+/// An item of a list of tags: a text, or an object with a name.
 fn name(value: &Value) -> Option<Cow<'_, str>> {
     text(value.get("name").unwrap_or(value))
 }
@@ -280,13 +280,13 @@ impl Reading {
         matches!(self.fields.get(path), Some(Some(_)))
     }
 
-    /// The same fields besides the subscriber's, none of them found.
+    /// The same fields without the subscriber's, none of them found.
     pub fn emptied(&self) -> Self {
         let paths = self.fields.keys().filter(|path| !path.starts_with("subscriber."));
         Self { fields: paths.map(|path| (path.clone(), None)).collect(), unmapped: Vec::new() }
     }
 
-    /// The value that a path has in a body.
+    /// The value of a path in a body, converted to its type.
     pub fn get(&self, path: &str, body: &Value) -> Option<Value> {
         let pointer = self.fields.get(path)?.as_ref()?;
         coerce(kind(path), at(pointer, body)?)
@@ -299,7 +299,7 @@ impl Reading {
         }
     }
 
-    /// The same, borrowed where it is not converted.
+    /// The same value, borrowed if no conversion is needed.
     pub fn view<'a>(&self, path: &str, body: &'a Value) -> Option<View<'a>> {
         let value = at(self.fields.get(path)?.as_ref()?, body)?;
         let kind = kind(path);
@@ -309,7 +309,7 @@ impl Reading {
         }
     }
 
-    /// The fields besides the subscriber's, laid out as `data` has them; null where the body has nothing.
+    /// The fields besides the subscriber's, as a tree by their dotted paths. Null if the body does not have the field.
     pub fn data<'a>(&'a self, body: &'a Value) -> Fields<'a> {
         let mut data = Fields::new();
         for path in self.fields.keys().filter(|path| !path.starts_with("subscriber.")) {
@@ -318,19 +318,19 @@ impl Reading {
         data
     }
 
-    /// The names in `data` that hold several fields: `checkpoint` of `checkpoint.name`.
+    /// Names in `data` that hold several fields: `checkpoint` for `checkpoint.name`.
     pub fn groups(&self) -> BTreeSet<String> {
         let paths = self.fields.keys().filter(|path| !path.starts_with("subscriber."));
         paths.filter_map(|path| Some(path.split_once('.')?.0.to_owned())).collect()
     }
 
-    /// A person's attributes: the object that is mapped to them, less what the reading takes from it for other fields,
-    /// and those that are mapped one by one, as far as they fit into 1 MB: a mapping may name one large value many times.
+    /// A person's attributes: the mapped object without the values used for other fields, then the attributes mapped
+    /// one by one. The latter are limited to 1 MB in all, because a mapping may name one large value many times.
     pub fn attributes(&self, body: &Value) -> Map<String, Value> {
         self.attributes_of(body).into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
     }
 
-    /// The same, borrowed.
+    /// The same attributes, borrowed.
     pub fn attributes_of<'a>(&'a self, body: &'a Value) -> BTreeMap<&'a str, &'a Value> {
         let mut attributes = BTreeMap::new();
         if let Some(Some(pointer)) = self.fields.get("subscriber.attributes")
@@ -355,7 +355,7 @@ impl Reading {
     }
 }
 
-/// Puts a value at a dotted path.
+/// Sets a value at a dotted path.
 fn place<'a>(fields: &mut Fields<'a>, path: &'a str, value: View<'a>) {
     let Some((name, rest)) = path.split_once('.') else { return view::set(fields, path.into(), value) };
     let known = fields.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
@@ -367,10 +367,10 @@ fn place<'a>(fields: &mut Fields<'a>, path: &'a str, value: View<'a>) {
     }
 }
 
-/// The size of all attributes that are mapped one by one, in bytes as JSON.
+/// Total size of the attributes that are mapped one by one, in bytes of JSON.
 const MAX_MAPPED_BYTES: usize = 1024 * 1024;
 
-/// A name as it stands in a JSON Pointer.
+/// Escapes a name for a JSON Pointer.
 pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

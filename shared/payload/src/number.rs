@@ -12,7 +12,7 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// The value of a JSON number. None for an exponent beyond 64 bits.
+    /// Parses a JSON number. None for an exponent beyond 64 bits.
     pub fn parse(token: &str) -> Option<Self> {
         let (is_negative, token) = token.strip_prefix('-').map_or((false, token), |rest| (true, rest));
         let (mantissa, exponent) = match token.split_once(['e', 'E']) {
@@ -30,7 +30,7 @@ impl Decimal {
         Some(Self { is_negative, digits, point: exponent.checked_add(point)? })
     }
 
-    /// The value of a finite double as JSON: of the shortest text that reads as this double.
+    /// The decimal value of a finite double, from the shortest text that parses as this double.
     pub fn of_double(double: f64) -> Option<Self> {
         Number::from_f64(double).and_then(|number| Self::parse(number.as_str()))
     }
@@ -77,9 +77,9 @@ pub fn double(number: &Number) -> Option<f64> {
     is_exact.then_some(double)
 }
 
-/// The digits of [`EXACT_INTEGERS`].
+/// Number of digits of [`EXACT_INTEGERS`].
 const MOST_DIGITS: i64 = 16;
-/// Below this, doubles hold every integer exactly. A larger one that was written as a fraction may have been rounded.
+/// Doubles hold every integer below this exactly. A larger one that was written as a fraction may have been rounded.
 pub const EXACT_INTEGERS: i64 = 9_007_199_254_740_992;
 
 /// The integer value of a number with a fraction or an exponent: 600.0, 6e2.
@@ -90,7 +90,7 @@ pub fn integer(number: &Number) -> Option<i64> {
     Decimal::parse(number.as_str())?.integer().filter(|integer| integer.abs() < EXACT_INTEGERS)
 }
 
-/// True for a number without a fraction, however it is written.
+/// True for a number without a fractional part, however it is written.
 pub fn is_whole(number: &Number) -> bool {
     let token = number.as_str();
     !token.contains(['.', 'e', 'E'])

@@ -1,5 +1,5 @@
-//! JSON values that borrow from an event's body. A body parsed into values takes up to a hundred times its size, so an
-//! envelope, which shows its parts again, holds no copies of them.
+//! JSON values that borrow from an event's body. A parsed body takes up to a hundred times its size, so an envelope
+//! holds no copies of the parts that it shows again.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, value::RawValue};
@@ -8,13 +8,13 @@ use std::borrow::Cow;
 /// The fields of an object, in order.
 pub type Fields<'a> = Vec<(Cow<'a, str>, View<'a>)>;
 
-/// A JSON value of which the large parts are borrowed.
+/// A JSON value whose large parts are borrowed.
 #[derive(Debug, Clone)]
 pub enum View<'a> {
     Of(&'a Value),
     Own(Value),
     Map(Fields<'a>),
-    /// An event's body. The text is as it was received: numbers of any size and the order of keys survive.
+    /// An event's body. The text is as it was received, so numbers of any size and the order of keys are kept.
     Body {
         text: &'a RawValue,
         value: &'a Value,
@@ -48,7 +48,7 @@ impl Serialize for View<'_> {
     }
 }
 
-/// Sets a field. One that is there keeps its place.
+/// Sets a field. An existing field keeps its position.
 pub fn set<'a>(fields: &mut Fields<'a>, name: Cow<'a, str>, view: View<'a>) {
     match fields.iter_mut().find(|(known, _)| *known == name) {
         Some((_, known)) => *known = view,

@@ -1,17 +1,17 @@
-//! Reading many items at once, of one table or several.
+//! Batch reads of items, from one table or several.
 
 use super::{Item, Store, StoreError, back_off, refused, text};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use std::collections::{BTreeSet, HashMap};
 
-/// How often what was left over is asked for again: an answer has at most 16 MB, and a busy table may leave out more.
+/// Retry limit for unprocessed keys. An answer has at most 16 MB, and a throttled table may leave out more.
 const ATTEMPTS: u32 = 8;
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     pub pk: String,
-    /// Where the table has a sort key.
+    /// Only for a table with a sort key.
     pub sk: Option<String>,
 }
 
@@ -30,29 +30,29 @@ impl Key {
     }
 }
 
-/// Items of a table.
+/// Items to read from a table.
 pub(super) struct Wanted<'a> {
     pub table: &'a str,
     pub keys: Vec<Key>,
-    /// As they are now; else as they were a moment ago, for half as much.
+    /// True for a strongly consistent read. An eventually consistent one costs half as much.
     pub is_consistent: bool,
 }
 
 impl Store {
-    /// Reads items of a table, consistently. Those that are not there are left out.
+    /// Reads items of a table with strong consistency. Missing ones are left out.
     pub(super) async fn get_all(&self, table: &str, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
         let mut items = self.get_all_of([Wanted { table, keys, is_consistent: true }]).await?;
         Ok(items.remove(table).unwrap_or_default())
     }
 
-    /// The same of several tables in one request; at most 100 keys in all.
+    /// Reads items of several tables in one request, at most 100 keys in all.
     pub(super) async fn get_all_of<'a>(
         &self,
         wanted: impl IntoIterator<Item = Wanted<'a>>,
     ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
         let mut pending = HashMap::new();
         for Wanted { table, keys, is_consistent } in wanted.into_iter().filter(|wanted| !wanted.keys.is_empty()) {
-            // A key that is asked for twice is refused.
+            // DynamoDB rejects duplicate keys.
             let keys: BTreeSet<Key> = keys.into_iter().collect();
             let keys = keys.into_iter().map(Key::into_item).collect();
             let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(is_consistent).build();
@@ -75,7 +75,7 @@ impl Store {
         if pending.is_empty() {
             Ok(items)
         } else {
-            Err(StoreError::Unavailable("the store answers only in part".into()))
+            Err(StoreError::Unavailable("the store left keys of a batch unprocessed".into()))
         }
     }
 }

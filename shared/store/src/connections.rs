@@ -1,4 +1,4 @@
-//! Connections: named accounts, their credentials sealed.
+//! Connections: named accounts with sealed credentials.
 
 use super::control::Controlled;
 use models::{ConnectionId, Fault, Timestamp};
@@ -11,9 +11,9 @@ pub struct Connection {
     pub version: u64,
     pub platform: String,
     pub name: String,
-    /// The credentials as JSON, sealed; none for a connection that has none.
+    /// Sealed credentials as JSON; none for a connection without any.
     pub sealed: Option<String>,
-    /// What a read shows of the credentials, as JSON.
+    /// The credentials as JSON, masked for reads.
     pub masked: String,
     /// Weak credentials that should be replaced, with the reasons.
     #[serde(default)]
@@ -24,6 +24,7 @@ pub struct Connection {
 
 impl Controlled for Connection {
     const KIND: &'static str = "connection";
+    type Id = ConnectionId;
 
     fn id(&self) -> &str {
         self.id.as_str()

@@ -1,17 +1,19 @@
-//! The control table: few items, changed by hand, found by kind and id.
+//! The control table: few items, which users change, found by kind and id.
 
 use super::{Item, Store, StoreError, from_item, text, text_of, to_item};
 use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt::Display, str::FromStr};
 
-/// What is kept in the control table. It is stored with its kind as partition key and its id as sort key.
+/// An item of the control table. Its kind is the partition key, and its id the sort key.
 pub trait Controlled: Serialize + DeserializeOwned {
     const KIND: &'static str;
+    type Id: FromStr + Display;
     fn id(&self) -> &str;
-    /// Counts the changes: each is made on condition that no other came between.
+    /// Version for the optimistic lock, raised by each write.
     fn version(&mut self) -> &mut u64;
 }
 
-/// A page of items, and the position of the next. An item that can't be read is its id and the error.
+/// A page of items, and the position of the next page. An unreadable item is its id and the error.
 pub struct ControlPage<T> {
     pub items: Vec<Result<T, (String, StoreError)>>,
     pub next: Option<String>,
@@ -24,14 +26,15 @@ impl Store {
         got.item.map(from_item).transpose()
     }
 
-    /// Writes a new item. Its id is random, so what may stand under it is a write of ours that the SDK repeats.
+    /// Writes a new item. Its id is random, so an item with the same id can only be an earlier try of this write by the
+    /// SDK.
     pub async fn create<T: Controlled>(&self, value: &T) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.control);
         put.set_item(Some(control_item(value)?)).send().await?;
         Ok(())
     }
 
-    /// Writes a changed item, unless something else has changed it since it was read.
+    /// Writes a changed item, unless it was changed since it was read.
     pub async fn update<T: Controlled>(&self, value: &mut T) -> Result<(), StoreError> {
         let read = *value.version();
         *value.version() = read + 1;
@@ -53,7 +56,7 @@ impl Store {
     /// A page of a kind, newest first.
     pub async fn page<T: Controlled>(&self, limit: usize, after: Option<&str>) -> Result<ControlPage<T>, StoreError> {
         let (mut items, mut next) = self.control_items(T::KIND, limit + 1, after).await?;
-        // One more than asked for was read, to see whether there is a next page.
+        // One more than the limit was read, to see if there is a next page.
         if items.len() > limit {
             items.truncate(limit);
             next = items.last().map(|item| text_of(item, "sk").to_owned());
@@ -65,7 +68,7 @@ impl Store {
         Ok(ControlPage { items: items.into_iter().map(read).collect(), next })
     }
 
-    /// Items of a kind, newest first, and the id after which the next are.
+    /// Items of a kind, newest first, and the id to continue after.
     pub(super) async fn control_items(
         &self,
         kind: &str,
@@ -89,7 +92,7 @@ impl Store {
         Ok((queried.items.unwrap_or_default(), next))
     }
 
-    /// Every item of a kind, for the rare change that has to look at all.
+    /// All items of a kind, for the rare change that must check all.
     pub async fn all<T: Controlled>(&self) -> Result<Vec<T>, StoreError> {
         let (mut items, mut after) = (Vec::new(), None);
         loop {

@@ -1,4 +1,4 @@
-//! Deliveries.
+//! Reads and writes of deliveries.
 
 use super::{
     Item, Store, StoreError, back_off, from_item,
@@ -14,9 +14,9 @@ use models::{
     delivery::{VERSION, dead_key, due_key, shards},
 };
 
-/// How often a write is tried that meets another.
+/// Retry limit for conflicts with a transaction.
 const ATTEMPTS: u32 = 5;
-/// What sorts before every sort key of ours.
+/// Sorts before every sort key.
 const BEGINNING: &str = "0";
 
 impl Store {
@@ -37,7 +37,7 @@ impl Store {
         Ok(deliveries)
     }
 
-    /// Stores new deliveries, save those that are there already. Answers whether each was stored now.
+    /// Stores new deliveries. Existing ones stay unchanged. Returns for each whether it was stored now.
     pub async fn create_deliveries(
         &self,
         deliveries: &mut [StoredDelivery],
@@ -46,7 +46,7 @@ impl Store {
         self.create_each(deliveries, now).await.into_iter().collect()
     }
 
-    /// The same, where one that can't be stored keeps no other.
+    /// Stores new deliveries, each independently of the others' failures.
     pub async fn create_each(
         &self,
         deliveries: &mut [StoredDelivery],
@@ -65,7 +65,7 @@ impl Store {
         inserted.into_iter().map(is_new).collect()
     }
 
-    /// Writes a changed delivery, unless something else has changed it since it was read; a new one, unless it is there.
+    /// Writes a delivery: a changed one, unless it was changed since it was read; a new one, unless it exists.
     pub async fn update_delivery(&self, delivery: &mut StoredDelivery, now: Timestamp) -> Result<(), StoreError> {
         let read = delivery.change(now);
         for attempt in 0..ATTEMPTS {
@@ -80,11 +80,11 @@ impl Store {
             let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             match put.send().await.map_err(StoreError::from) {
                 Ok(_) => return Ok(()),
-                // A write of ours whose answer was lost, sent again by the SDK.
+                // A retry by the SDK, after the answer to the first try was lost.
                 Err(StoreError::Condition(Some(there))) if stored_delivery(*there.clone())? == *delivery => {
                     return Ok(());
                 }
-                // It met a transaction, or it is gone.
+                // It conflicted with a transaction, or the delivery no longer exists.
                 Err(StoreError::Condition(None)) => back_off(attempt).await,
                 Err(error) => return Err(error),
             }
@@ -92,7 +92,7 @@ impl Store {
         Err(StoreError::Condition(None))
     }
 
-    /// Writes a changed delivery likewise, and with it an event that tells of it.
+    /// Writes a changed delivery on the same condition, together with an event about it.
     pub async fn bury_delivery(
         &self,
         delivery: &mut StoredDelivery,
@@ -103,7 +103,7 @@ impl Store {
         self.change_and_tell(&self.tables.deliveries, to_item(delivery)?, read, told).await
     }
 
-    /// A page of what is due until then in a shard, the longest due first; and where the next page begins.
+    /// A page of a shard's deliveries due until then, the longest due first, and the start of the next page.
     pub async fn due(
         &self,
         shard: usize,
@@ -129,7 +129,7 @@ impl Store {
         Ok((due, queried.last_evaluated_key))
     }
 
-    /// Moves on when a delivery is looked for, unless something else has.
+    /// Moves a delivery on in the index of due deliveries, unless it was changed.
     pub async fn look_later(&self, entry: &Entry, due_at: Timestamp) -> Result<(), StoreError> {
         let rest = entry.sort.split_once(' ').map_or("", |(_, rest)| rest);
         self.client
@@ -147,12 +147,12 @@ impl Store {
         Ok(())
     }
 
-    /// The dead letters.
+    /// All dead letters.
     pub fn dead_letters(&self, position: Option<String>) -> Listing<'_> {
         self.listed(DEAD, shards(dead_key), DeliveryId::PREFIX, position)
     }
 
-    /// What is pending, by when it is looked for, the latest first.
+    /// Pending deliveries by their next check, latest first.
     pub fn pending_deliveries(&self, position: Option<String>) -> Listing<'_> {
         self.listed(DUE, shards(due_key), BEGINNING, position)
     }
@@ -163,11 +163,13 @@ impl Store {
     }
 }
 
-/// A stored item as a delivery.
+/// Parses a stored item as a delivery.
 pub fn stored_delivery(item: Item) -> Result<StoredDelivery, StoreError> {
     let delivery: StoredDelivery = from_item(item)?;
     if delivery.v > VERSION {
-        return Err(StoreError::Malformed(format!("the delivery is of version {}", delivery.v).into()));
+        return Err(StoreError::Malformed(
+            format!("the delivery has version {}, which this release does not support", delivery.v).into(),
+        ));
     }
     Ok(delivery)
 }

@@ -1,4 +1,4 @@
-//! Events and rejected calls.
+//! Reads and writes of events and rejected calls.
 
 use super::{
     Item, Store, StoreError, from_item,
@@ -15,11 +15,11 @@ use models::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What became of an event.
+/// Outcome of storing an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
     Accepted,
-    /// The same content came before, as this event.
+    /// The same content was stored before, as this event.
     Duplicate(EventId),
 }
 
@@ -28,18 +28,19 @@ pub enum Taken {
 pub struct RejectedCall {
     pub pk: RejectedId,
     pub v: u32,
-    /// Listed by connection, so that an erasure finds it when its hook is gone.
+    /// Partition key in the index by time. It names the connection, so that an erasure finds the call after its hook is
+    /// deleted.
     pub list: String,
-    /// `<id> <hook>`.
+    /// Sort key of the index: `<id> <hook>`.
     pub sort: String,
     /// The code of the answer.
     pub code: String,
     pub detail: String,
     pub content_type: Option<String>,
-    /// The `Content-Encoding` that was undone before the body was kept.
+    /// The `Content-Encoding` that was removed before the body was stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub encoding: Option<String>,
-    /// How many bytes the body had.
+    /// Size of the body in bytes.
     pub bytes: u64,
     /// The body, unless it was too large or a person in it was erased.
     #[serde(with = "serde_bytes", skip_serializing_if = "Option::is_none", default)]
@@ -47,12 +48,12 @@ pub struct RejectedCall {
     pub expires: u64,
 }
 
-/// How often a racing write is tried anew. Each time some other one has won, so it ends.
+/// Retry limit for conflicting writes. Another writer wins each time, so this ends.
 const ATTEMPTS: usize = 20;
 
 impl Store {
-    /// Stores an event, unless the same content came within the window. One write, in all but the rare case that the
-    /// same content came before the window: then the earlier event moves to its own id, and both stay.
+    /// Stores an event, unless the same content was stored within the window. This is one write, except if the same
+    /// content was stored before the window: then the earlier event moves to its own id, and both are kept.
     pub async fn accept(&self, event: &StoredEvent, window_millis: u64) -> Result<Taken, StoreError> {
         for _ in 0..ATTEMPTS {
             let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(event)?));
@@ -68,10 +69,10 @@ impl Store {
             let old: StoredEvent = from_item(earlier.clone())?;
             let (id, old_id) = (event.key()?.id, old.key()?.id);
             if old.nonce == event.nonce && old_id == id {
-                // A write of ours whose answer was lost, sent again by the SDK.
+                // A retry by the SDK, after the answer to the first try was lost.
                 return Ok(Taken::Accepted);
             }
-            // An erased event has no content any more that this could be a duplicate of.
+            // An erased event has no content that a call could duplicate.
             if !old.is_erased() && id.time().millis_since(old_id.time()) < window_millis {
                 return Ok(Taken::Duplicate(old_id));
             }
@@ -84,7 +85,8 @@ impl Store {
         Err(StoreError::Condition(None))
     }
 
-    /// Moves an event to its own id and puts a later one in its place, if the earlier is still as it was read.
+    /// Moves an event to its own id and puts a later one in its place, unless the earlier one was changed since it was
+    /// read.
     async fn replace(&self, old: &StoredEvent, mut earlier: Item, item: Item) -> Result<(), StoreError> {
         earlier.insert("pk".to_owned(), text(old.key()?.id.as_str()));
         let put = || Put::builder().table_name(&self.tables.events);
@@ -104,8 +106,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a changed item, unless something else has changed it since it was read, or a new one, unless it is there; and
-    /// with it an event that tells of it.
+    /// Writes an item together with an event about it: a changed item, unless it was changed since it was read; a new
+    /// one, unless it exists.
     pub(super) async fn change_and_tell(
         &self,
         table: &str,
@@ -124,18 +126,19 @@ impl Store {
         self.write_and_tell(put, event).await
     }
 
-    /// Writes an item on its condition, with its event.
+    /// Writes an item with a condition, together with its event.
     pub(super) async fn write_and_tell(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
         self.transact(vec![transaction::put(put)?, self.new_event(event)?]).await
     }
 
-    /// The write of a new event, as part of a transaction.
+    /// The write of a new event, for a transaction.
     pub(super) fn new_event(&self, event: &StoredEvent) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder().table_name(&self.tables.events).set_item(Some(to_item(event)?));
         transaction::put(put.condition_expression("attribute_not_exists(pk)"))
     }
 
-    /// An event by its id: under the key that the id ends in, or under the id itself once a later event has that key.
+    /// Finds an event by its id: under the key at the end of the id, or under the id itself once a later event has
+    /// taken that key.
     pub async fn event(&self, id: &EventId) -> Result<Option<StoredEvent>, StoreError> {
         for pk in [id.key().to_string(), id.to_string()] {
             if let Some(item) = self.get(&self.tables.events, &pk).await? {
@@ -148,7 +151,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Writes a new revision of an event, if nothing else has.
+    /// Writes a new revision of an event, unless it was changed.
     pub async fn revise(&self, event: &StoredEvent) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(event)?));
         put.condition_expression("#sort = :sort AND #rev = :read")
@@ -161,7 +164,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes out of an event whatever it tells of its person. One that was kept for good expires from then on.
+    /// Removes an event's personal data. An event that was kept for good expires from then on.
     pub async fn scrub(&self, mut event: StoredEvent, expires: Timestamp) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             if event.raw.is_none() {
@@ -179,7 +182,7 @@ impl Store {
         Err(StoreError::Condition(None))
     }
 
-    /// The events after and before an instant, up to a position.
+    /// Events after and before an instant, up to a position.
     pub fn events(&self, after: Option<Timestamp>, before: Option<Timestamp>, position: Option<String>) -> Listing<'_> {
         let bound = |at: Timestamp| lower_bound(EventId::PREFIX, at);
         let before = before.map_or_else(|| END.to_owned(), bound);
@@ -203,7 +206,7 @@ impl Store {
         }
     }
 
-    /// The events after and before an instant that tell of a person, or all if nobody is named.
+    /// Events after and before an instant: of one person, or all.
     pub fn events_about(
         &self,
         person: Option<&SubscriberId>,
@@ -218,7 +221,7 @@ impl Store {
         }
     }
 
-    /// A connection's events of nobody known, up to a sort key.
+    /// A connection's events without a person, up to a sort key.
     pub fn events_of_nobody(&self, connection: &ConnectionId, until: String) -> Listing<'_> {
         let shards = (0..SHARDS).map(|shard| nobody_key(connection, shard)).collect();
         let from = EventId::PREFIX.to_owned();
@@ -248,13 +251,13 @@ impl Store {
 }
 
 impl RejectedCall {
-    /// Whether an entry of a list of rejected calls is of this hook.
+    /// True if a rejected call belongs to this hook, from its sort key.
     pub fn is_of(hook: &HookId, sort: &str) -> bool {
         sort.split(' ').nth(1) == Some(hook.as_str())
     }
 }
 
-/// The key of a shard in the index of rejected calls by time.
+/// Partition key of a shard in the index of rejected calls by time.
 pub fn rejected_key(connection: &ConnectionId, shard: usize) -> String {
     format!("rejected {connection}#{shard:02}")
 }

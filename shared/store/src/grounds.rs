@@ -1,4 +1,5 @@
-//! Deliveries and what they are attempted by, read at once for several: their events, their routes and the health of these.
+//! Batch read of everything that a batch of deliveries needs: the deliveries, their events, routes, and the routes'
+//! health.
 
 use super::{
     Item, Store, StoreError,
@@ -14,12 +15,12 @@ use models::{DeliveryId, EventId, RouteId, StoredDelivery, StoredEvent, delivery
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, sync::Arc};
 
-/// What was read, or why it can't be.
+/// An item, or the reason why it can't be read.
 type Read<T> = Result<Arc<T>, Arc<StoreError>>;
 
-/// As it was when it was read: each route once, however many deliveries it has.
+/// Items read for a batch of deliveries. Each route is read once, however many deliveries it has.
 pub struct Grounds {
-    /// By the key that they are stored under.
+    /// By sort key.
     deliveries: HashMap<String, Read<StoredDelivery>>,
     events: HashMap<String, Read<StoredEvent>>,
     routes: HashMap<String, Read<EventRoute>>,
@@ -27,7 +28,7 @@ pub struct Grounds {
 }
 
 impl Store {
-    /// Reads what messages are of, at most 25.
+    /// Reads the items that these messages need, at most 25 messages.
     pub async fn grounds(&self, messages: impl IntoIterator<Item = &Message>) -> Result<Grounds, StoreError> {
         let (mut deliveries, mut events, mut control) = (Vec::new(), Vec::new(), Vec::new());
         let mut are_first = true;
@@ -40,9 +41,9 @@ impl Store {
         let tables = &self.tables;
         let mut items = self
             .get_all_of([
-                // A first attempt is written on condition that none was. Any other needs what was written just now.
+                // A first attempt is written on condition that no other was. Any other attempt needs the latest state.
                 Wanted { table: &tables.deliveries, keys: deliveries, is_consistent: !are_first },
-                // An event is older than its deliveries, and one that is not found is asked for once more.
+                // An event is older than its deliveries. If it is not found, it is read again with strong consistency.
                 Wanted { table: &tables.events, keys: events, is_consistent: false },
                 Wanted { table: &tables.control, keys: control, is_consistent: true },
             ])
@@ -58,7 +59,7 @@ impl Store {
         })
     }
 
-    /// A delivery's event: as it was read with the others, or from where it is since a later one took its key.
+    /// A delivery's event: from the batch, or from its own id if a later event has taken its key.
     pub async fn event_of(&self, grounds: &Grounds, id: &EventId) -> Result<Option<Arc<StoredEvent>>, StoreError> {
         if let Some(event) = found(&grounds.events, &id.key().to_string())?
             && event.key()?.id == *id
@@ -92,7 +93,7 @@ fn read<T: DeserializeOwned>(
     items.into_iter().map(read).collect()
 }
 
-/// What was read under a key. One that can't be read is a fault of each that needs it.
+/// An item by its key. An unreadable one is an error for each delivery that needs it.
 fn found<T>(all: &HashMap<String, Read<T>>, key: &str) -> Result<Option<Arc<T>>, StoreError> {
     match all.get(key) {
         None => Ok(None),

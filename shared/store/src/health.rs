@@ -1,4 +1,4 @@
-//! The health of routes, of which only changes are written, and the changes of routes that depend on it.
+//! Health of routes, of which only changes are written, and changes of routes that depend on it.
 
 use super::{
     Store, StoreError,
@@ -15,7 +15,7 @@ use models::{RouteId, StoredEvent, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The health of a route that was failing at least once.
+/// Health of a route that has failed at least once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RouteHealth {
     pub id: RouteId,
@@ -24,16 +24,17 @@ pub struct RouteHealth {
     pub failing: bool,
     /// Start of the current state.
     pub since: Timestamp,
-    /// While it is failing: the time of the next probe.
+    /// Time of the next probe while the route is failing.
     pub next_probe_at: Timestamp,
-    /// All failures that opened the breaker were of deliveries that are dead for their content: `unmappable`,
-    /// `action_refused`, `loop`. They say nothing about a route that selects other events.
+    /// True if every failure that opened the breaker was caused by an event's content: `unmappable`, `action_refused`,
+    /// `loop`. Such failures don't count for a route that selects other events.
     #[serde(default)]
     pub by_content: bool,
 }
 
 impl Controlled for RouteHealth {
     const KIND: &'static str = "route_health";
+    type Id = RouteId;
 
     fn id(&self) -> &str {
         self.id.as_str()
@@ -45,9 +46,9 @@ impl Controlled for RouteHealth {
 }
 
 impl Store {
-    /// Writes a changed health and its event, unless the health was changed since it was read, or the route does not allow
-    /// the transition. To fail, the route must be of the attempted version; to recover, of its generation. A health that
-    /// was never written has version 0.
+    /// Writes a changed health and its event, unless the health was changed since it was read, or the route does not
+    /// allow the transition. To become failing, the route must have the attempted version; to recover, its generation.
+    /// A health that was never written has version 0.
     pub async fn change_health(
         &self,
         health: &RouteHealth,
@@ -71,9 +72,9 @@ impl Store {
         self.transact(vec![transaction::check(route)?, self.changed_health(health)?, self.new_event(event)?]).await
     }
 
-    /// Writes a route whose failures until now no longer count, unless it was changed since it was read. The hook and
-    /// connections that it newly names must exist. `recovered` is the health that replaces a failing one, with its event;
-    /// without it, the route must not be failing.
+    /// Writes a route whose earlier failures no longer count, unless it was changed since it was read. The hook and
+    /// connections that it newly names must exist. `recovered` is the health that replaces a failing one, with its
+    /// event; without it, the route must not be failing.
     pub async fn renew_route(
         &self,
         route: &mut EventRoute,
@@ -97,8 +98,8 @@ impl Store {
         self.transact(writes).await
     }
 
-    /// Writes a route that the product disables, with its event, unless it was changed since it was read. With `failing`, it
-    /// must not have recovered since.
+    /// Writes a route that Switchboard disables, with its event, unless it was changed since it was read. With
+    /// `failing`, it must not have recovered since.
     pub async fn disable_route(
         &self,
         route: &mut EventRoute,
@@ -119,8 +120,8 @@ impl Store {
         self.transact(writes).await
     }
 
-    /// Deletes a route with its health, and writes the event of a failing one. Fails if the health was changed since it was
-    /// read, or the route is gone.
+    /// Deletes a route with its health, and writes the event of a failing one. Fails if the health was changed since it
+    /// was read, or the route does not exist.
     pub async fn delete_route(
         &self,
         route: &EventRoute,

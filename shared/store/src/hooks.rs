@@ -1,4 +1,4 @@
-//! Hooks: the open ends of triggers.
+//! Hooks: secret URLs of triggers.
 
 use super::{control::Controlled, references::Reference};
 use models::{ConnectionId, HookId, Timestamp, fingerprint};
@@ -19,7 +19,7 @@ pub struct Hook {
     pub name: String,
     pub enabled: bool,
     pub settings: HookSettings,
-    /// The newest first; the others work on until they expire.
+    /// Newest first; the others stay valid until they expire.
     pub tokens: Vec<Token>,
     /// None for a trigger whose hooks are pasted by hand.
     #[serde(default)]
@@ -28,19 +28,19 @@ pub struct Hook {
     pub updated_at: Timestamp,
 }
 
-/// A hook's settings: those that every trigger has, and the trigger's own.
+/// Settings of a hook: those that all triggers have, and the trigger's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HookSettings {
     pub mapping: Mapping,
     pub dedupe_seconds: Option<u64>,
     pub keep_query: Option<bool>,
-    /// The trigger's own settings as JSON text: an item's numbers and names are narrower than JSON's.
+    /// The trigger's own settings as JSON text, because DynamoDB's numbers and names have narrower limits than JSON.
     own: String,
 }
 
 impl HookSettings {
-    /// The settings with the trigger's own, which are kept as JSON text.
+    /// Combines the common settings with the trigger's own.
     pub fn new(
         mapping: Mapping,
         dedupe_seconds: Option<u64>,
@@ -51,28 +51,28 @@ impl HookSettings {
         Self { mapping, dedupe_seconds, keep_query, own }
     }
 
-    /// The trigger's own settings.
+    /// Parses the trigger's own settings.
     pub fn own<Own: DeserializeOwned + Default>(&self) -> Result<Own, serde_json::Error> {
         if self.own.is_empty() { Ok(Own::default()) } else { serde_json::from_str(&self.own) }
     }
 }
 
-/// Where a hook stands at a platform that is told of it through its API.
+/// State of a hook at a platform whose API registers webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum Registration {
-    /// It is being told, or was and didn't answer.
+    /// The registration is under way, or its answer was lost.
     Pending,
-    /// It has the hook, under an id of its own.
+    /// The platform has the webhook, under its own id.
     Registered { webhook: String },
-    /// It has the hook by an earlier URL: the new one is pasted by hand.
+    /// The platform has the webhook with an earlier URL: the new one is pasted by hand.
     Stale { webhook: String },
-    /// It can't be told: the URL is pasted by hand.
+    /// The platform can't be called: the URL is pasted by hand.
     Manual,
 }
 
-/// What a platform that registers hooks is given to send back, so that the call is known to be its own. It follows from
-/// the hook's token: who knows the one may know the other.
+/// Token that a platform sends back to verify a hook's URL. It is derived from the hook's token: whoever knows one may
+/// know the other.
 pub fn verification_token(token: &str) -> String {
     fingerprint(&format!("verification {token}"))
 }
@@ -81,19 +81,19 @@ pub fn verification_token(token: &str) -> String {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Token {
     pub sha256: String,
-    /// The token itself, to show the URL again.
+    /// The sealed token, to show the URL again.
     pub sealed: String,
-    /// None: until the hook is rotated.
+    /// None until the hook is rotated.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Hook {
-    /// The connection that the hook names.
+    /// The connection that the hook uses.
     pub fn references(&self) -> BTreeSet<Reference> {
         BTreeSet::from([Reference::from(&self.connection)])
     }
 
-    /// Whether a token is one of this hook's, and in time.
+    /// True for a valid token of this hook that has not expired.
     pub fn takes(&self, token: &str, now: Timestamp) -> bool {
         let given = fingerprint(token);
         let live = self.tokens.iter().filter(|token| token.expires_at.is_none_or(|end| now < end));
@@ -109,6 +109,7 @@ impl From<&HookId> for Reference {
 
 impl Controlled for Hook {
     const KIND: &'static str = "hook";
+    type Id = HookId;
 
     fn id(&self) -> &str {
         self.id.as_str()

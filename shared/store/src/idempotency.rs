@@ -1,4 +1,4 @@
-//! The first answers of calls with an idempotency key, kept for a day in the control table.
+//! Answers of calls with an idempotency key, kept for a day in the control table.
 
 use super::{Store, StoreError, from_item, number, text, to_item};
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
@@ -7,30 +7,30 @@ use models::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// What partition keys begin with: the rights of an action's function end there.
+/// Prefix of the partition keys. The IAM policy of an action's function is limited to it.
 pub const PREFIX: &str = "idempotency#";
-/// The sort key of a part.
+/// Sort key of a part.
 const PART: &str = "part";
 const KEPT_SECONDS: u64 = 86_400;
-/// An item holds 400 KB, so a larger answer takes more items, under partition keys of their own.
+/// Bytes of an answer per item. An item holds 400 KB, so a larger answer takes several, under their own partition keys.
 const PART_BYTES: usize = 380_000;
 
-/// A call that an idempotency key stands for.
+/// A call with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keyed {
     pk: String,
     sk: String,
     v: u32,
-    /// Tells the writer's own retry from another's call.
+    /// Distinguishes a retry of the same write from another call.
     nonce: String,
-    /// A digest of the body.
+    /// Digest of the body.
     pub body: String,
-    /// A call that has not reported its end by then has died.
+    /// End of the lease: a call that has not ended by then has died.
     pub lease: Timestamp,
     /// The call ended with an unknown outcome and may be repeated, with this input or another.
     #[serde(skip_serializing_if = "is_false", default)]
     pub is_released: bool,
-    /// None while the call is under way.
+    /// None while the call is running.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ended: Option<Ended>,
     expires: u64,
@@ -39,10 +39,10 @@ pub struct Keyed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Ended {
     status: u16,
-    /// The answer, as far as the item holds it.
+    /// The answer, as far as it fits into the item.
     #[serde(with = "serde_bytes")]
     body: Vec<u8>,
-    /// How many more items the rest of it takes.
+    /// Number of further items with the rest.
     parts: usize,
 }
 
@@ -51,7 +51,7 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// How a call ended: the status and the body of its answer.
+/// Answer of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     pub status: u16,
@@ -67,12 +67,12 @@ struct Part {
     expires: u64,
 }
 
-/// What there is under a key.
+/// State of an idempotency key.
 #[derive(Debug)]
 pub enum Begun {
-    /// Nothing yet: the call is the first, and holds the key.
+    /// The key was free: this call is the first, and holds it.
     First(Keyed),
-    /// Another call holds it, or did when its process ended.
+    /// Another call holds the key, or held it when its process died.
     Held(Keyed),
     Ended(Keyed, Ending),
 }
@@ -85,17 +85,17 @@ impl Keyed {
     }
 
     fn part_key(&self, index: usize) -> String {
-        // By nonce, so that two calls that both end can't mix their parts.
+        // The nonce keeps the parts of two calls with the same key apart.
         format!("{} {} {index:02}", self.pk, self.nonce)
     }
 }
 
 impl Store {
-    /// Takes a key for a call, if it is free. One write.
+    /// Takes the key for a call if it is free. One write.
     pub async fn begin(&self, call: Keyed, now: Timestamp) -> Result<Begun, StoreError> {
         let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(&call)?));
         let put = put
-            // DynamoDB deletes what has expired some time later.
+            // DynamoDB deletes expired items only some time later.
             .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
             .expression_attribute_names("#expires", "expires")
             .expression_attribute_values(":now", number(now.seconds()))
@@ -104,7 +104,7 @@ impl Store {
             Ok(_) => return Ok(Begun::First(call)),
             Err(StoreError::Condition(Some(held))) => from_item(*held)?,
             Err(error) => {
-                // It may have been written all the same, and the call does not go on to give it back.
+                // The write may have succeeded. The call does not continue, so the key is released.
                 let _ = self.release(&call).await;
                 return Err(error);
             }
@@ -123,16 +123,16 @@ impl Store {
     async fn part(&self, call: &Keyed, index: usize) -> Result<Vec<u8>, StoreError> {
         let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
         let got = get.key("pk", text(call.part_key(index))).key("sk", text(PART)).send().await?;
-        let item = got.item.ok_or_else(|| StoreError::Malformed("a part of a kept answer is missing".into()))?;
+        let item = got.item.ok_or_else(|| StoreError::Malformed("a part of a stored answer is missing".into()))?;
         Ok(from_item::<Part>(item)?.bytes)
     }
 
-    /// Takes a key over from a call whose process has ended, unless another has done so.
+    /// Takes the key over from a call whose process died, unless another call has done so.
     pub async fn take_over(&self, held: &Keyed, call: &Keyed) -> Result<(), StoreError> {
         self.put_keyed(call, &held.nonce).await
     }
 
-    /// Keeps a call's ending under its key, while the call still holds it.
+    /// Stores a call's answer under its key, if the call still holds the key.
     pub async fn end(&self, call: &Keyed, ending: &Ending) -> Result<(), StoreError> {
         let (body, rest) = ending.body.split_at(ending.body.len().min(PART_BYTES));
         let mut parts = 0;
@@ -148,8 +148,8 @@ impl Store {
         self.put_keyed(&ended, &call.nonce).await
     }
 
-    /// Releases the key of an idempotent call whose outcome is unknown. The next call with the key takes it over at once,
-    /// knowing that the first may have been done.
+    /// Releases the key of an idempotent call whose outcome is unknown. The next call with the key takes it over
+    /// immediately, and knows that the first may have been done.
     pub async fn release_unknown(&self, call: &Keyed, now: Timestamp) -> Result<(), StoreError> {
         let released = Keyed { lease: now, is_released: true, ..call.clone() };
         self.put_keyed(&released, &call.nonce).await
@@ -158,12 +158,12 @@ impl Store {
     async fn put_keyed(&self, call: &Keyed, held: &str) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(call)?));
         let put = put.condition_expression("nonce IN (:held, :own)").expression_attribute_values(":held", text(held));
-        // Its own: the SDK repeats a write whose answer was lost.
+        // The own nonce is also accepted, because the SDK retries a write whose answer was lost.
         put.expression_attribute_values(":own", text(&call.nonce)).send().await?;
         Ok(())
     }
 
-    /// Gives a key back, as if the call had never been.
+    /// Releases the key as if the call had never been made.
     pub async fn release(&self, call: &Keyed) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.tables.control);
         let key = HashMap::from([("pk".to_owned(), text(&call.pk)), ("sk".to_owned(), text(&call.sk))]);

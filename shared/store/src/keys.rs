@@ -1,4 +1,4 @@
-//! API keys: listed by id, found by fingerprint. The key itself is nowhere.
+//! API keys: listed by id, found by fingerprint. The key itself is not stored.
 
 use super::{
     Store, StoreError,
@@ -23,6 +23,7 @@ pub struct Key {
 
 impl Controlled for Key {
     const KIND: &'static str = "key";
+    type Id = KeyId;
 
     fn id(&self) -> &str {
         self.id.as_str()
@@ -33,7 +34,7 @@ impl Controlled for Key {
     }
 }
 
-/// What a fingerprint leads to, in one Get.
+/// The item of a fingerprint, which one Get finds.
 #[derive(Serialize, Deserialize)]
 struct Fingerprint {
     pk: String,
@@ -54,7 +55,7 @@ impl Store {
         Ok(found.map(|found| KnownKey { id: found.id, scope: found.scope }))
     }
 
-    /// Stores a key and its fingerprint together; over an earlier key of the same id, too.
+    /// Stores a key and its fingerprint in one transaction. Replaces an earlier key with the same id.
     pub async fn put_key(&self, key: &Key) -> Result<(), StoreError> {
         let fingerprint = Fingerprint {
             pk: fingerprint_key(&key.sha256),
@@ -71,7 +72,7 @@ impl Store {
         self.transact(self.removal(key)?).await
     }
 
-    /// Removes a key on condition that another of the scope `admin` stays.
+    /// Removes a key on condition that another of scope `admin` remains.
     pub async fn remove_key_beside(&self, key: &Key, other: &KeyId) -> Result<(), StoreError> {
         let stays = ConditionCheck::builder()
             .table_name(&self.tables.control)

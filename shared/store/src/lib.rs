@@ -1,4 +1,4 @@
-//! The store: DynamoDB, through Gets, Queries and conditional writes. Never a Scan.
+//! The store: DynamoDB, through Gets, Queries and conditional writes, never a Scan.
 
 mod batch_get;
 pub mod connections;
@@ -31,7 +31,7 @@ use std::{collections::HashMap, error::Error, time::Duration};
 
 pub use models::ids::SHARDS;
 
-/// The names of the tables in a deployment.
+/// Names of a deployment's tables.
 #[derive(Debug, Clone)]
 pub struct Tables {
     pub control: String,
@@ -45,19 +45,19 @@ pub struct Store {
     pub tables: Tables,
 }
 
-/// An item as the SDK has it.
+/// An item of the SDK.
 pub type Item = HashMap<String, AttributeValue>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A condition did not hold: something else changed the item. With the item, where it was asked for.
-    #[error("the condition of a write did not hold")]
+    /// A condition failed because another write came first. Contains the item if it was requested.
+    #[error("the condition of a write failed")]
     Condition(Option<Box<Item>>),
-    #[error("the store could not be reached")]
+    #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    #[error("the store refused a request")]
+    #[error("the store rejected a request")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
-    #[error("an item is not of the expected shape")]
+    #[error("an item does not have the expected shape")]
     Malformed(#[source] Box<dyn Error + Send + Sync>),
 }
 
@@ -71,7 +71,7 @@ where
         use aws_sdk_dynamodb::Error as Sdk;
         match Sdk::from(error) {
             Sdk::ConditionalCheckFailedException(failed) => Self::Condition(failed.item.map(Box::new)),
-            // A write and a transaction, or two transactions, met on one item: the other one won.
+            // Two writes conflicted on one item, and the other one won.
             Sdk::TransactionConflictException(_) => Self::Condition(None),
             Sdk::TransactionCanceledException(cancelled)
                 if cancelled
@@ -81,8 +81,8 @@ where
             {
                 Self::Condition(None)
             }
-            // The request's own fault. Whatever else goes wrong may go right later: throttling, a lost connection, a
-            // table or a permission that is not there yet.
+            // The request itself is at fault. Any other error may be temporary: throttling, a lost connection, a table
+            // or a permission that does not exist yet.
             error if error.code() == Some("ValidationException") => Self::Refused(Box::new(error)),
             error => Self::Unavailable(Box::new(error)),
         }
@@ -138,12 +138,12 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     Ok(serde_dynamo::from_item(item)?)
 }
 
-/// The text of an attribute, where it has one.
+/// The text of an attribute, or an empty one.
 pub fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }
 
-/// Waits a little, by chance longer the more often it was tried, so that writers of one item come apart.
+/// Waits for a short random time, longer with each attempt, so that concurrent writers of one item separate.
 pub async fn back_off(attempt: u32) {
     let [chance] = random::<1>().unwrap_or_default();
     let most = 5_u64 << attempt.min(6);
@@ -151,7 +151,7 @@ pub async fn back_off(attempt: u32) {
 }
 
 impl Store {
-    /// Gets an item by its only key.
+    /// Gets an item by its partition key, with strong consistency.
     pub(crate) async fn get(&self, table: &str, pk: &str) -> Result<Option<Item>, StoreError> {
         let got = self.client.get_item().table_name(table).key("pk", text(pk)).consistent_read(true).send().await?;
         Ok(got.item)

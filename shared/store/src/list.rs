@@ -1,4 +1,5 @@
-//! Lists over sharded, keys-only indexes: the shards are merged newest first, and what a page shows is read in batches.
+//! Lists over sharded, keys-only indexes. The shards are merged newest first, and the items of a page are read in
+//! batches.
 
 use super::{Item, Store, StoreError, batch_get::Key, tables::Index, text, text_of};
 use futures::future::try_join_all;
@@ -8,28 +9,28 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{HashMap, VecDeque};
 
-/// Where to list: an index, its shards, and the range of its sort key.
+/// Range of a list: an index, its shards, and the bounds of its sort key.
 pub struct Listing<'a> {
     pub table: &'a str,
     pub index: Index,
     pub shards: Vec<String>,
-    /// The lowest sort key that belongs to the list.
+    /// Lowest sort key of the list.
     pub from: String,
-    /// The first sort key that doesn't any more.
+    /// Exclusive upper bound of the sort key.
     pub until: String,
 }
 
-/// What sorts after every sort key of ours.
+/// Sorts after every sort key.
 pub const END: &str = "~";
 
-/// What an index tells of an item.
+/// The keys of an item in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub sort: String,
     pub pk: String,
-    /// The sort key of the table, where it has one.
+    /// The table's sort key, if it has one.
     pub sk: Option<String>,
-    /// The attribute that holds the sort key.
+    /// Name of the index's sort key attribute.
     by: &'static str,
 }
 
@@ -43,13 +44,13 @@ impl Entry {
         Key { pk: self.pk.clone(), sk: self.sk.clone() }
     }
 
-    /// Where an event is that made room for a later one: under its id.
+    /// The key of an event that a later one has replaced: its own id.
     fn moved(&self) -> Option<Key> {
         self.sk.is_none().then(|| Key::of(self.sort.split(' ').next().unwrap_or_default()))
     }
 }
 
-/// A page: its items as JSON, and the position after which the next begins.
+/// A page: its items as JSON, and the position of the next page.
 #[derive(Debug, Default)]
 pub struct Page {
     pub items: Vec<Box<RawValue>>,
@@ -57,10 +58,10 @@ pub struct Page {
 }
 
 pub(super) const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// A page reads at most so many items, and looks at so many entries, before it ends with what it has.
+/// Limits on the items that a page reads and on the entries that it checks. A page that reaches one ends early.
 pub(super) const MAX_READ: usize = 400;
 pub(super) const MAX_ENTRIES: usize = 4_000;
-/// DynamoDB takes 100 keys at once and answers at most 16 MB.
+/// DynamoDB accepts 100 keys in one request, and answers with at most 16 MB.
 const BATCH: usize = 50;
 
 struct Shard {
@@ -71,7 +72,7 @@ struct Shard {
     finished: bool,
 }
 
-/// The entries of a listing, newest first.
+/// Entries of a listing, newest first.
 pub struct Entries<'a> {
     store: &'a Store,
     listing: Listing<'a>,
@@ -80,9 +81,9 @@ pub struct Entries<'a> {
 }
 
 impl Store {
-    /// Begins a listing that will likely be read for about so many entries.
+    /// Starts a listing. `about` is the expected number of entries.
     pub async fn entries<'a>(&'a self, listing: Listing<'a>, about: usize) -> Result<Entries<'a>, StoreError> {
-        // DynamoDB refuses a range that ends before it begins; a list of it is empty.
+        // DynamoDB rejects an empty range, so its list is empty without a query.
         let finished = listing.from >= listing.until;
         let new = |key: &String| Shard { key: key.clone(), entries: VecDeque::new(), next: None, finished };
         let shards = listing.shards.iter().map(new).collect();
@@ -92,8 +93,8 @@ impl Store {
         Ok(entries)
     }
 
-    /// A page of a listing: entries that `keep` takes are read, and those are shown that `show` makes JSON of. An item that
-    /// can't be shown stands as the id that `id` makes of its entry, if it makes one.
+    /// A page of a listing. Entries that pass `keep` are read, and `show` converts them to JSON or skips them. An item
+    /// that can't be shown is replaced by the id that `id` returns for its entry, if any.
     pub async fn page_of<'a>(
         &'a self,
         listing: Listing<'a>,
@@ -142,12 +143,13 @@ impl Store {
         }
     }
 
-    /// Reads the items of entries of one listing, by sort key. What was deleted or replaced since it was indexed is left out.
+    /// Reads the items of entries, by sort key. Items that were deleted or replaced since they were indexed are left
+    /// out.
     pub async fn read(&self, table: &str, entries: &[Entry]) -> Result<HashMap<String, Item>, StoreError> {
         let mut items = HashMap::new();
         for batch in entries.chunks(BATCH) {
             let mut wanted: Vec<Key> = batch.iter().map(Entry::key).collect();
-            // An index can lag behind the table.
+            // The index may lag behind the table.
             for _ in 0..2 {
                 for item in self.get_all(table, wanted).await? {
                     let sort = text_of(&item, batch[0].by).to_owned();
@@ -161,7 +163,7 @@ impl Store {
     }
 }
 
-/// An item as it is shown, or its id alone if it can't be read or is too large: one item must not fail the others.
+/// The JSON of an item, or only its id if it is unreadable or too large: one item must not fail the others.
 pub fn shown_or_id(
     shown: Result<Option<Box<RawValue>>, StoreError>,
     id: impl Fn() -> Option<String>,
@@ -177,12 +179,12 @@ pub fn shown_or_id(
     }
 }
 
-/// An item that can't be shown.
+/// The placeholder for an item that can't be shown.
 pub fn unshown(id: &str) -> Result<Box<RawValue>, serde_json::Error> {
     to_raw_value(&Unshown { id, truncated: true })
 }
 
-/// An item that can't be read, or has over 1 MB as JSON.
+/// An item that is unreadable, or over 1 MB as JSON.
 #[derive(Serialize, JsonSchema)]
 pub struct Unshown<'a> {
     id: &'a str,
@@ -191,7 +193,7 @@ pub struct Unshown<'a> {
 }
 
 impl Entries<'_> {
-    /// Queries every shard that has run out of entries, at once.
+    /// Queries all shards without entries concurrently.
     async fn fill(&mut self) -> Result<(), StoreError> {
         let (store, listing, per_query) = (self.store, &self.listing, self.per_query);
         let empty = self.shards.iter_mut().filter(|shard| shard.entries.is_empty() && !shard.finished);
@@ -239,7 +241,7 @@ async fn query(store: &Store, listing: &Listing<'_>, shard: &mut Shard, limit: i
     shard.next = queried.last_evaluated_key;
     for item in queried.items.unwrap_or_default() {
         let entry = Entry::of(&item, listing.index);
-        // BETWEEN takes its upper end in; a list does not.
+        // BETWEEN includes its upper bound, which a list excludes.
         if entry.sort != listing.until {
             shard.entries.push_back(entry);
         }

@@ -1,4 +1,4 @@
-//! Subscribers and takeovers.
+//! Reads and writes of subscribers and takeovers.
 
 use super::{
     Item, Store, StoreError,
@@ -23,10 +23,10 @@ use models::{
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 
-/// How many keys DynamoDB takes at once.
+/// Number of keys that DynamoDB accepts in one request.
 const KEYS: usize = 100;
 
-/// The outcome of a change of a takeover's state, with the resulting takeover.
+/// Outcome of a change of a takeover's state, with the resulting takeover.
 pub enum TakeoverChange {
     Missing,
     Unchanged(StoredTakeover),
@@ -34,12 +34,12 @@ pub enum TakeoverChange {
 }
 
 impl Store {
-    /// A record by its id.
+    /// Reads a record by its id.
     pub async fn record<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, StoreError> {
         self.get(&self.tables.records, id).await?.map(from_item).transpose()
     }
 
-    /// A subscriber of which at least the version can be read, to put a tombstone in its place.
+    /// A subscriber whose record may be unreadable except for its version, to be replaced by a tombstone.
     pub async fn subscriber_to_erase(&self, id: &SubscriberId) -> Result<Option<StoredSubscriber>, StoreError> {
         let Some(item) = self.get(&self.tables.records, id.as_str()).await? else { return Ok(None) };
         let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok()).unwrap_or(0);
@@ -48,7 +48,7 @@ impl Store {
         Ok(Some(from_item(item).unwrap_or(unreadable)))
     }
 
-    /// Writes a subscriber, if nothing else has since it was read.
+    /// Writes a subscriber, unless it was changed since it was read.
     pub async fn write_subscriber(&self, id: &SubscriberId, subscriber: &StoredSubscriber) -> Result<(), StoreError> {
         let item = subscriber_item(id, subscriber)?;
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(item));
@@ -63,7 +63,7 @@ impl Store {
         Ok(())
     }
 
-    /// The stored subscribers of these ids, by id: as they are now, or as they were a moment ago.
+    /// Stored subscribers by id.
     pub async fn subscribers(
         &self,
         ids: &[SubscriberId],
@@ -79,7 +79,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes subscribers as [`Self::write_subscriber`] does, in few requests. What became of each.
+    /// Writes subscribers like [`Self::write_subscriber`], in few requests. Returns an outcome for each.
     pub async fn write_subscribers(
         &self,
         subscribers: &[(SubscriberId, StoredSubscriber)],
@@ -95,7 +95,7 @@ impl Store {
         self.execute(subscribers.iter().map(statement).collect()).await
     }
 
-    /// Removes a subscriber, if nothing has written it since it was read.
+    /// Deletes a subscriber, unless it was changed since it was read.
     pub async fn remove_subscriber(&self, id: &SubscriberId, read: &StoredSubscriber) -> Result<(), StoreError> {
         self.client
             .delete_item()
@@ -109,20 +109,20 @@ impl Store {
         Ok(())
     }
 
-    /// Stores a takeover unless it is there: a repeat must not open what was closed.
+    /// Stores a takeover unless it exists: a repetition must not reopen a closed one.
     pub async fn put_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(takeover)?));
         unless_there(put.condition_expression("attribute_not_exists(pk)").send().await.map(|_| ()))
     }
 
-    /// Stores takeovers likewise, in few requests. What became of each.
+    /// Stores takeovers like [`Self::put_takeover`], in few requests. Returns an outcome for each.
     pub async fn put_takeovers(&self, takeovers: &[StoredTakeover]) -> Vec<Result<(), StoreError>> {
         let table = &self.tables.records;
         let insertions = takeovers.iter().map(|takeover| insertion(table, to_item(takeover)?));
         self.execute(insertions.collect()).await.into_iter().map(unless_there).collect()
     }
 
-    /// Writes the fields that a new reading of its event gives a takeover, without its state and claimant.
+    /// Writes a takeover's fields from a new reading of its event. Its state and claimant stay.
     pub async fn retell_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let Some(kept) = self.record::<StoredTakeover>(&takeover.place.pk).await? else {
             return self.put_takeover(takeover).await;
@@ -137,8 +137,8 @@ impl Store {
         Ok(())
     }
 
-    /// Claims a takeover, unless it is closed or claimed. One that was claimed before claimants were kept can be claimed
-    /// again.
+    /// Claims a takeover, unless it is closed or claimed. A claim of a release that did not store claimants can be
+    /// replaced.
     pub async fn claim_takeover(
         &self,
         id: &TakeoverId,
@@ -154,7 +154,7 @@ impl Store {
         changed(claim.send().await.map_err(StoreError::from))
     }
 
-    /// Opens or closes a takeover, unless it is already.
+    /// Opens or closes a takeover, unless it already has that state.
     pub async fn set_takeover_state(
         &self,
         id: &TakeoverId,
@@ -191,7 +191,7 @@ impl Store {
         Listing { table: &self.tables.records, index: BY_TIME, shards, from, until }
     }
 
-    /// The takeovers of a person, up to an id.
+    /// A person's takeovers, up to an id.
     pub fn takeovers_of(&self, subscriber: &SubscriberId, until: String) -> Listing<'_> {
         let shards = (0..SHARDS).map(|shard| person_key(subscriber, shard)).collect();
         let from = TakeoverId::PREFIX.to_owned();
@@ -214,7 +214,7 @@ fn changed(updated: Result<UpdateItemOutput, StoreError>) -> Result<TakeoverChan
     Ok(item.map(from_item).transpose()?.map_or(TakeoverChange::Missing, change))
 }
 
-/// A write that finds what it would write, or better, has nothing to do.
+/// Accepts a failed condition: the item exists already.
 fn unless_there<E: Into<StoreError>>(written: Result<(), E>) -> Result<(), StoreError> {
     match written.map_err(Into::into) {
         Err(StoreError::Condition(_)) => Ok(()),

@@ -1,5 +1,5 @@
-//! References: the connections and hooks that a hook or a route names. Each has a version that grows when it is named, so
-//! that its deletion notices a hook or route made meanwhile.
+//! References: the connections and hooks that a hook or a route names. Each has a version that is raised when it is
+//! named, so that its deletion notices a hook or route created in the meantime.
 
 use super::{
     Store, StoreError,
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// A connection or hook that another item names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
-    /// As the control table has it: `connection` or `hook`.
+    /// Kind in the control table: `connection` or `hook`.
     pub kind: &'static str,
     pub id: String,
 }
@@ -26,7 +26,7 @@ impl From<&ConnectionId> for Reference {
     }
 }
 
-/// The partition of the versions; the sort key is the id of the connection or hook.
+/// Partition key of the versions. Their sort key is the id of the connection or hook.
 const PARTITION: &str = "references";
 
 impl Store {
@@ -68,7 +68,7 @@ impl Store {
         self.transact(writes).await
     }
 
-    /// The part of a transaction that checks that each reference exists, and raises its version.
+    /// Transaction items that check that each reference exists, and raise its version.
     pub(super) fn referring(
         &self,
         to: &BTreeSet<Reference>,
@@ -104,8 +104,8 @@ impl Store {
         Ok(version.unwrap_or(0))
     }
 
-    /// Closes the references to an item until a time, before a step of its deletion that can't be undone. Fails if
-    /// something has named the item since the version was read.
+    /// Blocks new references to an item until a time, before a step of its deletion that can't be undone. Fails if the
+    /// item was named since the version was read.
     pub async fn close_references(&self, id: &str, read: u64, until: Timestamp) -> Result<(), StoreError> {
         let close = self.client.update_item().table_name(&self.tables.control);
         close
@@ -121,15 +121,15 @@ impl Store {
         Ok(())
     }
 
-    /// Reopens the references to an item whose deletion failed.
+    /// Allows references again to an item whose deletion failed.
     pub async fn reopen_references(&self, id: &str) -> Result<(), StoreError> {
         let reopen = self.client.update_item().table_name(&self.tables.control);
         reopen.key("pk", text(PARTITION)).key("sk", text(id)).update_expression("REMOVE closed_until").send().await?;
         Ok(())
     }
 
-    /// Deletes an item, unless it was changed or named since it and the version of its references were read. Deleting one
-    /// that is gone succeeds.
+    /// Deletes an item, unless it was changed or named since it and the version of its references were read. Deleting a
+    /// missing item succeeds.
     pub async fn remove_unreferenced<T: Controlled>(&self, value: &mut T, read: u64) -> Result<(), StoreError> {
         let (id, version) = (value.id().to_owned(), *value.version());
         let removed = |pk: &str, version: u64| {
@@ -152,5 +152,5 @@ impl Store {
     }
 }
 
-/// An item without a version is gone, or was never named.
+/// A missing version means that the item was deleted, or never named.
 const UNCHANGED: &str = "attribute_not_exists(#version) OR #version = :read";

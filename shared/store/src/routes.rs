@@ -1,4 +1,4 @@
-//! Routes: which events, past which filter, go to which target.
+//! Routes: rules that send matching events to a target.
 
 use super::{Store, StoreError, control::Controlled, from_item, references::Reference, text_of};
 use models::{ConnectionId, Effect, HookId, RouteId, Timestamp, causes, event::EventKey};
@@ -14,21 +14,21 @@ pub struct EventRoute {
     pub v: u32,
     pub version: u64,
     pub name: String,
-    /// Types of events; `*` stands for any run of characters.
+    /// Event types; `*` matches any characters.
     pub events: Vec<String>,
-    /// Only the events of this hook.
+    /// Only events of this hook.
     pub hook: Option<HookId>,
-    /// Only the events of this connection.
+    /// Only events of this connection.
     pub connection: Option<ConnectionId>,
     /// A CEL expression.
     pub filter: Option<String>,
     pub target: Target,
     pub enabled: bool,
-    /// The reason for which the product disabled it; none while it is enabled, or if a person disabled it.
+    /// The reason why Switchboard disabled it. None while it is enabled, or if a user disabled it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub disabled_reason: Option<DisabledReason>,
-    /// The version with which its target was last saved, or it was last enabled; 0 before the first such change. Answers
-    /// to attempts of another generation neither disable the route nor close its breaker.
+    /// Version at which its target was last saved or it was last enabled; 0 before the first such change. Outcomes of
+    /// attempts of another generation neither disable the route nor close its breaker.
     #[serde(skip_serializing_if = "is_first", default)]
     pub generation: u64,
     pub created_at: Timestamp,
@@ -40,19 +40,19 @@ const fn is_first(generation: &u64) -> bool {
     *generation == 0
 }
 
-/// Why the product disabled a route.
+/// The reason why Switchboard disabled a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledReason {
-    /// The target asked for no more, by a 410 or by `webhook-delivery: disable`.
+    /// The target refused further events, by a 410 or by `webhook-delivery: disable`.
     TargetGone,
-    /// It had only failed for `ROUTE_FAILS_DAYS`.
+    /// Every attempt failed for `ROUTE_FAILS_DAYS`.
     Failing,
     /// Its hook was deleted with `force`.
     HookDeleted,
 }
 
-/// Where events go.
+/// Destination of a route's events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Target {
@@ -63,13 +63,13 @@ pub enum Target {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Webhook {
     pub url: String,
-    /// More headers as JSON, sealed; none if there are none.
+    /// Sealed additional headers as JSON; none without any.
     pub headers: Option<String>,
-    /// What a read shows of them: their names.
+    /// Names of the additional headers, for reads.
     pub header_names: Vec<String>,
     /// CEL expressions by the field of the body; none if the body is the event.
     pub body: Option<BTreeMap<String, String>>,
-    /// The newest first; the others sign too until they expire.
+    /// Newest first; the others also sign until they expire.
     pub secrets: Vec<Secret>,
 }
 
@@ -77,9 +77,9 @@ pub struct Webhook {
 pub struct ActionTarget {
     /// The action's name.
     pub action: String,
-    /// True if the action takes an idempotency key, as all that change something do.
+    /// True if the action takes an idempotency key. All actions that change something do.
     pub keyed: bool,
-    /// Missing in routes of earlier releases.
+    /// Absent in routes of earlier releases.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub effect: Option<Effect>,
     pub connection: ConnectionId,
@@ -87,11 +87,11 @@ pub struct ActionTarget {
     pub input: BTreeMap<String, String>,
 }
 
-/// What a webhook's requests are signed with.
+/// Signing secret of a webhook's requests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Secret {
     pub sealed: String,
-    /// None: until the route is rotated.
+    /// None until the route is rotated.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -106,12 +106,12 @@ impl EventRoute {
         self.hook.iter().map(Reference::from).chain(connections).collect()
     }
 
-    /// Whether a route is for an event, its filter aside.
+    /// True if a route matches an event, without its filter.
     pub fn is_for(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
         self.selection().takes(event, connection)
     }
 
-    /// The same, as far as a list of events tells it.
+    /// True if a route may match an event, by the parts in a list of events.
     pub fn may_be_for(&self, event: &EventKey) -> bool {
         self.selection().may_take(event)
     }
@@ -122,10 +122,10 @@ impl EventRoute {
     }
 }
 
-/// Which events a route is for, its filter aside.
+/// Selection of events by a route, without its filter.
 #[derive(Clone, Copy)]
 pub struct Selection<'a> {
-    /// What is told of a route is not for that route.
+    /// Events about this route never match it.
     pub route: Option<&'a RouteId>,
     pub events: &'a [String],
     pub hook: Option<&'a HookId>,
@@ -143,14 +143,14 @@ impl Selection<'_> {
             && self.is_of(&event.event_type)
     }
 
-    /// Whether it names this type of events.
+    /// True if the selection has this event type.
     pub fn is_of(&self, event_type: &str) -> bool {
         self.events.iter().any(|pattern| is_like(pattern, event_type))
     }
 }
 
 impl Store {
-    /// Every route that can be read. One that can't, of a later release say, must not hold up the others.
+    /// All readable routes. One that can't be read, for example of a later release, must not block the others.
     pub async fn readable_routes(&self) -> Result<Vec<EventRoute>, StoreError> {
         let (mut routes, mut after) = (Vec::new(), None);
         loop {
@@ -159,7 +159,9 @@ impl Store {
                 let id = text_of(&item, "sk").to_owned();
                 match from_item(item) {
                     Ok(route) => routes.push(route),
-                    Err(error) => tracing::error!(route = id, cause = causes(&error), "a route can't be read"),
+                    Err(error) => {
+                        tracing::error!(route = id, cause = causes(&error), "a route can't be read; it gets no events")
+                    }
                 }
             }
             match next {
@@ -170,7 +172,7 @@ impl Store {
     }
 }
 
-/// Whether a text is like a pattern, in which `*` stands for any run of characters.
+/// Matches a text against a pattern, in which `*` matches any characters.
 pub fn is_like(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(start) else { return false };
@@ -186,6 +188,7 @@ pub fn is_like(pattern: &str, text: &str) -> bool {
 
 impl Controlled for EventRoute {
     const KIND: &'static str = "route";
+    type Id = RouteId;
 
     fn id(&self) -> &str {
         self.id.as_str()

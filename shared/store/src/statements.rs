@@ -1,4 +1,4 @@
-//! Writes on condition, several in one request: statements of PartiQL, as BatchWriteItem takes no conditions.
+//! Batches of conditional writes. They are PartiQL statements, because BatchWriteItem supports no conditions.
 
 use super::{Item, Store, StoreError, back_off, number, refused};
 use aws_sdk_dynamodb::types::{
@@ -7,18 +7,18 @@ use aws_sdk_dynamodb::types::{
 use futures::{StreamExt as _, stream};
 use std::iter;
 
-/// How many statements DynamoDB takes at once.
+/// Number of statements that DynamoDB accepts in one request.
 const BATCH: usize = 25;
 const CONCURRENCY: usize = 8;
-/// How often a statement is tried that the store can't take, or that meets another write.
+/// Retry limit for statements that are throttled or conflict with another write.
 const ATTEMPTS: u32 = 5;
 
-/// A statement, where it could be made.
+/// A statement, unless it could not be built.
 pub(super) type Statement = Result<BatchStatementRequest, StoreError>;
 
 impl Store {
-    /// Carries out statements, each by itself. What became of each: [`StoreError::Condition`] where its condition did not
-    /// hold.
+    /// Executes statements, each on its own. Returns an outcome for each: [`StoreError::Condition`] if its condition
+    /// failed.
     pub(super) async fn execute(&self, statements: Vec<Statement>) -> Vec<Result<(), StoreError>> {
         let count = statements.len();
         let statements: Vec<_> = match statements.into_iter().collect() {
@@ -33,9 +33,9 @@ impl Store {
         stream::iter(batches).buffered(CONCURRENCY).collect::<Vec<_>>().await.into_iter().flatten().collect()
     }
 
-    /// Those that the store can't take at once are sent again.
+    /// Executes a batch. Throttled statements are sent again.
     async fn try_batch(&self, batch: &[BatchStatementRequest]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-        let busy = || Err(StoreError::Unavailable("the store can't take so much at once".into()));
+        let busy = || Err(StoreError::Unavailable("the store throttles writes".into()));
         let mut executed: Vec<_> = iter::repeat_with(busy).take(batch.len()).collect();
         let mut left: Vec<usize> = (0..batch.len()).collect();
         for attempt in 0..ATTEMPTS {
@@ -43,7 +43,7 @@ impl Store {
             let request = self.client.batch_execute_statement().set_statements(Some(statements));
             let answers = request.send().await?.responses.unwrap_or_default();
             if answers.len() != left.len() {
-                return Err(StoreError::Unavailable("a batch was answered in part".into()));
+                return Err(StoreError::Unavailable("the answer to a batch is incomplete".into()));
             }
             let mut again = Vec::new();
             for (at, answer) in left.into_iter().zip(answers) {
@@ -62,13 +62,13 @@ impl Store {
     }
 }
 
-/// What is told of statements of which none was carried out for sure.
+/// Outcomes of statements that may not have been executed.
 fn all_failed(error: StoreError, count: usize) -> Vec<Result<(), StoreError>> {
-    let others = iter::repeat_with(|| Err(StoreError::Unavailable("it was sent with one that failed".into())));
+    let others = iter::repeat_with(|| Err(StoreError::Unavailable("another statement of the batch failed".into())));
     iter::once(Err(error)).chain(others).take(count).collect()
 }
 
-/// What became of a statement; none if it may be carried out a little later.
+/// The outcome of a statement; none if it should be sent again.
 fn outcome(error: Option<BatchStatementError>) -> Option<Result<(), StoreError>> {
     use BatchStatementErrorCodeEnum as Code;
     let Some(error) = error else { return Some(Ok(())) };
@@ -86,19 +86,20 @@ fn outcome(error: Option<BatchStatementError>) -> Option<Result<(), StoreError>>
     }
 }
 
-/// An insertion of an item, on condition that there is none under its key.
+/// Inserts an item, on condition that none exists with its key.
 pub(super) fn insertion(table: &str, item: Item) -> Statement {
     let (names, values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
     let fields: Vec<String> = names.iter().map(|name| format!("'{name}': ?")).collect();
     statement(format!("INSERT INTO \"{table}\" VALUE {{{}}}", fields.join(", ")), values)
 }
 
-/// A change of an item, on condition that it is of the version that was read. What the item here does not have stays.
+/// Updates an item, on condition that it has the version that was read. Attributes that are not in `item` stay.
 ///
-/// An item that is not there meets no condition either, and is not made:
+/// A missing item also fails the condition, and is not created:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.update.html>.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.update.html>.
 pub(super) fn change(table: &str, mut item: Item, read: u64) -> Statement {
-    let key = item.remove("pk").ok_or_else(|| StoreError::Refused("an item has a key".into()))?;
+    let key = item.remove("pk").ok_or_else(|| StoreError::Refused("the item has no key".into()))?;
     let (names, mut values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
     let fields: Vec<String> = names.iter().map(|name| format!("SET \"{name}\" = ?")).collect();
     values.extend([key, number(read)]);

@@ -1,5 +1,5 @@
-//! Writing subscribers. Events of one person are folded in on several shards at once, and actions write too: each write
-//! is made on condition that no other came between, and made anew if one did.
+//! Writes of subscribers. Events of one person are folded in on several shards concurrently, and actions write as well.
+//! So each write has an optimistic lock, and a conflict is retried.
 
 use super::{Store, StoreError, back_off};
 use models::{
@@ -7,18 +7,18 @@ use models::{
     records::{Place, StoredSubscriber},
 };
 
-/// How often a write that lost to another is tried anew.
+/// Retry limit for optimistic-lock conflicts.
 pub const ATTEMPTS: u32 = 30;
 
 impl Store {
-    /// What is known of a person; nothing of one that was erased.
+    /// The person's profile; none for an erased person.
     pub async fn profile(&self, id: &SubscriberId) -> Result<Option<Profile>, StoreError> {
         let stored: Option<StoredSubscriber> = self.record(id.as_str()).await?;
         Ok(stored.as_ref().map(StoredSubscriber::open).transpose()?.flatten())
     }
 
-    /// Takes in what an action was told of a person, as if an event of this id had: not if the person was erased after
-    /// that.
+    /// Folds an action's data about a person in, like an event with this id. Does nothing if the person was erased
+    /// after it.
     pub async fn tell(&self, person: &Person, by: &EventId) -> Result<(), StoreError> {
         self.change_profile(&person.id, |profile, erased_at| {
             if erased_at.is_none_or(|erased_at| erased_at < by.time()) {
@@ -28,8 +28,8 @@ impl Store {
         .await
     }
 
-    /// Changes what is known of a person, by what is known and when an earlier life of the person was erased. The change
-    /// may be asked for more than once.
+    /// Changes a person's profile. `change` gets the profile and the time of an earlier erasure, and may be called more
+    /// than once.
     pub async fn change_profile<T>(
         &self,
         id: &SubscriberId,
@@ -48,7 +48,7 @@ impl Store {
         Err(StoreError::Condition(None))
     }
 
-    /// Writes what is known of a person, if nothing else has since the record was read.
+    /// Writes a person's profile, unless the record was changed since it was read.
     pub async fn write_profile(
         &self,
         id: &SubscriberId,
@@ -62,7 +62,7 @@ impl Store {
     }
 }
 
-/// The record that is to be written of what is known of a person; none if the one that was read says the same.
+/// The record to write for a profile; none if it is unchanged.
 pub fn changed(
     id: &SubscriberId,
     read: Option<&StoredSubscriber>,

@@ -1,16 +1,16 @@
-//! The tables, stated once. `local` creates them from this, and a test holds `template.yaml` against it.
+//! Definitions of the tables. `local` creates them from here, and a test compares `template.yaml` with them.
 
 /// A DynamoDB table: string keys, on-demand, every index keys-only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
     pub name: &'static str,
-    /// The setting that names the table in a deployment.
+    /// The setting with the table's name in a deployment.
     pub variable: &'static str,
     pub key: &'static str,
     pub sort: Option<&'static str>,
     pub indexes: &'static [Index],
     pub ttl: Option<&'static str>,
-    /// Whether its changes are streamed, with new and old images.
+    /// True if its changes are streamed, with new and old images.
     pub stream: bool,
 }
 
@@ -21,13 +21,13 @@ pub struct Index {
     pub sort: &'static str,
 }
 
-/// Everything of a kind, newest first, over [`crate::SHARDS`] keys.
+/// All items of a kind, newest first, over [`crate::SHARDS`] partition keys.
 pub const BY_TIME: Index = Index { name: "by_time", key: "list", sort: "sort" };
 
-/// Everything of one person, for a subscriber's history and erasure.
+/// All items of one person, for a subscriber's history and erasure.
 pub const BY_PERSON: Index = Index { name: "by_person", key: "person", sort: "sort" };
 
-/// What is to be looked for at a time.
+/// Pending deliveries by their next check.
 pub const DUE: Index = Index { name: "due", key: "due", sort: "due_at" };
 
 /// Dead letters.
@@ -45,7 +45,7 @@ pub const CONTROL: Table = Table {
     stream: false,
 };
 
-/// What the platforms sent: events, of which some are checkpoint records, and rejected calls.
+/// Webhook calls: events, of which some are checkpoint records, and rejected calls.
 pub const EVENTS: Table = Table {
     name: "events",
     variable: "EVENTS_TABLE",
@@ -56,7 +56,7 @@ pub const EVENTS: Table = Table {
     stream: true,
 };
 
-/// What the events tell: subscribers and takeovers.
+/// Records derived from events: subscribers and takeovers.
 pub const RECORDS: Table = Table {
     name: "records",
     variable: "RECORDS_TABLE",
@@ -67,8 +67,8 @@ pub const RECORDS: Table = Table {
     stream: false,
 };
 
-/// Events on their way to routes' targets, by event. A delivery that succeeds at once is in no index: each index it came
-/// into and left again would cost as much as the delivery itself.
+/// Deliveries, by event. A delivery that succeeds immediately is in no index, because each entry written and deleted
+/// would cost as much as the delivery itself.
 pub const DELIVERIES: Table = Table {
     name: "deliveries",
     variable: "DELIVERIES_TABLE",

@@ -25,7 +25,7 @@ impl Store {
                 Ok(_) => return Ok(()),
             }
         }
-        Err(StoreError::Unavailable("a transaction met other writes again and again".into()))
+        Err(StoreError::Unavailable("a transaction conflicted with other writes at every attempt".into()))
     }
 }
 

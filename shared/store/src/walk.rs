@@ -1,5 +1,5 @@
-//! The deliveries of all events, newest event first. They are in no index by time: the events are, and each has its
-//! deliveries under its id.
+//! Walk through the deliveries of all events, newest event first. No index has deliveries by time, so the walk goes
+//! through the index of events, and reads each event's deliveries.
 
 use super::{
     Item, Store, StoreError,
@@ -11,48 +11,48 @@ use models::{DeliveryId, EventId, Timestamp, event::EventKey};
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
 
-/// How many events' deliveries are read at once.
+/// Number of events whose deliveries are read concurrently.
 const CONCURRENCY: usize = 16;
-/// How many deliveries of an event are read at once.
+/// Number of an event's deliveries that one query reads.
 const PER_EVENT: i32 = 50;
-/// About how many events are looked at in most cases.
+/// Expected number of events of a walk.
 const ABOUT: usize = 40;
 
-/// A way through deliveries.
+/// An iteration through deliveries.
 pub struct Walk<'a> {
     store: &'a Store,
-    /// The events that are still to be looked at; none on the way through one event.
+    /// The events to come; none in a walk of a single event.
     events: Option<Entries<'a>>,
     /// The events whose deliveries are read next.
     open: VecDeque<Place>,
-    /// The last that is behind: an event or a delivery, by its id.
+    /// Position of the walk: the id of the last finished event or delivery.
     position: String,
-    /// How many events were looked at, and of how many the deliveries were read.
+    /// Numbers of events that were checked, and of events whose deliveries were read.
     seen: usize,
     read: usize,
 }
 
-/// An event whose deliveries are ahead, up to one that is behind.
+/// An event with its deliveries to come, up to a finished one.
 struct Place {
     event: EventId,
     until: String,
 }
 
-/// Some of an event's deliveries.
+/// A part of an event's deliveries.
 struct Part {
     items: Vec<Item>,
     has_more: bool,
 }
 
 impl Store {
-    /// A way through the deliveries of an event, from a position on.
+    /// Walks through the deliveries of an event, from a position on.
     pub fn walk_event(&self, event: &EventId, position: Option<String>) -> Walk<'_> {
         let position = position.unwrap_or_else(|| END.to_owned());
         let place = Place { event: event.clone(), until: position.clone() };
         Walk { store: self, events: None, open: VecDeque::from([place]), position, seen: 0, read: 0 }
     }
 
-    /// A way through the deliveries of the events after and before an instant, from a position on.
+    /// Walks through the deliveries of the events after and before an instant, from a position on.
     pub async fn walk_events(
         &self,
         after: Option<Timestamp>,
@@ -61,14 +61,14 @@ impl Store {
     ) -> Result<Walk<'_>, StoreError> {
         let delivery = position.as_deref().and_then(|position| position.parse::<DeliveryId>().ok());
         let open = delivery.map(|delivery| Place { event: delivery.event(), until: delivery.to_string() });
-        // An event's sort key begins with its id, so whatever is before the id is another's.
+        // An event's sort key begins with its id, so entries before the id belong to other events.
         let until = open.as_ref().map_or_else(|| position.clone(), |place| Some(place.event.to_string()));
         let events = self.entries(self.events(after, before, until), ABOUT).await?;
         let position = position.unwrap_or_else(|| END.to_owned());
         Ok(Walk { store: self, events: Some(events), open: open.into_iter().collect(), position, seen: 0, read: 0 })
     }
 
-    /// A page of deliveries: those of the events that `is_wanted` takes, of which `show` makes JSON.
+    /// A page of a walk: deliveries of the events that pass `is_wanted`, converted to JSON by `show`, or skipped.
     pub async fn page_of_walk(
         &self,
         mut walk: Walk<'_>,
@@ -106,7 +106,7 @@ impl Store {
 }
 
 impl Walk<'_> {
-    /// The deliveries of so many more of the events that are wanted, at most; it may be none. Nothing at the end.
+    /// The deliveries of up to `events` more events that pass `is_wanted`, possibly none. None at the end of the walk.
     pub async fn next(
         &mut self,
         events: usize,
@@ -128,7 +128,7 @@ impl Walk<'_> {
                 (Some(place), Some(last)) if has_more => {
                     self.position.clone_from(&last);
                     place.until = last;
-                    // What was read of the events behind it is read again in its turn.
+                    // The parts of the events after this one are read again in the next step.
                     break;
                 }
                 _ => self.position = self.open.pop_front().map(|place| place.event.to_string()).unwrap_or_default(),
@@ -137,12 +137,12 @@ impl Walk<'_> {
         Ok(Some(items))
     }
 
-    /// Where another walk goes on; none if this one has come to the end.
+    /// Start position of another walk; none if this one is finished.
     pub async fn position(mut self) -> Result<Option<String>, StoreError> {
         Ok(if self.is_at_its_end().await? { None } else { Some(self.position) })
     }
 
-    /// Looks for events that are wanted, until so many are open.
+    /// Opens further events that pass `is_wanted`, up to a number of open ones.
     async fn look(&mut self, count: usize, is_wanted: impl Fn(&EventKey) -> bool) -> Result<(), StoreError> {
         let Some(events) = &mut self.events else { return Ok(()) };
         for _ in 0..MAX_ENTRIES {

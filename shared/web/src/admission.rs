@@ -1,4 +1,4 @@
-//! Admission: a request's route, and the key or hook token that opens it, checked before the body is read.
+//! Admission: a request's route, and its key or hook token, are checked before the body is read.
 
 use crate::{
     Code, MAX_API_BODY_BYTES, MAX_WEBHOOK_BODY_BYTES, Problem, Request, Response, Router, Service,
@@ -15,13 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A request whose body is still to come, and the verdict so far.
+/// A request whose body was not read yet, with the verdict so far.
 pub struct Admission<S: 'static> {
     request_id: String,
     parts: Parts,
     endpoint: Option<Endpoint<S>>,
     verdict: Result<Admitted, Problem>,
-    /// The time that the check took.
+    /// Duration of the check.
     spent: Duration,
 }
 
@@ -30,7 +30,7 @@ struct Admitted {
     found: Extensions,
 }
 
-/// A body that has arrived whole.
+/// A completely received body.
 pub struct ReceivedBody {
     /// Empty if the body is larger than [`Admission::max_body_bytes`].
     pub kept: Bytes,
@@ -68,12 +68,12 @@ impl<S: Service> Router<S> {
 }
 
 impl<S: Service> Admission<S> {
-    /// True if the answer is a refusal, with any body.
+    /// True if the request is rejected, whatever its body is.
     pub const fn is_refused(&self) -> bool {
         self.verdict.is_err()
     }
 
-    /// The most bytes of the body that the answer needs.
+    /// Largest body that the answer depends on, in bytes.
     pub fn max_body_bytes(&self) -> u64 {
         match &self.endpoint {
             _ if self.is_refused() => 0,
@@ -82,7 +82,7 @@ impl<S: Service> Admission<S> {
         }
     }
 
-    /// Answers the request in every case, and logs it in one line. A refusal takes precedence over a fault of the body.
+    /// Answers the request in every case, and logs one line. A rejection takes precedence over a fault of the body.
     pub async fn answer(self, state: &S, body: Result<ReceivedBody, Problem>) -> Response {
         let started = Instant::now();
         let Self { request_id, parts, endpoint, verdict, spent } = self;
@@ -121,10 +121,10 @@ async fn call<S: Service>(
     ReceivedBody { kept, length }: ReceivedBody,
     request_id: &str,
 ) -> Result<Response, Problem> {
-    // A platform may add to a hook's URL whatever it likes.
+    // A platform may add any query to a hook's URL.
     if !route.is_webhook() {
         if length > MAX_API_BODY_BYTES as u64 {
-            return Err(Problem::new(Code::BodyTooLarge, "the body has more than 1 MB"));
+            return Err(Problem::new(Code::BodyTooLarge, "the body must have at most 1 MB"));
         }
         check_query(parts.uri.query().unwrap_or_default(), route.query)?;
     }

@@ -1,5 +1,5 @@
-//! Cursors: where a list goes on. A cursor holds a position and a digest that binds it to its list and filters, so that
-//! one from elsewhere is refused rather than misread. It gives no right: the digest needs no secret.
+//! Cursors of lists. A cursor holds a position and a digest that binds it to its list and filters, so that a cursor of
+//! another list is rejected. It grants no access, so the digest needs no secret.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::BASE64URL_NOPAD;
@@ -16,12 +16,12 @@ fn digest(list: &str, position: &str) -> [u8; DIGEST_BYTES] {
     bytes
 }
 
-/// Length of a cursor, by the size of its position.
+/// Length of a cursor for a position of this size.
 pub const fn length(position_bytes: usize) -> usize {
     ((DIGEST_BYTES + position_bytes) * 4).div_ceil(3)
 }
 
-/// Writes a cursor. `list` names the list with all its filters.
+/// Encodes a cursor. `list` names the list with all its filters.
 pub fn encode(list: &str, position: &str) -> String {
     let mut bytes = digest(list, position).to_vec();
     bytes.extend_from_slice(position.as_bytes());

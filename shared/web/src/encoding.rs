@@ -1,5 +1,4 @@
-//! `Content-Encoding` of received bodies and answers (RFC 9110, section 8.4): gzip and deflate are undone before they are
-//! read.
+//! `Content-Encoding` of received bodies and answers (RFC 9110, section 8.4): gzip and deflate are decompressed.
 
 use crate::{Code, Problem};
 use bytes::Bytes;
@@ -10,26 +9,26 @@ use std::{
     io::{self, Read},
 };
 
-/// A body without its `Content-Encoding`, and the name of the encoding that was undone.
+/// A body without its `Content-Encoding`, and the name of the removed encoding.
 #[derive(Debug)]
 pub struct Decoded {
     pub bytes: Bytes,
     pub encoding: Option<&'static str>,
 }
 
-/// The reason why an encoding can't be undone.
+/// The reason why an encoding can't be removed.
 #[derive(Debug, thiserror::Error)]
 pub enum Undecodable {
-    #[error("the body is sent with `Content-Encoding: {0}`; send it with gzip, deflate or none")]
+    #[error("`Content-Encoding: {0}` is not supported; send the body with gzip, deflate or none")]
     Unsupported(String),
-    #[error("the body is sent with `Content-Encoding: {0}`, and is no complete {0} data")]
+    #[error("the body has `Content-Encoding: {0}`, but is not complete {0} data")]
     Corrupt(&'static str),
-    #[error("the body has more than {0} KB once its `Content-Encoding` is undone")]
+    #[error("the body must have at most {0} KB after decompression")]
     TooLarge(usize),
 }
 
 const GZIP: &str = "gzip";
-/// An old name that RFC 9110 keeps.
+/// Alternative name in RFC 9110.
 const X_GZIP: &str = "x-gzip";
 const DEFLATE: &str = "deflate";
 
@@ -44,7 +43,7 @@ impl From<Undecodable> for Problem {
     }
 }
 
-/// Undoes the encoding of a body, of which no more than so many bytes are held.
+/// Removes a body's encoding. Holds at most `max_bytes` of the result.
 pub fn decode(headers: &HeaderMap, body: &Bytes, max_bytes: usize) -> Result<Decoded, Undecodable> {
     let stated = stated(headers);
     let inflated = match stated.as_str() {
@@ -86,14 +85,14 @@ fn inflated(decoder: impl Read, max_bytes: usize) -> Vec<u8> {
     bytes
 }
 
-/// The encoding of a body in lower case; several are separated by commas.
+/// The encoding of a body in lower case. Several are separated by commas.
 fn stated(headers: &HeaderMap) -> String {
     let values = headers.get_all(header::CONTENT_ENCODING).iter();
     let values: Vec<Cow<'_, str>> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     values.join(",").trim().to_ascii_lowercase()
 }
 
-/// None if there are more bytes than these.
+/// None if the result has more than `max_bytes`.
 fn inflate(decoder: impl Read, max_bytes: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     decoder.take(max_bytes as u64 + 1).read_to_end(&mut bytes)?;

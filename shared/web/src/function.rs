@@ -1,20 +1,20 @@
-//! Functions and their routes, stated once: the router serves them, and the OpenAPI document, the router of `cargo lambda
-//! watch` and the template are held against them.
+//! Functions and their routes. The router serves them; tests compare the OpenAPI document, the router of `cargo lambda
+//! watch` and the template with them.
 
 use crate::{Problem, Request, Response, settings::Setting};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::Scope;
-use schemars::Schema;
+use schemars::{JsonSchema, Schema, schema_for};
 use std::{future::Future, pin::Pin};
 
 /// One Lambda function, whose handlers share the state `S`.
 pub struct Function<S: 'static> {
-    /// The function, which is also the binary.
+    /// Name of the Lambda function and of its binary.
     pub name: &'static str,
     pub routes: &'static [Route<S>],
     /// Handler of bare JSON, for invocations without HTTP. IAM decides who may invoke.
     pub direct: Option<Handler<S>>,
-    /// The settings of platforms that it reads.
+    /// The platform settings that the function reads.
     pub settings: fn() -> Vec<&'static Setting>,
 }
 
@@ -25,14 +25,14 @@ impl<S> Function<S> {
     }
 }
 
-/// The right that a route asks for.
+/// Authorisation that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// None.
     Public,
-    /// The token of a hook, as the path's `{token}`.
+    /// A hook's token, as the path's `{token}`.
     Hook,
-    /// A key whose scope reaches this far.
+    /// A key with at least this scope.
     Key(Scope),
 }
 
@@ -42,27 +42,87 @@ pub type Handler<S> = for<'a> fn(&'a S, Request) -> Handling<'a>;
 
 /// One method on one path.
 pub struct Route<S: 'static> {
-    pub method: Method,
+    /// An HTTP method in capitals.
+    pub method: &'static str,
     /// In API Gateway's form: `/v1/hooks/{id}`.
     pub path: &'static str,
     pub access: Access,
     pub summary: &'static str,
     pub query: &'static [Query],
     pub body: Body,
-    /// Status and JSON Schema of the answer that reports success.
+    /// Status and JSON Schema of the successful answer.
     pub success: (StatusCode, Option<fn() -> Schema>),
     pub handler: Handler<S>,
 }
 
 impl<S> Route<S> {
+    pub const fn get(path: &'static str, access: Access, summary: &'static str, handler: Handler<S>) -> Self {
+        Self::new("GET", path, access, summary, handler)
+    }
+
+    pub const fn post(path: &'static str, access: Access, summary: &'static str, handler: Handler<S>) -> Self {
+        Self::new("POST", path, access, summary, handler)
+    }
+
+    pub const fn patch(path: &'static str, access: Access, summary: &'static str, handler: Handler<S>) -> Self {
+        Self::new("PATCH", path, access, summary, handler)
+    }
+
+    pub const fn delete(path: &'static str, access: Access, summary: &'static str, handler: Handler<S>) -> Self {
+        Self { success: (StatusCode::NO_CONTENT, None), ..Self::new("DELETE", path, access, summary, handler) }
+    }
+
+    const fn new(
+        method: &'static str,
+        path: &'static str,
+        access: Access,
+        summary: &'static str,
+        handler: Handler<S>,
+    ) -> Self {
+        Self { method, path, access, summary, query: &[], body: Body::None, success: (StatusCode::OK, None), handler }
+    }
+
+    pub const fn with_query(self, query: &'static [Query]) -> Self {
+        Self { query, ..self }
+    }
+
+    /// The body is a `T`.
+    pub const fn takes<T: JsonSchema>(self) -> Self {
+        Self { body: Body::Required(schema::<T>), ..self }
+    }
+
+    /// The body is a `T`, or is empty and counts as `{}`.
+    pub const fn may_take<T: JsonSchema>(self) -> Self {
+        Self { body: Body::Optional(schema::<T>), ..self }
+    }
+
+    /// Success is 200 with a `T`.
+    pub const fn answers<T: JsonSchema>(self) -> Self {
+        self.answers_with(StatusCode::OK, schema::<T>)
+    }
+
+    /// Success is 201 with a `T`.
+    pub const fn creates<T: JsonSchema>(self) -> Self {
+        self.answers_with(StatusCode::CREATED, schema::<T>)
+    }
+
+    pub const fn answers_with(self, status: StatusCode, schema: fn() -> Schema) -> Self {
+        Self { success: (status, Some(schema)), ..self }
+    }
+
     pub fn is_webhook(&self) -> bool {
         self.access == Access::Hook
     }
 
-    /// The fallback route for a hook path's other methods, so that a webhook sent by the wrong method is kept.
+    /// True for the fallback route for a hook path's other methods, which keeps webhooks sent with the wrong method.
     pub(crate) fn is_probe(&self) -> bool {
-        self.is_webhook() && self.method == Method::GET
+        self.is_webhook() && self.method == "GET"
     }
+}
+
+/// The JSON Schema of a type.
+pub fn schema<T: JsonSchema>() -> Schema {
+    schema_for!(T)
 }
 
 /// The body of a route, by JSON Schema.
@@ -82,15 +142,15 @@ pub struct Query {
     pub value: QueryValue,
 }
 
-/// The values of a query parameter, as the OpenAPI document states them. An empty value is refused.
+/// Type of a query parameter's value, for the OpenAPI document. An empty value is rejected.
 #[derive(Debug, Clone, Copy)]
 pub enum QueryValue {
     Text,
-    /// An id, by its regular expression.
+    /// An id that matches a regular expression.
     Id(&'static str),
     OneOf(&'static [&'static str]),
     Time,
-    /// Items of a page.
+    /// Number of items per page.
     Limit,
     /// Position in a list.
     Cursor,

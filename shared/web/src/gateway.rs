@@ -1,8 +1,8 @@
-//! Requests and answers as API Gateway's HTTP API hands them to Lambda and takes them (payload format 2.0).
+//! Requests and answers in the form of API Gateway's HTTP API (payload format 2.0).
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 //!
-//! An answer is of `lambda_http`'s type. A request is not: its way from events to requests panics at some of what a
-//! stranger may send, a space in the query for one, and a panic would end the process; and it reads all of an event.
+//! An answer has `lambda_http`'s type. A request has not: `lambda_http` panics on some requests that a stranger may
+//! send, for example on a space in the query, and a panic ends the process. It also parses all of an event.
 
 use crate::{Code, Problem, Request, Response, request::RequestId};
 use bytes::Bytes;
@@ -17,16 +17,16 @@ use serde::{
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// As text an answer's quotes are escaped, so that it may take twice its size. One that would become larger than this is
-/// sent in base64, which takes a third more and no more.
+/// Largest answer that is sent as text, in bytes. Quotes in text are escaped, which may double an answer's size. A
+/// larger one is sent in base64, which adds a third at most.
 const MAX_ESCAPED_BYTES: usize = 5 * 1024 * 1024;
 
-/// Characters that a URI's path can't have. <https://www.rfc-editor.org/rfc/rfc3986#section-3.3>
+/// Characters that are invalid in a URI's path. <https://www.rfc-editor.org/rfc/rfc3986#section-3.3>
 const NOT_IN_PATHS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`');
-/// Characters that a URI's query can't have.
+/// Characters that are invalid in a URI's query.
 const NOT_IN_QUERIES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
-/// What is read of a request: of a whole event a fifth.
+/// The fields of a request that are read: a fifth of the event.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
@@ -78,15 +78,15 @@ impl<'de> Deserialize<'de> for Headers {
 }
 
 pub fn request(event: &RawValue) -> Result<Request, Problem> {
-    let unreadable = || Problem::new(Code::UnreadableBody, "the method, the path or a header can't be read");
-    // A list can stand for a struct.
+    let unreadable = || Problem::new(Code::UnreadableBody, "the method, the path or a header is malformed");
+    // serde would accept a list in place of a struct.
     let object = event.get().starts_with('{').then(|| event.get()).ok_or_else(unreadable)?;
-    // The error stays out of the answer: it may repeat a header.
+    // The answer omits the error, which may repeat a header.
     let event: Event = serde_json::from_str(object).map_err(|_| unreadable())?;
     let text = event.body.unwrap_or_default();
     let body = if event.is_base64_encoded {
         let decoded = BASE64.decode(text.as_bytes());
-        decoded.map_err(|_| Problem::new(Code::UnreadableBody, "the body is not base64, as it is said to be"))?
+        decoded.map_err(|_| Problem::new(Code::UnreadableBody, "the body is declared as base64, but is not"))?
     } else {
         text.into_bytes()
     };
@@ -100,7 +100,8 @@ pub fn request(event: &RawValue) -> Result<Request, Problem> {
     Ok(request)
 }
 
-/// A path and a query as a URI. API Gateway hands on characters that a URI can't have; they are percent-encoded.
+/// Builds a URI from a path and a query. API Gateway passes on characters that are invalid in a URI; they are
+/// percent-encoded.
 fn uri(path: Option<String>, query: Option<String>) -> Option<Uri> {
     let path = path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
     let path = utf8_percent_encode(&path, NOT_IN_PATHS);
@@ -134,7 +135,7 @@ mod tests {
     use crate::MAX_ANSWER_BYTES;
     use serde_json::{Value, json, value::to_raw_value};
 
-    /// What Lambda hands on, in bytes.
+    /// Limit of Lambda on an answer, in bytes.
     const LAMBDA_TAKES: usize = 6_291_556;
 
     fn read(event: &Value) -> Result<Request, Problem> {

@@ -1,38 +1,39 @@
-//! Reading input strictly: a body against its JSON Schema, with every fault at once; a query by its declared parameters.
+//! Strict input: a body is checked against its JSON Schema, with all faults in one answer; a query against its declared
+//! parameters.
 
 use crate::{Code, Problem, Query, Request, cursor, schema::Validator};
 use models::Fault;
 use payload::{body::is_deeper, number::is_whole};
-use schemars::Schema;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// More than these nobody reads, and an answer has to stay small.
+/// Largest number of faults in an answer, to keep it small.
 const MAX_FAULTS: usize = 1_000;
-/// The deepest nesting of a body. A webhook's may be wrapped in an action's input; what is stored is wrapped once more.
+/// Deepest nesting of a body, in levels. A webhook's body may be wrapped in an action's input; a stored one is wrapped
+/// once more.
 const MAX_LEVELS: usize = 96;
 pub const DEFAULT_LIMIT: usize = 20;
 pub const MAX_LIMIT: usize = 100;
-/// A position is a sort key, of which DynamoDB takes so many.
+/// Longest position in bytes: DynamoDB's limit for a sort key.
 pub(crate) const MAX_POSITION_BYTES: usize = 1024;
 /// Longest cursor, in characters.
 pub const MAX_CURSOR: usize = cursor::length(MAX_POSITION_BYTES);
 
-/// Reads a body that fits a schema.
-pub fn body<T: DeserializeOwned>(request: &Request, schema: &Schema) -> Result<T, Problem> {
-    read(request.body(), schema)
+/// Parses a body that must fit the schema of its type.
+pub fn body<T: DeserializeOwned + JsonSchema>(request: &Request) -> Result<T, Problem> {
+    body_with(request, |_| Ok(Vec::new()))
 }
 
-/// Reads a body that fits a schema, and in which a check of its own finds no fault.
-pub fn body_with<T: DeserializeOwned>(
+/// Parses a body that must fit the schema of its type and pass a further check.
+pub fn body_with<T: DeserializeOwned + JsonSchema>(
     request: &Request,
-    schema: &Schema,
     check: impl FnOnce(&mut Value) -> Result<Vec<Fault>, Problem>,
 ) -> Result<T, Problem> {
-    typed(&checked(request.body(), &validator(schema)?, check)?)
+    typed(&checked(request.body(), &validator(&schema_for!(T))?, check)?)
 }
 
-/// The same, as JSON.
+/// Parses a body as JSON, with the same checks.
 pub fn checked(
     body: &[u8],
     validator: &Validator,
@@ -48,14 +49,14 @@ pub fn checked(
     Ok(value)
 }
 
-/// The faults of a body's part, whose schema depends on the body.
+/// Checks a part of the body whose schema depends on the rest.
 pub fn part_faults(value: &Value, at: &str, schema: Option<Schema>) -> Result<Vec<Fault>, Problem> {
     let (Some(part @ Value::Object(_)), Some(schema)) = (value.pointer(at), schema) else { return Ok(Vec::new()) };
     let of_part = validator(&schema)?.faults(part).into_iter();
     Ok(of_part.map(|fault| Fault { pointer: format!("{at}{}", fault.pointer), ..fault }).collect())
 }
 
-/// Writes the integers of a body's part as integers, as its schema says, where the part has no fault.
+/// Rewrites integers in a part of the body that its schema declares as such, if the part has no fault.
 pub fn normalize_part(value: &mut Value, at: &str, schema: &Schema) -> Result<(), Problem> {
     if let Some(part) = value.pointer_mut(at) {
         validator(schema)?.normalize(part);
@@ -63,13 +64,10 @@ pub fn normalize_part(value: &mut Value, at: &str, schema: &Schema) -> Result<()
     Ok(())
 }
 
-/// Reads a body that fits a schema; none at all counts as `{}`.
-pub fn optional_body<T: DeserializeOwned>(request: &Request, schema: &Schema) -> Result<T, Problem> {
-    read(if request.body().is_empty() { b"{}" } else { request.body() }, schema)
-}
-
-fn read<T: DeserializeOwned>(body: &[u8], schema: &Schema) -> Result<T, Problem> {
-    typed(&checked(body, &validator(schema)?, |_| Ok(Vec::new()))?)
+/// Parses a body that must fit the schema of its type. An empty body counts as `{}`.
+pub fn optional_body<T: DeserializeOwned + JsonSchema>(request: &Request) -> Result<T, Problem> {
+    let body = if request.body().is_empty() { b"{}" } else { &request.body()[..] };
+    typed(&checked(body, &validator(&schema_for!(T))?, |_| Ok(Vec::new()))?)
 }
 
 fn parse(body: &[u8]) -> Result<Value, Problem> {
@@ -78,12 +76,12 @@ fn parse(body: &[u8]) -> Result<Value, Problem> {
     }
     let value = serde_json::from_slice(body).map_err(|error| Problem::new(Code::BadJson, error.to_string()))?;
     if is_deeper(&value, MAX_LEVELS) {
-        return Err(Problem::new(Code::BadJson, format!("the body nests more than {MAX_LEVELS} deep")));
+        return Err(Problem::new(Code::BadJson, format!("the body is nested more than {MAX_LEVELS} levels deep")));
     }
     Ok(value)
 }
 
-/// Compiles a schema, which takes longer than holding a body against it.
+/// Compiles a schema. This takes longer than checking a body.
 pub fn validator(schema: &Schema) -> Result<Validator, Problem> {
     Validator::compile(schema.as_value()).map_err(Problem::internal)
 }
@@ -98,15 +96,17 @@ fn finish(mut faults: Vec<Fault>) -> Result<(), Problem> {
     Err(Problem::invalid_body(faults))
 }
 
-/// A value that fits its type's schema, as that type.
+/// Converts a value that fits its type's schema to that type.
 pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
         let words = error.inner().to_string();
-        // The words of serde_json for a number that is not of 64 bits, or a fraction.
+        // The errors of serde_json for a number beyond 64 bits, or a fraction.
         let is_of_number = NUMBER_ERRORS.iter().any(|start| words.starts_with(start));
         let words = match value.pointer(&pointer) {
-            Some(Value::Number(number)) if is_of_number && is_whole(number) => "is too large a number".to_owned(),
+            Some(Value::Number(number)) if is_of_number && is_whole(number) => {
+                "must be a number of at most 64 bits".to_owned()
+            }
             Some(Value::Number(_)) if is_of_number => "must be a whole number".to_owned(),
             _ => words,
         };
@@ -120,19 +120,19 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned()
 }
 
-/// Refuses parameters that the route does not have, or has twice.
+/// Rejects parameters that the route does not have, and duplicates.
 pub fn check_query(query: &str, known: &[Query]) -> Result<(), Problem> {
     let mut seen = Vec::new();
     for (name, value) in pairs(query) {
         if !known.iter().any(|parameter| parameter.name == name) {
-            return Err(Problem::invalid_query(&name, "is not a known parameter"));
+            return Err(Problem::invalid_query(&name, "is not a parameter of this route"));
         }
         if seen.contains(&name) {
-            return Err(Problem::invalid_query(&name, "is given twice"));
+            return Err(Problem::invalid_query(&name, "must not be repeated"));
         }
-        // A filter that a script left empty must not widen what it asks for.
+        // A filter that a script left empty must not widen the result.
         if value.is_empty() {
-            return Err(Problem::invalid_query(&name, "is empty; give a value or leave it out"));
+            return Err(Problem::invalid_query(&name, "must not be empty; give a value or leave it out"));
         }
         seen.push(name);
     }
@@ -160,10 +160,10 @@ mod tests {
             for (number, words) in [
                 ("5.5", "must be a whole number"),
                 ("1e-3", "must be a whole number"),
-                ("100000000000000000001", "is too large a number"),
-                ("9007199254740993.0", "is too large a number"),
-                ("1e400000000", "is too large a number"),
-                ("-340282366920938463463374607431768211457", "is too large a number"),
+                ("100000000000000000001", "must be a number of at most 64 bits"),
+                ("9007199254740993.0", "must be a number of at most 64 bits"),
+                ("1e400000000", "must be a number of at most 64 bits"),
+                ("-340282366920938463463374607431768211457", "must be a number of at most 64 bits"),
             ] {
                 let input = serde_json::from_str(&format!("{{\"{field}\":{number}}}")).unwrap();
                 let problem = typed::<Numbers>(&input).unwrap_err();

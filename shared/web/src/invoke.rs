@@ -24,7 +24,7 @@ impl Failed {
     }
 }
 
-/// Runs a function that is invoked without HTTP: bare JSON in and out. It is logged in one line, like a request.
+/// Runs a function that is invoked without HTTP: bare JSON in and out. It logs one line, like a request.
 pub async fn invoke<S: Service>(
     state: &S,
     function: &Function<S>,
@@ -43,7 +43,7 @@ pub async fn invoke<S: Service>(
     request.extensions_mut().insert(context);
     let result = match function.direct {
         Some(handler) => handler(state, request).await.and_then(within_limit),
-        None => Err(Problem::new(Code::NotInvocable, format!("{name} is called over HTTP"))),
+        None => Err(Problem::new(Code::NotInvocable, format!("{name} can only be called over HTTP"))),
     };
     let outcome = result.as_ref().map_or_else(
         |problem| Some(problem.code.as_str()),

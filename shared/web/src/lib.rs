@@ -1,5 +1,5 @@
-//! HTTP as functions serve it: routes, requests and answers, problems (RFC 9457), strict input by JSON Schema, and API
-//! Gateway's events. Architecture invariant: nothing here knows a table, an AWS client or a platform.
+//! HTTP for functions: routes, requests and answers, problems (RFC 9457), strict input by JSON Schema, and API
+//! Gateway's events. Architecture invariant: no code here knows a table, an AWS client or a platform.
 
 mod admission;
 pub mod cursor;
@@ -31,12 +31,12 @@ use http::HeaderName;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-switchboard-event");
-/// Number of routes in a row that led to a webhook's call. It ends loops of routes to their own hooks.
+/// Number of routes in a row that led to a webhook call. It ends loops of routes to their own hooks.
 pub const HOPS_HEADER: HeaderName = HeaderName::from_static("switchboard-hops");
 
-/// The most bytes that a webhook's body may have.
+/// Largest body of a webhook, in bytes.
 pub const MAX_WEBHOOK_BODY_BYTES: usize = 256 * 1024;
-/// The most bytes that the body of an API call may have.
+/// Largest body of an API call, in bytes.
 pub const MAX_API_BODY_BYTES: usize = 1024 * 1024;
-/// The most bytes that an answer may have. Lambda hands on 6 MB, in base64 if need be.
+/// Largest answer in bytes. Lambda accepts 6 MB, which includes the growth by base64.
 pub const MAX_ANSWER_BYTES: usize = 4_500_000;

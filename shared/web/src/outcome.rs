@@ -1,16 +1,16 @@
-//! The end of every call: its size limit, its log, and the headers of its answer.
+//! End of a call: size limit, log, and headers of its answer.
 
 use crate::{Code, MAX_ANSWER_BYTES, Problem, REQUEST_ID, Response, respond};
 use data_encoding::BASE32_DNSSEC;
 use http::{HeaderValue, header};
 use models::clock::random;
 
-/// Refuses an answer that is too large. The call itself is done.
+/// Rejects an answer that is too large. The call itself was done.
 pub(crate) fn within_limit(response: Response) -> Result<Response, Problem> {
     if response.body().len() <= MAX_ANSWER_BYTES {
         return Ok(response);
     }
-    Err(Problem::new(Code::AnswerTooLarge, "it was done, but its answer has more than 4.5 MB"))
+    Err(Problem::new(Code::AnswerTooLarge, "the call was done, but its answer has more than 4.5 MB"))
 }
 
 pub(crate) fn log_cause(problem: &Problem, request_id: &str, function: &str) {
@@ -19,7 +19,7 @@ pub(crate) fn log_cause(problem: &Problem, request_id: &str, function: &str) {
     }
 }
 
-/// Answers an invocation that could not be read as a request.
+/// Answers an invocation that could not be parsed as a request.
 pub fn refuse(problem: &Problem) -> Response {
     let request_id = new_request_id();
     let (status, outcome) = (problem.code.status().as_u16(), problem.code.as_str());
@@ -27,11 +27,11 @@ pub fn refuse(problem: &Problem) -> Response {
     finish(respond::problem(problem, &request_id), &request_id)
 }
 
-/// Sets the headers of every answer.
+/// Sets the headers of all answers.
 pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     let headers = response.headers_mut();
-    // An answer may hold a secret, personal data, or texts of strangers: no cache may keep it, and no browser may guess
-    // that it is a page.
+    // An answer may hold secrets, personal data or untrusted texts: no cache may store it, and no browser may render it
+    // as a page.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(request_id) {
@@ -40,7 +40,7 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     response
 }
 
-/// A new id for the log. Without randomness a request can still be answered.
+/// A new request id. Without random bytes a request can still be answered.
 pub(crate) fn new_request_id() -> String {
     format!("req_{}", BASE32_DNSSEC.encode(&random::<10>().unwrap_or_default()))
 }

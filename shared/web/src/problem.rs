@@ -1,4 +1,4 @@
-//! Errors as they are answered: RFC 9457 problem details, one [`Code`] for each meaning.
+//! Errors as the API returns them: RFC 9457 problem details, with one [`Code`] per meaning.
 
 #[cfg(test)]
 mod tests;
@@ -11,10 +11,10 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use std::error::Error;
 
-/// Wait after a 429 that names none, in seconds.
+/// Wait after a 429 without a `Retry-After`, in seconds.
 const SLOW_DOWN_SECONDS: u64 = 10;
 
-/// Error code, stable between releases.
+/// Error code, stable across releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     BadJson,
@@ -91,7 +91,7 @@ impl Code {
         Self::Unfinished,
     ];
 
-    /// The status, the code as it is written, and the title.
+    /// Status, name and title of a code.
     const fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::BadJson => (StatusCode::BAD_REQUEST, "bad_json", "The body is not JSON"),
@@ -100,27 +100,27 @@ impl Code {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", "The body's encoding is not supported")
             }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A key or token is needed"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The key's scope does not reach this"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing here"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The key's scope is not sufficient"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route has no such method")
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not support this method")
             }
             Self::NotInvocable => {
-                (StatusCode::METHOD_NOT_ALLOWED, "not_invocable", "The function takes no direct invocation")
+                (StatusCode::METHOD_NOT_ALLOWED, "not_invocable", "The function can't be invoked directly")
             }
             Self::RequestTimeout => {
                 (StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive")
             }
-            Self::Conflict => (StatusCode::CONFLICT, "conflict", "It can't be done as things are"),
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "The request conflicts with the current state"),
             Self::ConnectionInUse => (StatusCode::CONFLICT, "connection_in_use", "The connection is in use"),
             Self::HookInUse => (StatusCode::CONFLICT, "hook_in_use", "The hook is in use"),
-            Self::TooManySecrets => (StatusCode::CONFLICT, "too_many_secrets", "Too many secrets are valid at once"),
+            Self::TooManySecrets => (StatusCode::CONFLICT, "too_many_secrets", "Too many secrets are valid"),
             Self::LastAdminKey => (StatusCode::CONFLICT, "last_admin_key", "The key is the last of scope admin"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
-            Self::InvalidBody => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "The body has faults"),
-            Self::InvalidQuery => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", "A query parameter is at fault"),
+            Self::InvalidBody => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "The body is invalid"),
+            Self::InvalidQuery => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", "A query parameter is invalid"),
             Self::ConnectionMismatch => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "connection_mismatch", "The connection is of another platform")
+                (StatusCode::UNPROCESSABLE_ENTITY, "connection_mismatch", "The connection belongs to another platform")
             }
             Self::FilterUnsupported => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "filter_unsupported", "A filter can't be applied")
@@ -139,39 +139,37 @@ impl Code {
                 "The outcome of the first call with this idempotency key is unknown",
             ),
             Self::PlatformRejected => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "platform_rejected", "The platform refused the request")
+                (StatusCode::UNPROCESSABLE_ENTITY, "platform_rejected", "The platform rejected the request")
             }
             Self::ConnectionUnauthorized => (
                 StatusCode::FAILED_DEPENDENCY,
                 "connection_unauthorized",
-                "The platform does not take the connection's credentials",
+                "The platform rejected the connection's credentials",
             ),
             Self::PlatformSlowDown => {
                 (StatusCode::TOO_MANY_REQUESTS, "platform_slow_down", "The platform asks for fewer requests")
             }
-            Self::PlatformUnavailable => {
-                (StatusCode::BAD_GATEWAY, "platform_unavailable", "The platform is down or answers nonsense")
-            }
+            Self::PlatformUnavailable => (
+                StatusCode::BAD_GATEWAY,
+                "platform_unavailable",
+                "The platform is unavailable or its answer is invalid",
+            ),
             Self::PlatformTimeout => {
                 (StatusCode::GATEWAY_TIMEOUT, "platform_timeout", "The platform did not answer in time")
             }
-            Self::AnswerTooLarge => {
-                (StatusCode::BAD_GATEWAY, "answer_too_large", "The answer is too large to be handed on")
-            }
-            Self::PartlyDone => (StatusCode::BAD_GATEWAY, "partly_done", "A part of it was done"),
+            Self::AnswerTooLarge => (StatusCode::BAD_GATEWAY, "answer_too_large", "The answer is too large to pass on"),
+            Self::PartlyDone => (StatusCode::BAD_GATEWAY, "partly_done", "The call was partly done"),
             Self::HookUnreachable => {
                 (StatusCode::BAD_GATEWAY, "hook_unreachable", "The hook's URL could not be reached")
             }
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "A fault of ours"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::StoreUnavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The store could not be reached")
+                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The store is unavailable")
             }
             Self::MetricsUnavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable", "The metrics could not be read")
+                (StatusCode::SERVICE_UNAVAILABLE, "metrics_unavailable", "The metrics are unavailable")
             }
-            Self::Unfinished => {
-                (StatusCode::SERVICE_UNAVAILABLE, "unfinished", "There is more to do than one call may")
-            }
+            Self::Unfinished => (StatusCode::SERVICE_UNAVAILABLE, "unfinished", "The work takes more than one call"),
         }
     }
 
@@ -187,7 +185,7 @@ impl Code {
         self.facts().2
     }
 
-    /// The verdict on repeating, unless the place that raises the problem knows better.
+    /// The default retry verdict of a code.
     const fn retry(self) -> Retry {
         match self {
             Self::RequestTimeout
@@ -198,7 +196,7 @@ impl Code {
             Self::StoreUnavailable | Self::MetricsUnavailable => Retry::After(1),
             Self::PlatformSlowDown => Retry::After(SLOW_DOWN_SECONDS),
             Self::IdempotencyInFlight => Retry::Running,
-            // The first call with the key may have been done; an internal error may come before a call or after it.
+            // The first call with the key may have been done. An internal error may occur before or after a call.
             Self::OutcomeUnknown | Self::IdempotencyKeyReused | Self::PartlyDone | Self::Internal => Retry::Unknown,
             Self::AnswerTooLarge => Retry::Done,
             Self::BadJson
@@ -225,7 +223,7 @@ impl Code {
     }
 }
 
-/// An error that is answered. All of it goes to the caller but `source`, which goes to the log alone.
+/// An error with its answer. Everything but `source` goes to the caller; `source` goes only to the log.
 #[derive(Debug)]
 pub struct Problem {
     pub code: Code,
@@ -233,24 +231,24 @@ pub struct Problem {
     pub errors: Vec<Fault>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub retry: Retry,
-    /// The answer of the platform, where the caller asked for it as it is.
+    /// The platform's answer, if the caller requested it unchanged.
     pub answer: Option<Box<Value>>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// The one table from the layers that know no HTTP to the answer.
+/// The one table from errors of the layers that know no HTTP to the answer.
 impl<E: Failure> From<E> for Problem {
     fn from(error: E) -> Self {
-        let unavailable = |service: &str| format!("{service} did not answer, or refused for now; try again");
+        let unavailable = |service: &str| format!("{service} is unavailable; retry");
         match error.kind() {
             FailureKind::Conflict => {
-                Self::new(Code::Conflict, "another change came first; read it again and repeat yours")
+                Self::new(Code::Conflict, "another change came first; read the current state and repeat your change")
                     .retried(Retry::After(1))
             }
             FailureKind::StoreUnavailable(Service::DynamoDb) => {
                 Self::new(Code::StoreUnavailable, unavailable("DynamoDB")).caused_by(error)
             }
-            // Nothing was sealed or opened, so a retry repeats nothing.
+            // Nothing was sealed or decrypted, so a retry repeats nothing.
             FailureKind::StoreUnavailable(Service::Kms) => {
                 Self::new(Code::StoreUnavailable, unavailable("KMS")).caused_by(error)
             }
@@ -292,7 +290,7 @@ impl Problem {
         }
     }
 
-    /// A call of which a part was done: whatever the reason, a repetition would do that part twice.
+    /// A call that was partly done. A retry would repeat the finished part.
     pub fn partly_done(detail: impl Into<String>) -> Self {
         Self::new(Code::PartlyDone, detail)
     }
@@ -305,7 +303,7 @@ impl Problem {
         let detail = match errors.as_slice() {
             [one] if one.pointer.is_empty() => format!("the body: {}", one.detail),
             [one] => format!("{}: {}", one.pointer, one.detail),
-            many => format!("{} faults, each with its pointer in errors", many.len()),
+            many => format!("{} faults; see `errors`", many.len()),
         };
         Self { errors, ..Self::new(Code::InvalidBody, detail) }
     }
@@ -316,7 +314,7 @@ impl Problem {
     }
 
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::new(Code::Internal, "the log has more under this instance").caused_by(source)
+        Self::new(Code::Internal, "find the cause in the log, by this problem's `instance`").caused_by(source)
     }
 
     #[must_use]
@@ -348,7 +346,7 @@ impl Problem {
         Self::new(Code::Unauthorized, detail).with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
-    /// The body, for the request that it answers.
+    /// The problem as JSON, for the request that it answers.
     pub fn to_json(&self, request_id: &str) -> Vec<u8> {
         let body = Body {
             r#type: format!("urn:switchboard:problem:{}", self.code.as_str()),
@@ -365,13 +363,13 @@ impl Problem {
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
-    /// Reads a body that [`Problem::to_json`] wrote.
+    /// Parses the JSON of [`Problem::to_json`].
     pub fn from_json(body: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(body).ok()?;
         let code = Code::ALL.into_iter().find(|code| body["code"] == code.as_str())?;
         let retry = match body["retry"].as_str() {
             Some(name) => Retry::parse(name, body["retry_after"].as_u64())?,
-            // Written before problems had a verdict.
+            // Written by a release without verdicts.
             None if body["outcome"] == "unknown" => Retry::Unknown,
             None => code.retry(),
         };

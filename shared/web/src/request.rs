@@ -1,5 +1,5 @@
-//! The request that a handler gets: the `http` crate's, with its body read. The router adds a [`Context`], and the check
-//! before the handler adds the key or the hook that it found, as extensions.
+//! The request of a handler: the `http` crate's, with its body. The router adds a [`Context`], and authorisation adds
+//! the key or the hook, both as extensions.
 
 use crate::{Problem, cursor, input};
 use bytes::Bytes;
@@ -9,28 +9,28 @@ use std::{collections::BTreeMap, str::FromStr};
 
 pub type Request = http::Request<Bytes>;
 
-/// The parameters of a route's path.
+/// Parameters of a route's path.
 pub type Params = BTreeMap<String, String>;
 
-/// The id that a door gives a request.
+/// The id that the HTTP server or API Gateway gives a request.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// The router's facts of a request.
+/// The router's data about a request.
 #[derive(Debug, Clone)]
 pub struct Context {
     pub request_id: String,
     pub now: Timestamp,
     pub params: Params,
-    /// The body's length as it was sent. The body itself is empty if it is larger than the route takes.
+    /// The body's length as it was sent. The body itself is empty if it is larger than the route accepts.
     pub body_bytes: u64,
 }
 
-/// The context of a request that came through no router.
+/// The context of a request without a router.
 static NO_CONTEXT: Context =
     Context { request_id: String::new(), now: Timestamp::from_millis(0), params: Params::new(), body_bytes: 0 };
 
-/// Reads of a request that a router handed on.
+/// Access to the parts of a routed request.
 pub trait RequestExt {
     fn context(&self) -> &Context;
 
@@ -40,7 +40,7 @@ pub trait RequestExt {
     /// The query as it was sent.
     fn raw_query(&self) -> &str;
 
-    /// The key, on routes that ask for one.
+    /// The key, on routes that require one.
     fn key(&self) -> Option<&KnownKey>;
 
     fn request_id(&self) -> &str {
@@ -57,7 +57,7 @@ pub trait RequestExt {
         self.context().params.get(name).map_or("", String::as_str)
     }
 
-    /// The path parameter `id`. A malformed id is not found, like an unknown one.
+    /// The path parameter `id`. A malformed id is answered like an unknown one.
     fn id<T: FromStr>(&self, what: &str) -> Result<T, Problem> {
         self.param("id").parse().map_err(|_| Problem::not_found(what))
     }
@@ -76,10 +76,10 @@ pub trait RequestExt {
 
     fn query_id<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
         let Some(text) = self.query(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| Problem::invalid_query(name, "is not an id of this kind"))
+        text.parse().map(Some).map_err(|_| Problem::invalid_query(name, "must be an id of this kind"))
     }
 
-    /// Items of a page.
+    /// Number of items per page.
     fn limit(&self) -> Result<usize, Problem> {
         let Some(text) = self.query("limit") else { return Ok(input::DEFAULT_LIMIT) };
         let limit = text.parse().ok().filter(|limit| (1..=input::MAX_LIMIT).contains(limit));
@@ -91,10 +91,10 @@ pub trait RequestExt {
         let Some(text) = self.query("cursor") else { return Ok(None) };
         let position = cursor::decode(&list_name(self, list), &text);
         let position = position.filter(|position| (1..=input::MAX_POSITION_BYTES).contains(&position.len()));
-        position.map(Some).ok_or_else(|| Problem::invalid_query("cursor", "is not a cursor of this list"))
+        position.map(Some).ok_or_else(|| Problem::invalid_query("cursor", "must be the `next` of a page of this list"))
     }
 
-    /// The cursor of the page that follows.
+    /// The cursor of the next page.
     fn cursor(&self, list: &str, position: Option<String>) -> Option<String> {
         position.map(|position| cursor::encode(&list_name(self, list), &position))
     }

@@ -1,4 +1,4 @@
-//! Answers: the `http` crate's responses, whose bodies are written.
+//! Answers: the `http` crate's responses, with written bodies.
 
 use crate::Problem;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 pub type Response = http::Response<Vec<u8>>;
 
-/// Members of the log line of an answer, as an extension of the response.
+/// Fields of an answer's log line, as an extension of the response.
 #[derive(Debug, Clone, Default)]
 pub struct Logged {
     pub outcome: Option<&'static str>,
@@ -21,7 +21,7 @@ pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, Prob
     Ok(written_json(status, serde_json::to_vec(body).map_err(Problem::internal)?))
 }
 
-/// JSON that is serialised already.
+/// An answer of serialized JSON.
 pub fn written_json(status: StatusCode, body: Vec<u8>) -> Response {
     with_type(status, JSON, body)
 }
@@ -39,7 +39,7 @@ pub fn of_event<T: Serialize>(event: impl ToString, body: &T) -> Result<Response
     Ok(logging_event(event, ok(body)?))
 }
 
-/// Names the event that an answer is about, for the log.
+/// Adds the event's id to the log line of an answer.
 pub fn logging_event(event: impl ToString, mut response: Response) -> Response {
     response.extensions_mut().insert(Logged { event: Some(event.to_string()), outcome: None });
     response

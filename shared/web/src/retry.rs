@@ -1,20 +1,20 @@
-//! The retry policy: each problem carries a verdict, set where the failure arises. Everything that repeats calls reads
-//! the verdict, and never the HTTP status.
+//! The retry policy. Each problem has a verdict, set where the failure arises. Code that repeats calls uses only the
+//! verdict, never the HTTP status.
 
 use http::HeaderValue;
 use models::Timestamp;
 use std::time::{Duration, SystemTime};
 
-/// The verdict on repeating a failed call.
+/// Verdict on repeating a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// Nothing was done, and a repetition would be refused again.
+    /// Nothing was done, and a retry would be rejected again.
     Never,
-    /// Nothing was done, and a repetition may succeed: not before this many seconds have passed.
+    /// Nothing was done, and a retry may succeed, after at least this many seconds.
     After(u64),
-    /// The call may have been done. Only an idempotent call can be repeated without looking first.
+    /// The call may have been done. Only an idempotent call can be repeated without a check.
     Unknown,
-    /// The first call with the same idempotency key is still running: its outcome is not known yet.
+    /// The first call with the same idempotency key is still running.
     Running,
     /// The call was done; only its answer could not be passed on.
     Done,
@@ -27,7 +27,7 @@ impl Retry {
     /// `After` without a minimum wait.
     pub const SOON: Self = Self::After(0);
 
-    /// The verdict's name in a problem's JSON; the seconds are a member of their own.
+    /// The verdict's name in a problem's JSON. The seconds have their own member.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Never => "never",
@@ -43,7 +43,7 @@ impl Retry {
         all.into_iter().find(|retry| retry.as_str() == name)
     }
 
-    /// The value of the `Retry-After` header, in seconds; none where repeating does not help or needs no wait.
+    /// The `Retry-After` header in seconds; none if a retry does not help or needs no wait.
     pub const fn seconds(self) -> Option<u64> {
         match self {
             Self::After(seconds) if seconds > 0 => Some(seconds),
@@ -54,11 +54,11 @@ impl Retry {
 }
 
 /// Seconds until a `Retry-After` ends, at most a day. It is a number of seconds, or a date in one of HTTP's three forms
-/// (RFC 9110, sections 5.6.7 and 10.2.3); none if it is neither.
+/// (RFC 9110, sections 5.6.7 and 10.2.3). None if it is neither.
 pub fn retry_after(value: &str, now: Timestamp) -> Option<u64> {
     let value = value.trim();
     let seconds = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Digits that overflow are a long wait, not a missing one.
+        // Digits that overflow mean a long wait, not a missing one.
         value.parse().unwrap_or(u64::MAX)
     } else {
         let end = httpdate::parse_http_date(value).ok()?;
@@ -68,7 +68,7 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<u64> {
     Some(seconds.min(MAX_RETRY_AFTER))
 }
 
-/// The same of a header's value.
+/// Seconds until a `Retry-After` header ends.
 pub fn retry_after_header(value: Option<&HeaderValue>, now: Timestamp) -> Option<u64> {
     retry_after(value?.to_str().ok()?, now)
 }

@@ -1,15 +1,15 @@
-//! The routes of one or more functions, ready to be called. Lambda serves one function's routes, `local` all.
+//! The routes of one or more functions. Lambda serves one function's routes, `local` serves all.
 
 use crate::{Access, Code, Function, Problem, Route, request::Params};
 use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use models::Timestamp;
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-/// The state that the handlers share, with the checks before them.
+/// The state that the handlers share, with authorisation.
 pub trait Service: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
-    /// Checks the right that a route asks for. The result goes to the handler as the request's extensions.
+    /// Authorises a request for a route. The result goes to the handler as the request's extensions.
     fn authorize(
         &self,
         access: Access,
@@ -56,12 +56,12 @@ impl<S: Service> Router<S> {
 
     pub(crate) fn find(&self, method: &Method, path: &str) -> Result<(Endpoint<S>, Params), Problem> {
         let matched = self.paths.at(path).map_err(|_| Problem::not_found("route"))?;
-        let exact = matched.value.iter().find(|endpoint| endpoint.route.method == *method);
+        let exact = matched.value.iter().find(|endpoint| endpoint.route.method == method.as_str());
         let found = exact.or_else(|| matched.value.iter().find(|endpoint| endpoint.route.is_probe()));
         let endpoint = found.ok_or_else(|| {
-            let allowed: Vec<&str> = matched.value.iter().map(|endpoint| endpoint.route.method.as_str()).collect();
+            let allowed: Vec<&str> = matched.value.iter().map(|endpoint| endpoint.route.method).collect();
             let allowed = allowed.join(", ");
-            let problem = Problem::new(Code::MethodNotAllowed, format!("this route takes {allowed}"));
+            let problem = Problem::new(Code::MethodNotAllowed, format!("this route supports {allowed}"));
             match HeaderValue::from_str(&allowed) {
                 Ok(allow) => problem.with_header(header::ALLOW, allow),
                 Err(_) => problem,

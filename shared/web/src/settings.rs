@@ -1,10 +1,10 @@
-//! Settings: environment variables, by name. A bad value is an error that names it.
+//! Settings: environment variables by name. The error for a bad value names the variable.
 
 use crate::Problem;
 use std::{collections::BTreeMap, str::FromStr};
 use url::Url;
 
-/// A setting of a platform, stated beside what reads it.
+/// A setting of a platform, defined beside the code that reads it.
 #[derive(Debug)]
 pub struct Setting {
     pub name: &'static str,
@@ -14,15 +14,15 @@ pub struct Setting {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingKind {
-    /// What an API's URLs begin with.
+    /// Base of an API's URLs.
     BaseUrl,
     /// A scheme and a host.
     Origin,
-    /// One step of a path, or `/` for none.
+    /// One path segment, or `/` for none.
     PathStep,
 }
 
-/// The settings of platforms, by name.
+/// Settings of platforms, by name.
 #[derive(Debug, Clone)]
 pub struct PlatformSettings(BTreeMap<&'static str, Own>);
 
@@ -32,7 +32,7 @@ enum Own {
     Text(String),
 }
 
-/// A setting that is missing or wrong.
+/// A missing or invalid setting.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{name}: {fault}")]
 pub struct BadSetting {
@@ -45,7 +45,7 @@ impl BadSetting {
         Self { name: name.to_owned(), fault: fault.to_owned() }
     }
 
-    /// A setting without which the function can't run.
+    /// A required setting that is not set.
     pub fn unset(name: &str) -> Self {
         Self::new(name, "is not set")
     }
@@ -60,7 +60,7 @@ impl Settings {
         Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
     }
 
-    /// These settings, and where they have nothing, the defaults.
+    /// These settings, with defaults for those that are not set.
     #[must_use]
     pub fn with_defaults<const N: usize>(&self, defaults: [(&str, String); N]) -> Self {
         let unset = defaults.into_iter().filter(|(name, _)| self.get(name).is_none());
@@ -69,7 +69,7 @@ impl Settings {
         Self(settings)
     }
 
-    /// A setting's text; an empty one counts as unset, as CloudFormation can't leave a variable out.
+    /// A setting's text. An empty one counts as unset, because CloudFormation can't omit a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -83,13 +83,13 @@ impl Settings {
     }
 
     pub fn url(&self, name: &str) -> Result<Option<Url>, BadSetting> {
-        let url = self.parse::<Url>(name, "must be a whole URL, such as https://example.com")?;
+        let url = self.parse::<Url>(name, "must be an absolute URL, such as https://example.com")?;
         match &url {
             Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
-                Err(BadSetting::new(name, "is not an http or https URL"))
+                Err(BadSetting::new(name, "must be an http or https URL"))
             }
             Some(url) if url.query().is_some() || url.fragment().is_some() => {
-                Err(BadSetting::new(name, "has a query or a fragment"))
+                Err(BadSetting::new(name, "must have no query and no fragment"))
             }
             _ => Ok(url),
         }
@@ -105,18 +105,18 @@ impl Settings {
             None => default.parse().map_err(|error: url::ParseError| BadSetting::new(name, &error.to_string()))?,
         };
         if kind == SettingKind::Origin && (url.path() != "/" || url.authority().contains('@')) {
-            return Err(BadSetting::new(name, "is more than a scheme and a host"));
+            return Err(BadSetting::new(name, "must be only a scheme and a host"));
         }
         Ok(Own::Url(url))
     }
 
     fn path_step(&self, name: &str, default: &str) -> Result<String, BadSetting> {
         let path = self.get(name).unwrap_or(default);
-        let step = path.strip_prefix('/').ok_or_else(|| BadSetting::new(name, "does not begin with /"))?;
+        let step = path.strip_prefix('/').ok_or_else(|| BadSetting::new(name, "must begin with /"))?;
         if step.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
             Ok(path.to_owned())
         } else {
-            Err(BadSetting::new(name, "is more than one step of letters, digits, - and _"))
+            Err(BadSetting::new(name, "must be one path segment of letters, digits, - and _"))
         }
     }
 
@@ -140,7 +140,7 @@ impl PlatformSettings {
         Ok(Self(own.collect::<Result<_, _>>()?))
     }
 
-    /// A setting that is a URL.
+    /// The value of a URL setting.
     pub fn url(&self, setting: &Setting) -> Result<&Url, Problem> {
         match self.0.get(setting.name) {
             Some(Own::Url(url)) => Ok(url),
@@ -148,7 +148,7 @@ impl PlatformSettings {
         }
     }
 
-    /// A setting that is a text.
+    /// The value of a text setting.
     pub fn text(&self, setting: &Setting) -> Result<&str, Problem> {
         match self.0.get(setting.name) {
             Some(Own::Text(text)) => Ok(text),
@@ -158,5 +158,5 @@ impl PlatformSettings {
 }
 
 fn unstated(setting: &Setting) -> Problem {
-    Problem::internal(format!("{} is no setting of this function", setting.name))
+    Problem::internal(format!("{} is not a setting of this function", setting.name))
 }

@@ -1,4 +1,4 @@
-//! A target's answer: its status, the two headers that matter, and the beginning of its body.
+//! A target's answer: its status, two headers, and the beginning of its body.
 
 use super::DELIVERY;
 use http::{HeaderMap, HeaderName, Response, header};
@@ -9,7 +9,7 @@ use web::encoding;
 
 /// Size of the beginning of a body that is kept, in bytes.
 const KEPT_BYTES: usize = 1024;
-/// Limit on the bytes of a body that are read. Compressed data may begin with the name of a file.
+/// Limit on the bytes of a body that are read. Compressed data may begin with a file's name.
 const READ_BYTES: usize = 2 * KEPT_BYTES;
 /// Limit on the length of a header that is used, in bytes.
 const MAX_HEADER_BYTES: usize = 100;
@@ -23,11 +23,11 @@ pub struct Outcome {
     pub body: Body,
 }
 
-/// At most the first 1 KB of a body.
+/// The first 1 KB of a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Body {
     pub text: String,
-    /// There was more, or it broke off.
+    /// There was more, or it was incomplete.
     pub is_cut: bool,
 }
 
@@ -38,7 +38,7 @@ impl Outcome {
     }
 }
 
-/// Reads an answer until a deadline. Its status counts however its body ends.
+/// Reads an answer until a deadline. Its status counts even if its body is incomplete.
 pub(super) async fn read(response: Response<Incoming>, deadline: Instant) -> Outcome {
     let (head, mut body) = response.into_parts();
     let (mut bytes, mut is_cut) = (Vec::new(), false);
@@ -66,15 +66,15 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     (text.len() <= MAX_HEADER_BYTES).then(|| text.to_owned())
 }
 
-/// The text of a body, decompressed as far as possible if it is gzip or deflate although that was not requested. None for
-/// another encoding.
+/// The text of a body. gzip and deflate are decompressed as far as possible, although they were not requested. Empty
+/// for another encoding.
 fn readable(headers: &HeaderMap, bytes: &[u8], is_cut: bool) -> Body {
     let bytes = encoding::beginning(headers, bytes, READ_BYTES);
     let (text, is_cut) = (kept(&bytes), is_cut || bytes.len() > KEPT_BYTES);
     Body { text, is_cut }
 }
 
-/// The beginning of a body as a text that ends with a whole character.
+/// The beginning of a body as text, cut after a whole character.
 pub fn kept(body: &[u8]) -> String {
     let mut end = body.len().min(KEPT_BYTES);
     while body.get(end).is_some_and(|next| next & 0xc0 == 0x80) && end > KEPT_BYTES - 4 {

@@ -1,5 +1,5 @@
-//! Connections to targets: to addresses that the guard has checked and to no others, by TLS except where the guard allows
-//! plain HTTP.
+//! Connections to targets: only to addresses that the guard has checked, and over TLS unless the guard allows plain
+//! HTTP.
 
 use super::{MAX_HEAD_LINES, MAX_HTTP2_HEAD_BYTES, Times, WINDOW_BYTES, tls, wire::Wire};
 use crate::guard::{Guard, Refusal};
@@ -27,14 +27,14 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-/// After this time a connection is not used again: a frozen Lambda process wakes to connections that are closed.
+/// Idle time after which a connection is not reused: a frozen Lambda process resumes with connections that are closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub type HttpClient = Client<Connector, Full<Bytes>>;
 
 type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// The clients for targets with TLS and, if the guard allows any, for targets without it.
+/// The clients for targets with TLS and, if the guard allows any, without.
 pub fn clients(
     guard: &Arc<Guard>,
     times: Times,
@@ -53,7 +53,7 @@ pub fn clients(
     Ok((client(false), guard.allows_any().then(|| client(true))))
 }
 
-/// A client that reads everything but the status leniently, within limits.
+/// A client that parses everything but the status leniently, within limits.
 fn builder() -> hyper_util::client::legacy::Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
@@ -90,7 +90,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A resolver that returns checked addresses, or none.
+/// A resolver that returns only checked addresses.
 #[derive(Clone)]
 struct Checked {
     guard: Arc<Guard>,

@@ -1,5 +1,5 @@
-//! Reasons why a call had no answer, in plain words for the operator of the target. They contain nothing of the URL or the
-//! headers.
+//! Reasons why a call had no answer, in plain words for the operator of the target. They contain no part of the URL or
+//! the headers.
 
 use super::{Times, tls};
 use crate::guard::Refusal;
@@ -11,21 +11,21 @@ use tokio::time::error::Elapsed;
 pub enum Failure {
     #[error("the URL {0}")]
     Refused(#[from] Refusal),
-    #[error("no connection was made within {0:?}")]
+    #[error("no connection within {0:?}")]
     ConnectTimeout(Duration),
-    #[error("no answer came within {0:?}")]
+    #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// With the system's reason.
-    #[error("no connection was made: {0}")]
+    /// With the reason of the operating system.
+    #[error("cannot connect: {0}")]
     NotConnected(String),
     #[error("TLS: {0}")]
     Tls(String),
-    #[error("the connection was closed before an answer came")]
+    #[error("the connection was closed before an answer arrived")]
     ClosedEarly,
     /// With the reason of HTTP/2's error code.
-    #[error("the target broke off the request: {0}")]
+    #[error("the target aborted the request: {0}")]
     BrokenOff(String),
-    #[error("the answer's head has more than 10,000 lines or 400 KB")]
+    #[error("the answer's headers have more than 10,000 lines or 400 KB")]
     HeadTooLarge,
     #[error("the answer is not HTTP: {0}")]
     BadAnswer(String),
@@ -63,8 +63,8 @@ impl Failure {
     }
 }
 
-/// True if the target did not process the request, by an HTTP/2 error code: its connection is being closed, or has too
-/// many requests.
+/// True if an HTTP/2 error code reports that the target did not process the request: its connection is being closed, or
+/// has too many requests.
 pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
     cause::<h2::Error>(error).is_some_and(|error| {
         let reason = error.reason();
@@ -73,8 +73,8 @@ pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
     })
 }
 
-/// The causes of an error, itself first. An `io::Error` made of another error hides it, and names as its source that
-/// one's source.
+/// The causes of an error, beginning with itself. An `io::Error` that wraps another error hides it, and returns that
+/// error's source as its own.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| inner(error))
 }
@@ -90,7 +90,7 @@ fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// The cause at the bottom of an error; the outer ones may name the URL.
+/// The innermost cause of an error. The outer ones may contain the URL.
 fn innermost(error: &legacy::Error) -> String {
     causes(error).skip(1).last().map_or_else(|| "the reason is unknown".to_owned(), ToString::to_string)
 }

@@ -1,8 +1,8 @@
-//! Headers of a call: the product's own, and the rules for those of a route.
+//! Headers of a call: Switchboard's own, and the rules for those of a route.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Headers that belong to the connection or to the message's length.
+/// Headers of the connection, or of the message's length.
 const OF_CONNECTION: [HeaderName; 10] = [
     header::HOST,
     header::CONNECTION,
@@ -15,28 +15,28 @@ const OF_CONNECTION: [HeaderName; 10] = [
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("keep-alive"),
 ];
-/// Headers that the product sets on every call, or keeps for itself.
+/// Headers that Switchboard sets on every call or reserves.
 const OF_CALL: [&str; 5] = ["accept-encoding", "http2-settings", "traceparent", "tracestate", "user-agent"];
-/// Prefixes that routes can't use. The product writes the body, so `content-` headers are its own.
+/// Prefixes that routes can't use. Switchboard writes the body, so `content-` headers are its own.
 const RESERVED: [&str; 4] = ["content-", "webhook-", "switchboard-", "proxy-"];
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
 const ANY: HeaderValue = HeaderValue::from_static("*/*");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// A header of a route as it is sent, or the reason for its refusal. Blanks around the value are trimmed.
+/// A route's header as it is sent, or the reason why it is not allowed. Whitespace around the value is trimmed.
 pub fn of_route(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is not a valid header name")?;
     let text = name.as_str();
     let is_ours = OF_CONNECTION.contains(&name) || OF_CALL.contains(&text);
     if is_ours || RESERVED.iter().any(|start| text.starts_with(start)) {
-        return Err("is a header that is not yours to set");
+        return Err("is a reserved header");
     }
     let value = HeaderValue::from_str(trimmed(value)).ok().filter(|value| value.to_str().is_ok());
     Ok((name, value.ok_or("has a value that is not visible ASCII")?))
 }
 
-/// A header's value without the blanks around it, which are not part of it (RFC 9110, section 5.5).
+/// A header's value without surrounding whitespace, which is not part of it (RFC 9110, section 5.5).
 pub fn trimmed(value: &str) -> &str {
     value.trim_matches([' ', '\t'])
 }
@@ -59,10 +59,10 @@ mod tests {
     #[test]
     fn a_route_sets_no_header_that_says_how_the_body_is_written() {
         for name in ["Content-Encoding", "content-type", "CONTENT-MD5", "Content-Length", "Accept-Encoding"] {
-            assert_eq!(of_route(name, "x"), Err("is a header that is not yours to set"), "{name}");
+            assert_eq!(of_route(name, "x"), Err("is a reserved header"), "{name}");
         }
         for name in ["switchboard-hops", "Webhook-Id", "Host", "proxy-x", "TE", "User-Agent"] {
-            assert_eq!(of_route(name, "x"), Err("is a header that is not yours to set"), "{name}");
+            assert_eq!(of_route(name, "x"), Err("is a reserved header"), "{name}");
         }
         assert_eq!(of_route("a b", "x"), Err("is not a valid header name"));
         assert_eq!(of_route("x-a", "caf\u{e9}"), Err("has a value that is not visible ASCII"));

@@ -1,5 +1,5 @@
-//! Calls the webhooks that routes lead to. The client follows no redirect, uses no proxy, and reads no more of an answer
-//! than is kept. Everything but the status is read leniently.
+//! Client for the webhooks of routes. It follows no redirect, uses no proxy, and reads no more of an answer than is
+//! kept. Everything but the status is parsed leniently.
 
 mod answer;
 mod connect;
@@ -30,19 +30,19 @@ use url::Url;
 use wire::Seen;
 pub use {headers::of_route as route_header, headers::trimmed, signing::headers};
 
-/// The header by which a target asks for no more calls: `webhook-delivery: disable`.
+/// Header by which a target refuses further calls: `webhook-delivery: disable`.
 pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 
 const TIMES: Times = Times { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
-/// Limit on the lines of an answer's head over HTTP/1. The HTTP library holds no more than 400 KB of them.
+/// Limit on the lines of an answer's head over HTTP/1. The HTTP library limits them to 400 KB.
 const MAX_HEAD_LINES: usize = 10_000;
 const MAX_HTTP2_HEAD_BYTES: u32 = 400 * 1024;
-/// Limit on how far an HTTP/2 target may send ahead of the reader.
+/// Limit on the bytes that an HTTP/2 target may send ahead of the reader.
 const WINDOW_BYTES: u32 = 16 * 1024;
-/// Retry limit for kept connections that turn out to be closed.
+/// Retry limit for kept connections that were closed.
 const MAX_STALE: usize = 3;
 
-/// Time limits for connecting, and for a call as a whole.
+/// Time limits for connecting, and for a whole call.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     connect: Duration,
@@ -63,15 +63,14 @@ impl WebhookClient {
         Self::build(guard, TIMES, Vec::new())
     }
 
-    /// A client that trusts these issuers besides the system's.
+    /// A client that trusts these issuers in addition to the system's.
     fn build(guard: Guard, times: Times, issuers: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
         let guard = Arc::new(guard);
         let (https, plain) = connect::clients(&guard, times, issuers)?;
         Ok(Self { guard, times, https, plain })
     }
 
-    /// Posts once. Any status that the target answers is an outcome, and stands even if the rest of its answer can't be
-    /// read.
+    /// Posts once. Any status is an outcome, even if the rest of the answer is invalid.
     pub async fn post(&self, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Outcome, Failure> {
         let plain = self.guard.check(url)?.plain;
         let client = if plain { self.plain.as_ref().ok_or(Refusal::Plain)? } else { &self.https };
@@ -95,7 +94,7 @@ impl WebhookClient {
     }
 }
 
-/// Sends a request, and again if its kept connection turns out to be closed. The target recognises a duplicate by its
+/// Sends a request, and repeats it if its kept connection was closed. The target recognises a duplicate by its
 /// `webhook-id`.
 async fn send(
     client: &HttpClient,

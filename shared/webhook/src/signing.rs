@@ -1,7 +1,7 @@
 //! Signatures by Standard Webhooks 1.0.0. <https://www.standardwebhooks.com/>
 //!
-//! The crate `standardwebhooks` is not used: its last release is of 2024, it signs with a cryptography of its own
-//! instead of aws-lc-rs, and it takes no body that is not UTF-8.
+//! The crate `standardwebhooks` is not used: its last release is of 2024, it has its own cryptography instead of
+//! aws-lc-rs, and it accepts only UTF-8 bodies.
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE64;
@@ -16,7 +16,7 @@ const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 const PREFIX: &str = "whsec_";
 const SECRET_BYTES: RangeInclusive<usize> = 24..=64;
 
-/// What a route's calls are signed with.
+/// Signing secret of a route's calls.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
@@ -26,7 +26,7 @@ impl Secret {
         Ok(Self(random::<32>()?.to_vec()))
     }
 
-    /// The secret as it is shown: `whsec_` and base64.
+    /// The text form of the secret: `whsec_` and base64.
     pub fn to_text(&self) -> String {
         format!("{PREFIX}{}", BASE64.encode(&self.0))
     }
@@ -38,14 +38,14 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Why a text is no secret.
+/// The reason why a text is not a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSecret {
-    #[error("does not begin with whsec_")]
+    #[error("must begin with whsec_")]
     Prefix,
-    #[error("is not base64 after whsec_")]
+    #[error("must be base64 after whsec_")]
     Base64,
-    #[error("has fewer than 24 or more than 64 bytes")]
+    #[error("must have 24 to 64 bytes")]
     Length,
 }
 
@@ -59,7 +59,7 @@ impl FromStr for Secret {
     }
 }
 
-/// The signatures of a call, one for each secret. The timestamp is in seconds.
+/// The signatures of a call, one per secret. The timestamp is in seconds.
 pub fn sign(secrets: &[Secret], id: &str, timestamp: u64, body: &[u8]) -> String {
     let signature = |secret: &Secret| {
         let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &secret.0));
@@ -70,7 +70,7 @@ pub fn sign(secrets: &[Secret], id: &str, timestamp: u64, body: &[u8]) -> String
     secrets.iter().map(signature).collect::<Vec<_>>().join(" ")
 }
 
-/// The headers that a signed call has. An id with other than visible characters is an error.
+/// The headers of a signed call. Fails if the id has invisible characters.
 pub fn headers(secrets: &[Secret], id: &str, timestamp: u64, body: &[u8]) -> Result<HeaderMap, InvalidHeaderValue> {
     let signature = HeaderValue::try_from(sign(secrets, id, timestamp, body))?;
     Ok([(ID, HeaderValue::try_from(id)?), (TIMESTAMP, timestamp.into()), (SIGNATURE, signature)].into_iter().collect())
@@ -86,7 +86,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The vectors of the specification's own libraries, for JavaScript and for Rust.
+    /// The test vectors of the specification's JavaScript and Rust libraries.
     /// <https://github.com/standard-webhooks/standard-webhooks/tree/main/libraries>
     #[test]
     fn signatures_are_those_of_the_specification() {

@@ -1,4 +1,4 @@
-//! TLS with targets: certificates are verified against the system's roots, and a fault is described in plain words.
+//! TLS with targets: certificates are verified against the system's roots, and faults are described in plain words.
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, PeerIncompatible, SignatureScheme,
@@ -10,10 +10,10 @@ use rustls_platform_verifier::Verifier;
 use std::sync::Arc;
 use webpki::EndEntityCert;
 
-/// Limit on the names of a certificate that a message lists.
+/// Largest number of a certificate's names in a message.
 const MAX_NAMES: usize = 3;
 
-/// A configuration that trusts these issuers besides the system's.
+/// A configuration that trusts these issuers in addition to the system's.
 pub fn config(issuers: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(default_provider());
     let verifier = SelfSignedAware(Verifier::new_with_extra_roots(issuers, provider.clone())?);
@@ -21,12 +21,12 @@ pub fn config(issuers: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Err
     Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
-/// The certificate that was refused has signed itself.
+/// The rejected certificate is self-signed.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate is self-signed")]
 struct SelfSigned;
 
-/// A verifier that reports self-signed certificates as such. The inner one reports an unknown issuer.
+/// A verifier that reports self-signed certificates. The inner one reports an unknown issuer.
 #[derive(Debug)]
 struct SelfSignedAware(Verifier);
 
@@ -77,7 +77,7 @@ fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
     EndEntityCert::try_from(certificate).is_ok_and(|certificate| certificate.issuer() == certificate.subject())
 }
 
-/// A fault of TLS in plain words.
+/// The message for a TLS fault.
 pub fn words(fault: &Error) -> String {
     match fault {
         Error::InvalidCertificate(fault) => of_certificate(fault),
@@ -112,7 +112,7 @@ fn of_certificate(fault: &CertificateError) -> String {
             "the certificate's issuer is not known: the chain is incomplete, or its root is private"
         }
         Fault::NotValidForNameContext { presented, .. } if !presented.is_empty() => return of_names(presented),
-        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "the certificate is for another name",
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "the certificate is for another host",
         Fault::Revoked => "the certificate is revoked",
         Fault::BadEncoding => "the certificate can't be read",
         Fault::BadSignature => "the certificate's signature is wrong",
@@ -128,12 +128,12 @@ fn of_certificate(fault: &CertificateError) -> String {
     words.to_owned()
 }
 
-/// Names as rustls writes them: `DnsName("example.com")`.
+/// Names in rustls' form: `DnsName("example.com")`.
 fn of_names(presented: &[String]) -> String {
     let plain = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
     let names: Vec<String> = presented.iter().take(MAX_NAMES).map(plain).collect();
     let more = if presented.len() > MAX_NAMES { ", …" } else { "" };
-    format!("the certificate is for another name: {}{more}", names.join(", "))
+    format!("the certificate is for another host: {}{more}", names.join(", "))
 }
 
 fn of_other(fault: &(dyn std::error::Error + 'static)) -> String {
@@ -151,7 +151,7 @@ fn of_other(fault: &(dyn std::error::Error + 'static)) -> String {
     words.to_owned()
 }
 
-/// An alert by its number and its name in RFC 8446, section 6.2.
+/// The message for an alert, with its number and its name in RFC 8446, section 6.2.
 fn of_alert(number: u8) -> String {
     let name = match number {
         0 => "close notify",
@@ -181,9 +181,9 @@ fn of_alert(number: u8) -> String {
         115 => "unknown PSK identity",
         116 => "certificate required",
         120 => "no application protocol",
-        _ => return format!("the server broke off the handshake with the alert {number}"),
+        _ => return format!("the server aborted the handshake with alert {number}"),
     };
-    format!("the server broke off the handshake with the alert {number} ({name})")
+    format!("the server aborted the handshake with alert {number} ({name})")
 }
 
 #[cfg(test)]
@@ -205,18 +205,18 @@ mod tests {
         for (said, expected) in [
             (of(CertificateError::BadSignature), "the certificate's signature is wrong"),
             (of(CertificateError::ApplicationVerificationFailure), "the certificate is not valid"),
-            (named(&[]), "the certificate is for another name"),
-            (named(&["DnsName(\"b.test\")"]), "the certificate is for another name: b.test"),
-            (named(&["a", "b", "c", "d"]), "the certificate is for another name: a, b, c, …"),
+            (named(&[]), "the certificate is for another host"),
+            (named(&["DnsName(\"b.test\")"]), "the certificate is for another host: b.test"),
+            (named(&["a", "b", "c", "d"]), "the certificate is for another host: a, b, c, …"),
             (other(webpki::Error::CaUsedAsEndEntity), "the certificate is an issuer's own, not a server's"),
             (other(webpki::Error::BadDerTime), "the certificate is not valid"),
             (
                 words(&Error::AlertReceived(AlertDescription::HandshakeFailure)),
-                "the server broke off the handshake with the alert 40 (handshake failure)",
+                "the server aborted the handshake with alert 40 (handshake failure)",
             ),
             (
                 words(&Error::AlertReceived(AlertDescription::Unknown(200))),
-                "the server broke off the handshake with the alert 200",
+                "the server aborted the handshake with alert 200",
             ),
             (
                 words(&Error::InvalidMessage(InvalidMessage::InvalidContentType)),

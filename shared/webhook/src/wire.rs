@@ -1,5 +1,5 @@
-//! The stream of one connection. It keeps the status that the target sent, which stands even if the rest of the answer is
-//! not valid HTTP, and it reads the answer of a target that closes before it has read the whole request.
+//! Stream of one connection. It keeps the status that the target sent, which counts even if the rest of the answer is
+//! not valid HTTP. It also reads the answer of a target that closes before it has read the whole request.
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -10,48 +10,48 @@ use std::{
     task::{Context, Poll},
 };
 
-/// A status line is known by its beginning.
+/// Bytes of a line that suffice to recognise a status line.
 const MAX_LINE_BYTES: usize = 64;
-/// Every request of the client begins so.
+/// The beginning of every request of the client.
 const REQUEST: &[u8] = b"POST ";
 
 pub struct Wire<S> {
     stream: S,
     seen: Seen,
-    /// The target reads no more.
+    /// True once the target reads no more.
     is_shut: bool,
 }
 
-/// The traffic of a connection, as far as it says how a call went. Shared with the caller of the client.
+/// Traffic of a connection that shows the outcome of a call. Shared with the caller of the client.
 #[derive(Debug, Clone, Default)]
 pub struct Seen(Arc<Mutex<Traffic>>);
 
 #[derive(Debug, Default)]
 struct Traffic {
     requests: usize,
-    /// Nothing was written since the last flush, which comes when a request is written whole.
+    /// True if nothing was written since the last flush, which follows each complete request.
     is_flushed: bool,
     answer: Head,
 }
 
-/// The head of the newest answer over HTTP/1.
+/// The head of the latest answer over HTTP/1.
 #[derive(Debug, Default)]
 struct Head {
     /// The beginning of the current line.
     line: Vec<u8>,
-    /// The lines of an interim answer (1xx) are skipped.
+    /// True in an interim answer (1xx), whose lines are skipped.
     is_interim: bool,
     is_begun: bool,
     status: Option<u16>,
 }
 
 impl Seen {
-    /// The status of the answer to the newest request.
+    /// The status of the answer to the latest request.
     pub fn status(&self) -> Option<u16> {
         self.lock().answer.status
     }
 
-    /// True if a kept connection broke before a byte of the answer came, as it does when the target had closed it.
+    /// True if a kept connection broke before the first byte of the answer, as happens if the target had closed it.
     pub fn was_stale(&self) -> bool {
         let traffic = self.lock();
         traffic.requests > 1 && !traffic.answer.is_begun
@@ -61,7 +61,7 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A body may be written in parts, and any of them may begin like a request. So may a write that is made again.
+    /// Detects the start of a request. A part of a body, or a repeated write, may begin like a request as well.
     fn sent(&self, bytes: &[u8]) {
         let mut traffic = self.lock();
         let may_begin = traffic.requests == 0 || traffic.is_flushed && traffic.answer.is_begun;
@@ -104,7 +104,7 @@ impl Head {
     }
 }
 
-/// The status in a status line, however its version and blanks are written.
+/// The status in a status line, with any version and spacing.
 fn status_of(line: &[u8]) -> Option<u16> {
     let text = str::from_utf8(line.split(|byte| !byte.is_ascii()).next()?).ok()?;
     let mut words = text.split_ascii_whitespace();
@@ -118,7 +118,8 @@ impl<S> Wire<S> {
         Self { stream, seen: Seen::default(), is_shut: false }
     }
 
-    /// The outcome of a write. A target that has closed may have answered before, so that is for reading to find out.
+    /// The outcome of a write. A target that closed the connection may have answered before, so errors are left to the
+    /// read.
     fn written<T>(&mut self, written: Poll<io::Result<T>>, if_shut: T) -> Poll<io::Result<T>> {
         match written {
             Poll::Ready(Err(_)) => {
@@ -235,12 +236,12 @@ mod tests {
             seen.sent(part.as_bytes());
             assert!(!seen.was_stale(), "{part}");
         }
-        // An answer that comes before the whole request was read.
+        // An answer that arrives before the whole request was read.
         seen.received(b"HTTP/1.1 413 Too Large\r\n");
         seen.sent(b"POST POST");
         assert_eq!((seen.was_stale(), seen.status()), (false, Some(413)));
         seen.flushed();
-        // A write that has to wait is made again.
+        // A write that has to wait is repeated.
         seen.sent(b"POST /second HTTP/1.1\r\n");
         seen.sent(b"POST /second HTTP/1.1\r\n");
         assert!(seen.was_stale());

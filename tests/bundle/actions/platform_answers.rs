@@ -157,7 +157,7 @@ async fn where_nothing_listens_nothing_has_happened() {
             let problem = refused(request, 502, "platform_unavailable").await;
             assert_eq!(
                 (&problem["detail"], &problem["retry"]),
-                (&json!("no connection could be made"), &json!("after")),
+                (&json!("cannot connect"), &json!("after")),
                 "{}",
                 case.asks
             );
@@ -186,7 +186,7 @@ async fn a_connection_of_another_platform_is_a_mismatch_and_a_missing_one_is_not
         let platform = case.platform();
         for (other, connection) in foreign.iter().filter(|(other, _)| **other != platform) {
             let mismatch = refused(with(connection), 422, "connection_mismatch").await;
-            let told = format!("the connection is of {other}, and this takes one of {platform}");
+            let told = format!("the connection belongs to {other}; a connection of {platform} is required");
             assert_eq!(mismatch["detail"], told);
         }
         let long = "x".repeat(100);

@@ -233,5 +233,5 @@ async fn a_botstar_that_is_not_there_is_a_bad_gateway() {
     let made = make(&bundle, json!({ "api_token": TOKEN })).await;
     let path = format!("/v1/connections/{}/test", string(&made["id"]));
     let problem = refused(bundle.request(Method::POST, &path), 502, "platform_unavailable").await;
-    assert_eq!(problem["detail"], "no connection could be made");
+    assert_eq!(problem["detail"], "cannot connect");
 }

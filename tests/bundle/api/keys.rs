@@ -27,10 +27,10 @@ fn scope(method: &Method, path: &str) -> Option<usize> {
 
 /// Every route: its method, its path as it is stated, and a path that leads to nothing.
 fn routes() -> Vec<(Method, &'static str, String)> {
-    let routes = api::http_functions().flat_map(|function| function.routes);
+    let routes = catalog::functions().flat_map(|function| function.routes);
     let nowhere =
         |path: &str| path.replace("{id}", "nothing").replace("{token}", "nothing").replace("{rejected_id}", "nothing");
-    routes.map(|route| (route.method.clone(), route.path, nowhere(route.path))).collect()
+    routes.map(|route| (Method::try_from(route.method).unwrap(), route.path, nowhere(route.path))).collect()
 }
 
 fn assert_unauthorized(answer: &Answer) {
@@ -95,7 +95,7 @@ async fn a_key_reaches_as_far_as_its_scope() {
     }
     for (scope, key) in SCOPES.iter().zip(&keys).take(3) {
         let refused = refused(with_key(&bundle, Method::POST, "/v1/keys", key), 403, "forbidden").await;
-        assert_eq!(refused["detail"], format!("the key's scope is {scope}, and this takes admin"));
+        assert_eq!(refused["detail"], format!("the key's scope is {scope}; this requires admin"));
     }
 }
 

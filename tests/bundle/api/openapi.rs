@@ -7,7 +7,7 @@ use crate::{
         platforms::Platforms,
     },
 };
-use api::http_functions;
+use catalog::functions as http_functions;
 use jsonschema::Validator;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn document(bundle: &Bundle) -> Value {
 fn routes() -> BTreeSet<(Method, &'static str)> {
     let routes = http_functions().filter(|function| function.name != console::FUNCTION.name);
     let routes = routes.flat_map(|function| function.routes);
-    routes.map(|route| (route.method.clone(), route.path)).collect()
+    routes.map(|route| (Method::try_from(route.method).unwrap(), route.path)).collect()
 }
 
 fn compile(schema: &Value) -> Validator {

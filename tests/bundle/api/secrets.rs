@@ -165,7 +165,7 @@ async fn broken_connection(bundle: &Bundle) {
     connection.masked = PERSON[2].to_owned();
     app.store.update(&mut connection).await.unwrap();
     let problem = refused(bundle.request(Method::GET, &format!("/v1/connections/{made}")), 500, "internal").await;
-    assert_eq!(problem["detail"], "the log has more under this instance");
+    assert_eq!(problem["detail"], "find the cause in the log, by this problem's `instance`");
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ async fn a_failing_delivery_waits_as_the_schedule_says_and_then_is_dead() {
     let attempts = desk.delivery(&delivery).await.attempts;
     assert_eq!(attempts.iter().filter_map(|attempt| attempt.status).collect::<Vec<_>>(), [500, 302, 404, 503]);
     assert_eq!(attempts[0].body.as_deref(), Some("taken"));
-    assert_eq!(attempts[1].error.as_deref(), Some("a redirect, which is not followed"));
+    assert_eq!(attempts[1].error.as_deref(), Some("the target answered a redirect, which is not followed"));
 
     desk.deliver(&delivery).await;
     let [dead] = desk.own_events(DELIVERY_DEAD).await.try_into().unwrap();

@@ -91,10 +91,10 @@ fn failing(name: &'static str, url: String, error: &'static str) -> Bad {
 }
 
 fn without_answer() -> Vec<Bad> {
-    let closed = "the connection was closed before an answer came";
+    let closed = "the connection was closed before an answer arrived";
     let (refusing, _) = Target::dead(TAKES_ALL);
     vec![
-        failing("hangs", plain(hangs), "no answer came within 15s"),
+        failing("hangs", plain(hangs), "no answer within 15s"),
         failing("closes at once", plain(drop), closed),
         failing("closes halfway", plain(|mut stream| answer(&mut stream, "HTTP/1.1 200 OK\r\ncont", 0)), closed),
         failing(
@@ -105,9 +105,9 @@ fn without_answer() -> Vec<Bad> {
         failing(
             "huge header",
             plain(|mut stream| answer(&mut stream, "HTTP/1.1 200 OK\r\nx-big: ", HUGE)),
-            "the answer's head has more than 10,000 lines or 400 KB",
+            "the answer's headers have more than 10,000 lines or 400 KB",
         ),
-        failing("refuses", refusing.url, "no connection was made: connection refused"),
+        failing("refuses", refusing.url, "cannot connect: connection refused"),
         failing(
             "plain text on https",
             plain(|mut stream| {
@@ -134,7 +134,7 @@ fn with_answer() -> Vec<Bad> {
                 );
             }),
             302,
-            Some("a redirect, which is not followed"),
+            Some("the target answered a redirect, which is not followed"),
         ),
         of("refuses it", plain(|mut stream| answer(&mut stream, "HTTP/1.1 418 Teapot\r\n\r\n", 5)), 418, None),
         of("never ends", plain(|mut stream| answer(&mut stream, "HTTP/1.1 200 OK\r\n\r\n", usize::MAX)), 200, None),

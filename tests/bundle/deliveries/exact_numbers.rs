@@ -52,7 +52,7 @@ async fn a_number_that_cant_be_calculated_with_is_unmappable() {
     let ended = desk.delivery(&delivery).await;
     assert_eq!((ended.state, ended.reason), (DeliveryState::Dead, Some(Reason::Unmappable)));
     let error = ended.attempts[0].error.as_deref();
-    assert_eq!(error, Some("nothing was sent: `a`: `+` does not go with long number and int"));
+    assert_eq!(error, Some("nothing was sent: `a`: `+` can't be applied to long number and int"));
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ struct Animal {
     body: Option<&'static str>,
 }
 
-const CLOSED: &str = "the connection was closed before an answer came";
+const CLOSED: &str = "the connection was closed before an answer arrived";
 
 fn animal(
     name: &'static str,
@@ -113,7 +113,11 @@ fn odd_heads() -> Vec<Animal> {
             "HTTP/1.1 503 No\r\nx: a\r\n b\r\ncontent-length: 0\r\n\r\n",
         ),
         answers("another protocol from now on", 101, "", "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"),
-        fails("too many headers", "the answer's head has more than 10,000 lines or 400 KB", ok_with(&numbered(20_000))),
+        fails(
+            "too many headers",
+            "the answer's headers have more than 10,000 lines or 400 KB",
+            ok_with(&numbered(20_000)),
+        ),
         fails("a frame of HTTP/2", "the answer is not HTTP: ", b"\0\0\0\x04\0\0\0\0\0".repeat(8)),
         fails("garbage", "the answer is not HTTP: ", "I am a teapot\r\n\r\n"),
         fails("half a head", CLOSED, "HTTP/1.1 200 OK\r\nconte"),

@@ -54,7 +54,7 @@ async fn an_action_is_repeated_as_its_problem_says_and_after_an_unknown_outcome_
     let slow = || Problem::new(Code::PlatformSlowDown, "slow down").retried(Retry::After(90));
     let unknown = || Problem::new(Code::PlatformTimeout, "lost").retried(Retry::Unknown);
     let refused = || Problem::new(Code::PlatformRejected, "no such user");
-    let no_connection = || Problem::new(Code::PlatformUnavailable, "no connection could be made");
+    let no_connection = || Problem::new(Code::PlatformUnavailable, "cannot connect");
     let create = || json!({ "name": "data.subscriber.name" });
     let ban = || json!({ "user_id": "data.subscriber.platform_id", "operation": "'ban'" });
     let (ban_user, create_user) = (("chatbot.ban-user", ban()), ("chatbot.create-user", create()));

@@ -115,13 +115,14 @@ fn a_second_process_on_the_same_folder_is_refused() {
 fn what_keeps_it_from_starting_is_one_readable_line() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let in_use =
-        format!("cannot listen on 127.0.0.1:{port}: Address already in use (os error 98); stop what does, or set PORT");
+    let in_use = format!(
+        "cannot listen on 127.0.0.1:{port}: Address already in use (os error 98); stop the other program, or set PORT"
+    );
     for (name, value, fault) in [
         ("PORT", "x", "PORT: must be a whole number from 0 to 65535, such as 9000"),
         ("PORT", "65536", "PORT: must be a whole number from 0 to 65535, such as 9000"),
         ("PORT", port.as_str(), in_use.as_str()),
-        ("ADMIN_KEY", "short", "ADMIN_KEY: has fewer than 32 characters, or others than visible ASCII"),
+        ("ADMIN_KEY", "short", "ADMIN_KEY: must have at least 32 characters, all visible ASCII"),
         ("EVENT_TTL_DAYS", "0", "EVENT_TTL_DAYS: must be a whole number from 1 to 36500, such as 90"),
         ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS: must be a whole number from 1 to 65536, such as 512"),
         ("HEADER_TIMEOUT_SECONDS", "0", "HEADER_TIMEOUT_SECONDS: must be a whole number from 1 to 3600, such as 30"),
@@ -132,7 +133,7 @@ fn what_keeps_it_from_starting_is_one_readable_line() {
         ),
         ("BODY_TIMEOUT_SECONDS", "5m", "BODY_TIMEOUT_SECONDS: must be a whole number from 1 to 3600, such as 300"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT: must be json or pretty"),
-        ("PUBLIC_URL", "example.com", "PUBLIC_URL: must be a whole URL, such as https://example.com"),
+        ("PUBLIC_URL", "example.com", "PUBLIC_URL: must be an absolute URL, such as https://example.com"),
         ("DATA_DIR", "/dev/null/data", "cannot use the directory /dev/null/data: Not a directory (os error 20)"),
     ] {
         let folder = TempDir::new().unwrap();
@@ -151,7 +152,7 @@ fn what_it_keeps_is_for_its_owner_and_the_admin_key_is_shown_once() {
     let said = process.ended().1;
     let key = fs::read_to_string(data.join("admin-key")).unwrap();
     assert_eq!(said.matches(key.trim()).count(), 1, "{said}");
-    assert!(said.contains(&format!("it is kept in {}", data.join("admin-key").display())), "{said}");
+    assert!(said.contains(&format!("stored in {}", data.join("admin-key").display())), "{said}");
     assert_eq!(mode(&data), 0o700);
     assert_private(&data, &["admin-key", "sealing-key", "switchboard.db"]);
 
@@ -188,7 +189,7 @@ async fn a_first_key_that_was_deleted_does_not_come_back() {
 #[test]
 fn a_key_file_that_is_broken_or_lost_is_named() {
     for (file, content, fault) in [
-        ("admin-key", Some("short"), "admin-key holds no key"),
+        ("admin-key", Some("short"), "admin-key contains no key"),
         ("sealing-key", Some("junk"), "sealing-key does not hold 32 bytes"),
         ("sealing-key", None, "sealing-key is missing"),
     ] {

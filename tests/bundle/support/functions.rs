@@ -14,9 +14,9 @@ pub fn root() -> PathBuf {
 /// Every route as method, path and function, in order.
 pub fn routes() -> Vec<[String; 3]> {
     let of = |function: &'static Function| {
-        function.routes.iter().map(|route| [route.method.as_str(), route.path, function.name].map(str::to_owned))
+        function.routes.iter().map(|route| [route.method, route.path, function.name].map(str::to_owned))
     };
-    let mut routes: Vec<_> = api::http_functions().flat_map(of).collect();
+    let mut routes: Vec<_> = catalog::functions().flat_map(of).collect();
     routes.sort();
     routes
 }
@@ -32,7 +32,7 @@ pub fn gateway_routes() -> BTreeSet<[String; 3]> {
 
 /// Every function by name: those that are called over HTTP, and those that are not.
 pub fn functions() -> BTreeSet<String> {
-    api::http_functions()
+    catalog::functions()
         .map(|function| function.name)
         .chain(["deliver", "dispatch", "due"])
         .map(str::to_owned)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub struct Answered {
     /// None where there was no answer.
     pub status: Option<StatusCode>,
-    /// A text where the answer is no JSON, and what went wrong where there is none.
+    /// A text where the answer is not JSON, and what went wrong where there is none.
     pub body: Value,
     pub is_json: bool,
     pub milliseconds: u64,

@@ -1,4 +1,4 @@
-//! Credentials: held against what their platform says, sealed, masked.
+//! Credentials of a connection: checked against their platform's schema, sealed and masked.
 
 use app::App;
 use client::mask::MASK;
@@ -7,18 +7,18 @@ use models::{ConnectionId, Fault};
 use serde_json::{Map, Value, json};
 use web::{Problem, input};
 
-/// Credentials as they go in.
+/// Checked credentials from a request.
 #[derive(Default)]
 pub struct Given {
     pub credentials: Map<String, Value>,
-    /// What was made of them here.
+    /// The credential that was generated here.
     pub generated: Option<Map<String, Value>>,
     /// Weak credentials that should be replaced, with the reasons.
     pub warnings: Vec<Fault>,
 }
 
 impl Given {
-    /// Reads the credentials of a body, if it has any, and makes what is to be made. Their faults.
+    /// Reads the credentials of a body, if it has any, and generates one if asked to. Returns their faults.
     pub fn read(
         app: &App,
         connector: &Connector,
@@ -55,18 +55,18 @@ impl Given {
     }
 }
 
-/// Makes the credential that can be made; it by itself.
+/// Generates the platform's generated credential, and returns it alone as well.
 fn make(
     connector: &Connector,
     credentials: &mut Map<String, Value>,
 ) -> Result<Result<Map<String, Value>, Fault>, Problem> {
     let Some(generated) = &connector.generated else {
-        let detail = format!("{} makes its credentials itself", connector.platform.label);
+        let detail = format!("{} issues its credentials itself; enter those", connector.platform.label);
         return Ok(Err(Fault::new("/generate", detail)));
     };
     let name = generated.credential;
     if credentials.get(name).is_some_and(|given| !given.is_null()) {
-        return Ok(Err(Fault::new(format!("/credentials/{name}"), "is given, and another is to be generated")));
+        return Ok(Err(Fault::new(format!("/credentials/{name}"), "must be left out if `generate` is true")));
     }
     let secret = Value::String((generated.make)()?);
     credentials.insert(name.to_owned(), secret.clone());
@@ -77,7 +77,7 @@ fn below(found: Vec<Fault>) -> Vec<Fault> {
     found.into_iter().map(|fault| Fault { pointer: format!("/credentials{}", fault.pointer), ..fault }).collect()
 }
 
-/// The credentials sealed for their connection, and what a read shows of them.
+/// Seals credentials for their connection. Also returns their masked form.
 pub async fn seal(
     app: &App,
     connection: &ConnectionId,
@@ -91,7 +91,7 @@ pub async fn seal(
     Ok((sealed, masked))
 }
 
-/// A shorter secret would be told by its tail.
+/// Shortest secret whose last characters are shown. They would reveal too much of a shorter one.
 const LEAST_TO_SHOW_A_TAIL: usize = 16;
 
 fn mask(credentials: &Value) -> Value {

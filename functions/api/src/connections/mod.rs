@@ -1,85 +1,24 @@
-//! Connections: named accounts on platforms. Their credentials go in and never come out.
+//! Connections: named accounts on platforms. The API never returns their credentials.
 
 mod credentials;
 
-use crate::{ADMIN, CURSOR, LIMIT, READ, references};
+use crate::{ADMIN, CURSOR, LIMIT, READ, control, references};
 use app::{App, Function, Route};
 use connector::{Connector, platform::Tested};
 use credentials::Given;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::{ConnectionId, Fault, Timestamp, clock::random};
 use registry::{NAMES, connector};
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::future::ready;
 use store::{StoreError, connections::Connection, hooks::Hook, references::Reference};
-use web::{Body, Code, Problem, Request, RequestExt as _, Response, input, respond};
+use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-connections",
-    routes: &[
-        Route {
-            method: Method::POST,
-            path: "/v1/connections",
-            access: ADMIN,
-            summary: "Make a connection",
-            query: &[],
-            body: Body::Required(|| schema_for!(NewConnection)),
-            success: (StatusCode::CREATED, Some(view_schema)),
-            handler: |app, request| Box::pin(create(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/connections",
-            access: READ,
-            summary: "List the connections",
-            query: &[LIMIT, CURSOR],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(view_schema()))),
-            handler: |app, request| Box::pin(list(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/connections/{id}",
-            access: READ,
-            summary: "Get a connection",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, request| Box::pin(get(app, request)),
-        },
-        Route {
-            method: Method::PATCH,
-            path: "/v1/connections/{id}",
-            access: ADMIN,
-            summary: "Rename a connection, or replace its credentials",
-            query: &[],
-            body: Body::Required(|| schema_for!(ConnectionChange)),
-            success: (StatusCode::OK, Some(view_schema)),
-            handler: |app, request| Box::pin(change(app, request)),
-        },
-        Route {
-            method: Method::DELETE,
-            path: "/v1/connections/{id}",
-            access: ADMIN,
-            summary: "Delete a connection that no hook and no route uses",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::NO_CONTENT, None),
-            handler: |app, request| Box::pin(delete(app, request)),
-        },
-        Route {
-            method: Method::POST,
-            path: "/v1/connections/{id}/test",
-            access: ADMIN,
-            summary: "Ask the platform whether the credentials work",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Tested))),
-            handler: |app, request| Box::pin(test(app, request)),
-        },
-    ],
+    routes: &[CREATE, LIST, GET, CHANGE, DELETE, TEST],
     direct: None,
     settings: registry::settings,
 };
@@ -92,10 +31,10 @@ struct NewConnection {
     platform: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
-    /// As the platform's schema in the catalogue says.
+    /// Credentials by the platform's schema in the catalogue.
     #[serde(default, rename = "credentials")]
     _credentials: Map<String, Value>,
-    /// Whether to make a good secret, for the platform that takes one of its user's own making.
+    /// True to generate a strong secret, for a platform whose secret the user chooses.
     #[serde(default, rename = "generate")]
     _generate: bool,
 }
@@ -105,10 +44,10 @@ struct NewConnection {
 struct ConnectionChange {
     #[schemars(length(min = 1, max = 200))]
     name: Option<String>,
-    /// Replaces the credentials whole.
+    /// Replaces all credentials.
     #[serde(rename = "credentials")]
     _credentials: Option<Map<String, Value>>,
-    /// Whether to make a good secret, to go with the credentials that are given.
+    /// True to generate a strong secret, in addition to the given credentials.
     #[serde(default, rename = "generate")]
     _generate: bool,
 }
@@ -118,18 +57,15 @@ struct ConnectionView {
     id: ConnectionId,
     platform: String,
     name: String,
-    /// Masked: `••••` and the last four characters of those that have sixteen or more.
+    /// Masked: `••••`, followed by the last four characters if there are sixteen or more.
     credentials: Map<String, Value>,
     /// Weak credentials that should be replaced, with the reasons.
     warnings: Vec<Fault>,
-    /// The credential that was just made, to be entered at the platform. It is shown this once: null ever after.
+    /// The credential that was just generated, to be entered at the platform. It is shown only once, and null
+    /// afterwards.
     generated: Option<Map<String, Value>>,
     created_at: Timestamp,
     updated_at: Timestamp,
-}
-
-fn view_schema() -> Schema {
-    schema_for!(ConnectionView)
 }
 
 fn view(connection: Connection) -> Result<ConnectionView, Problem> {
@@ -145,15 +81,20 @@ fn view(connection: Connection) -> Result<ConnectionView, Problem> {
     })
 }
 
+const CREATE: Route =
+    Route::post("/v1/connections", ADMIN, "Create a connection", |app, request| Box::pin(create(app, request)))
+        .takes::<NewConnection>()
+        .creates::<ConnectionView>();
+
 async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     let mut given = None;
-    let new: NewConnection = input::body_with(&request, &schema_for!(NewConnection), |body| {
+    let new: NewConnection = input::body_with(&request, |body| {
         let connector = body["platform"].as_str().and_then(connector);
         connector.map_or(Ok(Vec::new()), |connector| Given::read(app, connector, body, true, &mut given))
     })?;
     let known = connector(&new.platform);
-    let connector =
-        known.ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is no platform of ours")]))?;
+    let connector = known
+        .ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is not a platform of the catalogue")]))?;
     let id = ConnectionId::new(request.now(), random()?);
     let given: Given = given.unwrap_or_default();
     let (sealed, masked) = credentials::seal(app, &id, given.credentials).await?;
@@ -173,36 +114,49 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     respond::json(StatusCode::CREATED, &ConnectionView { generated: given.generated, ..view(connection)? })
 }
 
+const LIST: Route =
+    Route::get("/v1/connections", READ, "List connections", |app, request| Box::pin(list(app, request)))
+        .with_query(&[LIMIT, CURSOR])
+        .answers_with(StatusCode::OK, crate::page_of_any::<ConnectionView>);
+
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
-    let page = app.store.page::<Connection>(request.limit()?, request.position("connections")?.as_deref()).await?;
-    crate::control_page(&request, "connections", page, |connection| ready(view(connection))).await
+    control::list(app, &request, "connections", |connection| ready(view(connection))).await
 }
 
 async fn find(app: &App, request: &Request) -> Result<(Connection, &'static Connector), Problem> {
-    let id: ConnectionId = request.id("connection")?;
-    let found = app.store.find::<Connection>(id.as_str()).await?;
-    let connection = found.ok_or_else(|| Problem::not_found("connection"))?;
-    let connector = connector(&connection.platform).ok_or_else(|| Problem::internal("a connection of no platform"))?;
+    let connection: Connection = control::find(app, request).await?;
+    let connector =
+        connector(&connection.platform).ok_or_else(|| Problem::internal("a connection has an unknown platform"))?;
     Ok((connection, connector))
 }
 
-/// A connection that a body names.
+/// The connection that a body names.
 pub async fn by_id(app: &App, id: &str) -> Result<Connection, Problem> {
     let missing = || Problem::not_found("connection");
     let id: ConnectionId = id.parse().map_err(|_| missing())?;
     app.store.find(id.as_str()).await?.ok_or_else(missing)
 }
 
+const GET: Route =
+    Route::get("/v1/connections/{id}", READ, "Get a connection", |app, request| Box::pin(get(app, request)))
+        .answers::<ConnectionView>();
+
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&view(find(app, &request).await?.0)?)
 }
 
+const CHANGE: Route =
+    Route::patch("/v1/connections/{id}", ADMIN, "Rename a connection, or replace its credentials", |app, request| {
+        Box::pin(change(app, request))
+    })
+    .takes::<ConnectionChange>()
+    .answers::<ConnectionView>();
+
 async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     let (mut connection, connector) = find(app, &request).await?;
     let mut given = None;
-    let change: ConnectionChange = input::body_with(&request, &schema_for!(ConnectionChange), |body| {
-        Given::read(app, connector, body, false, &mut given)
-    })?;
+    let change: ConnectionChange =
+        input::body_with(&request, |body| Given::read(app, connector, body, false, &mut given))?;
     if let Some(name) = change.name {
         connection.name = name;
     }
@@ -217,6 +171,11 @@ async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&ConnectionView { generated, ..view(connection)? })
 }
 
+const DELETE: Route =
+    Route::delete("/v1/connections/{id}", ADMIN, "Delete a connection that no hook or route uses", |app, request| {
+        Box::pin(delete(app, request))
+    });
+
 async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     for _ in 0..references::ATTEMPTS {
         let (mut connection, _) = find(app, &request).await?;
@@ -225,11 +184,11 @@ async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
         if !using.is_empty() {
             return Err(Problem::new(
                 Code::ConnectionInUse,
-                format!("delete these first, or let them name another connection: {}", using.join(", ")),
+                format!("in use by {}; delete those first, or give them another connection", using.join(", ")),
             ));
         }
         match app.store.remove_unreferenced(&mut connection, read).await {
-            // A hook or a route may have been made meanwhile.
+            // A hook or a route that names it may have been created in the meantime.
             Err(StoreError::Condition(_)) => {}
             Err(error) => return Err(error.into()),
             Ok(()) => {
@@ -249,6 +208,14 @@ async fn using(app: &App, connection: &ConnectionId) -> Result<Vec<String>, Prob
     let routes = routes.iter().filter(|route| route.references().contains(&connection));
     Ok(hooks.chain(routes.map(|route| route.id.to_string())).collect())
 }
+
+const TEST: Route = Route::post(
+    "/v1/connections/{id}/test",
+    ADMIN,
+    "Test a connection's credentials at the platform",
+    |app, request| Box::pin(test(app, request)),
+)
+.answers::<Tested>();
 
 async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     let (connection, connector) = find(app, &request).await?;

@@ -1,27 +1,58 @@
-//! `GET /v1/deliveries`. Three ways lead to deliveries: an event leads to its own, the index of what is due to what waits,
-//! the index of dead letters to these. All others are found through the events, newest first.
+//! `GET /v1/deliveries`. Deliveries are found in one of three places: those of an event beside it, pending ones in the
+//! index of due deliveries, and dead letters in their index. All others are found through the events, newest first.
 
-use app::App;
-use models::{DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, delivery::DeliveryKey, event::EventKey};
+use crate::{CURSOR, LIMIT, READ};
+use app::{App, Route};
+use http::StatusCode;
+use models::{
+    DeliveryState, EventId, RouteId, StoredDelivery, Timestamp,
+    delivery::{Delivery, DeliveryKey},
+    event::EventKey,
+};
 use serde_json::value::{RawValue, to_raw_value};
 use store::{Item, StoreError, deliveries::stored_delivery, list::Entry, routes::EventRoute};
-use web::{Problem, Request, RequestExt as _, Response, respond};
+use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
-/// Clocks of functions may be so far apart.
+/// Largest difference between the clocks of two functions, in milliseconds.
 const SKEW_MILLIS: u64 = 60_000;
 
-/// What is asked for.
+/// The filters of a request.
 struct Wanted {
-    /// The route as it is now; none if it is gone, or any will do.
+    /// The current route; none if it was deleted or no route was given.
     route: Option<EventRoute>,
     id: Option<RouteId>,
     state: Option<DeliveryState>,
 }
 
+pub const ROUTE: Route =
+    Route::get("/v1/deliveries", READ, "List deliveries, those of the newest event first", |app, request| {
+        Box::pin(list(app, request))
+    })
+    .with_query(&[
+        Query {
+            name: "route",
+            description: "Only the deliveries to this route.",
+            value: QueryValue::Id(RouteId::PATTERN),
+        },
+        Query {
+            name: "event",
+            description: "Only the deliveries of this event.",
+            value: QueryValue::Id(EventId::PATTERN),
+        },
+        Query {
+            name: "state",
+            description: "Only deliveries in this state: `pending`, `succeeded`, `dead` or `skipped`. Without `event`, `pending` lists by next check, latest first; then come deliveries of the last hour's events that have not been attempted yet.",
+            value: QueryValue::OneOf(DeliveryState::NAMES),
+        },
+        LIMIT,
+        CURSOR,
+    ])
+    .answers_with(StatusCode::OK, crate::page_of_any::<Delivery>);
+
 pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let (id, event) = (request.query_id::<RouteId>("route")?, request.query_id::<EventId>("event")?);
     let (state, limit) = (state(&request)?, request.limit()?);
-    // A cursor is bound to the filters, and they say which way its position is on.
+    // A cursor is bound to the filters, which determine the meaning of its position.
     let position = request.position("deliveries")?;
     let mut wanted = Wanted { route: None, id, state };
     let page = match (event, state) {
@@ -51,15 +82,15 @@ pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
 fn state(request: &Request) -> Result<Option<DeliveryState>, Problem> {
     let Some(text) = request.query("state") else { return Ok(None) };
     let state = DeliveryState::parse(&text);
-    state.map(Some).ok_or_else(|| Problem::invalid_query("state", "is not pending, succeeded, dead or skipped"))
+    state.map(Some).ok_or_else(|| Problem::invalid_query("state", "must be pending, succeeded, dead or skipped"))
 }
 
-/// The id of the delivery of an entry.
+/// The id of an entry's delivery.
 fn delivery_id(entry: &Entry) -> Option<String> {
     DeliveryKey::parse(&entry.sort).map(|key| key.id.to_string())
 }
 
-/// Whether an entry of a list is of a delivery to this route, or to any if none is named.
+/// True if an entry's delivery goes to this route, or if no route is given.
 pub fn is_to(entry: &Entry, route: Option<&RouteId>) -> bool {
     route.is_none_or(|route| DeliveryKey::parse(&entry.sort).is_some_and(|key| key.route == *route))
 }
@@ -76,8 +107,8 @@ impl Wanted {
         is_to(entry, self.id.as_ref())
     }
 
-    /// Whether an event may have deliveries to the route. What came before the route was last changed may have some by what
-    /// the route was then.
+    /// True if an event may have deliveries to the route. Events from before the route's last change may have
+    /// deliveries by its earlier settings.
     fn may_have(&self, event: &EventKey) -> bool {
         self.route.as_ref().is_none_or(|route| {
             let unchanged_since = Timestamp::from_millis(route.updated_at.millis() + SKEW_MILLIS);

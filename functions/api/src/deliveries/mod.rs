@@ -1,84 +1,26 @@
-//! Deliveries: events on their way to routes' targets. Listed, got, retried.
+//! Deliveries: listed, read and retried.
 
 mod list;
 mod retry;
 mod retry_all;
 
-use crate::{CURSOR, LIMIT, OPERATE, READ};
+use crate::READ;
 use app::{App, Function, Route};
-use http::{Method, StatusCode};
-use models::{DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, delivery::Delivery};
-use schemars::schema_for;
+use models::{DeliveryId, StoredDelivery, delivery::Delivery};
 use serde_json::value::to_raw_value;
-use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response};
+use web::{Problem, Request, RequestExt as _, Response};
 
 pub static FUNCTION: Function = Function {
     name: "api-deliveries",
-    routes: &[
-        Route {
-            method: Method::GET,
-            path: "/v1/deliveries",
-            access: READ,
-            summary: "List the deliveries, those of the newest event first",
-            query: &[
-                Query {
-                    name: "route",
-                    description: "Only the deliveries to this route.",
-                    value: QueryValue::Id(RouteId::PATTERN),
-                },
-                Query {
-                    name: "event",
-                    description: "Only the deliveries of this event.",
-                    value: QueryValue::Id(EventId::PATTERN),
-                },
-                Query {
-                    name: "state",
-                    description: "Only those in this state: `pending`, `succeeded`, `dead` or `skipped`. Where `pending` \
-                                  comes without `event`, the list goes by when a delivery is looked for, the latest \
-                                  first; then come those of the last hour's events that have not been attempted yet.",
-                    value: QueryValue::OneOf(DeliveryState::NAMES),
-                },
-                LIMIT,
-                CURSOR,
-            ],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Delivery)))),
-            handler: |app, request| Box::pin(list::list(app, request)),
-        },
-        Route {
-            method: Method::POST,
-            path: "/v1/deliveries/retry",
-            access: OPERATE,
-            summary: "Retry all deliveries that are dead, or skipped",
-            query: &[CURSOR],
-            body: Body::Required(|| schema_for!(retry_all::Retrying)),
-            success: (StatusCode::OK, Some(|| schema_for!(retry_all::Retried))),
-            handler: |app, request| Box::pin(retry_all::retry_all(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/deliveries/{id}",
-            access: READ,
-            summary: "Get a delivery with its attempts",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Delivery))),
-            handler: |app, request| Box::pin(get(app, request)),
-        },
-        Route {
-            method: Method::POST,
-            path: "/v1/deliveries/{id}/retry",
-            access: OPERATE,
-            summary: "Begin a dead or skipped delivery anew, or make the next attempt of a pending one now",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Delivery))),
-            handler: |app, request| Box::pin(retry::retry(app, request)),
-        },
-    ],
+    routes: &[list::ROUTE, retry_all::ROUTE, GET, retry::ROUTE],
     direct: None,
     settings: Vec::new,
 };
+
+const GET: Route = Route::get("/v1/deliveries/{id}", READ, "Get a delivery with its attempts", |app, request| {
+    Box::pin(get(app, request))
+})
+.answers::<Delivery>();
 
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     let id: DeliveryId = request.id("delivery")?;

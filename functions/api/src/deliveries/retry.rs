@@ -1,14 +1,23 @@
 //! `POST /v1/deliveries/{id}/retry`.
 
-use app::App;
+use crate::OPERATE;
+use app::{App, Route};
 use flow::pending;
 use models::{
     DeliveryId, DeliveryState, StoredDelivery,
-    delivery::{Reason, When},
+    delivery::{Delivery, Reason, When},
 };
 use std::slice;
 use store::routes::EventRoute;
 use web::{Code, Problem, Request, RequestExt as _, Response, respond};
+
+pub const ROUTE: Route = Route::post(
+    "/v1/deliveries/{id}/retry",
+    OPERATE,
+    "Retry a dead or skipped delivery with all attempts, or attempt a pending one now",
+    |app, request| Box::pin(retry(app, request)),
+)
+.answers::<Delivery>();
 
 pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
     let id: DeliveryId = request.id("delivery")?;
@@ -24,23 +33,23 @@ pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
     respond::of_event(event, &delivery.into_delivery())
 }
 
-/// Why a delivery can't be retried, or would only be skipped again.
+/// The reason why a delivery can't be retried, or would only be skipped again.
 fn vain(delivery: &StoredDelivery, route: Option<&EventRoute>) -> Option<&'static str> {
     match (delivery.state, route) {
-        (DeliveryState::Succeeded, _) => Some("it was delivered; to deliver the event once more, replay the event"),
-        (_, None) => Some("its route is gone"),
+        (DeliveryState::Succeeded, _) => Some("the delivery succeeded; to deliver the event again, replay the event"),
+        (_, None) => Some("its route was deleted"),
         (_, Some(route)) if !route.enabled => Some("its route is disabled; enable it first"),
         _ if is_past(delivery) => Some("its event has expired, or the event's person was erased"),
         _ => None,
     }
 }
 
-/// Whether there is nothing left that could be delivered.
+/// True if the delivery's event can no longer be delivered.
 pub fn is_past(delivery: &StoredDelivery) -> bool {
     matches!(delivery.reason, Some(Reason::EventExpired | Reason::PersonErased))
 }
 
-/// What is over begins anew; what is pending goes on, with its next attempt now.
+/// Retries a finished delivery with all its attempts; attempts a pending one now.
 fn begin(delivery: &mut StoredDelivery, now: When) {
     match delivery.state {
         DeliveryState::Pending => delivery.wait(now),

@@ -1,14 +1,14 @@
-//! `POST /v1/deliveries/retry`: retries all that a filter takes.
+//! `POST /v1/deliveries/retry`: retries all deliveries that match a filter.
 
 use super::{list::is_to, retry::is_past};
-use crate::{batches::Batches, span_faults};
-use app::App;
+use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
+use app::{App, Route};
 use flow::pending;
 use futures::future::try_join_all;
 use models::{
     DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, causes, delivery::Reason, ids::lower_bound,
 };
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -26,16 +26,16 @@ pub struct Retrying {
     event: Option<EventId>,
     #[serde(default)]
     state: Over,
-    /// Only those that are in the state for this reason. Left out: for any but `unknown_outcome`, as what may have been done
-    /// might be done twice.
+    /// Only deliveries with this reason. Without it, all reasons except `unknown_outcome`: such an action may have been
+    /// done, and a retry might do it twice.
     reason: Option<Reason>,
-    /// Only the deliveries of events that came after this.
+    /// Only deliveries of events accepted after this time.
     after: Option<Timestamp>,
-    /// Only the deliveries of events that came before this.
+    /// Only deliveries of events accepted before this time.
     before: Option<Timestamp>,
 }
 
-/// The states that can be retried together.
+/// The states that can be retried in bulk.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Over {
@@ -46,33 +46,33 @@ enum Over {
 
 #[derive(Default, Serialize, JsonSchema)]
 pub struct Retried {
-    /// How many deliveries begin anew.
+    /// Number of deliveries that were retried.
     retried: u64,
-    /// How many were left as they are: their route is gone or disabled, or their event is, or its person was erased, or
-    /// they are `unknown_outcome` and that was not asked for.
+    /// Number of deliveries that were skipped: the route is deleted or disabled, the event expired, the person was
+    /// erased, or `unknown_outcome` was not requested.
     left: u64,
-    /// There are more: call again with the same body and this as `cursor`. Null at the end.
+    /// Null at the end. Otherwise there are more: repeat the call with the same body and this as `cursor`.
     next: Option<String>,
 }
 
-/// A call ends with the batch in which it has retried so many.
+/// A call ends with the batch that reaches this number of retried deliveries.
 const MOST: u64 = 500;
-/// How many events' deliveries are read, and how many deliveries written, at once.
+/// Number of events whose deliveries are read, and of deliveries written, at a time.
 const AT_ONCE: usize = 50;
-/// Well within the time that API Gateway gives.
+/// Well within API Gateway's timeout.
 const TIME: Duration = Duration::from_secs(15);
 
-/// Where deliveries are found.
+/// The source of deliveries.
 enum Way<'a> {
     Listed(Batches<'a>),
-    /// Until this instant.
+    /// All deliveries by event, until this instant.
     Walked(Walk<'a>, Instant),
     Nowhere,
 }
 
 impl Way<'_> {
-    /// The next deliveries, those to other routes left out as far as that costs nothing; none once the way or the time of
-    /// the call is at its end.
+    /// The next deliveries. None at the end, or once the call's time is up. Deliveries to other routes are left out if
+    /// that takes no extra read.
     async fn next(&mut self, route: Option<&RouteId>) -> Result<Option<Vec<Item>>, StoreError> {
         match self {
             Self::Listed(batches) => batches.next(|entry| is_to(entry, route)).await,
@@ -81,7 +81,7 @@ impl Way<'_> {
         }
     }
 
-    /// Where the next call goes on; none if this one has come to the end.
+    /// Start position of the next call; none at the end.
     async fn position(self) -> Result<Option<String>, StoreError> {
         match self {
             Self::Listed(batches) => Ok(batches.position()),
@@ -91,9 +91,17 @@ impl Way<'_> {
     }
 }
 
+pub const ROUTE: Route =
+    Route::post("/v1/deliveries/retry", OPERATE, "Retry all dead or all skipped deliveries", |app, request| {
+        Box::pin(retry_all(app, request))
+    })
+    .with_query(&[CURSOR])
+    .takes::<Retrying>()
+    .answers::<Retried>();
+
 pub async fn retry_all(app: &App, request: Request) -> Result<Response, Problem> {
-    let retrying: Retrying = input::body_with(&request, &schema_for!(Retrying), |body| Ok(span_faults(body)))?;
-    // A cursor of another filter is refused.
+    let retrying: Retrying = input::body_with(&request, |body| Ok(span_faults(body)))?;
+    // The cursor is bound to the filter.
     let list = format!("retry {}", serde_json::to_string(&retrying).map_err(Problem::internal)?);
     let routes = enabled(app).await?;
     let mut way = retrying.way(app, request.position(&list)?).await?;
@@ -146,16 +154,19 @@ impl Retrying {
         self.after.is_none_or(|after| at > after) && self.before.is_none_or(|before| at < before)
     }
 
-    /// The deliveries that can begin anew, and how many others there are in the state.
+    /// The deliveries that can be retried, and the number of others in the state.
     fn sort_out(&self, items: Vec<Item>, routes: &BTreeSet<RouteId>) -> (Vec<StoredDelivery>, u64) {
         let state = match self.state {
             Over::Dead => DeliveryState::Dead,
             Over::Skipped => DeliveryState::Skipped,
         };
-        // One that can't be read must not keep the others.
+        // An unreadable delivery must not block the others.
         let readable = items.into_iter().filter_map(|item| {
             let read = stored_delivery(item);
-            read.inspect_err(|error| tracing::error!(cause = causes(&error), "a delivery was left out")).ok()
+            read.inspect_err(|error| {
+                tracing::error!(cause = causes(&error), "a delivery can't be read and was not retried")
+            })
+            .ok()
         });
         let (again, left): (Vec<_>, Vec<_>) = readable
             .filter(|delivery| delivery.state == state && (self.reason.is_none() || delivery.reason == self.reason))
@@ -169,7 +180,7 @@ impl Retrying {
     }
 }
 
-/// Begins deliveries anew; how many.
+/// Retries deliveries. Returns their number.
 async fn retry(app: &App, mut deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
     let mut count = 0;
     while !deliveries.is_empty() {
@@ -179,7 +190,7 @@ async fn retry(app: &App, mut deliveries: Vec<StoredDelivery>) -> Result<u64, Pr
     Ok(count)
 }
 
-/// The same, all at once. One that something else has changed meanwhile is that one's affair.
+/// Retries deliveries concurrently. One that was changed in the meantime is not counted.
 async fn retry_batch(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
     let now = app.now();
     let written = try_join_all(deliveries.into_iter().map(|mut delivery| async move {

@@ -1,118 +1,46 @@
-//! Events: listed and got, as CloudEvents envelopes made on reading. Replayed: delivered once more. Redispatched: taken into
-//! the records again.
+//! Events: listed and read as CloudEvents envelopes. A replay delivers them again. A redispatch folds them into the
+//! records again.
 
 mod plan;
 mod redispatch;
 mod replay;
 mod replay_span;
 
-use crate::{AFTER, BEFORE, CURSOR, LIMIT, OPERATE, READ, VIEW};
+use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ, VIEW};
 use app::{App, Function, Route};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::{Envelope, EventId, HookId, StoredEvent, SubscriberId, event::EventKey};
-use schemars::schema_for;
 use serde_json::value::RawValue;
 use store::{Item, StoreError, from_item, list::Entry};
-use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
+use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-events",
-    routes: &[
-        Route {
-            method: Method::GET,
-            path: "/v1/events",
-            access: READ,
-            summary: "List the events",
-            query: &[
-                Query {
-                    name: "hook",
-                    description: "Only the events of this hook.",
-                    value: QueryValue::Id(HookId::PATTERN),
-                },
-                Query {
-                    name: "subscriber",
-                    description: "Only the events that tell of this subscriber.",
-                    value: QueryValue::Id(SubscriberId::PATTERN),
-                },
-                Query {
-                    name: "type",
-                    description: "Only the events of this type; `*` stands for any run of characters.",
-                    value: QueryValue::Text,
-                },
-                AFTER,
-                BEFORE,
-                VIEW,
-                LIMIT,
-                CURSOR,
-            ],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Envelope<'_>)))),
-            handler: |app, request| Box::pin(list(app, request)),
-        },
-        Route {
-            method: Method::POST,
-            path: "/v1/events/replay",
-            access: OPERATE,
-            summary: "Replay the events of a span of time, or make the deliveries that it lacks",
-            query: &[CURSOR],
-            body: Body::Required(|| schema_for!(replay_span::Span)),
-            success: (StatusCode::OK, Some(|| schema_for!(replay_span::Replayed))),
-            handler: |app, request| Box::pin(replay_span::replay_span(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/events/{id}",
-            access: READ,
-            summary: "Get an event",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Envelope<'_>)))),
-            handler: |app, request| Box::pin(get(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/events/{id}/raw",
-            access: READ,
-            summary: "Get an event's body byte for byte, as it was received but for its `Content-Encoding`",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(crate::raw::schema)),
-            handler: |app, request| Box::pin(raw(app, request)),
-        },
-        Route {
-            method: Method::POST,
-            path: "/v1/events/redispatch",
-            access: OPERATE,
-            summary: "Dispatch the events of a span of time again, and make the records and deliveries that are missing",
-            query: &[CURSOR],
-            body: Body::Required(|| schema_for!(redispatch::Span)),
-            success: (StatusCode::OK, Some(|| schema_for!(redispatch::Outcome))),
-            handler: |app, request| Box::pin(redispatch::redispatch_span(app, request)),
-        },
-        Route {
-            method: Method::POST,
-            path: "/v1/events/{id}/redispatch",
-            access: OPERATE,
-            summary: "Dispatch an event again, and make its records and deliveries that are missing",
-            query: &[],
-            body: Body::Optional(|| schema_for!(redispatch::One)),
-            success: (StatusCode::OK, Some(|| schema_for!(redispatch::Outcome))),
-            handler: |app, request| Box::pin(redispatch::redispatch(app, request)),
-        },
-        Route {
-            method: Method::POST,
-            path: "/v1/events/{id}/replay",
-            access: OPERATE,
-            summary: "Replay an event: deliver it once more to the routes that it is for now",
-            query: &[],
-            body: Body::Optional(|| schema_for!(replay::Replay)),
-            success: (StatusCode::OK, Some(|| schema_for!(replay::Replayed))),
-            handler: |app, request| Box::pin(replay::replay(app, request)),
-        },
-    ],
+    routes: &[LIST, replay_span::ROUTE, GET, RAW, redispatch::REDISPATCH_SPAN, redispatch::REDISPATCH, replay::ROUTE],
     direct: None,
     settings: Vec::new,
 };
+
+const LIST: Route = Route::get("/v1/events", READ, "List events", |app, request| Box::pin(list(app, request)))
+    .with_query(&[
+        Query { name: "hook", description: "Only the events of this hook.", value: QueryValue::Id(HookId::PATTERN) },
+        Query {
+            name: "subscriber",
+            description: "Only events of this subscriber.",
+            value: QueryValue::Id(SubscriberId::PATTERN),
+        },
+        Query {
+            name: "type",
+            description: "Only the events of this type; `*` matches any characters.",
+            value: QueryValue::Text,
+        },
+        AFTER,
+        BEFORE,
+        VIEW,
+        LIMIT,
+        CURSOR,
+    ])
+    .answers_with(StatusCode::OK, crate::page_of_any::<Envelope<'_>>);
 
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = request.query_id::<HookId>("hook")?;
@@ -135,6 +63,9 @@ fn show(item: Item, is_summary: bool) -> Result<Box<RawValue>, StoreError> {
     Ok(if is_summary { envelope.summary().shown()? } else { envelope.shown()? })
 }
 
+const GET: Route = Route::get("/v1/events/{id}", READ, "Get an event", |app, request| Box::pin(get(app, request)))
+    .answers_with(StatusCode::OK, crate::schema_or_id::<Envelope<'_>>);
+
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
     let show = |event: StoredEvent| Ok(Some(event.open()?.envelope()?.shown()?));
@@ -146,9 +77,17 @@ async fn find(app: &App, id: &EventId) -> Result<StoredEvent, Problem> {
     app.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))
 }
 
+const RAW: Route = Route::get(
+    "/v1/events/{id}/raw",
+    READ,
+    "Download an event's body as it was received, with its `Content-Encoding` removed",
+    |app, request| Box::pin(raw(app, request)),
+)
+.answers_with(StatusCode::OK, crate::raw::schema);
+
 async fn raw(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
     let event = find(app, &id).await?;
-    let body = event.raw.ok_or_else(|| Problem::not_found("body; none is kept"))?;
+    let body = event.raw.ok_or_else(|| Problem::not_found("body: it was erased"))?;
     Ok(respond::logging_event(&id, crate::raw::reply(id.as_str(), body, event.encoding.as_deref())?))
 }

@@ -1,4 +1,4 @@
-//! The deliveries that kept events should have: for replays and redispatches.
+//! Selection of deliveries for stored events, for replays and redispatches.
 
 use super::replay::is_named;
 use app::App;
@@ -18,10 +18,10 @@ use store::{
 };
 use web::Problem;
 
-/// Events planned concurrently.
+/// Number of events planned concurrently.
 const CONCURRENCY: usize = 8;
 
-/// Whether an entry of a list is an event of this hook and type, or of any where none is given.
+/// True if an entry's event has this hook and type, as far as they are given.
 pub fn is_of(entry: &Entry, hook: Option<&HookId>, event_type: Option<&str>) -> bool {
     EventKey::parse(&entry.sort).is_some_and(|key| {
         hook.is_none_or(|hook| key.origin.hook() == Some(hook))
@@ -29,31 +29,31 @@ pub fn is_of(entry: &Entry, hook: Option<&HookId>, event_type: Option<&str>) -> 
     })
 }
 
-/// The events that can be read: one that can't must not keep the others.
+/// The readable events: an unreadable one must not block the others.
 pub fn stored(items: Vec<Item>) -> Vec<StoredEvent> {
     let read = |item: Item| from_item(item).map_err(|error| log(&error)).ok();
     items.into_iter().filter_map(read).collect()
 }
 
 fn log(error: &StoreError) {
-    tracing::error!(cause = causes(error), "an event can't be read and is left out");
+    tracing::error!(cause = causes(error), "an event can't be read and was left out");
 }
 
-/// The choice of deliveries to make.
+/// Selects the deliveries to create.
 pub struct Planner<'a> {
     pub app: &'a App,
     pub routes: Routes,
-    /// Only to this route.
+    /// Only deliveries to this route.
     pub route: Option<RouteId>,
     pub replay: Option<ReplayId>,
     /// Only deliveries that should exist and don't.
     pub missing_only: bool,
 }
 
-/// The deliveries to make of some events.
+/// The deliveries to create for a batch of events.
 #[derive(Default)]
 pub struct Plan {
-    /// Events that at least one route is for.
+    /// Number of events that match at least one route.
     pub events: u64,
     pub delivered_before: u64,
     pub deliveries: Vec<StoredDelivery>,
@@ -108,14 +108,14 @@ impl Planner<'_> {
         Ok(Plan { events: 1, delivered_before, deliveries: made.collect() })
     }
 
-    /// Whether a delivery that is not stored may have a message on its way.
+    /// True if a delivery that is not stored may have a message in the queue.
     fn may_be_queued(&self, event: &OpenEvent<'_>, route: &EventRoute) -> bool {
         let came = event.key.id.time();
         let is_lost = self.app.now().millis_since(came) > LOST_AFTER_SECONDS * 1000;
         pending::is_kept(self.app) && !is_lost && route.updated_at <= came
     }
 
-    /// Whether a route that an event is for gets it.
+    /// True if a matching route gets the event.
     fn takes(&self, event: &OpenEvent<'_>, route: &EventRoute) -> bool {
         let came = event.key.id.time();
         let kept_millis = self.app.config.delivery_ttl_days * 86_400_000;
@@ -123,7 +123,7 @@ impl Planner<'_> {
         is_named(route, self.route.as_ref()) && !(self.missing_only && (is_old || came < route.created_at))
     }
 
-    /// Makes deliveries, or only counts them; how many.
+    /// Creates deliveries, or only counts them in a dry run. Returns their number.
     pub async fn make(&self, mut deliveries: Vec<StoredDelivery>, dry_run: bool) -> Result<u64, Problem> {
         if dry_run {
             return Ok(deliveries.len() as u64);

@@ -1,16 +1,16 @@
-//! `POST /v1/events/{id}/redispatch` and `POST /v1/events/redispatch`: dispatches kept events again, for those that dispatch
-//! set aside or gave up. Everything is made once, however often it is asked for.
+//! `POST /v1/events/{id}/redispatch` and `POST /v1/events/redispatch`: dispatches stored events again if dispatch set
+//! them aside or gave up. Repeating a redispatch creates nothing twice.
 
 use super::{
     plan::{Planner, is_of, stored},
     replay::routes,
 };
-use crate::{batches::Batches, span_faults};
-use app::App;
+use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
+use app::{App, Route};
 use flow::dispatch::{self, Redispatched};
 use futures::{StreamExt as _, stream};
 use models::{EventId, HookId, StoredEvent, SubscriberId, Timestamp, causes};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use store::StoreError;
@@ -19,7 +19,7 @@ use web::{Problem, Request, RequestExt as _, Response, input, respond};
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct One {
-    /// Counts, and changes nothing.
+    /// True to count without changing anything.
     #[serde(default)]
     dry_run: bool,
 }
@@ -27,32 +27,32 @@ pub struct One {
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Span {
-    /// Only the events of this hook.
+    /// Only events of this hook.
     hook: Option<HookId>,
-    /// Only the events of this type; `*` stands for any run of characters.
+    /// Only events of this type; `*` matches any characters.
     #[serde(rename = "type")]
     event_type: Option<String>,
-    /// Only the events that came after this.
+    /// Only events accepted after this time.
     after: Timestamp,
-    /// Only the events that came before this.
+    /// Only events accepted before this time.
     before: Timestamp,
-    /// Counts, and changes nothing.
+    /// True to count without changing anything.
     #[serde(default)]
     dry_run: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub struct Outcome {
-    /// Events that were dispatched again. Erased events are skipped.
+    /// Number of events that were dispatched again. Erased events are skipped.
     events: u64,
-    /// Subscribers whose record changed.
+    /// Number of subscribers whose record changed.
     folded: u64,
-    /// Takeovers that were missing, and were made.
+    /// Number of missing takeovers that were created.
     takeovers: u64,
-    /// Deliveries that were missing, and were made: to routes that existed when the event came. On AWS a delivery counts as
-    /// missing once the event is an hour old; until then its message may be under way.
+    /// Number of missing deliveries that were created, to routes that existed when the event was accepted. On AWS a
+    /// delivery counts as missing once the event is an hour old; until then its message may be under way.
     deliveries: u64,
-    /// There are more events: call again with the same body and this as `cursor`. Null at the end.
+    /// Null at the end. Otherwise there are more events: repeat the call with the same body and this as `cursor`.
     next: Option<String>,
 }
 
@@ -72,14 +72,23 @@ impl Tally {
     }
 }
 
-/// A call ends with the batch in which it has dispatched so many events.
+/// A call ends with the batch that reaches this number of events.
 const MAX_EVENTS: u64 = 500;
-/// People whose events are folded at the same time.
+/// Number of people whose events are folded concurrently.
 const CONCURRENCY: usize = 8;
+
+pub const REDISPATCH: Route = Route::post(
+    "/v1/events/{id}/redispatch",
+    OPERATE,
+    "Dispatch an event again, creating missing records and deliveries",
+    |app, request| Box::pin(redispatch(app, request)),
+)
+.may_take::<One>()
+.answers::<Outcome>();
 
 pub async fn redispatch(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
-    let One { dry_run } = input::optional_body(&request, &schema_for!(One))?;
+    let One { dry_run } = input::optional_body(&request)?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
     let redispatch = Redispatch::begin(app, dry_run).await?;
     let mut tally = Tally::default();
@@ -91,9 +100,19 @@ pub async fn redispatch(app: &App, request: Request) -> Result<Response, Problem
     respond::of_event(id, &tally.outcome(None))
 }
 
+pub const REDISPATCH_SPAN: Route = Route::post(
+    "/v1/events/redispatch",
+    OPERATE,
+    "Dispatch the events of a time span again, creating missing records and deliveries",
+    |app, request| Box::pin(redispatch_span(app, request)),
+)
+.with_query(&[CURSOR])
+.takes::<Span>()
+.answers::<Outcome>();
+
 pub async fn redispatch_span(app: &App, request: Request) -> Result<Response, Problem> {
-    let span: Span = input::body_with(&request, &schema_for!(Span), |body| Ok(span_faults(body)))?;
-    // A cursor of another span is refused.
+    let span: Span = input::body_with(&request, |body| Ok(span_faults(body)))?;
+    // The cursor is bound to the span.
     let list = format!("redispatch {}", serde_json::to_string(&span).map_err(Problem::internal)?);
     let redispatch = Redispatch::begin(app, span.dry_run).await?;
     let listing = app.store.events(Some(span.after), Some(span.before), request.position(&list)?);
@@ -121,7 +140,8 @@ impl<'a> Redispatch<'a> {
         Ok(Self { app, dry_run, planner })
     }
 
-    /// Dispatches events again, by person. One that can't be folded is left out and logged, as dispatch sets it aside.
+    /// Dispatches events again, grouped by person. An event that can't be folded is left out and logged, as dispatch
+    /// sets it aside.
     async fn batch(&self, events: Vec<StoredEvent>, tally: &mut Tally) -> Result<(), Problem> {
         let mut people: BTreeMap<String, Vec<StoredEvent>> = BTreeMap::new();
         for event in events {
@@ -136,7 +156,7 @@ impl<'a> Redispatch<'a> {
         for (events, folded) in folded {
             match folded {
                 Ok(folded) => self.finish(events, folded, tally).await?,
-                // One of them is at fault, and the others are not.
+                // One of the events is faulty: handling each alone finds it.
                 Err(StoreError::Malformed(_) | StoreError::Refused(_)) => {
                     for event in events {
                         self.alone(event, tally).await?;
@@ -160,13 +180,13 @@ impl<'a> Redispatch<'a> {
         }
     }
 
-    /// Folds events of one person, or of nobody known.
+    /// Folds events of one person, or events without a person.
     async fn fold(&self, events: &[StoredEvent]) -> Result<Redispatched, StoreError> {
         let opened = events.iter().map(StoredEvent::open).collect::<Result<Vec<_>, _>>()?;
         dispatch::redispatch(self.app, &opened, self.dry_run).await
     }
 
-    /// Makes the missing deliveries of folded events, and counts.
+    /// Creates the missing deliveries of folded events, and counts.
     async fn finish(
         &self,
         mut events: Vec<StoredEvent>,

@@ -1,12 +1,13 @@
-//! `POST /v1/events/{id}/replay`: new deliveries of a kept event.
+//! `POST /v1/events/{id}/replay`: new deliveries of a stored event.
 
-use app::App;
+use crate::OPERATE;
+use app::{App, Route};
 use flow::{
     fan_out::{self, Filters, Routes},
     pending,
 };
 use models::{DeliveryId, EventId, ReplayId, RouteId, StoredDelivery, clock::random};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, routes::EventRoute};
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
@@ -14,24 +15,33 @@ use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Replay {
-    /// Only to this route, which has to be enabled. An event that the route is not for, or that does not pass its filter,
-    /// is not delivered even so: then `deliveries` is empty.
+    /// Only to this route, which must be enabled. An event that the route does not match, or that does not pass its
+    /// filter, is not delivered: `deliveries` is then empty.
     route: Option<RouteId>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub struct Replayed {
     replay: ReplayId,
-    /// One for each enabled route that the event is for now. Receivers see the event's `webhook-id` again.
+    /// One for each enabled route that matches the event now. Receivers see the event's `webhook-id` again.
     deliveries: Vec<DeliveryId>,
 }
 
+pub const ROUTE: Route = Route::post(
+    "/v1/events/{id}/replay",
+    OPERATE,
+    "Replay an event: deliver it again to the routes that match it now",
+    |app, request| Box::pin(replay(app, request)),
+)
+.may_take::<Replay>()
+.answers::<Replayed>();
+
 pub async fn replay(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
-    let Replay { route } = input::optional_body(&request, &schema_for!(Replay))?;
+    let Replay { route } = input::optional_body(&request)?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
     if event.is_erased() {
-        return Err(Problem::new(Code::Conflict, "the event's person was erased, and nothing is left to deliver"));
+        return Err(Problem::new(Code::Conflict, "the event's person was erased, so its body can't be delivered"));
     }
     let routes = routes(app, route.as_ref()).await?;
     let replay = ReplayId::new(request.now(), random()?);
@@ -45,7 +55,7 @@ pub async fn replay(app: &App, request: Request) -> Result<Response, Problem> {
     respond::of_event(id, &Replayed { replay, deliveries })
 }
 
-/// The routes that are enabled. One that is named has to be among them.
+/// The routes of a replay. A route that is named must be enabled.
 pub async fn routes(app: &App, named: Option<&RouteId>) -> Result<Routes, Problem> {
     if let Some(id) = named {
         let route: Option<EventRoute> = app.store.find(id.as_str()).await?;
@@ -56,7 +66,7 @@ pub async fn routes(app: &App, named: Option<&RouteId>) -> Result<Routes, Proble
     Ok(Routes::load(app, &Filters::default()).await?)
 }
 
-/// Whether a route is the one that is named; any is if none is named.
+/// True if no route is named, or if it is this one.
 pub fn is_named(route: &EventRoute, named: Option<&RouteId>) -> bool {
     named.is_none_or(|named| *named == route.id)
 }

@@ -1,61 +1,71 @@
-//! `POST /v1/events/replay`: new deliveries of the kept events of a span of time, or just those that it lacks.
+//! `POST /v1/events/replay`: new deliveries of all stored events of a time span, or only the missing ones.
 
 use super::{
     plan::{Planner, is_of, stored},
     replay::routes,
 };
-use crate::{batches::Batches, span_faults};
-use app::App;
+use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
+use app::{App, Route};
 use models::{HookId, ReplayId, RouteId, Timestamp, clock::random};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Span {
-    /// Only the events of this hook.
+    /// Only events of this hook.
     hook: Option<HookId>,
-    /// Only the events of this type; `*` stands for any run of characters.
+    /// Only events of this type; `*` matches any characters.
     #[serde(rename = "type")]
     event_type: Option<String>,
-    /// Only to this route, which has to be enabled.
+    /// Only to this route, which must be enabled.
     route: Option<RouteId>,
-    /// Only the events that came after this.
+    /// Only events accepted after this time.
     after: Timestamp,
-    /// Only the events that came before this.
+    /// Only events accepted before this time.
     before: Timestamp,
-    /// Counts, and makes nothing.
+    /// True to count without creating anything.
     #[serde(default)]
     dry_run: bool,
-    /// Makes no delivery anew, just those that should have been made when the events came: of routes that were there
-    /// then, as they are now. On AWS a delivery is stored with its first attempt, so one is missing if that has not been
-    /// made for an hour, or if its route was changed since the event came. Events older than the time that deliveries are
-    /// kept are left out: theirs may have expired.
+    /// True to create only missing deliveries: those to routes that existed when the event was accepted, by their
+    /// current settings. On AWS a delivery is stored with its first attempt, so it is missing if it was not attempted
+    /// within an hour, or if its route was changed since the event. Events older than `DELIVERY_TTL_DAYS` are left out:
+    /// their deliveries may have expired.
     #[serde(default)]
     missing_only: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub struct Replayed {
-    /// Null if nothing is made, or nothing is made anew.
+    /// Null for a dry run and with `missing_only`.
     replay: Option<ReplayId>,
-    /// How many events there were that at least one route is for. What was a person's who was erased is not among them.
+    /// Number of events that match at least one route. Events of erased persons are not counted.
     events: u64,
-    /// How many deliveries were made, or would have been on a dry run. What an earlier call with the same `cursor` has
-    /// made is not made again, nor counted.
+    /// Number of deliveries that were created, or would be in a dry run. Deliveries that an earlier call with the same
+    /// `cursor` created are neither created again nor counted.
     deliveries: u64,
-    /// How often one of those events had been delivered to one of its routes before.
+    /// Number of earlier deliveries of these events to these routes.
     delivered_before: u64,
-    /// There are more: call again with the same body and this as `cursor`. Null at the end.
+    /// Null at the end. Otherwise there are more: repeat the call with the same body and this as `cursor`.
     next: Option<String>,
 }
 
-/// A call ends with the batch in which so many events were for a route.
+/// A call ends with the batch that reaches this number of events with a route.
 const MOST: u64 = 500;
+pub const ROUTE: Route = Route::post(
+    "/v1/events/replay",
+    OPERATE,
+    "Replay the events of a time span, or create its missing deliveries",
+    |app, request| Box::pin(replay_span(app, request)),
+)
+.with_query(&[CURSOR])
+.takes::<Span>()
+.answers::<Replayed>();
+
 pub async fn replay_span(app: &App, request: Request) -> Result<Response, Problem> {
-    let span: Span = input::body_with(&request, &schema_for!(Span), |body| Ok(span_faults(body)))?;
-    // A cursor of another span is refused.
+    let span: Span = input::body_with(&request, |body| Ok(span_faults(body)))?;
+    // The cursor is bound to the span.
     let list = format!("replay {}", serde_json::to_string(&span).map_err(Problem::internal)?);
     let (replay, position) = span.place(&request, &list)?;
     let planner = Planner {
@@ -81,16 +91,16 @@ pub async fn replay_span(app: &App, request: Request) -> Result<Response, Proble
     respond::ok(&Replayed { replay, events, deliveries, delivered_before, next })
 }
 
-/// What stands in a cursor for no replay.
+/// Placeholder in a cursor without a replay.
 const NONE: &str = "-";
 
-/// A position with the replay that goes on there: a call that is repeated makes the same deliveries.
+/// A cursor's position, with the replay that continues there. So a repeated call creates the same deliveries.
 fn placed(replay: Option<&ReplayId>, position: &str) -> String {
     format!("{} {position}", replay.map_or(NONE, ReplayId::as_str))
 }
 
 impl Span {
-    /// The replay of a call, and the position at which it begins.
+    /// The replay of a call, and its start position.
     fn place(&self, request: &Request, list: &str) -> Result<(Option<ReplayId>, Option<String>), Problem> {
         let Some(placed) = request.position(list)? else {
             let replays = !self.dry_run && !self.missing_only;
@@ -99,7 +109,7 @@ impl Span {
                 None,
             ));
         };
-        let forged = || Problem::invalid_query("cursor", "is not a cursor of this list");
+        let forged = || Problem::invalid_query("cursor", "must be the `next` of a page of this list");
         let (replay, position) = placed.split_once(' ').ok_or_else(forged)?;
         let replay = match replay {
             NONE => None,

@@ -1,9 +1,9 @@
-//! `DELETE /v1/hooks/{id}`: deregisters the hook at its platform and deletes it, unless routes name it. With `force` it is
-//! deleted in any case, and those routes are disabled.
+//! `DELETE /v1/hooks/{id}`: deregisters the hook at its platform and deletes it, unless routes name it. With `force` it
+//! is deleted anyway, and those routes are disabled.
 
-use super::{find, registration};
-use crate::references::ATTEMPTS;
-use app::App;
+use super::registration;
+use crate::{ADMIN, control, references::ATTEMPTS};
+use app::{App, Route};
 use connector::Registrar;
 use flow::own_events;
 use models::{HookId, causes};
@@ -15,12 +15,26 @@ use store::{
     routes::{DisabledReason, EventRoute},
 };
 use tokio::time::timeout;
-use web::{Code, Problem, Request, RequestExt as _, Response, respond};
+use web::{Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
-/// Time in which no route can name a hook that is being deregistered. It is longer than the function runs.
+/// Time in which no route can name a hook that is being deregistered. It is longer than the function's timeout.
 const CLOSED_SECONDS: u64 = 60;
 /// Time limit for the platform in a forced deletion.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+const FORCE: Query = Query {
+    name: "force",
+    description: "true: delete the hook even if routes use it (they are disabled) or the platform can't be reached.",
+    value: QueryValue::OneOf(&["true", "false"]),
+};
+
+pub const ROUTE: Route = Route::delete(
+    "/v1/hooks/{id}",
+    ADMIN,
+    "Delete a hook and its registered webhook at the platform; its events stay",
+    |app, request| Box::pin(delete(app, request)),
+)
+.with_query(&[FORCE]);
 
 pub async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
     let force = match request.query("force").as_deref() {
@@ -29,8 +43,8 @@ pub async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
         Some(_) => return Err(Problem::invalid_query("force", "must be true or false")),
     };
     for _ in 0..ATTEMPTS {
-        match try_to_delete(app, find(app, &request).await?, force).await {
-            // It may have been registered meanwhile, or a route may name it now.
+        match try_to_delete(app, control::find::<Hook>(app, &request).await?, force).await {
+            // It may have been registered in the meantime, or a route may name it now.
             Err(Failed::Changed) => {}
             Err(Failed::Finally(problem)) => return Err(problem),
             Ok(()) => return Ok(respond::no_content()),
@@ -40,7 +54,7 @@ pub async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
 }
 
 enum Failed {
-    /// A concurrent write: the deletion starts again.
+    /// Optimistic-lock conflict: the deletion starts again.
     Changed,
     Finally(Problem),
 }
@@ -79,14 +93,14 @@ async fn routes_of(app: &App, hook: &HookId) -> Result<Vec<EventRoute>, StoreErr
 fn in_use(routes: &[EventRoute]) -> Problem {
     let ids: Vec<&str> = routes.iter().map(|route| route.id.as_str()).collect();
     let detail = format!(
-        "these routes name the hook: {}; delete them or let them name another, or repeat with ?force=true, which disables \
+        "in use by these routes: {}; delete them, give them another hook, or repeat with ?force=true, which disables \
          them",
         ids.join(", ")
     );
     Problem::new(Code::HookInUse, detail)
 }
 
-/// Disables the routes that are not disabled yet, each with the event that reports it.
+/// Disables the enabled ones of these routes, each with an event that reports it.
 async fn disable(app: &App, routes: Vec<EventRoute>) -> Result<(), StoreError> {
     for mut route in routes.into_iter().filter(|route| route.enabled) {
         let reason = DisabledReason::HookDeleted;
@@ -97,20 +111,24 @@ async fn disable(app: &App, routes: Vec<EventRoute>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deregisters a hook that no route names. No route can name it until it is deleted or the platform has refused.
+/// Deregisters a hook that no route names. No route can name it until it is deleted, or the platform has refused.
 async fn deregister(app: &App, registrar: &Registrar, hook: &mut Hook, version: u64) -> Result<(), Failed> {
     app.store.close_references(hook.id.as_str(), version, app.now().plus_seconds(CLOSED_SECONDS)).await?;
     let registered = hook.clone();
-    // If the process dies in between, the hook does not claim a webhook that is gone.
+    // If the process dies in between, the stored state must not claim a webhook that is gone.
     hook.registration = registered.registration.as_ref().map(|_| Registration::Pending);
     app.store.update(hook).await?;
     let Err(problem) = registration::remove(app, registrar, &registered).await else { return Ok(()) };
     hook.registration = registered.registration;
     let restored = app.store.update(hook).await;
     if let Err(error) = restored.and(app.store.reopen_references(hook.id.as_str()).await) {
-        tracing::warn!(hook = hook.id.as_str(), cause = causes(&error), "a hook stays closed for a minute, or pending");
+        tracing::warn!(
+            hook = hook.id.as_str(),
+            cause = causes(&error),
+            "a hook's state was not restored; it accepts no routes for a minute, or stays pending"
+        );
     }
-    let advice = "the hook stays; with ?force=true it goes, and its webhook at the platform is left to you";
+    let advice = "the hook was not deleted; ?force=true deletes it, and you remove its webhook at the platform";
     Err(Failed::Finally(Problem { detail: format!("{}; {advice}", problem.detail), ..problem }))
 }
 
@@ -121,5 +139,9 @@ async fn deregister_if_possible(app: &App, registrar: &Registrar, hook: &Hook) {
         Ok(Err(problem)) => problem.code.as_str(),
         Err(_) => "timeout",
     };
-    tracing::warn!(hook = hook.id.as_str(), problem, "the platform could not be told that the hook is deleted");
+    tracing::warn!(
+        hook = hook.id.as_str(),
+        problem,
+        "a deleted hook could not be deregistered; remove its webhook at the platform"
+    );
 }

@@ -1,4 +1,4 @@
-//! Telling a platform of a hook, and having it forgotten again.
+//! Registration of hooks at their platform.
 
 use super::view::{token, url};
 use app::{App, connections};
@@ -9,8 +9,8 @@ use store::{
 };
 use web::{Code, Problem, Request, Retry};
 
-/// Tells the platform of a hook that is stored: the platform calls it while this runs. A hook that the platform does not
-/// take is no hook.
+/// Registers a stored hook at its platform, which calls the hook meanwhile. If the platform refuses it, the hook is
+/// deleted.
 pub async fn register(app: &App, request: &Request, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
     let registration = match tell(app, request, registrar, hook).await {
         Ok(Some(webhook)) => Registration::Registered { webhook },
@@ -30,7 +30,8 @@ pub async fn register(app: &App, request: &Request, registrar: &Registrar, hook:
     noted
 }
 
-/// The webhook's id at the platform. Where the answer was lost, the platform is asked what it has.
+/// Registers the webhook and returns its id at the platform. If the answer is lost, the platform's webhooks are
+/// searched for it.
 async fn tell(app: &App, request: &Request, registrar: &Registrar, hook: &Hook) -> Result<Option<String>, Problem> {
     let connect = connections::connect(app, &hook.platform, hook.connection.as_str()).await;
     let connection = connect.map_err(Problem::with_nothing_done)?;
@@ -41,7 +42,7 @@ async fn tell(app: &App, request: &Request, registrar: &Registrar, hook: &Hook) 
         Err(problem) if problem.retry == Retry::Unknown => {
             match (registrar.find)(app, &connection.credentials, &hook.id).await {
                 Ok(Some(webhook)) => Ok(Some(webhook)),
-                // That it is not listed yet tells nothing: the platform may still be at it.
+                // A webhook that is not listed may still be under way.
                 _ => Err(problem),
             }
         }
@@ -49,18 +50,18 @@ async fn tell(app: &App, request: &Request, registrar: &Registrar, hook: &Hook) 
     }
 }
 
-/// Keeps what the platform said of a hook, which may have been changed or deleted meanwhile.
+/// Stores the registration of a hook, which may have been changed or deleted in the meantime.
 async fn note(app: &App, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
     loop {
         match app.store.update(hook).await {
             Err(StoreError::Condition(_)) => match app.store.find::<Hook>(hook.id.as_str()).await {
                 Ok(Some(changed)) => *hook = Hook { registration: hook.registration.take(), ..changed },
                 Ok(None) => {
-                    let gone = "the hook was deleted while the platform was told of it";
+                    let gone = "the hook was deleted during its registration";
                     return Err(match remove(app, registrar, hook).await {
                         Ok(()) => Problem::new(Code::Conflict, gone),
                         Err(problem) => {
-                            let detail = format!("{gone}, and its webhook there is left to you: {}", problem.detail);
+                            let detail = format!("{gone}; remove its webhook at the platform: {}", problem.detail);
                             Problem { detail, ..problem }
                         }
                     });
@@ -73,24 +74,26 @@ async fn note(app: &App, registrar: &Registrar, hook: &mut Hook) -> Result<(), P
     }
 }
 
-/// The problem of a hook that stays, though nobody knows where it stands at the platform.
+/// The problem for a hook whose state at the platform is unknown.
 fn pending(problem: Problem, hook: &Hook) -> Problem {
-    let said = if problem.code == Code::StoreUnavailable { "the store could not be reached" } else { &problem.detail };
-    let detail = format!("{said}; delete {}, which removes what the platform may have made", hook.id);
+    let said = if problem.code == Code::StoreUnavailable { "the store is unavailable" } else { &problem.detail };
+    let detail = format!("{said}; delete {}, which also removes its webhook at the platform, if there is one", hook.id);
     Problem { detail, ..problem }
 }
 
-/// The problem of a hook that the platform refuses, with what is most often the reason.
+/// The problem for a hook that the platform refuses, with the most frequent reason.
 fn advised(problem: Problem) -> Problem {
     if problem.code != Code::PlatformRejected {
         return problem;
     }
-    let detail =
-        format!("{}; the platform calls the hook's URL first: check that PUBLIC_URL leads here", problem.detail);
+    let detail = format!(
+        "{}; the platform calls the hook's URL first: check that PUBLIC_URL is this deployment's address",
+        problem.detail
+    );
     Problem { detail, ..problem }
 }
 
-/// Has the platform forget a hook.
+/// Removes a hook's webhook at the platform.
 pub async fn remove(app: &App, registrar: &Registrar, hook: &Hook) -> Result<(), Problem> {
     let connect = connections::connect(app, &hook.platform, hook.connection.as_str());
     let (connection, webhook) = match &hook.registration {

@@ -1,30 +1,31 @@
-//! `GET /v1/hooks/{id}/rejected`: the calls with a valid token that could not become events, with their bodies.
+//! `GET /v1/hooks/{id}/rejected`: calls with a valid token that could not become events, with their bodies.
 
-use super::find;
-use app::App;
+use crate::{CURSOR, LIMIT, READ, VIEW, control};
+use app::{App, Route};
 use data_encoding::BASE64;
+use http::StatusCode;
 use models::{RejectedId, Timestamp, envelope::MAX_SHOWN_BYTES};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use store::{Item, StoreError, events::RejectedCall, from_item, list::Entry};
+use store::{Item, StoreError, events::RejectedCall, from_item, hooks::Hook, list::Entry};
 use web::{Problem, Request, RequestExt as _, Response, respond};
 
 #[derive(Serialize, JsonSchema)]
 pub struct Rejected {
     id: RejectedId,
     at: Timestamp,
-    /// The reason as a code: that of the answer, or `hook_disabled`.
+    /// The code of the answer, or `hook_disabled`.
     code: String,
     detail: String,
     content_type: Option<String>,
-    /// The size of the body in bytes.
+    /// Size of the body in bytes.
     bytes: u64,
-    /// The body; null if it was too large, if a person in it was erased, in a summary, and where `truncated`.
+    /// The body. Null if it was too large, if a person in it was erased, in a summary, and if `truncated` is true.
     body: Option<String>,
-    /// `utf-8`, or `base64` for a body that is no UTF-8 text; null where there is none.
+    /// `utf-8`, or `base64` for a body that is not UTF-8 text; null without a body.
     body_encoding: Option<&'static str>,
-    /// True for a call of over 1 MB as JSON: `/raw` has its body.
+    /// True for a call of over 1 MB as JSON: `/raw` returns its body.
     truncated: bool,
 }
 
@@ -49,8 +50,15 @@ impl Rejected {
     }
 }
 
+pub const LIST: Route =
+    Route::get("/v1/hooks/{id}/rejected", READ, "List the calls that a hook rejected", |app, request| {
+        Box::pin(list(app, request))
+    })
+    .with_query(&[VIEW, LIMIT, CURSOR])
+    .answers_with(StatusCode::OK, crate::page_of_any::<Rejected>);
+
 pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
-    let hook = find(app, &request).await?;
+    let hook = control::find::<Hook>(app, &request).await?;
     let with_body = !crate::is_summary(&request)?;
     let listing = app.store.rejected(&hook.connection, request.position("rejected")?);
     let of_hook = |entry: &Entry| RejectedCall::is_of(&hook.id, &entry.sort);
@@ -68,8 +76,16 @@ fn show(item: Item, with_body: bool) -> Result<Option<Box<RawValue>>, StoreError
     Ok(Some(to_raw_value(&Rejected { body: None, body_encoding: None, truncated: true, ..shown })?))
 }
 
+pub const RAW: Route = Route::get(
+    "/v1/hooks/{id}/rejected/{rejected_id}/raw",
+    READ,
+    "Download a rejected call's body as it was received",
+    |app, request| Box::pin(raw(app, request)),
+)
+.answers_with(StatusCode::OK, crate::raw::schema);
+
 pub async fn raw(app: &App, request: Request) -> Result<Response, Problem> {
-    let hook = find(app, &request).await?;
+    let hook = control::find::<Hook>(app, &request).await?;
     let missing = || Problem::not_found("rejected call with a body");
     let id: RejectedId = request.param("rejected_id").parse().map_err(|_| missing())?;
     let rejected = app.store.rejected_call(&id).await?.filter(|request| RejectedCall::is_of(&hook.id, &request.sort));

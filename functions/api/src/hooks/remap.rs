@@ -1,9 +1,8 @@
-//! `POST /v1/hooks/{id}/remap`: reads a hook's kept events anew. Each event that reads differently is written as a new
-//! revision; the stream brings it to dispatch, which mends the records.
+//! `POST /v1/hooks/{id}/remap`: reads a hook's stored events again. Each event with a different reading is written as a
+//! new revision. The stream brings it to dispatch, which corrects the records.
 
-use super::find;
-use crate::batches::Batches;
-use app::App;
+use crate::{ADMIN, CURSOR, batches::Batches, control};
+use app::{App, Route};
 use futures::future::try_join_all;
 use models::{StoredEvent, event::EventKey};
 use payload::{body, mapping};
@@ -14,19 +13,28 @@ use web::{Problem, Request, RequestExt as _, Response, respond};
 
 #[derive(Default, Serialize, JsonSchema)]
 pub struct Remapped {
-    /// How many events were read.
+    /// Number of events that were read.
     read: u64,
-    /// How many of them read differently now.
+    /// Number of events with a different reading.
     changed: u64,
-    /// There are more: call again with this as `cursor`. Null at the end.
+    /// Null at the end. Otherwise there are more: repeat the call with this as `cursor`.
     next: Option<String>,
 }
 
-/// A write that keeps losing to others is left to the next remap.
+/// Retry limit for optimistic-lock conflicts. After it, the event is left to the next remap.
 const ATTEMPTS: usize = 5;
 
+pub const ROUTE: Route = Route::post(
+    "/v1/hooks/{id}/remap",
+    ADMIN,
+    "Read a hook's stored events again by its current mapping",
+    |app, request| Box::pin(remap(app, request)),
+)
+.with_query(&[CURSOR])
+.answers::<Remapped>();
+
 pub async fn remap(app: &App, request: Request) -> Result<Response, Problem> {
-    let hook = find(app, &request).await?;
+    let hook = control::find::<Hook>(app, &request).await?;
     let is_of_hook =
         |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.origin.hook() == Some(&hook.id));
     let mut batches = Batches::begin(&app.store, app.store.events(None, None, request.position("remap")?)).await?;
@@ -40,7 +48,7 @@ pub async fn remap(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&remapped)
 }
 
-/// Reads one event anew; whether it reads differently.
+/// Reads one event again. Returns whether its reading is different.
 async fn reread(app: &App, hook: &Hook, item: Item) -> Result<bool, StoreError> {
     let mut event: StoredEvent = from_item(item)?;
     for _ in 0..ATTEMPTS {

@@ -1,16 +1,27 @@
-//! `POST /v1/hooks/{id}/rotate`: a new URL. The old one works on, by default for a day, so that no call is lost while
-//! the URL is changed at the platform.
+//! `POST /v1/hooks/{id}/rotate`: a new URL. The old one stays valid, by default for a day, so that no call is lost
+//! until the URL is changed at the platform.
 
-use super::{create::new_token, find, view::view};
-use crate::rotation::Rotation;
-use app::App;
-use schemars::schema_for;
-use store::hooks::Registration;
+use super::{
+    create::new_token,
+    view::{HookView, view},
+};
+use crate::{ADMIN, control, rotation::Rotation};
+use app::{App, Route};
+use store::hooks::{Hook, Registration};
 use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
+pub const ROUTE: Route = Route::post(
+    "/v1/hooks/{id}/rotate",
+    ADMIN,
+    "Give a hook a new URL; the old one stays valid for a grace period",
+    |app, request| Box::pin(rotate(app, request)),
+)
+.may_take::<Rotation>()
+.answers::<HookView>();
+
 pub async fn rotate(app: &App, request: Request) -> Result<Response, Problem> {
-    let mut hook = find(app, &request).await?;
-    let rotation: Rotation = input::optional_body(&request, &schema_for!(Rotation))?;
+    let mut hook = control::find::<Hook>(app, &request).await?;
+    let rotation: Rotation = input::optional_body(&request)?;
     rotation.make_room(&mut hook.tokens, request.now())?;
     hook.tokens.insert(0, new_token(app, &hook.id).await?);
     hook.registration = hook.registration.map(|registration| match registration {

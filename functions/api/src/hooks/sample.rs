@@ -1,11 +1,9 @@
-//! `POST /v1/hooks/{id}/sample`: posts the trigger's sample body to the hook's own URL, through the front door, so that
-//! what answers is what will answer the platform.
+//! `POST /v1/hooks/{id}/sample`: posts the trigger's sample body to the hook's public URL, so that the same code
+//! answers as for the platform.
 
-use super::{
-    find,
-    view::{token, url, watch},
-};
-use app::App;
+use super::view::{token, url, watch};
+use crate::{ADMIN, control};
+use app::{App, Route};
 use client::PATIENCE;
 use data_encoding::BASE32_DNSSEC;
 use models::clock::random;
@@ -13,22 +11,28 @@ use registry::Watch;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use store::hooks::verification_token;
+use store::hooks::{Hook, verification_token};
 use web::{Code, EVENT_HEADER, Problem, Request, Response, respond};
 
 #[derive(Serialize, JsonSchema)]
 pub struct Sent {
-    /// What was posted.
+    /// The body that was posted.
     body: Value,
-    /// The hook's answer.
+    /// HTTP status of the hook's answer.
     status: u16,
     answer: Value,
-    /// The event that it became, or is a duplicate of; null while the hook is disabled.
+    /// The event that was created, or that the body is a duplicate of; null while the hook is disabled.
     event: Option<String>,
 }
 
+pub const ROUTE: Route =
+    Route::post("/v1/hooks/{id}/sample", ADMIN, "Send a sample body to a hook's own URL", |app, request| {
+        Box::pin(send(app, request))
+    })
+    .answers::<Sent>();
+
 pub async fn send(app: &App, request: Request) -> Result<Response, Problem> {
-    let hook = find(app, &request).await?;
+    let hook = control::find::<Hook>(app, &request).await?;
     let watch = watch(&hook)?;
     let sample = sample(&watch)?;
     let unreachable = |detail: String| Problem::new(Code::HookUnreachable, detail);
@@ -45,7 +49,7 @@ pub async fn send(app: &App, request: Request) -> Result<Response, Problem> {
     let headers = watch.trigger.headers.iter();
     let request = headers.fold(request, |request, header| request.header(header.name, header.sample));
     let answer = http.send(request, PATIENCE).await.map_err(|problem| {
-        let advice = "check that PUBLIC_URL leads here";
+        let advice = "check that PUBLIC_URL is this deployment's address";
         Problem { source: problem.source, ..unreachable(format!("{}: {advice}", problem.detail)) }
     })?;
     let event = answer.headers.get(EVENT_HEADER).and_then(|id| id.to_str().ok());
@@ -54,11 +58,11 @@ pub async fn send(app: &App, request: Request) -> Result<Response, Problem> {
         body: serde_json::from_str(&sample).map_err(Problem::internal)?,
         status: answer.status.as_u16(),
         answer: serde_json::from_slice(&answer.body)
-            .map_err(|_| unreachable(format!("something else than the hook answered {}", answer.status)))?,
+            .map_err(|_| unreachable(format!("the answer {} did not come from the hook", answer.status)))?,
     })
 }
 
-/// The trigger's sample; where the platform numbers its messages, as a message that was never sent before.
+/// The trigger's sample body. If the platform numbers its messages, it gets a new message id.
 fn sample(watch: &Watch) -> Result<String, Problem> {
     let Some(message) = watch.trigger.message else { return Ok(watch.sample.to_owned()) };
     let mut sample: Value = serde_json::from_str(watch.sample).map_err(Problem::internal)?;

@@ -1,4 +1,4 @@
-//! A hook as it is answered.
+//! A hook as the API returns it.
 
 use app::App;
 use connector::settings;
@@ -17,15 +17,15 @@ pub struct HookView {
     pub name: String,
     pub connection: ConnectionId,
     pub enabled: bool,
-    /// As the trigger's schema in the catalogue says.
+    /// Settings by the trigger's schema in the catalogue.
     pub settings: Map<String, Value>,
-    /// Where the platform posts to. It is a secret: null for a key that is not `admin`.
+    /// The URL that the platform posts to. It is a secret: null for a key whose scope is not `admin`.
     pub url: Option<String>,
-    /// Until when the URL before the last rotation works on.
+    /// End of the previous URL's validity, after a rotation.
     pub old_url_until: Option<Timestamp>,
-    /// Where the hook stands at a platform that is told of it; null at one where its URL is pasted by hand.
+    /// Registration at a platform that Switchboard registers hooks with; null if the URL is pasted there by hand.
     pub registration: Option<RegistrationView>,
-    /// What to do at the platform with the URL.
+    /// Steps at the platform that register the URL.
     pub setup: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -36,20 +36,20 @@ pub struct RegistrationView {
     pub state: State,
     /// The webhook's id at the platform.
     pub webhook: Option<String>,
-    /// What the platform sends back to verify the URL, to be entered where the webhook is made by hand. It is a secret:
-    /// null for a key that is not `admin`.
+    /// Verification token, to be entered if the webhook is created by hand: the platform sends it to verify the URL. It
+    /// is a secret: null for a key whose scope is not `admin`.
     pub token: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// The platform was told and didn't answer: delete the hook and make another.
+    /// The platform's answer was lost: delete the hook and create another.
     Pending,
     Registered,
-    /// The platform has the URL from before a rotation: change it there by hand.
+    /// The platform still has the URL from before a rotation: change it there by hand.
     Stale,
-    /// The platform has no way to be told: make the webhook there by hand.
+    /// The platform can't be called: create the webhook there by hand.
     Manual,
 }
 
@@ -87,9 +87,9 @@ pub async fn view(app: &App, request: &Request, hook: Hook, with_url: bool) -> R
     })
 }
 
-/// The trigger that a hook is of.
+/// The trigger of a hook.
 pub fn watch(hook: &Hook) -> Result<Watch, Problem> {
-    registry::trigger(&hook.trigger).ok_or_else(|| Problem::internal("a hook of no trigger"))
+    registry::trigger(&hook.trigger).ok_or_else(|| Problem::internal("a hook has an unknown trigger"))
 }
 
 /// The hook's newest token.
@@ -98,18 +98,18 @@ pub async fn token(app: &App, hook: &Hook) -> Result<String, Problem> {
     Ok(app.sealer()?.open(hook.id.as_str(), &token.sealed).await?)
 }
 
-/// The hook's URL, with one of its tokens.
+/// The hook's URL with one of its tokens.
 pub fn url(app: &App, request: &Request, hook: &Hook, token: &str) -> Result<String, Problem> {
     Ok(format!("{}{}/{token}", public_url(app, request)?, watch(hook)?.trigger.path))
 }
 
-/// What hook URLs begin with: the setting, or on Lambda the API's own host, which API Gateway writes into the header.
+/// Base of hook URLs: the setting, or on Lambda the API's own host, which API Gateway writes into the header.
 fn public_url(app: &App, request: &Request) -> Result<String, Problem> {
     match &app.config.public_url {
         Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
         None => match request.header(&http::header::HOST) {
             Some(host) => Ok(format!("https://{host}")),
-            None => Err(Problem::internal("PUBLIC_URL is not set, and the request names no host")),
+            None => Err(Problem::internal("PUBLIC_URL is not set, and the request has no Host header")),
         },
     }
 }

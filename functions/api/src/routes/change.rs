@@ -3,14 +3,14 @@
 use super::{
     check_size,
     create::{connection_id, hook_id},
-    faults, find, incident, target,
-    view::{Sight, view},
+    faults, incident, target,
+    view::{RouteView, Sight, view},
 };
-use crate::references;
-use app::App;
+use crate::{ADMIN, control, references};
+use app::{App, Route};
 use flow::own_events::Recovery;
 use models::{ConnectionId, HookId};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -29,25 +29,25 @@ pub struct RouteChange {
     name: Option<String>,
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 100)))]
     events: Option<Vec<String>>,
-    /// Null: the events of every hook.
+    /// Null: events of all hooks.
     #[serde(default, deserialize_with = "given")]
     #[schemars(extend("format" = "hook-id"))]
     hook: Option<Option<String>>,
-    /// Null: the events of every connection.
+    /// Null: events of all connections.
     #[serde(default, deserialize_with = "given")]
     #[schemars(extend("format" = "connection-id"))]
     connection: Option<Option<String>>,
     /// Null: every event passes.
     #[serde(default, deserialize_with = "given")]
     filter: Option<Option<String>>,
-    /// Replaces the target whole; a webhook keeps its secret. A failing route is healthy again.
+    /// Replaces the whole target; a webhook keeps its secret. A failing route becomes healthy.
     target: Option<Map<String, Value>>,
-    /// True: a failing route is healthy again, and the days until it is disabled begin anew.
+    /// True: a failing route becomes healthy, and the time until it is disabled starts again.
     enabled: Option<bool>,
 }
 
 impl RouteChange {
-    /// The reason why failures until now no longer count, unless they do.
+    /// The reason why earlier failures no longer count, if that is so.
     fn recovery(&self) -> Option<Recovery> {
         match (&self.target, self.enabled) {
             (Some(_), _) => Some(Recovery::Changed),
@@ -68,16 +68,22 @@ fn differs(new: Option<&Option<String>>, old: Option<&str>) -> bool {
     new.is_some_and(|new| new.as_deref() != old)
 }
 
-/// Reads null as given, unlike a field that is left out.
+/// Reads null as a value, distinct from an absent field.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
+pub const ROUTE: Route =
+    Route::patch("/v1/routes/{id}", ADMIN, "Change a route, enable or disable it", |app, request| {
+        Box::pin(change(app, request))
+    })
+    .takes::<RouteChange>()
+    .answers::<RouteView>();
+
 pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
-    let mut route = find(app, &request).await?;
-    let change: RouteChange = input::body_with(&request, &schema_for!(RouteChange), |body| {
-        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
-    })?;
+    let mut route = control::find::<EventRoute>(app, &request).await?;
+    let change: RouteChange =
+        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
     let recovery = change.recovery();
     let selects_others = change.selects_others(&route);
     let (named_before, was_enabled) = (route.references(), route.enabled);
@@ -104,7 +110,7 @@ pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
         route.disabled_reason = None;
     }
     let mut named = route.references();
-    // A route that stays as it was may name a hook or connection that an earlier release deleted.
+    // An unchanged reference may name a hook or connection that an earlier release deleted.
     if was_enabled || !route.enabled {
         named.retain(|reference| !named_before.contains(reference));
     }
@@ -122,17 +128,16 @@ pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&view(app, route, Sight::UrlAndSecret).await?)
 }
 
-/// The problem of a change that was not written.
+/// The problem for a change that was not written.
 async fn not_changed(app: &App, error: StoreError, named: &BTreeSet<Reference>) -> Problem {
     if !matches!(error, StoreError::Condition(_)) {
         return error.into();
     }
     match references::missing(app, named).await {
         Err(problem) => problem,
-        Ok(Some(Reference { kind, id })) => Problem::new(
-            Code::Conflict,
-            format!("the route names {id}, a {kind} that was deleted; name another or null"),
-        ),
+        Ok(Some(Reference { kind, id })) => {
+            Problem::new(Code::Conflict, format!("the route's {kind} {id} was deleted; give another or null"))
+        }
         Ok(None) => error.into(),
     }
 }

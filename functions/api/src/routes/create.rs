@@ -2,13 +2,13 @@
 
 use super::{
     check_size, faults, target,
-    view::{Sight, view},
+    view::{RouteView, Sight, view},
 };
-use crate::{connections, references};
-use app::App;
+use crate::{ADMIN, connections, references};
+use app::{App, Route};
 use http::StatusCode;
 use models::{ConnectionId, HookId, RouteId, clock::random};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::{hooks::Hook, routes::EventRoute};
@@ -20,29 +20,33 @@ use webhook::guard::Guard;
 pub struct NewRoute {
     #[schemars(length(min = 1, max = 200))]
     name: String,
-    /// Types of events; `*` stands for any run of characters, dots too: `botstar.*`.
+    /// Event types; `*` matches any characters, including dots: `botstar.*`.
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 100)))]
     events: Vec<String>,
-    /// Only the events of this hook.
+    /// Only events of this hook.
     #[schemars(extend("format" = "hook-id"))]
     hook: Option<String>,
-    /// Only the events of this connection.
+    /// Only events of this connection.
     #[schemars(extend("format" = "connection-id"))]
     connection: Option<String>,
-    /// A CEL expression over `id`, `type`, `source`, `subject`, `time` and `data`. An event on which it errs, for a field
-    /// that is missing, say, does not pass.
+    /// A CEL expression over `id`, `type`, `source`, `subject`, `time` and `data`. An event does not pass if the
+    /// expression fails on it, for example because of a missing field.
     filter: Option<String>,
-    /// `{"type": "webhook", "url", "headers"?, "body"?}` or `{"type": "action", "action", "connection", "input"}`. `body`
-    /// and `input` are CEL expressions by field; without `body` the event is sent as it is.
+    /// `{"type": "webhook", "url", "headers"?, "body"?}` or `{"type": "action", "action", "connection", "input"}`.
+    /// `body` and `input` are CEL expressions by field; without `body` the event is sent as it is.
     target: Map<String, Value>,
-    /// Left out: true.
+    /// Default: true.
     enabled: Option<bool>,
 }
 
+pub const ROUTE: Route =
+    Route::post("/v1/routes", ADMIN, "Create a route", |app, request| Box::pin(create(app, request)))
+        .takes::<NewRoute>()
+        .creates::<RouteView>();
+
 pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
-    let new: NewRoute = input::body_with(&request, &schema_for!(NewRoute), |body| {
-        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
-    })?;
+    let new: NewRoute =
+        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
     let id = RouteId::new(request.now(), random()?);
     let route = EventRoute {
         hook: hook_id(app, new.hook.as_deref()).await?,

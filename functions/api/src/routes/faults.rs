@@ -1,4 +1,4 @@
-//! The faults of a route that its schema does not tell: patterns of no event, expressions, a target of either kind.
+//! Checks of a route that its schema can't express: event patterns, expressions, and targets of either kind.
 
 use super::target::{NewAction, NewWebhook};
 use expression::{Expression, Fields};
@@ -10,12 +10,12 @@ use store::routes::is_like;
 use web::{Problem, input};
 use webhook::{guard::Guard, route_header};
 
-/// The faults of a new route's body, or of a change's.
+/// The faults of a new route's body, or of a change.
 pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
     let mut faults = Vec::new();
     for (at, pattern) in body["events"].as_array().into_iter().flatten().enumerate() {
         if pattern.as_str().is_some_and(is_of_nothing) {
-            faults.push(Fault::new(format!("/events/{at}"), "is like no type of event"));
+            faults.push(Fault::new(format!("/events/{at}"), "matches no event type"));
         }
     }
     faults.extend(of_expression(&body["filter"], "/filter"));
@@ -33,7 +33,7 @@ pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
             faults.extend(of_expressions(&target["input"], "/target/input"));
             faults.extend(of_input(target));
         }
-        _ if target.is_object() => faults.push(Fault::new("/target/type", "is neither webhook nor action")),
+        _ if target.is_object() => faults.push(Fault::new("/target/type", "must be webhook or action")),
         _ => {}
     }
     Ok(faults)
@@ -60,7 +60,7 @@ fn of_headers(headers: &Value) -> Vec<Fault> {
     let headers = headers.as_object().into_iter().flatten();
     let faults = headers.filter_map(|(name, value)| {
         let detail = match route_header(name, value.as_str()?) {
-            Ok((header, _)) if given.contains(&header) => "is given twice",
+            Ok((header, _)) if given.contains(&header) => "must not be repeated",
             Ok((header, _)) => {
                 given.push(header);
                 return None;
@@ -72,11 +72,11 @@ fn of_headers(headers: &Value) -> Vec<Fault> {
     faults.collect()
 }
 
-/// The names of an action's input against its schema.
+/// Checks the field names of an action's input against its schema.
 fn of_input(target: &Value) -> Vec<Fault> {
     let Some(action) = target["action"].as_str() else { return Vec::new() };
     let Some(action) = registry::actions().find(|known| known.name == action) else {
-        return vec![Fault::new("/target/action", "is no action of the catalogue")];
+        return vec![Fault::new("/target/action", "is not an action of the catalogue")];
     };
     let schema = (action.input)().to_value();
     let empty = Map::new();
@@ -86,7 +86,7 @@ fn of_input(target: &Value) -> Vec<Fault> {
     let own = |name: &str| name == "connection" || name == "idempotency_key";
     let unknown = given.keys().filter(|name| own(name) || !known.contains_key(*name));
     let mut faults: Vec<Fault> =
-        unknown.map(|name| Fault::new(at(name), format!("is no field of {}'s input", action.name))).collect();
+        unknown.map(|name| Fault::new(at(name), format!("is not a field of {}'s input", action.name))).collect();
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let missing = required.filter(|name| !own(name) && !given.contains_key(*name));
     faults.extend(missing.map(|name| Fault::new(at(name), "is required")));

@@ -1,4 +1,4 @@
-//! The end of an incident by a change of the route: a failing route whose failures no longer count is healthy again.
+//! End of an incident by a change of the route: a failing route becomes healthy, because its failures no longer count.
 
 use app::App;
 use flow::own_events::{self, Recovery};
@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use store::{StoreError, health::RouteHealth, references::Reference, routes::EventRoute};
 use web::Problem;
 
-/// Retry limit for writes that conflict with a probe.
+/// Retry limit for conflicts with a probe's write.
 const ATTEMPTS: usize = 10;
 
-/// Saves a changed route, unless it was changed since it was read. If it was failing, it is healthy with the same write.
+/// Saves a changed route, unless it was changed since it was read. The same write makes a failing route healthy.
 pub async fn end(
     app: &App,
     route: &mut EventRoute,
@@ -20,7 +20,7 @@ pub async fn end(
     for _ in 0..ATTEMPTS {
         let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
         let version = health.as_ref().map(|health| health.version);
-        // If no probe came between, it is a reference that does not hold.
+        // If no probe wrote in between, the condition on a reference failed.
         if read_before.replace(version) == Some(version) {
             break;
         }
@@ -40,7 +40,8 @@ pub async fn end(
     Err(StoreError::Condition(None))
 }
 
-/// Deletes a route with its health. A failing one has recovered: the incident is over, and a tool may wait for its end.
+/// Deletes a route with its health. A failing one is reported as recovered, because a monitoring tool may wait for the
+/// end of the incident.
 pub async fn delete(app: &App, route: &EventRoute) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS {
         let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
@@ -59,7 +60,7 @@ pub async fn delete(app: &App, route: &EventRoute) -> Result<(), Problem> {
     Err(StoreError::Condition(None).into())
 }
 
-/// True if a route is failing for the content of its events alone, so that selecting others ends that.
+/// True if a route's failures are all due to its events' content, so that selecting other events ends them.
 pub async fn is_by_content(app: &App, route: &EventRoute) -> Result<bool, StoreError> {
     let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
     Ok(health.is_some_and(|health| health.failing && health.by_content))

@@ -1,22 +1,29 @@
-//! `POST /v1/routes/{id}/rotate`: a new secret. The old one signs too, by default for a day, so that a receiver can change
-//! over without refusing anything.
+//! `POST /v1/routes/{id}/rotate`: a new secret. The old one also signs, by default for a day, so that the receiver can
+//! switch without rejecting a request.
 
 use super::{
-    find,
     target::new_secret,
-    view::{Sight, view},
+    view::{RouteView, Sight, view},
 };
-use crate::rotation::Rotation;
-use app::App;
-use schemars::schema_for;
-use store::routes::Target;
+use crate::{ADMIN, control, rotation::Rotation};
+use app::{App, Route};
+use store::routes::{EventRoute, Target};
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
+pub const ROUTE: Route = Route::post(
+    "/v1/routes/{id}/rotate",
+    ADMIN,
+    "Give a route's webhook a new secret; the old one also signs for a grace period",
+    |app, request| Box::pin(rotate(app, request)),
+)
+.may_take::<Rotation>()
+.answers::<RouteView>();
+
 pub async fn rotate(app: &App, request: Request) -> Result<Response, Problem> {
-    let mut route = find(app, &request).await?;
-    let rotation: Rotation = input::optional_body(&request, &schema_for!(Rotation))?;
+    let mut route = control::find::<EventRoute>(app, &request).await?;
+    let rotation: Rotation = input::optional_body(&request)?;
     let Target::Webhook(webhook) = &mut route.target else {
-        return Err(Problem::new(Code::Conflict, "the route runs an action, and has no secret"));
+        return Err(Problem::new(Code::Conflict, "the route runs an action, so it has no secret"));
     };
     rotation.make_room(&mut webhook.secrets, request.now())?;
     webhook.secrets.insert(0, new_secret(app, &route.id).await?);

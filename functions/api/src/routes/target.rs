@@ -1,4 +1,4 @@
-//! A route's target, read and sealed.
+//! A route's target: parsed and sealed.
 
 use crate::connections;
 use app::{App, connections::of_platform};
@@ -39,7 +39,7 @@ pub struct NewAction {
     input: BTreeMap<String, String>,
 }
 
-/// Reads a target without a fault, with the secrets that it had before.
+/// Parses a target that was checked. A webhook keeps its secrets.
 pub async fn read(
     app: &App,
     route: &RouteId,
@@ -52,7 +52,7 @@ pub async fn read(
     }
 }
 
-/// Reads the target of a route that is not made: nothing is sealed or kept. Its own headers are left out.
+/// Parses the target of a draft: nothing is sealed or stored, and its own headers are left out.
 pub async fn unsealed(app: &App, fields: Map<String, Value>) -> Result<Target, Problem> {
     match fields["type"].as_str() {
         Some("webhook") => {
@@ -96,7 +96,7 @@ async fn action(app: &App, new: NewAction) -> Result<ActionTarget, Problem> {
     Ok(ActionTarget { action, keyed, effect, connection: connection.id, input })
 }
 
-/// A new secret for a route's webhook.
+/// Creates a secret for a route's webhook.
 pub async fn new_secret(app: &App, route: &RouteId) -> Result<Secret, Problem> {
     let secret = webhook::Secret::new().map_err(Problem::internal)?;
     Ok(Secret { sealed: app.sealer()?.seal(route.as_str(), &secret.to_text()).await?, expires_at: None })

@@ -1,12 +1,13 @@
-//! `POST /v1/routes/{id}/test`: what a route would do with an event. Nothing is sent unless that is asked for.
-//! `POST /v1/routes/test`: the same of a route that is not made yet. Nothing is sent.
+//! `POST /v1/routes/{id}/test`: shows the request that a route would make for an event, and sends it if asked to. `POST
+//! /v1/routes/test`: the same for a draft, without sending.
 
 use super::{
     create::{connection_id, hook_id},
-    faults, find, is_admin, target,
+    faults, target,
     view::without_path,
 };
-use app::App;
+use crate::{OPERATE, control};
+use app::{App, Route};
 use client::mask::MASK;
 use expression::{Event, Expression};
 use flow::{
@@ -20,7 +21,7 @@ use models::{
 };
 use payload::{body::Format, mapping};
 use registry::Watch;
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use store::{
     StoreError,
     connections::Connection,
     hooks::Hook,
-    routes::{Selection, Target},
+    routes::{EventRoute, Selection, Target},
 };
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 use webhook::{WebhookClient, guard::Guard};
@@ -36,10 +37,10 @@ use webhook::{WebhookClient, guard::Guard};
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Trial {
-    /// A kept event. Left out: one made of the sample of a trigger that the route is for.
+    /// A stored event. Default: an event made from the sample of a trigger that the route matches.
     event: Option<EventId>,
-    /// Whether the webhook's request is sent, for which the key's scope must be `admin`. An action is never run by this: call
-    /// it by itself.
+    /// True to send the webhook's request, which requires a key of scope `admin`. Actions are never run by a test: call
+    /// the action itself.
     #[serde(default)]
     send: bool,
 }
@@ -48,14 +49,14 @@ pub struct Trial {
 pub struct Tried {
     #[schemars(with = "Envelope<'_>")]
     event: Box<RawValue>,
-    /// Whether the route is for the event, and the event passes its filter.
+    /// True if the route matches the event, and the event passes its filter.
     matches: bool,
-    /// What would be sent, whether the event matches or not; null if nothing can be made of it, or there is no target. That
-    /// of a route that is not made has no signature.
+    /// The request, whether the event matches or not. Null if none can be built, or without a target. A draft's request
+    /// is not signed.
     request: Option<RequestView>,
-    /// Why nothing can be made of it; or else why the filter errs on it, and so does not let it pass.
+    /// The reason why no request can be built, or else why the filter fails on the event, so that it does not pass.
     fault: Option<String>,
-    /// What came of sending it; null if it was not sent.
+    /// The outcome of sending the request; null if it was not sent.
     attempt: Option<Attempt>,
 }
 
@@ -64,7 +65,7 @@ pub struct Tried {
 enum RequestView {
     Webhook {
         url: String,
-        /// The route's own are masked: `••••`.
+        /// The route's own headers are masked: `••••`.
         headers: BTreeMap<String, String>,
         #[schemars(with = "Value")]
         body: Box<RawValue>,
@@ -77,13 +78,13 @@ enum RequestView {
     },
 }
 
-/// A route that is not made yet.
+/// A draft of a route.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Draft {
-    /// A kept event. Left out: one made of the sample of a trigger that the route would be for.
+    /// A stored event. Default: an event made from the sample of a trigger that the draft matches.
     event: Option<EventId>,
-    /// This and what follows are as of a new route.
+    /// This field and those below are the same as for a new route.
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 100)))]
     events: Vec<String>,
     #[schemars(extend("format" = "hook-id"))]
@@ -91,44 +92,61 @@ pub struct Draft {
     #[schemars(extend("format" = "connection-id"))]
     connection: Option<String>,
     filter: Option<String>,
-    /// Left out: there is no telling what would be sent.
+    /// Without it, no request is shown.
     target: Option<Map<String, Value>>,
 }
 
-/// What is tried.
+/// The parts of a route that are tested.
 struct Trying<'a> {
     selection: Selection<'a>,
     filter: Option<&'a str>,
     target: Option<ReadyTarget>,
-    /// Whether a webhook's request is sent.
+    /// True to send a webhook's request.
     send: bool,
 }
 
+pub const TEST: Route = Route::post(
+    "/v1/routes/{id}/test",
+    OPERATE,
+    "Test a route with an event, optionally sending the request",
+    |app, request| Box::pin(test(app, request)),
+)
+.may_take::<Trial>()
+.answers::<Tried>();
+
 pub async fn test(app: &App, request: Request) -> Result<Response, Problem> {
-    let route = find(app, &request).await?;
-    let trial: Trial = input::optional_body(&request, &schema_for!(Trial))?;
+    let route = control::find::<EventRoute>(app, &request).await?;
+    let trial: Trial = input::optional_body(&request)?;
     if trial.send && matches!(route.target, Target::Action(_)) {
         return Err(Problem::invalid_body(vec![Fault::new(
             "/send",
-            "is for a webhook: an action is called by itself",
+            "is only possible for a webhook; call the action itself",
         )]));
     }
-    if trial.send && !is_admin(&request) {
-        return Err(Problem::new(Code::Forbidden, "only a key of scope admin may send; leave `send` out"));
+    if trial.send && !control::sees_secrets(&request) {
+        return Err(Problem::new(Code::Forbidden, "sending requires a key of scope admin; leave `send` out"));
     }
     let target = Some(ReadyTarget::open(app, &route.id, &route.target).await?);
     let trying = Trying { selection: route.selection(), filter: route.filter.as_deref(), target, send: trial.send };
-    respond::ok(&tried(app, trying, trial.event, is_admin(&request)).await?)
+    respond::ok(&tried(app, trying, trial.event, control::sees_secrets(&request)).await?)
 }
 
+pub const TEST_DRAFT: Route = Route::post(
+    "/v1/routes/test",
+    OPERATE,
+    "Test a draft of a route with an event; nothing is sent",
+    |app, request| Box::pin(test_draft(app, request)),
+)
+.takes::<Draft>()
+.answers::<Tried>();
+
 pub async fn test_draft(app: &App, request: Request) -> Result<Response, Problem> {
-    let draft: Draft = input::body_with(&request, &schema_for!(Draft), |body| {
-        faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone()))
-    })?;
+    let draft: Draft =
+        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
     let hook = hook_id(app, draft.hook.as_deref()).await?;
     let connection = connection_id(app, draft.connection.as_deref()).await?;
     let target = match draft.target {
-        // The target of no route has nothing sealed, so any id will do.
+        // A draft's target has nothing sealed, so any id works.
         Some(fields) => {
             let id = RouteId::new(request.now(), random()?);
             Some(ReadyTarget::open(app, &id, &target::unsealed(app, fields).await?).await?)
@@ -173,13 +191,13 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url:
     Ok(Tried { event, matches, request, fault, attempt })
 }
 
-/// Whether an event passes a filter, or why that errs.
+/// Evaluates a filter on an event. The error is the reason why it fails.
 fn passes(filter: &str, event: &Event<'_>) -> Result<bool, String> {
     let filter = Expression::compile_stored(filter).map_err(|bad| format!("the filter: {}", bad.detail))?;
     match filter.evaluate(event).as_deref() {
         Ok("true") => Ok(true),
         Ok("false") => Ok(false),
-        Ok(_) => Err("the filter: gives neither true nor false".to_owned()),
+        Ok(_) => Err("the filter: must give true or false".to_owned()),
         Err(words) => Err(format!("the filter: {words}")),
     }
 }
@@ -197,7 +215,7 @@ fn shown(url: String, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, P
     })
 }
 
-/// An event made of the sample of the first trigger that the route is for, as its hook would read it.
+/// An event made from the sample of the first trigger that the route matches, as its hook would read it.
 async fn sample(app: &App, selection: &Selection<'_>) -> Result<StoredEvent, Problem> {
     let hook: Option<Hook> = match selection.hook {
         Some(id) => app.store.find(id.as_str()).await?,
@@ -213,7 +231,7 @@ async fn sample(app: &App, selection: &Selection<'_>) -> Result<StoredEvent, Pro
             && connection.as_ref().is_none_or(|connection| connection.platform == watch.platform.name)
     };
     let watch = registry::triggers().find(is_for).ok_or_else(|| {
-        Problem::invalid_body(vec![Fault::new("/event", "is required: the route is for no trigger's events")])
+        Problem::invalid_body(vec![Fault::new("/event", "is required: no trigger has events that the route matches")])
     })?;
     let (now, trigger) = (app.now(), watch.trigger);
     let made_up = (HookId::new(now, random()?), ConnectionId::new(now, random()?));

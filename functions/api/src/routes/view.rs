@@ -1,4 +1,4 @@
-//! A route as it is answered.
+//! A route as the API returns it.
 
 use app::App;
 use client::mask::MASK;
@@ -19,7 +19,7 @@ use web::Problem;
 pub struct RouteView {
     pub id: RouteId,
     pub name: String,
-    /// Types of events; `*` stands for any run of characters.
+    /// Event types; `*` matches any characters.
     pub events: Vec<String>,
     pub hook: Option<HookId>,
     pub connection: Option<ConnectionId>,
@@ -27,7 +27,7 @@ pub struct RouteView {
     pub filter: Option<String>,
     pub target: TargetView,
     pub enabled: bool,
-    /// The reason for which the product disabled it; null while it is enabled, or if a person disabled it.
+    /// The reason why Switchboard disabled it. Null while it is enabled, or if a user disabled it.
     pub disabled_reason: Option<DisabledReason>,
     pub health: HealthView,
     pub created_at: Timestamp,
@@ -38,10 +38,10 @@ pub struct RouteView {
 #[derive(Serialize, JsonSchema)]
 pub struct HealthView {
     state: HealthState,
-    /// Null as long as it has never failed.
+    /// Null if it has never failed.
     since: Option<Timestamp>,
-    /// When the route is disabled, unless an attempt succeeds before; null if it isn't failing, is disabled already, or
-    /// `ROUTE_FAILS_DAYS` is 0.
+    /// Time at which the route is disabled, unless an attempt succeeds before. Null if it isn't failing, is already
+    /// disabled, or `ROUTE_FAILS_DAYS` is 0.
     disables_at: Option<Timestamp>,
 }
 
@@ -49,7 +49,7 @@ pub struct HealthView {
 #[serde(rename_all = "snake_case")]
 enum HealthState {
     Healthy,
-    /// Deliveries wait, and one is tried now and then.
+    /// Deliveries wait, and single ones are attempted as probes.
     Failing,
 }
 
@@ -57,16 +57,17 @@ enum HealthState {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TargetView {
     Webhook {
-        /// To a key of a lesser scope than `admin` without its path, which may be a secret: `https://example.com/••••`.
+        /// Without its path for a key whose scope is not `admin`, because the path may be a secret:
+        /// `https://example.com/••••`.
         url: String,
         /// Masked: `••••`.
         headers: BTreeMap<String, String>,
         /// CEL expressions by the field of the body; null if the body is the event.
         body: Option<BTreeMap<String, String>>,
-        /// What requests are signed with (Standard Webhooks): shown when it is made, and to a key of scope `admin` that
-        /// gets this route.
+        /// Signing secret of the requests (Standard Webhooks). It is shown when it is created, and to a key of scope
+        /// `admin` that gets this route.
         secret: Option<String>,
-        /// Until when the secret before the last rotation signs too.
+        /// End of the previous secret's grace period. Until then it also signs.
         old_secret_until: Option<Timestamp>,
     },
     Action {
@@ -77,10 +78,10 @@ pub enum TargetView {
     },
 }
 
-/// What a caller may see of a webhook. A URL may be a secret: who knows Slack's, say, can post there.
+/// The parts of a webhook that a caller may see. A URL may be a secret: anyone who knows a Slack URL can post there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
-    /// Where it leads, without the path.
+    /// The URL without its path.
     Host,
     Url,
     UrlAndSecret,

@@ -1,10 +1,12 @@
 //! `DELETE /v1/subscribers/{id}`: erases a person everywhere.
 //!
-//! First the tombstone, which keeps late stream records, remaps and replays from bringing the person back; then all that
-//! the indexes find. A call that is cut off leaves in the tombstone what it was looking for, and the next goes on.
+//! The tombstone is written first: it keeps late stream records, remaps and replays from restoring the person. Then the
+//! entries in all indexes are erased. If a call is cut off, the tombstone keeps the search's progress, and the next
+//! call continues.
 
 use super::names::names;
-use app::App;
+use crate::ADMIN;
+use app::{App, Route};
 use flow::erasure::scrub_deliveries;
 use futures::future::try_join_all;
 use models::{
@@ -23,26 +25,33 @@ use store::{
 };
 use web::{Code, Problem, Request, RequestExt as _, Response, respond};
 
-/// Well within the time that API Gateway gives.
+/// Well within API Gateway's timeout.
 const TIME: Duration = Duration::from_secs(20);
 const BATCH: usize = 50;
 const ATTEMPTS: usize = 20;
 
-/// What an erasure looks for.
+/// Progress of an erasure.
 #[derive(Serialize, Deserialize)]
 struct Wanted {
     /// None if neither the record nor an event of the person could be read.
     connection: Option<ConnectionId>,
-    /// What came later is the person's anew.
+    /// Later events start a new record of the person.
     until: Timestamp,
-    /// Texts that tell the person in the body of a rejected call.
+    /// Texts that identify the person in the body of a rejected call.
     identifiers: Vec<String>,
-    /// Values that tell the person in an event of nobody known.
+    /// Values that identify the person in an event without a person.
     unique_values: Vec<String>,
-    /// How far the search has come, in events of nobody known and in rejected calls.
+    /// Positions of the search in events without a person, and in rejected calls.
     events_position: Option<String>,
     rejected_position: Option<String>,
 }
+
+pub const ROUTE: Route = Route::delete(
+    "/v1/subscribers/{id}",
+    ADMIN,
+    "Erase a person: the record, checkpoint records, takeovers, and personal data in stored events",
+    |app, request| Box::pin(erase(app, request)),
+);
 
 pub async fn erase(app: &App, request: Request) -> Result<Response, Problem> {
     let id: SubscriberId = request.id("subscriber")?;
@@ -53,11 +62,11 @@ pub async fn erase(app: &App, request: Request) -> Result<Response, Problem> {
     if finished {
         return Ok(respond::no_content());
     }
-    Err(Problem::new(Code::Unfinished, "the person is hidden and partly erased; repeat the call"))
+    Err(Problem::new(Code::Unfinished, "the person is hidden and partly erased; repeat the call to finish"))
 }
 
 impl Wanted {
-    /// The search for a person, by the record or, where that can't be read, by the person's events.
+    /// Starts a search for a person, from the record, or from the person's events if the record can't be read.
     async fn of(
         app: &App,
         id: &SubscriberId,
@@ -75,7 +84,7 @@ impl Wanted {
             }
             None => (connection_of(app, id).await?, now),
         };
-        // A clock elsewhere may be ahead of this one.
+        // Another process's clock may be ahead of this one.
         let until = now.max(last_seen);
         Ok(Self { connection, until, identifiers, unique_values, events_position: None, rejected_position: None })
     }
@@ -91,7 +100,7 @@ async fn connection_of(app: &App, id: &SubscriberId) -> Result<Option<Connection
     Ok(events.into_iter().find_map(|event| event.connection))
 }
 
-/// Erases all that is found; whether that was all in time.
+/// Erases all matches. Returns whether it finished in time.
 async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Instant) -> Result<bool, Problem> {
     let store = &app.store;
     let end = |prefix: &str| lower_bound(prefix, Timestamp::from_millis(wanted.until.millis() + 1));
@@ -111,7 +120,7 @@ async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Ins
         wanted.events_position = position;
         return Ok(false);
     }
-    // Nothing is left in what was searched: the position is now before all.
+    // This part of the search is finished: the position is now before all entries.
     wanted.events_position = Some(EventId::PREFIX.to_owned());
     let rejected = store.rejected(&connection, wanted.rejected_position.clone());
     let position = each(app, rejected, deadline, |entries| scrub_rejected(app, entries, &wanted.identifiers)).await?;
@@ -119,7 +128,7 @@ async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Ins
     Ok(wanted.rejected_position.is_none())
 }
 
-/// Leaves a tombstone in the subscriber's place.
+/// Replaces the subscriber by a tombstone.
 async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Problem> {
     for _ in 0..ATTEMPTS {
         let stored = app.store.subscriber_to_erase(id).await?;
@@ -130,7 +139,11 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
             Ok(None) => return begun.ok_or_else(|| Problem::not_found("subscriber")),
             Ok(profile) => profile,
             Err(error) => {
-                tracing::error!(subscriber = id.as_str(), cause = causes(&error), "an unreadable person is erased");
+                tracing::error!(
+                    subscriber = id.as_str(),
+                    cause = causes(&error),
+                    "the record of a person can't be read; the person is erased by their events"
+                );
                 None
             }
         };
@@ -151,7 +164,7 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
     Err(StoreError::Condition(None).into())
 }
 
-/// Notes in the tombstone what an erasure still looks for; nothing once it is done.
+/// Stores the progress of an erasure in the tombstone; none once it is finished.
 async fn note(app: &App, id: &SubscriberId, wanted: Option<&Wanted>) -> Result<(), Problem> {
     let erasing = wanted.map(serde_json::to_string).transpose().map_err(StoreError::from)?;
     for _ in 0..ATTEMPTS {
@@ -159,7 +172,7 @@ async fn note(app: &App, id: &SubscriberId, wanted: Option<&Wanted>) -> Result<(
         let noted = StoredSubscriber { version: stored.version + 1, erasing: erasing.clone(), ..stored };
         match app.store.write_subscriber(id, &noted).await {
             Ok(()) => return Ok(()),
-            // The person has written anew meanwhile; that is a life of its own.
+            // A new event of the person was written in the meantime, which starts a new record.
             Err(StoreError::Condition(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -167,7 +180,7 @@ async fn note(app: &App, id: &SubscriberId, wanted: Option<&Wanted>) -> Result<(
     Err(StoreError::Condition(None).into())
 }
 
-/// Works through a listing in batches. Answers the position that was reached when the time ran out.
+/// Works through a listing in batches. Returns the position reached when the time ran out.
 async fn each<F, W>(app: &App, listing: Listing<'_>, deadline: Instant, work: F) -> Result<Option<String>, StoreError>
 where
     F: Fn(Vec<Entry>) -> W,
@@ -193,7 +206,7 @@ async fn scrub_events(app: &App, entries: Vec<Entry>) -> Result<(), StoreError> 
     let items = app.store.read(&app.store.tables.events, &entries).await?;
     let events = items.into_values().map(from_item).collect::<Result<Vec<StoredEvent>, _>>()?;
     try_join_all(events.into_iter().map(|event| app.store.scrub(event, app.event_expires()))).await?;
-    // Of all, as an earlier call may have been cut off in between.
+    // All events, because an earlier call may have been cut off in between.
     let keys = entries.iter().filter_map(|entry| EventKey::parse(&entry.sort));
     try_join_all(keys.map(|key| scrub_deliveries(app, key.id))).await?;
     Ok(())
@@ -204,7 +217,7 @@ async fn remove_takeovers(app: &App, entries: Vec<Entry>) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Scrubs those events of nobody known that have one of a person's own values.
+/// Scrubs events without a person that contain one of the person's own values.
 async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Result<(), StoreError> {
     for item in app.store.read(&app.store.tables.events, &entries).await?.into_values() {
         let event: StoredEvent = from_item(item)?;
@@ -217,17 +230,17 @@ async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Res
             }
             app.store.scrub(event, app.event_expires()).await?;
         }
-        // One that is scrubbed already may be from an earlier call that was cut off here.
+        // An event that is already scrubbed may be from an earlier call that was cut off here.
         scrub_deliveries(app, id).await?;
     }
     Ok(())
 }
 
-/// Whether one of a body's values is this one.
+/// True if a body contains this value.
 fn holds(body: &Value, wanted: &str) -> bool {
     match body {
         Value::String(text) => text == wanted,
-        // A number is compared as it is read as an id.
+        // A number is compared in the form of an id.
         Value::Number(_) => mapping::text(body).is_some_and(|text| text == wanted),
         Value::Array(values) => values.iter().any(|value| holds(value, wanted)),
         Value::Object(fields) => fields.iter().any(|(name, value)| name == wanted || holds(value, wanted)),

@@ -1,75 +1,48 @@
-//! Subscribers: the people that the events tell of; listed, got, erased.
+//! Subscribers: the people in events; listed, read, erased.
 
 mod erase;
 mod names;
 
-use crate::{ADMIN, CURSOR, LIMIT, READ};
+use crate::{CURSOR, LIMIT, READ};
 use app::{App, Function, Route};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::{
     Subscriber, SubscriberId,
     records::{RecordKind, StoredSubscriber},
 };
-use schemars::schema_for;
 use serde_json::value::{RawValue, to_raw_value};
 use store::{
     Item, StoreError, from_item,
     list::{END, Entry},
     text_of,
 };
-use web::{Body, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
+use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
-pub static FUNCTION: Function = Function {
-    name: "api-subscribers",
-    routes: &[
-        Route {
-            method: Method::GET,
-            path: "/v1/subscribers",
-            access: READ,
-            summary: "List the subscribers, those first seen last first",
-            query: &[
-                Query {
-                    name: "platform",
-                    description: "Only the subscribers of this platform.",
-                    value: QueryValue::OneOf(registry::NAMES),
-                },
-                Query { name: "tag", description: "Only the subscribers with this tag.", value: QueryValue::Text },
-                LIMIT,
-                CURSOR,
-            ],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of_any(schema_for!(Subscriber)))),
-            handler: |app, request| Box::pin(list(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/subscribers/{id}",
-            access: READ,
-            summary: "Get a subscriber",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::schema_or_id(schema_for!(Subscriber)))),
-            handler: |app, request| Box::pin(get(app, request)),
-        },
-        Route {
-            method: Method::DELETE,
-            path: "/v1/subscribers/{id}",
-            access: ADMIN,
-            summary: "Erase a person: the record, checkpoint records and takeovers, and personal data in kept events",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::NO_CONTENT, None),
-            handler: |app, request| Box::pin(erase::erase(app, request)),
-        },
-    ],
-    direct: None,
-    settings: Vec::new,
-};
+pub static FUNCTION: Function =
+    Function { name: "api-subscribers", routes: &[LIST, GET, erase::ROUTE], direct: None, settings: Vec::new };
+
+const LIST_QUERY: &[Query] = &[
+    Query {
+        name: "platform",
+        description: "Only subscribers of this platform.",
+        value: QueryValue::OneOf(registry::NAMES),
+    },
+    Query { name: "tag", description: "Only subscribers with this tag.", value: QueryValue::Text },
+    LIMIT,
+    CURSOR,
+];
+
+const LIST: Route =
+    Route::get("/v1/subscribers", READ, "List subscribers, the most recently first seen first", |app, request| {
+        Box::pin(list(app, request))
+    })
+    .with_query(LIST_QUERY)
+    .answers_with(StatusCode::OK, crate::page_of_any::<Subscriber>);
 
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let platform = request.query("platform");
     if platform.as_deref().is_some_and(|name| !registry::NAMES.contains(&name)) {
-        return Err(Problem::invalid_query("platform", "is no platform of ours"));
+        return Err(Problem::invalid_query("platform", "must be a platform of the catalogue"));
     }
     let tag = request.query("tag");
     let until = request.position("subscribers")?.unwrap_or_else(|| END.to_owned());
@@ -86,6 +59,10 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let page = app.store.page_of(listing, request.limit()?, keep, id, show).await?;
     respond::page(page.items, request.cursor("subscribers", page.next))
 }
+
+const GET: Route =
+    Route::get("/v1/subscribers/{id}", READ, "Get a subscriber", |app, request| Box::pin(get(app, request)))
+        .answers_with(StatusCode::OK, crate::schema_or_id::<Subscriber>);
 
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     let id: SubscriberId = request.id("subscriber")?;

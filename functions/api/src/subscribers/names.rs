@@ -1,13 +1,13 @@
-//! Whether the body of a rejected call names a person.
+//! Search for a person in the body of a rejected call.
 
 use payload::body;
 use serde_json::Value;
 use store::events::RejectedCall;
 
-/// Whether a call's body has a text: as it was received, as it reads, or with JSON's escapes undone.
+/// True if a call's body contains a text: as received, parsed, or with JSON's escapes decoded.
 pub fn names(call: &RejectedCall, text: &str) -> bool {
     let Some(body) = &call.body else { return false };
-    // A body that is nested too deep or declared wrongly has its texts all the same.
+    // A body that is nested too deep or declared wrongly is searched as well.
     let content_type = call.content_type.as_deref();
     let format =
         body::read(body, content_type).map_or_else(|_| body::declared(body, content_type), |(format, _)| format);
@@ -27,7 +27,7 @@ fn has(value: &Value, text: &str) -> bool {
     }
 }
 
-/// A text with JSON's escapes undone, for JSON that was cut short: `\u00e9`, `\/`.
+/// A text with JSON's escapes decoded, for JSON that was cut short: `\u00e9`, `\/`.
 fn without_escapes(text: &str) -> String {
     let mut units = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,5 @@
-//! Running an action: by invoking its own Lambda function, so that delivering holds no platform's credentials.
+//! Invocation of actions. Each action runs in its own Lambda function, so that `deliver` has no access to platforms'
+//! credentials.
 
 use aws_sdk_lambda::{
     error::{ProvideErrorMetadata as _, SdkError},
@@ -10,31 +11,31 @@ use serde::Deserialize;
 use std::pin::Pin;
 use web::Problem;
 
-/// What came of running an action.
+/// Outcome of running an action.
 pub enum Ran {
     Done(Vec<u8>),
     Failed(Problem),
-    /// It was not begun, in words why.
+    /// It was not started, for this reason.
     NotBegun(String),
-    /// It may have been done, in words why that is not known.
+    /// It may have been done. The text is the reason why that is unknown.
     Unknown(String),
 }
 
 pub type Running<'a> = Pin<Box<dyn Future<Output = Ran> + Send + 'a>>;
 
-/// The actions' functions on AWS; in the process on a laptop.
+/// Runs actions: through their Lambda functions on AWS, in the same process on a laptop.
 pub trait Actions: Send + Sync {
     /// Runs an action by its name, with its input as JSON.
     fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a>;
 }
 
-/// The actions' Lambda functions, which are named as the actions after a prefix.
+/// The actions' Lambda functions. Each is named like its action, after a prefix.
 pub struct Functions {
     pub client: aws_sdk_lambda::Client,
     pub prefix: String,
 }
 
-/// An error of a function, as Lambda writes it.
+/// A function's error, as Lambda serializes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionError {
@@ -56,7 +57,7 @@ impl Actions for Functions {
     }
 }
 
-/// A function that answered an error of ours, or else ended without an answer.
+/// The outcome of a function that returned a problem, or ended without an answer.
 fn failed(payload: &[u8]) -> Ran {
     let error: Option<FunctionError> = serde_json::from_slice(payload).ok();
     match error.and_then(|error| Problem::from_json(error.error_message.as_bytes())) {
@@ -67,7 +68,7 @@ fn failed(payload: &[u8]) -> Ran {
 
 fn not_invoked(error: &SdkError<InvokeError>) -> Ran {
     match error {
-        // Too many at once, or a deployment that is not whole.
+        // Throttled, or the deployment is incomplete.
         SdkError::ServiceError(refused) => {
             Ran::NotBegun(format!("Lambda did not run the action: {}", refused.err().code().unwrap_or("unknown")))
         }
@@ -76,7 +77,7 @@ fn not_invoked(error: &SdkError<InvokeError>) -> Ran {
     }
 }
 
-/// What a problem says, for who reads the attempts. Its detail has no faults if there are several.
+/// A problem as text, for the list of attempts. Its detail omits the faults if there are several.
 pub fn words(problem: &Problem) -> String {
     let several = if problem.errors.len() > 1 { problem.errors.as_slice() } else { &[] };
     let faults = several.iter().map(|Fault { pointer, detail }| format!("; {pointer}: {detail}"));

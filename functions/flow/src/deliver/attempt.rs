@@ -1,4 +1,4 @@
-//! One attempt: calling the target, and what its answer means.
+//! One attempt: a call of the target, and the verdict on its answer.
 
 use super::{
     Deliverer,
@@ -23,23 +23,23 @@ use web::{
 };
 use webhook::{Body, Outcome, WebhookClient, kept};
 
-/// What an attempt means for its delivery.
+/// Consequence of an attempt for its delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Succeeded,
-    /// To be retried, not before this time.
+    /// Retried, not before this time.
     Failed(Option<Timestamp>),
     Dead(Reason),
-    /// The target asked for no more calls. `taken` is true if it accepted this one.
+    /// The target refuses further calls. `taken` is true if it accepted this one.
     Gone {
         taken: bool,
     },
-    /// Another call with the same idempotency key is running: nothing was tried.
+    /// Another call with the same idempotency key is running, so nothing was attempted.
     Busy,
 }
 
 impl Verdict {
-    /// The word for it in the log.
+    /// The verdict's name in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -50,7 +50,7 @@ impl Verdict {
         }
     }
 
-    /// What it counts as; nothing where nothing was tried.
+    /// The verdict's metric; none if nothing was attempted.
     pub const fn metric(self) -> Option<Metric> {
         match self {
             Self::Succeeded | Self::Gone { taken: true } => Some(Metric::Delivered),
@@ -60,7 +60,7 @@ impl Verdict {
     }
 }
 
-/// The verdict, the status, why it failed and the beginning of the answer.
+/// Verdict, status, error and the beginning of the answer.
 type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
 
 impl Deliverer {
@@ -75,7 +75,7 @@ impl Deliverer {
             Prepared::Webhook { url, headers, body } => Ok(post(&self.client, now, &url, headers, body).await),
             Prepared::Action { action, effect, keyed, connection, input } => {
                 let key = keyed.then(|| format!("{} {}", delivery.id, delivery.retried));
-                // Routes of earlier releases name no effect.
+                // Routes of earlier releases have no effect stored.
                 let effect = effect.unwrap_or(if keyed { Effect::NotIdempotent } else { Effect::Safe });
                 let is_repeatable = effect.of(&method_of(&input)).is_repeatable();
                 let input = input_of(&input, &connection, key.as_deref());
@@ -87,7 +87,7 @@ impl Deliverer {
     }
 }
 
-/// The `method` of an input, which the effect of `call-api` depends on.
+/// The `method` of an input. The effect of `call-api` depends on it.
 fn method_of(input: &str) -> Value {
     #[derive(Deserialize)]
     struct Input {
@@ -96,8 +96,8 @@ fn method_of(input: &str) -> Value {
     json!({ "method": serde_json::from_str::<Input>(input).ok().and_then(|input| input.method) })
 }
 
-/// An action's input with its connection and its idempotency key. It is not read into values, which would take many times
-/// its size.
+/// An action's input with its connection and its idempotency key. The JSON is edited as text, because parsed values
+/// would take many times its size.
 fn input_of(fields: &str, connection: &ConnectionId, key: Option<&str>) -> Vec<u8> {
     let begin = fields.strip_suffix('}').unwrap_or_default();
     let comma = if begin.ends_with('{') { "" } else { "," };
@@ -122,7 +122,7 @@ pub async fn post(
     attempted(now, started, judged)
 }
 
-/// The time of an answer, from which a `Retry-After` counts.
+/// The time of the answer, from which a `Retry-After` counts.
 fn answered_at(at: Timestamp, started: Instant) -> Timestamp {
     let millis = started.elapsed().as_micros().div_ceil(1_000);
     Timestamp::from_millis(at.millis().saturating_add(u64::try_from(millis).unwrap_or(u64::MAX)))
@@ -134,7 +134,7 @@ fn attempted(at: Timestamp, started: Instant, (verdict, status, error, body): Ju
     (verdict, Attempt { at, status, duration_ms, error, body })
 }
 
-/// The secrets of a call, which a target may repeat in its answer.
+/// The secrets of a call. A target may repeat them in its answer.
 fn secrets(url: &Url, headers: &HeaderMap) -> Secrets {
     let mut secrets = Secrets::default();
     secrets.add_url(url);
@@ -146,7 +146,7 @@ fn secrets(url: &Url, headers: &HeaderMap) -> Secrets {
 
 fn of_outcome(outcome: &Outcome, secrets: &Secrets, now: Timestamp) -> Judged {
     let redirect = matches!(outcome.status, 301 | 302 | 303 | 307 | 308);
-    let error = redirect.then(|| "a redirect, which is not followed".to_owned());
+    let error = redirect.then(|| "the target answered a redirect, which is not followed".to_owned());
     let Body { text, is_cut } = &outcome.body;
     let body = if *is_cut { secrets.masked_cut(text) } else { secrets.masked(text) };
     (of_answer(outcome, now), Some(outcome.status), error, Some(kept(body.as_bytes())))
@@ -166,7 +166,7 @@ fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
     }
 }
 
-/// The delivery's verdict for an action's problem. After an unknown outcome, the call is repeated if that does no harm.
+/// The verdict on an action's outcome. After an unknown outcome, the call is repeated if that does no harm.
 fn of_action(ran: Ran, is_repeatable: bool, now: Timestamp) -> Judged {
     let of_retry = |retry| match retry {
         Retry::Never => Verdict::Dead(Reason::ActionRefused),

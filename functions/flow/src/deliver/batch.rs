@@ -1,4 +1,4 @@
-//! Several deliveries at once: what they need is read together, then each goes its own way.
+//! Batches of deliveries: their items are read together, then each delivery is handled on its own.
 
 use super::{Deliverer, Look};
 use crate::{
@@ -16,8 +16,8 @@ use store::{StoreError, grounds::Grounds};
 use web::Problem;
 
 impl Deliverer {
-    /// Looks at deliveries, at most 25, and attempts those that are due. Answers for each what became of it; an error, there
-    /// or of all, says that it is to be looked at again.
+    /// Checks at most 25 deliveries, and attempts those that are due. Returns an outcome for each. An error, of one or
+    /// of all, means that the message must come again.
     pub async fn deliver_all(&self, app: &App, looks: Vec<Look>) -> Result<Vec<Result<(), Problem>>, Problem> {
         let grounds = &app.store.grounds(looks.iter().map(|look| &look.message)).await?;
         Ok(join_all(looks.iter().map(|look| self.deliver_one(app, look, grounds))).await)
@@ -30,7 +30,7 @@ impl Deliverer {
             return forget(app, delivery, grounds).await;
         };
         if app.now() < next_attempt_at {
-            // A message for an earlier attempt has been overtaken: the next attempt has a message of its own.
+            // The message is for an earlier attempt. The next attempt has a message of its own.
             let is_overtaken = !look.is_again && look.message.at != next_attempt_at;
             return if is_overtaken { Ok(()) } else { Ok(pending::send(app, slice::from_ref(&delivery)).await?) };
         }
@@ -40,43 +40,43 @@ impl Deliverer {
             && let Err(error) = store(app, unstored).await
         {
             let (delivery, cause) = (look.message.delivery.as_str(), causes(&error));
-            tracing::error!(delivery, cause, "nothing but its message leads to a delivery");
+            tracing::error!(delivery, cause, "a failed delivery could not be stored for a retry");
         }
         delivered
     }
 }
 
-/// Takes out of a delivery that is over what its target said, if its event's person was erased. Dispatch sends a message
-/// for that: while a first attempt is under way, an erasure does not find its delivery.
+/// Removes the target's texts from a finished delivery if its event's person was erased. Dispatch sends a message for
+/// this: while a first attempt is under way, the delivery is not stored yet, and an erasure can't find it.
 async fn forget(app: &App, delivery: StoredDelivery, grounds: &Grounds) -> Result<(), Problem> {
     if delivery.tells() {
         let event = app.store.event_of(grounds, &delivery.event).await?;
         if event.is_some_and(|event| event.is_erased()) {
-            // If something else has changed it meanwhile, that was the erasure.
+            // If another write came first, it was the erasure.
             scrub_delivery(app, delivery).await?;
         }
     }
     Ok(())
 }
 
-/// The delivery that a message is of, as it is stored, or as it is before its first attempt; none if it is no more.
+/// The delivery of a message: as stored, or new before its first attempt. None if it no longer exists.
 async fn find(app: &App, look: &Look, grounds: &Grounds) -> Result<Option<StoredDelivery>, Problem> {
     if let Some(stored) = grounds.delivery(&look.message.delivery)? {
         return Ok(Some(StoredDelivery::clone(&stored)));
     }
     let Some(first) = first(app, &look.message, grounds).await else { return Ok(None) };
-    // If the message came before, nothing came of that: it may end as a dead letter of the queue.
+    // A redelivered message may end in the dead-letter queue, so the delivery is stored first.
     Ok(Some(if look.is_again { store(app, first).await? } else { first }))
 }
 
-/// A delivery before its first attempt. None if that may have been made and be forgotten by now.
+/// A delivery before its first attempt. None if it may have been attempted and have expired since.
 async fn first(app: &App, message: &Message, grounds: &Grounds) -> Option<StoredDelivery> {
     let When { expires, .. } = pending::parked(app, message.at);
     if !message.is_first || app.now() >= expires {
         return None;
     }
     let event = message.delivery.event();
-    // If it can't be read now, that is told when it is needed.
+    // If the event can't be read now, the attempt reports the error.
     let stored = app.store.event_of(grounds, &event).await.ok().flatten();
     let event_expires = stored.and_then(|event| event.expires).unwrap_or(u64::MAX);
     let of = Of { event: &event, event_expires, route: &message.route, replay: None };
@@ -84,7 +84,7 @@ async fn first(app: &App, message: &Message, grounds: &Grounds) -> Option<Stored
     Some(StoredDelivery::new(of, message.at, When { next_attempt_at: message.at, due_at, expires }))
 }
 
-/// Stores a new delivery as waiting, unless it is there, so that it is looked for.
+/// Stores a new delivery as pending, unless it exists, so that the sweep can find it.
 async fn store(app: &App, delivery: StoredDelivery) -> Result<StoredDelivery, StoreError> {
     let mut stored = [delivery];
     app.store.create_deliveries(&mut stored, app.now()).await?;

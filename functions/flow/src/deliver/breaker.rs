@@ -1,5 +1,5 @@
-//! Circuit breaker per route: while it is open, deliveries wait without using up their attempts, and one at a time is a
-//! probe. Failures are counted in the process; only a change of the route's health is written.
+//! Circuit breaker per route. While it is open, deliveries wait without using up their attempts, and one at a time is a
+//! probe. Failures are counted in memory; only a change of the route's health is written.
 
 use app::Config;
 use models::{RouteId, Timestamp};
@@ -9,9 +9,9 @@ use std::{
 };
 use store::{health::RouteHealth, routes::EventRoute};
 
-/// Least number of failures in a row that opens the breaker.
+/// Number of failures in a row that opens the breaker.
 const FAILURES: u32 = 20;
-/// Least age of the first of them.
+/// Minimum age of the first of them.
 const FAILING_SECONDS: u64 = 60;
 const MOST_PROBE_SECONDS: u64 = 60;
 /// Longest wait between two checks of the breaker.
@@ -27,7 +27,7 @@ pub struct Streak {
     version: u64,
     count: u32,
     pub since: Timestamp,
-    /// Each delivery is dead for its content.
+    /// True if every failure was caused by the event's content.
     pub by_content: bool,
 }
 
@@ -36,12 +36,12 @@ impl Streak {
         self.count >= FAILURES
     }
 
-    /// True for the failure that reaches the least number.
+    /// True for the failure that reaches the threshold.
     pub const fn is_just_enough(&self) -> bool {
         self.count == FAILURES
     }
 
-    /// When the breaker opens, unless an attempt succeeds.
+    /// Time at which the breaker opens, unless an attempt succeeds.
     pub const fn opens_at(&self) -> Timestamp {
         self.since.plus_seconds(FAILING_SECONDS)
     }
@@ -52,7 +52,7 @@ impl Streak {
 }
 
 impl Failures {
-    /// Ends a streak, unless the success is of an earlier version of the route.
+    /// Ends a streak, unless the success belongs to an earlier version of the route.
     pub fn succeeded(&self, route: &EventRoute) {
         let mut streaks = self.streaks();
         if streaks.get(&route.id).is_some_and(|streak| streak.version <= route.version) {
@@ -60,8 +60,8 @@ impl Failures {
         }
     }
 
-    /// Counts a failure, unless it is of an earlier version of the route. Returns the streak once it has enough failures.
-    /// `known` reports a success in another process.
+    /// Counts a failure, unless it belongs to an earlier version of the route. Returns the streak once it reaches the
+    /// threshold. `known` reports a success in another process.
     pub fn failed(
         &self,
         route: &EventRoute,
@@ -83,7 +83,7 @@ impl Failures {
         streak.is_enough().then_some(*streak)
     }
 
-    /// The streak of a route that has enough failures.
+    /// The streak of a route, once it reaches the threshold.
     pub fn streak(&self, route: &EventRoute, known: Option<&RouteHealth>) -> Option<Streak> {
         let streak = *self.streaks().get(&route.id)?;
         (streak.version == route.version && streak.is_enough() && !streak.is_over(known)).then_some(streak)
@@ -94,12 +94,12 @@ impl Failures {
     }
 }
 
-/// True once a failing route is to be disabled.
+/// True once a failing route has to be disabled.
 pub fn is_past(config: &Config, health: &RouteHealth, now: Timestamp) -> bool {
     disables_at(config, health).is_some_and(|at| now >= at)
 }
 
-/// When a failing route is disabled, unless an attempt succeeds; none if `ROUTE_FAILS_DAYS` is 0.
+/// Time at which a failing route is disabled, unless an attempt succeeds. None if `ROUTE_FAILS_DAYS` is 0.
 pub fn disables_at(config: &Config, health: &RouteHealth) -> Option<Timestamp> {
     let seconds = config.route_fails_days * 86_400;
     (health.failing && seconds > 0).then(|| health.since.plus_seconds(seconds))
@@ -110,8 +110,8 @@ pub fn probe_seconds(config: &Config) -> u64 {
     config.retry_schedule.iter().copied().max().unwrap_or(MOST_PROBE_SECONDS).min(MOST_PROBE_SECONDS)
 }
 
-/// Next check of a delivery that finds the breaker open: at a random time, within a window as long as it has been open, so
-/// that some delivery checks whenever a probe is due.
+/// Next check of a delivery that finds the breaker open. It is a random time within a window as long as the breaker has
+/// been open, so that some delivery checks whenever a probe is due.
 pub fn look_again_at(config: &Config, health: &RouteHealth, now: Timestamp, chance: u8) -> Timestamp {
     let least = probe_seconds(config) * 1000;
     let most = now.millis_since(health.since).clamp(least, MOST_WAIT_SECONDS * 1000);
@@ -161,7 +161,7 @@ mod tests {
         Config::read(&tables.map(|name| (name, "any")).into_iter().chain(settings).collect(), &[]).unwrap()
     }
 
-    /// The streak of a failure that opens the breaker.
+    /// The streak after a failure that opens the breaker.
     fn opening(
         failures: &Failures,
         route: &EventRoute,

@@ -1,6 +1,6 @@
-//! First attempts that succeeded: what came of them is stored together. Whoever comes first writes at once; who comes
-//! while that is under way waits for its end, and then one writes for all. So none waits for a slow target, and a batch
-//! whose targets are about as quick is written in few requests.
+//! Group commit for first attempts that succeeded. The first caller writes immediately; callers that arrive during its
+//! write wait, and one of them then writes for all. So no delivery waits for a slow target, and a batch with similarly
+//! fast targets is written in few requests.
 
 use app::App;
 use futures::channel::oneshot;
@@ -26,7 +26,7 @@ struct Waiting {
 }
 
 impl Firsts {
-    /// Stores a delivery, unless it is there already.
+    /// Stores a delivery, unless it exists.
     pub async fn store(&self, app: &App, delivery: StoredDelivery) -> Outcome {
         let told = self.wait(delivery);
         let turn = self.turn.lock().await;
@@ -38,7 +38,7 @@ impl Firsts {
             }
         }
         drop(turn);
-        told.await.map_err(|_| StoreError::Unavailable("who was writing has stopped".into()))?
+        told.await.map_err(|_| StoreError::Unavailable("the write of a group was cancelled".into()))?
     }
 
     fn wait(&self, delivery: StoredDelivery) -> oneshot::Receiver<Outcome> {
@@ -49,7 +49,7 @@ impl Firsts {
         told
     }
 
-    /// Nothing that holds the lock can panic halfway, so what a poisoned one holds is whole.
+    /// No code panics while it holds the lock, so the data of a poisoned lock is intact.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Changes of a route that follow from attempts: its breaker opens or closes, and it is disabled.
+//! Consequences of attempts for a route: its breaker opens or closes, or the route is disabled.
 
 use super::{
     Deliverer,
@@ -23,7 +23,7 @@ use store::{
 };
 use web::Problem;
 
-/// Retry limit for changes of a route or of its health that conflict with others.
+/// Retry limit for optimistic-lock conflicts on a route or its health.
 const ATTEMPTS: usize = 5;
 
 impl Deliverer {
@@ -57,7 +57,7 @@ impl Deliverer {
         }
     }
 
-    /// Opens the breaker of a route whose streak of failures is old enough by now, though no further attempt was made.
+    /// Opens the breaker of a route whose streak of failures is old enough by now, without a further attempt.
     pub(super) async fn check_streak(&self, app: &App, route: &RouteId, grounds: &Grounds) -> Result<(), Problem> {
         let Some(route) = grounds.route(route)? else { return Ok(()) };
         let known = grounds.health(&route.id)?;
@@ -77,13 +77,13 @@ async fn check_later(app: &App, route: &EventRoute, delivery: &DeliveryId, strea
     Ok(queue.send(vec![message]).await.map_err(Unsent)?)
 }
 
-/// True if a delivery is dead for the content of its event, so that other events may succeed.
+/// True if a delivery is dead because of its event's content, so that other events may succeed.
 const fn is_for_content(reason: Reason) -> bool {
     matches!(reason, Reason::Unmappable | Reason::ActionRefused | Reason::Loop)
 }
 
-/// Opens the breaker of a route for a streak of failures, or closes it without one, unless another process has done so or
-/// the attempt was of an earlier target.
+/// Opens the breaker of a route for a streak of failures, or closes it if there is none. Does nothing if another
+/// process has done so, or if the attempt used an earlier target.
 async fn change(
     app: &App,
     route: &EventRoute,
@@ -109,7 +109,7 @@ async fn change(
             None => own_events::of_recovered(app, route, &health, Recovery::Succeeded),
         };
         if is_written(app.store.change_health(&health, route, &event).await)? {
-            tracing::warn!(route = route.id.as_str(), failing = health.failing, "the health of a route has changed");
+            tracing::warn!(route = route.id.as_str(), failing = health.failing, "the health of a route changed");
             return Ok(());
         }
         if !is_same(app, route, streak.is_some()).await? {
@@ -120,7 +120,7 @@ async fn change(
     Err(StoreError::Condition(None).into())
 }
 
-/// True if a route has not changed since the attempt, or at least is of the same generation.
+/// True if a route has not changed since the attempt, or has at least the same generation.
 async fn is_same(app: &App, attempted: &EventRoute, is_unchanged: bool) -> Result<bool, StoreError> {
     let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;
     Ok(found.is_some_and(|found| {
@@ -128,8 +128,8 @@ async fn is_same(app: &App, attempted: &EventRoute, is_unchanged: bool) -> Resul
     }))
 }
 
-/// Disables a route, unless it has had a new target or was enabled since the attempt, or has recovered. Returns whether the
-/// attempt still speaks for the route: false if it has had a new target or was enabled since.
+/// Disables a route, unless it has recovered, or has been enabled or given a new target since the attempt. Returns
+/// false in the latter two cases: the attempt no longer counts for the route.
 pub(super) async fn disable(app: &App, attempted: &EventRoute, reason: DisabledReason) -> Result<bool, Problem> {
     for _ in 0..ATTEMPTS {
         let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;

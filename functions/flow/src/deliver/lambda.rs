@@ -1,4 +1,4 @@
-//! The door of deliver: Lambda's event source for SQS, with partial batch responses.
+//! Entry point of `deliver` on Lambda: the event source for SQS, with partial batch responses.
 
 use super::{Deliverer, Look, actions::Functions};
 use crate::{
@@ -13,10 +13,9 @@ use aws::{INVOKE_ATTEMPT_TIMEOUT, with_attempt_timeout};
 use lambda_runtime::{Error, LambdaEvent};
 use models::delivery::Message;
 use serde::Deserialize;
-use web::Problem;
-use web::settings::BadSetting;
+use web::{Problem, settings::BadSetting};
 
-/// What Lambda hands over of a queue.
+/// The batch of messages that Lambda passes in.
 #[derive(Deserialize)]
 pub struct SqsEvent {
     #[serde(rename = "Records")]
@@ -63,7 +62,7 @@ pub fn serve() -> Result<(), Error> {
     })
 }
 
-/// Handles messages, all at once; those that fail are to come again.
+/// Handles all messages concurrently. Failed ones are reported, to be delivered again.
 pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, event: SqsEvent) -> BatchResponse {
     let (mut ids, mut looks, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for message in event.records {
@@ -88,14 +87,14 @@ pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, e
     BatchResponse::again(again)
 }
 
-/// What a message is of; in words why it is none.
+/// Parses a message, or returns the reason why it is malformed.
 fn look(message: &SqsMessage) -> Result<Look, String> {
     let is_again = message.attributes.approximate_receive_count != "1";
     let message: Message = serde_json::from_str(&message.body).map_err(|error| error.to_string())?;
     Ok(Look { message, is_again })
 }
 
-/// Sets a message aside that is none; its id, if even that fails.
+/// Sends a malformed message to the dead-letter queue. Returns its id if that fails.
 async fn set_aside(letters: &dyn DeadLetters, id: String, reason: String) -> Option<String> {
     let letter = DeadLetter { event: format!("message {id}"), reason };
     let set_aside = letters.set_aside(letter).await.map_err(Problem::internal);
@@ -103,6 +102,11 @@ async fn set_aside(letters: &dyn DeadLetters, id: String, reason: String) -> Opt
 }
 
 fn to_come_again(message: String, problem: &Problem) -> String {
-    tracing::error!(message, code = problem.code.as_str(), cause = problem.causes(), "a message is to come again");
+    tracing::error!(
+        message,
+        code = problem.code.as_str(),
+        cause = problem.causes(),
+        "a message failed and will be delivered again"
+    );
     message
 }

@@ -1,6 +1,6 @@
-//! Attempts of deliveries: each that is due calls its route's target once, and its outcome is written. The write has the
-//! condition that the delivery is unchanged, so of two workers at one delivery only one writes, and that one sends the next
-//! message or event.
+//! Attempts of deliveries: each due one calls its route's target once, and the outcome is written. The write has an
+//! optimistic lock, so only one of two workers on the same delivery writes, and that one sends the next message or
+//! event.
 
 pub mod actions;
 mod attempt;
@@ -39,9 +39,9 @@ use webhook::{WebhookClient, guard::Guard, kept};
 pub use attempt::post;
 pub use lambda::serve;
 
-/// Wait of a delivery that another worker has in hand.
+/// Wait before checking a delivery that another worker is attempting.
 const BUSY_SECONDS: u64 = 60;
-/// A longer chain of routes, each to the next one's hook, counts as a loop.
+/// Longest chain of routes, each posting to the hook of the next. A longer one counts as a loop.
 const MOST_HOPS: u8 = 8;
 
 pub struct Deliverer {
@@ -52,14 +52,14 @@ pub struct Deliverer {
     firsts: Firsts,
 }
 
-/// A delivery to look at.
+/// A delivery to check, from a message.
 pub struct Look {
     pub message: Message,
-    /// The message may have been handled in part, or is one for another that may have been lost.
+    /// True for a redelivered message, or for one sent by the sweep in place of a lost one.
     pub is_again: bool,
 }
 
-/// A delivery whose route may be called.
+/// A due delivery whose route is enabled.
 struct Due<'a> {
     delivery: StoredDelivery,
     route: Arc<EventRoute>,
@@ -74,12 +74,12 @@ impl Deliverer {
         Ok(Self { client, actions, targets, failures, firsts })
     }
 
-    /// Looks at a delivery.
+    /// Checks a delivery, and attempts it if it is due.
     pub async fn deliver(&self, app: &App, look: Look) -> Result<(), Problem> {
         self.deliver_all(app, vec![look]).await?.into_iter().collect()
     }
 
-    /// Calls the target of a delivery that is due, if its route is there and takes it.
+    /// Calls the target of a due delivery if its route exists and is enabled.
     async fn deliver_due(&self, app: &App, delivery: StoredDelivery, grounds: &Grounds) -> Result<(), Problem> {
         match grounds.route(&delivery.route)? {
             Some(route) if route.enabled => {
@@ -97,7 +97,7 @@ impl Deliverer {
         }
     }
 
-    /// Attempts a delivery unless the breaker of its route is open and it is not the one to try.
+    /// Attempts a delivery unless the breaker of its route is open. If it is, one delivery at a time may probe.
     async fn pass_breaker(&self, app: &App, mut due: Due<'_>) -> Result<(), Problem> {
         if let Some(health) = due.health.as_mut().filter(|health| health.failing) {
             let now = app.now();
@@ -126,24 +126,28 @@ impl Deliverer {
         let id = delivery.id.clone();
         let gone = DisabledReason::TargetGone;
         if verdict == (Verdict::Gone { taken: false }) {
-            // A delivery that an earlier target refused goes to the one that was saved meanwhile.
+            // A delivery that an earlier target refused is retried against the target saved since.
             let is_current = health::disable(app, &route, gone).await?;
             let verdict = if is_current { verdict } else { Verdict::Failed(None) };
             return self.conclude(app, &route, event, delivery, verdict).await;
         }
         self.conclude(app, &route, event, delivery, verdict).await?;
-        // The outcome is written by now. A failure here is logged only: the next attempt comes to the same.
+        // The outcome is written by now. A failure here is only logged: the next attempt has the same effect.
         let noted = match verdict {
             Verdict::Gone { .. } => health::disable(app, &route, gone).await.map(drop),
             _ => self.note_health(app, &route, health, (&id, verdict)).await,
         };
         if let Err(problem) = noted {
-            tracing::error!(route = route.id.as_str(), cause = problem.causes(), "a route's health was not noted");
+            tracing::error!(
+                route = route.id.as_str(),
+                cause = problem.causes(),
+                "the health of a route was not written"
+            );
         }
         Ok(())
     }
 
-    /// Calls the target, unless the event has no place there.
+    /// Calls the target, unless the event has passed through too many routes.
     async fn attempt_or_refuse(
         &self,
         app: &App,
@@ -152,7 +156,7 @@ impl Deliverer {
         event: &StoredEvent,
     ) -> Result<(Verdict, Attempt), Problem> {
         if event.hops > MOST_HOPS {
-            let words = format!("the event has come through more than {MOST_HOPS} routes in a row");
+            let words = format!("the event passed through more than {MOST_HOPS} routes in a row");
             return Ok((Verdict::Dead(Reason::Loop), not_sent(app.now(), &words)));
         }
         let target = self.target(app, route).await?;
@@ -163,7 +167,7 @@ impl Deliverer {
         }
     }
 
-    /// Writes what an attempt means for its delivery.
+    /// Writes the consequence of an attempt.
     async fn conclude(
         &self,
         app: &App,
@@ -190,7 +194,7 @@ impl Deliverer {
         }
     }
 
-    /// A route's target, ready to be used; a process makes it of each version of the route, anew every five minutes.
+    /// A route's target, ready for use. It is cached for each version of the route, for five minutes.
     async fn target(&self, app: &App, route: &EventRoute) -> Result<Arc<ReadyTarget>, Problem> {
         let now = app.now();
         if let Some(target) = self.targets.get(&route.id, route.version, now) {
@@ -201,12 +205,12 @@ impl Deliverer {
     }
 }
 
-/// The request of a delivery. The event, which takes many times its size once it is read, is dropped before anything is sent.
+/// The request of a delivery. The parsed event takes many times its size, so it is dropped before the request is sent.
 fn prepare(app: &App, target: &ReadyTarget, event: &StoredEvent) -> Result<Result<Prepared, Unprepared>, StoreError> {
     Ok(target.prepare(app.now(), event.open()?.envelope()?, event.hops))
 }
 
-/// True if a conditional write was made, false if another came first.
+/// True if a conditional write succeeded, false on a conflict.
 fn is_written(written: Result<(), StoreError>) -> Result<bool, StoreError> {
     match written {
         Ok(()) => Ok(true),
@@ -215,7 +219,7 @@ fn is_written(written: Result<(), StoreError>) -> Result<bool, StoreError> {
     }
 }
 
-/// When a failed delivery is tried next; none if that was its last attempt.
+/// Time of a failed delivery's next attempt; none after its last one.
 fn next_attempt_at(
     app: &App,
     delivery: &StoredDelivery,
@@ -226,12 +230,12 @@ fn next_attempt_at(
     let now = app.now();
     let at = now.plus_seconds(*seconds);
     let at = not_before.map_or(at, |not_before| at.max(not_before));
-    // Later by up to a tenth, so that what failed together does not come back together.
+    // Jitter of up to a tenth, so that deliveries that failed together are not retried together.
     let share = u64::from(random::<1>()?[0]);
     Ok(Some(Timestamp::from_millis(at.millis() + at.millis_since(now) * share / 2_550)))
 }
 
-/// An attempt that ended before a call.
+/// An attempt that ended before its call.
 fn not_sent(at: Timestamp, words: &str) -> Attempt {
     let error = kept(format!("nothing was sent: {words}").as_bytes());
     Attempt { at, status: None, duration_ms: 0, error: Some(error), body: None }
@@ -255,7 +259,7 @@ async fn current_event(
     Ok(None)
 }
 
-/// Counts an attempt, with the latency of a delivery that it ends. A retry by hand has no latency of its own.
+/// Counts an attempt, with the latency of a delivery that it ends. A manual retry has no latency of its own.
 fn count(app: &App, delivery: &StoredDelivery, metric: Metric) {
     app.metrics.count(metric);
     if metric == Metric::Delivered && delivery.retried == 0 {
@@ -277,8 +281,8 @@ fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
     );
 }
 
-/// Sends a delivery that another worker is at to the queue once more, to see what came of that. Nothing is written: it
-/// would undo what the other writes.
+/// Sends another message for a delivery that another worker is attempting, to check its outcome later. Nothing is
+/// written, because that would conflict with the other worker's write.
 async fn look_again(app: &App, delivery: StoredDelivery) -> Result<(), Problem> {
     let Some(queue) = app.queue() else { return Ok(()) };
     let at = app.now().plus_seconds(BUSY_SECONDS);
@@ -287,7 +291,7 @@ async fn look_again(app: &App, delivery: StoredDelivery) -> Result<(), Problem> 
     Ok(queue.send(vec![message]).await.map_err(Unsent)?)
 }
 
-/// Leaves a delivery to wait. If something else has changed it, that one sees to it.
+/// Makes a delivery wait. On a conflict, the other writer has taken care of it.
 async fn wait(app: &App, mut delivery: StoredDelivery, at: Timestamp) -> Result<(), Problem> {
     delivery.wait(pending::until(app, at));
     if is_written(app.store.update_delivery(&mut delivery, app.now()).await)? {
@@ -311,7 +315,8 @@ async fn end(
     Ok(())
 }
 
-/// Makes a delivery a dead letter, with an event of that unless it is the delivery of an own event.
+/// Makes a delivery a dead letter, and stores an event about that unless the delivery carries one of Switchboard's own
+/// events.
 async fn die(
     app: &App,
     route: &EventRoute,

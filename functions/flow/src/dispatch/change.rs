@@ -1,4 +1,4 @@
-//! A record of the stream, read.
+//! Changes of events, parsed from stream records.
 
 use crate::dead_letters::DeadLetter;
 use models::{EventId, StoredEvent};
@@ -11,11 +11,11 @@ use serde_json::Value;
 pub struct Change {
     pub sequence_number: String,
     pub new: StoredEvent,
-    /// The event before, where it is the same event.
+    /// The previous version of the same event.
     old: Option<StoredEvent>,
 }
 
-/// A record that can't be read.
+/// A record that can't be parsed.
 #[derive(Debug)]
 pub struct Poison {
     pub sequence_number: String,
@@ -38,13 +38,13 @@ struct Images {
     old_image: Option<Item>,
 }
 
-/// The event's id, with which its sort key begins.
+/// The event's id, the beginning of its sort key.
 fn event_id(sort: &str) -> Option<String> {
     sort.split(' ').next()?.parse::<EventId>().ok().map(String::from)
 }
 
 impl Change {
-    /// Reads a record; none of what tells nothing new of an event.
+    /// Parses a record. None if it changes no event.
     pub fn read(record: Value) -> Result<Option<Self>, Poison> {
         let number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str).unwrap_or_default().to_owned();
         let poison = |event: String, error: &dyn std::fmt::Display| Poison {
@@ -58,7 +58,8 @@ impl Change {
             Some(AttributeValue::S(pk)) => pk.clone(),
             _ => "unknown".to_owned(),
         };
-        // Rejected calls have no reading. An event that is inserted under its id only made room for a later one.
+        // Rejected calls have no reading. An event inserted under its own id was only moved to make room for a later
+        // one.
         let Some(new) = images.new_image.filter(|image| image.contains_key("reading")) else { return Ok(None) };
         if record.event_name == "INSERT" && pk.starts_with(EventId::PREFIX) {
             return Ok(None);
@@ -73,22 +74,22 @@ impl Change {
         Ok(Some(Self { sequence_number: images.sequence_number, new, old }))
     }
 
-    /// The event's id, by which it is redispatched.
+    /// The event's id, for a redispatch.
     pub fn event_id(&self) -> String {
         event_id(&self.new.sort).unwrap_or_else(|| self.new.pk.clone())
     }
 
-    /// Size of what is read of the event, in bytes.
+    /// Bytes of the event that are parsed.
     pub fn bytes(&self) -> usize {
         self.new.raw.as_ref().map_or(0, Vec::len) + self.new.reading.len()
     }
 
-    /// Whether the event has just been accepted.
+    /// True if the event was just accepted.
     pub const fn is_new(&self) -> bool {
         self.old.is_none()
     }
 
-    /// The event as it was read before, if it is read differently now.
+    /// The previous version, if the event's reading has changed.
     pub fn retold(&self) -> Option<&StoredEvent> {
         self.old.as_ref().filter(|old| old.rev != self.new.rev)
     }

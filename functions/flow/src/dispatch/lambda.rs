@@ -1,4 +1,4 @@
-//! The door of dispatch: Lambda's event source for DynamoDB streams, with partial batch responses.
+//! Entry point of `dispatch` on Lambda: the event source for DynamoDB streams, with partial batch responses.
 
 use super::Dispatcher;
 use crate::{batch::BatchResponse, dead_letters::Queue};

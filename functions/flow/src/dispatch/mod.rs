@@ -1,12 +1,11 @@
-//! Takes events from the table's stream into the records: subscribers and takeovers. Then makes a delivery for each route
-//! that an event is for.
+//! Dispatch: folds events from the table's stream into subscribers and takeovers, then makes a delivery for each
+//! matching route.
 //!
-//! A batch's new events are handled together, in few requests (`together`). What that does not do is handled by itself:
-//! remaps, erasures, a person whom another writer has changed meanwhile, whatever is at fault.
+//! A batch's new events are handled together, in few requests (`together`). Other changes are handled one by one:
+//! remaps, erasures, conflicts with another writer, malformed events.
 //!
-//! A record of the stream may come again, late, and while another worker handles another event of the same person. So
-//! what an event tells is folded in by the event's own time, and whatever is written is written on condition or is the
-//! same however often it is written.
+//! Stream records are delivered at least once, possibly late, and concurrently with other events of the same person. So
+//! events are folded by their own time, and each write is conditional or idempotent.
 
 mod change;
 mod lambda;
@@ -36,27 +35,27 @@ use store::{StoreError, routes::EventRoute};
 pub use lambda::serve;
 pub use redispatch::{Redispatched, redispatch};
 
-/// An attempt has ended by then, or died with its function.
+/// Time by which an attempt has ended, or its function has died.
 const ATTEMPTS_END_SECONDS: u64 = 120;
-/// How many people's events are handled at once that are not handled together.
+/// Number of people whose events are handled concurrently, if not together.
 const CONCURRENCY: usize = 8;
-/// Bytes of the bodies that are read at once. A body takes up to 160 times its size in memory once it is read, and a batch
-/// may hold 6 MB of them.
+/// Limit on the bodies that are parsed at a time, in bytes. A parsed body takes up to 160 times its size, and a batch
+/// may hold 6 MB of bodies.
 const MOST_READ_BYTES: usize = 1 << 20;
 
-/// The deliveries to make, each with the sequence number of its event's record.
+/// Deliveries to make, each with the sequence number of its event's record.
 type Deliveries = Vec<(String, StoredDelivery)>;
 
-/// What dispatching needs besides the app; made once.
+/// State that dispatching needs besides the app, made once.
 pub struct Dispatcher {
     letters: Arc<dyn DeadLetters>,
     filters: Filters,
 }
 
-/// What became of a lane.
+/// Outcome of a lane.
 #[derive(Default)]
 struct Handled {
-    /// The sequence numbers of what is to be tried again.
+    /// Sequence numbers of the records to retry.
     failed: Vec<String>,
     deliveries: Deliveries,
 }
@@ -66,8 +65,8 @@ impl Dispatcher {
         Self { letters, filters: Filters::default() }
     }
 
-    /// Handles a batch of stream records, as Lambda has them in `Records`. Answers the sequence numbers of those to be
-    /// tried again; what can't ever be handled is set aside.
+    /// Handles a batch of stream records, in the form of Lambda's `Records`. Returns the sequence numbers to retry.
+    /// Records that can never be handled are set aside.
     pub async fn dispatch(&self, app: &App, records: Vec<Value>) -> Vec<String> {
         let (mut changes, mut failed) = (Vec::new(), Vec::new());
         for record in records {
@@ -77,8 +76,8 @@ impl Dispatcher {
                 Err(poison) => failed.extend(self.set_aside(poison.letter, poison.sequence_number).await),
             }
         }
-        // Read anew for each batch, so that a route is there for whatever came after it. Without them people and takeovers
-        // are kept up to date all the same, and the whole batch comes again for its deliveries.
+        // Routes are loaded for each batch, so that a route applies to every event after it. Without routes, people and
+        // takeovers are still updated, and the whole batch is retried for its deliveries.
         let routes = Routes::load(app, &self.filters).await.unwrap_or_else(|error| {
             failed.extend(changes.iter().map(|change| to_be_tried_again(change, &error)));
             Routes::default()
@@ -120,7 +119,7 @@ impl Dispatcher {
         for changes in lane.chunk_by(together).flat_map(|changes| runs(changes, Change::bytes)) {
             match handle(app, routes, changes).await {
                 Ok(deliveries) => lane_handled.deliveries.extend(deliveries),
-                // One of them is at fault: each by itself tells which.
+                // One of the changes is faulty: handling each alone finds it.
                 Err(StoreError::Malformed(_) | StoreError::Refused(_)) => {
                     for change in changes {
                         self.handle_alone(app, routes, change, &mut lane_handled).await;
@@ -145,21 +144,28 @@ impl Dispatcher {
         }
     }
 
-    /// Sets a record aside. If even that fails, it is to be tried again.
+    /// Sets a record aside. If even that fails, returns its sequence number for a retry.
     async fn set_aside(&self, letter: DeadLetter, sequence_number: String) -> Option<String> {
-        tracing::error!(event = letter.event, cause = letter.reason, "an event can't be dispatched and is set aside");
+        tracing::error!(
+            event = letter.event,
+            cause = letter.reason,
+            "an event can't be dispatched; it goes to the dead-letter queue"
+        );
         match self.letters.set_aside(letter).await {
             Ok(()) => None,
             Err(error) => {
-                tracing::error!(cause = causes(error.as_ref()), "the dead-letter queue can't be reached");
+                tracing::error!(
+                    cause = causes(error.as_ref()),
+                    "the dead-letter queue is unavailable; the event will be dispatched again"
+                );
                 Some(sequence_number)
             }
         }
     }
 }
 
-/// A lane for each person. Two changes of one event have to be handled in their order, and a remap may have moved it
-/// between people: then one lane for all.
+/// One lane of changes per person. Two changes of one event must be handled in order, and a remap may have moved it
+/// between people: in that case all changes share one lane.
 fn lanes(changes: Vec<Change>) -> Vec<Vec<Change>> {
     let keys: BTreeSet<&str> = changes.iter().map(|change| change.new.pk.as_str()).collect();
     if keys.len() < changes.len() {
@@ -177,7 +183,7 @@ fn bytes(lane: &[Change]) -> usize {
     lane.iter().map(Change::bytes).sum()
 }
 
-/// Splits items into runs whose bodies can be read at once. A larger item is a run of its own.
+/// Splits items into runs whose bodies can be parsed at a time. A larger item is a run of its own.
 fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
     let (mut runs, mut rest) = (Vec::new(), items);
     while !rest.is_empty() {
@@ -194,23 +200,26 @@ fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
 }
 
 fn to_be_tried_again(change: &Change, error: &StoreError) -> String {
-    tracing::warn!(event = change.new.pk, cause = causes(error), "an event is to be dispatched again");
+    tracing::warn!(event = change.new.pk, cause = causes(error), "an event failed and will be dispatched again");
     change.sequence_number.clone()
 }
 
-/// Begins deliveries. Answers the sequence numbers of those that may not have been begun.
+/// Starts deliveries. Returns the sequence numbers of those that may not have been started.
 async fn begin(app: &App, deliveries: Deliveries) -> BTreeSet<String> {
     let (numbers, mut deliveries): (BTreeSet<String>, Vec<StoredDelivery>) = deliveries.into_iter().unzip();
     match pending::begin(app, &mut deliveries).await {
         Ok(()) => BTreeSet::new(),
         Err(error) => {
-            tracing::error!(cause = causes(&error), "deliveries are to be begun again");
+            tracing::error!(
+                cause = causes(&error),
+                "deliveries were not started; their events will be dispatched again"
+            );
             numbers
         }
     }
 }
 
-/// Handles changes of one person's events. Answers the deliveries that are to be made of them.
+/// Handles changes of one person's events. Returns the deliveries to make.
 async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Deliveries, StoreError> {
     let mut opened = Vec::with_capacity(changes.len());
     for change in changes {
@@ -248,8 +257,8 @@ fn deliveries_of(app: &App, routes: &Routes, change: &Change, event: &OpenEvent<
     Ok(made.map(|delivery| (change.sequence_number.clone(), delivery)).collect())
 }
 
-/// Has the deliveries of an erased event looked at once more, when no attempt is under way that began before: of a first
-/// one there was nothing to be found yet.
+/// Schedules another check of an erased event's deliveries, for a time when no earlier attempt can still be running. A
+/// delivery before its first attempt is not stored yet, so the erasure could not find it.
 async fn look_again(app: &App, routes: &Routes, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     let Some(queue) = app.queue().filter(|queue| queue.keeps()) else { return Ok(()) };
     let at = app.now().plus_seconds(ATTEMPTS_END_SECONDS);
@@ -261,8 +270,8 @@ async fn look_again(app: &App, routes: &Routes, event: &OpenEvent<'_>) -> Result
     queue.send(messages).await.map_err(StoreError::Unavailable)
 }
 
-/// Writes the takeover that an event tells, before the person is looked at: an erasure that comes between is seen then,
-/// and takes it away again.
+/// Writes the event's takeover before the person is read. An erasure in between is then noticed, and removes the
+/// takeover.
 async fn put_takeover(app: &App, change: &Change, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     if event.stored.raw.is_none() {
         return Ok(());
@@ -274,13 +283,13 @@ async fn put_takeover(app: &App, change: &Change, event: &OpenEvent<'_>) -> Resu
     }
 }
 
-/// Erases an event that came before its person's erasure.
+/// Erases an event that is older than its person's erasure.
 async fn take_away(app: &App, late: &OpenEvent<'_>) -> Result<(), StoreError> {
     remove_takeover(app, late).await?;
     app.store.scrub(late.stored.clone(), app.event_expires()).await
 }
 
-/// Removes the takeover of an event that is one, or was before its person was erased.
+/// Removes the takeover of an event that requests one, or did before its person was erased.
 async fn remove_takeover(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     match StoredTakeover::told(event) {
         Some(takeover) => app.store.remove_takeover(&takeover.place.pk).await,

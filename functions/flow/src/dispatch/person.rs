@@ -1,19 +1,19 @@
-//! Folding events into the person they are of.
+//! Folds events into their person.
 
 use app::App;
 use models::{EventId, Profile, StoredEvent, SubscriberId, Timestamp, event::OpenEvent, records::StoredSubscriber};
 use store::{StoreError, back_off, from_item, list::END, subscribers::ATTEMPTS};
 
-/// How many of a person's events are folded again when one is taken back. Older ones keep what they have told.
+/// Number of a person's events that are folded again after a take-back. Older events keep their values.
 const MOST_FOLDED_AGAIN: usize = 1_000;
 
-/// Folds one person's events in. Answers those that came too late: the person was erased after them.
+/// Folds events of one person. Returns the events that are older than the person's erasure.
 pub async fn fold<'e>(app: &App, events: &'e [OpenEvent<'e>]) -> Result<Vec<&'e OpenEvent<'e>>, StoreError> {
     let Some(id) = events.first().and_then(|event| event.stored.subscriber()) else { return Ok(Vec::new()) };
     app.store.change_profile(&id, |profile, erased_at| fold_into(profile, erased_at, events)).await
 }
 
-/// Folds events into what is known of their person. Answers those that came too late.
+/// Folds events into a profile. Returns the events that are older than the person's erasure.
 pub fn fold_into<'e>(
     profile: &mut Option<Profile>,
     erased_at: Option<Timestamp>,
@@ -31,8 +31,7 @@ pub fn fold_into<'e>(
     late
 }
 
-/// Takes back from a person's record the fields of an event's earlier readings. The present reading may be of another
-/// person.
+/// Removes values of an event's earlier readings from a person. The current reading may belong to another person.
 pub async fn take_back(app: &App, id: &SubscriberId, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     for attempt in 0..ATTEMPTS {
         let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
@@ -56,7 +55,7 @@ pub async fn take_back(app: &App, id: &SubscriberId, event: &OpenEvent<'_>) -> R
     Err(StoreError::Condition(None))
 }
 
-/// Folds a person's other events again; how many of them tell anything.
+/// Folds a person's other events again. Returns the number of events with data about the person.
 async fn fold_again(app: &App, id: &SubscriberId, but: &EventId, profile: &mut Profile) -> Result<usize, StoreError> {
     let listing = app.store.events_of(id, END.to_owned());
     let table = listing.table;

@@ -1,4 +1,4 @@
-//! Redispatch: folds kept events again, for those that dispatch set aside or gave up.
+//! Redispatch: folds stored events again if dispatch set them aside or gave up.
 
 use super::{person, remove_takeover, take_away};
 use app::App;
@@ -17,16 +17,16 @@ pub struct Redispatched {
     pub folded: Option<SubscriberId>,
     /// Takeovers that were missing.
     pub takeovers: u64,
-    /// Events that came before their person's erasure. They are erased, as dispatch would have done.
+    /// Events that are older than their person's erasure. They are erased, as dispatch would have done.
     pub late: BTreeSet<EventId>,
 }
 
-/// Folds events of one person, or of nobody known, and creates their missing takeovers. Folding an event twice gives the
-/// same record as folding it once. A dry run only counts. An event that was remapped or erased meanwhile is taken back, as
-/// dispatch may have handled that change before.
+/// Folds events of one person, or events without a person, and creates their missing takeovers. Folding an event twice
+/// gives the same record as folding it once. A dry run only counts. An event that was remapped or erased in the
+/// meantime is taken back, because dispatch may have handled that change before.
 pub async fn redispatch(app: &App, events: &[OpenEvent<'_>], dry_run: bool) -> Result<Redispatched, StoreError> {
     let missing = missing_takeovers(app, events).await?;
-    // Before the person is read, as dispatch does: an erasure in between is seen then.
+    // Takeovers are written before the person is read, as in dispatch: an erasure in between is then noticed.
     if !dry_run {
         for takeover in &missing {
             app.store.put_takeover(takeover).await?;
@@ -71,7 +71,7 @@ async fn missing_takeovers(app: &App, events: &[OpenEvent<'_>]) -> Result<Vec<St
     Ok(missing)
 }
 
-/// Folds the events. Returns those that came too late, and the person if the record changed.
+/// Folds the events. Returns those older than the person's erasure, and the person if the record changed.
 async fn fold<'e>(
     app: &App,
     events: &'e [OpenEvent<'e>],
@@ -101,7 +101,7 @@ fn fold_and_compare<'e>(
     erased_at: Option<Timestamp>,
     events: &'e [OpenEvent<'e>],
 ) -> (Vec<&'e OpenEvent<'e>>, bool) {
-    // As it is stored: a profile of over 350 KB is folded without what it has no room for.
+    // Compared as stored: a profile over the size limit is folded without the parts that it has no room for.
     let stored = |profile: &Option<Profile>| profile.as_ref().map(Profile::to_json).and_then(Result::ok);
     let before = stored(profile);
     let late = person::fold_into(profile, erased_at, events);

@@ -1,8 +1,8 @@
-//! New events of many people, handled together: their takeovers are stored, what is known of the people is read at once,
-//! the events are folded in, and what has changed is written, a few requests each.
+//! New events of many people, handled together. Their takeovers are stored, the people are read, the events are folded
+//! in, and the changes are written, in a few requests each.
 //!
-//! It is all or nothing for each person: a lane that does not come through, for whatever reason, is left to be handled
-//! alone from its beginning. What was written of it by then is the same when it is written again.
+//! A lane succeeds or fails as a whole. A lane that fails for any reason is handled alone, from its beginning;
+//! repeating its writes is harmless.
 
 use super::{Deliveries, MOST_READ_BYTES, change::Change, deliveries_of, person};
 use crate::fan_out::Routes;
@@ -18,16 +18,16 @@ use std::{
 };
 use store::{Item, StoreError, from_item, subscribers::changed};
 
-/// New events of one person, or of nobody known.
+/// New events of one person, or events without a person.
 struct Lane<'c> {
     changes: &'c [Change],
     events: Vec<OpenEvent<'c>>,
 }
 
-/// The lanes that have come through so far, by their place among all.
+/// Lanes without a failure so far, by their index.
 type Lanes<'c> = BTreeMap<usize, Lane<'c>>;
 
-/// Handles lanes together. Answers for each the deliveries that are to be made of it; none for one that is left.
+/// Handles lanes together. Returns for each lane the deliveries to make, or none if it must be handled alone.
 pub async fn handle(app: &App, routes: &Routes, lanes: &[Vec<Change>]) -> Vec<Option<Deliveries>> {
     let opened = lanes.iter().enumerate().filter_map(|(at, changes)| Some((at, Lane::open(changes)?)));
     let mut opened: Lanes<'_> = opened.collect();
@@ -38,13 +38,13 @@ pub async fn handle(app: &App, routes: &Routes, lanes: &[Vec<Change>]) -> Vec<Op
 }
 
 impl<'c> Lane<'c> {
-    /// None if there is anything but new events of one person that can be read at once.
+    /// None unless all changes are new events of one person, small enough to be parsed together.
     fn open(changes: &'c [Change]) -> Option<Self> {
         let person = changes.first()?.new.subscriber();
         let fits = |change: &Change| {
             change.is_new() && !change.new.is_erased() && change.new.subscriber().as_ref() == person.as_ref()
         };
-        // A key can't be written twice in one request.
+        // One request can't write a key twice.
         let keys: BTreeSet<&str> = changes.iter().map(|change| change.new.pk.as_str()).collect();
         let bytes: usize = changes.iter().map(Change::bytes).sum();
         if keys.len() < changes.len() || bytes > MOST_READ_BYTES || !changes.iter().all(fits) {
@@ -58,13 +58,13 @@ impl<'c> Lane<'c> {
         self.events.first()?.stored.subscriber()
     }
 
-    /// The record that is to be written of the person; none if nothing has changed.
+    /// The person's record to write; none if nothing has changed.
     fn fold(&self, id: &SubscriberId, known: Option<Item>) -> Result<Option<StoredSubscriber>, StoreError> {
         let stored: Option<StoredSubscriber> = known.map(from_item).transpose()?;
         let mut profile: Option<Profile> = stored.as_ref().map(StoredSubscriber::open).transpose()?.flatten();
         let erased_at = stored.as_ref().and_then(|stored| stored.erased_at);
         if !person::fold_into(&mut profile, erased_at, &self.events).is_empty() {
-            // An erasure came between, and there is more to do than to write the person.
+            // The person was erased in between, which takes more than a write of the person.
             return Err(StoreError::Condition(None));
         }
         profile.map_or(Ok(None), |profile| changed(id, stored.as_ref(), &profile))
@@ -79,7 +79,7 @@ impl<'c> Lane<'c> {
     }
 }
 
-/// Stores the takeovers, before the people are looked at, as is done for each alone.
+/// Stores the takeovers before the people are read, as for each event alone.
 async fn put_takeovers(app: &App, lanes: &mut Lanes<'_>) {
     let of_lane = |(at, lane): (&usize, &Lane<'_>)| {
         let takeovers: Vec<_> = lane.events.iter().filter_map(StoredTakeover::told).collect();
@@ -90,9 +90,9 @@ async fn put_takeovers(app: &App, lanes: &mut Lanes<'_>) {
     keep_done(lanes, of, put);
 }
 
-/// Folds the events into what is known of their people. They are read as they were a moment ago: if another writer was
-/// there since, what is written meets no condition. Only people who look unchanged are read again as they are now: they
-/// would be written by nobody, and if an erasure was not yet seen, the takeover that was just stored would stay.
+/// Folds the events into their people. People are read with eventual consistency: if another writer came in between,
+/// the conditional write fails. People who seem unchanged are read again with strong consistency. They would not be
+/// written, so an unseen erasure would leave the takeover that was just stored.
 async fn fold(app: &App, lanes: &mut Lanes<'_>) {
     let of_people = lanes.iter().filter(|(_, lane)| lane.person().is_some());
     let mut unchanged: Vec<usize> = of_people.map(|(at, _)| *at).collect();
@@ -102,7 +102,7 @@ async fn fold(app: &App, lanes: &mut Lanes<'_>) {
         let mut known = match app.store.subscribers(&people, is_consistent).await {
             Ok(known) => known,
             Err(error) => {
-                tracing::warn!(cause = causes(&error), "people are read one by one");
+                tracing::warn!(cause = causes(&error), "people could not be read together; each is read alone");
                 lanes.retain(|at, _| !unchanged.contains(at));
                 break;
             }
@@ -125,14 +125,14 @@ async fn fold(app: &App, lanes: &mut Lanes<'_>) {
     keep_done(lanes, of, written);
 }
 
-/// Leaves the lanes of which something was not written.
+/// Removes the lanes with a failed write.
 fn keep_done(lanes: &mut Lanes<'_>, of: Vec<usize>, written: Vec<Result<(), StoreError>>) {
     for (at, outcome) in of.into_iter().zip(written) {
         let Err(error) = outcome else { continue };
         lanes.remove(&at);
-        // That another writer was first is nothing to tell.
+        // A conflict with another writer is expected, so it is not logged.
         if !matches!(error, StoreError::Condition(_)) {
-            tracing::warn!(cause = causes(&error), "a person's events are handled alone");
+            tracing::warn!(cause = causes(&error), "a person was not written; the events are handled alone");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Memory and size of the requests made from an event.
+//! Memory and size of the requests built from an event.
 
 use super::*;
 use expression::{Expression, MOST_BYTES};
@@ -11,7 +11,7 @@ use std::{fmt::Write as _, fs, process::Command};
 
 const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
-/// Names the whole body wherever a mapping can.
+/// Locates the whole body at every path that accepts it.
 const FIELDS: &[Field] = &[
     Field::optional("subscriber.id", &["/id"]),
     Field::optional("subscriber.attributes", &[""]),
@@ -57,7 +57,7 @@ fn webhook(body: Option<&[(&str, &str)]>) -> ReadyTarget {
     }))
 }
 
-/// The body of a request for an event, or the words for why there is none.
+/// The body of a request for an event, or the reason why there is none.
 fn made(target: &ReadyTarget, event: &StoredEvent) -> Result<Bytes, String> {
     let opened = event.open().unwrap();
     match target.prepare(NOW, opened.envelope().unwrap(), 0) {
@@ -67,7 +67,7 @@ fn made(target: &ReadyTarget, event: &StoredEvent) -> Result<Bytes, String> {
     }
 }
 
-/// A body of 256 KB that is a list of items.
+/// A body of 256 KB: a list of the same item.
 fn items(item: &str) -> Vec<u8> {
     let count = 260_000 / (item.len() + 1);
     format!(r#"{{"id":"u-1","s":"abc","l":[{}]}}"#, vec![item; count].join(",")).into_bytes()
@@ -113,7 +113,7 @@ fn form_of_fields() -> Vec<u8> {
     raw.into_bytes()
 }
 
-/// A number as long as a body may hold, beside items that an expression can put it into.
+/// The longest number that a body may hold, beside items that an expression can combine it with.
 fn a_long_number() -> Vec<u8> {
     let items = vec![r#"{"sku":1}"#; 10_000].join(",");
     format!(r#"{{"id":"u-1","s":"abc","n":{},"l":[{items}]}}"#, "7".repeat(120_000)).into_bytes()
@@ -151,7 +151,7 @@ fn status(name: &str) -> f64 {
 const MOST_MEMORY: f64 = 64.0;
 const KIND: &str = "SWITCHBOARD_TEST_KIND";
 
-/// Makes the requests of hostile routes for hostile events, each event in its own process.
+/// Builds the requests of hostile routes for hostile events, each event in its own process.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_attempt_takes_less_than_64_megabytes() {
@@ -185,12 +185,12 @@ fn attempt(event: &StoredEvent) {
 fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
     let text = |bytes: usize| event(format!("{{\"id\":\"u-1\",\"s\":\"{}\"}}", "a".repeat(bytes)).as_bytes(), None);
     let of = |fields: &[(&str, &str)], event: &StoredEvent| made(&webhook(Some(fields)), event);
-    // With `{"a":"","bb":""}` around the texts.
+    // The texts are wrapped in `{"a":"","bb":""}`.
     let (two, three) = ("data.raw.s + data.raw.s", "data.raw.s + data.raw.s + 'a'");
     let event_of_most = text((MOST_BYTES - 16) / 4);
     assert_eq!(of(&[("a", two), ("bb", two)], &event_of_most).unwrap().len(), MOST_BYTES);
     for (fields, event, words) in [
-        ([("a", two), ("bb", three)], &event_of_most, "the body would have 1048577 bytes, of at most 1048576"),
+        ([("a", two), ("bb", three)], &event_of_most, "the body would have 1048577 bytes; at most 1048576 are allowed"),
         ([("a", two), ("bb", two)], &text(250_000), "the body would have 1000016 bytes"),
     ] {
         match of(&fields, event) {
@@ -200,10 +200,13 @@ fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
     }
     let controls = event(format!("{{\"s\":\"{}\"}}", "\\u0001".repeat(40_000)).as_bytes(), None);
     let error = of(&[("a", "data.raw.s"), ("b", "data.raw.s + data.raw.s + data.raw.s + data.raw.s")], &controls);
-    assert_eq!(error, Err("the body would have 1200015 bytes, of at most 1048576".to_owned()));
+    assert_eq!(error, Err("the body would have 1200015 bytes; at most 1048576 are allowed".to_owned()));
     let whole = NAMES.map(|name| (name, "data"));
     let error = of(&whole, &text(240_000)).unwrap_err();
-    assert!(error.starts_with("the body would have ") && error.ends_with(" bytes, of at most 1048576"), "{error}");
+    assert!(
+        error.starts_with("the body would have ") && error.ends_with(" bytes; at most 1048576 are allowed"),
+        "{error}"
+    );
     let input = compiled(
         &[("user_id".to_owned(), "data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s".to_owned())].into(),
     );
@@ -219,6 +222,6 @@ fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
     };
     let prepared = target.prepare(NOW, opened.envelope().unwrap(), 0);
     assert!(
-        matches!(prepared, Err(Unprepared::Event(words)) if words == "the input would have 1200014 bytes, of at most 1048576")
+        matches!(prepared, Err(Unprepared::Event(words)) if words == "the input would have 1200014 bytes; at most 1048576 are allowed")
     );
 }

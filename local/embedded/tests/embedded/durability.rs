@@ -16,7 +16,7 @@ const ACKNOWLEDGED: &str = "acknowledged ";
 
 #[tokio::test]
 async fn an_acknowledged_write_and_its_record_survive_kill_9() {
-    // The child that is killed is this test, started with the variable.
+    // The child process that is killed is this test, started with the variable.
     if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
         return write_until_killed(PathBuf::from(directory)).await;
     }
@@ -67,7 +67,7 @@ fn the_directory_is_for_its_owner_alone() {
     Database::open(Location::Directory(directory)).unwrap();
 }
 
-/// The engine's connection and the one that prunes each find the other's lock at times.
+/// The engine's connection and the pruning connection sometimes find each other's lock.
 #[tokio::test]
 async fn a_lock_on_the_file_delays_writes_and_pruning() {
     let directory = TempDir::new().unwrap();

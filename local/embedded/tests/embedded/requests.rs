@@ -145,7 +145,7 @@ async fn what_the_product_does_not_use_is_refused() {
     #[expect(clippy::disallowed_methods, reason = "that it is refused is what is shown")]
     let error = client.scan().table_name(TABLE).send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));
-    assert_eq!(error.message(), Some("Scan is not served"));
+    assert_eq!(error.message(), Some("Scan is not supported"));
     assert!(client.delete_table().table_name(TABLE).send().await.is_err());
     assert!(database.calls().is_empty());
 }

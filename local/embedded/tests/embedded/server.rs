@@ -30,7 +30,7 @@ fn client(database: &Database, port: u16, key: &str) -> Client {
     Client::from_conf(config.build())
 }
 
-/// The status line's code of the answer to a request written by hand.
+/// The status code of the answer to a hand-written request.
 async fn status(port: u16, method: &str, target: &str, headers: &str) -> u16 {
     let body = format!(r#"{{"TableName":"{TABLE}"}}"#);
     let request = format!(

@@ -47,7 +47,7 @@ async fn records_come_in_order_and_wake_the_follower() {
     assert_eq!(sort_keys(&follower.next().await.unwrap()), ["00001", "00002", "00003"]);
     assert_eq!(sort_keys(&follower.next().await.unwrap()), ["00004"]);
 
-    // Within the poll interval, so it is the write that wakes.
+    // Shorter than the poll interval, so the write must have woken it.
     let (woken, ()) = tokio::join!(timeout(Duration::from_millis(800), follower.next()), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         put(&client, 5).await;

@@ -1,4 +1,5 @@
-//! AES-256-GCM with a random nonce and the record's id as associated data: nonce, ciphertext and tag in one.
+//! AES-256-GCM with a random nonce, and the record's id as associated data. The result is nonce, ciphertext and tag in
+//! one.
 
 use super::SealError;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -15,7 +16,7 @@ impl Cipher {
     }
 
     pub fn seal(&self, record: &str, plain: &str) -> Result<Vec<u8>, SealError> {
-        // With room for the tag, so that growing leaves no copy of the text behind.
+        // Includes capacity for the tag, so that no reallocation leaves a copy of the plaintext in memory.
         let mut bytes = Vec::with_capacity(plain.len() + TAG_BYTES);
         bytes.extend_from_slice(plain.as_bytes());
         let nonce = self.0.seal_in_place_append_tag(Aad::from(record), &mut bytes).map_err(|_| SealError::Broken)?;

@@ -1,4 +1,4 @@
-//! The sealing key of a laptop: 32 random bytes in a file.
+//! Sealing key of a laptop: 32 random bytes in a file.
 
 use super::{
     SealError,
@@ -32,8 +32,8 @@ impl KeyFile {
         cipher.map(Self).ok_or_else(|| SealError::WrongLength(path.to_owned()))
     }
 
-    /// Makes the file, mode 0600, unless it is there already. It appears whole or not at all: a key that was cut off
-    /// would lock out all that is sealed later.
+    /// Creates the file with mode 0600, unless it exists. It appears complete or not at all: a truncated key would make
+    /// everything that is sealed later unreadable.
     pub fn create(path: &Path) -> Result<(), SealError> {
         let failed = |source| SealError::File { path: path.to_owned(), source };
         if path.try_exists().map_err(failed)? {

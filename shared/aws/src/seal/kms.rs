@@ -1,6 +1,6 @@
-//! Envelope encryption: KMS makes a data key for each sealed text and wraps it, and the text is encrypted here, so that its
-//! length is not bound by the 4,096 bytes that KMS encrypts. The record's id is the encryption context of the data key and
-//! the associated data of the text.
+//! Envelope encryption: KMS creates and wraps a data key for each sealed text, and the text is encrypted here. So its
+//! length is not limited to the 4,096 bytes that KMS encrypts. The record's id is the encryption context of the data
+//! key and the associated data of the text.
 
 use super::{SealError, cipher::Cipher, decode};
 use aws_sdk_kms::{
@@ -13,14 +13,14 @@ use models::{cache::Cache, clock::Clock};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// A wrapped data key, `.`, and the text under that key.
+/// Prefix of a wrapped data key, `.`, and the text encrypted with that key.
 const PREFIX: &str = "kms2.";
-/// A text that KMS itself encrypted, as earlier releases stored it.
+/// Prefix of a text encrypted by KMS itself, as in earlier releases.
 const DIRECT_PREFIX: &str = "kms.";
 const RECORD: &str = "record";
 
-/// Lifetime of an unwrapped data key in a process. A disabled key, or a revoked right, takes effect within it, and in
-/// `deliver`, which keeps opened targets as long, within twice this time.
+/// Lifetime of an unwrapped data key in a process. A disabled key or a revoked permission takes effect within it. In
+/// `deliver`, which caches decrypted targets for as long, it takes effect within twice this time.
 const REMEMBERED_SECONDS: u64 = 300;
 const REMEMBERED_AT_MOST: usize = 1_000;
 
@@ -31,7 +31,7 @@ pub struct KmsKey {
     client: aws_sdk_kms::Client,
     arn: String,
     clock: Arc<dyn Clock>,
-    /// Answers of Decrypt, by record and ciphertext, so that a warm `deliver` opens a route without a request.
+    /// Decrypted data, by record and ciphertext, so that a warm `deliver` opens a route without a request.
     decrypted: Cache<String, Bytes, REMEMBERED_SECONDS, REMEMBERED_AT_MOST>,
 }
 
@@ -40,8 +40,8 @@ impl KmsKey {
         Self { client, arn, clock, decrypted: Cache::default() }
     }
 
-    /// Seals a text under a data key of its own: no nonce can repeat, and a leaked data key opens one text. Only saving a
-    /// connection, a hook or a route seals, so a request for each is cheap.
+    /// Seals a text with a data key of its own: no nonce can repeat, and a leaked data key opens one text. Only saving
+    /// a connection, a hook or a route seals, so one request each is cheap.
     pub async fn seal(&self, record: &str, plain: &str) -> Result<String, SealError> {
         let generate = self.client.generate_data_key().key_id(&self.arn).key_spec(DataKeySpec::Aes256);
         let made = generate.encryption_context(RECORD, record).send().await.map_err(failed)?;
@@ -74,7 +74,8 @@ impl KmsKey {
     }
 }
 
-/// Errors of the request itself. Any other may pass: throttling, a lost connection, a key or a right that isn't there yet.
+/// Errors of the request itself. Others are temporary: throttling, a lost connection, a key or permission that does not
+/// exist yet.
 const LASTING: [&str; 4] =
     ["InvalidCiphertextException", "IncorrectKeyException", "InvalidKeyUsageException", "ValidationException"];
 

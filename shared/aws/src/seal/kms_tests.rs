@@ -1,4 +1,4 @@
-//! Sealing against a KMS that is played in this process.
+//! Sealing with a simulated KMS in this process.
 
 use super::*;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -8,8 +8,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
 };
 use data_encoding::BASE64;
-use models::Timestamp;
-use models::{Failure as _, FailureKind, failure::Service};
+use models::{Failure as _, FailureKind, Timestamp, failure::Service};
 use serde_json::{Value, json};
 use std::sync::{
     Mutex,
@@ -21,10 +20,10 @@ const HEADERS: &str = "20 headers";
 
 #[derive(Default)]
 struct Kms {
-    /// By ciphertext: key, context and plaintext.
+    /// Key, context and plaintext, by ciphertext.
     known: Mutex<Vec<(String, Value)>>,
     asked: Mutex<Vec<String>>,
-    /// The error of every request.
+    /// The error of all requests.
     fails: Mutex<Option<&'static str>>,
     time: AtomicU64,
 }
@@ -87,7 +86,7 @@ impl Kms {
         }
     }
 
-    /// Has KMS know a text that it encrypted itself; its sealed form.
+    /// Adds a text encrypted by KMS itself. Returns its sealed form.
     fn encrypted_directly(&self, record: &str, plain: &str) -> String {
         let blob = format!("direct {record} {plain}");
         let context = json!({ RECORD: record });
@@ -111,7 +110,7 @@ fn started() -> (Arc<Kms>, KmsKey) {
     (kms, key)
 }
 
-/// Another process on the same KMS.
+/// Another process with the same KMS.
 fn warm(kms: &Arc<Kms>) -> KmsKey {
     let played = Played(Arc::clone(kms));
     let connector = SharedHttpConnector::new(played.clone());
@@ -134,7 +133,7 @@ async fn a_text_of_any_length_opens_for_its_record_alone() {
         assert!(sealed.len() < plain.len() * 4 / 3 + 400, "{}", sealed.len());
         assert_eq!(key.open("rt_1", &sealed).await.unwrap(), plain);
         assert_eq!(warm(&kms).open("rt_1", &sealed).await.unwrap(), plain);
-        // A key that is remembered for its record opens for no other either.
+        // A cached data key is bound to its record as well.
         for other in ["rt_2", "con_1", "", "rt_1 "] {
             assert!(matches!(key.open(other, &sealed).await, Err(SealError::Refused(_))), "{other}");
         }
@@ -205,7 +204,7 @@ async fn a_warm_process_opens_without_asking_kms_for_five_minutes() {
         assert_eq!(key.open("rt_1", &sealed[1]).await.unwrap(), "older");
         assert_eq!(kms.take_asked().len(), asked, "after {wait} s");
     }
-    // Errors are not remembered.
+    // Errors are not cached.
     assert!(key.open("rt_2", &sealed[0]).await.is_err() && key.open("rt_2", &sealed[0]).await.is_err());
     assert_eq!(kms.take_asked(), ["Decrypt", "Decrypt"]);
 }

@@ -1,5 +1,6 @@
-//! Sealing: credentials, hook tokens and routes' secrets are encrypted before they are stored, each bound to the id of its
-//! record. On AWS a KMS key of the stack wraps the data keys; on a laptop the key is a file that only its owner can read.
+//! Sealing: credentials, hook tokens and routes' secrets are encrypted before they are stored, each bound to its
+//! record's id. On AWS a KMS key of the stack wraps the data keys; on a laptop the key is a file that only its owner
+//! can read.
 
 mod cipher;
 mod key_file;
@@ -14,19 +15,19 @@ use std::{io, path::PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    #[error("neither SEALING_KEY_ARN nor SEALING_KEY_FILE is set, and nothing can be sealed without a key")]
+    #[error("set SEALING_KEY_ARN or SEALING_KEY_FILE: secrets can't be stored without a key")]
     NoKey,
-    #[error("KMS refused a request")]
+    #[error("KMS rejected a request")]
     Refused(#[source] Box<aws_sdk_kms::Error>),
-    #[error("KMS did not answer, or refused for now")]
+    #[error("KMS is unavailable")]
     Unavailable(#[source] Box<aws_sdk_kms::Error>),
     #[error("cannot use the sealing key {path}")]
     File { path: PathBuf, source: io::Error },
     #[error("the sealing key {0} does not hold 32 bytes")]
     WrongLength(PathBuf),
-    #[error("the sealing key {0} can be read by others: its mode must be 0600")]
+    #[error("the sealing key {0} can be read by others; set its mode to 0600")]
     Exposed(PathBuf),
-    #[error("a sealed text cannot be opened with this key for this record")]
+    #[error("a sealed text can't be decrypted with this key for this record")]
     Broken,
     #[error(transparent)]
     Random(#[from] models::clock::NoRandom),
@@ -47,14 +48,14 @@ impl Failure for SealError {
     }
 }
 
-/// Seals texts for records.
+/// Encrypts texts for records.
 pub enum Sealer {
     File(KeyFile),
     Kms(Box<KmsKey>),
 }
 
 impl Sealer {
-    /// Seals a text for the record with this id; it opens for no other.
+    /// Seals a text for the record with this id. It can't be opened for another.
     pub async fn seal(&self, record: &str, plain: &str) -> Result<String, SealError> {
         match self {
             Self::File(key) => key.seal(record, plain),

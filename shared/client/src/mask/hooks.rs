@@ -1,4 +1,4 @@
-//! The secrets that open a hook, found by their form in texts of any kind.
+//! Secrets of hooks, recognised by their form in any text.
 
 use super::MASK;
 use data_encoding::HEXLOWER;
@@ -6,7 +6,7 @@ use models::HookId;
 use regex_lite::{Captures, Regex};
 use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
-/// A URL of a hook, up to its token and with it. A `/` may be escaped, as JSON and URLs do.
+/// A hook's URL up to its token, then the token. A `/` may be escaped, as in JSON and URLs.
 static HOOK_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let slash = r"(?:\\*/|%(?:25)*2f|\\+u002f)";
     let step = "[a-z-]+";
@@ -16,17 +16,17 @@ static HOOK_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// The step of a path that every hook's URL has.
+/// A path segment of every hook's URL.
 const HOOKS: &[u8] = b"hooks";
 /// Length of a hook's token in base64url, and of a verification token in hexadecimal digits.
 const TOKEN: usize = 64;
-/// 2020 to 2100, in milliseconds: a token begins with its hook's creation time, unlike other long names.
+/// 2020 to 2100, in milliseconds. A token begins with its hook's creation time, unlike other long names.
 const YEARS: Range<u64> = 1_577_836_800_000..4_102_444_800_000;
 
 /// Masks the secrets of hooks: the end of a URL, the token, and the verification token by which a platform proves its
 /// identity.
 pub fn without_hooks(text: &str) -> String {
-    // The pattern is slow on an answer of megabytes.
+    // The regular expression is slow on an answer of megabytes.
     let has_hooks = text.as_bytes().windows(HOOKS.len()).any(|word| word.eq_ignore_ascii_case(HOOKS));
     let masked = match &*HOOK_URL {
         Some(url) if has_hooks => url.replace_all(text, |found: &Captures<'_>| format!("{}{MASK}", &found[1])),

@@ -1,4 +1,4 @@
-//! Masking of secrets in answers: a platform or a target may repeat parts of a request, escaped in its own way.
+//! Masking of secrets in answers. A platform or a target may repeat parts of a request, with any escaping.
 
 mod hooks;
 mod written;
@@ -9,18 +9,19 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 use written::{after_secret, is_beginning};
 
-/// The text in place of a secret.
+/// Replacement of a secret.
 pub const MASK: &str = "••••";
 
-/// Least length of a header's value that is masked, in bytes; headers for credentials have no minimum.
+/// Minimum length of a header's value to be masked, in bytes. Headers for credentials have no minimum.
 const MIN_VALUE: usize = 6;
-/// Least length of a masked part of a credential, in bytes; also of a query's value whose name marks a credential.
+/// Minimum length of a masked part of a credential, in bytes. Also applies to a query value whose name marks a
+/// credential.
 const MIN_CREDENTIAL: usize = 4;
-/// Least length of a path that is masked by itself, in bytes, so that `/api` is not.
+/// Minimum length of a path that is masked on its own, in bytes, so that `/api` is not.
 const MIN_PATH: usize = 6;
-/// Length from which any step of a path or value of a query is masked, in bytes.
+/// Minimum length from which any path segment or query value is masked, in bytes.
 const LONG: usize = 16;
-/// Ends of names of headers and parameters that hold credentials.
+/// Suffixes of names of headers and parameters that hold credentials.
 const CREDENTIALS: [&str; 14] = [
     "authorization",
     "auth",
@@ -77,11 +78,12 @@ impl Secrets {
         self.add_all(cookies.map(|(_, value)| value.trim()).filter(|value| value.len() >= MIN_VALUE));
     }
 
-    /// Adds the path and the query of a URL, as written and decoded, and their parts that are long or look like secrets.
+    /// Adds the path and the query of a URL, as written and decoded, and those of their parts that are long or look
+    /// like secrets.
     pub fn add_url(&mut self, url: &Url) {
         let steps: Vec<&str> = url.path().split('/').filter(|step| !step.is_empty()).collect();
         let query = url.query().filter(|query| !query.is_empty());
-        // A proxy may strip the first steps of the path, so the target knows a shorter one.
+        // A proxy may strip the first segments of the path, so the target may repeat a shorter one.
         for at in 0..steps.len() {
             let path = steps[at..].join("/");
             if path.len() >= MIN_PATH || (at == 0 && steps.len() > 1) {
@@ -110,7 +112,7 @@ impl Secrets {
         }
     }
 
-    /// Adds a part of a URL as it is written, and decoded.
+    /// Adds a part of a URL as written and decoded.
     fn add_forms(&mut self, part: &str) {
         self.add(part);
         for text in [part, &part.replace('+', " ")] {
@@ -133,7 +135,7 @@ impl Secrets {
         masked(text, &self.as_strs(), false)
     }
 
-    /// Masks these secrets in a text whose end may cut one off.
+    /// Masks these secrets in a truncated text, whose end may be a part of one.
     pub fn masked_cut(&self, text: &str) -> String {
         masked(text, &self.as_strs(), true)
     }
@@ -143,20 +145,20 @@ impl Secrets {
     }
 }
 
-/// True for a header or a parameter of credentials: `authorization`, `X-Api-Key`, `accessToken`, `client_secret`. Headers
-/// lose their capital letters, so the end of a name counts even if no word begins there.
+/// True for a header or parameter of credentials: `authorization`, `X-Api-Key`, `accessToken`, `client_secret`. Headers
+/// lose their capital letters, so a suffix counts even if no word begins there.
 fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     CREDENTIALS.iter().any(|credential| name.ends_with(credential))
 }
 
-/// True for a value that begins with an authentication scheme, in a header of any name: `Bearer …`.
+/// True for a value that begins with an authentication scheme, in any header: `Bearer …`.
 fn has_scheme(value: &str) -> bool {
     let scheme = value.split_once(' ').map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
-/// True for a text that is long, or that mixes letters and digits or cases as random texts do.
+/// True for a text that is long, or that mixes letters with digits, or cases, as random texts do.
 fn looks_secret(part: &str) -> bool {
     let has = |is: fn(&u8) -> bool| part.as_bytes().iter().any(is);
     let has_digit = has(u8::is_ascii_digit);
@@ -170,7 +172,7 @@ fn looks_secret(part: &str) -> bool {
     }
 }
 
-/// Masks the secrets of a call in a platform's answer. JSON stays JSON.
+/// Masks the secrets of a call in a platform's answer. JSON stays valid.
 pub fn without(words: &str, secrets: &[&str]) -> String {
     masked(words, secrets, false)
 }

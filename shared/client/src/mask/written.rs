@@ -1,8 +1,8 @@
-//! Spellings of a secret: literal, or escaped as in JSON, HTML or a URL.
+//! Forms of a secret in a text: literal, or escaped as in JSON, HTML or a URL.
 
-/// Limit on backslashes before a character of a secret: JSON three times inside JSON.
+/// Limit on backslashes before a character of a secret: JSON nested three times in JSON strings.
 const MAX_SLASHES: usize = 8;
-/// Least length of a secret's beginning that is recognised, in characters.
+/// Minimum length of a truncated secret to be recognised, in characters.
 const MIN_BEGINNING: usize = 4;
 
 /// The rest of a text that begins with a secret, literal or escaped.
@@ -11,13 +11,13 @@ pub fn after_secret<'a>(text: &'a str, secret: &str) -> Option<&'a str> {
     text.strip_prefix(secret).or_else(written).filter(|after| after.len() < text.len())
 }
 
-/// True if a whole text is the beginning of a secret.
+/// True if the whole text is the beginning of a secret.
 pub fn is_beginning(text: &str, secret: &str) -> bool {
     let mut rest = text;
     for (count, wanted) in secret.chars().enumerate() {
         match after_char(rest, wanted) {
             Some(after) => rest = after,
-            // An escape may be cut too.
+            // An escape may be truncated as well.
             None => return count >= MIN_BEGINNING && (rest.is_empty() || is_cut_escape(rest)),
         }
     }
@@ -39,8 +39,8 @@ fn after_char(text: &str, wanted: char) -> Option<&str> {
     written.or_else(|| text.strip_prefix(wanted))
 }
 
-/// A character that JSON escapes. JSON inside a text of JSON has several backslashes. A long run of them is not searched
-/// whole, because that would be repeated at each of its places.
+/// The rest after a character that JSON escapes. JSON inside a JSON string has several backslashes. Only the start of a
+/// long run is examined, because this is repeated at each position in it.
 fn after_slashes(text: &str, wanted: char) -> Option<&str> {
     let slashes = text.bytes().take(MAX_SLASHES).take_while(|byte| *byte == b'\\').count();
     let unescaped = &text[slashes..];
@@ -52,7 +52,7 @@ fn after_slashes(text: &str, wanted: char) -> Option<&str> {
     code.or_else(|| unescaped.strip_prefix(wanted))
 }
 
-/// `\u0061` after its backslash; a character beyond U+FFFF has two such codes.
+/// Matches `\u0061` after its backslash. A character beyond U+FFFF has two such codes.
 fn after_code_units(text: &str, wanted: char) -> Option<&str> {
     let mut units = [0; 2];
     let mut rest = text;
@@ -62,14 +62,14 @@ fn after_code_units(text: &str, wanted: char) -> Option<&str> {
     Some(rest)
 }
 
-/// `%61`: one for each byte of the character.
+/// Matches `%61`, one for each byte of the character.
 fn after_percent(text: &str, wanted: char) -> Option<&str> {
     let mut bytes = [0; 4];
     let mut encoded = wanted.encode_utf8(&mut bytes).bytes();
     encoded.try_fold(text, |rest, byte| after_number(rest.strip_prefix('%')?, 2, 16, byte.into()))
 }
 
-/// `&amp;`, `&#38;` or `&#x26;`.
+/// Matches `&amp;`, `&#38;` or `&#x26;`.
 fn after_entity(text: &str, wanted: char) -> Option<&str> {
     let (entity, rest) = text.strip_prefix('&')?.split_once(';')?;
     let meant = match entity {

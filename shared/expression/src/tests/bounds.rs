@@ -1,17 +1,17 @@
-//! That no text costs more than it may: no stack, no time, no memory.
+//! Limits on the stack, time and memory that any text or event can cost.
 
 use super::*;
 use proptest::{sample::select, test_runner::TestRunner};
 use std::{fmt::Write, time::Instant};
 
-/// Half of what the smallest thread has.
+/// Half the stack of the smallest thread.
 const STACK_BYTES: usize = 1 << 20;
 
 fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).unwrap().join().unwrap();
 }
 
-/// What nests, `depth` times.
+/// Nested expressions, `depth` levels deep.
 fn nested(depth: usize) -> Vec<String> {
     let around = |open: &str, inside: &str, close: &str| open.repeat(depth) + inside + &close.repeat(depth);
     vec![
@@ -148,7 +148,7 @@ fn soups() -> impl Strategy<Value = String> {
         .prop_map(|parts| parts.iter().map(|(tokens, times)| tokens.concat().repeat(*times)).collect())
 }
 
-/// Expressions side by side, with some of their bytes gone, or others between them.
+/// Concatenated expressions with bytes removed or inserted.
 fn spoilt() -> impl Strategy<Value = String> {
     let spoil = (any::<prop::sample::Index>(), 0_usize..4, prop::option::of(select(&TOKENS[..])));
     let sign = select(vec![" + ", "==", ", ", " && ", " ? ", " : ", "[", ".", " - "]);
@@ -183,7 +183,7 @@ fn no_text_panics_or_overflows_a_stack() {
     });
 }
 
-/// Texts that the parser takes.
+/// Texts that the parser accepts.
 fn expressions() -> impl Strategy<Value = String> {
     let leaf = select(vec![
         "data",
@@ -245,14 +245,14 @@ proptest! {
     }
 }
 
-/// What is repeated between two ends as often as there is room.
+/// A repeated part between two ends, as often as it fits.
 fn filled(open: &str, part: &str, separator: &str, close: &str) -> String {
     let count = (MAX_BYTES - open.len() - close.len()) / (part.len() + separator.len());
     format!("{open}{}{close}", vec![part; count].join(separator))
 }
 
-/// Expressions that would take minutes or gigabytes over an event of 256 KB. It is printed what share of the work each
-/// was let do, and how long that took in terms of what reading and writing the largest event takes.
+/// Expressions that would take minutes or gigabytes on an event of 256 KB. Prints the share of the budget that each
+/// used, and its time relative to reading and writing the largest event.
 #[test]
 fn hostile_expressions_are_stopped() {
     let event = |raw: Value| json!({ "type": "a", "data": { "raw": raw } });
@@ -315,7 +315,7 @@ fn patterns_are_bounded() {
         Expression::compile(&text).err().map(|bad| bad.detail).unwrap_or_default()
     };
     for pattern in [r"\w{40}", "((a{100}){100}){100}", r"\p{L}{100}"] {
-        assert!(detail(pattern).starts_with("1:12: the pattern is none: it becomes too large"), "{pattern}");
+        assert!(detail(pattern).starts_with("1:12: invalid pattern: it is too large"), "{pattern}");
     }
     for pattern in [r"^\+?\d{10,15}$", r"\w+@\w+\.\w+", "^[0-9]{4}-[0-9]{2}-[0-9]{2}", "(?i)(да|нет|хочу)", r"\p{L}+"]
     {
@@ -324,7 +324,7 @@ fn patterns_are_bounded() {
     let five = ["id.matches('a')"; 5].join(" && ");
     assert_eq!(
         Expression::compile(&five).err().unwrap().detail,
-        "1:87: `matches` may stand 4 times; a pattern may say `a|b`"
+        "1:87: `matches` may be used at most 4 times; a pattern may have alternatives: `a|b`"
     );
     on_a_small_stack(|| {
         for (open, close) in [("(", ")"), ("(?:a|", ")"), ("[a&&", "]"), ("(?:", ")*")] {
@@ -345,5 +345,5 @@ fn the_fields_share_one_measure_of_work() {
     };
     assert!(evaluate(20).is_ok());
     let error = evaluate(50).unwrap_err();
-    assert!(error.ends_with("`: this takes more work than an event may"), "{error}");
+    assert!(error.ends_with("`: this exceeds the work limit for one event"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! What users write, and what it gives.
+//! Expressions that users write, and their results.
 
 mod bounds;
 mod numbers;
@@ -51,7 +51,7 @@ fn what_users_write() {
         (r#"time >= "2026-03-01T00:00:00.000Z" && time < "2026-03-02T00:00:00.000Z""#, json!(true)),
         (r#"time.startsWith("2026-03")"#, json!(true)),
         ("id", json!("evt_1")),
-        // What an event lacks is null, and so never equal to a text.
+        // An attribute that the event lacks is null, and so never equal to a text.
         ("subject", json!(null)),
         ("subject == null", json!(true)),
         (r#"subject == "sub_1""#, json!(false)),
@@ -81,7 +81,7 @@ fn what_users_write() {
         (r#"matches(data.message.text, r"\d+$")"#, json!(true)),
         (r#"data.subscriber.email.matches("^[^@ ]+@[^@ ]+$")"#, json!(true)),
         (r#"data.tag.matches("^(vip|gold)$") ? 1 : 2"#, json!(1)),
-        // Numbers: all kinds compare, and each calculates with its own.
+        // Numbers: all types can be compared; arithmetic takes two of one type.
         ("data.raw.half > 1", json!(true)),
         ("data.raw.one == 1", json!(true)),
         ("data.raw.small < 0.5", json!(true)),
@@ -118,27 +118,27 @@ fn what_has_no_value() {
     for (text, expected) in [
         ("data.nothing", "there is no field `nothing`"),
         ("has(data.nothing.at.all)", "there is no field `nothing`"),
-        // The tag is the event's and not the text's.
+        // The tag comes from the event and not from the expression's text.
         ("data.raw[data.tag]", "there is no such field"),
-        ("data.raw.none.name", "`.` does not go with null_type and string"),
-        ("subject.startsWith('sub_')", "`startsWith` does not go with null_type and string"),
-        ("data.raw.half + 1", "`+` does not go with double and int"),
-        ("data.tag < 1", "`<` does not go with string and int"),
-        ("data.tag && true", "`&&` does not go with string and bool"),
-        ("data.raw.small ? 1 : 2", "bool is wanted where int is"),
-        ("data.tag.map(x, x)", "iterable is wanted where string is"),
-        ("data.raw.small.matches('1')", "`matches` does not go with int"),
-        ("data.raw.items[2]", "a list is shorter than that"),
-        ("data.raw.items[0.5]", "a place in a list is an int, and a field's name a text"),
-        ("1 / 0", "a division by zero"),
-        ("9223372036854775807 + 1", "a number becomes too large"),
+        ("data.raw.none.name", "`.` can't be applied to null_type and string"),
+        ("subject.startsWith('sub_')", "`startsWith` can't be applied to null_type and string"),
+        ("data.raw.half + 1", "`+` can't be applied to double and int"),
+        ("data.tag < 1", "`<` can't be applied to string and int"),
+        ("data.tag && true", "`&&` can't be applied to string and bool"),
+        ("data.raw.small ? 1 : 2", "expected bool, found int"),
+        ("data.tag.map(x, x)", "expected iterable, found string"),
+        ("data.raw.small.matches('1')", "`matches` can't be applied to int"),
+        ("data.raw.items[2]", "the index is past the end of the list"),
+        ("data.raw.items[0.5]", "a list index must be an int, and a field name a string"),
+        ("1 / 0", "division by zero"),
+        ("9223372036854775807 + 1", "a number overflows"),
         ("int(data.tag)", "int: string parse error: invalid digit found in string"),
         ("uint(-1)", "uint: unsigned integer overflow"),
-        ("1.0 / 0.0", "JSON has neither an infinite number nor NaN"),
-        ("[0.0 / 0.0]", "JSON has neither an infinite number nor NaN"),
-        ("{1: 2}", "a field's name in JSON is a text"),
-        ("{[]: 2}", "a field's name is a text, and this is list"),
-        ("{'a': 1, 'a': 2}", "a map has the same field twice"),
+        ("1.0 / 0.0", "JSON has no infinity and no NaN"),
+        ("[0.0 / 0.0]", "JSON has no infinity and no NaN"),
+        ("{1: 2}", "a field name in JSON must be a string"),
+        ("{[]: 2}", "a field name must be a string, not list"),
+        ("{'a': 1, 'a': 2}", "a map has a duplicate field"),
     ] {
         assert_eq!(evaluate(text), Err(expected.to_owned()), "{text}");
     }
@@ -160,14 +160,14 @@ fn what_is_no_expression() {
     for (text, expected) in [
         ("", "1:1: something is missing at the end"),
         ("data.tag ==", "1:12: something is missing at the end"),
-        ("data.tag = 'vip'", "1:10: `==` compares"),
-        ("data.tag == 'vip", "1:13: this text does not end, or not well"),
-        (r#""\q""#, "1:1: this text does not end, or not well"),
-        ("data.tag == “vip”", "1:13: this character has no place here"),
-        ("data.`tag`", "1:6: this character has no place here"),
+        ("data.tag = 'vip'", "1:10: use `==` to compare"),
+        ("data.tag == 'vip", "1:13: this string is not closed, or has an invalid escape"),
+        (r#""\q""#, "1:1: this string is not closed, or has an invalid escape"),
+        ("data.tag == “vip”", "1:13: this character is not allowed here"),
+        ("data.`tag`", "1:6: this character is not allowed here"),
         ("(data.tag", "1:10: a bracket is not closed"),
-        ("data.tag)", "1:9: this closes what was not opened"),
-        ("([1)]", "1:4: this closes what was not opened"),
+        ("data.tag)", "1:9: this bracket was not opened"),
+        ("([1)]", "1:4: this bracket was not opened"),
         ("1 + * 2", "1:5: something is missing before this"),
         ("[1,,2]", "1:4: something is missing before this"),
         ("data.?tag", "1:6: something is missing before this"),
@@ -179,24 +179,27 @@ fn what_is_no_expression() {
         ("data.raw.map(1, 2)", "argument must be a simple name"),
         (
             "data.tag == 'é' &&\n  tag == 'vip'",
-            "2:3: there is no `tag`; an event has id, type, source, subject, time, data",
+            "2:3: unknown variable `tag`; an event has id, type, source, subject, time, data",
         ),
-        ("'é' == tag", "1:8: there is no `tag`; an event has id, type, source, subject, time, data"),
-        ("data.items.exists(x, y)", "1:22: there is no `y`; an event has id, type, source, subject, time, data"),
-        ("data.a.exists(x, true) && x", "1:27: there is no `x`; an event has id, type, source, subject, time, data"),
-        ("string", "1:1: there is no `string`; an event has id, type, source, subject, time, data"),
-        ("type(data.tag)", "1:1: there is no function `type`"),
-        ("timestamp(time)", "1:1: there is no function `timestamp`"),
-        ("data.tag.lowerAscii()", "1:20: there is no function `lowerAscii`"),
-        ("optional.of(1)", "1:12: there is no function `of`"),
-        ("data.tag.string()", "1:16: `string` is not called like this"),
-        ("contains(data.tag, 'v')", "1:1: `contains` is not called like this"),
-        ("data.items.map(x)", "1:15: there is no function `map`"),
-        ("data.items.map(x, x.map(y, y))", "1:24: all, exists, exists_one, map and filter: there may be one of them"),
-        ("Event{id: 1}", "1:1: there is no type `Event`"),
-        ("b'bytes'", "1:2: a text stands by itself, or after an `r`"),
-        ("data.tag.matches(data.pattern)", "1:22: the pattern of `matches` is written out, between quotes"),
-        ("data.tag.matches('(')", "1:18: the pattern is none: unclosed group"),
+        ("'é' == tag", "1:8: unknown variable `tag`; an event has id, type, source, subject, time, data"),
+        ("data.items.exists(x, y)", "1:22: unknown variable `y`; an event has id, type, source, subject, time, data"),
+        (
+            "data.a.exists(x, true) && x",
+            "1:27: unknown variable `x`; an event has id, type, source, subject, time, data",
+        ),
+        ("string", "1:1: unknown variable `string`; an event has id, type, source, subject, time, data"),
+        ("type(data.tag)", "1:1: unknown function `type`"),
+        ("timestamp(time)", "1:1: unknown function `timestamp`"),
+        ("data.tag.lowerAscii()", "1:20: unknown function `lowerAscii`"),
+        ("optional.of(1)", "1:12: unknown function `of`"),
+        ("data.tag.string()", "1:16: `string` is called with the wrong arguments"),
+        ("contains(data.tag, 'v')", "1:1: `contains` is called with the wrong arguments"),
+        ("data.items.map(x)", "1:15: unknown function `map`"),
+        ("data.items.map(x, x.map(y, y))", "1:24: all, exists, exists_one, map and filter: at most one may be used"),
+        ("Event{id: 1}", "1:1: unknown type `Event`"),
+        ("b'bytes'", "1:2: a string may only follow an `r`"),
+        ("data.tag.matches(data.pattern)", "1:22: the pattern of `matches` must be a literal in quotes"),
+        ("data.tag.matches('(')", "1:18: invalid pattern: unclosed group"),
     ] {
         let detail = Expression::compile(text).err().map(|bad| bad.detail);
         assert_eq!(detail.as_deref(), Some(expected), "{text}");
@@ -204,7 +207,7 @@ fn what_is_no_expression() {
     assert!(Expression::compile(&format!("'{}'", "x".repeat(2046))).is_ok());
     assert_eq!(
         Expression::compile(&format!("'{}'", "x".repeat(2047))).err().unwrap().detail,
-        "has more than 2048 bytes"
+        "must have at most 2048 bytes"
     );
 }
 
@@ -236,8 +239,8 @@ fn fields_are_told_with_their_faults() {
     assert_eq!(
         told,
         [
-            ("/target/body/a~1b", "1:1: there is no `tag`; an event has id, type, source, subject, time, data"),
-            ("/target/body/n", "is not a text with an expression"),
+            ("/target/body/a~1b", "1:1: unknown variable `tag`; an event has id, type, source, subject, time, data"),
+            ("/target/body/n", "must be a string with an expression"),
             ("/target/body/x", "1:4: something is missing at the end"),
         ]
     );
@@ -251,7 +254,7 @@ fn fields_are_told_with_their_faults() {
     let many = (0..51).map(|number| (number.to_string(), json!("1"))).collect();
     assert_eq!(
         Fields::compile(&many, "/input").err().unwrap(),
-        [models::Fault::new("/input", "has more than 50 fields")]
+        [models::Fault::new("/input", "must have at most 50 fields")]
     );
 }
 

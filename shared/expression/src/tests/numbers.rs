@@ -1,8 +1,8 @@
-//! Numbers stay as they were sent, and compare by their exact values.
+//! Numbers keep their exact values, and compare by them.
 
 use super::{work::TOO_MUCH, *};
 
-/// The JSON of an expression over `data`, given as JSON.
+/// The JSON of an expression over `data`, which is given as JSON.
 fn json_of(text: &str, data: &str) -> Result<String, String> {
     let event = format!("{{\"data\":{data}}}");
     let event = serde_json::from_str(&event).unwrap();
@@ -38,7 +38,7 @@ fn a_number_comes_out_as_it_went_in() {
             assert_eq!(json.as_deref(), Ok(number), "{text}");
         }
     }
-    // Written otherwise, and the same number.
+    // Written differently, with the same value.
     for (number, expected) in [("0.10", "0.1"), ("1e2", "100.0"), ("1e400", "1e+400"), ("-0", "0")] {
         assert_eq!(json_of("data", number).as_deref(), Ok(expected));
     }
@@ -73,17 +73,17 @@ fn long_numbers_are_compared_and_made_texts_but_not_calculated_with() {
         assert_eq!(json_of(text, data).as_deref(), Ok(expected), "{text}");
     }
     for (text, expected) in [
-        ("data.a + 1", "`+` does not go with long number and int"),
-        ("1.5 * data.c", "`*` does not go with double and long number"),
-        ("-data.a", "`-` does not go with long number"),
-        ("int(data.a)", "`int` does not go with long number"),
-        ("double(data.c)", "`double` does not go with long number"),
-        ("data.a < 'a'", "`<` does not go with long number and string"),
-        ("data.z < 1", "`<` does not go with long number and int"),
+        ("data.a + 1", "`+` can't be applied to long number and int"),
+        ("1.5 * data.c", "`*` can't be applied to double and long number"),
+        ("-data.a", "`-` can't be applied to long number"),
+        ("int(data.a)", "`int` can't be applied to long number"),
+        ("double(data.c)", "`double` can't be applied to long number"),
+        ("data.a < 'a'", "`<` can't be applied to long number and string"),
+        ("data.z < 1", "`<` can't be applied to long number and int"),
     ] {
         assert_eq!(json_of(text, data), Err(expected.to_owned()), "{text}");
     }
-    // A filter that errs lets nothing pass.
+    // A filter that fails passes no event.
     let event = serde_json::from_str(&format!("{{\"data\":{data}}}")).unwrap();
     assert!(!Expression::compile("data.a + 1 > 0").unwrap().matches(&Event::of_json(&event)));
 }
@@ -151,7 +151,7 @@ fn numbers_of_all_types_compare_by_their_exact_values() {
     ] {
         assert_eq!(evaluate(text), Ok(json!(expected)), "{text}");
     }
-    assert_eq!(evaluate("0.0 / 0.0 < 1.0"), Err("`<` does not go with double and double".to_owned()));
+    assert_eq!(evaluate("0.0 / 0.0 < 1.0"), Err("`<` can't be applied to double and double".to_owned()));
 }
 
 /// A number of `count` digits.

@@ -1,4 +1,4 @@
-//! A time that `time` is compared with is written as `time` is.
+//! Times compared with `time` must be written in its form.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! A profile as it is stored. An item is paid for by the KB, so the names are short, and each event that has told
-//! something stands there once, however much it has told.
+//! The stored shape of a profile. DynamoDB charges by the KB, so names are short, and each event's id is stored once,
+//! however many values come from it.
 
 use super::{Profile, Stamp, Told};
 use crate::{ids::ConnectionId, time::Timestamp};
@@ -19,7 +19,7 @@ pub struct Stored {
     first_seen: Timestamp,
     #[serde(rename = "l")]
     last_seen: Timestamp,
-    /// Who told, in order.
+    /// The origins of the values, sorted.
     #[serde(rename = "e")]
     stamps: Vec<Stamp>,
     #[serde(rename = "t", default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -32,13 +32,13 @@ pub struct Stored {
     platform_user: Option<At<Value>>,
 }
 
-/// A value, and the place of its stamp.
+/// A value and the index of its stamp.
 #[derive(Serialize, Deserialize)]
 struct At<T>(T, usize);
 
-/// A value whose stamp is not there.
+/// A value without a stamp.
 #[derive(Debug, thiserror::Error)]
-#[error("the profile does not say who told a value")]
+#[error("the profile has a value without its event")]
 pub struct Unstamped;
 
 impl From<Profile> for Stored {

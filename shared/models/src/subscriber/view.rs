@@ -8,7 +8,7 @@ use payload::{
 };
 use serde_json::Value;
 
-/// The person in a body: the fields of a [`Subscriber`], without the times at which it was seen.
+/// The person in a body: the fields of a [`Subscriber`], without `first_seen` and `last_seen`.
 pub fn view<'a>(platform: &str, connection: &ConnectionId, reading: &'a Reading, body: &'a Value) -> Option<View<'a>> {
     let platform_id = reading.text("subscriber.id", body)?;
     let mut fields: Fields<'a> = vec![

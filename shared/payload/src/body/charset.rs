@@ -27,32 +27,32 @@ impl Charset {
         self.0.name()
     }
 
-    /// The name that an event is stored with: most are UTF-8, and say nothing.
+    /// The name that is stored with an event; none for UTF-8, the most frequent one.
     pub fn stored_name(self) -> Option<&'static str> {
         (self != Self::UTF_8).then(|| self.name())
     }
 
-    /// Whether characters are units of two bytes.
+    /// True if each character is a unit of two bytes.
     pub(super) fn is_wide(self) -> bool {
         self.0 == UTF_16LE || self.0 == UTF_16BE
     }
 
-    /// None if a byte has no meaning in this charset.
+    /// None if a byte is invalid in this charset.
     pub(super) fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         self.0.decode_without_bom_handling_and_without_replacement(bytes)
     }
 
-    /// Reads bytes without a meaning as U+FFFD.
+    /// Invalid bytes become U+FFFD.
     pub fn decode_lossy(self, bytes: &[u8]) -> Cow<'_, str> {
         self.0.decode_without_bom_handling(bytes).0
     }
 }
 
-/// A `Content-Type`, read leniently: senders get it wrong more often than the body.
+/// A `Content-Type`, parsed leniently: senders get it wrong more often than the body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct MediaType {
     essence: String,
-    /// None where no charset is declared, or an unknown one.
+    /// None if no charset is declared, or an unknown one.
     pub charset: Option<Charset>,
     pub has_unknown_charset: bool,
 }

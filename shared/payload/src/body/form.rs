@@ -1,13 +1,14 @@
-//! Forms: `application/x-www-form-urlencoded`, <https://url.spec.whatwg.org/#urlencoded-parsing>. Fields are decoded by the
-//! declared charset, strictly: bytes without a meaning would make two people's ids one.
+//! Forms: `application/x-www-form-urlencoded`, <https://url.spec.whatwg.org/#urlencoded-parsing>. Fields are decoded
+//! strictly by the declared charset: a lossy decoding could give two people the same id.
 
 use super::charset::{Charset, MediaType};
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// Any text decodes as some form, so more is asked for: the media type declares a form, or the text consists of characters
-/// that form encoding leaves and gives some name a value. JSON, XML and base64 that was cut short or mislabelled is no form.
+/// Detects a form. Any text decodes as some form, so the media type must declare one, or the text must consist of the
+/// characters that form encoding leaves, and give a name a value. JSON, XML and base64 that is cut short or mislabelled
+/// is no form.
 pub fn is_form(text: &[u8], media: &MediaType) -> bool {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     if media.is_json_or_xml() || matches!(first, Some(b'{' | b'[' | b'"' | b'<')) {
@@ -20,7 +21,7 @@ pub fn is_form(text: &[u8], media: &MediaType) -> bool {
     is_encoded && !text.starts_with(b"=") && pairs(text).any(|(_, value)| value.iter().any(|byte| *byte != b'='))
 }
 
-/// Whether all characters are ASCII once their escapes are undone. Those are the same in every charset but UTF-16.
+/// True if all characters are ASCII once unescaped. ASCII is the same in every charset but UTF-16.
 pub fn is_ascii(bytes: &[u8]) -> bool {
     unescape(bytes).is_ascii()
 }
@@ -38,7 +39,7 @@ pub fn read_lossy(bytes: &[u8], charset: Charset) -> Value {
 
 fn fields(bytes: &[u8], charset: Charset, decode: fn(Charset, &[u8]) -> Option<String>) -> Option<Value> {
     if charset.is_wide() {
-        // `=` and `&` have more than one byte: the text comes first, and its escapes are UTF-8.
+        // `=` and `&` have more than one byte here, so the text is decoded first. Its escapes are UTF-8.
         return fields(decode(charset, bytes)?.as_bytes(), Charset::UTF_8, decode);
     }
     let mut fields = Map::new();

@@ -1,4 +1,4 @@
-//! Problems as they are written and read.
+//! Serialization and parsing of problems.
 
 use super::*;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ fn the_body_is_problem_json_without_the_cause() {
         body,
         serde_json::json!({
             "type": "urn:switchboard:problem:invalid_query",
-            "title": "A query parameter is at fault",
+            "title": "A query parameter is invalid",
             "status": 422,
             "detail": "limit: is not a number",
             "instance": "req-1",

@@ -1,4 +1,4 @@
-//! A value held against a schema, and what is wrong with it told in the caller's terms.
+//! Checks of a value against a schema. Faults are worded in the caller's terms.
 
 use super::{Counted, Keyword, Node, Others, Type, Validator};
 use models::Fault;
@@ -6,7 +6,7 @@ use payload::{mapping::escape, number::Decimal};
 use serde_json::{Number, Value};
 use std::{cmp::Ordering, slice};
 
-/// What is wrong at a place of a value.
+/// A fault at one place of a value.
 struct Flaw<'a> {
     at: String,
     kind: Kind<'a>,
@@ -19,7 +19,7 @@ enum Kind<'a> {
     NotEqual(&'a Value),
     Type(&'a [Type]),
     Not(&'a Value),
-    /// What each alternative finds.
+    /// The flaws by each alternative.
     NoneOf(Vec<Vec<Flaw<'a>>>),
     Name(&'a str, String),
     Other(String),
@@ -30,7 +30,7 @@ pub fn faults(validator: &Validator, value: &Value) -> Vec<Fault> {
 }
 
 impl Validator {
-    /// Whether a value has no fault by a part of the schema.
+    /// True if a value fits a part of the schema.
     pub(super) fn fits(&self, node: &Node, value: &Value) -> bool {
         Check::of(self, node, value).next().is_none()
     }
@@ -38,7 +38,7 @@ impl Validator {
 
 struct Check<'a> {
     validator: &'a Validator,
-    /// Where the value is, as a JSON Pointer.
+    /// JSON Pointer of the value.
     at: String,
     flaws: Vec<Flaw<'a>>,
 }
@@ -64,7 +64,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What a schema finds in the value here, without having it count.
+    /// The flaws of the value by a schema, without adding them to the result.
     fn apart(&mut self, node: &'a Node, value: &'a Value) -> Vec<Flaw<'a>> {
         let before = std::mem::take(&mut self.flaws);
         self.node(node, value);
@@ -190,11 +190,11 @@ impl<'a> Flaw<'a> {
             Kind::Missing(name) => field(name, "is required"),
             Kind::Unknown(name) => field(name, "is not a known field"),
             Kind::Name(name, detail) => field(name, detail),
-            Kind::NotOneOf(values) => here(format!("is not one of {}", list(values.iter()))),
+            Kind::NotOneOf(values) => here(format!("must be one of {}", list(values.iter()))),
             Kind::NoneOf(alternatives) => {
                 match alternatives.iter().flatten().map(Self::wanted).collect::<Option<Vec<_>>>() {
-                    Some(wanted) => here(format!("is not one of {}", list(wanted.into_iter().flatten()))),
-                    // An optional field is "this or null": the alternative that is not null tells what is wrong.
+                    Some(wanted) => here(format!("must be one of {}", list(wanted.into_iter().flatten()))),
+                    // An optional field is "this or null": the alternative that is not null explains the fault.
                     None => {
                         let telling =
                             alternatives.iter().max_by_key(|flaws| flaws.iter().map(Self::depth).max().unwrap_or(0));
@@ -206,7 +206,7 @@ impl<'a> Flaw<'a> {
         }
     }
 
-    /// The values of which one was expected, if that is what is wrong.
+    /// The expected values, if that is the flaw.
     fn wanted(&self) -> Option<&'a [Value]> {
         match self.kind {
             Kind::NotEqual(value) => Some(slice::from_ref(value)),
@@ -220,7 +220,7 @@ impl<'a> Flaw<'a> {
         self.at.len() * 2 + usize::from(!null)
     }
 
-    /// What is wrong with a field's name.
+    /// The fault of a field's name.
     fn of_name(&self) -> String {
         match self.kind {
             Kind::Not(_) => "has a name that is reserved".to_owned(),

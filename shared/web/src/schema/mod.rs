@@ -1,6 +1,6 @@
-//! JSON Schema, as far as the schemas here use it: a library that knows all of it brings an engine for patterns, and weighs
-//! as much as a third of an action. A keyword that is not known here is refused when the schema is compiled, so that none
-//! goes unheeded.
+//! A validator for the part of JSON Schema that Switchboard's schemas use. A complete library has its own regular
+//! expression engine, and takes a third of an action's size. Unknown keywords are rejected when the schema is compiled,
+//! so that none is ignored.
 
 mod check;
 mod normalize;
@@ -13,22 +13,22 @@ use regex_lite::Regex;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// A schema, ready to hold values against.
+/// A compiled schema.
 #[derive(Debug)]
 pub struct Validator {
     root: Node,
     definitions: BTreeMap<String, Node>,
 }
 
-/// Why a schema can't be compiled.
+/// The reason why a schema can't be compiled.
 #[derive(Debug, thiserror::Error)]
-#[error("the schema's `{keyword}` is not known here: {value}")]
+#[error("the schema's `{keyword}` is not supported: {value}")]
 pub struct BadSchema {
     keyword: String,
     value: Value,
 }
 
-/// What one schema asks of a value, keyword by keyword.
+/// A schema's keywords.
 type Node = Vec<Keyword>;
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ enum Counted {
     Fields,
 }
 
-/// What fields may be that are not listed.
+/// Rule for fields that are not listed.
 #[derive(Debug)]
 enum Others {
     Unknown,
@@ -90,12 +90,12 @@ impl Validator {
         }
     }
 
-    /// Writes numbers as integers that are integers by the schema, but were sent as 600.0 or 6e2: types take one spelling.
+    /// Rewrites integers that were sent as 600.0 or 6e2, because Rust's integer types accept one spelling.
     pub fn normalize(&self, value: &mut Value) {
         normalize::normalize(self, &self.root, value);
     }
 
-    /// Every fault of a value, with a pointer to the field itself. None repeats the value, which may be a secret.
+    /// All faults of a value, each with a pointer to its field. A fault never repeats the value, which may be a secret.
     pub fn faults(&self, value: &Value) -> Vec<Fault> {
         check::faults(self, value)
     }
@@ -130,7 +130,7 @@ fn keyword<'a>(
     let bound = |least| Ok(Keyword::Bound { least, limit: value.as_i64().ok_or_else(unfit)? });
     let keyword = match name {
         "$schema" | "$defs" | "title" | "description" | "default" | "format" | "examples" => return Ok(None),
-        // Read with `properties`, where there are any.
+        // Handled together with `properties`, if there are any.
         "additionalProperties" if beside.contains_key("properties") => return Ok(None),
         "properties" | "additionalProperties" => fields(beside, references)?,
         "type" => Keyword::Type(types(value).ok_or_else(unfit)?),
@@ -194,7 +194,7 @@ fn fields<'a>(keywords: &'a Map<String, Value>, references: &mut Vec<&'a str>) -
     Ok(Keyword::Fields { known: known.transpose()?.unwrap_or_default(), others })
 }
 
-/// Whether a value is compared by what it is written as.
+/// True if a value is compared by its text.
 fn is_plain(value: &Value) -> bool {
     matches!(value, Value::Null | Value::Bool(_) | Value::String(_))
 }
@@ -236,7 +236,7 @@ impl Type {
             | (Self::String, Value::String(_))
             | (Self::Array, Value::Array(_))
             | (Self::Object, Value::Object(_)) => true,
-            // 4711.0 is whole as well.
+            // 4711.0 is an integer as well.
             (Self::Integer, Value::Number(number)) => number::is_whole(number),
             _ => false,
         }

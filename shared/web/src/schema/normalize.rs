@@ -1,10 +1,10 @@
-//! Integers that are written as floats. JSON Schema counts 600.0 and 6e2 among the integers; serde does not.
+//! Integers that are written as floats. JSON Schema counts 600.0 and 6e2 as integers; serde does not.
 
 use super::{Keyword, Node, Others, Type, Validator};
 use payload::number;
 use serde_json::{Number, Value};
 
-/// Normalizes a value that fits the schema.
+/// Rewrites the integers of a value that fits the schema.
 pub fn normalize(validator: &Validator, node: &Node, value: &mut Value) {
     for keyword in node {
         match keyword {
@@ -19,7 +19,7 @@ pub fn normalize(validator: &Validator, node: &Node, value: &mut Value) {
                     normalize(validator, node, item);
                 }
             }
-            // Only what the value fits says what its numbers are.
+            // Only an alternative that the value fits determines its integers.
             Keyword::AnyOf(nodes) | Keyword::OneOf(nodes) => {
                 for node in nodes {
                     if validator.fits(node, value) {

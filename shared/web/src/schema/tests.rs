@@ -1,4 +1,4 @@
-//! What is found is what a library finds that knows all of JSON Schema.
+//! Comparison of the validator with a complete JSON Schema library.
 
 use super::*;
 use jsonschema::{ValidationError, error::ValidationErrorKind};
@@ -15,7 +15,7 @@ fn found(schema: &Value, value: &Value) -> Vec<(String, String)> {
     sorted(Validator::compile(schema).unwrap().faults(value))
 }
 
-/// The same as the library has it, in the words of ours.
+/// The library's faults, in this validator's wording.
 fn by_library(schema: &Value, value: &Value) -> Vec<(String, String)> {
     let validator = jsonschema::validator_for(schema).unwrap();
     sorted(validator.iter_errors(value).flat_map(|error| translated(&error)).collect())
@@ -31,11 +31,11 @@ fn translated(error: &ValidationError<'_>) -> Vec<Fault> {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             unexpected.iter().map(|name| Fault::new(field(name), "is not a known field")).collect()
         }
-        ValidationErrorKind::Enum { options } => vec![Fault::new(at, format!("is not one of {options}"))],
+        ValidationErrorKind::Enum { options } => vec![Fault::new(at, format!("must be one of {options}"))],
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             let wanted: Option<Vec<Vec<Value>>> = context.iter().flatten().map(wanted).collect();
             if let Some(wanted) = wanted {
-                return vec![Fault::new(at, format!("is not one of {}", Value::from(wanted.concat())))];
+                return vec![Fault::new(at, format!("must be one of {}", Value::from(wanted.concat())))];
             }
             let telling = context.iter().max_by_key(|errors| errors.iter().map(depth).max().unwrap_or(0)).unwrap();
             telling.iter().flat_map(translated).collect()
@@ -95,7 +95,7 @@ fn schemas() -> impl Strategy<Value = Value> {
                 let known: Map<String, Value> = known.iter().map(|name| (*name).to_owned()).zip(schemas).collect();
                 match closed {
                     0 => json!({ "type": "object", "properties": known, "required": required }),
-                    // The library takes a field that is required and not known for missing, though it is there.
+                    // The library reports a required but unknown field as missing, though it is there.
                     1 => {
                         let required: Vec<_> = required.into_iter().filter(|name| known.contains_key(*name)).collect();
                         json!({ "additionalProperties": false, "properties": known, "required": required })

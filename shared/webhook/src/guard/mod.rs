@@ -1,5 +1,5 @@
-//! Where routes may lead: to what is reachable from anywhere, and to what the deployment opens. Names prove nothing, so
-//! only the addresses count that they lead to.
+//! SSRF guard: routes may target globally reachable addresses, and ranges that the deployment allows. A host name
+//! proves nothing, so the addresses that it resolves to are checked.
 
 mod ranges;
 #[cfg(test)]
@@ -17,23 +17,23 @@ use std::{
 };
 use url::{Host, Url};
 
-/// How long a name may take to resolve.
+/// Time limit for resolving a name.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why a URL is not called. As a text it follows the name of what holds the URL, and shows nothing of it.
+/// The reason why a URL is not called, as a predicate of the URL. It contains no part of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("is not a URL: {0}")]
+    #[error("is not a valid URL: {0}")]
     Unreadable(#[from] url::ParseError),
-    #[error("is not an https URL")]
+    #[error("must be an https URL")]
     Scheme,
-    #[error("is not https, which only addresses that DELIVERY_ALLOW_CIDRS opens may do without")]
+    #[error("must be https, except for addresses in DELIVERY_ALLOW_CIDRS")]
     Plain,
-    #[error("holds a user name or a password")]
+    #[error("must not contain a user name or a password")]
     UserInfo,
-    #[error("names port 0")]
+    #[error("must not use port 0")]
     Port,
-    #[error("leads to {0}, which is not globally reachable")]
+    #[error("points to {0}, which is not globally reachable")]
     Special(Special),
     #[error("does not resolve: {0}")]
     Unresolved(String),
@@ -43,12 +43,12 @@ pub enum Refusal {
 
 pub type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// Finds the addresses of a name.
+/// Resolves a name to its addresses.
 pub trait Lookup: Send + Sync {
     fn addresses(&self, name: &str) -> Looking;
 }
 
-/// The system's own way to resolve names.
+/// The system's resolver.
 struct System;
 
 impl Lookup for System {
@@ -58,7 +58,7 @@ impl Lookup for System {
     }
 }
 
-/// Decides what may be called.
+/// Decides which URLs may be called.
 pub struct Guard {
     allow: Vec<IpNet>,
     lookup: Arc<dyn Lookup>,
@@ -66,23 +66,23 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Opens ranges besides what is globally reachable.
+    /// Allows ranges in addition to globally reachable addresses.
     pub fn new(allow: Vec<IpNet>) -> Self {
         Self { allow, lookup: Arc::new(System), patience: PATIENCE }
     }
 
-    /// Resolves names in another way, and waits for it no longer than this.
+    /// Replaces the resolver and its time limit.
     #[must_use]
     pub fn with_lookup(self, lookup: Arc<dyn Lookup>, patience: Duration) -> Self {
         Self { lookup, patience, ..self }
     }
 
-    /// Whether anything but what is globally reachable may be called.
+    /// True if any range is allowed in addition to globally reachable addresses.
     pub fn allows_any(&self) -> bool {
         !self.allow.is_empty()
     }
 
-    /// Whether an address may be called.
+    /// Fails for an address that may not be called.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Refusal> {
         match Special::of(address) {
             Some(special) if !self.allows(address) => Err(Refusal::Special(special)),
@@ -90,14 +90,14 @@ impl Guard {
         }
     }
 
-    /// Reads a URL that may be called as far as can be told before its name is resolved.
+    /// Parses a URL, and checks it as far as possible without resolving its name.
     pub fn check_url(&self, text: &str) -> Result<Url, Refusal> {
         let url = Url::parse(text)?;
         self.check(&url)?;
         Ok(url)
     }
 
-    /// The addresses of a URL. One that may not be called refuses all of them.
+    /// The addresses of a URL. If one may not be called, all are rejected.
     pub async fn resolve(&self, url: &Url) -> Result<Vec<SocketAddr>, Refusal> {
         let target = self.check(url)?;
         let addresses = match target.host {
@@ -108,7 +108,7 @@ impl Guard {
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, target.port)).collect())
     }
 
-    /// The addresses of a name, for a call with TLS or a plain one.
+    /// The addresses of a name, for a call with or without TLS.
     pub(crate) async fn look_up(&self, name: &str, plain: bool) -> Result<Vec<IpAddr>, Refusal> {
         let found = tokio::time::timeout(self.patience, self.lookup.addresses(name)).await;
         let found = found.map_err(|_| Refusal::Slow(self.patience))?;
@@ -120,7 +120,7 @@ impl Guard {
         Ok(addresses)
     }
 
-    /// Checks what stands in a URL itself, an address too.
+    /// Checks a URL without resolving its name. An address in it is checked as well.
     pub(crate) fn check<'a>(&self, url: &'a Url) -> Result<Target<'a>, Refusal> {
         let plain = match url.scheme() {
             "https" => false,
@@ -156,7 +156,7 @@ impl Guard {
     }
 }
 
-/// What a URL leads to.
+/// The target of a URL.
 pub(crate) struct Target<'a> {
     host: Host<&'a str>,
     port: u16,

@@ -1,9 +1,9 @@
-//! Which addresses can be reached from anywhere, as IANA tells.
+//! Globally reachable addresses, by IANA's registries.
 //!
-//! The ranges are those of the registries of special-purpose addresses, as last updated on 2025-10-09 (read in a
+//! The ranges are those of the registries of special-purpose addresses, last updated on 2025-10-09 (read in a
 //! transcription of 2026-07-27): <https://www.iana.org/assignments/iana-ipv4-special-registry> and
-//! <https://www.iana.org/assignments/iana-ipv6-special-registry>. They say nothing of multicast, nor of the IPv6 space
-//! that is not given out; those rows are from <https://www.iana.org/assignments/multicast-addresses> and
+//! <https://www.iana.org/assignments/iana-ipv6-special-registry>. They don't cover multicast and unallocated IPv6
+//! space; those rows are from <https://www.iana.org/assignments/multicast-addresses> and
 //! <https://www.iana.org/assignments/ipv6-address-space>.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -12,7 +12,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// A range with its name at IANA. Of those that hold an address the smallest tells.
+/// A range with its name at IANA. The smallest range that contains an address applies.
 struct Range {
     block: IpNet,
     name: &'static str,
@@ -31,7 +31,7 @@ const fn v4(octets: [u8; 4], prefix: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_octets(octets), prefix))
 }
 
-/// A range by the groups that it begins with; the others are zero.
+/// A range by its first groups; the others are zero.
 const fn v6<const N: usize>(groups: [u16; N], prefix: u8) -> IpNet {
     let (mut segments, mut at) = ([0; 8], 0);
     while at < N {
@@ -41,7 +41,7 @@ const fn v6<const N: usize>(groups: [u16; N], prefix: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix))
 }
 
-/// What [`carried`] takes apart has no row: mapped and compatible addresses, NAT64 and 6to4.
+/// Address forms that [`carried`] converts have no row: mapped and compatible addresses, NAT64 and 6to4.
 const RANGES: &[Range] = &[
     special(v4([0, 0, 0, 0], 8), "This network"),
     special(v4([0, 0, 0, 0], 32), "This host on this network"),
@@ -72,7 +72,7 @@ const RANGES: &[Range] = &[
     special(v6([], 3), "Reserved by IETF"),
     special(v6([], 128), "Unspecified Address"),
     special(v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "Loopback Address"),
-    // Where in it an IPv4 address stands is for each network to choose (RFC 8215), so it is not taken apart.
+    // Each network chooses the position of the IPv4 address in it (RFC 8215), so it is not converted.
     special(v6([0x64, 0xff9b, 1], 48), "IPv4-IPv6 Translat."),
     special(v6([0x100], 64), "Discard-Only Address Block"),
     special(v6([0x100, 0, 0, 1], 64), "Dummy IPv6 Prefix"),
@@ -98,12 +98,12 @@ const RANGES: &[Range] = &[
     special(v6([0xff00], 8), "Multicast"),
 ];
 
-/// The range that keeps an address from being globally reachable: `10.0.0.0/8, Private-Use`.
+/// The range because of which an address is not globally reachable: `10.0.0.0/8, Private-Use`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Special {
     pub block: IpNet,
     pub name: &'static str,
-    /// What the address is written as, if it is an IPv4 address inside an IPv6 one.
+    /// The IPv6 form that contains the address, if it is an IPv4 address.
     pub within: Option<&'static str>,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for Special {
 }
 
 impl Special {
-    /// Of an address that is not globally reachable.
+    /// The range of an address that is not globally reachable.
     pub fn of(address: IpAddr) -> Option<Self> {
         let IpAddr::V6(whole) = address else { return own(address) };
         let inside = |(v4, within): (Ipv4Addr, _)| Some(Self { within: Some(within), ..own(v4.into())? });
@@ -136,7 +136,7 @@ fn joined(high: u16, low: u16) -> Ipv4Addr {
     Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low))
 }
 
-/// The IPv4 address that an IPv6 address is nothing but another way to write.
+/// The IPv4 address that an IPv6 address represents.
 pub fn carried(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
@@ -148,7 +148,7 @@ pub fn carried(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
     }
 }
 
-/// The IPv4 address at the end of an ISATAP address (RFC 5214), which counts besides the address itself.
+/// The IPv4 address at the end of an ISATAP address (RFC 5214), which is checked in addition to the address itself.
 fn tunnelled(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
     match address.segments() {
         [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => Some((joined(high, low), "an ISATAP address")),

@@ -1,10 +1,10 @@
-//! What the guard refuses, and in which words.
+//! URLs that the guard rejects, and the messages.
 
 use super::*;
 use proptest::prelude::*;
 use std::{collections::BTreeMap, sync::Mutex};
 
-/// Answers each question for a name with the next of its lists of addresses, and the last one from then on.
+/// A resolver that returns a name's lists of addresses in turn, then always the last one.
 #[derive(Default)]
 pub struct Names(Mutex<BTreeMap<String, Vec<Vec<IpAddr>>>>);
 
@@ -39,13 +39,13 @@ async fn target(guard: &Guard, text: &str) -> Result<Vec<SocketAddr>, Refusal> {
     guard.resolve(&guard.check_url(text)?).await
 }
 
-const LOOPBACK: &str = "leads to 127.0.0.0/8, Loopback, which is not globally reachable";
-const LOOPBACK_6: &str = "leads to ::1/128, Loopback Address, which is not globally reachable";
-const LINK_LOCAL: &str = "leads to 169.254.0.0/16, Link Local, which is not globally reachable";
-const PRIVATE: &str = "leads to 10.0.0.0/8, Private-Use, which is not globally reachable";
-const ANY: &str = "leads to 0.0.0.0/32, This host on this network, which is not globally reachable";
-const MAPPED: &str = "leads to 127.0.0.0/8, Loopback, as IPv4 inside ::ffff:0:0/96, which is not globally reachable";
-const PLAIN: &str = "is not https, which only addresses that DELIVERY_ALLOW_CIDRS opens may do without";
+const LOOPBACK: &str = "points to 127.0.0.0/8, Loopback, which is not globally reachable";
+const LOOPBACK_6: &str = "points to ::1/128, Loopback Address, which is not globally reachable";
+const LINK_LOCAL: &str = "points to 169.254.0.0/16, Link Local, which is not globally reachable";
+const PRIVATE: &str = "points to 10.0.0.0/8, Private-Use, which is not globally reachable";
+const ANY: &str = "points to 0.0.0.0/32, This host on this network, which is not globally reachable";
+const MAPPED: &str = "points to 127.0.0.0/8, Loopback, as IPv4 inside ::ffff:0:0/96, which is not globally reachable";
+const PLAIN: &str = "must be https, except for addresses in DELIVERY_ALLOW_CIDRS";
 
 #[tokio::test]
 async fn what_leads_elsewhere_than_to_the_open_internet_is_refused() {
@@ -68,7 +68,7 @@ async fn what_leads_elsewhere_than_to_the_open_internet_is_refused() {
         ],
     );
     let refused = [
-        // Other ways to write an IPv4 address.
+        // Other forms of an IPv4 address.
         ("https://127.0.0.1/", LOOPBACK),
         ("https://127.0.0.1./", LOOPBACK),
         ("https://127.1/", LOOPBACK),
@@ -101,44 +101,44 @@ async fn what_leads_elsewhere_than_to_the_open_internet_is_refused() {
         ("https://10.0.0.1/", PRIVATE),
         ("https://012.0.0.1/", PRIVATE),
         ("https://0xa.1/", PRIVATE),
-        ("https://172.31.0.1/", "leads to 172.16.0.0/12, Private-Use, which is not globally reachable"),
-        ("https://192.168.1.1/", "leads to 192.168.0.0/16, Private-Use, which is not globally reachable"),
-        ("https://100.100.100.200/", "leads to 100.64.0.0/10, Shared Address Space, which is not globally reachable"),
-        ("https://198.18.0.1/", "leads to 198.18.0.0/15, Benchmarking, which is not globally reachable"),
-        ("https://224.0.0.1/", "leads to 224.0.0.0/4, Multicast, which is not globally reachable"),
-        ("https://240.0.0.1/", "leads to 240.0.0.0/4, Reserved, which is not globally reachable"),
-        ("https://4294967295/", "leads to 255.255.255.255/32, Limited Broadcast, which is not globally reachable"),
+        ("https://172.31.0.1/", "points to 172.16.0.0/12, Private-Use, which is not globally reachable"),
+        ("https://192.168.1.1/", "points to 192.168.0.0/16, Private-Use, which is not globally reachable"),
+        ("https://100.100.100.200/", "points to 100.64.0.0/10, Shared Address Space, which is not globally reachable"),
+        ("https://198.18.0.1/", "points to 198.18.0.0/15, Benchmarking, which is not globally reachable"),
+        ("https://224.0.0.1/", "points to 224.0.0.0/4, Multicast, which is not globally reachable"),
+        ("https://240.0.0.1/", "points to 240.0.0.0/4, Reserved, which is not globally reachable"),
+        ("https://4294967295/", "points to 255.255.255.255/32, Limited Broadcast, which is not globally reachable"),
         // IPv6 addresses, and IPv4 inside them.
         ("https://[::1]/", LOOPBACK_6),
         ("https://[0:0:0:0:0:0:0:1]:8443/", LOOPBACK_6),
         ("https://[0000::0001]/", LOOPBACK_6),
-        ("https://[::]/", "leads to ::/128, Unspecified Address, which is not globally reachable"),
+        ("https://[::]/", "points to ::/128, Unspecified Address, which is not globally reachable"),
         ("https://[::ffff:127.0.0.1]/", MAPPED),
         ("https://[::ffff:7f00:1]/", MAPPED),
         (
             "https://[::127.0.0.1]/",
-            "leads to 127.0.0.0/8, Loopback, as IPv4 inside ::/96, which is not globally reachable",
+            "points to 127.0.0.0/8, Loopback, as IPv4 inside ::/96, which is not globally reachable",
         ),
         (
             "https://[64:ff9b::169.254.169.254]/",
-            "leads to 169.254.0.0/16, Link Local, as IPv4 inside 64:ff9b::/96, which is not globally reachable",
+            "points to 169.254.0.0/16, Link Local, as IPv4 inside 64:ff9b::/96, which is not globally reachable",
         ),
         (
             "https://[64:ff9b:1::a00:1]/",
-            "leads to 64:ff9b:1::/48, IPv4-IPv6 Translat., which is not globally reachable",
+            "points to 64:ff9b:1::/48, IPv4-IPv6 Translat., which is not globally reachable",
         ),
         (
             "https://[2002:a00:1::]/",
-            "leads to 10.0.0.0/8, Private-Use, as IPv4 inside 2002::/16, which is not globally reachable",
+            "points to 10.0.0.0/8, Private-Use, as IPv4 inside 2002::/16, which is not globally reachable",
         ),
-        ("https://[2001:0:a00:1::]/", "leads to 2001::/32, TEREDO, which is not globally reachable"),
-        ("https://[fd00:ec2::254]/", "leads to fc00::/7, Unique-Local, which is not globally reachable"),
-        ("https://[fe80::1]/", "leads to fe80::/10, Link-Local Unicast, which is not globally reachable"),
-        ("https://[fec0::1]/", "leads to 8000::/1, Reserved by IETF, which is not globally reachable"),
-        ("https://[ff02::1]/", "leads to ff00::/8, Multicast, which is not globally reachable"),
-        ("https://[fe80::1%25eth0]/", "is not a URL: invalid IPv6 address"),
-        ("https://[::1%lo]/", "is not a URL: invalid IPv6 address"),
-        ("https://[::1", "is not a URL: invalid IPv6 address"),
+        ("https://[2001:0:a00:1::]/", "points to 2001::/32, TEREDO, which is not globally reachable"),
+        ("https://[fd00:ec2::254]/", "points to fc00::/7, Unique-Local, which is not globally reachable"),
+        ("https://[fe80::1]/", "points to fe80::/10, Link-Local Unicast, which is not globally reachable"),
+        ("https://[fec0::1]/", "points to 8000::/1, Reserved by IETF, which is not globally reachable"),
+        ("https://[ff02::1]/", "points to ff00::/8, Multicast, which is not globally reachable"),
+        ("https://[fe80::1%25eth0]/", "is not a valid URL: invalid IPv6 address"),
+        ("https://[::1%lo]/", "is not a valid URL: invalid IPv6 address"),
+        ("https://[::1", "is not a valid URL: invalid IPv6 address"),
         // Names.
         ("https://localhost/", LOOPBACK),
         ("https://LOCALHOST./", LOOPBACK),
@@ -150,33 +150,33 @@ async fn what_leads_elsewhere_than_to_the_open_internet_is_refused() {
         ("https://mapped.test/", MAPPED),
         (
             "https://nat64.test/",
-            "leads to 127.0.0.0/8, Loopback, as IPv4 inside 64:ff9b::/96, which is not globally reachable",
+            "points to 127.0.0.0/8, Loopback, as IPv4 inside 64:ff9b::/96, which is not globally reachable",
         ),
         ("https://Bücher.test/", PRIVATE),
         ("https://none.test/", "does not resolve: it has no address"),
         ("https://unknown.test/", "does not resolve: no such name"),
         ("https://hangs.test/", "does not resolve within 20ms"),
-        // Everything else that a URL may hold.
+        // Other parts of a URL.
         ("http://public.test/", PLAIN),
         ("http://93.184.215.14/", PLAIN),
-        ("https://public.test@127.0.0.1/", "holds a user name or a password"),
-        ("https://user:word@public.test/", "holds a user name or a password"),
-        ("https://:word@public.test/", "holds a user name or a password"),
-        ("https://public.test:0/", "names port 0"),
-        ("https://public.test:65536/", "is not a URL: invalid port number"),
-        ("https://256.256.256.256/", "is not a URL: invalid IPv4 address"),
-        ("https://1.2.3.4.5/", "is not a URL: invalid IPv4 address"),
-        ("https://public.test\u{0}.evil.test/", "is not a URL: invalid international domain name"),
-        ("https://", "is not a URL: empty host"),
-        ("", "is not a URL: relative URL without a base"),
-        ("//public.test/", "is not a URL: relative URL without a base"),
-        ("file:///etc/passwd", "is not an https URL"),
-        ("gopher://127.0.0.1:6379/_x", "is not an https URL"),
-        ("ftp://public.test/", "is not an https URL"),
-        ("unix:/run/docker.sock", "is not an https URL"),
-        ("data:text/plain,x", "is not an https URL"),
-        ("javascript:alert(1)", "is not an https URL"),
-        ("wss://public.test/", "is not an https URL"),
+        ("https://public.test@127.0.0.1/", "must not contain a user name or a password"),
+        ("https://user:word@public.test/", "must not contain a user name or a password"),
+        ("https://:word@public.test/", "must not contain a user name or a password"),
+        ("https://public.test:0/", "must not use port 0"),
+        ("https://public.test:65536/", "is not a valid URL: invalid port number"),
+        ("https://256.256.256.256/", "is not a valid URL: invalid IPv4 address"),
+        ("https://1.2.3.4.5/", "is not a valid URL: invalid IPv4 address"),
+        ("https://public.test\u{0}.evil.test/", "is not a valid URL: invalid international domain name"),
+        ("https://", "is not a valid URL: empty host"),
+        ("", "is not a valid URL: relative URL without a base"),
+        ("//public.test/", "is not a valid URL: relative URL without a base"),
+        ("file:///etc/passwd", "must be an https URL"),
+        ("gopher://127.0.0.1:6379/_x", "must be an https URL"),
+        ("ftp://public.test/", "must be an https URL"),
+        ("unix:/run/docker.sock", "must be an https URL"),
+        ("data:text/plain,x", "must be an https URL"),
+        ("javascript:alert(1)", "must be an https URL"),
+        ("wss://public.test/", "must be an https URL"),
     ];
     assert!(refused.len() >= 60);
     for (text, reason) in refused {

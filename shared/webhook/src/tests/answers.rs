@@ -1,4 +1,4 @@
-//! Answers over HTTP/1 that are not as the standard wants them.
+//! Answers over HTTP/1 that violate the standard.
 
 use super::*;
 use flate2::{
@@ -43,7 +43,7 @@ async fn a_2xx_that_was_sent_counts_however_its_headers_are_written() {
     }
 }
 
-/// The library reads no further; the body is not needed.
+/// The library stops reading; the body is not needed.
 #[tokio::test]
 async fn a_2xx_that_was_sent_counts_where_its_body_has_no_readable_length() {
     for answer in [
@@ -105,7 +105,7 @@ async fn a_head_has_limits() {
             let sent = written.map(|()| (0_u64..).find(|_| stream.write_all(line.repeat(1_000).as_bytes()).is_err()));
             sent.unwrap().unwrap()
         });
-        assert_eq!(failure(port, PATIENT).await, "the answer's head has more than 10,000 lines or 400 KB");
+        assert_eq!(failure(port, PATIENT).await, "the answer's headers have more than 10,000 lines or 400 KB");
         assert!(joined(served).await < 1_000);
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
@@ -120,7 +120,7 @@ async fn an_answer_before_the_request_was_read_counts() {
         let (port, served) = serve(move |mut stream| {
             assert!(stream.read(&mut [0; 16]).unwrap() > 0);
             stream.write_all(answer).unwrap();
-            // Closed with unread data, the connection is reset.
+            // Closing with unread data resets the connection.
         });
         let client = built(&["127.0.0.0/8"], &[], PATIENT, Vec::new());
         let url = format!("http://127.0.0.1:{port}/").parse().unwrap();
@@ -130,7 +130,7 @@ async fn an_answer_before_the_request_was_read_counts() {
     }
 }
 
-/// A server may close a kept connection at any time, also as it is used again.
+/// A server may close a kept connection at any time, even when it is used again.
 #[tokio::test]
 async fn a_kept_connection_that_was_closed_is_replaced() {
     let (listener, port) = listen();
@@ -155,7 +155,7 @@ async fn a_kept_connection_that_is_closed_on_the_next_request_is_replaced() {
         let (mut stream, _) = listener.accept().unwrap();
         request(&mut stream, 2);
         stream.write_all(OK).unwrap();
-        // Only once the next request has come.
+        // Only after the next request has arrived.
         assert!(stream.read(&mut [0; 16]).unwrap() > 0);
         drop(stream);
         let (mut stream, _) = listener.accept().unwrap();

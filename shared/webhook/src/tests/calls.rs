@@ -1,4 +1,4 @@
-//! Calls: how they are sent, where they may lead, and why they fail.
+//! Calls: how they are sent, which targets are allowed, and why they fail.
 
 use super::*;
 use std::time::Instant;
@@ -71,7 +71,7 @@ async fn what_is_not_allowed_is_never_connected_to() {
     assert_untouched(&listener);
     assert_eq!(failure_of(&client(&[], names), "https://target.test/").await, loopback());
     let words = loopback().to_string();
-    assert_eq!(words, "the URL leads to 127.0.0.0/8, Loopback, which is not globally reachable");
+    assert_eq!(words, "the URL points to 127.0.0.0/8, Loopback, which is not globally reachable");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_name_that_changes_its_address_after_the_check_is_refused() {
     assert_untouched(&listener);
 }
 
-/// Both addresses have a listener on the same port; only the first may be called.
+/// Both addresses have a listener on the same port; only the first is allowed.
 #[tokio::test]
 async fn a_call_resolves_once_and_connects_to_what_was_checked() {
     let shut = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -173,8 +173,8 @@ fn what_is_kept_ends_with_a_whole_character() {
 #[tokio::test]
 async fn a_failure_is_described_in_words() {
     for (bytes, words) in [
-        (&b""[..], "the connection was closed before an answer came"),
-        (b"HTTP/1.1 20", "the connection was closed before an answer came"),
+        (&b""[..], "the connection was closed before an answer arrived"),
+        (b"HTTP/1.1 20", "the connection was closed before an answer arrived"),
         (b"SSH-2.0-OpenSSH_9.9\r\n", "the answer is not HTTP: invalid HTTP version parsed"),
         (b"HTTP/1.1 abc\r\n\r\n", "the answer is not HTTP: invalid HTTP status-code parsed"),
     ] {
@@ -185,31 +185,28 @@ async fn a_failure_is_described_in_words() {
         // Until the client gives up.
         stream.read(&mut [0])
     });
-    assert_eq!(failure(silent, QUICK).await, "no answer came within 500ms");
+    assert_eq!(failure(silent, QUICK).await, "no answer within 500ms");
     let (dripping, _) = serve(|mut stream| {
         request(&mut stream, 2);
         let heads = (0..).map(|_| stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n"));
         heads.inspect(|_| thread::sleep(Duration::from_millis(20))).find(Result::is_err)
     });
-    assert_eq!(failure(dripping, QUICK).await, "no answer came within 500ms");
+    assert_eq!(failure(dripping, QUICK).await, "no answer within 500ms");
     let (listener, unused) = listen();
     drop(listener);
-    assert_eq!(failure(unused, PATIENT).await, "no connection was made: connection refused");
+    assert_eq!(failure(unused, PATIENT).await, "cannot connect: connection refused");
     let client = client(&["10.0.0.0/8"], &[("hangs.test", &[&[]]), ("public.test", &[&["93.184.215.14"]])]);
     for (url, words) in [
-        (
-            "http://public.test/",
-            "the URL is not https, which only addresses that DELIVERY_ALLOW_CIDRS opens may do without",
-        ),
+        ("http://public.test/", "the URL must be https, except for addresses in DELIVERY_ALLOW_CIDRS"),
         ("https://unknown.test/", "the URL does not resolve: no such name"),
         ("https://hangs.test/", "the URL does not resolve within 100ms"),
-        ("ftp://unknown.test/", "the URL is not an https URL"),
+        ("ftp://unknown.test/", "the URL must be an https URL"),
     ] {
         assert_eq!(failure_of(&client, url).await.to_string(), words);
     }
 }
 
-/// The calls of another test, in a process whose environment names a proxy that is not there.
+/// The calls of another test, in a process whose environment names a proxy that does not exist.
 #[test]
 fn proxies_of_the_environment_are_ignored() {
     let mut again = Command::new(std::env::current_exe().unwrap());

@@ -1,4 +1,4 @@
-//! Targets that speak HTTP/2 alone.
+//! Targets that support only HTTP/2.
 
 use super::{
     tls::{NAMES, config, signed},
@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 type Respond = SendResponse<Bytes>;
 type Connection = h2::server::Connection<tokio_rustls::server::TlsStream<tokio::net::TcpStream>, Bytes>;
 
-/// A target that serves each connection by HTTP/2 as a test says: a client that trusts it, and its URL.
+/// A target that serves each HTTP/2 connection as the test decides. Returns a client that trusts it, and its URL.
 async fn start<F: Future<Output = ()> + Send + 'static>(
     with: impl Fn(Connection, usize) -> F + Send + Sync + 'static,
 ) -> (WebhookClient, String) {
@@ -101,10 +101,10 @@ async fn an_answer_over_http2_counts_however_long_its_head_is_and_however_it_end
 #[tokio::test]
 async fn a_stream_that_the_target_resets_is_a_failure_in_words() {
     for (reason, words) in [
-        (Reason::INTERNAL_ERROR, "the target broke off the request: unexpected internal error encountered"),
-        (Reason::ENHANCE_YOUR_CALM, "the target broke off the request: detected excessive load generating behavior"),
-        (Reason::CANCEL, "the target broke off the request: stream no longer needed"),
-        (Reason::HTTP_1_1_REQUIRED, "the target broke off the request: endpoint requires HTTP/1.1"),
+        (Reason::INTERNAL_ERROR, "the target aborted the request: unexpected internal error encountered"),
+        (Reason::ENHANCE_YOUR_CALM, "the target aborted the request: detected excessive load generating behavior"),
+        (Reason::CANCEL, "the target aborted the request: stream no longer needed"),
+        (Reason::HTTP_1_1_REQUIRED, "the target aborted the request: endpoint requires HTTP/1.1"),
     ] {
         let (client, url) = start(move |mut connection, _| async move {
             while let Some(Ok((_, mut respond))) = connection.accept().await {
@@ -116,7 +116,7 @@ async fn a_stream_that_the_target_resets_is_a_failure_in_words() {
     }
 }
 
-/// A refused request was not processed, so it is sent again at once.
+/// A refused stream was not processed, so it is sent again immediately.
 #[tokio::test]
 async fn a_request_that_was_refused_unread_is_sent_again() {
     let (client, url) = start(|mut connection, _| async move {
@@ -139,7 +139,7 @@ async fn a_request_that_was_refused_unread_is_sent_again() {
     })
     .await;
     let words = failure_of(&client, &url).await.to_string();
-    assert_eq!(words, "the target broke off the request: refused stream before processing any application logic");
+    assert_eq!(words, "the target aborted the request: refused stream before processing any application logic");
 }
 
 #[tokio::test]
@@ -160,5 +160,5 @@ async fn a_connection_that_goes_away_is_replaced() {
     })
     .await;
     let words = failure_of(&client, &url).await.to_string();
-    assert_eq!(words, "the connection was closed before an answer came");
+    assert_eq!(words, "the connection was closed before an answer arrived");
 }

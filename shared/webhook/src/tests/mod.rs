@@ -1,4 +1,4 @@
-//! The client against real listeners on loopback.
+//! Tests of the client with real listeners on loopback.
 
 mod answers;
 mod calls;
@@ -25,13 +25,13 @@ fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// Takes one connection.
+/// Accepts one connection.
 fn serve<T: Send + 'static>(with: impl FnOnce(TcpStream) -> T + Send + 'static) -> (u16, JoinHandle<T>) {
     let (listener, port) = listen();
     (port, thread::spawn(move || with(listener.accept().unwrap().0)))
 }
 
-/// The result of a listener's thread. The client can close its connections while this waits.
+/// The result of a listener's thread. The client can close its connections during this wait.
 async fn joined<T: Send + 'static>(served: JoinHandle<T>) -> T {
     tokio::task::spawn_blocking(|| served.join().unwrap()).await.unwrap()
 }
@@ -78,7 +78,7 @@ async fn post(client: &WebhookClient, url: &str) -> Result<Outcome, Failure> {
     client.post(&url.parse().unwrap(), HeaderMap::new(), Bytes::from_static(b"{}")).await
 }
 
-/// The words of a call to loopback that has no answer.
+/// The error message of a call to loopback without an answer.
 async fn failure(port: u16, times: Times) -> String {
     let client = built(&["127.0.0.0/8"], &[], times, Vec::new());
     let failure = post(&client, &format!("http://127.0.0.1:{port}/p-secret?q=secret")).await;

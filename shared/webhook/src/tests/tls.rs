@@ -1,4 +1,4 @@
-//! Calls by TLS, and the words for its faults.
+//! Calls over TLS, and the messages for its faults.
 
 use super::*;
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
@@ -24,7 +24,7 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A certificate by an issuer of its own, until a year.
+/// A self-issued certificate, valid until a year.
 pub fn signed(name: &str, until: i32) -> (Identity, CertificateDer<'static>) {
     let (issuer, key, mut params) = (authority("issuer.test"), KeyPair::generate().unwrap(), parameters(name));
     params.not_after = date_time_ymd(until, 1, 1);
@@ -46,7 +46,7 @@ pub fn config(Identity { chain, key }: Identity, protocol: &[u8]) -> ServerConfi
     config
 }
 
-/// Serves one TLS connection, and returns the protocol agreed upon.
+/// Serves one TLS connection, and returns the negotiated protocol.
 fn serve_tls(config: ServerConfig) -> (u16, JoinHandle<Option<Vec<u8>>>) {
     serve(move |stream| {
         let mut stream = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), stream);
@@ -60,7 +60,7 @@ fn serve_tls(config: ServerConfig) -> (u16, JoinHandle<Option<Vec<u8>>>) {
     })
 }
 
-/// The outcome of a call by TLS, and the protocol agreed upon.
+/// The outcome of a call over TLS, and the negotiated protocol.
 async fn called(
     config: ServerConfig,
     issuers: Vec<CertificateDer<'static>>,
@@ -82,7 +82,7 @@ async fn certificates_are_verified_against_the_name_in_the_url() {
             Err("TLS: the certificate's issuer is not known: the chain is incomplete, or its root is private"),
         ),
         ("target.test", 2020, true, Err("TLS: the certificate has expired")),
-        ("other.test", 2100, true, Err("TLS: the certificate is for another name: other.test")),
+        ("other.test", 2100, true, Err("TLS: the certificate is for another host: other.test")),
     ] {
         let (identity, issuer) = signed(name, until);
         let issuers = if trusted { vec![issuer] } else { Vec::new() };
@@ -113,11 +113,11 @@ async fn a_server_that_breaks_off_the_handshake_says_why() {
     let (identity, issuer) = signed("target.test", 2100);
     let (outcome, _) = called(config(identity, b"spdy/1"), vec![issuer]).await;
     let words = outcome.unwrap_err();
-    assert_eq!(words, "TLS: the server broke off the handshake with the alert 120 (no application protocol)");
+    assert_eq!(words, "TLS: the server aborted the handshake with alert 120 (no application protocol)");
     for (alert, words) in [
-        (40, "the server broke off the handshake with the alert 40 (handshake failure)"),
-        (70, "the server broke off the handshake with the alert 70 (protocol version)"),
-        (200, "the server broke off the handshake with the alert 200"),
+        (40, "the server aborted the handshake with alert 40 (handshake failure)"),
+        (70, "the server aborted the handshake with alert 70 (protocol version)"),
+        (200, "the server aborted the handshake with alert 200"),
     ] {
         let (port, served) = serve(move |mut stream| {
             assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
@@ -147,6 +147,6 @@ async fn a_server_without_tls_is_told_apart() {
     let client = built(&["127.0.0.1/32"], &[], QUICK, Vec::new());
     let (port, served) = serve(|mut stream| while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {});
     let words = failure_of(&client, &format!("https://127.0.0.1:{port}/")).await.to_string();
-    assert_eq!(words, "no connection was made within 200ms");
+    assert_eq!(words, "no connection within 200ms");
     joined(served).await;
 }

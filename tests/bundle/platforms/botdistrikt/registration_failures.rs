@@ -279,7 +279,7 @@ async fn a_user_registered_under_another_id_is_known_by_that_and_it_is_told() {
     let botdistrikt = BotDistrikt::start().await;
     botdistrikt.sandbox.script(|_| r#"{"webchat_id": "webchat.u-1"}"#);
     let problem = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1" }), 502, "partly_done").await;
-    let detail = "the user is registered as webchat.u-1, but u-1 was asked for: go on with the former";
+    let detail = "the user is registered as webchat.u-1, but not as u-1, which was requested; use the former id";
     assert_eq!((&problem["detail"], &problem["retry"]), (&json!(detail), &json!("unknown")));
     assert_eq!(botdistrikt.register("webchat.u-1").await["reused"], true);
 }

@@ -45,7 +45,7 @@ async fn a_refusal_inside_a_success_is_an_error_that_says_so() {
     let botmother = Botmother::start().await;
     let exceeded = json!({ "exceeded": true, "queued": { "big": 1 } });
     for (body, unknown, words) in [
-        (json!({ "result": false }), false, "Botmother did not take the event: {\"result\":false}"),
+        (json!({ "result": false }), false, "Botmother rejected the event: {\"result\":false}"),
         (
             json!({ "result": false, "message": "no such bot" }),
             false,
@@ -93,10 +93,10 @@ async fn an_answer_that_tells_no_result_leaves_the_outcome_unknown() {
     for (status, text, words) in [
         (200, "", "the answer is empty"),
         (204, "", "the answer is empty"),
-        (200, "<!doctype html><p>Please sign in.", "the answer is no JSON"),
-        (200, "OK", "the answer is no JSON"),
-        (200, "true", "the answer is no JSON"),
-        (200, "null", "the answer is no JSON"),
+        (200, "<!doctype html><p>Please sign in.", "the answer is not JSON"),
+        (200, "OK", "the answer is not JSON"),
+        (200, "true", "the answer is not JSON"),
+        (200, "null", "the answer is not JSON"),
         (200, "{}", "missing field `result`"),
         (201, r#"{"payload":[],"limits":null}"#, "missing field `result`"),
         (200, r#"{"result":null}"#, "invalid type: null"),
@@ -113,7 +113,7 @@ async fn an_answer_that_tells_no_result_leaves_the_outcome_unknown() {
         let told = problem(&first, 502, "platform_unavailable");
         assert!(is_unknown(&first), "{text}");
         let detail = string(&told["detail"]);
-        assert!(detail.starts_with("what Botmother answers to an event: ") && detail.contains(words), "{detail}");
+        assert!(detail.starts_with("Botmother's answer to an event: ") && detail.contains(words), "{detail}");
     }
 }
 
@@ -229,5 +229,5 @@ async fn where_no_connection_was_made_nothing_was_sent() {
     let request = nowhere.request(reqwest::Method::POST, crate::support::botmother::SEND).json(&input);
     let answer = answer(request).await;
     let told = problem(&answer, 502, "platform_unavailable");
-    assert_eq!((&told["detail"], is_unknown(&answer)), (&json!("no connection could be made"), false));
+    assert_eq!((&told["detail"], is_unknown(&answer)), (&json!("cannot connect"), false));
 }

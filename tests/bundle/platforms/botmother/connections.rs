@@ -60,8 +60,8 @@ async fn a_url_that_leads_elsewhere_or_is_written_otherwise_is_refused() {
     let made = connect(&bundle, &format!("{HOST}{PATH}")).await;
     let at_host = |host: &str| format!("{host}{PATH}");
     let elsewhere = "does not begin with https://app.botmother.com/ (BOTMOTHER_API_URL)";
-    let otherwise = "is not written as Botmother writes it";
-    let more = "has a query or a fragment";
+    let otherwise = "must be exactly as Botmother shows it";
+    let more = "must have no query and no fragment";
     for (url, fault) in [
         (at_host("http://app.botmother.com"), elsewhere),
         (at_host("ftp://app.botmother.com"), elsewhere),
@@ -113,11 +113,11 @@ async fn a_url_that_leads_elsewhere_or_is_written_otherwise_is_refused() {
         (format!("{HOST}/api/bot/../bot/action/a/0123456789abcdef"), otherwise),
         (format!("{HOST}/api/%2e%2E/action/a/0123456789abcdef"), otherwise),
         (format!("{HOST}/api/bot/action/a/<0123456789abcdef>"), otherwise),
-        (at_host("https://app.botmother.com%40evil.example"), "is not a URL"),
-        (at_host("//app.botmother.com"), "is not a URL"),
-        (at_host("app.botmother.com"), "is not a URL"),
-        (PATH.to_owned(), "is not a URL"),
-        ("x".to_owned(), "is not a URL"),
+        (at_host("https://app.botmother.com%40evil.example"), "is not a valid URL"),
+        (at_host("//app.botmother.com"), "is not a valid URL"),
+        (at_host("app.botmother.com"), "is not a valid URL"),
+        (PATH.to_owned(), "is not a valid URL"),
+        ("x".to_owned(), "is not a valid URL"),
     ] {
         let problem = refused_both_ways(&bundle, &made, &json!(url)).await;
         assert_eq!(problem["errors"][0]["detail"], fault, "{url}");
@@ -159,7 +159,7 @@ async fn a_url_of_an_unknown_form_is_taken_with_a_warning() {
     let bundle = start().await;
     let warning = json!([{
         "pointer": "/credentials/event_url",
-        "detail": "is not like the URLs that are known: /api/bot/action/<id>/<token>",
+        "detail": "does not have the known form /api/bot/action/<id>/<token>",
     }]);
     for path in [
         "/x",
@@ -203,7 +203,7 @@ async fn a_url_that_no_longer_leads_where_the_setting_says_is_not_called() {
     input["connection"] = made["id"].clone();
     let send = || bundle.request(Method::POST, SEND).header("idempotency-key", "k").json(&input);
     let told = refused(send(), 424, "connection_unauthorized").await;
-    assert_eq!(told["detail"], format!("the event URL does not begin with {}/ (BOTMOTHER_API_URL)", second.url));
+    assert_eq!(told["detail"], format!("the event URL must begin with {}/ (BOTMOTHER_API_URL)", second.url));
     assert!(told["retry"] != "unknown", "{told}");
     let tested = bundle.post(&format!("{}/test", path(&made)), &json!({}), 200).await;
     assert_eq!((&tested["ok"], &tested["detail"]), (&json!(false), &told["detail"]));
@@ -243,12 +243,12 @@ async fn a_test_tells_whether_botmother_is_there_and_sends_no_event() {
     let before = asked();
     let tested = bundle.post(&format!("/v1/connections/{without}/test"), &json!({}), 200).await;
     assert_eq!((&tested["ok"], asked()), (&Value::Null, before));
-    assert_eq!(tested["detail"], "there is no URL to test; receiving requests needs none");
+    assert_eq!(tested["detail"], "no URL to test; receiving requests needs none");
 
     let nowhere = Bundle::start().await;
     let made = connect(&nowhere, &format!("http://127.0.0.1:9{PATH}")).await;
     let told = answer(nowhere.request(Method::POST, &format!("{}/test", path(&made)))).await;
-    assert_eq!(problem(&told, 502, "platform_unavailable")["detail"], "no connection could be made");
+    assert_eq!(problem(&told, 502, "platform_unavailable")["detail"], "cannot connect");
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn a_platform_that_no_document_names_is_sent_with_a_warning() {
         assert_eq!(warnings.is_empty(), documented, "{platform}: {warnings:?}");
         for warning in warnings {
             assert_eq!(warning["pointer"], "/platform");
-            assert_eq!(warning["detail"], "is none of those that are documented: tg, fb, viber, vk, any");
+            assert_eq!(warning["detail"], "is not documented; the documented ones are tg, fb, viber, vk, any");
         }
     }
 }
@@ -122,23 +122,35 @@ async fn an_event_that_names_nobody_or_names_in_two_ways_is_refused() {
     let botmother = Botmother::start().await;
     let everyone = json!({ "platform": "any", "users": "everyone" });
     for (input, pointer, detail) in [
-        (json!({}), "", "names nobody: give platform and users, or users_bm"),
-        (json!({ "data": {}, "confirm_everyone": true, "extra": { "tags": ["vip"] } }), "", "names nobody"),
-        (json!({ "platform": null, "users": null, "users_bm": null }), "", "names nobody"),
+        (json!({}), "", "has no recipients: give platform and users, or users_bm"),
+        (json!({ "data": {}, "confirm_everyone": true, "extra": { "tags": ["vip"] } }), "", "has no recipients"),
+        (json!({ "platform": null, "users": null, "users_bm": null }), "", "has no recipients"),
         (json!({ "platform": "tg" }), "/users", "is required with platform"),
         (json!({ "platform": "tg", "users": null }), "/users", "is required with platform"),
         (json!({ "users": ["1"] }), "/platform", "is required with users"),
-        (json!({ "platform": "tg", "users_bm": [BM_ID] }), "/users_bm", "goes without platform and users"),
-        (json!({ "users": ["1"], "users_bm": [BM_ID] }), "/users_bm", "goes without platform and users"),
+        (json!({ "platform": "tg", "users_bm": [BM_ID] }), "/users_bm", "can't be combined with platform and users"),
+        (json!({ "users": ["1"], "users_bm": [BM_ID] }), "/users_bm", "can't be combined with platform and users"),
         (json!({ "platform": "tg", "users": ["1"], "users_bm": [BM_ID] }), "/users_bm", "goes without"),
-        (everyone.clone(), "/confirm_everyone", "must be true: this goes to the bot's whole audience"),
+        (everyone.clone(), "/confirm_everyone", "must be true to send to the bot's whole audience"),
         (with(&everyone, "confirm_everyone", json!(false)), "/confirm_everyone", "must be true"),
         (with(&everyone, "confirm_everyone", Value::Null), "/confirm_everyone", "must be true"),
         (json!({ "platform": "any", "users": ["1", "everyone"] }), "/users/1", "give everyone by itself"),
         (json!({ "platform": "tg", "users": ["1"], "extra": { "users": "everyone" } }), "/extra/users", "of its own"),
-        (json!({ "users_bm": [BM_ID], "extra": { "platform": null } }), "/extra/platform", "is a field of its own"),
-        (json!({ "users_bm": [BM_ID], "extra": { "users_bm": [] } }), "/extra/users_bm", "is a field of its own"),
-        (json!({ "users_bm": [BM_ID], "extra": { "data": {} } }), "/extra/data", "is a field of its own"),
+        (
+            json!({ "users_bm": [BM_ID], "extra": { "platform": null } }),
+            "/extra/platform",
+            "must be given as the field of that name",
+        ),
+        (
+            json!({ "users_bm": [BM_ID], "extra": { "users_bm": [] } }),
+            "/extra/users_bm",
+            "must be given as the field of that name",
+        ),
+        (
+            json!({ "users_bm": [BM_ID], "extra": { "data": {} } }),
+            "/extra/data",
+            "must be given as the field of that name",
+        ),
     ] {
         let problem = botmother.refused(input.clone(), 422, "invalid_body").await;
         assert_eq!(pointers(&problem), [pointer], "{input}: {problem}");
@@ -249,7 +261,7 @@ async fn a_connection_without_a_url_sends_nothing_and_says_what_to_do() {
         let connection = botmother.bundle.post("/v1/connections", &new, 201).await["id"].clone();
         let input = with(&to_one(), "connection", connection);
         let problem = botmother.refused(input, 424, "connection_unauthorized").await;
-        assert_eq!(problem["detail"], "the event URL is missing: give the connection one");
+        assert_eq!(problem["detail"], "the event URL is missing: add it to the connection");
         assert!(problem["retry"] != "unknown", "{problem}");
     }
     let chatbot = json!(botmother.bundle.connection("chatbot").await);

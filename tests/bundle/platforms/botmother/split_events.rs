@@ -133,7 +133,7 @@ async fn more_than_one_megabyte_of_anything_else_is_refused_and_nothing_is_sent(
             let mut input = to;
             input[field] = json!({ "x": text });
             let problem = problem(&botmother.keyed("k", input).await, 413, "body_too_large");
-            assert_eq!(problem["detail"], "Botmother takes 1 MB at once, and data and extra are more");
+            assert_eq!(problem["detail"], "Botmother accepts 1 MB per call; data and extra are larger");
         }
     }
     assert_eq!(botmother.keyed("k", to_one()).await.status, 200, "what is refused takes no key");
@@ -146,7 +146,7 @@ async fn more_than_one_megabyte_of_anything_else_is_refused_and_nothing_is_sent(
     let many = users(10_000, |n| json!(1_000 + n));
     let too_many = json!({ "platform": "tg", "users": many, "data": data });
     let problem = botmother.refused(too_many, 413, "body_too_large").await;
-    assert!(string(&problem["detail"]).starts_with("it takes more than 20 calls of 1 MB"), "{problem}");
+    assert!(string(&problem["detail"]).starts_with("takes more than 20 calls of 1 MB"), "{problem}");
     assert_eq!(botmother.asked().len(), 0);
 }
 
@@ -253,7 +253,8 @@ async fn a_direct_invocation_takes_what_lambda_takes() {
     let (of_first, third) = (&records[0]["queryOptions"]["storeIds"], body(&calls[2])["users_bm"].clone());
     assert!(*of_first == body(&calls[0])["users_bm"] && records[2]["queryOptions"]["storeIds"] == third);
     assert_eq!(records.len(), 3);
-    let left_out = json!([{ "pointer": "/payload", "detail": "has the first 3 of 6 records: more are too large" }]);
+    let left_out =
+        json!([{ "pointer": "/payload", "detail": "has only the first 3 of 6 records, because more are too large" }]);
     assert_eq!(output["warnings"], left_out);
 
     // Lambda's own repetition of the invocation is no second event.

@@ -117,8 +117,8 @@ async fn an_answer_that_can_not_be_decompressed_leaves_the_outcome_unknown() {
     let cut = read_all(GzEncoder::new(&b"{\"id\":\"u-1\"}"[..], level));
     let bomb = read_all(GzEncoder::new(std::io::repeat(b' ').take(6 << 20), level));
     for (encoding, body, detail) in [
-        ("gzip", cut[..12].to_vec(), "the answer is no complete gzip data"),
-        ("gzip", b"{}".to_vec(), "the answer is no complete gzip data"),
+        ("gzip", cut[..12].to_vec(), "the answer is not complete gzip data"),
+        ("gzip", b"{}".to_vec(), "the answer is not complete gzip data"),
         ("br", b"{}".to_vec(), "the answer is encoded with br"),
         ("gzip", bomb, "the answer is larger than 5 MB"),
     ] {

@@ -25,7 +25,7 @@ fn test(chatbot: &ChatBot) -> RequestBuilder {
 async fn a_test_of_a_connection_reads_a_user() {
     let chatbot = ChatBot::start().await;
     let tested = expect(test(&chatbot), 200).await;
-    assert_eq!(tested, json!({ "ok": true, "detail": "the token reads the account's users" }));
+    assert_eq!(tested, json!({ "ok": true, "detail": "the token can read the account's users" }));
     let asked = chatbot.asked();
     assert_eq!((line(&asked[0]), asked[0].query.as_str(), asked.len()), ("GET /users".to_owned(), "limit=1", 1));
     for failure in FAILURES {

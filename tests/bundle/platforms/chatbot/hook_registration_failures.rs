@@ -203,7 +203,10 @@ async fn a_url_that_leads_elsewhere_is_told_as_the_likely_reason() {
         let connection = bundle.connection("chatbot").await;
         let problem = refused(making(&bundle, &connection), 422, "platform_rejected").await;
         let detail = string(&problem["detail"]);
-        assert!(detail.contains("url: the ") && detail.ends_with("check that PUBLIC_URL leads here"), "{detail}");
+        assert!(
+            detail.contains("url: the ") && detail.ends_with("check that PUBLIC_URL is this deployment's address"),
+            "{detail}"
+        );
         assert_eq!(bundle.all("/v1/hooks").await, [Value::Null; 0]);
         assert_eq!(webhooks(&sandbox), [Value::Null; 0]);
     }

@@ -178,7 +178,7 @@ async fn a_list_that_does_not_go_on_is_no_endless_search() {
     let filters = json!([{ "type": "banned", "value": true }]);
     for input in [json!({ "limit": 100 }), json!({ "limit": 1, "filters": filters })] {
         let problem = chatbot.refused("search-users", input, 502, "platform_unavailable").await;
-        assert_eq!(problem["detail"], "ChatBot's list of users does not go on");
+        assert_eq!(problem["detail"], "ChatBot's list of users repeats a page");
         assert_eq!(chatbot.asked().len(), 2);
     }
 }

@@ -130,7 +130,7 @@ async fn a_segment_that_is_not_there_is_told_before_anything_is_made() {
     }
     let problem =
         chatbot.refused("create-user", json!({ "name": "Ada", "segments": ["VIP"] }), 422, "invalid_body").await;
-    assert_eq!(problem["detail"], "/segments/0: is the name of several segments: give an id");
+    assert_eq!(problem["detail"], "/segments/0: is the name of several segments; give an id");
     // An id is taken at its word, and ChatBot says whether there is such a segment.
     let unknown = json!({ "name": "Ada", "segments": ["ffffffffffffffffffffffff"] });
     let problem = chatbot.refused("create-user", unknown, 422, "platform_rejected").await;

@@ -1,8 +1,8 @@
-//! Bodies of requests, as exact as their routes read them: a part that depends on another field is stated for each value of
-//! that field, and ids and times by their patterns.
+//! Exact schemas of request bodies. A part that depends on another field is listed for each value of that field, and
+//! ids and times have their patterns.
 
 use super::Stated;
-use crate::routes;
+use api::routes;
 use models::{ConnectionId, HookId, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ pub fn exact(route: &Stated, schema: Value) -> Value {
     schema
 }
 
-/// An object's schema with other schemas for some of its fields, some of which become required.
+/// An object's schema with other schemas for some of its fields, of which some become required.
 fn with(base: &Value, fields: Value, required: &[&str]) -> Value {
     let mut schema = base.clone();
     if let (Some(Value::Object(known)), Value::Object(fields)) = (schema.get_mut("properties"), fields) {
@@ -78,7 +78,7 @@ fn by_trigger(base: &Value) -> Value {
     json!({ "anyOf": registry::triggers().map(of).collect::<Vec<_>>() })
 }
 
-/// States the names and values of the headers that an object has, if it has any.
+/// Adds the patterns of header names and values, if an object has headers.
 fn with_headers(object: &mut Value) {
     if let Some(headers) = object.pointer_mut("/properties/headers").and_then(Value::as_object_mut) {
         headers.insert("propertyNames".to_owned(), json!({ "pattern": HEADER_NAME }));
@@ -114,7 +114,7 @@ fn with_targets(mut schema: Value) -> Value {
     schema
 }
 
-/// Writes the pattern of an id that is stated by its format, and of a time that is read.
+/// Writes the pattern of an id or time beside its format.
 fn add_patterns(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

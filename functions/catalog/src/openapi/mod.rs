@@ -1,18 +1,18 @@
-//! The OpenAPI 3.1 document, made of the routes' and modules' statements.
+//! The OpenAPI 3.1 document, generated from the definitions of routes and modules.
 
 mod bodies;
 mod parameters;
 
 use app::{Function, Route};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use models::Scope;
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use web::{Access, Body, Code, Query};
 
-/// What the document says of a route. The compiler copies it out of the statements: at run time whoever reads them has
-/// the handlers linked too, and with these the clients of all platforms.
+/// The parts of a route that the document shows. The compiler copies them from the routes: code that reads a route at
+/// run time would link its handler, and with it the clients of all platforms.
 #[derive(Clone, Copy)]
 struct Stated {
     function: &'static str,
@@ -26,23 +26,31 @@ struct Stated {
 }
 
 static ROUTES: [Stated; COUNT] = {
-    let first = group(0)[0];
-    let mut routes = [Stated::of(first, &first.routes[0]); COUNT];
+    let mut routes = [Stated::of(&crate::FUNCTION, &crate::FUNCTION.routes[0]); COUNT];
     copy(&mut routes);
     routes
 };
 const COUNT: usize = copy(&mut []);
 
-/// The functions of a platform, or after those of all platforms the API's.
-const fn group(at: usize) -> &'static [&'static Function] {
-    if at < registry::FUNCTIONS.len() { registry::FUNCTIONS[at] } else { crate::FUNCTIONS }
+/// The functions of a platform, of the API, or of this crate, by their place in the document.
+const fn group(at: usize) -> Option<&'static [&'static Function]> {
+    let platforms = registry::FUNCTIONS.len();
+    if at < platforms {
+        Some(registry::FUNCTIONS[at])
+    } else if at == platforms {
+        Some(api::FUNCTIONS)
+    } else if at == platforms + 1 {
+        Some(crate::FUNCTIONS)
+    } else {
+        None
+    }
 }
 
-/// Copies as many routes as there is room for, and counts them all.
+/// Copies as many routes as fit, and counts all.
 const fn copy(routes: &mut [Stated]) -> usize {
     let (mut count, mut platform) = (0, 0);
-    while platform <= registry::FUNCTIONS.len() {
-        let (functions, mut at) = (group(platform), 0);
+    while let Some(functions) = group(platform) {
+        let mut at = 0;
         while at < functions.len() {
             let (function, mut route) = (functions[at], 0);
             while route < function.routes.len() {
@@ -60,19 +68,12 @@ const fn copy(routes: &mut [Stated]) -> usize {
 
 impl Stated {
     const fn of(function: &Function, route: &Route) -> Self {
-        let method = match route.method {
-            Method::GET => "GET",
-            Method::POST => "POST",
-            Method::PATCH => "PATCH",
-            Method::DELETE => "DELETE",
-            _ => panic!("the document knows no such method"),
-        };
-        let Route { path, access, summary, query, body, success, .. } = *route;
+        let Route { method, path, access, summary, query, body, success, .. } = *route;
         Self { function: function.name, method, path, access, summary, query, body, success }
     }
 }
 
-/// The document of a deployment. Without a public URL, the server is the address that the document was read from.
+/// The document of a deployment. Without a public URL, the server is the address that the document was loaded from.
 pub fn document(server: Option<&str>) -> Value {
     let mut components = Map::new();
     let mut paths = Map::new();
@@ -114,7 +115,7 @@ fn operation(route: &Stated, components: &mut Map<String, Value>) -> Value {
         "security": security(route.access),
     });
     if let Access::Key(scope) = route.access {
-        operation["description"] = Value::String(format!("Takes a key of scope {}.", scope_name(scope)));
+        operation["description"] = Value::String(format!("Requires a key of scope {}.", scope_name(scope)));
     }
     if let Some((required, schema)) = body(route.body) {
         let schema = inline(bodies::exact(route, schema().to_value()), components);
@@ -124,7 +125,7 @@ fn operation(route: &Stated, components: &mut Map<String, Value>) -> Value {
     if route.path.starts_with("/hooks/") && route.method == "POST" {
         let any = json!({ "schema": {} });
         let content = json!({ "application/json": any, "application/x-www-form-urlencoded": any });
-        operation["requestBody"] = json!({ "description": "Whatever the platform sends.", "content": content });
+        operation["requestBody"] = json!({ "description": "The platform's webhook call.", "content": content });
     }
     operation
 }
@@ -148,7 +149,7 @@ fn security(access: Access) -> Value {
     }
 }
 
-/// The functions that serve the operations.
+/// A tag for each function that serves operations.
 fn tags() -> Vec<Value> {
     let names: BTreeSet<&str> = ROUTES.iter().map(|route| route.function).collect();
     let tag = |name| json!({ "name": name, "description": format!("Served by the function `{name}`.") });
@@ -164,7 +165,7 @@ fn responses(route: &Stated, components: &mut Map<String, Value>) -> Value {
     responses
 }
 
-/// Statuses of refused requests.
+/// Statuses of rejected requests.
 fn refusals(route: &Stated) -> BTreeSet<StatusCode> {
     let is_webhook = route.path.starts_with("/hooks/") && route.method == "POST";
     let is_action = registry::actions().any(|action| action.path == route.path);
@@ -178,7 +179,7 @@ fn refusals(route: &Stated) -> BTreeSet<StatusCode> {
     add(is_webhook, &[StatusCode::UNSUPPORTED_MEDIA_TYPE]);
     add(!is_webhook, &[StatusCode::UNPROCESSABLE_ENTITY]);
     add(is_keyed && route.method != "GET", &[StatusCode::CONFLICT]);
-    // A platform may refuse the call.
+    // A platform may reject the call.
     let calls_platforms = is_action || (is_keyed && route.method != "GET");
     add(calls_platforms, &[StatusCode::FAILED_DEPENDENCY, StatusCode::TOO_MANY_REQUESTS]);
     statuses
@@ -201,7 +202,7 @@ fn success(route: &Stated, components: &mut Map<String, Value>) -> Value {
     if let Some(schema) = schema {
         let schema = inline(schema().to_value(), components);
         let media = |schema: &Value| schema["contentMediaType"].as_str().unwrap_or("application/json").to_owned();
-        // Alternatives of several media types stand each under its own.
+        // Each alternative with a media type of its own gets its own entry.
         match schema["anyOf"].as_array() {
             Some(all) if all.iter().any(|one| one.get("contentMediaType").is_some()) => {
                 for one in all {
@@ -217,7 +218,7 @@ fn success(route: &Stated, components: &mut Map<String, Value>) -> Value {
     response
 }
 
-/// A schema as it stands in the document: its definitions move to the components.
+/// A schema for the document: its definitions move to the components.
 fn inline(mut schema: Value, components: &mut Map<String, Value>) -> Value {
     move_definitions(&mut schema, components);
     schema
@@ -227,7 +228,7 @@ fn move_definitions(value: &mut Value, components: &mut Map<String, Value>) {
     match value {
         Value::Object(object) => {
             object.remove("$schema");
-            // A field of a PATCH that is left out stays as it is: null is no default.
+            // A field that a PATCH omits stays unchanged, so null is not its default.
             if object.get("default") == Some(&Value::Null) {
                 object.remove("default");
             }
@@ -257,20 +258,20 @@ fn problem() -> Value {
             "title": { "type": "string" },
             "status": { "type": "integer" },
             "detail": { "type": "string" },
-            "instance": { "type": "string", "description": "The request's id, under which the log has more." },
+            "instance": { "type": "string", "description": "The request's id, which finds its log entries." },
             "code": { "type": "string", "enum": codes },
             "retry": {
                 "enum": ["never", "after", "unknown", "running", "done"],
-                "description": "never: a repetition would be refused again. after: nothing was done, and a repetition may \
-                                succeed, not before retry_after seconds if given. unknown: it may have been done; look before you \
-                                repeat it. running: the first request with this idempotency key is still running. done: it \
-                                was done, and only its answer is missing.",
+                "description": "never: a retry would be rejected again. after: nothing was done; a retry may succeed, after \
+                                `retry_after` seconds if given. unknown: the call may have been done; check before you retry. \
+                                running: the first call with this idempotency key is still running. done: the call was done; \
+                                only its answer is missing.",
             },
             "retry_after": { "type": "integer", "minimum": 1, "description": "Seconds, as in the Retry-After header." },
             "answer": {
                 "type": "object",
-                "description": "The platform's answer to `request-api`: status, headers and body. Of an event, its `limits`, or of which part \
-                                was done: `calls`, `users`, and whether the `rest` is `not_done` or `unknown`.",
+                "description": "The platform's answer to `call-api`: status, headers and body. For an event, its `limits`, or the part that \
+                                was done: `calls`, `users`, and `rest`, which is `not_done` or `unknown`.",
                 "additionalProperties": true,
             },
             "errors": {
@@ -279,7 +280,7 @@ fn problem() -> Value {
                     "type": "object",
                     "required": ["pointer", "detail"],
                     "properties": {
-                        "pointer": { "type": "string", "description": "A JSON Pointer into the body, or a parameter." },
+                        "pointer": { "type": "string", "description": "A JSON Pointer into the body, or a parameter's name." },
                         "detail": { "type": "string" },
                     },
                 },

@@ -25,14 +25,14 @@ pub fn of(route: &Stated) -> Vec<Value> {
         json!({
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "For a day, the same key with the same body is answered with the first answer.",
+            "description": "For a day, a repetition with the same key and body gets the answer of the first call.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" },
         })
     });
     path.chain(query).chain(header).collect()
 }
 
-/// The pattern of a path's parameter: a token, or an id of the resource that the path names.
+/// The pattern of a path's parameter: a token, or an id of the resource in the path.
 fn path_pattern(path: &str, name: &str) -> &'static str {
     match (name, path.split('/').nth(2)) {
         ("token", _) => TOKEN_PATTERN,
@@ -46,7 +46,7 @@ fn path_pattern(path: &str, name: &str) -> &'static str {
         (_, Some("routes")) => RouteId::PATTERN,
         (_, Some("deliveries")) => DeliveryId::PATTERN,
         (_, Some("keys")) => KeyId::PATTERN,
-        _ => unreachable!("a test looks at every path"),
+        _ => unreachable!("a test covers every path"),
     }
 }
 

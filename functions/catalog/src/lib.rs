@@ -1,53 +1,30 @@
-//! What there is: the catalogue of modules, the OpenAPI document, and whether it is up.
+//! The catalogue: the modules of every platform, the OpenAPI document of every route, and the health check.
 
-use crate::{READ, openapi};
+mod openapi;
+
 use app::{App, Function, Route};
-use http::{Method, StatusCode};
-use models::{Kind, Module};
+use http::StatusCode;
+use models::{Kind, Module, Scope};
 use registry::PLATFORMS;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
-use web::{Access, Body, Problem, Request, Response, respond};
+use web::{Access, Problem, Request, Response, respond};
 
-pub static FUNCTION: Function = Function {
-    name: "api-modules",
-    routes: &[
-        Route {
-            method: Method::GET,
-            path: "/v1/modules",
-            access: READ,
-            summary: "List the platforms with their modules",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| crate::page_of(schema_for!(PlatformView)))),
-            handler: |app, request| Box::pin(catalogue(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/openapi.json",
-            access: Access::Public,
-            summary: "Get this document",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, None),
-            handler: |app, request| Box::pin(document(app, request)),
-        },
-        Route {
-            method: Method::GET,
-            path: "/v1/health",
-            access: Access::Public,
-            summary: "Ask whether it is up, and in which version",
-            query: &[],
-            body: Body::None,
-            success: (StatusCode::OK, Some(|| schema_for!(Health))),
-            handler: |_, _| Box::pin(health()),
-        },
-    ],
-    direct: None,
-    settings: Vec::new,
-};
+pub static FUNCTION: Function =
+    Function { name: "api-modules", routes: &[CATALOGUE, DOCUMENT, HEALTH], direct: None, settings: Vec::new };
+
+/// The functions of this crate.
+static FUNCTIONS: &[&Function] = &[&FUNCTION];
+
+/// Every function that is called over HTTP.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    registry::functions()
+        .chain(api::FUNCTIONS.iter().copied())
+        .chain(FUNCTIONS.iter().copied())
+        .chain([&console::FUNCTION])
+}
 
 #[derive(Serialize, JsonSchema)]
 struct PlatformView {
@@ -68,11 +45,11 @@ struct ModuleView {
     input: Value,
     /// JSON Schema of the event, or of an action's output.
     output: Value,
-    /// A trigger's hooks are made by `POST /v1/hooks`; an action is run by a POST to this path.
+    /// Path that an action is run with by a POST. Null for a trigger, whose hooks are created by `POST /v1/hooks`.
     path: Option<&'static str>,
-    /// What a trigger's events are.
+    /// Type of a trigger's events.
     event_type: Option<&'static str>,
-    /// What to do at the platform with a hook's URL.
+    /// Steps at the platform that register a hook's URL.
     setup: Option<&'static str>,
     /// A body to try a hook with.
     sample: Option<Value>,
@@ -90,6 +67,12 @@ struct Health {
     status: &'static str,
     version: &'static str,
 }
+
+const CATALOGUE: Route =
+    Route::get("/v1/modules", Access::Key(Scope::Read), "List the platforms with their modules", |app, request| {
+        Box::pin(catalogue(app, request))
+    })
+    .answers_with(StatusCode::OK, || api::page_of(schema_for!(PlatformView)));
 
 async fn catalogue(_: &App, _: Request) -> Result<Response, Problem> {
     let platforms = PLATFORMS.iter().map(|platform| PlatformView {
@@ -126,10 +109,20 @@ fn view(module: &Module) -> ModuleView {
     }
 }
 
+const DOCUMENT: Route = Route::get("/v1/openapi.json", Access::Public, "Get this document", |app, request| {
+    Box::pin(document(app, request))
+});
+
 async fn document(app: &App, _: Request) -> Result<Response, Problem> {
     respond::ok(&openapi::document(app.config.public_url.as_ref().map(Url::as_str)))
 }
 
-async fn health() -> Result<Response, Problem> {
+const HEALTH: Route =
+    Route::get("/v1/health", Access::Public, "Check the service's health and version", |app, request| {
+        Box::pin(health(app, request))
+    })
+    .answers::<Health>();
+
+async fn health(_: &App, _: Request) -> Result<Response, Problem> {
     respond::ok(&Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
