@@ -52,8 +52,6 @@ ROWS ?=
 
 # Most tests wait for a server or a clock more than they compute.
 TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
-# The tests whose path contains this run in `make template`: they need the SAM CLI.
-TEMPLATE_TESTS := template
 
 # The functions that are tested as Lambda runs them.
 TESTED_FUNCTIONS := api-keys api-metrics api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
@@ -96,11 +94,11 @@ sandbox: sandbox-binary ## Play the platforms on http://127.0.0.1:9100, to try e
 watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
 	@export PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH"; exec scripts/watch "$(TARGET_DIR)/debug/local"
 
-test: need-python3 test-binaries $(TEST_READY) ## Run the tests, all but those of `make template` (with cargo-nextest where it is installed)
+test: need-python3 test-binaries $(TEST_READY) ## Run the tests (with cargo-nextest where it is installed)
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		set -x; cargo nextest run --workspace --test-threads $(TEST_THREADS) -- --skip $(TEMPLATE_TESTS); \
+		set -x; cargo nextest run --workspace --test-threads $(TEST_THREADS); \
 	else \
-		set -x; RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace -- --skip $(TEMPLATE_TESTS); \
+		set -x; RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace; \
 	fi
 
 stress: test-binaries ## Run the tests under load at full scale: power cuts, a slow target (some minutes)
@@ -162,14 +160,17 @@ bench-binaries: need-linux need-valgrind
 	@mkdir -p target/bench && cp $(addprefix "$(TARGET_DIR)/$(BASELINE_TARGET)/release/"baseline-,no-op put-item) target/bench/
 	cargo build --workspace --bin local --bin bench
 
-template: test-binaries $(LINT_READY) $(CHECKOV_READY) ## Test and grade the template: SAM's rules, AWS's for serverless applications, checkov's
+# ES1001 looks for a failure destination that a queue's event source can't have: a queue has its own dead-letter queue.
+template: need-cargo need-cc $(LINT_READY) $(CHECKOV_READY) ## Grade the template by the rules of SAM, AWS and checkov, and test its expansion
 	$(SAM) validate --lint --template template.yaml --region us-east-1
 	$(VENV_LINT)/bin/cfn-lint template.yaml --regions us-east-1
 	@mkdir -p .aws-sam
-	$(VENV_LINT)/bin/python scripts/expand-template > .aws-sam/expanded.json
-	cd .aws-sam && ../$(VENV_LINT)/bin/cfn-lint expanded.json --regions us-east-1
+	$(VENV_LINT)/bin/python scripts/expand-template loops > .aws-sam/loops.json
+	$(VENV_LINT)/bin/python scripts/expand-template cloudformation > .aws-sam/expanded.json
+	cd .aws-sam && ../$(VENV_LINT)/bin/cfn-lint expanded.json --append-rules cfn_lint_serverless.rules \
+		--ignore-checks WS1000 WS1004 ES1001 --regions us-east-1
 	$(VENV_CHECKOV)/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
-	cargo test --workspace --test bundle -- $(TEMPLATE_TESTS)
+	cargo test --workspace --test template
 
 lint: need-cargo need-cc ## Check formatting, clippy and, with cargo-deny, the dependencies
 	cargo fmt --all --check

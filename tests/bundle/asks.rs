@@ -3,7 +3,7 @@
 
 use crate::{
     iam::{Ask, STACK},
-    template::logical_id,
+    support::template::logical_id,
 };
 use serde_json::Value;
 use tests::string;

@@ -22,6 +22,5 @@ mod statements;
 mod subscribers;
 mod support;
 mod template;
-mod template_expanded;
 mod template_parameters;
 mod template_rights;

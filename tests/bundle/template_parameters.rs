@@ -1,19 +1,14 @@
 //! The parameters of `template.yaml`: what they may be, and that the functions take just that.
 
 use crate::{
-    template::{keys, resources, template},
-    template_expanded::run,
+    support::template::resources,
+    template::{keys, template},
 };
 use app::Config;
 use serde_json::Value;
-use std::{collections::BTreeSet, process::Output};
+use std::collections::BTreeSet;
 use store::tables::TABLES;
 use web::settings::{BadSetting, Settings};
-
-/// Checks parameters as `make deploy` does.
-fn check(given: &[String]) -> Output {
-    run("parameters", &[&["prod".to_owned()], given].concat())
-}
 
 /// Reads a variable as the functions do.
 fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
@@ -42,70 +37,6 @@ fn what_a_parameter_may_be_the_functions_take() {
             read(name, &text(allowed));
         }
     }
-}
-
-#[test]
-fn what_make_deploy_takes_the_functions_take_and_nothing_else() {
-    let list = |wait: &str, count: usize| vec![wait; count].join(",");
-    let lists = [list("86400", 50), list("86400", 51), list("0", 1), list("5", 2)];
-    let mut schedules: Vec<&str> = lists.iter().map(String::as_str).collect();
-    schedules.extend(["80000", "86399", "86400", "86401", "86999", "87000", "90000", "79999", "100000"]);
-    schedules.extend(["5, 60", "5,", ",5", "5,,6", "-1", "5s", "1.5", "5 60"]);
-    let ranges = ["10.0.0.0/8", "10.1.2.3/8", "10.0.0.0/33", "300.0.0.0/8", "1.2.3/8", "fd00::/8", "fd00::1/8"];
-    let ranges =
-        [&ranges[..], &["::/0", "::::/128", "fd00::/129", "10.0.0.0/8, fd00::/8", "10.0.0.0/8,", "10.0.0.0"]].concat();
-    let urls = ["https://a.example", "https://a.example:1", "https://a.example:65535", "https://a.example:65536"];
-    let urls =
-        [&urls[..], &["https://a.example:99999", "https://a.example/x/y", "https://a.example?x", "a.example"]].concat();
-    let settings = [
-        ("RetrySchedule", "RETRY_SCHEDULE", schedules),
-        ("DeliveryAllowCidrs", "DELIVERY_ALLOW_CIDRS", ranges),
-        ("PublicUrl", "PUBLIC_URL", urls.clone()),
-        ("ChatbotApiUrl", "CHATBOT_API_URL", urls),
-    ];
-    for (parameter, variable, texts) in settings {
-        let given: Vec<String> = texts.iter().map(|text| format!("{parameter}={text}")).collect();
-        let faults = String::from_utf8(check(&given).stderr).unwrap();
-        for text in texts {
-            let is_refused = faults.contains(&format!("{parameter} is '{text}', "));
-            assert_eq!(is_refused, read(variable, text).is_err(), "{parameter}={text}");
-        }
-    }
-}
-
-#[test]
-fn a_parameter_out_of_bounds_is_refused_by_name_with_what_it_should_be() {
-    let template = template();
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for (name, parameter) in template["Parameters"].as_object().unwrap() {
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        good.push(format!("{name}={}", text(&parameter["Default"])));
-        bad.push((name, "\u{1}".to_owned()));
-        let is_bounded = |names: &[&str]| names.iter().any(|name| !parameter[name].is_null());
-        match parameter["Type"].as_str() {
-            Some("Number") => assert!(is_bounded(&["MaxValue", "AllowedValues"]), "{name}"),
-            _ => assert!(is_bounded(&["AllowedPattern", "AllowedValues"]), "{name}"),
-        }
-        let bounds = [("MinValue", -1), ("MaxValue", 1)];
-        for (bound, beyond) in bounds {
-            if let Some(value) = parameter[bound].as_i64() {
-                good.push(format!("{name}={value}"));
-                bad.push((name, (value + beyond).to_string()));
-            }
-        }
-    }
-    let output = check(&good);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-
-    let arguments: Vec<String> = bad.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let output = check(&arguments);
-    assert!(!output.status.success());
-    let faults = String::from_utf8(output.stderr).unwrap();
-    let stated = bad.iter().map(|(name, value)| {
-        let expected = template["Parameters"][*name]["ConstraintDescription"].as_str().unwrap();
-        format!("{name} is '{value}', expected {expected}")
-    });
-    assert_eq!(faults.lines().map(str::to_owned).collect::<Vec<_>>(), stated.collect::<Vec<_>>());
 }
 
 #[test]

@@ -5,8 +5,11 @@ use crate::{
     deployment::Deployment,
     iam::{Ask, Policy},
     rights_walk::walk,
-    statements::{functions, root, routes},
-    template::{logical_id, template},
+    support::{
+        functions::{functions, root, routes},
+        template::logical_id,
+    },
+    template::template,
 };
 use models::{ConnectionId, Effect, Records, SubscriberId};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The README and the documents that it leads to: every name that a user needs is in them, and every link leads somewhere.
 
-use crate::statements::{root, variables};
+use crate::{statements::variables, support::functions::root};
 use regex::Regex;
 use std::{collections::BTreeSet, fs, path::Path};
 use web::Code;

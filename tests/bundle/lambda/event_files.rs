@@ -3,7 +3,7 @@
 
 use crate::{
     docs::links_and_names::document,
-    statements::{functions, root},
+    support::functions::{functions, root},
     support::{chatbot::ChatBot, harness},
 };
 use app::Function;

@@ -26,7 +26,7 @@ const BATCH: usize = 100;
 const SHRINKS: usize = 40;
 
 fn corpus() -> PathBuf {
-    crate::statements::root().join("tests/corpus")
+    crate::support::functions::root().join("tests/corpus")
 }
 
 /// Plays calls against a bundle of their own. The reason if the property does not hold.
