@@ -1,11 +1,11 @@
 //! Headers of a route that are as many and as long as its schema allows, sealed by the KMS that is played here.
 
 use crate::{
-    deployment::Deployment,
     support::{
         assertions::pointers,
         target::{TAKES_ALL, Target},
     },
+    template::deployment::Deployment,
 };
 use serde_json::{Map, Value, json};
 use tests::{TestHook, answer, string};

@@ -2,7 +2,7 @@
 
 use crate::{
     support::template::resources,
-    template::{keys, template},
+    template::resources::{keys, template},
 };
 use app::Config;
 use serde_json::Value;
