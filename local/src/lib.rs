@@ -91,7 +91,7 @@ impl Local {
         })?;
         let port = listener.local_addr()?.port();
         let ground = Ground::lay(&options, port, clock).await?;
-        let functions: Vec<_> = api::http_functions().collect();
+        let functions: Vec<_> = catalog::functions().collect();
         let router = Router::new(&functions)?;
         let (stop, stopped) = watch::channel(false);
         let background = Background::start(&ground.app, &ground.database, stopped.clone())?;

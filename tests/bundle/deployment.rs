@@ -168,7 +168,7 @@ fn apps(given: &BTreeMap<&str, String>, aws: &Arc<Aws>, clock: &Arc<TestClock>) 
         given.get(written.as_str()).cloned().or_else(default).unwrap_or(written)
     };
     let of_platforms = |name: &str| {
-        let function = api::http_functions().find(|function| function.name == name);
+        let function = catalog::functions().find(|function| function.name == name);
         function.map(|function| (function.settings)()).unwrap_or_default()
     };
     let app = |name: String| {
@@ -186,7 +186,7 @@ fn apps(given: &BTreeMap<&str, String>, aws: &Arc<Aws>, clock: &Arc<TestClock>) 
 
 /// The API: every route leads to its function.
 fn door(apps: &Apps, called: &Called) -> axum::Router {
-    let routes = api::http_functions().flat_map(|function| function.routes.iter().map(move |route| (function, route)));
+    let routes = catalog::functions().flat_map(|function| function.routes.iter().map(move |route| (function, route)));
     routes.fold(axum::Router::new(), |door, (function, route)| {
         let (apps, called) = (Arc::clone(apps), Arc::clone(called));
         let answer = async move |request: HttpRequest<Body>| {

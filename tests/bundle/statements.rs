@@ -20,7 +20,7 @@ pub fn routes() -> Vec<[String; 3]> {
     let of = |function: &'static Function| {
         function.routes.iter().map(|route| [route.method, route.path, function.name].map(str::to_owned))
     };
-    let mut routes: Vec<_> = api::http_functions().flat_map(of).collect();
+    let mut routes: Vec<_> = catalog::functions().flat_map(of).collect();
     routes.sort();
     routes
 }
@@ -39,7 +39,7 @@ const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
 
 /// Every function by name: those that are called over HTTP, and those that are not.
 pub fn functions() -> BTreeSet<String> {
-    api::http_functions()
+    catalog::functions()
         .map(|function| function.name)
         .chain(["deliver", "dispatch", "due"])
         .map(str::to_owned)
@@ -117,7 +117,7 @@ fn a_module_is_named_as_its_platform_its_function_and_its_path() {
 
 #[test]
 fn every_schema_that_input_is_held_against_is_understood_whole() {
-    let bodies = api::http_functions().flat_map(|function| function.routes).filter_map(|route| match route.body {
+    let bodies = catalog::functions().flat_map(|function| function.routes).filter_map(|route| match route.body {
         Body::None => None,
         Body::Optional(schema) | Body::Required(schema) => Some(schema),
     });

@@ -10,8 +10,6 @@ pub mod events;
 pub mod hooks;
 pub mod keys;
 pub mod metrics;
-pub mod modules;
-mod openapi;
 mod raw;
 mod references;
 mod rotation;
@@ -41,13 +39,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &deliveries::FUNCTION,
     &keys::FUNCTION,
     &metrics::FUNCTION,
-    &modules::FUNCTION,
 ];
-
-/// All functions that are called over HTTP.
-pub fn http_functions() -> impl Iterator<Item = &'static Function> {
-    registry::functions().chain(FUNCTIONS.iter().copied()).chain([&console::FUNCTION])
-}
 
 const READ: Access = Access::Key(Scope::Read);
 const OPERATE: Access = Access::Key(Scope::Operate);
@@ -106,7 +98,7 @@ fn schema_or_id<T: JsonSchema>() -> Schema {
 }
 
 /// JSON Schema of a page of a list.
-fn page_of(items: Schema) -> Schema {
+pub fn page_of(items: Schema) -> Schema {
     json_schema!({
         "type": "object",
         "required": ["items", "next"],

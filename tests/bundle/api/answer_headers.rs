@@ -22,7 +22,7 @@ async fn no_answer_is_cached_or_taken_for_another_type() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-tag").await;
     let (_, reader) = make_key(&bundle, "read").await;
-    for route in api::http_functions().flat_map(|function| function.routes) {
+    for route in catalog::functions().flat_map(|function| function.routes) {
         let of = format!("{} {}", route.method, route.path);
         let path =
             route.path.replace("{id}", &hook.id).replace("{token}", "nothing").replace("{rejected_id}", "nothing");

@@ -316,7 +316,7 @@ async fn an_unknown_route_is_404_and_a_wrong_method_405() {
         }
     }
     let mut methods: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for route in api::http_functions().flat_map(|function| function.routes) {
+    for route in catalog::functions().flat_map(|function| function.routes) {
         methods.entry(route.path).or_default().push(route.method);
     }
     for (path, stated) in methods {
@@ -353,7 +353,7 @@ async fn an_id_that_is_none_is_not_found() {
         &upper,
         &hook.connection[1..],
     ] {
-        for route in api::http_functions().flat_map(|function| function.routes) {
+        for route in catalog::functions().flat_map(|function| function.routes) {
             if route.path.contains("{id}") {
                 let path = route.path.replace("{id}", id);
                 let request =

@@ -27,7 +27,7 @@ fn scope(method: &Method, path: &str) -> Option<usize> {
 
 /// Every route: its method, its path as it is stated, and a path that leads to nothing.
 fn routes() -> Vec<(Method, &'static str, String)> {
-    let routes = api::http_functions().flat_map(|function| function.routes);
+    let routes = catalog::functions().flat_map(|function| function.routes);
     let nowhere =
         |path: &str| path.replace("{id}", "nothing").replace("{token}", "nothing").replace("{rejected_id}", "nothing");
     routes.map(|route| (Method::try_from(route.method).unwrap(), route.path, nowhere(route.path))).collect()

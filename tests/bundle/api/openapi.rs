@@ -7,7 +7,7 @@ use crate::{
         platforms::Platforms,
     },
 };
-use api::http_functions;
+use catalog::functions as http_functions;
 use jsonschema::Validator;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};

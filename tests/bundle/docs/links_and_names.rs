@@ -7,7 +7,8 @@ use web::Code;
 
 /// What is read, by its path in the repository.
 fn documents() -> Vec<(String, String)> {
-    let mut paths: Vec<String> = ["README.md", "ARCHITECTURE.md", "tests/events/README.md"].map(str::to_owned).into();
+    let mut paths: Vec<String> =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/events/README.md"].map(str::to_owned).into();
     let names = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".md"));
     paths.extend(names.map(|name| format!("docs/{name}")));

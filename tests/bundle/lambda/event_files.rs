@@ -75,17 +75,17 @@ fn each_kind_of_function_has_an_event_that_is_shown() {
         path if path.starts_with("/v1/actions/") => "an action",
         _ => "the API",
     };
-    let over_http = api::http_functions().map(|function| (kind(function), true));
-    let direct = api::http_functions().filter(|function| function.direct.is_some());
+    let over_http = catalog::functions().map(|function| (kind(function), true));
+    let direct = catalog::functions().filter(|function| function.direct.is_some());
     let mut stated: BTreeSet<_> = over_http.chain(direct.map(|function| (kind(function), false))).collect();
     for (file, name) in EVENTS {
         assert!(functions().contains(name), "{name} is no function");
-        if let Some(function) = api::http_functions().find(|function| function.name == name) {
+        if let Some(function) = catalog::functions().find(|function| function.name == name) {
             stated.remove(&(kind(function), event(file).pointer("/requestContext/http").is_some()));
         }
     }
     assert!(stated.is_empty(), "these have no event: {stated:?}");
-    let without_http = functions().into_iter().filter(|name| !api::http_functions().any(|one| one.name == *name));
+    let without_http = functions().into_iter().filter(|name| !catalog::functions().any(|one| one.name == *name));
     let without_event: Vec<_> = without_http.filter(|name| EVENTS.iter().all(|(_, shown)| shown != name)).collect();
     assert!(without_event.is_empty(), "these have no event: {without_event:?}");
 }

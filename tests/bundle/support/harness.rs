@@ -66,7 +66,7 @@ impl<'b> Stage<'b> {
     }
 
     fn on(bundle: &'b Bundle, tables: Tables) -> Self {
-        let functions: Vec<_> = api::http_functions().collect();
+        let functions: Vec<_> = catalog::functions().collect();
         let router = Router::new(&functions).expect("routes that don't meet");
         let client = Client::from_conf(bundle.local.database.sdk_config());
         Self { app: app(bundle, tables, client), bundle, router }

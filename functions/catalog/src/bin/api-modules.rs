@@ -1,5 +1,5 @@
 use app::lambda;
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(&api::modules::FUNCTION)
+    lambda::serve(&catalog::FUNCTION)
 }

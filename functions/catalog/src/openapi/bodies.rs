@@ -2,7 +2,7 @@
 //! ids and times have their patterns.
 
 use super::Stated;
-use crate::routes;
+use api::routes;
 use models::{ConnectionId, HookId, Timestamp};
 use serde_json::{Map, Value, json};
 

@@ -26,23 +26,31 @@ struct Stated {
 }
 
 static ROUTES: [Stated; COUNT] = {
-    let first = group(0)[0];
-    let mut routes = [Stated::of(first, &first.routes[0]); COUNT];
+    let mut routes = [Stated::of(&crate::FUNCTION, &crate::FUNCTION.routes[0]); COUNT];
     copy(&mut routes);
     routes
 };
 const COUNT: usize = copy(&mut []);
 
-/// The functions of a platform, or of the API if the index is past all platforms.
-const fn group(at: usize) -> &'static [&'static Function] {
-    if at < registry::FUNCTIONS.len() { registry::FUNCTIONS[at] } else { crate::FUNCTIONS }
+/// The functions of a platform, of the API, or of this crate, by their place in the document.
+const fn group(at: usize) -> Option<&'static [&'static Function]> {
+    let platforms = registry::FUNCTIONS.len();
+    if at < platforms {
+        Some(registry::FUNCTIONS[at])
+    } else if at == platforms {
+        Some(api::FUNCTIONS)
+    } else if at == platforms + 1 {
+        Some(crate::FUNCTIONS)
+    } else {
+        None
+    }
 }
 
 /// Copies as many routes as fit, and counts all.
 const fn copy(routes: &mut [Stated]) -> usize {
     let (mut count, mut platform) = (0, 0);
-    while platform <= registry::FUNCTIONS.len() {
-        let (functions, mut at) = (group(platform), 0);
+    while let Some(functions) = group(platform) {
+        let mut at = 0;
         while at < functions.len() {
             let (function, mut route) = (functions[at], 0);
             while route < function.routes.len() {

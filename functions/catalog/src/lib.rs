@@ -1,9 +1,10 @@
-//! Service information: the catalogue of modules, the OpenAPI document, and the health check.
+//! The catalogue: the modules of every platform, the OpenAPI document of every route, and the health check.
 
-use crate::{READ, openapi};
+mod openapi;
+
 use app::{App, Function, Route};
 use http::StatusCode;
-use models::{Kind, Module};
+use models::{Kind, Module, Scope};
 use registry::PLATFORMS;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -13,6 +14,17 @@ use web::{Access, Problem, Request, Response, respond};
 
 pub static FUNCTION: Function =
     Function { name: "api-modules", routes: &[CATALOGUE, DOCUMENT, HEALTH], direct: None, settings: Vec::new };
+
+/// The functions of this crate.
+static FUNCTIONS: &[&Function] = &[&FUNCTION];
+
+/// Every function that is called over HTTP.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    registry::functions()
+        .chain(api::FUNCTIONS.iter().copied())
+        .chain(FUNCTIONS.iter().copied())
+        .chain([&console::FUNCTION])
+}
 
 #[derive(Serialize, JsonSchema)]
 struct PlatformView {
@@ -56,10 +68,11 @@ struct Health {
     version: &'static str,
 }
 
-const CATALOGUE: Route = Route::get("/v1/modules", READ, "List the platforms with their modules", |app, request| {
-    Box::pin(catalogue(app, request))
-})
-.answers_with(StatusCode::OK, || crate::page_of(schema_for!(PlatformView)));
+const CATALOGUE: Route =
+    Route::get("/v1/modules", Access::Key(Scope::Read), "List the platforms with their modules", |app, request| {
+        Box::pin(catalogue(app, request))
+    })
+    .answers_with(StatusCode::OK, || api::page_of(schema_for!(PlatformView)));
 
 async fn catalogue(_: &App, _: Request) -> Result<Response, Problem> {
     let platforms = PLATFORMS.iter().map(|platform| PlatformView {
