@@ -229,7 +229,7 @@ mod tests {
         let names: Vec<&str> = metrics.iter().map(|metric| metric["Name"].as_str().unwrap()).collect();
         assert_eq!(names, Metric::ALL.map(Metric::name));
         let members: Vec<&str> = ["_aws", "Stack"].into_iter().chain(names).collect();
-        assert_eq!(keys(&line), members, "nothing else is told");
+        assert_eq!(keys(&line), members, "no other members");
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl ActionContext<'_> {
 /// Defines an action. `ACTION` is for running it, `MODULE` for the catalogue, and `FUNCTION` is the Lambda function,
 /// which serves its route and direct invocations.
 #[macro_export]
-#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the action")]
+#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that defines the action")]
 macro_rules! action {
     (
         platform: $platform:literal,

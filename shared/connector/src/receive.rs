@@ -28,7 +28,7 @@ use web::{
 /// Defines a trigger. `TRIGGER` is for receiving, `MODULE` for the catalogue, and `FUNCTION` is the Lambda function,
 /// which serves the hook's path. The names follow from `noun`: `watch-<noun>` and `/hooks/<platform>/<noun>/{token}`.
 #[macro_export]
-#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the trigger")]
+#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that defines the trigger")]
 macro_rules! trigger {
     (
         platform: $platform:literal,

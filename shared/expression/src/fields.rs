@@ -52,8 +52,8 @@ impl Fields {
         if faults.is_empty() { Ok(Self { fields: compiled, data }) } else { Err(faults) }
     }
 
-    /// The object for an event as JSON of at most 1 MB, or the first field without a value, with the reason. All fields
-    /// share one budget. `what` names the object in messages.
+    /// The object for an event as JSON of at most 1 MB. The error names the first field without a value, with the
+    /// reason. All fields share one budget. `what` names the object in messages.
     pub fn evaluate(&self, event: &Event<'_>, what: &str) -> Result<String, String> {
         let (variables, work) = (Variables::of(event, &self.data)?, Work::new());
         work.output().push(b"{");

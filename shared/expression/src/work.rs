@@ -23,7 +23,7 @@ use std::sync::{
 const MOST: u64 = 24 << 20;
 /// The message if the budget is exhausted.
 pub const TOO_MUCH: &str = "this exceeds the work limit for one event";
-/// Weight of a value without its contents, additionally of a map, and of an operator each time a macro evaluates it.
+/// Weights: of a value without its contents, of a map in addition, and of an operator each time a macro evaluates it.
 const VALUE: u64 = 64;
 const MAP: u64 = 192;
 const STEP: u64 = 32;

@@ -85,7 +85,8 @@ impl Store {
         Err(StoreError::Condition(None))
     }
 
-    /// Moves an event to its own id and puts a later one in its place, unless the earlier one was changed since it was
+    /// Moves an event to its own id and puts a later one in its place. Fails if the earlier one was changed since it
+    /// was read.
     /// read.
     async fn replace(&self, old: &StoredEvent, mut earlier: Item, item: Item) -> Result<(), StoreError> {
         earlier.insert("pk".to_owned(), text(old.key()?.id.as_str()));

@@ -46,9 +46,9 @@ impl Controlled for RouteHealth {
 }
 
 impl Store {
-    /// Writes a changed health and its event, unless the health was changed since it was read, or the route does not
-    /// allow the transition. To become failing, the route must have the attempted version; to recover, its generation.
-    /// A health that was never written has version 0.
+    /// Writes a changed health and its event. Fails if the health was changed since it was read, or if the route does
+    /// not allow the transition. To become failing, the route must have the attempted version; to recover, its
+    /// generation. A health that was never written has version 0.
     pub async fn change_health(
         &self,
         health: &RouteHealth,

@@ -35,7 +35,7 @@ pub struct EventRoute {
     pub updated_at: Timestamp,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_first(generation: &u64) -> bool {
     *generation == 0
 }

@@ -54,7 +54,8 @@ pub struct Tried {
     /// The request, whether the event matches or not. Null if none can be built, or without a target. A draft's request
     /// is not signed.
     request: Option<RequestView>,
-    /// The reason why no request can be built, or else why the filter fails on the event, so that it does not pass.
+    /// The reason why no request can be built. Otherwise the reason why the filter fails on the event, which then does
+    /// not pass.
     fault: Option<String>,
     /// The outcome of sending the request; null if it was not sent.
     attempt: Option<Attempt>,

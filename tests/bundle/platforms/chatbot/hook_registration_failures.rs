@@ -46,7 +46,8 @@ async fn pending(bundle: &Bundle, problem: &Value) -> TestHook {
     let hook = only(bundle).await;
     let detail = string(&problem["detail"]);
     assert!(
-        detail.ends_with(&format!("delete {}, which removes what the platform may have made", hook.id)),
+        detail
+            .ends_with(&format!("delete {}, which also removes its webhook at the platform, if there is one", hook.id)),
         "{detail}"
     );
     let shown = bundle.get(&path(&hook), 200).await["registration"].take();
