@@ -50,7 +50,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
     let make = || register(&context, webchat_id, input.user.as_ref());
     let Some(id) = webchat_id.filter(|_| input.reuse != Some(false)) else { return make().await };
     let subscriber = subscriber_id(&context, id);
-    context.find_or_make(&format!("{} {subscriber}", ACTION.name), || registered(&context, &subscriber), make).await
+    context.find_or_create(&format!("{} {subscriber}", ACTION.name), || registered(&context, &subscriber), make).await
 }
 
 pub fn subscriber_id(context: &ActionContext<'_>, webchat_id: &str) -> SubscriberId {

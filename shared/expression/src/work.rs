@@ -30,14 +30,14 @@ const STEP: u64 = 32;
 
 /// The remaining budget, and the output so far.
 #[derive(Clone)]
-pub struct Work(Arc<State>);
+pub struct Budget(Arc<State>);
 
 struct State {
     left: AtomicU64,
     output: Mutex<Output>,
 }
 
-impl Work {
+impl Budget {
     pub fn new() -> Self {
         Self(Arc::new(State { left: AtomicU64::new(MOST), output: Mutex::default() }))
     }

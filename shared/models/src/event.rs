@@ -288,7 +288,7 @@ pub fn list_key(shard: usize) -> String {
 }
 
 /// Partition key, in the index by person, of a shard of a connection's events without a person.
-pub fn nobody_key(connection: &ConnectionId, shard: usize) -> String {
+pub fn connection_key(connection: &ConnectionId, shard: usize) -> String {
     format!("{connection}#{shard:02}")
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     ids::{EventId, SubscriberId},
-    records::{Place, StoredSubscriber},
+    records::{RecordKeys, StoredSubscriber},
     subscriber::{Person, Profile},
     time::Timestamp,
 };
@@ -59,7 +59,7 @@ impl Profile {
             return Ok(None);
         }
         Ok(Some(StoredSubscriber {
-            place: Some(Place::of_subscriber(id, self)),
+            place: Some(RecordKeys::of_subscriber(id, self)),
             version: read.map_or(0, |read| read.version) + 1,
             profile: Some(json),
             erased_at: read.and_then(|read| read.erased_at),

@@ -75,7 +75,7 @@ impl Store {
     /// Writes a route whose earlier failures no longer count, unless it was changed since it was read. The hook and
     /// connections that it newly names must exist. `recovered` is the health that replaces a failing one, with its
     /// event; without it, the route must not be failing.
-    pub async fn renew_route(
+    pub async fn save_recovered_route(
         &self,
         route: &mut EventRoute,
         named: &BTreeSet<Reference>,

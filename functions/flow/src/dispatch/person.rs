@@ -30,7 +30,7 @@ pub async fn take_back(app: &App, id: &SubscriberId, event: &OpenEvent<'_>) -> R
     for attempt in 0..ATTEMPTS {
         let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
         let Some(mut profile) = stored.open()? else { return Ok(()) };
-        profile.unfold(&event.key.id, event.stored.rev);
+        profile.remove_readings(&event.key.id, event.stored.rev);
         let others = fold_again(app, id, &event.key.id, &mut profile).await?;
         let still_this_one = event.stored.subscriber().as_ref() == Some(id);
         let written = if others > 0 || still_this_one || !profile.is_empty() {

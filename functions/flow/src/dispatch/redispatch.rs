@@ -1,6 +1,6 @@
 //! Redispatch: folds stored events again if dispatch set them aside or gave up.
 
-use super::{person, remove_takeover, take_away};
+use super::{erase_late_event, person, remove_takeover};
 use app::App;
 use models::{EventId, Folding, Profile, SubscriberId, event::OpenEvent, records::StoredTakeover};
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ pub async fn redispatch(app: &App, events: &[OpenEvent<'_>], dry_run: bool) -> R
     let (late, folded) = fold(app, events, dry_run).await?;
     if !dry_run {
         for late in &late {
-            take_away(app, late).await?;
+            erase_late_event(app, late).await?;
         }
         for event in events {
             take_back_stale(app, event).await?;
@@ -59,7 +59,7 @@ async fn take_back_stale(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreEr
 
 async fn missing_takeovers(app: &App, events: &[OpenEvent<'_>]) -> Result<Vec<StoredTakeover>, StoreError> {
     let mut missing = Vec::new();
-    for takeover in events.iter().filter(|event| event.stored.raw.is_some()).filter_map(StoredTakeover::told) {
+    for takeover in events.iter().filter(|event| event.stored.raw.is_some()).filter_map(StoredTakeover::from_event) {
         if app.store.record::<StoredTakeover>(&takeover.place.pk).await?.is_none() {
             missing.push(takeover);
         }

@@ -80,7 +80,7 @@ impl<'c> Lane<'c> {
 /// Stores the takeovers before the people are read, as for each event alone.
 async fn put_takeovers(app: &App, lanes: &mut Lanes<'_>) {
     let of_lane = |(at, lane): (&usize, &Lane<'_>)| {
-        let takeovers: Vec<_> = lane.events.iter().filter_map(StoredTakeover::told).collect();
+        let takeovers: Vec<_> = lane.events.iter().filter_map(StoredTakeover::from_event).collect();
         takeovers.into_iter().map(|takeover| (*at, takeover)).collect::<Vec<_>>()
     };
     let (of, takeovers): (Vec<usize>, Vec<_>) = lanes.iter().flat_map(of_lane).unzip();
