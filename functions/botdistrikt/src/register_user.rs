@@ -85,8 +85,8 @@ async fn register(
     })?;
     let registered_as = &person.platform_id;
     let begun = |but: &str| Problem::partly_done(format!("the user is registered as {registered_as}, but {but}"));
-    let told = context.app.store.tell(&person, &by).await;
-    told.map_err(|error| begun("could not be stored").caused_by(error))?;
+    let folded = context.app.store.fold_person(&person, &by).await;
+    folded.map_err(|error| begun("could not be stored").caused_by(error))?;
     // The profile omits the object if the person was erased in the meantime, or if it is too large.
     let kept = registered(context, &person.id)
         .await

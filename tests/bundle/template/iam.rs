@@ -1,7 +1,7 @@
 //! What IAM decides by the policies of `template.yaml`. A resource is known by its logical id in place of its ARN.
 
-use crate::template::logical_id;
-use serde_json::Value;
+use crate::support::template::{logical_id, resources};
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt};
 use store::routes::is_like;
 
@@ -100,24 +100,36 @@ impl Condition {
 pub struct Policy(Vec<Statement>);
 
 impl Policy {
-    /// What a function's code may call.
+    /// Rights of a function's code.
     pub fn of(template: &Value, function: &str) -> Self {
-        Self::of_role(template, function, "function")
+        Self::of_role(template, function, false)
     }
 
-    /// What Lambda may do in a function's name.
+    /// Rights that Lambda uses in a function's name: to write its log, and to feed it.
     pub fn of_lambda(template: &Value, function: &str) -> Self {
-        Self::of_role(template, function, "lambda")
+        Self::of_role(template, function, true)
     }
 
-    fn of_role(template: &Value, function: &str, name: &str) -> Self {
-        let role = &template["Resources"][format!("{}Role", logical_id(function))];
-        let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
-        match policies.filter(|policy| policy["PolicyName"] == name).collect::<Vec<_>>()[..] {
-            [policy] => Self::read(&policy["PolicyDocument"]["Statement"]),
-            [] => Self(Vec::new()),
-            _ => panic!("{function} has more than one policy {name}"),
+    /// A statement is Lambda's if it is in the role's own policy, or if its id says so.
+    fn of_role(template: &Value, function: &str, is_for_lambda: bool) -> Self {
+        let id = format!("{}Role", logical_id(function));
+        let role = &template["Resources"][&id]["Properties"];
+        let document = |policy: &Value| policy["PolicyDocument"]["Statement"].as_array().unwrap().clone();
+        let mut statements = Vec::new();
+        for policy in role["Policies"].as_array().unwrap() {
+            assert_eq!(policy["PolicyName"], "lambda", "{id}");
+            statements.extend(document(policy).into_iter().map(|statement| (true, statement)));
         }
+        // Traces are a choice of the deployment, and no call of the code.
+        let managed = role["ManagedPolicyArns"].as_array().unwrap().iter().filter_map(|arn| arn["Ref"].as_str());
+        let managed = managed.map(|name| template["Resources"][name]["Properties"].clone());
+        let attached = resources(template, "AWS::IAM::Policy").into_values().map(|policy| policy["Properties"].clone());
+        let attached = attached.filter(|policy| policy["Roles"] == json!([{ "Ref": id }]));
+        for statement in managed.chain(attached).flat_map(|policy| document(&policy)) {
+            statements.push((statement["Sid"].as_str().is_some_and(|sid| sid.starts_with("Lambda")), statement));
+        }
+        statements.retain(|(is_lambda, _)| *is_lambda == is_for_lambda);
+        Self::read(&statements.into_iter().map(|(_, statement)| statement).collect())
     }
 
     fn read(statements: &Value) -> Self {
@@ -191,7 +203,6 @@ fn texts(one_or_more: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn ask(action: &str, resource: &str, context: Option<(&'static str, &[&str])>) -> Ask {
         let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();

@@ -1,9 +1,9 @@
 //! AWS as the functions call it, played in this process: the embedded database, a KMS that unwraps a data key for the record
 //! that it was made for, queues, and Lambda, which runs the functions. It keeps what each function asked for.
 
-use crate::{
-    asks::{METRICS_PATH, asks, invoked},
+use crate::template::{
     iam::Ask,
+    requests::{METRICS_PATH, asks, invoked},
 };
 use app::App;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};

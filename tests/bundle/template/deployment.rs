@@ -2,10 +2,12 @@
 //! platforms that are played. API Gateway is a door; the stream, the queue and the schedule are brought by the test.
 
 use crate::{
-    aws::{Apps, Aws},
-    iam::{STACK, text},
-    support::harness::create,
-    template::{logical_id, template},
+    support::{functions::functions, harness::create, template::logical_id},
+    template::{
+        aws::{Apps, Aws},
+        iam::{STACK, text},
+        resources::template,
+    },
 };
 use app::{App, Config, Function, Router};
 use axum::{
@@ -181,7 +183,7 @@ fn apps(given: &BTreeMap<&str, String>, aws: &Arc<Aws>, clock: &Arc<TestClock>) 
         let client = aws_sdk_dynamodb::Client::new(&sdk);
         (name, App::new(config, client, Some(sdk), Arc::clone(clock) as _))
     };
-    crate::statements::functions().into_iter().map(app).collect()
+    functions().into_iter().map(app).collect()
 }
 
 /// The API: every route leads to its function.

@@ -1,28 +1,17 @@
 //! The CloudFormation that AWS SAM makes of `template.yaml`, by AWS's own translator.
 
 use crate::{
-    statements::{functions, gateway_routes, root, routes},
-    template::{logical_id, resources},
+    functions::{functions, gateway_routes, routes},
+    template::{logical_id, resources, with_loops, without_loops},
+    written,
 };
 use regex::Regex;
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    process::{Command, Output},
-};
+use std::collections::{BTreeMap, BTreeSet};
 use tests::string;
 
-/// Runs a script on the template. Needs the virtual environment that `make test` makes.
-pub fn run(script: &str, arguments: &[String]) -> Output {
-    let mut python = Command::new(root().join(".venv-lint/bin/python"));
-    let run = python.arg(root().join("scripts").join(script)).args(arguments).output();
-    run.expect("`make template` installs what the scripts need")
-}
-
 fn expanded() -> Value {
-    let output = run("expand-template", &[]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    written("expanded.json")
 }
 
 /// What `{"Fn::GetAtt": [id, …]}` is of.
@@ -55,14 +44,66 @@ fn every_function_has_bounds_a_log_group_and_a_role_of_its_own() {
     assert_eq!(roles.len(), functions().len());
     let deployed = resources(&template, "AWS::IAM::Role");
     assert_eq!(roles, deployed.keys().cloned().collect());
+    let traces = json!({ "Fn::If": ["HasTracing", { "Ref": "TracingPolicy" }, { "Ref": "AWS::NoValue" }] });
     for (id, role) in deployed {
-        let traces = json!({ "Fn::If": ["HasTracing", [{ "Ref": "TracingPolicy" }], { "Ref": "AWS::NoValue" }] });
-        assert_eq!(role["Properties"]["ManagedPolicyArns"], traces, "{id}");
-        let policies = role["Properties"]["Policies"].as_array().unwrap().iter().map(|policy| &policy["PolicyName"]);
         // The console calls nothing of AWS.
-        let named: &[&str] = if id == "ConsoleRole" { &["lambda"] } else { &["lambda", "function"] };
-        assert!(policies.eq(named.iter().copied()), "{id}: SAM adds none");
+        let policies = if id == "ConsoleRole" { 0 } else { 1 };
+        let managed = role["Properties"]["ManagedPolicyArns"].as_array().unwrap();
+        assert!(managed.len() == policies + 1 && managed[policies] == traces, "{id}: {managed:?}");
+        assert!(managed[..policies].iter().all(|policy| policy["Ref"].is_string()), "{id}: SAM adds none");
+        let inline = role["Properties"]["Policies"].as_array().unwrap().iter().map(|policy| &policy["PolicyName"]);
+        assert!(inline.eq(["lambda"]), "{id}: SAM adds none");
     }
+}
+
+/// The length of a policy that IAM counts: without spaces, references as the ARNs that they become.
+fn policy_length(statements: &Value) -> usize {
+    let arn = format!("arn:aws:lambda:ap-southeast-1:123456789012:function:{}", "x".repeat(64));
+    let references = Regex::new(r#"\{"(Ref|Fn::\w+)":("[^"]*"|\[[^\]]*\])\}"#).unwrap();
+    references.replace_all(&statements.to_string(), format!("\"{arn}\"")).len()
+        + r#"{"Version":"2012-10-17","Statement":}"#.len()
+}
+
+#[test]
+fn policies_keep_within_the_bounds_of_iam() {
+    let template = expanded();
+    let length = |policy: &Value| policy_length(&policy["PolicyDocument"]["Statement"]);
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    for (id, policy) in resources(&template, "AWS::IAM::ManagedPolicy") {
+        assert!(length(&policy["Properties"]) <= 6_144, "{id}");
+    }
+    let of_deliver = resources(&template, "AWS::IAM::Policy").into_values();
+    let of_deliver: usize = of_deliver.map(|policy| length(&policy["Properties"])).sum();
+    let own = &template["Resources"]["DeliverRole"]["Properties"]["Policies"][0];
+    assert!(of_deliver + length(own) <= 10_240, "the inline policies of one role, of Deliver's: one for each action");
+}
+
+#[test]
+fn the_loops_are_expanded_by_the_sam_cli_as_the_tests_expand_them() {
+    // `!GetAtt a.b` is a list of two there.
+    fn alike(value: Value) -> Value {
+        match value {
+            Value::Array(items) => items.into_iter().map(alike).collect(),
+            Value::Object(fields) => match fields.get("Fn::GetAtt").and_then(Value::as_array) {
+                Some(steps) => json!({ "Fn::GetAtt": steps.iter().map(string).collect::<Vec<_>>().join(".") }),
+                None => fields.into_iter().map(|(name, value)| (name, alike(value))).collect(),
+            },
+            other => other,
+        }
+    }
+    let (sam, ours) = (alike(written("loops.json")), without_loops(&with_loops()));
+    for section in ours.as_object().unwrap().keys() {
+        let [sam, ours] = [&sam, &ours].map(|template| &template[section]);
+        let Some(fields) = ours.as_object() else {
+            assert_eq!(sam, ours, "{section}");
+            continue;
+        };
+        for (name, field) in fields {
+            assert_eq!(sam[name], *field, "{section} {name}");
+        }
+        assert_eq!(sam.as_object().unwrap().len(), fields.len(), "{section}");
+    }
+    assert_eq!(sam.as_object().unwrap().len(), ours.as_object().unwrap().len());
 }
 
 #[test]

@@ -1,12 +1,9 @@
-//! The parameters of `template.yaml`: what they may be, and that the functions take just that.
+//! The parameters that `make deploy` takes.
 
-use crate::{
-    template::{keys, resources, template},
-    template_expanded::run,
-};
+use crate::{run, template::with_loops};
 use app::Config;
 use serde_json::Value;
-use std::{collections::BTreeSet, process::Output};
+use std::process::Output;
 use store::tables::TABLES;
 use web::settings::{BadSetting, Settings};
 
@@ -20,28 +17,6 @@ fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
     let tables = TABLES.iter().map(|table| (table.variable, "any"));
     let settings: Settings = tables.chain([(name, value)]).collect();
     Config::read(&settings, &registry::settings())
-}
-
-#[test]
-fn what_a_parameter_may_be_the_functions_take() {
-    let template = template();
-    let parameters = &template["Parameters"];
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let read = |name, value: &str| read(name, value).unwrap_or_else(|error| panic!("{value:?}: {error}"));
-    let functions = resources(&template, "AWS::Serverless::Function");
-    let own = functions.values().filter_map(|function| function["Properties"]["Environment"]["Variables"].as_object());
-    let shared = template["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
-    for (name, value) in own.flatten().chain(shared) {
-        let Some(parameter) = value["Ref"].as_str().and_then(|id| parameters.get(id)) else { continue };
-        let default = read(name, &text(&parameter["Default"]));
-        assert_eq!(format!("{default:?}"), format!("{:?}", read(name, "")), "the default of {name}");
-        for bound in ["MinValue", "MaxValue"] {
-            read(name, &parameter.get(bound).map_or_else(String::new, text));
-        }
-        for allowed in parameter["AllowedValues"].as_array().into_iter().flatten() {
-            read(name, &text(allowed));
-        }
-    }
 }
 
 #[test]
@@ -75,7 +50,7 @@ fn what_make_deploy_takes_the_functions_take_and_nothing_else() {
 
 #[test]
 fn a_parameter_out_of_bounds_is_refused_by_name_with_what_it_should_be() {
-    let template = template();
+    let template = with_loops();
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -106,17 +81,4 @@ fn a_parameter_out_of_bounds_is_refused_by_name_with_what_it_should_be() {
         format!("{name} is '{value}', expected {expected}")
     });
     assert_eq!(faults.lines().map(str::to_owned).collect::<Vec<_>>(), stated.collect::<Vec<_>>());
-}
-
-#[test]
-fn every_parameter_is_shown_in_a_group_under_a_label() {
-    let template = template();
-    let shown = &template["Metadata"]["AWS::CloudFormation::Interface"];
-    let stated = keys(&template["Parameters"]);
-    assert_eq!(keys(&shown["ParameterLabels"]), stated);
-    let groups = shown["ParameterGroups"].as_array().unwrap().iter();
-    let grouped: Vec<String> =
-        groups.flat_map(|group| group["Parameters"].as_array().unwrap()).map(tests::string).collect();
-    assert_eq!(grouped.len(), stated.len(), "a parameter is in two groups");
-    assert_eq!(grouped.into_iter().collect::<BTreeSet<_>>(), stated);
 }

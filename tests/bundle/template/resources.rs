@@ -1,9 +1,16 @@
 //! `template.yaml` against the statements in code: functions, logs, variables, tables, queues.
 
-use crate::statements::{functions, root, variables};
+use crate::{
+    support::{
+        functions::{functions, root},
+        template::{logical_id, resources, with_loops, without_loops},
+        variables::variables,
+    },
+    template::iam::Policy,
+};
 use aws::{ATTEMPT_TIMEOUT, INVOKE_ATTEMPT_TIMEOUT, METRICS_ATTEMPT_TIMEOUT, deadline::MARGIN};
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
-use serde_json::{Map, Value, json};
+use models::{Effect, Records};
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -37,50 +44,54 @@ const OWN: [(&str, &[&str]); 6] = [
     ("due", &["DELIVERY_QUEUE_URL"]),
 ];
 
-/// The template in its long form: `!Ref a` is `{"Ref": "a"}`, `!GetAtt a.b` is `{"Fn::GetAtt": "a.b"}`.
+/// The template without loops, each function with the properties that it has from `Globals`.
 pub fn template() -> Value {
-    let text = fs::read_to_string(root().join("template.yaml")).unwrap();
-    let [document]: [Yaml<'_>; 1] = Yaml::load_from_str(&text).unwrap().try_into().unwrap();
-    long_form(&document)
-}
-
-fn long_form(yaml: &Yaml<'_>) -> Value {
-    match yaml {
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(value)) => json!(value),
-        Yaml::Value(Scalar::Integer(value)) => json!(value),
-        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
-        Yaml::Value(Scalar::String(value)) | Yaml::Representation(value, ..) => json!(value),
-        Yaml::Sequence(items) => items.iter().map(long_form).collect(),
-        Yaml::Mapping(entries) => {
-            let entries = entries.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), long_form(value)));
-            Value::Object(entries.collect())
+    let mut template = without_loops(&with_loops());
+    let Value::Object(shared) = template["Globals"]["Function"].clone() else { panic!("no globals") };
+    let functions = template["Resources"].as_object_mut().unwrap().values_mut();
+    for function in functions.filter(|resource| resource["Type"] == "AWS::Serverless::Function") {
+        let properties = function["Properties"].as_object_mut().unwrap();
+        for name in ["MemorySize", "ReservedConcurrentExecutions", "Timeout"] {
+            properties.entry(name).or_insert_with(|| shared[name].clone());
         }
-        Yaml::Tagged(tag, value) => {
-            let function = match tag.suffix.as_str() {
-                "Ref" => "Ref".to_owned(),
-                name => format!("Fn::{name}"),
-            };
-            Value::Object(Map::from_iter([(function, long_form(value))]))
-        }
-        Yaml::Alias(_) | Yaml::BadValue => panic!("{yaml:?} in the template"),
     }
-}
-
-pub fn resources(template: &Value, of_type: &str) -> BTreeMap<String, Value> {
-    let resources = template["Resources"].as_object().unwrap().iter();
-    let of_type = resources.filter(|(_, resource)| resource["Type"] == of_type);
-    of_type.map(|(id, resource)| (id.clone(), resource.clone())).collect()
-}
-
-/// `api-hooks` is the resource `ApiHooks`.
-pub fn logical_id(name: &str) -> String {
-    let word = |word: &str| word[..1].to_uppercase() + &word[1..];
-    name.split('-').map(word).collect()
+    template
 }
 
 pub fn keys(object: &Value) -> BTreeSet<String> {
     object.as_object().unwrap().keys().cloned().collect()
+}
+
+/// As measured on an account: a plain text and a key inside a resource keep their placeholders.
+#[test]
+fn a_loops_variable_is_replaced_where_cloudformation_does_it_and_nowhere_else() {
+    let body = json!({
+        "${Name}Queue": {
+            "Tag": "${Name}",
+            "${Name}": "${Name}",
+            "Value": { "Ref": "Name" },
+            "Text": { "Fn::Sub": "${Name} of ${AWS::StackName}" },
+            "Arn": { "Fn::GetAtt": [{ "Fn::Sub": "${Name}Role" }, "Arn"] },
+            "Policy": { "Ref": { "Fn::FindInMap": ["Names", { "Ref": "Name" }, "Policy"] } },
+            "Path": { "Fn::Join": ["/", ["a", { "Fn::FindInMap": ["Names", { "Ref": "Name" }, "Path"] }]] },
+        },
+    });
+    let template = json!({
+        "Transform": ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"],
+        "Mappings": { "Names": { "First": { "Path": "first", "Policy": "SharedPolicy" } } },
+        "Resources": { "Fn::ForEach::Queues": ["Name", ["First"], body] },
+    });
+    let queue = json!({
+        "Tag": "${Name}",
+        "${Name}": "${Name}",
+        "Value": "First",
+        "Text": { "Fn::Sub": "First of ${AWS::StackName}" },
+        "Arn": { "Fn::GetAtt": "FirstRole.Arn" },
+        "Policy": { "Ref": "SharedPolicy" },
+        "Path": "a/first",
+    });
+    let expected = json!({ "Transform": ["AWS::Serverless-2016-10-31"], "Resources": { "FirstQueue": queue } });
+    assert_eq!(without_loops(&template), expected);
 }
 
 #[test]
@@ -95,14 +106,14 @@ fn every_function_is_deployed_with_its_code_its_log_group_and_nothing_else() {
         let function = &deployed[&id];
         assert_eq!(function["Metadata"], json!({ "SkipBuild": true }), "{id}");
         let properties = &function["Properties"];
-        assert_eq!(properties["CodeUri"], format!("target/lambda/{name}/"), "{id}");
+        assert_eq!(properties["CodeUri"], format!("target/lambda/{name}"), "{id}");
         assert_eq!(properties["LoggingConfig"]["LogGroup"], json!({ "Ref": format!("{id}LogGroup") }), "{id}");
         assert_eq!(properties["Tags"], json!({ "switchboard:function": name }), "{id}");
         assert_eq!(properties["Role"], json!({ "Fn::GetAtt": format!("{id}Role.Arn") }), "{id}");
         let log_group = json!({
             "Type": "AWS::Logs::LogGroup",
             "Properties": {
-                "LogGroupName": { "Fn::Sub": format!("/aws/lambda/${{AWS::StackName}}/{name}") },
+                "LogGroupName": { "Fn::Join": ["/", ["/aws/lambda", { "Ref": "AWS::StackName" }, name]] },
                 "RetentionInDays": { "Ref": "LogRetentionDays" },
             },
         });
@@ -117,8 +128,16 @@ fn every_function_is_deployed_with_its_code_its_log_group_and_nothing_else() {
         "DeadLetterQueue",
         "DeadLetterQueuePolicy",
         "TracingPolicy",
+        "TriggerPolicy",
     ];
-    let shared = shared.map(str::to_owned);
+    let of_actions =
+        registry::actions().map(|action| format!("{}DeliverPolicy", logical_id(&function_of(action.name))));
+    let of_modules: BTreeSet<_> = registry::modules().map(|(_, module)| function_of(module.name())).collect();
+    // The console calls nothing of AWS.
+    let others = functions().into_iter().filter(|name| name != "console" && !of_modules.contains(name));
+    let own_policies = others.map(|name| format!("{}Policy", logical_id(&name)));
+    let shared = shared.into_iter().chain(registry::actions().map(policy_of)).map(str::to_owned);
+    let shared: BTreeSet<String> = shared.chain(of_actions).chain(own_policies).collect();
     let tables = TABLES.iter().map(|table| format!("{}Table", logical_id(table.name)));
     let beside = expected.iter().flat_map(|id| [format!("{id}LogGroup"), format!("{id}Role")]);
     let mut all = keys(&template["Resources"]);
@@ -127,6 +146,70 @@ fn every_function_is_deployed_with_its_code_its_log_group_and_nothing_else() {
     }
     all.retain(|id| template["Resources"][id]["Type"] != "AWS::CloudWatch::Alarm");
     assert_eq!(all, BTreeSet::new());
+}
+
+/// The function of a module.
+fn function_of(module: &str) -> String {
+    module.replace('.', "-")
+}
+
+/// The policy of an action, by what it does.
+fn policy_of(action: &models::Action) -> &'static str {
+    match (action.effect, action.records) {
+        (Effect::Safe, Records::None) => "ReadingActionPolicy",
+        (_, Records::None) => "ChangingActionPolicy",
+        (_, Records::Read) => "MessagingActionPolicy",
+        (_, Records::Write) => "RegisteringActionPolicy",
+    }
+}
+
+/// Fails with the lines that are missing, ready to be added.
+#[test]
+fn each_module_has_its_rows_in_the_template() {
+    let text = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let parsed = with_loops();
+    let mut missing = Vec::new();
+    let mut has = |section: &str, line: String| {
+        if !text.contains(&format!("\n{line}\n")) {
+            missing.push(format!("{section}\n{line}"));
+        }
+    };
+    let (mut triggers, mut actions) = (BTreeSet::new(), BTreeSet::new());
+    for watch in registry::triggers() {
+        let (name, path) = (function_of(watch.trigger.name), watch.trigger.path);
+        let (id, hook) = (logical_id(&name), logical_id(&path["/hooks/".len()..].replace('/', "-")));
+        has("Mappings, Triggers:", format!("    {id}: {{ Name: {name}, Path: \"{path}/{{token}}\" }}"));
+        let rates = "{ ThrottlingRateLimit: !Ref HookThrottleRate, ThrottlingBurstLimit: !Ref HookThrottleBurst }";
+        has("HttpApi, RouteSettings:", format!("        \"ANY {path}/{{token}}\": {rates}"));
+        let url = "{ Url: !If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint] }";
+        let what = format!("Form of the URL of a {} hook.", watch.trigger.name);
+        let output = [
+            format!("  {hook}HookUrl:"),
+            format!("    Description: {what} POST /v1/hooks answers with one that has a token."),
+            format!("    Value: !Sub [\"${{Url}}{path}/{{token}}\", {url}]"),
+        ];
+        has("Outputs:", output.join("\n"));
+        triggers.insert(id);
+    }
+    for action in registry::actions() {
+        let (name, path, rights) = (function_of(action.name), action.path, policy_of(action));
+        let id = logical_id(&name);
+        has("Mappings, Actions:", format!("    {id}: {{ Name: {name}, Path: {path}, Rights: {rights} }}"));
+        actions.insert(id);
+    }
+    let modules = [("Triggers", triggers), ("Actions", actions)];
+    let looped = |section: &str| -> BTreeSet<String> {
+        let ids = parsed["Resources"][format!("Fn::ForEach::{section}")][1].as_array().unwrap();
+        ids.iter().map(tests::string).collect()
+    };
+    for (section, ids) in &modules {
+        let absent = ids.difference(&looped(section)).cloned().collect::<Vec<_>>();
+        missing.extend(absent.iter().map(|id| format!("Fn::ForEach::{section}, in the list:\n      {id}")));
+    }
+    assert!(missing.is_empty(), "add to template.yaml\n\n{}", missing.join("\n\n"));
+    for (section, ids) in modules {
+        assert_eq!((looped(section), keys(&parsed["Mappings"][section])), (ids.clone(), ids), "{section}");
+    }
 }
 
 #[test]
@@ -167,7 +250,7 @@ fn the_queues_keep_messages_for_long_and_set_aside_what_fails() {
         json!({ "deadLetterTargetArn": { "Fn::GetAtt": "DeadLetterQueue.Arn" }, "maxReceiveCount": 10 });
     assert_eq!(template["Resources"]["DeliveryQueue"]["Properties"], dead_letters);
     let of_action = |action: &models::Action| {
-        let id = logical_id(&action.name.replace('.', "-"));
+        let id = logical_id(&function_of(action.name));
         template["Resources"][id]["Properties"]["Timeout"].as_u64().unwrap()
     };
     assert!(
@@ -190,14 +273,15 @@ fn a_request_to_aws_that_stalls_twice_fits_into_every_functions_timeout() {
     let mut found = BTreeSet::new();
     for (id, function) in resources(&template, "AWS::Serverless::Function") {
         let timeout = Duration::from_secs(function["Properties"]["Timeout"].as_u64().unwrap());
-        let policies = template["Resources"][format!("{id}Role")]["Properties"]["Policies"].to_string();
+        let rights =
+            Policy::of(&template, function["Properties"]["Tags"]["switchboard:function"].as_str().unwrap()).rights();
         for (service, limit) in per_service {
-            if policies.contains(&format!("\"{service}:")) {
+            if rights.iter().any(|right| right.action.starts_with(&format!("{service}:"))) {
                 assert!(2 * (limit + wait) + MARGIN <= timeout, "{id} may ask {service}");
                 found.insert(service);
             }
         }
-        if policies.contains("lambda:InvokeFunction") {
+        if rights.iter().any(|right| right.action == "lambda:InvokeFunction") {
             // The reads before an action is invoked and the writes after it may stall once each.
             assert!(2 * (ATTEMPT_TIMEOUT + wait) + INVOKE_ATTEMPT_TIMEOUT + MARGIN <= timeout, "{id} invokes actions");
             found.insert("lambda");
@@ -209,9 +293,9 @@ fn a_request_to_aws_that_stalls_twice_fits_into_every_functions_timeout() {
 #[test]
 fn actions_have_names_by_which_they_are_invoked_and_nothing_else_has() {
     let template = template();
-    let name = |action: &str| json!({ "Fn::Sub": format!("${{AWS::StackName}}-{action}") });
+    let name = |action: &str| json!({ "Fn::Join": ["-", [{ "Ref": "AWS::StackName" }, action]] });
     let stated: BTreeMap<String, Value> = registry::actions()
-        .map(|action| action.name.replace('.', "-"))
+        .map(|action| function_of(action.name))
         .map(|action| (logical_id(&action), name(&action)))
         .collect();
     let named = resources(&template, "AWS::Serverless::Function").into_iter();
@@ -219,7 +303,7 @@ fn actions_have_names_by_which_they_are_invoked_and_nothing_else_has() {
         named.filter_map(|(id, mut function)| Some((id, function["Properties"].get_mut("FunctionName")?.take())));
     assert_eq!(named.collect::<BTreeMap<_, _>>(), stated);
     let prefix = &template["Resources"]["Deliver"]["Properties"]["Environment"]["Variables"]["ACTION_FUNCTION_PREFIX"];
-    assert_eq!(*prefix, name(""), "deliver puts the action's name behind this");
+    assert_eq!(*prefix, json!({ "Fn::Sub": "${AWS::StackName}-" }), "deliver puts the action's name behind this");
 }
 
 #[test]

@@ -1,55 +1,14 @@
 //! What is stated once in code, against what repeats it: the registry, the binaries, the router of `cargo lambda watch`.
 
-use app::{Config, Function};
+use crate::support::functions::{functions, gateway_routes, root};
+
 use models::{Effect, Kind};
 use registry::{FUNCTIONS, PLATFORMS};
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 use web::{Body, input};
-
-/// The workspace's folder.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// Every route as method, path and function, in order.
-pub fn routes() -> Vec<[String; 3]> {
-    let of = |function: &'static Function| {
-        function.routes.iter().map(|route| [route.method, route.path, function.name].map(str::to_owned))
-    };
-    let mut routes: Vec<_> = catalog::functions().flat_map(of).collect();
-    routes.sort();
-    routes
-}
-
-/// The routes as API Gateway has them: a hook takes every method.
-pub fn gateway_routes() -> BTreeSet<[String; 3]> {
-    let any = |[method, path, function]: [String; 3]| {
-        let method = if path.starts_with("/hooks/") { "ANY".to_owned() } else { method };
-        [method, path, function]
-    };
-    routes().into_iter().map(any).collect()
-}
 
 /// The methods that a hook is called by.
 const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
-
-/// Every function by name: those that are called over HTTP, and those that are not.
-pub fn functions() -> BTreeSet<String> {
-    catalog::functions()
-        .map(|function| function.name)
-        .chain(["deliver", "dispatch", "due"])
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Every variable that the bundle reads.
-pub fn variables() -> impl Iterator<Item = &'static str> {
-    Config::VARIABLES.into_iter().chain(registry::settings().into_iter().map(|setting| setting.name))
-}
 
 #[test]
 fn the_router_of_cargo_lambda_watch_has_every_route_once() {
