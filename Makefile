@@ -181,6 +181,7 @@ fmt: need-cargo ## Format the Rust code
 lint: need-cargo need-cc need-python3 ## Check formatting, words, clippy, the workflows and, with cargo-deny, the dependencies
 	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT) --check
 	scripts/plain-english
+	scripts/module-circles
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory workflows; else \
 		echo "skipped: npm is missing, so the workflows were not linted" >&2; fi
 	cargo clippy --workspace --all-targets -- -D warnings
