@@ -17,11 +17,26 @@ use models::{ConnectionId, Effect, Records, SubscriberId};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     process::Command,
 };
 use store::{control::Controlled as _, hooks::Hook};
 use tests::binary;
+
+/// Functions whose binaries `make test` builds.
+const BUILT: [&str; 12] = [
+    "api-keys",
+    "api-metrics",
+    "api-subscribers",
+    "botmother-send-event",
+    "botstar-watch-checkpoint-record",
+    "chatbot-call-api",
+    "chatbot-create-user",
+    "chatbot-get-user",
+    "chatbot-watch-message",
+    "deliver",
+    "dispatch",
+    "due",
+];
 
 #[tokio::test]
 async fn each_policy_allows_what_its_function_calls_and_nothing_else() {
@@ -46,10 +61,8 @@ async fn each_policy_allows_what_its_function_calls_and_nothing_else() {
 
 /// What the binaries that the tests start can call at all, by function.
 fn linked_operations() -> BTreeMap<String, BTreeSet<String>> {
-    let makefile = fs::read_to_string(root().join("Makefile")).unwrap().replace("\\\n", "");
-    let built = makefile.lines().find_map(|line| line.strip_prefix("TESTED_FUNCTIONS := ")).unwrap();
     let mut script = Command::new(root().join("scripts/linked-operations"));
-    let told = script.args(built.split_whitespace().map(binary)).output().unwrap();
+    let told = script.args(BUILT.map(binary)).output().unwrap();
     assert!(told.status.success(), "{told:?}");
     let lines = String::from_utf8(told.stdout).unwrap();
     let line = |line: &str| {
