@@ -50,7 +50,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
     let make = || register(&context, webchat_id, input.user.as_ref());
     let Some(id) = webchat_id.filter(|_| input.reuse != Some(false)) else { return make().await };
     let subscriber = subscriber_id(&context, id);
-    context.find_or_make(&format!("{} {subscriber}", ACTION.name), || registered(&context, &subscriber), make).await
+    context.find_or_create(&format!("{} {subscriber}", ACTION.name), || registered(&context, &subscriber), make).await
 }
 
 pub fn subscriber_id(context: &ActionContext<'_>, webchat_id: &str) -> SubscriberId {
@@ -85,8 +85,8 @@ async fn register(
     })?;
     let registered_as = &person.platform_id;
     let begun = |but: &str| Problem::partly_done(format!("the user is registered as {registered_as}, but {but}"));
-    let told = context.app.store.tell(&person, &by).await;
-    told.map_err(|error| begun("could not be stored").caused_by(error))?;
+    let folded = context.app.store.fold_person(&person, &by).await;
+    folded.map_err(|error| begun("could not be stored").caused_by(error))?;
     // The profile omits the object if the person was erased in the meantime, or if it is too large.
     let kept = registered(context, &person.id)
         .await

@@ -80,12 +80,12 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
 
 fn responses(body: &str) -> Option<Vec<Box<RawValue>>> {
     #[derive(Deserialize)]
-    struct Told {
+    struct ResponseList {
         responses: Vec<Box<RawValue>>,
     }
     let list = serde_json::from_str(body);
     list.ok()
-        .or_else(|| serde_json::from_str(body).ok().filter(|_| is_object(body)).map(|Told { responses }| responses))
+        .or_else(|| serde_json::from_str(body).ok().filter(|_| is_object(body)).map(|ResponseList { responses }| responses))
 }
 
 /// serde would accept a list in place of a struct.

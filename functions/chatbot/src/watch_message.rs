@@ -30,7 +30,7 @@ trigger! {
     secret_query: &["token"],
     data: data,
     sample: SAMPLE,
-    settings: Settings,
+    settings: TriggerSettings,
     answer: reply_schema,
     receive: receive,
     get: VERIFY,
@@ -73,7 +73,7 @@ const FIELDS: &[Field] = &[
 /// The trigger's own settings.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct Settings {
+struct TriggerSettings {
     /// Answer to ChatBot: up to 32 KB of JSON, whose texts may contain `{{/json/pointer}}` into the event's `data`.
     reply: Option<Answer>,
     /// True if a call must contain the webhook's token. A token in a call is always checked.
@@ -124,7 +124,7 @@ fn challenge_schema() -> Schema {
 /// Receives a call. ChatBot waits 10 s for the reply.
 async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = receive::find(&TRIGGER, &request)?;
-    let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
+    let settings: TriggerSettings = hook.settings.own().map_err(Problem::internal)?;
     let fault = match request.query("token") {
         Some(token) if !is_token(&request, &token) => Some("the webhook's token is wrong"),
         None if settings.require_token == Some(true) => Some("the webhook's token is missing: ?token=… in the URL"),

@@ -70,7 +70,7 @@ async fn a_body_of_more_than_a_megabyte_is_not_sent() {
     assert_eq!((ended.state, ended.reason), (DeliveryState::Dead, Some(Reason::Unmappable)));
     let error = ended.attempts[0].error.clone().unwrap_or_default();
     assert!(
-        error.starts_with("nothing was sent: the body would have ") && error.ends_with("of at most 1048576"),
+        error.starts_with("nothing was sent: the body would have ") && error.ends_with("at most 1048576 are allowed"),
         "{error}"
     );
     assert!(worker.target.received().is_empty());

@@ -5,7 +5,7 @@ use crate::{
     support::delivery_worker::{self, DeliveryWorker, FAILS},
 };
 use axum::http::Method;
-use flow::{deliver::actions::Ran, due};
+use flow::{deliver::actions::ActionOutcome, due};
 use models::{
     DeliveryId, DeliveryState,
     delivery::Reason,
@@ -49,9 +49,9 @@ async fn hopeless(bundle: &Bundle, worker: &DeliveryWorker<'_>, reason: Reason) 
     for _ in 0..40 {
         match reason {
             Reason::ActionRefused => {
-                worker.actions.comes_to(Ran::Failed(Problem::new(Code::PlatformRejected, "no such user")));
+                worker.actions.comes_to(ActionOutcome::Failed(Problem::new(Code::PlatformRejected, "no such user")));
             }
-            Reason::UnknownOutcome => worker.actions.comes_to(Ran::Unknown("lost".to_owned())),
+            Reason::UnknownOutcome => worker.actions.comes_to(ActionOutcome::Unknown("lost".to_owned())),
             _ => {}
         }
     }

@@ -43,7 +43,7 @@ async fn a_route_to_its_own_hook_ends_after_eight_more_events() {
     let [attempt] = dead["attempts"].as_array().unwrap().as_slice() else { panic!("{dead}") };
     assert_eq!((&attempt["status"], &attempt["body"]), (&Value::Null, &Value::Null));
     let error = attempt["error"].as_str().unwrap();
-    assert_eq!(error, "nothing was sent: the event has come through more than 8 routes in a row");
+    assert_eq!(error, "nothing was sent: the event passed through more than 8 routes in a row");
     until_all(&bundle, "/v1/deliveries?state=succeeded", "succeeded", 9).await;
     let events = bundle.all("/v1/events").await;
     let own = events.iter().filter(|event| event["type"] == DELIVERY_DEAD).count();

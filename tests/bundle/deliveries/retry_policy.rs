@@ -8,7 +8,7 @@ use crate::support::{delivery_worker::DeliveryWorker, target::ALLOW};
 use app::App;
 use flow::deliver::{
     Deliverer,
-    actions::{Actions, Ran, Running},
+    actions::{ActionOutcome, Actions, Running},
 };
 use futures::{StreamExt as _, stream};
 use models::{DeliveryId, DeliveryState, delivery::Reason};
@@ -27,8 +27,8 @@ impl Actions for InProcess {
             let name = action.replace('.', "-");
             let function = registry::functions().find(|function| function.name == name).unwrap();
             match invoke(&*self.0, function, "delivery", input.into()).await {
-                Ok(output) => Ran::Done(output),
-                Err(failed) => Ran::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
+                Ok(output) => ActionOutcome::Done(output),
+                Err(failed) => ActionOutcome::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
             }
         })
     }

@@ -9,8 +9,8 @@ use app::App;
 use aws::queue::{Queue, Sending};
 use axum::http::Method;
 use flow::deliver::{
-    Deliverer, Look,
-    actions::{Actions, Ran, Running},
+    Deliverer, DeliveryCheck,
+    actions::{ActionOutcome, Actions, Running},
 };
 use models::{
     DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp,
@@ -60,7 +60,7 @@ pub struct Script(Arc<Mutex<Played>>);
 
 #[derive(Default)]
 struct Played {
-    next: VecDeque<Ran>,
+    next: VecDeque<ActionOutcome>,
     calls: Vec<(String, Value)>,
 }
 
@@ -74,7 +74,7 @@ impl Actions for Script {
 }
 
 impl Script {
-    pub fn comes_to(&self, ran: Ran) {
+    pub fn comes_to(&self, ran: ActionOutcome) {
         self.0.lock().unwrap().next.push_back(ran);
     }
 
@@ -190,18 +190,18 @@ impl<'b> DeliveryWorker<'b> {
 
     /// Hands over the latest message to this app for the first time.
     pub async fn hand_over(&self, app: &App, id: &DeliveryId) -> Result<(), Problem> {
-        self.deliverer.deliver(app, Look { message: self.message(id), is_again: false }).await
+        self.deliverer.deliver(app, DeliveryCheck { message: self.message(id), is_redelivered: false }).await
     }
 
     /// Hands over a message that may have been handled in part.
     pub async fn deliver(&self, id: &DeliveryId) {
-        let look = Look { message: self.message(id), is_again: true };
+        let look = DeliveryCheck { message: self.message(id), is_redelivered: true };
         self.deliverer.deliver(&self.harness.app, look).await.unwrap();
     }
 
     /// Hands over a message that is for the attempt of this instant, for the first time.
     pub async fn deliver_planned(&self, id: &DeliveryId, at: Timestamp) {
-        let look = Look { message: Message { at, ..self.message(id) }, is_again: false };
+        let look = DeliveryCheck { message: Message { at, ..self.message(id) }, is_redelivered: false };
         self.deliverer.deliver(&self.harness.app, look).await.unwrap();
     }
 

@@ -108,7 +108,7 @@ impl Aws {
     }
 
     /// Invokes a function without HTTP.
-    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, web::Failed> {
+    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, web::InvocationError> {
         let function = catalog::functions().find(|function| function.name == name).unwrap();
         web::invoke(&self.apps.get().unwrap()[name], function, "invoked", input.into()).await
     }

@@ -18,7 +18,7 @@ use models::{Effect, Timestamp, clock::Clock as _, fingerprint};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
-use store::idempotency::{Begun, Ending, Keyed};
+use store::idempotency::{Ending, IdempotencyRecord, KeyState};
 use tests::{
     Api, TestHook, answer, expect,
     sandbox::{Fault, FaultKind},
@@ -207,8 +207,10 @@ impl Walk<'_> {
     async fn enlarge(&self, case: &ActionCall, key: &str) {
         let (store, now) = (self.deployment.store(), Timestamp::from_millis(0));
         let key = fingerprint(&format!("{} {} {key}", case.name(), self.deployment.key));
-        let again = Keyed::new(&key, String::new(), "another".to_owned(), now, now);
-        let Begun::Ended(kept, _) = store.begin(again, now).await.unwrap() else { panic!("{} has ended", case.name()) };
+        let again = IdempotencyRecord::new(&key, String::new(), "another".to_owned(), now, now);
+        let KeyState::Ended(kept, _) = store.begin(again, now).await.unwrap() else {
+            panic!("{} has ended", case.name())
+        };
         let body = Value::String("x".repeat(500_000)).to_string().into_bytes();
         store.end(&kept, &Ending { status: 200, body }).await.unwrap();
     }

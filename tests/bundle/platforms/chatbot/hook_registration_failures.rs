@@ -46,7 +46,8 @@ async fn pending(bundle: &Bundle, problem: &Value) -> TestHook {
     let hook = only(bundle).await;
     let detail = string(&problem["detail"]);
     assert!(
-        detail.ends_with(&format!("delete {}, which removes what the platform may have made", hook.id)),
+        detail
+            .ends_with(&format!("delete {}, which also removes its webhook at the platform, if there is one", hook.id)),
         "{detail}"
     );
     let shown = bundle.get(&path(&hook), 200).await["registration"].take();
@@ -162,7 +163,7 @@ async fn a_hook_that_nobody_knows_about_stays_pending_until_it_is_deleted() {
         bundle.post(&format!("{}/rotate", path(&hook)), &json!({ "grace_seconds": 0 }), 200).await;
         sandbox.fault(fault(Method::GET, FaultKind::Forbidden, 1));
         let stays = refused(bundle.request(Method::DELETE, &path(&hook)), 424, "connection_unauthorized").await;
-        assert!(string(&stays["detail"]).contains("the hook stays"), "{stays}");
+        assert!(string(&stays["detail"]).contains("the hook was not deleted"), "{stays}");
         bundle.delete(&path(&hook), 204).await;
         assert_eq!(webhooks(&sandbox), [Value::Null; 0], "{made:?}");
     }

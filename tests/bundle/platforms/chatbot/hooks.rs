@@ -210,7 +210,7 @@ async fn a_hook_stays_when_chatbot_cannot_be_told_to_forget_it() {
         let answer = answer(bundle.request(Method::DELETE, &path(&hook))).await;
         let problem = problem(&answer, status, code);
         let detail = string(&problem["detail"]);
-        assert!(detail.contains("the hook stays; with ?force=true it goes"), "{kind:?}: {detail}");
+        assert!(detail.contains("the hook was not deleted; ?force=true deletes it"), "{kind:?}: {detail}");
         assert!(!answer.text.contains(Sandbox::TOKEN), "{kind:?}: {detail}");
         assert_eq!(answer.headers.contains_key("retry-after"), kind == FaultKind::SlowDown);
         assert_eq!(bundle.get(&path(&hook), 200).await["registration"]["state"], "registered");
