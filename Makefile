@@ -2,13 +2,13 @@
 
 # The processor of the functions. arm64 costs a fifth less on Lambda and is built by cargo-lambda, x86_64 by cargo alone.
 ARCH ?= arm64
-# CROSS=1 builds x86_64 by cargo-lambda too, against an older glibc than this system's.
+# CROSS=1 builds x86_64 with cargo-lambda as well, against an older glibc than this system's.
 CROSS ?=
-# Which environment of samconfig.toml is deployed: dev or prod.
+# The environment of samconfig.toml to deploy: dev or prod.
 CONFIG_ENV ?= dev
-# What make destroy has left, for make adopt.
+# Resources that make destroy has kept, for make adopt.
 KEPT ?=
-# More template parameters for `make deploy`: PARAMETERS="ThrottleRate=200 Tracing=Active".
+# Further template parameters for `make deploy`: PARAMETERS="ThrottleRate=200 Tracing=Active".
 PARAMETERS ?=
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -22,9 +22,9 @@ VENV_CONSOLE := .venv-console
 SAM := $(VENV_LINT)/bin/sam
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
-# What cargo-lambda links with.
+# The linker of cargo-lambda.
 ZIG_VERSION := 0.17.1
-# The library that the tests receive deliveries with.
+# The library with which the tests verify deliveries.
 STANDARDWEBHOOKS_VERSION := 1.1.0
 PARAMETERS_FILE := .aws-sam/parameters.yaml
 LINT_READY := $(VENV_LINT)/.ready
@@ -35,87 +35,107 @@ CONSOLE := functions/console
 # Redocly's linter, at the version of tests/openapi/package-lock.json.
 OPENAPI := tests/openapi
 REDOCLY_READY := $(OPENAPI)/node_modules/.package-lock.json
-# Their names hold the versions, so that new ones are installed.
+# The names contain the versions, so that new versions are installed.
 TEST_READY := $(VENV_TEST)/.ready-$(STANDARDWEBHOOKS_VERSION)
 WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 
-# Lambda's functions: every package but those that run on a laptop only. One set of packages, so that features are
-# resolved once and nothing is built twice.
+# Lambda's functions: all packages except those that only run on a laptop. They are one set, so that features are resolved
+# once and nothing is built twice.
 FUNCTIONS := --workspace --exclude local --exclude tests --exclude bench --exclude baseline --bins
 
 # The browser of make console-test.
 WITH_BROWSER = LOCAL="$(abspath $(TARGET_DIR))/debug/local" SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" CHROMIUM="$(CHROMIUM)"
 CHROMIUM ?= $(shell command -v chromium || command -v google-chrome || command -v chromium-browser)
 
-# Which rows of the table `make bench` prints: ROWS="cold local". All, unless it is told.
+# Rows that `make bench` prints, for example ROWS="cold local". Default: all.
 ROWS ?=
 
-# The functions that are tested as Lambda runs them.
+# Most tests wait for a server or a clock more than they compute.
+TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
+
+# The functions that tests run as on Lambda.
 TESTED_FUNCTIONS := api-keys api-metrics api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
 	chatbot-create-user chatbot-get-user chatbot-watch-message deliver dispatch due
 
-# cargo alone links for the system it runs on, so elsewhere cargo-lambda builds x86_64 as well.
+# cargo links only for its own system, so on other systems cargo-lambda builds x86_64 as well.
 HOST := $(shell uname -s)-$(shell uname -m)
 HOST_ARCH := $(if $(filter %-aarch64 %-arm64,$(HOST)),arm64,x86_64)
 WITH_CARGO_LAMBDA := $(strip $(filter-out x86_64,$(ARCH)) $(CROSS) $(filter-out Linux-x86_64,$(HOST)))
 
-# No tables to unwind a stack by, a seventh of a function: a panic aborts, and a stripped binary has no names for a trace.
-# Lambda's arm64 is Graviton2 or later, which cargo-lambda says itself only where there are no flags.
-# Flags are for the functions alone where the target is named: build scripts do unwind.
+# No unwind tables, a seventh of a function's size: a panic aborts, and a stripped binary has no names for a trace.
+# Lambda's arm64 is Graviton2 or later. cargo-lambda sets it only if no flags are given.
+# With an explicit target, flags apply only to the functions: build scripts unwind.
 release_flags = -C force-unwind-tables=no $(if $(filter arm64,$(1)),-C target-cpu=neoverse-n1)
 X86_64_TARGET := x86_64-unknown-linux-gnu
-# What the functions are measured against is built for this processor.
+# The baselines of the measurements are built for this processor.
 BASELINE_TARGET := $(if $(filter x86_64,$(HOST_ARCH)),$(X86_64_TARGET),aarch64-unknown-linux-gnu)
 
 export SAM_CLI_TELEMETRY := 0
-# The SAM CLI and boto3 read the second alone.
+# The SAM CLI and boto3 read only the second.
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
+# By file: cargo-fmt finds no file that a macro declares, and the platforms' modules are declared by one.
+RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test fuzz template e2e console console-test openapi screenshots bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: help run sandbox watch test stress check fuzz template e2e console console-test openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
 .PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# glibc has a heap for each thread unless it is told otherwise: as quick, and a sixth more memory.
+# By default glibc has a heap per thread: no faster here, and a sixth more memory.
 run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see docs/settings.md)
 	@MALLOC_ARENA_MAX=1 exec "$(TARGET_DIR)/debug/local"
 
-sandbox: sandbox-binary ## Play the platforms on http://127.0.0.1:9100, to try everything without an account (SANDBOX_PORT)
+sandbox: sandbox-binary ## Simulate the platforms on http://127.0.0.1:9100, to try everything without an account (SANDBOX_PORT)
 	@exec "$(TARGET_DIR)/debug/sandbox"
 
-watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, on a database beside it
+watch: local-binary $(WATCH_READY) ## Run the functions under cargo lambda watch, with a local database
 	@export PATH="$(CURDIR)/$(VENV_WATCH)/bin:$$PATH"; exec scripts/watch "$(TARGET_DIR)/debug/local"
 
-test: need-python3 template test-binaries $(TEST_READY) ## Grade the template and run all tests (with cargo-nextest where it is installed)
+test: need-python3 test-binaries $(TEST_READY) ## Run the tests (with cargo-nextest where it is installed)
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		set -x; cargo nextest run --workspace; \
+		set -x; cargo nextest run --workspace --test-threads $(TEST_THREADS); \
 	else \
-		set -x; cargo test --workspace; \
+		set -x; RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace; \
 	fi
 
-# The seconds and the seed of make fuzz.
+stress: test-binaries ## Run the tests under load at full scale: power cuts, a slow target (some minutes)
+	STRESS=1 cargo test --workspace --test bundle -- --nocapture --test-threads 1 process_kill:: slow_target::
+
+check: ## Run every suite, as .ci/run does, quick ones first (three quarters of an hour)
+	$(MAKE) lint
+	$(MAKE) test
+	$(MAKE) template
+	$(MAKE) openapi
+	$(MAKE) console-test
+	$(MAKE) fuzz
+	$(MAKE) stress
+	$(MAKE) e2e
+	$(MAKE) bench-check
+
+# Seconds and seed of make fuzz.
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?=
 
-fuzz: need-cargo need-cc ## Send odd calls to hooks, and hold what must be true of whatever is accepted (FUZZ_SECONDS, FUZZ_SEED)
+fuzz: need-cargo need-cc ## Send malformed calls to hooks, and check the invariants of accepted ones (FUZZ_SECONDS, FUZZ_SEED)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) \
 		cargo test --workspace --test bundle -- --nocapture --exact accept::fuzz::whatever_is_accepted_is_dispatched_listed_read_remapped_and_erased
 
-e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_READY) ## Build, deploy into an emulated AWS, and test what is deployed (some minutes)
+e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_READY) ## Build, deploy to an emulated AWS, and test the deployment (some minutes)
 	@$(MAKE) build ARCH=$(HOST_ARCH)
 	SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" $(VENV_E2E)/bin/pytest -v tests/e2e
 
 console: need-node ## Build the console's page from functions/console/web (Node.js 20 or later) into functions/console/built
 	cd $(CONSOLE)/web && npm ci --no-audit --no-fund && npm run check && npm run build
 
-console-test: console need-chromium local-binary sandbox-binary $(CONSOLE_READY) ## Hold the built page against its source, and walk it in headless Chromium (CHROMIUM)
+console-test: console need-chromium local-binary sandbox-binary $(CONSOLE_READY) ## Compare the built page with its source, and test it in headless Chromium (CHROMIUM)
 	@git diff --exit-code --stat -- $(CONSOLE)/built || { \
-		echo "functions/console/built is not what functions/console/web makes: commit what 'make console' built" >&2; exit 1; }
+		echo "functions/console/built differs from a build of functions/console/web: commit the output of 'make console'" >&2; exit 1; }
 	$(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console
 
 openapi: need-node need-python3 local-binary $(REDOCLY_READY) ## Lint the OpenAPI document that `local` serves (Node.js 20.19 or later)
@@ -123,20 +143,20 @@ openapi: need-node need-python3 local-binary $(REDOCLY_READY) ## Lint the OpenAP
 	scripts/openapi "$(abspath $(TARGET_DIR))/debug/local" > target/openapi/openapi.json
 	cd $(OPENAPI) && REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint --config redocly.yaml ../../target/openapi/openapi.json
 
-screenshots: local-binary sandbox-binary need-chromium $(CONSOLE_READY) ## Take the pictures of the console that the README shows (a quarter of an hour, as charts fill)
+screenshots: local-binary sandbox-binary need-chromium $(CONSOLE_READY) ## Take the README's screenshots of the console (15 minutes, because the charts need data)
 	SCREENSHOTS=docs $(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console/test_walk.py
 
 bench: bench-binaries ## Measure the functions and `local`, and print the table (ROWS="cold local" for some rows; some minutes)
 	@"$(TARGET_DIR)/debug/bench" $(ROWS)
 
-bench-check: bench-binaries ## Hold what was counted (instructions, requests, sizes, links) against the budget
+bench-check: bench-binaries ## Compare counts (instructions, requests, sizes, links) with the budget
 	@scripts/linked-crates "$(TARGET_DIR)/$(BASELINE_TARGET)/release"
 	@"$(TARGET_DIR)/debug/bench" check
 
-cost: bench-binaries ## Price a million events: what the bench counts, at AWS's list prices (bench/prices.json)
+cost: bench-binaries ## Price a million events: the bench's counts at AWS's list prices (bench/prices.json)
 	@"$(TARGET_DIR)/debug/bench" cost
 
-# The functions as they are deployed to this processor, what they are measured against, and the bench itself.
+# The functions as deployed to this processor, the baselines, and the bench itself.
 bench-binaries: need-linux need-valgrind
 	@$(MAKE) build ARCH=$(HOST_ARCH)
 	RUSTFLAGS="$$RUSTFLAGS $(call release_flags,$(HOST_ARCH))" cargo build --release --target $(BASELINE_TARGET) --package baseline
@@ -155,8 +175,15 @@ template: need-cargo need-cc $(LINT_READY) $(CHECKOV_READY) ## Grade the templat
 	$(VENV_CHECKOV)/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
 	cargo test --workspace --test template
 
-lint: need-cargo need-cc ## Check formatting, clippy and, with cargo-deny, the dependencies
-	cargo fmt --all --check
+fmt: need-cargo ## Format the Rust code
+	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT)
+
+lint: need-cargo need-cc need-python3 ## Check formatting, words, clippy, the workflows and, with cargo-deny, the dependencies
+	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT) --check
+	scripts/plain-english
+	scripts/module-circles
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory workflows; else \
+		echo "skipped: npm is missing, so the workflows were not linted" >&2; fi
 	cargo clippy --workspace --all-targets -- -D warnings
 	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; if cargo deny --version >/dev/null 2>&1; then \
 		set -x; cargo deny check bans licenses sources; \
@@ -179,12 +206,12 @@ else
 	@scripts/lay-out-functions $(ARCH) "$(TARGET_DIR)/$(X86_64_TARGET)/release"
 endif
 
-# SkipBuild leaves the code where it is, but in loops the paths are relative to the built template.
-package: build $(LINT_READY) ## Build, and make the template that is deployed (.aws-sam/build)
+# SkipBuild leaves the code in place, but in loops the paths are relative to the built template.
+package: build $(LINT_READY) ## Build, and create the template for the deployment (.aws-sam/build)
 	$(SAM) build --template template.yaml
 	@ln -s ../../target .aws-sam/build/target
 
-# `sam deploy` takes either what samconfig.toml says of the parameters or what it is given, so it is given both, in a file.
+# `sam deploy` takes parameters from samconfig.toml or from its arguments, not both, so a file combines them.
 deploy: need-config-env need-account parameters package ## Build and deploy to your AWS account (CONFIG_ENV=dev or prod, PARAMETERS="Name=value ...")
 	$(SAM) deploy --config-env $(CONFIG_ENV) --parameter-overrides file://$(PARAMETERS_FILE)
 
@@ -192,30 +219,30 @@ parameters: $(LINT_READY)
 	@mkdir -p $(dir $(PARAMETERS_FILE))
 	@$(VENV_LINT)/bin/python scripts/parameters $(CONFIG_ENV) $(PARAMETERS) Architecture=$(ARCH) > $(PARAMETERS_FILE)
 
-# The SAM CLI counts it as success when the function fails.
-key: need-config-env $(LINT_READY) ## Make an admin key of the deployed stack, and show it this once
+# The SAM CLI reports success even if the function fails.
+key: need-config-env $(LINT_READY) ## Create an admin key for the deployed stack, and show it once
 	@made=$$($(SAM) remote invoke ApiKeys --config-env $(CONFIG_ENV) --event '{"name": "made by make key", "scope": "admin"}') && \
 		printf '%s\n' "$$made" && case "$$made" in *'"key"'*) ;; *) exit 1 ;; esac
 
-destroy: need-config-env $(LINT_READY) ## Delete the deployed stack, and say what of it is kept
+destroy: need-config-env $(LINT_READY) ## Delete the deployed stack, and list the resources that are kept
 	@$(VENV_LINT)/bin/python scripts/destroy $(CONFIG_ENV)
 
-adopt: need-config-env $(LINT_READY) ## Make a stack of what a deleted one has left (KEPT="...", as make destroy says)
+adopt: need-config-env $(LINT_READY) ## Create a stack from the resources of a deleted one (KEPT="..." from make destroy)
 	@$(VENV_LINT)/bin/python scripts/adopt $(CONFIG_ENV) $(KEPT)
 
-clean: need-cargo ## Remove what was built (.data and the virtual environments stay)
+clean: need-cargo ## Remove built files (.data and the virtual environments stay)
 	cargo clean
 	rm -rf target/lambda .aws-sam
 
-# These are built as part of the workspace and in debug: the tests use the same artefacts, so that either is quick
-# after the other. `cargo run -p local` would resolve other features and build the dependencies once more.
+# These are built as part of the workspace and in debug, so that they share their artefacts with the tests.
+# `cargo run -p local` would resolve other features and build the dependencies again.
 local-binary: need-cargo need-cc
 	cargo build --workspace --bin local
 
 sandbox-binary: need-cargo need-cc
 	cargo build --workspace --bin sandbox
 
-# What the tests start as processes.
+# Binaries that the tests start as processes.
 test-binaries: need-cargo need-cc
 	cargo build --workspace --bin local $(TESTED_FUNCTIONS:%=--bin %)
 
@@ -237,13 +264,13 @@ need-python3:
 
 need-config-env:
 	@grep -qF '[$(CONFIG_ENV).global.parameters]' samconfig.toml || { \
-		echo "CONFIG_ENV is '$(CONFIG_ENV)', and samconfig.toml has no such environment" >&2; exit 1; }
+		echo "CONFIG_ENV is '$(CONFIG_ENV)', but samconfig.toml has no such environment" >&2; exit 1; }
 
 need-account: $(LINT_READY)
 	@$(VENV_LINT)/bin/python scripts/account
 
 need-linux:
-	@case "$(HOST)" in Linux-*) ;; *) echo "the functions are run as processes here, and they are Linux binaries" >&2; exit 1 ;; esac
+	@case "$(HOST)" in Linux-*) ;; *) echo "this target runs the functions as processes, which needs Linux" >&2; exit 1 ;; esac
 
 need-node:
 	@command -v npm >/dev/null || { \
@@ -251,7 +278,7 @@ need-node:
 
 need-chromium:
 	@test -x "$(CHROMIUM)" || { \
-		echo "Chromium is missing: the console is tested in it (Debian, Ubuntu: apt install chromium), or say CHROMIUM=/path" >&2; \
+		echo "Chromium is missing: the console is tested in it (Debian, Ubuntu: apt install chromium), or set CHROMIUM=/path" >&2; \
 		exit 1; }
 
 need-valgrind:
@@ -262,7 +289,7 @@ need-valgrind:
 need-architecture:
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is '$(ARCH)', expected x86_64 or arm64" >&2; exit 1 ;; esac
 
-# Without rustup the toolchain is the system's, and whether it can build for the target shows in the build.
+# Without rustup the system's toolchain is used; the build fails if it lacks the target.
 target-arm64:
 	@! command -v rustup >/dev/null || rustup target add aarch64-unknown-linux-gnu
 
@@ -273,17 +300,17 @@ target-x86_64:
 define venv
 	@rm -rf $(1)
 	@python3 -m venv $(1) || { rm -rf $(1); \
-		echo "could not make $(1): python3 lacks its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+		echo "could not create $(1): python3 lacks its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "installing $(2) into $(1), once"
 	@$(1)/bin/pip install --quiet --disable-pip-version-check $(2) || { \
-		echo "could not install $(2) into $(1): pip says why above; it needs a package index to install from" >&2; exit 1; }
+		echo "could not install $(2) into $(1): see pip's error above; it needs a package index" >&2; exit 1; }
 	@touch $@
 endef
 
 $(LINT_READY): requirements-lint.txt | need-python3
 	$(call venv,$(VENV_LINT),-r requirements-lint.txt)
 
-# Its own, as it pins an older boto3 than the SAM CLI takes.
+# A separate environment, because it pins an older boto3 than the SAM CLI needs.
 $(CHECKOV_READY): requirements-checkov.txt | need-python3
 	$(call venv,$(VENV_CHECKOV),-r requirements-checkov.txt)
 

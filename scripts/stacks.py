@@ -1,4 +1,4 @@
-"""The stacks of samconfig.toml's environments, and the template that they are made of."""
+"""The stacks of samconfig.toml's environments, and their template."""
 
 import pathlib
 
@@ -25,7 +25,7 @@ LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 
 
 class Join(FnJoinResolver):
-    """Leaves a join with parts that only CloudFormation knows. The library writes their Python form into the text."""
+    """Keeps a join with parts that only CloudFormation can resolve. The library would write their Python form into the text."""
 
     def resolve(self, value):
         separator, parts = value["Fn::Join"]
@@ -34,7 +34,7 @@ class Join(FnJoinResolver):
 
 
 class Sub(FnSubResolver):
-    """Leaves a text with variables that only CloudFormation knows. The library leaves the text without its Fn::Sub."""
+    """Keeps a text with variables that only CloudFormation can resolve. The library would drop its Fn::Sub."""
 
     def resolve(self, value):
         text = value["Fn::Sub"]
@@ -47,8 +47,8 @@ def template():
 
 
 def without_loops(template):
-    """A template with its loops expanded, and the functions resolved that depend on nothing else. The library's default
-    pipeline also replaces parameters by their defaults, and decides conditions by those."""
+    """A template with its loops expanded, and with the intrinsic functions resolved that need no parameters. The library's
+    default pipeline would also replace parameters by their defaults, and evaluate conditions with those."""
     context = TemplateProcessingContext(
         template, parameter_values={name: {"Ref": name} for name in template["Parameters"]}
     )
@@ -57,14 +57,14 @@ def without_loops(template):
         resolver.register_resolver(function)
     steps = [TemplateParsingProcessor(), ForEachProcessor(resolver), IntrinsicResolverProcessor(resolver)]
     expanded = ProcessingPipeline(steps).process_template(context)
-    # Nothing looks its tables up any more.
+    # Its tables are no longer needed.
     del expanded["Mappings"]
     expanded["Transform"] = [name for name in expanded["Transform"] if name != LANGUAGE_EXTENSIONS]
     return expanded
 
 
 def configured(environment, command):
-    """The parameters in samconfig.toml of an environment for a command of the SAM CLI."""
+    """An environment's parameters in samconfig.toml for a command of the SAM CLI."""
     return tomlkit.parse((ROOT / "samconfig.toml").read_text())[environment][command]["parameters"]
 
 

@@ -18,10 +18,10 @@ use std::{
 use tokio::net::TcpListener;
 
 /// Requests by operation and table or index.
-pub type Asked = BTreeMap<(String, String), Asks>;
+pub type RequestCounts = BTreeMap<(String, String), RequestCount>;
 
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Asks {
+pub struct RequestCount {
     pub requests: f64,
     /// Read or write units.
     pub units: f64,
@@ -35,7 +35,7 @@ pub struct Aws {
 
 #[derive(Default)]
 struct Seen {
-    asked: Asked,
+    asked: RequestCounts,
     messages: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Aws {
     }
 
     /// Takes the requests since the last call.
-    pub fn asked(&self) -> Asked {
+    pub fn asked(&self) -> RequestCounts {
         mem::take(&mut self.seen().asked)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure,
-    ground::{QUEUE_BATCH, STREAM_BATCH},
+    setup::{QUEUE_BATCH, STREAM_BATCH},
     table::Table,
 };
 use serde::Deserialize;

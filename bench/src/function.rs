@@ -25,7 +25,7 @@ pub const BYTES_OF_A_LINE: usize = 26;
 
 /// Environment of a function's process.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Under {
+pub enum Profiler {
     Nothing,
     /// Counts instructions.
     Callgrind,
@@ -33,14 +33,14 @@ pub enum Under {
 
 impl Function {
     /// Starts a binary with only these settings.
-    pub async fn start(binary: &Path, settings: &[(String, String)], under: Under) -> Result<Self, Failure> {
+    pub async fn start(binary: &Path, settings: &[(String, String)], under: Profiler) -> Result<Self, Failure> {
         if !binary.is_file() {
             return Err(format!("{} is missing: `make bench` builds it", binary.display()).into());
         }
         let api = RuntimeApi::start().await;
         let mut command = match under {
-            Under::Nothing => Command::new(binary),
-            Under::Callgrind => {
+            Profiler::Nothing => Command::new(binary),
+            Profiler::Callgrind => {
                 let mut command = Command::new("valgrind");
                 command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(binary);
                 command

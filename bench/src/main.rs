@@ -9,8 +9,8 @@ mod aws;
 mod budget;
 mod cost;
 mod function;
-mod ground;
 mod rows;
+mod setup;
 mod table;
 
 use rows::Row;

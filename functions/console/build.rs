@@ -1,4 +1,4 @@
-//! Packs the page's files, so that no request has to.
+//! Compresses the page's files at build time.
 
 use flate2::{Compression, write::GzEncoder};
 use std::{env, error::Error, fs, io::Write as _, path::Path};

@@ -1,7 +1,7 @@
 //! Actions in the same process, in place of invocations of Lambda functions.
 
 use app::App;
-use flow::deliver::actions::{Actions, Ran, Running};
+use flow::deliver::actions::{ActionOutcome, Actions, Running};
 use std::sync::Arc;
 use web::{Problem, invoke};
 
@@ -12,13 +12,13 @@ impl Actions for InProcess {
         Box::pin(async move {
             let name = action.replace('.', "-");
             let Some(function) = registry::functions().find(|function| function.name == name) else {
-                return Ran::NotBegun(format!("unknown function {name}"));
+                return ActionOutcome::NotStarted(format!("unknown function {name}"));
             };
             match invoke(&*self.0, function, "delivery", input.into()).await {
-                Ok(output) => Ran::Done(output),
+                Ok(output) => ActionOutcome::Done(output),
                 Err(failed) => match Problem::from_json(failed.problem.as_bytes()) {
-                    Some(problem) => Ran::Failed(problem),
-                    None => Ran::Unknown("the action's problem can't be parsed".to_owned()),
+                    Some(problem) => ActionOutcome::Failed(problem),
+                    None => ActionOutcome::Unknown("the action's problem can't be parsed".to_owned()),
                 },
             }
         })

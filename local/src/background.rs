@@ -1,7 +1,7 @@
 //! The background work that AWS does on its own: the stream reaches dispatch, the queue reaches deliver, a schedule
 //! runs the sweep, time to live deletes items, and CloudWatch stores metrics.
 
-use crate::{Failure, actions::InProcess, history::KeptHistory, queue::LocalQueue, stop::stop};
+use crate::{Failure, actions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop};
 use app::App;
 use embedded::{Batch, Database, Follower};
 use flow::{
@@ -30,7 +30,7 @@ impl Background {
         let queue = Arc::new(LocalQueue::new(Arc::clone(&app.clock)));
         app.set_queue(Arc::clone(&queue) as _);
         let deliverer = Deliverer::new(app, Box::new(InProcess(Arc::clone(app))))?;
-        let history = Arc::new(KeptHistory::default());
+        let history = Arc::new(MemoryHistory::default());
         app.set_history(Arc::clone(&history) as _);
         let follower = database.follow(&app.config.tables.events, BATCH)?;
         Ok(Self([
@@ -53,7 +53,7 @@ impl Background {
 }
 
 async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Receiver<bool>) {
-    let dispatcher = Dispatcher::new(Arc::new(KeptLetters(Arc::clone(&app))));
+    let dispatcher = Dispatcher::new(Arc::new(StoredDeadLetters(Arc::clone(&app))));
     while !*stopped.borrow() {
         let handled = match follower.next_unless(stop(&mut stopped)).await {
             Ok(None) => return,
@@ -107,10 +107,10 @@ async fn delete_expired(database: Database, mut stopped: watch::Receiver<bool>) 
 }
 
 /// Dead letters in the control table.
-struct KeptLetters(Arc<App>);
+struct StoredDeadLetters(Arc<App>);
 
 #[derive(Serialize, Deserialize)]
-struct KeptLetter {
+struct StoredDeadLetter {
     id: DeadLetterId,
     version: u64,
     at: Timestamp,
@@ -118,7 +118,7 @@ struct KeptLetter {
     reason: String,
 }
 
-impl Controlled for KeptLetter {
+impl Controlled for StoredDeadLetter {
     const KIND: &'static str = "dead_letter";
     type Id = DeadLetterId;
 
@@ -131,12 +131,12 @@ impl Controlled for KeptLetter {
     }
 }
 
-impl DeadLetters for KeptLetters {
+impl DeadLetters for StoredDeadLetters {
     fn set_aside(&self, letter: DeadLetter) -> SettingAside<'_> {
         Box::pin(async move {
             let at = self.0.now();
             let id = DeadLetterId::new(at, random()?);
-            let kept = KeptLetter { id, version: 1, at, event: letter.event, reason: letter.reason };
+            let kept = StoredDeadLetter { id, version: 1, at, event: letter.event, reason: letter.reason };
             Ok(self.0.store.create(&kept).await?)
         })
     }

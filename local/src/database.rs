@@ -1,6 +1,6 @@
 //! The tables, and the database on its own for functions that run as processes of their own.
 
-use crate::{Failure, Ground, Options, background::Background};
+use crate::{Environment, Failure, Options, background::Background};
 use embedded::{Database, IndexSpec, TableSpec};
 use models::clock::{SystemClock, random};
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
@@ -38,7 +38,7 @@ pub async fn serve_database(
     env_file: &Path,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
-    let ground = Ground::lay(&options, options.port, Arc::new(SystemClock)).await?;
+    let ground = Environment::prepare(&options, options.port, Arc::new(SystemClock)).await?;
     ground.admin_key.announce(options.data_dir.as_deref());
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);

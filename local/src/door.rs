@@ -5,7 +5,7 @@ mod connections;
 
 use crate::{Limits, stop::stop};
 use app::{App, Router};
-use connections::{Connections, Place, Stage};
+use connections::{Connections, Slot, Stage};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -86,7 +86,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 impl Door {
-    async fn serve_connection(self: Arc<Self>, stream: TcpStream, place: Place, mut stopped: watch::Receiver<bool>) {
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream, place: Slot, mut stopped: watch::Receiver<bool>) {
         let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(&place, request).await));
         let mut http = http1::Builder::new();
         // The timeout covers a whole header section, and the wait for the next request on a kept connection.
@@ -105,7 +105,7 @@ impl Door {
         }
     }
 
-    async fn answer(self: &Arc<Self>, place: &Place, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: &Arc<Self>, place: &Slot, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if let Some(moved) = redirect(&request) {
             return moved;
         }

@@ -4,7 +4,7 @@ use crate::stop::stop;
 use app::App;
 use aws::{
     history::{History, Reading, Series, Span, Statistic},
-    metrics::{Counted, Counts, Metric},
+    metrics::{Counts, Metric, MetricValue},
 };
 use models::Timestamp;
 use sketches_ddsketch::{Config, DDSketch};
@@ -26,9 +26,9 @@ struct Minute {
 }
 
 #[derive(Default)]
-pub struct KeptHistory(Mutex<BTreeMap<u64, Minute>>);
+pub struct MemoryHistory(Mutex<BTreeMap<u64, Minute>>);
 
-impl KeptHistory {
+impl MemoryHistory {
     /// Takes the process's counts every second.
     pub async fn keep(self: Arc<Self>, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         let mut timer = time::interval(EVERY);
@@ -49,8 +49,8 @@ impl KeptHistory {
         let minute = minutes.entry(now.seconds() / MINUTE).or_default();
         for (metric, counted) in counts {
             match counted {
-                Counted::Sum(sum) => *minute.sums.entry(metric).or_default() += sum,
-                Counted::Times(times) => {
+                MetricValue::Sum(sum) => *minute.sums.entry(metric).or_default() += sum,
+                MetricValue::Times(times) => {
                     let sketch = minute.times.entry(metric).or_insert_with(|| DDSketch::new(Config::defaults()));
                     times.into_iter().for_each(|millis| sketch.add(millis as f64));
                 }
@@ -96,7 +96,7 @@ impl KeptHistory {
     }
 }
 
-impl History for KeptHistory {
+impl History for MemoryHistory {
     fn read(&self, span: Span) -> Reading<'_> {
         Box::pin(async move { Ok(self.series(&span)) })
     }

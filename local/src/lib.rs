@@ -50,15 +50,15 @@ pub struct Local {
 }
 
 /// State before serving: the database with its tables, and the keys.
-struct Ground {
+struct Environment {
     app: Arc<App>,
     database: Database,
     admin_key: AdminKey,
     keeps: Option<TempDir>,
 }
 
-impl Ground {
-    async fn lay(options: &Options, port: u16, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+impl Environment {
+    async fn prepare(options: &Options, port: u16, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let (location, folder, keeps) = match &options.data_dir {
             Some(folder) => (Location::Directory(folder.clone()), folder.clone(), None),
             None => {
@@ -90,7 +90,7 @@ impl Local {
             format!("cannot listen on 127.0.0.1:{}: {error}; stop the other program, or set PORT", options.port)
         })?;
         let port = listener.local_addr()?.port();
-        let ground = Ground::lay(&options, port, clock).await?;
+        let ground = Environment::prepare(&options, port, clock).await?;
         let functions: Vec<_> = catalog::functions().collect();
         let router = Router::new(&functions)?;
         let (stop, stopped) = watch::channel(false);

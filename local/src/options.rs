@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use web::settings::{BadSetting, Settings};
+use web::settings::{SettingError, Settings};
 
 pub struct Options {
     /// 0 means any free port.
@@ -30,7 +30,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn read(settings: &Settings) -> Result<Self, BadSetting> {
+    fn read(settings: &Settings) -> Result<Self, SettingError> {
         let seconds = |name, default| settings.number(name, default, 1, MAX_TIMEOUT_SECONDS).map(Duration::from_secs);
         let connections = settings.number("MAX_CONNECTIONS", DEFAULT_CONNECTIONS, 1, MAX_CONNECTIONS)?;
         Ok(Self {
@@ -48,17 +48,17 @@ const MAX_CONNECTIONS: u64 = 65_536;
 const MAX_TIMEOUT_SECONDS: u64 = 3_600;
 
 /// The port to listen on; 0 means any free one.
-fn port(settings: &Settings) -> Result<u16, BadSetting> {
+fn port(settings: &Settings) -> Result<u16, SettingError> {
     let port = settings.number("PORT", DEFAULT_PORT, 0, u16::MAX.into())?;
     Ok(port.try_into().unwrap_or(u16::MAX))
 }
 
 impl Options {
-    pub fn read(settings: Settings) -> Result<Self, BadSetting> {
+    pub fn read(settings: Settings) -> Result<Self, SettingError> {
         let admin_key = settings.get("ADMIN_KEY").map(str::to_owned);
         if admin_key.as_deref().is_some_and(|key| !is_key(key)) {
             let fault = "must have at least 32 characters, all visible ASCII".to_owned();
-            return Err(BadSetting { name: "ADMIN_KEY".to_owned(), fault });
+            return Err(SettingError { name: "ADMIN_KEY".to_owned(), fault });
         }
         Ok(Self {
             port: port(&settings)?,

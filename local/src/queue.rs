@@ -4,7 +4,7 @@
 use crate::stop::stop;
 use app::App;
 use aws::queue::{Queue, Sending};
-use flow::deliver::{Deliverer, Look};
+use flow::deliver::{Deliverer, DeliveryCheck};
 use models::{
     RouteId, Timestamp, causes,
     clock::Clock,
@@ -37,7 +37,7 @@ const MOST_TRIES: u32 = 10;
 struct Kept {
     message: Message,
     /// The message may have been handled in part.
-    is_again: bool,
+    is_redelivered: bool,
     tries: u32,
 }
 
@@ -89,8 +89,8 @@ impl LocalQueue {
         while in_hand.join_next().await.is_some() {}
     }
 
-    async fn handle(&self, app: &App, deliverer: &Deliverer, Kept { message, is_again, tries }: Kept) {
-        let handled = deliverer.deliver(app, Look { message: message.clone(), is_again }).await;
+    async fn handle(&self, app: &App, deliverer: &Deliverer, Kept { message, is_redelivered, tries }: Kept) {
+        let handled = deliverer.deliver(app, DeliveryCheck { message: message.clone(), is_redelivered }).await;
         let route = message.route.clone();
         if let Err(problem) = handled {
             let (delivery, cause) = (message.delivery.as_str(), problem.causes());
@@ -104,7 +104,7 @@ impl LocalQueue {
             if tries < MOST_TRIES {
                 self.messages().keep_back(Kept {
                     message: Message { at, ..message },
-                    is_again: true,
+                    is_redelivered: true,
                     tries: tries + 1,
                 });
             }
@@ -119,7 +119,7 @@ impl LocalQueue {
         while let Some(entry) = entries.next().await? {
             let Some(key) = DeliveryKey::parse(&entry.sort) else { continue };
             let message = Message { delivery: key.id, route: key.route, at: self.clock.now(), is_first: false };
-            self.messages().keep_back(Kept { message, is_again: true, tries: 0 });
+            self.messages().keep_back(Kept { message, is_redelivered: true, tries: 0 });
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Queue for LocalQueue {
         Box::pin(async move {
             let mut queue = self.messages();
             for message in messages {
-                queue.keep_back(Kept { message, is_again: false, tries: 0 });
+                queue.keep_back(Kept { message, is_redelivered: false, tries: 0 });
             }
             drop(queue);
             self.changed.notify_one();
@@ -228,7 +228,7 @@ mod tests {
         let route = RouteId::new(at(0), [route; 10]);
         let event = EventId::new(at(0), ContentKey::digest(&HookId::new(at(0), [0; 10]), &[&[number]]));
         let delivery = DeliveryId::derive(&event, &route, None);
-        Kept { message: Message { delivery, route, at: at(millis), is_first: false }, is_again: false, tries: 0 }
+        Kept { message: Message { delivery, route, at: at(millis), is_first: false }, is_redelivered: false, tries: 0 }
     }
 
     #[test]

@@ -58,7 +58,7 @@ def test_a_connection_is_tested_renamed_given_new_credentials_and_deleted(signed
     say_yes(page)
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="Connections")).to_be_visible()
-    expect(page.get_by_text("There is none yet.")).to_be_visible()
+    expect(page.get_by_text("None yet.")).to_be_visible()
 
 
 def test_a_hook_is_set_rotated_and_deleted_and_shows_what_it_rejected(signed_in, switchboard, post, area):
@@ -79,14 +79,14 @@ def test_a_hook_is_set_rotated_and_deleted_and_shows_what_it_rejected(signed_in,
     expect(page.get_by_text("A sample was sent and accepted.")).to_be_visible()
     say_yes(page)
     page.get_by_role("button", name="Rotate the URL").click()
-    expect(page.get_by_text("The previous URL works until")).to_be_visible()
+    expect(page.get_by_text("The previous URL is valid until")).to_be_visible()
     rejected = page.request.post(hook["url"], data=b"{")
     assert rejected.status == 400
     page.reload()
     expect(page.get_by_role("table", name="Rejected calls")).to_contain_text("unreadable_body")
     say_yes(page)
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_text("There is none yet.")).to_be_visible()
+    expect(page.get_by_text("None yet.")).to_be_visible()
 
 
 def test_a_hook_that_registers_itself_says_how_it_stands(signed_in, switchboard, chatbot):
@@ -99,7 +99,7 @@ def test_a_hook_that_registers_itself_says_how_it_stands(signed_in, switchboard,
     expect(page.get_by_text("The platform has the URL.")).to_be_visible()
     say_yes(page)
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_text("There is none yet.")).to_be_visible()
+    expect(page.get_by_text("None yet.")).to_be_visible()
 
 
 def test_a_route_to_an_action_is_built_changed_and_carries_an_event(signed_in, switchboard, chatbot, post, area):
@@ -159,7 +159,7 @@ def test_a_route_says_since_when_it_fails_and_when_and_why_it_is_disabled(signed
     for shown, says in [
         ({"health": failing}, ["failing since Jan 2, 2026", "disabled on Jan 7, 2026", "unless an attempt succeeds"]),
         ({"enabled": False, "disabled_reason": "failing", "health": over}, ["failing since Jan 2, 2026", "every attempt failed for days"]),
-        ({"enabled": False, "disabled_reason": "target_gone"}, ["the target asked for no more"]),
+        ({"enabled": False, "disabled_reason": "target_gone"}, ["the target refused further events"]),
         ({"enabled": False, "health": over}, ["disabled after failing since Jan 2, 2026"]),
     ]:
         answer = stored | shown
@@ -188,7 +188,7 @@ def test_a_route_whose_headers_are_sealed_keeps_them_unless_its_target_changes(s
     page.get_by_label("Value of header 1").fill("again")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text(f"{listener.url}/b")).to_be_visible()
-    page.get_by_role("button", name="Try, and send it").click()
+    page.get_by_role("button", name="Test and send").click()
     expect(page.get_by_text("The target answered 204.")).to_be_visible()
     assert listener.at("/b")[0].headers["x-key"] == "again"
 
@@ -236,14 +236,14 @@ def test_a_hook_s_settings_and_its_mapping_leave_each_other_alone(signed_in, swi
     page.get_by_label("Field", exact=True).select_option("subscriber.id")
     page.get_by_role("button", name="Choose /contact/uid").click()
     page.get_by_role("button", name="Save the mapping").click()
-    expect(page.get_by_text("Saved and applied to the kept events.")).to_be_visible()
+    expect(page.get_by_text("Saved and applied to the stored events.")).to_be_visible()
     page.get_by_text("Settings", exact=True).click()
     page.get_by_label("Dedupe seconds").fill("60")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Saved. It takes effect within a minute.")).to_be_visible()
-    page.get_by_role("button", name="Forget subscriber.id").click()
+    page.get_by_role("button", name="Clear subscriber.id").click()
     page.get_by_role("button", name="Save the mapping").click()
-    expect(page.get_by_text("Saved and applied to the kept events.")).to_be_visible()
+    expect(page.get_by_text("Saved and applied to the stored events.")).to_be_visible()
     settings = switchboard.call("GET", path)["settings"]
     assert (settings["mapping"], settings["dedupe_seconds"], settings["reply"]) == ({}, 60, "123")
 
@@ -321,7 +321,7 @@ def test_an_event_is_filtered_opened_and_replayed(signed_in, switchboard, listen
     expect(page.get_by_label("Delivery to")).to_contain_text("204")
     say_yes(page)
     page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_text("Deliveries made: 1.")).to_be_visible()
+    expect(page.get_by_text("Deliveries created: 1.")).to_be_visible()
     expect(page.get_by_label("Delivery to").filter(has_text="succeeded")).to_have_count(2)
 
 
@@ -330,7 +330,7 @@ def test_a_key_is_made_shown_once_and_revoked(signed_in, switchboard, area):
     area(page, "Keys")
     page.get_by_label("Name").fill("Reporting")
     page.get_by_label("Scope").select_option("read")
-    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Create").click()
     page.get_by_role("button", name="Copy key").click()
     key = page.evaluate("navigator.clipboard.readText()")
     assert key.startswith("sbk_")

@@ -16,7 +16,7 @@ def sign_in(page, key):
 
 def test_a_wrong_key_is_said_to_be_one(page):
     sign_in(page, "sbk_wrong")
-    expect(page.get_by_role("alert")).to_contain_text("not known")
+    expect(page.get_by_role("alert")).to_contain_text("unknown")
 
 
 def test_a_key_lives_as_long_as_its_tab(signed_in, switchboard):
@@ -46,7 +46,7 @@ def test_a_key_that_is_revoked_leads_back_to_the_sign_in(page, switchboard, area
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     switchboard.call("DELETE", f"/v1/keys/{key['id']}")
     area(page, "Hooks")
-    expect(page.get_by_text("The key is not valid any more.")).to_be_visible()
+    expect(page.get_by_text("The key is no longer valid.")).to_be_visible()
 
 
 def test_a_key_that_may_only_read_is_told_what_it_may_not(page, switchboard, hook, area):

@@ -273,7 +273,7 @@ def test_a_rejected_body_is_fetched_when_it_is_opened(signed_in, switchboard, ho
     expect(page.locator("pre")).to_have_text(UNREADABLE.decode())
     assert copied(page) == UNREADABLE
     rows.filter(has_text="body_too_large").locator("summary").click()
-    expect(page.get_by_text("No body is kept.")).to_be_visible()
+    expect(page.get_by_text("No body is stored.")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -333,5 +333,5 @@ def test_a_key_may_have_the_scope_operate(signed_in, switchboard, area):
     expect(signed_in.get_by_text("may also test routes without sending")).to_be_visible()
     signed_in.get_by_label("Name").fill("Support")
     signed_in.get_by_label("Scope").select_option("operate")
-    signed_in.get_by_role("button", name="Make it").click()
+    signed_in.get_by_role("button", name="Create").click()
     expect(signed_in.get_by_role("table").get_by_role("row").filter(has_text="Support")).to_contain_text("operate")

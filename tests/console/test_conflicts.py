@@ -25,7 +25,7 @@ def test_a_hook_that_routes_use_shows_them_and_can_be_deleted_all_the_same(signe
     assert switchboard.call("GET", f"/v1/hooks/{hook['id']}")["enabled"]
     say_yes(page)
     page.get_by_role("button", name="Delete the hook and disable them").click()
-    expect(page.get_by_text("There is none yet.")).to_be_visible()
+    expect(page.get_by_text("None yet.")).to_be_visible()
     assert [switchboard.call("GET", f"/v1/routes/{route['id']}")["enabled"] for route in routes] == [False, False]
 
 
@@ -45,13 +45,13 @@ def test_a_takeover_that_another_was_faster_to_claim_says_by_whom(signed_in, swi
 
     page.route(f"**/v1/takeovers/{takeover}", claim_first, times=1)
     page.get_by_role("button", name="Claim").click()
-    expect(page.get_by_text("Ben <Sales> was faster and has claimed it.")).to_be_visible()
+    expect(page.get_by_text("Ben <Sales> claimed it first.")).to_be_visible()
     expect(page.get_by_role("table")).to_contain_text("by Ben <Sales>")
     page.get_by_role("button", name="Release").click()
     page.get_by_role("button", name="Claim").click()
     expect(page.get_by_role("table")).to_contain_text("by the first key")
     page.get_by_role("button", name="Close").click()
-    expect(page.get_by_role("button", name="Open again")).to_be_visible()
+    expect(page.get_by_role("button", name="Reopen")).to_be_visible()
     expect(page.get_by_role("table")).not_to_contain_text("by the first key")
 
 

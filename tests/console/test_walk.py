@@ -47,11 +47,11 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     page.get_by_role("button", name="Choose /contact/label").click()
     shot(page, "hook")
     page.get_by_role("button", name="Save the mapping").click()
-    expect(page.get_by_text("Saved and applied to the kept events.")).to_be_visible()
+    expect(page.get_by_text("Saved and applied to the stored events.")).to_be_visible()
     expect(events).to_contain_text("Ava Chen")
 
     area(page, "Routes")
-    page.get_by_role("link", name="Make a route").click()
+    page.get_by_role("link", name="Create a route").click()
     page.get_by_role("textbox", name="Name").fill("To the shop")
     page.get_by_label("New Checkpoint Record").check()
     page.get_by_label("With the event").select_option(index=1)
@@ -67,7 +67,7 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(signed_in, switchboar
     shot(page, "builder")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="To the shop")).to_be_visible()
-    page.get_by_role("button", name="Try", exact=True).click()
+    page.get_by_role("button", name="Test", exact=True).click()
     expect(page.get_by_text("The event passes.")).to_be_visible()
 
     post(url, json.dumps(BODY | {"order": 2}))

@@ -5,7 +5,7 @@ use app::Config;
 use serde_json::Value;
 use std::process::Output;
 use store::tables::TABLES;
-use web::settings::{BadSetting, Settings};
+use web::settings::{SettingError, Settings};
 
 /// Checks parameters as `make deploy` does.
 fn check(given: &[String]) -> Output {
@@ -13,7 +13,7 @@ fn check(given: &[String]) -> Output {
 }
 
 /// Reads a variable as the functions do.
-fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
+fn read(name: &str, value: &str) -> Result<Config, SettingError> {
     let tables = TABLES.iter().map(|table| (table.variable, "any"));
     let settings: Settings = tables.chain([(name, value)]).collect();
     Config::read(&settings, &registry::settings())

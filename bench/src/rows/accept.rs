@@ -3,8 +3,8 @@
 use super::accepted;
 use crate::{
     Failure,
-    function::Under,
-    ground::{Ground, HOOK, PUT_ITEM},
+    function::Profiler,
+    setup::{HOOK, PUT_ITEM, Setup},
     table::Table,
 };
 
@@ -12,14 +12,14 @@ const CALLS: usize = 1_000;
 const ROUNDS: usize = 5;
 
 pub async fn times(table: &mut Table) -> Result<(), Failure> {
-    let ground = Ground::lay().await?;
+    let setup = Setup::prepare().await?;
     let (mut bare, mut hook) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         for (name, micros) in [(PUT_ITEM, &mut bare), (HOOK, &mut hook)] {
-            let mut function = ground.start(name, Under::Nothing).await?;
-            accepted(&ground, &mut function, name, 100).await?;
+            let mut function = setup.start(name, Profiler::Nothing).await?;
+            accepted(&setup, &mut function, name, 100).await?;
             let before = function.cpu()?;
-            accepted(&ground, &mut function, name, CALLS).await?;
+            accepted(&setup, &mut function, name, CALLS).await?;
             micros.push((function.cpu()? - before).as_secs_f64() * 1e6 / CALLS as f64);
         }
     }

@@ -3,8 +3,8 @@
 use super::begun;
 use crate::{
     Failure,
-    function::Under,
-    ground::{ACTION, Ground, HOOK, NO_OP, PUT_ITEM},
+    function::Profiler,
+    setup::{ACTION, HOOK, NO_OP, PUT_ITEM, Setup},
     table::Table,
 };
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ const ROUNDS: usize = 15;
 
 /// Instructions until a function asks for its first invocation. It starts as on AWS, where it must load certificates.
 pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
-    let ground = Ground::lay().await?;
+    let setup = Setup::prepare().await?;
     let mut starts = BTreeMap::new();
     for (name, what) in [
         (NO_OP, "instructions to start a function that does nothing"),
@@ -22,7 +22,7 @@ pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
         (ACTION, "the same, an action function"),
         ("deliver", "the same, deliver"),
     ] {
-        let function = ground.start_on_aws(name, Under::Callgrind).await?;
+        let function = setup.start_on_aws(name, Profiler::Callgrind).await?;
         function.polled().await;
         let count = function.instructions()?;
         starts.insert(name, count);
@@ -34,14 +34,14 @@ pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
 
 /// Start times of all functions in turn, round by round, so that a busy moment affects all.
 pub async fn times(table: &mut Table) -> Result<(), Failure> {
-    let mut ground = Ground::lay().await?;
-    begun(&mut ground, ROUNDS).await?;
-    let messages = ground.queue_batches(1);
+    let mut setup = Setup::prepare().await?;
+    begun(&mut setup, ROUNDS).await?;
+    let messages = setup.queue_batches(1);
     let mut times: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
     for message in messages.iter().take(ROUNDS) {
         for name in [NO_OP, PUT_ITEM, HOOK, ACTION, "deliver"] {
-            let event = if name == "deliver" { message.clone() } else { ground.event(name) };
-            let mut function = ground.start(name, Under::Nothing).await?;
+            let event = if name == "deliver" { message.clone() } else { setup.event(name) };
+            let mut function = setup.start(name, Profiler::Nothing).await?;
             let polled = function.polled().await;
             function.invoke(&event).await?;
             times.entry((name, "poll")).or_default().push(polled.as_secs_f64() * 1e3);

@@ -3,8 +3,8 @@
 use super::{begun, succeeded};
 use crate::{
     Failure,
-    function::Under,
-    ground::{Ground, QUEUE_BATCH, STREAM_BATCH},
+    function::Profiler,
+    setup::{QUEUE_BATCH, STREAM_BATCH, Setup},
     table::Table,
 };
 use std::time::Instant;
@@ -13,10 +13,10 @@ const DELIVERIES: usize = 2_000;
 const PARTS: usize = 5;
 
 pub async fn times(table: &mut Table) -> Result<(), Failure> {
-    let mut ground = Ground::lay().await?;
-    begun(&mut ground, DELIVERIES + STREAM_BATCH).await?;
-    let mut deliver = ground.start("deliver", Under::Nothing).await?;
-    let batches = ground.queue_batches(QUEUE_BATCH);
+    let mut setup = Setup::prepare().await?;
+    begun(&mut setup, DELIVERIES + STREAM_BATCH).await?;
+    let mut deliver = setup.start("deliver", Profiler::Nothing).await?;
+    let batches = setup.queue_batches(QUEUE_BATCH);
     let (warming, timed) = batches.split_at(STREAM_BATCH / QUEUE_BATCH);
     for batch in warming {
         deliver.invoke(batch).await?;

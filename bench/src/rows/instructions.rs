@@ -4,8 +4,8 @@
 use super::{begun, succeeded};
 use crate::{
     Failure,
-    function::Under,
-    ground::{Ground, HOOK, PUT_ITEM, QUEUE_BATCH},
+    function::Profiler,
+    setup::{HOOK, PUT_ITEM, QUEUE_BATCH, Setup},
     table::Table,
 };
 use serde_json::Value;
@@ -15,9 +15,9 @@ const FEW: usize = 20;
 const MANY: usize = 220;
 
 pub async fn count(table: &mut Table) -> Result<(), Failure> {
-    let ground = Ground::lay().await?;
-    let bare = of_accept(&ground, PUT_ITEM).await?;
-    let accept = of_accept(&ground, HOOK).await?;
+    let setup = Setup::prepare().await?;
+    let bare = of_accept(&setup, PUT_ITEM).await?;
+    let accept = of_accept(&setup, HOOK).await?;
     let delivery = of_delivery().await?;
     for (name, what, count) in [
         ("accept.bare", "instructions of a warm call that puts an item", bare),
@@ -31,24 +31,24 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn of_accept(ground: &Ground, name: &str) -> Result<f64, Failure> {
-    let calls = |count: usize| (0..count).map(|_| ground.event(name)).collect::<Vec<_>>();
-    Ok(of_one(ground, name, calls(FEW), calls(MANY)).await? / (MANY - FEW) as f64)
+async fn of_accept(setup: &Setup, name: &str) -> Result<f64, Failure> {
+    let calls = |count: usize| (0..count).map(|_| setup.event(name)).collect::<Vec<_>>();
+    Ok(of_one(setup, name, calls(FEW), calls(MANY)).await? / (MANY - FEW) as f64)
 }
 
 async fn of_delivery() -> Result<f64, Failure> {
-    let mut ground = Ground::lay().await?;
-    begun(&mut ground, FEW + MANY).await?;
-    let mut few = ground.queue_batches(QUEUE_BATCH);
+    let mut setup = Setup::prepare().await?;
+    begun(&mut setup, FEW + MANY).await?;
+    let mut few = setup.queue_batches(QUEUE_BATCH);
     let many = few.split_off(FEW / QUEUE_BATCH);
-    Ok(of_one(&ground, "deliver", few, many).await? / (MANY - FEW) as f64)
+    Ok(of_one(&setup, "deliver", few, many).await? / (MANY - FEW) as f64)
 }
 
 /// The difference in cost between many invocations and a few.
-async fn of_one(ground: &Ground, name: &str, few: Vec<Value>, many: Vec<Value>) -> Result<f64, Failure> {
+async fn of_one(setup: &Setup, name: &str, few: Vec<Value>, many: Vec<Value>) -> Result<f64, Failure> {
     let mut counts = Vec::new();
     for invocations in [few, many] {
-        let mut function = ground.start(name, Under::Callgrind).await?;
+        let mut function = setup.start(name, Profiler::Callgrind).await?;
         for event in invocations {
             succeeded(name, &function.invoke(&event).await?)?;
         }

@@ -3,7 +3,7 @@
 use crate::{
     Failure,
     function::peak_mib,
-    ground::{body, path},
+    setup::{body, path},
     table::Table,
 };
 use futures::future::try_join_all;

@@ -10,8 +10,8 @@ mod sizes;
 
 use crate::{
     Failure,
-    function::{Function, Under},
-    ground::{Ground, HOOK, STREAM_BATCH},
+    function::{Function, Profiler},
+    setup::{HOOK, STREAM_BATCH, Setup},
     table::Table,
 };
 use serde_json::{Value, json};
@@ -52,9 +52,9 @@ pub fn named(names: &[&str]) -> Result<Vec<&'static Row>, Failure> {
 }
 
 /// Invokes a function a number of times.
-async fn accepted(ground: &Ground, function: &mut Function, name: &str, calls: usize) -> Result<(), Failure> {
+async fn accepted(setup: &Setup, function: &mut Function, name: &str, calls: usize) -> Result<(), Failure> {
     for _ in 0..calls {
-        succeeded(name, &function.invoke(&ground.event(name)).await?)?;
+        succeeded(name, &function.invoke(&setup.event(name)).await?)?;
     }
     Ok(())
 }
@@ -66,12 +66,12 @@ fn succeeded(name: &str, answer: &Value) -> Result<(), Failure> {
 }
 
 /// Accepts and dispatches a number of events, so that their deliveries are in the queue.
-async fn begun(ground: &mut Ground, events: usize) -> Result<(), Failure> {
-    let mut hook = ground.start(HOOK, Under::Nothing).await?;
-    let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
-    accepted(ground, &mut hook, HOOK, events).await?;
+async fn begun(setup: &mut Setup, events: usize) -> Result<(), Failure> {
+    let mut hook = setup.start(HOOK, Profiler::Nothing).await?;
+    let mut dispatch = setup.start("dispatch", Profiler::Nothing).await?;
+    accepted(setup, &mut hook, HOOK, events).await?;
     for _ in 0..events.div_ceil(STREAM_BATCH) {
-        succeeded("dispatch", &dispatch.invoke(&ground.stream_batch().await?).await?)?;
+        succeeded("dispatch", &dispatch.invoke(&setup.stream_batch().await?).await?)?;
     }
     Ok(())
 }

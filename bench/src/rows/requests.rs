@@ -3,30 +3,30 @@
 use super::{accepted, succeeded};
 use crate::{
     Failure,
-    aws::{Asked, Asks},
-    function::Under,
-    ground::{Ground, HOOK, QUEUE_BATCH, STREAM_BATCH},
+    aws::{RequestCount, RequestCounts},
+    function::Profiler,
+    setup::{HOOK, QUEUE_BATCH, STREAM_BATCH, Setup},
     table::Table,
 };
 
 pub async fn count(table: &mut Table) -> Result<(), Failure> {
-    let mut ground = Ground::lay().await?;
-    let mut hook = ground.start(HOOK, Under::Nothing).await?;
-    let mut dispatch = ground.start("dispatch", Under::Nothing).await?;
-    let mut deliver = ground.start("deliver", Under::Nothing).await?;
+    let mut setup = Setup::prepare().await?;
+    let mut hook = setup.start(HOOK, Profiler::Nothing).await?;
+    let mut dispatch = setup.start("dispatch", Profiler::Nothing).await?;
+    let mut deliver = setup.start("deliver", Profiler::Nothing).await?;
     // The first round is of new people, and includes requests that a process makes once.
     for warm in [false, true] {
-        ground.begin_again();
+        setup.begin_again();
         let mut asked = Vec::new();
         let logged = [hook.log_bytes()?, dispatch.log_bytes()?, deliver.log_bytes()?];
-        accepted(&ground, &mut hook, HOOK, STREAM_BATCH).await?;
-        asked.push(("accept", STREAM_BATCH, ground.aws.asked()));
-        succeeded("dispatch", &dispatch.invoke(&ground.stream_batch().await?).await?)?;
-        asked.push(("dispatch", STREAM_BATCH, ground.aws.asked()));
-        for batch in ground.queue_batches(QUEUE_BATCH) {
+        accepted(&setup, &mut hook, HOOK, STREAM_BATCH).await?;
+        asked.push(("accept", STREAM_BATCH, setup.aws.asked()));
+        succeeded("dispatch", &dispatch.invoke(&setup.stream_batch().await?).await?)?;
+        asked.push(("dispatch", STREAM_BATCH, setup.aws.asked()));
+        for batch in setup.queue_batches(QUEUE_BATCH) {
             succeeded("deliver", &deliver.invoke(&batch).await?)?;
         }
-        asked.push(("deliver", STREAM_BATCH, ground.aws.asked()));
+        asked.push(("deliver", STREAM_BATCH, setup.aws.asked()));
         let known = if warm { "known" } else { "new" };
         let functions = [&hook, &dispatch, &deliver];
         for (((step, events, asked), function), before) in asked.into_iter().zip(functions).zip(logged) {
@@ -52,8 +52,8 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
 }
 
 /// Adds the requests per event, for known or new people.
-fn tell(table: &mut Table, step: &str, known: &str, events: usize, asked: &Asked) {
-    for ((operation, name), Asks { requests, units }) in asked {
+fn tell(table: &mut Table, step: &str, known: &str, events: usize, asked: &RequestCounts) {
+    for ((operation, name), RequestCount { requests, units }) in asked {
         let figure = format!("{step}.{operation}.{name}.{known}");
         let what = format!("{step}, {events} events of {known} people: {operation} {name}");
         if *requests > 0.0 {

@@ -64,5 +64,5 @@ async fn get(app: &App, request: Request) -> Result<Response, Problem> {
 }
 
 fn record(event: &StoredEvent) -> Result<Option<CheckpointRecord>, StoreError> {
-    Ok(CheckpointRecord::told(&event.open()?))
+    Ok(CheckpointRecord::from_event(&event.open()?))
 }

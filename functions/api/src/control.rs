@@ -5,7 +5,7 @@ use futures::future::try_join_all;
 use models::{Scope, causes};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
-use store::{control::Controlled, list::unshown};
+use store::{control::Controlled, list::stub};
 use web::{Problem, Request, RequestExt as _, Response, respond};
 
 /// The item that the path's id names. A malformed id is not found, like an unknown one.
@@ -29,7 +29,7 @@ pub async fn list<T: Controlled, V: Serialize, F: Future<Output = Result<V, Prob
             Ok(item) => to_raw_value(&view(item).await?),
             Err((id, error)) => {
                 tracing::error!(item = id, cause = causes(&error), "an item of a list can't be read");
-                unshown(&id)
+                stub(&id)
             }
         };
         shown.map_err(Problem::internal)

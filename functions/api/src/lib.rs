@@ -23,7 +23,7 @@ use schemars::{JsonSchema, Schema, json_schema, schema_for};
 use serde_json::{Value, value::RawValue};
 use store::{
     StoreError,
-    list::{Unshown, shown_or_id},
+    list::{ItemStub, json_or_stub},
 };
 use web::{Access, Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
@@ -83,7 +83,7 @@ fn reply_or_id<T>(
         Err(error) if !matches!(error, StoreError::Malformed(_)) => return Err(error.into()),
         read => read.and_then(|item| item.map_or(Ok(None), show)),
     };
-    let shown = shown_or_id(shown, || Some(id.to_owned()));
+    let shown = json_or_stub(shown, || Some(id.to_owned()));
     respond::ok(&shown.ok_or_else(|| Problem::not_found(kind))?)
 }
 
@@ -94,7 +94,7 @@ fn page_of_any<T: JsonSchema>() -> Schema {
 
 /// JSON Schema of an item that may be too large to be shown.
 fn schema_or_id<T: JsonSchema>() -> Schema {
-    json_schema!({ "anyOf": [schema_for!(T), schema_for!(Unshown<'_>)] })
+    json_schema!({ "anyOf": [schema_for!(T), schema_for!(ItemStub<'_>)] })
 }
 
 /// JSON Schema of a page of a list.

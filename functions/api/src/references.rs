@@ -1,4 +1,4 @@
-//! Problems for a hook or a route that was not written because a connection or hook that it names is gone.
+//! Problems for a hook or route that was not written because a connection or hook that it names is gone.
 
 use app::App;
 use std::collections::BTreeSet;

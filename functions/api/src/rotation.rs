@@ -3,7 +3,7 @@
 use models::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{hooks::Token, routes::Secret};
+use store::{hooks::Token, routes::SealedSecret};
 use web::{Code, Problem, Retry};
 
 #[derive(Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ impl Rotated for Token {
     }
 }
 
-impl Rotated for Secret {
+impl Rotated for SealedSecret {
     fn expires_at(&mut self) -> &mut Option<Timestamp> {
         &mut self.expires_at
     }
@@ -75,9 +75,9 @@ fn full(end: Timestamp, now: Timestamp) -> Problem {
 mod tests {
     use super::*;
 
-    fn secrets(ends: &[Option<u64>]) -> Vec<Secret> {
+    fn secrets(ends: &[Option<u64>]) -> Vec<SealedSecret> {
         let ends = ends.iter().map(|end| end.map(Timestamp::from_millis));
-        ends.map(|expires_at| Secret { sealed: String::new(), expires_at }).collect()
+        ends.map(|expires_at| SealedSecret { sealed: String::new(), expires_at }).collect()
     }
 
     #[test]

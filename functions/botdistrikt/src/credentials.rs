@@ -4,7 +4,7 @@
 use crate::API_URL;
 use connector::{
     App, Problem,
-    platform::{Review, Tested},
+    platform::{ConnectionTest, Review},
 };
 use data_encoding::BASE32_DNSSEC;
 use models::{Fault, clock::random};
@@ -91,11 +91,11 @@ pub fn make_domain() -> Result<String, Problem> {
 }
 
 /// BotDistrikt documents no call that checks the domain without leaving data behind.
-pub async fn test(app: &App) -> Result<Tested, Problem> {
+pub async fn test(app: &App) -> Result<ConnectionTest, Problem> {
     app.http().reach(app.config.platforms.url(&API_URL)?.clone()).await?;
     let detail = "BotDistrikt is reachable; to check the domain, register a user \
                   (botdistrikt.register-user)";
-    Ok(Tested { ok: None, detail: detail.to_owned() })
+    Ok(ConnectionTest { ok: None, detail: detail.to_owned() })
 }
 
 #[cfg(test)]

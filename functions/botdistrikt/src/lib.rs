@@ -5,7 +5,7 @@ mod bot_user;
 mod client;
 mod credentials;
 
-use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::Generated};
+use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::GeneratedCredential};
 
 /// Base URL of BotDistrikt's API.
 const API_URL: Setting =
@@ -25,7 +25,7 @@ pub static PLATFORM: Platform = Platform {
 pub static CONNECTOR: Connector = Connector {
     platform: &PLATFORM,
     review: credentials::review,
-    generated: Some(Generated { credential: "domain", make: credentials::make_domain }),
+    generated: Some(GeneratedCredential { credential: "domain", make: credentials::make_domain }),
     test: |app, _| Box::pin(credentials::test(app)),
 };
 

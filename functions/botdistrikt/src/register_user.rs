@@ -1,7 +1,10 @@
 //! `botdistrikt.register-user`: `POST /webchat_apps/{webchat_app_id}/user`. The answer is stored as a subscriber: each
 //! message sends it along, and a second call for the same person finds it.
 
-use crate::{bot_user::{REGISTERED, WebchatId}, client::{BotUser, Client}};
+use crate::{
+    bot_user::{REGISTERED, WebchatId},
+    client::{BotUser, Client},
+};
 use connector::{ActionContext, Code, Problem, Retry, action};
 use models::{EventId, Person, SubscriberId, clock::random, ids::ContentKey};
 use payload::{Mapping, mapping};
@@ -50,7 +53,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem
     let make = || register(&context, webchat_id, input.user.as_ref());
     let Some(id) = webchat_id.filter(|_| input.reuse != Some(false)) else { return make().await };
     let subscriber = subscriber_id(&context, id);
-    context.find_or_make(&format!("{} {subscriber}", ACTION.name), || registered(&context, &subscriber), make).await
+    context.find_or_create(&format!("{} {subscriber}", ACTION.name), || registered(&context, &subscriber), make).await
 }
 
 pub fn subscriber_id(context: &ActionContext<'_>, webchat_id: &str) -> SubscriberId {
@@ -85,15 +88,18 @@ async fn register(
     })?;
     let registered_as = &person.platform_id;
     let begun = |but: &str| Problem::partly_done(format!("the user is registered as {registered_as}, but {but}"));
-    let told = context.app.store.tell(&person, &by).await;
-    told.map_err(|error| begun("could not be stored").caused_by(error))?;
+    let folded = context.app.store.fold_person(&person, &by).await;
+    folded.map_err(|error| begun("could not be stored").caused_by(error))?;
     // The profile omits the object if the person was erased in the meantime, or if it is too large.
     let kept = registered(context, &person.id)
         .await
         .map_err(|problem| Problem { source: problem.source, ..begun("may not be stored") })?;
-    let kept = kept.ok_or_else(|| begun("is not stored: the object is too large, or the person was erased in the meantime"))?;
+    let kept =
+        kept.ok_or_else(|| begun("is not stored: the object is too large, or the person was erased in the meantime"))?;
     match asked {
-        Some(asked) if asked != registered_as => Err(begun(&format!("not as {asked}, which was requested; use the former id"))),
+        Some(asked) if asked != registered_as => {
+            Err(begun(&format!("not as {asked}, which was requested; use the former id")))
+        }
         _ => Ok(Output { reused: false, ..kept }),
     }
 }

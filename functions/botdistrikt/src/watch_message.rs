@@ -25,7 +25,7 @@ trigger! {
     headers: &[Header { name: SOURCE, sample: "human" }, Header { name: SOURCE_ID, sample: "17" }],
     data: data,
     sample: SAMPLE,
-    settings: Settings,
+    settings: TriggerSettings,
     receive: receive,
 }
 
@@ -34,7 +34,7 @@ const MESSAGE: &[Field] = &[Field::expected("message", &["/message", "/response"
 /// The trigger's own settings.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct Settings {
+struct TriggerSettings {
     /// True to create events for the bot's own answers as well. Default: false, because the sender of a message already
     /// gets them as its answer.
     include_bot: Option<bool>,
@@ -64,7 +64,7 @@ const MOST_ID_CHARS: usize = 256;
 
 async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = receive::find(&TRIGGER, &request)?;
-    let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
+    let settings: TriggerSettings = hook.settings.own().map_err(Problem::internal)?;
     let kind = header(&request, SOURCE).and_then(|said| KINDS.into_iter().find(|kind| said.eq_ignore_ascii_case(kind)));
     if kind == Some(BOT) && settings.include_bot != Some(true) {
         return receive::ignore(app).answer(&hook);

@@ -4,7 +4,7 @@
 use crate::API_URL;
 use connector::{
     App, Problem,
-    platform::{Review, Tested},
+    platform::{ConnectionTest, Review},
 };
 use models::Fault;
 use schemars::{JsonSchema, Schema};
@@ -62,17 +62,17 @@ fn looks_known(url: &Url) -> bool {
 }
 
 /// An event can't be tested without a recipient.
-pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
+pub async fn test(app: &App, credentials: Value) -> Result<ConnectionTest, Problem> {
     let Credentials { event_url: text } = serde_json::from_value(credentials).map_err(Problem::internal)?;
     let Some(text) = text else {
-        return Ok(Tested { ok: None, detail: "no URL to test; receiving requests needs none".to_owned() });
+        return Ok(ConnectionTest { ok: None, detail: "no URL to test; receiving requests needs none".to_owned() });
     };
     let origin = app.config.platforms.url(&API_URL)?;
     if let Err(fault) = event_url(origin, &text) {
-        return Ok(Tested { ok: Some(false), detail: format!("the event URL {fault}") });
+        return Ok(ConnectionTest { ok: Some(false), detail: format!("the event URL {fault}") });
     }
     app.http().reach(origin.clone()).await?;
     let detail = "Botmother is reachable; to check the event URL, send an event \
                   (botmother.send-event)";
-    Ok(Tested { ok: None, detail: detail.to_owned() })
+    Ok(ConnectionTest { ok: None, detail: detail.to_owned() })
 }

@@ -1,7 +1,7 @@
 //! Client for the part of BotStar's API that is used. <https://apis.botstar.com/docs/>
 
 use crate::API_URL;
-use connector::{App, Problem, client::PATIENCE};
+use connector::{App, Problem, client::TIMEOUT};
 use serde::Deserialize;
 
 /// A bot of the account. Its other fields are not used.
@@ -19,6 +19,6 @@ pub async fn list_bots(app: &App, api_token: &str) -> Result<Vec<Bot>, Problem> 
         path.pop_if_empty().extend(["bots", ""]);
     }
     let request = http.request(http::Method::GET, url)?.bearer_auth(api_token).header("accept", "application/json");
-    let answer = http.send(request, PATIENCE).await?.successful(&[api_token])?;
+    let answer = http.send(request, TIMEOUT).await?.successful(&[api_token])?;
     answer.json("BotStar's list of bots", &[api_token])
 }

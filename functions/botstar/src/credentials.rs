@@ -1,7 +1,7 @@
 //! Credentials of a BotStar connection: none to receive webhooks, a token to call the API.
 
 use crate::client;
-use connector::{App, Problem, platform::Tested};
+use connector::{App, Problem, platform::ConnectionTest};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,11 +18,11 @@ pub fn schema() -> Schema {
     schemars::schema_for!(Credentials)
 }
 
-pub async fn test(app: &App, credentials: Value) -> Result<Tested, Problem> {
+pub async fn test(app: &App, credentials: Value) -> Result<ConnectionTest, Problem> {
     let credentials: Credentials = serde_json::from_value(credentials).map_err(Problem::internal)?;
     let Some(token) = credentials.api_token else {
-        return Ok(Tested { ok: None, detail: "no token to test; receiving webhooks needs none".to_owned() });
+        return Ok(ConnectionTest { ok: None, detail: "no token to test; receiving webhooks needs none".to_owned() });
     };
     let bots = client::list_bots(app, &token).await?;
-    Ok(Tested { ok: Some(true), detail: format!("the token reaches {} bots", bots.len()) })
+    Ok(ConnectionTest { ok: Some(true), detail: format!("the token reaches {} bots", bots.len()) })
 }

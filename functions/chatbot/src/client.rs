@@ -4,7 +4,7 @@ use crate::{API_URL, STORIES_PREFIX, credentials::Credentials};
 use connector::{
     ActionContext, App, Code, Problem, Retry,
     client::{Answer, HttpClient, RequestBuilder},
-    platform::Webhook,
+    platform::WebhookRegistration,
 };
 use http::Method;
 use models::HookId;
@@ -44,7 +44,7 @@ struct KnownWebhook {
 
 /// The status that a body reports.
 #[derive(Deserialize)]
-struct Told {
+struct BodyStatus {
     status: Status,
 }
 
@@ -157,8 +157,8 @@ impl<'a> Client<'a> {
     }
 
     /// Creates a webhook. ChatBot verifies its URL before it answers. None if the API has no webhooks.
-    pub async fn create_webhook(&self, webhook: &Webhook) -> Result<Option<String>, Problem> {
-        let Webhook { name, url, token } = webhook;
+    pub async fn create_webhook(&self, webhook: &WebhookRegistration) -> Result<Option<String>, Problem> {
+        let WebhookRegistration { name, url, token } = webhook;
         let body = json!({ "name": name, "url": url, "token": token, "headers": [], "auth": {} });
         let answer = self.send(Method::POST, &["webhooks"], &[], Some(&body)).await?;
         or_missing(id_of(answer, &[&self.token, token, last_step(url)]))
@@ -236,17 +236,17 @@ impl<'a> Client<'a> {
 /// The answer if it reports success. If its status and its body disagree, the body counts.
 fn successful(answer: Answer, secrets: &[&str]) -> Result<Answer, Problem> {
     let answer = answer.successful(secrets)?;
-    match told(&answer.body) {
+    match body_status(&answer.body) {
         Some(status) if !(200..300).contains(&status) => Err(answer.refusal(status, secrets)),
         _ => Ok(answer),
     }
 }
 
 /// The status in a body. The creation of a user answers with a list of one object.
-fn told(body: &[u8]) -> Option<u16> {
+fn body_status(body: &[u8]) -> Option<u16> {
     let alone = serde_json::from_slice(body);
-    let one = alone.or_else(|_| serde_json::from_slice(body).map(|[one]: [Told; 1]| one));
-    one.ok().map(|Told { status }| status.code)
+    let one = alone.or_else(|_| serde_json::from_slice(body).map(|[one]: [BodyStatus; 1]| one));
+    one.ok().map(|BodyStatus { status }| status.code)
 }
 
 /// Parses ChatBot's answer to a change: nothing, an object, or a list of one object.
@@ -262,14 +262,14 @@ fn done(answer: Answer, secrets: &[&str]) -> Result<Object, Problem> {
     };
     match one {
         Value::Object(one) => Ok(one),
-        _ => Err(untold(&format!("{what} is not an object"))),
+        _ => Err(unknown_outcome(&format!("{what} is not an object"))),
     }
 }
 
 fn id_of(answer: Answer, secrets: &[&str]) -> Result<String, Problem> {
     let done = done(answer, secrets)?;
     match id(&done) {
-        "" => Err(untold("ChatBot's answer has no id of the new object")),
+        "" => Err(unknown_outcome("ChatBot's answer has no id of the new object")),
         id => Ok(id.to_owned()),
     }
 }
@@ -284,7 +284,7 @@ fn identified(object: &Object, what: &str) -> Result<(), Problem> {
 }
 
 fn without_id(what: &str) -> Problem {
-    nonsense(&format!("{what} has no text id"))
+    invalid_answer(&format!("{what} has no text id"))
 }
 
 /// None if ChatBot has no such object.
@@ -300,11 +300,11 @@ fn last_step(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }
 
-fn nonsense(detail: &str) -> Problem {
+fn invalid_answer(detail: &str) -> Problem {
     Problem::new(Code::PlatformUnavailable, detail)
 }
 
 /// An invalid answer to a change, which may have been made.
-fn untold(detail: &str) -> Problem {
-    nonsense(detail).retried(Retry::Unknown)
+fn unknown_outcome(detail: &str) -> Problem {
+    invalid_answer(detail).retried(Retry::Unknown)
 }

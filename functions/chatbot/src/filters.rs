@@ -11,7 +11,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum Kind {
+pub enum FilterField {
     /// Not supported: ChatBot's list does not contain users' segments.
     Segment,
     CustomerUserId,
@@ -48,7 +48,7 @@ pub enum Operator {
 #[schemars(inline, deny_unknown_fields)]
 pub struct Filter {
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: FilterField,
     /// Default: `equal`. Comparisons are case-sensitive.
     operator: Option<Operator>,
     /// The attribute's name, for type `attribute`.
@@ -86,14 +86,14 @@ impl Filter {
     fn faults(&self) -> Vec<(&'static str, &'static str)> {
         let mut faults = Vec::new();
         match (self.kind, &self.name) {
-            (Kind::Attribute, None) => faults.push(("name", "is required with type attribute")),
-            (Kind::Attribute, Some(_)) | (_, None) => {}
+            (FilterField::Attribute, None) => faults.push(("name", "is required with type attribute")),
+            (FilterField::Attribute, Some(_)) | (_, None) => {}
             (_, Some(_)) => faults.push(("name", "is only allowed with type attribute")),
         }
         let operator = self.operator.unwrap_or_default();
         match self.kind {
-            Kind::Segment => {}
-            Kind::Banned => {
+            FilterField::Segment => {}
+            FilterField::Banned => {
                 if !self.value.is_boolean() {
                     faults.push(("value", "must be true or false"));
                 }
@@ -101,7 +101,7 @@ impl Filter {
                     faults.push(("operator", "must be equal or not_equal for type banned"));
                 }
             }
-            Kind::CreatedAt | Kind::LastSeenAt => {
+            FilterField::CreatedAt | FilterField::LastSeenAt => {
                 if self.value.as_str().and_then(time).is_none() {
                     faults.push(("value", "must be an RFC 3339 time or a date"));
                 }
@@ -109,7 +109,10 @@ impl Filter {
                     faults.push(("operator", "must be equal, not_equal, before or after for a time"));
                 }
             }
-            Kind::CustomerUserId | Kind::DefaultEmail | Kind::DefaultName | Kind::Attribute => {
+            FilterField::CustomerUserId
+            | FilterField::DefaultEmail
+            | FilterField::DefaultName
+            | FilterField::Attribute => {
                 if matches!(operator, Operator::Before | Operator::After) {
                     faults.push(("operator", "must be equal, not_equal, contains or starts_with for a text"));
                 }
@@ -123,19 +126,19 @@ impl Filter {
         let attribute = |name: &str| user.get("attributes").and_then(|attributes| attributes.get(name));
         let operator = self.operator.unwrap_or_default();
         match self.kind {
-            Kind::Segment => false,
-            Kind::CustomerUserId => compare_texts(operator, user.get("userId"), &self.value),
-            Kind::DefaultEmail => compare_texts(operator, attribute("default_email"), &self.value),
-            Kind::DefaultName => compare_texts(operator, attribute("default_name"), &self.value),
-            Kind::Attribute => {
+            FilterField::Segment => false,
+            FilterField::CustomerUserId => compare_texts(operator, user.get("userId"), &self.value),
+            FilterField::DefaultEmail => compare_texts(operator, attribute("default_email"), &self.value),
+            FilterField::DefaultName => compare_texts(operator, attribute("default_name"), &self.value),
+            FilterField::Attribute => {
                 compare_texts(operator, attribute(self.name.as_deref().unwrap_or_default()), &self.value)
             }
-            Kind::Banned => {
+            FilterField::Banned => {
                 let banned = user.get("banned").and_then(Value::as_bool).unwrap_or_default();
                 (Some(banned) == self.value.as_bool()) == (operator == Operator::Equal)
             }
-            Kind::CreatedAt => compare_times(operator, user.get("createdAt"), &self.value),
-            Kind::LastSeenAt => compare_times(operator, user.get("lastSeen"), &self.value),
+            FilterField::CreatedAt => compare_times(operator, user.get("createdAt"), &self.value),
+            FilterField::LastSeenAt => compare_times(operator, user.get("lastSeen"), &self.value),
         }
     }
 }

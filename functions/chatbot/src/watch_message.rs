@@ -5,15 +5,19 @@
 //! <https://chatbot.com/help/webhooks/verification-request>
 
 use crate::client::Client;
-use connector::{Access, App, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route, receive::{self, Received}, respond, trigger};
+use connector::{
+    Access, App, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route,
+    receive::{self, Received},
+    respond, trigger,
+};
 use http::{Method, StatusCode};
 use models::MessageKey;
 use payload::Field;
-use store::hooks::verification_token;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
+use store::hooks::verification_token;
 use subtle::ConstantTimeEq as _;
 
 trigger! {
@@ -30,7 +34,7 @@ trigger! {
     secret_query: &["token"],
     data: data,
     sample: SAMPLE,
-    settings: Settings,
+    settings: TriggerSettings,
     answer: reply_schema,
     receive: receive,
     get: VERIFY,
@@ -73,7 +77,7 @@ const FIELDS: &[Field] = &[
 /// The trigger's own settings.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct Settings {
+struct TriggerSettings {
     /// Answer to ChatBot: up to 32 KB of JSON, whose texts may contain `{{/json/pointer}}` into the event's `data`.
     reply: Option<Answer>,
     /// True if a call must contain the webhook's token. A token in a call is always checked.
@@ -124,7 +128,7 @@ fn challenge_schema() -> Schema {
 /// Receives a call. ChatBot waits 10 s for the reply.
 async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = receive::find(&TRIGGER, &request)?;
-    let settings: Settings = hook.settings.own().map_err(Problem::internal)?;
+    let settings: TriggerSettings = hook.settings.own().map_err(Problem::internal)?;
     let fault = match request.query("token") {
         Some(token) if !is_token(&request, &token) => Some("the webhook's token is wrong"),
         None if settings.require_token == Some(true) => Some("the webhook's token is missing: ?token=… in the URL"),

@@ -1,7 +1,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 
-// For `npm run dev`: where `make run` listens, unless API says otherwise.
+// For `npm run dev`: the address of `make run`, unless API is set.
 const api = process.env.API ?? "http://127.0.0.1:9000";
 
 export default defineConfig({
@@ -10,10 +10,10 @@ export default defineConfig({
   build: {
     outDir: "../built",
     emptyOutDir: true,
-    // The content security policy takes files of our own alone.
+    // The content security policy allows only our own files.
     assetsInlineLimit: 0,
     modulePreload: false,
-    // What is built in asks for its notice to go with it.
+    // The licences of bundled libraries require their notices.
     license: { fileName: "licenses.md" },
     rollupOptions: {
       output: { entryFileNames: "console.js", assetFileNames: "console[extname]", codeSplitting: false },

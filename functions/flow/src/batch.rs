@@ -5,12 +5,12 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchResponse {
-    batch_item_failures: Vec<Failure>,
+    batch_item_failures: Vec<ItemFailure>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Failure {
+struct ItemFailure {
     item_identifier: String,
 }
 
@@ -18,7 +18,7 @@ impl BatchResponse {
     /// Reports these as failed, so that Lambda delivers them again: sequence numbers of stream records, or ids of
     /// messages.
     pub fn again(identifiers: impl IntoIterator<Item = String>) -> Self {
-        let failures = identifiers.into_iter().map(|item_identifier| Failure { item_identifier });
+        let failures = identifiers.into_iter().map(|item_identifier| ItemFailure { item_identifier });
         Self { batch_item_failures: failures.collect() }
     }
 

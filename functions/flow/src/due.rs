@@ -1,7 +1,7 @@
 //! Sweep of due deliveries, run every minute. It sends messages for deliveries that waited longer than the queue can
 //! delay them, and for those whose message was lost.
 
-use crate::{Unsent, pending::LOST_AFTER_SECONDS};
+use crate::{QueueUnavailable, pending::LOST_AFTER_SECONDS};
 use app::{
     App,
     lambda::{block_on, run, sdk_config, start},
@@ -16,7 +16,7 @@ use models::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use store::{StoreError, list::Entry};
-use web::{Problem, settings::BadSetting};
+use web::{Problem, settings::SettingError};
 
 /// Look-ahead of a sweep: the time until the next one.
 const AHEAD_SECONDS: u64 = 60;
@@ -40,7 +40,7 @@ async fn sweep_shard(app: &App, shard: usize, deadline: Instant) -> Result<usize
         let (due, next) = app.store.due(shard, until, BATCH, start).await?;
         let messages: Vec<Message> = due.iter().filter_map(message).collect();
         if let Some(queue) = app.queue().filter(|_| !messages.is_empty()) {
-            queue.send(messages).await.map_err(Unsent)?;
+            queue.send(messages).await.map_err(QueueUnavailable)?;
         }
         try_join_all(due.iter().map(|entry| move_on(app, entry))).await?;
         sent += due.len();
@@ -65,7 +65,7 @@ fn due_at(entry: &Entry) -> Option<Timestamp> {
 async fn move_on(app: &App, entry: &Entry) -> Result<(), StoreError> {
     let now = app.now();
     let from = due_at(entry).unwrap_or(now).max(now);
-    match app.store.look_later(entry, from.plus_seconds(LOST_AFTER_SECONDS)).await {
+    match app.store.postpone_check(entry, from.plus_seconds(LOST_AFTER_SECONDS)).await {
         Err(StoreError::Condition(_)) => Ok(()),
         moved => moved,
     }
@@ -75,7 +75,7 @@ async fn move_on(app: &App, entry: &Entry) -> Result<(), StoreError> {
 pub fn serve() -> Result<(), Error> {
     block_on(async {
         let app = start(&sdk_config()?, &[])?;
-        app.queue().ok_or_else(|| BadSetting::unset("DELIVERY_QUEUE_URL"))?;
+        app.queue().ok_or_else(|| SettingError::unset("DELIVERY_QUEUE_URL"))?;
         let app = &app;
         run(app, move |event: LambdaEvent<Value>| async move {
             let request_id = event.context.request_id;

@@ -1,6 +1,6 @@
 //! Fan-out: the routes that match an event, and a delivery for each.
 
-use crate::versions::ByVersion;
+use crate::versions::RouteCache;
 use app::App;
 use expression::{Event, Expression};
 use models::{
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use store::{StoreError, routes::EventRoute};
 
 /// Compiled filters; none for a filter that can't be compiled.
-pub type Filters = ByVersion<Option<Expression>>;
+pub type Filters = RouteCache<Option<Expression>>;
 
 /// All routes, with the filters of the enabled ones.
 #[derive(Default)]

@@ -19,9 +19,9 @@ use std::error::Error;
 /// The delivery queue is unavailable.
 #[derive(Debug, thiserror::Error)]
 #[error("the delivery queue is unavailable")]
-pub struct Unsent(#[source] Box<dyn Error + Send + Sync>);
+pub struct QueueUnavailable(#[source] Box<dyn Error + Send + Sync>);
 
-impl Failure for Unsent {
+impl Failure for QueueUnavailable {
     fn kind(&self) -> FailureKind {
         FailureKind::Internal
     }

@@ -5,7 +5,7 @@ use app::App;
 use models::{
     StoredDelivery, StoredEvent,
     ids::ContentKey,
-    own_event::{DELIVERY_DEAD, OfRoute, ROUTE_DISABLED, ROUTE_FAILING, ROUTE_RECOVERED},
+    own_event::{DELIVERY_DEAD, ROUTE_DISABLED, ROUTE_FAILING, ROUTE_RECOVERED, RouteEvent},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -76,6 +76,6 @@ fn of_route(app: &App, route: &EventRoute, event_type: &str, key: &str, fields: 
     if let Value::Object(fields) = fields {
         data.extend(fields);
     }
-    let of = OfRoute { route: &route.id, event_type, data, expires: app.event_expires() };
+    let of = RouteEvent { route: &route.id, event_type, data, expires: app.event_expires() };
     StoredEvent::of_route(app.now(), ContentKey::of_route(&route.id, &[key.as_bytes()]), of)
 }

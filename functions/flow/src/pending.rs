@@ -2,7 +2,7 @@
 //! deliveries. A first attempt is not stored if the queue is durable, so that a delivery that succeeds immediately is
 //! written once. It is stored as soon as its message can't be sent or fails.
 
-use crate::Unsent;
+use crate::QueueUnavailable;
 use app::App;
 use aws::queue::{MOST_DELAY_SECONDS, Queue};
 use models::{
@@ -33,22 +33,22 @@ pub fn is_kept(app: &App) -> bool {
 }
 
 /// Sends messages for pending deliveries, except for those left to the sweep.
-pub async fn send(app: &App, deliveries: &[StoredDelivery]) -> Result<(), Unsent> {
+pub async fn send(app: &App, deliveries: &[StoredDelivery]) -> Result<(), QueueUnavailable> {
     let message = |delivery: &StoredDelivery| {
-        let at = delivery.next_attempt_at.filter(|_| !delivery.is_parked())?;
+        let at = delivery.next_attempt_at.filter(|_| !delivery.is_left_to_sweep())?;
         let is_first = delivery.version == 0;
         Some(Message { delivery: delivery.id.clone(), route: delivery.route.clone(), at, is_first })
     };
     let messages: Vec<Message> = deliveries.iter().filter_map(message).collect();
     match app.queue() {
-        Some(queue) if !messages.is_empty() => queue.send(messages).await.map_err(Unsent),
+        Some(queue) if !messages.is_empty() => queue.send(messages).await.map_err(QueueUnavailable),
         _ => Ok(()),
     }
 }
 
 /// Sends messages for stored deliveries. On a failure, the sweep finds them within an hour.
 pub async fn send_or_leave(app: &App, deliveries: &[StoredDelivery]) {
-    if let Err(Unsent(cause)) = send(app, deliveries).await {
+    if let Err(QueueUnavailable(cause)) = send(app, deliveries).await {
         tracing::error!(
             count = deliveries.len(),
             cause = cause.to_string(),
@@ -74,7 +74,7 @@ pub async fn begin(app: &App, deliveries: &mut [StoredDelivery]) -> Result<(), S
         store_and_send(app, deliveries).await?;
         return Ok(());
     }
-    if let Err(Unsent(cause)) = send(app, deliveries).await {
+    if let Err(QueueUnavailable(cause)) = send(app, deliveries).await {
         tracing::error!(
             count = deliveries.len(),
             cause = cause.to_string(),

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp, clock::random};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::routes::{ActionTarget, Secret, Target, Webhook};
+use store::routes::{ActionTarget, SealedSecret, Target, WebhookTarget};
 use url::Url;
 use web::{HOPS_HEADER, Problem};
 
@@ -29,13 +29,13 @@ pub enum Prepared {
 }
 
 /// The reason why no request could be made.
-pub enum Unprepared {
+pub enum PrepareError {
     /// The route's expressions can't be applied to the event.
     Event(String),
     Problem(Problem),
 }
 
-impl<E: Into<Problem>> From<E> for Unprepared {
+impl<E: Into<Problem>> From<E> for PrepareError {
     fn from(error: E) -> Self {
         Self::Problem(error.into())
     }
@@ -83,7 +83,7 @@ impl ReadyTarget {
     }
 
     /// Builds the request for an event. `hops` is the event's hop count.
-    pub fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, Unprepared> {
+    pub fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, PrepareError> {
         match self {
             Self::Webhook(webhook) => webhook.prepare(now, event, hops),
             Self::Action { action, effect, keyed, connection, input } => Ok(Prepared::Action {
@@ -98,7 +98,7 @@ impl ReadyTarget {
 }
 
 impl ReadyWebhook {
-    fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, Unprepared> {
+    fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, PrepareError> {
         let id = event.id.clone();
         let (media, body) = match &self.body {
             None => (EVENT, Box::<str>::from(event.shown().map_err(Problem::internal)?).into()),
@@ -126,12 +126,12 @@ fn compiled(fields: &BTreeMap<String, String>) -> ReadyFields {
 }
 
 /// A JSON object of the expressions' values.
-fn filled(what: &str, fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, Unprepared> {
-    let fields = fields.as_ref().map_err(|words| Unprepared::Event(words.clone()))?;
-    fields.evaluate(&Event::of(event), what).map_err(Unprepared::Event)
+fn filled(what: &str, fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, PrepareError> {
+    let fields = fields.as_ref().map_err(|words| PrepareError::Event(words.clone()))?;
+    fields.evaluate(&Event::of(event), what).map_err(PrepareError::Event)
 }
 
-async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<HeaderMap, Problem> {
+async fn own_headers(app: &App, route: &RouteId, webhook: &WebhookTarget) -> Result<HeaderMap, Problem> {
     let Some(sealed) = &webhook.headers else { return Ok(HeaderMap::new()) };
     let text = app.sealer()?.open(route.as_str(), sealed).await?;
     let fields: BTreeMap<String, String> = serde_json::from_str(&text).map_err(Problem::internal)?;
@@ -148,7 +148,7 @@ async fn own_headers(app: &App, route: &RouteId, webhook: &Webhook) -> Result<He
 async fn secrets(
     app: &App,
     route: &RouteId,
-    secrets: &[Secret],
+    secrets: &[SealedSecret],
 ) -> Result<Vec<(webhook::Secret, Option<Timestamp>)>, Problem> {
     let mut opened = Vec::new();
     for secret in secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| app.now() < end)) {

@@ -12,21 +12,21 @@ const SECONDS: u64 = 300;
 const MOST: usize = 1_000;
 
 /// Cached values by route, each for the version of the route that it was made from.
-pub struct ByVersion<T>(Mutex<HashMap<RouteId, Made<T>>>);
+pub struct RouteCache<T>(Mutex<HashMap<RouteId, CachedEntry<T>>>);
 
-struct Made<T> {
+struct CachedEntry<T> {
     version: u64,
     until: Timestamp,
     made: Arc<T>,
 }
 
-impl<T> Default for ByVersion<T> {
+impl<T> Default for RouteCache<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T> ByVersion<T> {
+impl<T> RouteCache<T> {
     pub fn get(&self, route: &RouteId, version: u64, now: Timestamp) -> Option<Arc<T>> {
         let entries = self.entries();
         entries.get(route).filter(|of| of.version == version && now < of.until).map(|of| Arc::clone(&of.made))
@@ -40,12 +40,12 @@ impl<T> ByVersion<T> {
         if entries.len() >= MOST {
             entries.clear();
         }
-        entries.insert(route, Made { version, until: now.plus_seconds(SECONDS), made: Arc::clone(&made) });
+        entries.insert(route, CachedEntry { version, until: now.plus_seconds(SECONDS), made: Arc::clone(&made) });
         made
     }
 
     /// No code panics while it holds the lock, so the map of a poisoned lock is intact.
-    fn entries(&self) -> MutexGuard<'_, HashMap<RouteId, Made<T>>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<RouteId, CachedEntry<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_made_thing_is_kept_for_its_version_and_five_minutes() {
-        let kept = ByVersion::default();
+        let kept = RouteCache::default();
         kept.put(route(1), 7, "seven", NOW);
         let get = |version, seconds| kept.get(&route(1), version, NOW.plus_seconds(seconds)).map(|made| *made);
         assert_eq!([get(7, 0), get(7, 299), get(7, 300)], [Some("seven"), Some("seven"), None]);
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_deleted_routes_secrets_are_dropped_by_age() {
-        let kept = ByVersion::default();
+        let kept = RouteCache::default();
         let secret = Arc::downgrade(&kept.put(route(1), 1, "secret", NOW));
         kept.put(route(2), 1, "other", NOW.plus_seconds(299));
         assert!(secret.upgrade().is_some());
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn many_routes_are_kept_up_to_a_bound() {
-        let kept = ByVersion::default();
+        let kept = RouteCache::default();
         for number in 0..2_500 {
             kept.put(route(number), 1, number, NOW);
             assert!(kept.entries().len() <= MOST);

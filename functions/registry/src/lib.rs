@@ -45,7 +45,7 @@ pub fn modules() -> impl Iterator<Item = (&'static Platform, &'static Module)> {
 }
 
 /// A trigger with the data that its hooks need.
-pub struct Watch {
+pub struct TriggerEntry {
     pub platform: &'static Platform,
     pub trigger: &'static Trigger,
     pub setup: &'static str,
@@ -53,23 +53,23 @@ pub struct Watch {
     pub settings: fn() -> Schema,
 }
 
-impl Watch {
+impl TriggerEntry {
     /// Registers the trigger's hooks at the platform, if its API can do so.
     pub fn registrar(&self) -> Option<&'static Registrar> {
         REGISTRARS.iter().copied().flatten().find(|registrar| registrar.trigger == self.trigger.name)
     }
 }
 
-pub fn triggers() -> impl Iterator<Item = Watch> {
+pub fn triggers() -> impl Iterator<Item = TriggerEntry> {
     modules().filter_map(|(platform, module)| match module.kind {
         Kind::Trigger { trigger, setup, sample, settings } => {
-            Some(Watch { platform, trigger, setup, sample, settings })
+            Some(TriggerEntry { platform, trigger, setup, sample, settings })
         }
         Kind::Action(_) => None,
     })
 }
 
-pub fn trigger(name: &str) -> Option<Watch> {
+pub fn trigger(name: &str) -> Option<TriggerEntry> {
     triggers().find(|watch| watch.trigger.name == name)
 }
 

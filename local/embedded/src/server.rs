@@ -1,9 +1,9 @@
-//! HTTP server of the database on a loopback port, for functions that run as processes of their own, as under `cargo
-//! lambda watch`.
+//! HTTP server of the database on a loopback port, for functions in other processes, as under `cargo lambda watch`.
 //!
 //! Any program and any web page can reach such a port, so it requires a secret: the access key id of the caller's
 //! credentials, which must be random and created for this run. Signatures are not verified, because the key id alone
 //! works as a bearer token: only this process and the processes that it starts know it. The secret access key may be
+//! anything.
 //! anything.
 
 use std::io;

@@ -42,7 +42,7 @@ struct Connection {
 }
 
 /// The slot of one connection, released on drop.
-pub struct Place {
+pub struct Slot {
     shared: Arc<Shared>,
     id: u64,
     give_up: Arc<Notify>,
@@ -54,7 +54,7 @@ impl Connections {
     }
 
     /// A slot for a new connection; waits until there is one.
-    pub async fn enter(&self) -> Place {
+    pub async fn enter(&self) -> Slot {
         loop {
             if let Some(place) = self.try_enter() {
                 return place;
@@ -64,7 +64,7 @@ impl Connections {
     }
 
     /// A slot for a new connection. If there is none, another connection is being closed, or all are being answered.
-    fn try_enter(&self) -> Option<Place> {
+    fn try_enter(&self) -> Option<Slot> {
         let mut open = self.0.lock();
         if open.connections.len() >= self.0.limit {
             open.give_one_up();
@@ -79,7 +79,7 @@ impl Connections {
             give_up: Arc::clone(&give_up),
         };
         open.connections.insert(id, connection);
-        Some(Place { shared: Arc::clone(&self.0), id, give_up })
+        Some(Slot { shared: Arc::clone(&self.0), id, give_up })
     }
 }
 
@@ -103,7 +103,7 @@ impl Open {
     }
 }
 
-impl Place {
+impl Slot {
     /// Sets the stage. False if the connection is being closed, so that no work may start on it.
     pub fn enter(&self, stage: Stage) -> bool {
         let mut open = self.shared.lock();
@@ -123,7 +123,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.shared.lock().connections.remove(&self.id);
         self.shared.changed.notify_one();

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use std::{path::PathBuf, str::FromStr};
 use store::Tables;
 use url::Url;
-use web::settings::{BadSetting, PlatformSettings, Setting, Settings};
+use web::settings::{PlatformSettings, Setting, SettingError, Settings};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -82,10 +82,10 @@ impl Config {
         "RUST_LOG",
     ];
 
-    pub fn read(settings: &Settings, platforms: &[&'static Setting]) -> Result<Self, BadSetting> {
+    pub fn read(settings: &Settings, platforms: &[&'static Setting]) -> Result<Self, SettingError> {
         let rust_log = settings.get("RUST_LOG").unwrap_or("info").to_owned();
         let _: tracing_subscriber::filter::Targets =
-            rust_log.parse().map_err(|_| BadSetting::new("RUST_LOG", "must be a level or a list of target=level"))?;
+            rust_log.parse().map_err(|_| SettingError::new("RUST_LOG", "must be a level or a list of target=level"))?;
         Ok(Self {
             tables: Tables {
                 control: settings.required("CONTROL_TABLE")?,
@@ -114,27 +114,29 @@ impl Config {
 }
 
 /// Parses comma-separated address ranges.
-fn blocks(settings: &Settings, name: &str) -> Result<Vec<IpNet>, BadSetting> {
+fn blocks(settings: &Settings, name: &str) -> Result<Vec<IpNet>, SettingError> {
     let block = |text: &str| match text.trim().parse::<IpNet>() {
         Ok(block) if block == block.trunc() => Ok(block),
         Ok(block) => {
-            Err(BadSetting::new(name, &format!("{block} has bits set beyond its prefix; write {}", block.trunc())))
+            Err(SettingError::new(name, &format!("{block} has bits set beyond its prefix; write {}", block.trunc())))
         }
-        Err(_) => Err(BadSetting::new(name, &format!("{text:?} must be a range such as 10.0.0.0/8"))),
+        Err(_) => Err(SettingError::new(name, &format!("{text:?} must be a range such as 10.0.0.0/8"))),
     };
     settings.get(name).map_or(Ok(Vec::new()), |list| list.split(',').map(block).collect())
 }
 
 /// Parses comma-separated waits in seconds.
-fn schedule(settings: &Settings, name: &str, default: &[u64]) -> Result<Vec<u64>, BadSetting> {
+fn schedule(settings: &Settings, name: &str, default: &[u64]) -> Result<Vec<u64>, SettingError> {
     let wait = |text: &str| match text.trim().parse() {
         Ok(wait) if wait <= MOST_WAIT_SECONDS => Ok(wait),
-        _ => Err(BadSetting::new(name, &format!("{text:?} must be a number of seconds from 0 to {MOST_WAIT_SECONDS}"))),
+        _ => {
+            Err(SettingError::new(name, &format!("{text:?} must be a number of seconds from 0 to {MOST_WAIT_SECONDS}")))
+        }
     };
     let Some(list) = settings.get(name) else { return Ok(default.to_vec()) };
     let waits: Vec<u64> = list.split(',').map(wait).collect::<Result<_, _>>()?;
     if waits.len() > MOST_WAITS {
-        return Err(BadSetting::new(name, &format!("must have at most {MOST_WAITS} waits")));
+        return Err(SettingError::new(name, &format!("must have at most {MOST_WAITS} waits")));
     }
     Ok(waits)
 }
@@ -152,7 +154,7 @@ mod tests {
     const HOST: Setting = Setting { name: "HOST", default: "https://api.example.com", kind: SettingKind::Origin };
     const PREFIX: Setting = Setting { name: "PREFIX", default: "/v2", kind: SettingKind::PathStep };
 
-    fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
+    fn read(name: &str, value: &str) -> Result<Config, SettingError> {
         Config::read(&TABLES.into_iter().chain([(name, value)]).collect(), &[&API_URL, &HOST, &PREFIX])
     }
 
@@ -205,7 +207,7 @@ mod tests {
             ("RUST_LOG", "a=b=c", "must be a level or a list of target=level"),
             ("EVENTS_TABLE", "", "is not set"),
         ] {
-            assert_eq!(read(name, value).unwrap_err(), BadSetting::new(name, fault));
+            assert_eq!(read(name, value).unwrap_err(), SettingError::new(name, fault));
         }
     }
 }

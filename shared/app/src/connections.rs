@@ -28,7 +28,7 @@ pub async fn open(app: &App, connection: &Connection) -> Result<Value, Problem> 
 }
 
 /// Removes a connection from the cache if its platform rejected the credentials: they may have been replaced by now.
-pub fn forget_refused(app: &App, id: &str, problem: &Problem) {
+pub fn evict_rejected(app: &App, id: &str, problem: &Problem) {
     if problem.code == Code::ConnectionUnauthorized
         && let Ok(id) = id.parse()
     {

@@ -14,8 +14,8 @@ use serde::{
 use serde_json::value::{RawValue, to_raw_value};
 use std::{fmt, future::Future, sync::Arc, time::Instant};
 use web::{
-    Failed, Problem, Service as _, gateway, invoke, refuse,
-    settings::{BadSetting, Setting, Settings},
+    InvocationError, Problem, Service as _, gateway, invoke, refuse,
+    settings::{Setting, SettingError, Settings},
 };
 
 /// Serves one function until Lambda ends the process. It is not generic, so that the heavy code is compiled once.
@@ -27,12 +27,12 @@ pub fn serve(function: &'static Function) -> Result<(), Error> {
 /// finds due deliveries in the table.
 pub fn serve_sending(function: &'static Function) -> Result<(), Error> {
     serve_checked(function, |config| match (&config.sealing_key_arn, &config.delivery_queue_url) {
-        (Some(_), None) => Err(BadSetting::unset("DELIVERY_QUEUE_URL")),
+        (Some(_), None) => Err(SettingError::unset("DELIVERY_QUEUE_URL")),
         _ => Ok(()),
     })
 }
 
-fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), BadSetting>) -> Result<(), Error> {
+fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), SettingError>) -> Result<(), Error> {
     block_on(async move {
         let app = start(&sdk_config()?, &(function.settings)())?;
         check(&app.config)?;
@@ -73,8 +73,8 @@ async fn handle(
     function: &Function,
     event: Box<RawValue>,
     request_id: &str,
-) -> Result<Box<RawValue>, Failed> {
-    let failed = |problem: Problem| Failed::new(&problem, request_id);
+) -> Result<Box<RawValue>, InvocationError> {
+    let failed = |problem: Problem| InvocationError::new(&problem, request_id);
     let started = Instant::now();
     let response = match gateway::request(&event) {
         Ok(request) => router.answer(app, request).await,
@@ -112,7 +112,7 @@ fn is_http(event: &RawValue) -> bool {
 }
 
 /// A failed invocation for Lambda. Step Functions and other callers branch on the error's type.
-fn diagnostic(failed: Failed) -> Diagnostic {
+fn diagnostic(failed: InvocationError) -> Diagnostic {
     Diagnostic { error_type: failed.code.as_str().to_owned(), error_message: failed.problem }
 }
 
@@ -134,11 +134,11 @@ pub fn sdk_config() -> Result<SdkConfig, Error> {
 }
 
 /// Reads the settings, starts the log and creates the app.
-pub fn start(sdk: &SdkConfig, platforms: &[&'static Setting]) -> Result<App, BadSetting> {
+pub fn start(sdk: &SdkConfig, platforms: &[&'static Setting]) -> Result<App, SettingError> {
     let config = Config::read(&Settings::from_env(), platforms)?;
     // Every function needs a sealing key, so that none fails in the middle of a call for lack of one.
     if config.sealing_key_arn.is_none() && config.sealing_key_file.is_none() {
-        return Err(BadSetting::unset("SEALING_KEY_ARN"));
+        return Err(SettingError::unset("SEALING_KEY_ARN"));
     }
     log::start(&config);
     Ok(App::new(config, aws_sdk_dynamodb::Client::new(sdk), Some(sdk.clone()), Arc::new(SystemClock)))

@@ -100,14 +100,14 @@ impl Series {
     }
 }
 
-pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Series>, Unread>> + Send + 'a>>;
+pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Series>, MetricsUnavailable>> + Send + 'a>>;
 
 /// The reason why no metrics could be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the metrics are unavailable")]
-pub struct Unread(#[from] Box<dyn Error + Send + Sync>);
+pub struct MetricsUnavailable(#[from] Box<dyn Error + Send + Sync>);
 
-impl Failure for Unread {
+impl Failure for MetricsUnavailable {
     fn kind(&self) -> FailureKind {
         FailureKind::MetricsUnavailable
     }

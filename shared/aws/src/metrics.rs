@@ -73,12 +73,12 @@ impl Metric {
 /// A count, or durations in milliseconds.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Counted {
+pub enum MetricValue {
     Sum(u64),
     Times(Vec<u64>),
 }
 
-pub type Counts = BTreeMap<Metric, Counted>;
+pub type Counts = BTreeMap<Metric, MetricValue>;
 
 /// Counts since the last flush. Lambda passes one invocation at a time to a process.
 #[derive(Default)]
@@ -129,14 +129,15 @@ impl Metrics {
 
     /// Counts one occurrence.
     pub fn count(&self, metric: Metric) {
-        if let Counted::Sum(sum) = self.counts().entry(metric).or_insert(Counted::Sum(0)) {
+        if let MetricValue::Sum(sum) = self.counts().entry(metric).or_insert(MetricValue::Sum(0)) {
             *sum += 1;
         }
     }
 
     /// Adds a duration.
     pub fn time(&self, metric: Metric, millis: u64) {
-        if let Counted::Times(times) = self.counts().entry(metric).or_insert_with(|| Counted::Times(Vec::new())) {
+        if let MetricValue::Times(times) = self.counts().entry(metric).or_insert_with(|| MetricValue::Times(Vec::new()))
+        {
             times.push(millis);
         }
     }
@@ -159,7 +160,7 @@ impl Metrics {
         let mut counts = self.take();
         let stack = self.stack.as_deref().filter(|_| !counts.is_empty())?;
         for counted in counts.values_mut() {
-            if let Counted::Times(times) = counted {
+            if let MetricValue::Times(times) = counted {
                 times.truncate(MOST_VALUES);
             }
         }
@@ -229,7 +230,7 @@ mod tests {
         let names: Vec<&str> = metrics.iter().map(|metric| metric["Name"].as_str().unwrap()).collect();
         assert_eq!(names, Metric::ALL.map(Metric::name));
         let members: Vec<&str> = ["_aws", "Stack"].into_iter().chain(names).collect();
-        assert_eq!(keys(&line), members, "nothing else is told");
+        assert_eq!(keys(&line), members, "no other members");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::{
 };
 use web::{
     Code, Problem, Retry,
-    encoding::{self, Undecodable},
+    encoding::{self, DecodeError},
     retry::retry_after_header,
 };
 
@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A process that Lambda has frozen resumes with connections that were closed long ago.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time limit of a call to a platform with its retries, within API Gateway's 29 s.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
 const MAX_WORDS: usize = 500;
 const MAX_HEADERS: usize = 10_000;
@@ -93,46 +93,46 @@ impl HttpClient {
     /// Sends a request and reads the answer, up to its size limit. A retry is only made if it is safe: if no connection
     /// was made, or if the request changes nothing and the answer was lost or reports a temporary failure. The call
     /// ends early enough before the invocation's end for its outcome to be stored.
-    pub async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Answer, Problem> {
+    pub async fn send(&self, request: RequestBuilder, timeout: Duration) -> Result<Answer, Problem> {
         let request = request.build().map_err(|error| Problem::internal(error.without_url()))?;
         let changes = !request.method().is_safe();
         let client = self.client(changes)?;
-        let patience = deadline::within(patience, aws::ATTEMPT_TIMEOUT);
-        let until = Instant::now() + patience;
+        let timeout = deadline::within(timeout, aws::ATTEMPT_TIMEOUT);
+        let until = Instant::now() + timeout;
         let attempt = || async {
             // With less time, a timeout could not be distinguished from a lost answer.
             if changes && until.saturating_duration_since(Instant::now()) < CONNECT_TIMEOUT {
-                return Err(Failure::NoTime);
+                return Err(SendError::NoTime);
             }
             // Bodies are held in memory, so a copy always exists.
-            let copy = request.try_clone().ok_or(Failure::Uncopied)?;
+            let copy = request.try_clone().ok_or(SendError::NotClonable)?;
             let answer = self.send_once(client, copy, changes).await?;
-            if changes || !answer.is_passing() { Ok(answer) } else { Err(Failure::Passing(answer)) }
+            if changes || !answer.is_passing() { Ok(answer) } else { Err(SendError::Passing(answer)) }
         };
         let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(MAX_REPETITIONS).with_jitter();
         let sent = attempt.retry(waits).when(|failure| failure.may_be_repeated(changes));
-        match tokio::time::timeout(patience, sent).await {
-            Ok(Ok(answer) | Err(Failure::Passing(answer))) => Ok(answer),
-            Ok(Err(Failure::Unreadable(fault))) => {
+        match tokio::time::timeout(timeout, sent).await {
+            Ok(Ok(answer) | Err(SendError::Passing(answer))) => Ok(answer),
+            Ok(Err(SendError::Unreadable(fault))) => {
                 Err(unanswered(Code::PlatformUnavailable, &format!("the answer {fault}"), changes))
             }
-            Ok(Err(Failure::NoTime)) => {
+            Ok(Err(SendError::NoTime)) => {
                 Err(Problem::new(Code::PlatformTimeout, "not enough time is left for the call").retried(Retry::SOON))
             }
-            Ok(Err(Failure::Uncopied)) => Err(Problem::internal("the body of a request can't be copied")),
-            Ok(Err(Failure::Lost(error))) => Err(lost(error, changes)),
+            Ok(Err(SendError::NotClonable)) => Err(Problem::internal("the body of a request can't be copied")),
+            Ok(Err(SendError::Lost(error))) => Err(lost(error, changes)),
             Err(_) => Err(unanswered(Code::PlatformTimeout, "the answer did not arrive in time", changes)),
         }
     }
 
     /// Sends a request whose answer must arrive before the deadline.
     pub async fn send_before(&self, deadline: Instant, request: RequestBuilder) -> Result<Answer, Problem> {
-        self.send(request, deadline.saturating_duration_since(Instant::now()).min(PATIENCE)).await
+        self.send(request, deadline.saturating_duration_since(Instant::now()).min(TIMEOUT)).await
     }
 
     /// Checks that a server answers at an address. A 404 is an answer.
     pub async fn reach(&self, url: url::Url) -> Result<(), Problem> {
-        let answer = self.send(self.request(http::Method::GET, url)?, PATIENCE).await?;
+        let answer = self.send(self.request(http::Method::GET, url)?, TIMEOUT).await?;
         if answer.status.is_server_error() { Err(answer.refusal(answer.status.as_u16(), &[])) } else { Ok(()) }
     }
 
@@ -141,7 +141,7 @@ impl HttpClient {
         client: &reqwest::Client,
         request: reqwest::Request,
         changes: bool,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, SendError> {
         let mut response = client.execute(request).await?;
         let (status, mut headers) = (response.status(), response.headers().clone());
         let mut body = BytesMut::new();
@@ -152,15 +152,15 @@ impl HttpClient {
             // The status of a rejection suffices, even if its body is incomplete.
             let _ = tokio::time::timeout(REFUSAL_PATIENCE, read).await;
         }
-        let body = decoded(status, &mut headers, body.freeze()).map_err(Failure::Unreadable)?;
+        let body = decoded(status, &mut headers, body.freeze()).map_err(SendError::Unreadable)?;
         Ok(Answer { status, headers, body, received_at: self.clock.now(), changes })
     }
 }
 
-async fn read_body(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(), Failure> {
+async fn read_body(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(), SendError> {
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(Failure::Unreadable(TOO_LARGE.to_owned()));
+            return Err(SendError::Unreadable(TOO_LARGE.to_owned()));
         }
         body.extend_from_slice(&chunk);
     }
@@ -178,9 +178,9 @@ fn decoded(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Result<B
     let bytes = match encoding::decode(headers, &body, MAX_ANSWER_BYTES) {
         Ok(decoded) => decoded.bytes,
         Err(_) if !status.is_success() => Bytes::new(),
-        Err(Undecodable::TooLarge(_)) => return Err(TOO_LARGE.to_owned()),
-        Err(Undecodable::Corrupt(name)) => return Err(format!("is not complete {name} data")),
-        Err(Undecodable::Unsupported(name)) => return Err(format!("is encoded with {name}")),
+        Err(DecodeError::TooLarge(_)) => return Err(TOO_LARGE.to_owned()),
+        Err(DecodeError::Corrupt(name)) => return Err(format!("is not complete {name} data")),
+        Err(DecodeError::Unsupported(name)) => return Err(format!("is encoded with {name}")),
     };
     headers.remove(header::CONTENT_ENCODING);
     headers.remove(header::CONTENT_LENGTH);
@@ -188,27 +188,27 @@ fn decoded(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Result<B
 }
 
 /// The reason to retry a request or to give it up.
-enum Failure {
+enum SendError {
     Lost(reqwest::Error),
     Passing(Answer),
     /// A predicate of "the answer".
     Unreadable(String),
-    Uncopied,
+    NotClonable,
     NoTime,
 }
 
-impl From<reqwest::Error> for Failure {
+impl From<reqwest::Error> for SendError {
     fn from(error: reqwest::Error) -> Self {
         Self::Lost(error)
     }
 }
 
-impl Failure {
+impl SendError {
     fn may_be_repeated(&self, changes: bool) -> bool {
         match self {
             Self::Lost(error) if error.is_connect() => true,
             Self::Lost(_) | Self::Passing(_) => !changes,
-            Self::Unreadable(_) | Self::Uncopied | Self::NoTime => false,
+            Self::Unreadable(_) | Self::NotClonable | Self::NoTime => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use app::{
     App, Handler, Route,
-    connections::{OpenConnection, connect, forget_refused},
+    connections::{OpenConnection, connect, evict_rejected},
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 use models::{Action, ConnectionId, Effect, Fault, Module, Scope, clock::random, fingerprint};
@@ -16,7 +16,7 @@ use std::{
 };
 use store::{
     StoreError,
-    idempotency::{Begun, Ending, Keyed},
+    idempotency::{Ending, IdempotencyRecord, KeyState},
 };
 use web::{Access, Body, Code, Problem, Request, RequestExt as _, Response, Retry, input, respond, schema::Validator};
 
@@ -52,7 +52,7 @@ impl ActionContext<'_> {
 /// Defines an action. `ACTION` is for running it, `MODULE` for the catalogue, and `FUNCTION` is the Lambda function,
 /// which serves its route and direct invocations.
 #[macro_export]
-#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the action")]
+#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that defines the action")]
 macro_rules! action {
     (
         platform: $platform:literal,
@@ -179,11 +179,11 @@ where
     Running: Future<Output = Result<Output, Problem>> + Send,
 {
     let action = schema.action;
-    let checked = Checked::read(schema, &request)?;
+    let checked = CheckedCall::read(schema, &request)?;
     let input: Input = input::typed(&checked.input)?;
     let (held, is_repeated) = match checked.begin(app, &request).await.map_err(Problem::with_nothing_done)? {
-        Start::Over(ended) => return ended,
-        Start::Go { held, is_repeated } => (held, is_repeated),
+        Begin::Answered(ended) => return ended,
+        Begin::Run { held, is_repeated } => (held, is_repeated),
     };
     let outcome = async {
         let connection =
@@ -196,25 +196,25 @@ where
         checked.finish(app, &held, is_repeated, &outcome, request.request_id()).await;
     }
     if let Err(problem) = &outcome {
-        forget_refused(app, checked.connection(), problem);
+        evict_rejected(app, checked.connection(), problem);
     }
     outcome
 }
 
 /// An input without faults.
-struct Checked {
+struct CheckedCall {
     action: &'static Action,
     input: Value,
     effect: Effect,
     key: Option<String>,
 }
 
-enum Start {
-    Go { held: Option<Keyed>, is_repeated: bool },
-    Over(Result<Response, Problem>),
+enum Begin {
+    Run { held: Option<IdempotencyRecord>, is_repeated: bool },
+    Answered(Result<Response, Problem>),
 }
 
-impl Checked {
+impl CheckedCall {
     fn read(schema: &InputSchema, request: &Request) -> Result<Self, Problem> {
         let action = schema.action;
         let mut input = input::checked(request.body(), schema.validator()?, |value| {
@@ -237,8 +237,8 @@ impl Checked {
     }
 
     /// Takes the idempotency key, if one is given, or returns the outcome of the first call with it.
-    async fn begin(&self, app: &App, request: &Request) -> Result<Start, Problem> {
-        let Some(key) = &self.key else { return Ok(Start::Go { held: None, is_repeated: false }) };
+    async fn begin(&self, app: &App, request: &Request) -> Result<Begin, Problem> {
+        let Some(key) = &self.key else { return Ok(Begin::Run { held: None, is_repeated: false }) };
         let mut body = self.input.clone();
         body.sort_all_objects();
         let body = fingerprint(&body.to_string());
@@ -247,21 +247,21 @@ impl Checked {
         let caller = request.key().map_or("direct", |key| key.id.as_str());
         let key = fingerprint(&format!("{} {caller} {key}", self.action.name));
         let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
-        let own = Keyed::new(&key, body, nonce, now, now.plus_seconds(LEASE_SECONDS));
-        let over = |problem| Ok(Start::Over(Err(problem)));
+        let own = IdempotencyRecord::new(&key, body, nonce, now, now.plus_seconds(LEASE_SECONDS));
+        let over = |problem| Ok(Begin::Answered(Err(problem)));
         match app.store.begin(own.clone(), now).await? {
-            Begun::First(request) => Ok(Start::Go { held: Some(request), is_repeated: false }),
-            Begun::Held(held) | Begun::Ended(held, _) if held.body != own.body && !held.is_released => {
+            KeyState::First(request) => Ok(Begin::Run { held: Some(request), is_repeated: false }),
+            KeyState::Held(held) | KeyState::Ended(held, _) if held.body != own.body && !held.is_released => {
                 over(Problem::new(Code::IdempotencyKeyReused, "use a new key for another input"))
             }
-            Begun::Ended(_, ending) => Ok(Start::Over(replay(ending))),
-            Begun::Held(held) if now < held.lease => over(in_flight()),
-            Begun::Held(held) if self.effect == Effect::Idempotent => match app.store.take_over(&held, &own).await {
-                Ok(()) => Ok(Start::Go { is_repeated: held.body == own.body, held: Some(own) }),
+            KeyState::Ended(_, ending) => Ok(Begin::Answered(replay(ending))),
+            KeyState::Held(held) if now < held.lease => over(in_flight()),
+            KeyState::Held(held) if self.effect == Effect::Idempotent => match app.store.take_over(&held, &own).await {
+                Ok(()) => Ok(Begin::Run { is_repeated: held.body == own.body, held: Some(own) }),
                 Err(StoreError::Condition(_)) => over(in_flight()),
                 Err(error) => Err(error.into()),
             },
-            Begun::Held(_) => over(Problem::new(
+            KeyState::Held(_) => over(Problem::new(
                 Code::OutcomeUnknown,
                 "check at the platform whether it was done, then use another key",
             )),
@@ -273,7 +273,7 @@ impl Checked {
     async fn finish(
         &self,
         app: &App,
-        request: &Keyed,
+        request: &IdempotencyRecord,
         is_repeated: bool,
         outcome: &Result<Response, Problem>,
         request_id: &str,

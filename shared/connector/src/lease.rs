@@ -6,19 +6,19 @@ use models::{clock::random, fingerprint};
 use std::time::{Duration, Instant};
 use store::{
     StoreError,
-    idempotency::{Begun, Keyed},
+    idempotency::{IdempotencyRecord, KeyState},
 };
 use web::{Code, Problem, Retry};
 
 /// A held lease. If the process dies, the lease ends a minute later.
-struct Turn(Keyed);
+struct Lease(IdempotencyRecord);
 
 const WAIT: Duration = Duration::from_millis(200);
 const MOST_WAITED: Duration = Duration::from_secs(10);
 
 impl ActionContext<'_> {
     /// Finds a record, or creates it under a lease: concurrent callers wait for the one that creates it.
-    pub async fn find_or_make<T, Finding, Making>(
+    pub async fn find_or_create<T, Finding, Making>(
         &self,
         at: &str,
         find: impl Fn() -> Finding,
@@ -51,24 +51,24 @@ impl ActionContext<'_> {
     }
 
     /// The lease, if no other call holds it.
-    async fn turn(&self, at: &str) -> Result<Option<Turn>, Problem> {
+    async fn turn(&self, at: &str) -> Result<Option<Lease>, Problem> {
         let (store, now) = (&self.app.store, self.app.now());
         let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
         let key = fingerprint(&format!("turn {at}"));
-        let request = Keyed::new(&key, String::new(), nonce, now, now.plus_seconds(LEASE_SECONDS));
+        let request = IdempotencyRecord::new(&key, String::new(), nonce, now, now.plus_seconds(LEASE_SECONDS));
         match store.begin(request.clone(), now).await? {
-            Begun::First(request) => Ok(Some(Turn(request))),
-            Begun::Held(held) if held.lease <= now => match store.take_over(&held, &request).await {
-                Ok(()) => Ok(Some(Turn(request))),
+            KeyState::First(request) => Ok(Some(Lease(request))),
+            KeyState::Held(held) if held.lease <= now => match store.take_over(&held, &request).await {
+                Ok(()) => Ok(Some(Lease(request))),
                 Err(StoreError::Condition(_)) => Ok(None),
                 Err(error) => Err(error.into()),
             },
-            Begun::Held(_) | Begun::Ended(..) => Ok(None),
+            KeyState::Held(_) | KeyState::Ended(..) => Ok(None),
         }
     }
 }
 
-impl Turn {
+impl Lease {
     async fn end(self, app: &App) {
         if let Err(error) = app.store.release(&self.0).await {
             tracing::error!(cause = Problem::internal(error).causes(), "a lease was not released");

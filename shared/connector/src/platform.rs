@@ -41,9 +41,9 @@ pub struct Connector {
     /// Checks credentials beyond their schema.
     pub review: fn(&App, &Map<String, Value>) -> Result<Review, Problem>,
     /// Set for a platform whose secret the user chooses.
-    pub generated: Option<Generated>,
+    pub generated: Option<GeneratedCredential>,
     /// Checks at the platform that credentials work.
-    pub test: for<'a> fn(&'a App, Value) -> Working<'a, Tested>,
+    pub test: for<'a> fn(&'a App, Value) -> PlatformFuture<'a, ConnectionTest>,
 }
 
 /// Result of checking credentials, with pointers into them.
@@ -62,12 +62,12 @@ pub fn no_review(_: &App, _: &Map<String, Value>) -> Result<Review, Problem> {
 
 /// A credential that Switchboard can generate.
 #[derive(Debug)]
-pub struct Generated {
+pub struct GeneratedCredential {
     pub credential: &'static str,
     pub make: fn() -> Result<String, Problem>,
 }
 
-pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
+pub type PlatformFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
 /// Registers a trigger's hooks at a platform, through its API.
 #[derive(Debug)]
@@ -81,16 +81,16 @@ pub struct Registrar {
     pub manual: &'static str,
     /// Registers a hook at the platform, which verifies the hook's URL meanwhile. Returns the webhook's id there, or
     /// none if the platform can't be called.
-    pub register: for<'a> fn(&'a App, &'a Value, Webhook) -> Working<'a, Option<String>>,
+    pub register: for<'a> fn(&'a App, &'a Value, WebhookRegistration) -> PlatformFuture<'a, Option<String>>,
     /// Finds the id of the webhook with the hook's URL, with any of its tokens.
-    pub find: for<'a> fn(&'a App, &'a Value, &'a HookId) -> Working<'a, Option<String>>,
+    pub find: for<'a> fn(&'a App, &'a Value, &'a HookId) -> PlatformFuture<'a, Option<String>>,
     /// Deletes a webhook at the platform. It may be gone already.
-    pub remove: for<'a> fn(&'a App, &'a Value, String) -> Working<'a, ()>,
+    pub remove: for<'a> fn(&'a App, &'a Value, String) -> PlatformFuture<'a, ()>,
 }
 
 /// The data that a hook is registered with.
 #[derive(Debug)]
-pub struct Webhook {
+pub struct WebhookRegistration {
     pub name: String,
     pub url: String,
     /// Token that the platform sends back when it verifies the URL.
@@ -99,7 +99,7 @@ pub struct Webhook {
 
 /// Result of testing a connection. Credentials that the platform rejects are a problem, not a result.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Tested {
+pub struct ConnectionTest {
     /// Null if the platform offers no way to test without changing something.
     pub ok: Option<bool>,
     pub detail: String,

@@ -16,19 +16,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{borrow::Cow, iter, sync::Arc};
 use store::{
-    events::{RejectedCall, Taken, rejected_key},
+    events::{AcceptOutcome, RejectedCall, rejected_key},
     hooks::Hook,
 };
 use web::{
     Access, Code, EVENT_HEADER, HOPS_HEADER, MAX_WEBHOOK_BODY_BYTES, Problem, Request, RequestExt as _, Response,
-    encoding::{self, Decoded, Undecodable},
+    encoding::{self, DecodeError, Decoded},
     respond::{self, Logged},
 };
 
 /// Defines a trigger. `TRIGGER` is for receiving, `MODULE` for the catalogue, and `FUNCTION` is the Lambda function,
 /// which serves the hook's path. The names follow from `noun`: `watch-<noun>` and `/hooks/<platform>/<noun>/{token}`.
 #[macro_export]
-#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that states the trigger")]
+#[expect(clippy::crate_in_macro_def, reason = "the settings are those of the platform that defines the trigger")]
 macro_rules! trigger {
     (
         platform: $platform:literal,
@@ -167,10 +167,10 @@ pub struct Received {
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 impl Received {
-    fn taken(event: StoredEvent, taken: &Taken) -> Self {
+    fn taken(event: StoredEvent, taken: &AcceptOutcome) -> Self {
         let (status, event_id) = match taken {
-            Taken::Accepted => ("accepted", event.sort.split(' ').next().map(str::to_owned)),
-            Taken::Duplicate(first) => ("duplicate", Some(first.to_string())),
+            AcceptOutcome::Accepted => ("accepted", event.sort.split(' ').next().map(str::to_owned)),
+            AcceptOutcome::Duplicate(first) => ("duplicate", Some(first.to_string())),
         };
         Self { status, event_id, event: Some(event) }
     }
@@ -266,8 +266,8 @@ pub async fn take(
     });
     let taken = app.store.accept(&event, window_seconds.saturating_mul(1000)).await?;
     let metric = match taken {
-        Taken::Accepted => Metric::Accepted,
-        Taken::Duplicate(_) => Metric::Duplicate,
+        AcceptOutcome::Accepted => Metric::Accepted,
+        AcceptOutcome::Duplicate(_) => Metric::Duplicate,
     };
     app.metrics.count(metric);
     Ok(Received::taken(event, &taken))
@@ -360,8 +360,8 @@ async fn keep_rejected(app: &App, hook: &Hook, request: &Request, code: &str, de
     let (kept, encoding) = match encoding::decode(request.headers(), request.body(), MAX_WEBHOOK_BODY_BYTES) {
         _ if request.context().body_bytes > MAX_WEBHOOK_BODY_BYTES as u64 => (None, None),
         Ok(Decoded { bytes, encoding }) => (Some(bytes), encoding),
-        Err(Undecodable::TooLarge(_)) => (None, None),
-        Err(Undecodable::Unsupported(_) | Undecodable::Corrupt(_)) => (Some(request.body().clone()), None),
+        Err(DecodeError::TooLarge(_)) => (None, None),
+        Err(DecodeError::Unsupported(_) | DecodeError::Corrupt(_)) => (Some(request.body().clone()), None),
     };
     let rejected = RejectedCall {
         v: 1,

@@ -9,26 +9,26 @@ const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
 
 /// A part of a text: literal text, or the pointer of a placeholder.
-enum Part<'a> {
+enum TemplatePart<'a> {
     Text(&'a str),
     Pointer(&'a str),
 }
 
-fn parts(text: &str) -> Vec<Part<'_>> {
-    let (mut parts, mut rest, mut from) = (Vec::new(), text, 0);
+fn template_parts(text: &str) -> Vec<TemplatePart<'_>> {
+    let (mut template_parts, mut rest, mut from) = (Vec::new(), text, 0);
     while let Some(open) = rest[from..].find(OPEN).map(|at| at + from) {
         let inside = &rest[open + OPEN.len()..];
         let Some(close) = inside.find(CLOSE) else { break };
         let pointer = inside[..close].trim();
         if pointer.starts_with('/') && !pointer.contains(OPEN) {
-            parts.extend([Part::Text(&rest[..open]), Part::Pointer(pointer)]);
+            template_parts.extend([TemplatePart::Text(&rest[..open]), TemplatePart::Pointer(pointer)]);
             (rest, from) = (&inside[close + CLOSE.len()..], 0);
         } else {
             from = open + 1 + usize::from(!rest.is_char_boundary(open + 1));
         }
     }
-    parts.push(Part::Text(rest));
-    parts
+    template_parts.push(TemplatePart::Text(rest));
+    template_parts
 }
 
 /// The template with its placeholders filled in; missing data becomes empty. None if the result exceeds `left` bytes.
@@ -46,10 +46,10 @@ pub fn fill(template: &Value, data: &Value, left: &mut usize) -> Option<Value> {
 
 fn fill_text(text: &str, data: &Value, left: &mut usize) -> Option<String> {
     let mut filled = String::new();
-    for part in parts(text) {
+    for part in template_parts(text) {
         let told = match part {
-            Part::Text(text) => Cow::Borrowed(text),
-            Part::Pointer(pointer) => match data.pointer(pointer) {
+            TemplatePart::Text(text) => Cow::Borrowed(text),
+            TemplatePart::Pointer(pointer) => match data.pointer(pointer) {
                 None | Some(Value::Null) => Cow::Borrowed(""),
                 Some(Value::String(text)) => Cow::Borrowed(text.as_str()),
                 Some(other) => Cow::Owned(other.to_string()),
@@ -65,8 +65,8 @@ fn fill_text(text: &str, data: &Value, left: &mut usize) -> Option<String> {
 pub fn faults(template: &Value, at: &str) -> Vec<Fault> {
     match template {
         Value::String(text) => {
-            let pointers = parts(text).into_iter().filter_map(|part| match part {
-                Part::Pointer(pointer) if !is_pointer(pointer) => Some(pointer),
+            let pointers = template_parts(text).into_iter().filter_map(|part| match part {
+                TemplatePart::Pointer(pointer) if !is_pointer(pointer) => Some(pointer),
                 _ => None,
             });
             pointers.map(|pointer| Fault::new(at, format!("{pointer} must be a JSON Pointer (RFC 6901)"))).collect()

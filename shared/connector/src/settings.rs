@@ -10,7 +10,7 @@ use store::hooks::HookSettings;
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
-struct Common {
+struct CommonSettings {
     /// JSON Pointers (RFC 6901) into the body, by the dotted path in the event's `data`: `"subscriber.id": "/user/id"`.
     #[schemars(extend(
         "maxProperties" = 64,
@@ -32,7 +32,7 @@ struct Common {
 
 /// JSON Schema of the settings of a trigger without its own.
 pub fn schema() -> Schema {
-    let mut schema = schema_for!(Common);
+    let mut schema = schema_for!(CommonSettings);
     // They name an internal type.
     schema.ensure_object().retain(|keyword, _| keyword != "title" && keyword != "description");
     schema
@@ -54,7 +54,7 @@ pub fn schema_with<Own: JsonSchema>() -> Schema {
 pub fn read(fields: Map<String, Value>) -> Result<HookSettings, serde_json::Error> {
     let (common, own) =
         fields.into_iter().partition(|(name, _)| matches!(name.as_str(), "mapping" | "dedupe_seconds" | "keep_query"));
-    let Common { mapping, dedupe_seconds, keep_query, .. } = serde_json::from_value(Value::Object(common))?;
+    let CommonSettings { mapping, dedupe_seconds, keep_query, .. } = serde_json::from_value(Value::Object(common))?;
     Ok(HookSettings::new(mapping, dedupe_seconds, keep_query, own))
 }
 

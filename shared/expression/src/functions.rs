@@ -5,7 +5,7 @@ use super::{
     names::{INDEX, ITEMS, JSON, KEY, MATCHES, OPERATORS, WEIGH},
     number::{LongNumber, equals, is_in, no_overload, order, string},
     pattern::Pattern,
-    work::Work,
+    work::Budget,
 };
 use cel::{
     Context, Env, ExecutionError, FunctionContext,
@@ -32,7 +32,7 @@ type Function = Box<
 >;
 
 /// The context of an expression with these patterns.
-pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Work, patterns: &Arc<[Pattern]>) -> Context<'v, 'v> {
+pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Budget, patterns: &Arc<[Pattern]>) -> Context<'v, 'v> {
     let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
     context.set_variable_resolver(variables);
     let mut add = |name: &str, function: Function| {
@@ -42,7 +42,7 @@ pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Work, patterns: &
     add(WEIGH, checked(work, |work, value, _| work.weigh(value)));
     add(INDEX, checked(work, |work, index, _| work.index(index)));
     add(KEY, checked(work, |work, key, _| work.key(key)));
-    add(ITEMS, checked(work, Work::items));
+    add(ITEMS, checked(work, Budget::items));
     add(MATCHES, matches(work, patterns));
     add(JSON, json(work));
     for (_, name) in OPERATORS {
@@ -105,7 +105,7 @@ fn calculated<'v>(
 }
 
 /// A function that returns its first argument after a check. The second argument is a number.
-fn checked(work: &Work, check: fn(&Work, &dyn Val, u64) -> Result<(), ExecutionError>) -> Function {
+fn checked(work: &Budget, check: fn(&Budget, &dyn Val, u64) -> Result<(), ExecutionError>) -> Function {
     let work = work.clone();
     Box::new(move |call| {
         let number = call.args.get(1).map_or(0, |number| number_of(&**number));
@@ -115,7 +115,7 @@ fn checked(work: &Work, check: fn(&Work, &dyn Val, u64) -> Result<(), ExecutionE
     })
 }
 
-fn matches(work: &Work, patterns: &Arc<[Pattern]>) -> Function {
+fn matches(work: &Budget, patterns: &Arc<[Pattern]>) -> Function {
     let (work, patterns) = (work.clone(), Arc::clone(patterns));
     Box::new(move |call| {
         let [text, number] = &*call.args else { return Err(ExecutionError::missing_argument_or_target()) };
@@ -125,7 +125,7 @@ fn matches(work: &Work, patterns: &Arc<[Pattern]>) -> Function {
     })
 }
 
-fn json(work: &Work) -> Function {
+fn json(work: &Budget) -> Function {
     let work = work.clone();
     Box::new(move |call| {
         let [value] = &*call.args else { return Err(ExecutionError::missing_argument_or_target()) };

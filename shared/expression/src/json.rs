@@ -1,6 +1,6 @@
 //! Serialization of an expression's value as JSON. Values of the event are written without being copied first.
 
-use super::{names::JSON, number::LongNumber, output::Output, work::Work};
+use super::{names::JSON, number::LongNumber, output::Output, work::Budget};
 use cel::{
     ExecutionError,
     common::{
@@ -11,7 +11,7 @@ use cel::{
 use serde_json::Number;
 
 /// Writes a value and charges the cost. The fields of a map are sorted by name, because the crate keeps no order.
-pub fn write(value: &dyn Val, output: &mut Output, work: &Work) -> Result<(), ExecutionError> {
+pub fn write(value: &dyn Val, output: &mut Output, work: &Budget) -> Result<(), ExecutionError> {
     let before = output.bytes();
     if let Some(list) = value.downcast_ref::<CelList<'_>>() {
         output.push(b"[");
@@ -43,7 +43,7 @@ pub fn write(value: &dyn Val, output: &mut Output, work: &Work) -> Result<(), Ex
     work.spend((output.bytes() - before) as u64)
 }
 
-fn write_map(map: &CelMap<'_>, output: &mut Output, work: &Work) -> Result<(), ExecutionError> {
+fn write_map(map: &CelMap<'_>, output: &mut Output, work: &Budget) -> Result<(), ExecutionError> {
     let mut fields = Vec::with_capacity(map.inner().len());
     for (key, value) in map.inner() {
         let CelMapKey::String(name) = key else { return Err(failure("a field name in JSON must be a string")) };

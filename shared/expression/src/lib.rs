@@ -25,10 +25,10 @@ use cel::{IdedExpr, ParseError, ParseErrors, parser::PrattParser};
 use needs::Need;
 use pattern::Pattern;
 use std::sync::Arc;
-use times::Times;
-use tree::Walk;
+use times::TimeChecks;
+use tree::Rewriter;
 use values::Variables;
-use work::Work;
+use work::Budget;
 
 const MAX_BYTES: usize = 2048;
 
@@ -75,7 +75,7 @@ pub struct BadExpression {
 impl Expression {
     /// Compiles a new expression: at most 2 KB, with known names only, and not nested too deep for the stack.
     pub fn compile(text: &str) -> Result<Self, BadExpression> {
-        Self::checked(text, Some(Times::default()))
+        Self::checked(text, Some(TimeChecks::default()))
     }
 
     /// Compiles a stored expression. Earlier releases did not check the form of times.
@@ -83,13 +83,13 @@ impl Expression {
         Self::checked(text, None)
     }
 
-    fn checked(text: &str, times: Option<Times>) -> Result<Self, BadExpression> {
+    fn checked(text: &str, times: Option<TimeChecks>) -> Result<Self, BadExpression> {
         if text.len() > MAX_BYTES {
             return Err(BadExpression { detail: format!("must have at most {MAX_BYTES} bytes") });
         }
         nesting::check(text)?;
         let mut tree = parse(text).map_err(|errors| syntax(text, &errors))?;
-        let mut walk = Walk::new(times);
+        let mut walk = Rewriter::new(times);
         walk.root(&mut tree).map_err(|bad| BadExpression {
             detail: format!("{}: {}", place(text, offset(text, bad.id)), bad.detail),
         })?;
@@ -99,7 +99,7 @@ impl Expression {
     /// The value for an event as JSON of at most 1 MB, or the reason why there is none. The reason contains no data of
     /// the event.
     pub fn evaluate(&self, event: &Event<'_>) -> Result<String, String> {
-        let work = Work::new();
+        let work = Budget::new();
         self.write(&Variables::of(event, &self.data)?, &work)?;
         work.into_output("the value")
     }
@@ -111,7 +111,7 @@ impl Expression {
     }
 
     /// Writes the value to the output of the work.
-    fn write(&self, variables: &Variables<'_>, work: &Work) -> Result<(), String> {
+    fn write(&self, variables: &Variables<'_>, work: &Budget) -> Result<(), String> {
         let context = functions::context(variables, work, &self.patterns);
         // `resolve_val` would be compiled into this function, where a debug build takes 30 KB of stack per level.
         let written = cel::Value::resolve(&self.tree, &context);

@@ -19,7 +19,7 @@ const COMPARISONS: [&str; 7] = [
 
 /// Checks comparisons. Tracks the item of the macro whose body it is in.
 #[derive(Default)]
-pub struct Times {
+pub struct TimeChecks {
     item: Option<Item>,
 }
 
@@ -31,7 +31,7 @@ struct Item {
     texts: Vec<(u64, String)>,
 }
 
-impl Times {
+impl TimeChecks {
     pub fn begin_macro(&mut self, name: &str, list: &IdedExpr) {
         let (is_time, texts) = (self.may_be_time(list), self.texts(list));
         self.item = Some(Item { name: name.to_owned(), is_time, texts });

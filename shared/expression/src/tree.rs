@@ -1,6 +1,6 @@
 //! Check and rewrite of an expression's tree: only allowed nodes remain, and each operation charges its cost.
 
-use super::{BadNode, names, needs::Need, pattern::Pattern, times::Times};
+use super::{BadNode, names, needs::Need, pattern::Pattern, times::TimeChecks};
 use cel::{
     IdedExpr,
     common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators},
@@ -25,7 +25,7 @@ type Checked<T = ()> = Result<T, BadNode>;
 
 /// Checks a tree and rewrites it in place.
 #[derive(Default)]
-pub struct Walk {
+pub struct Rewriter {
     /// The name of the item in a macro's body.
     item: Option<String>,
     has_macro: bool,
@@ -34,14 +34,14 @@ pub struct Walk {
     /// True inside a path that was recorded as a whole.
     is_in_path: bool,
     /// Check of times compared with `time`; none for a stored expression, which may be older than the check.
-    times: Option<Times>,
+    times: Option<TimeChecks>,
     pub patterns: Vec<Pattern>,
     /// The parts of `data` that it uses.
     pub data: Need,
 }
 
-impl Walk {
-    pub fn new(times: Option<Times>) -> Self {
+impl Rewriter {
+    pub fn new(times: Option<TimeChecks>) -> Self {
         Self { times, ..Self::default() }
     }
 
@@ -134,7 +134,7 @@ impl Walk {
         self.item = Some(of.iter_var.clone());
         self.tree(&mut of.loop_step)?;
         self.item = None;
-        self.times.as_mut().into_iter().for_each(Times::end_macro);
+        self.times.as_mut().into_iter().for_each(TimeChecks::end_macro);
         wrap(&mut of.iter_range, names::ITEMS, Some(self.weight - before));
         Ok(())
     }

@@ -50,7 +50,7 @@ pub struct Variables<'e>([(&'static str, Box<dyn Val + 'e>); VARIABLES.len()]);
 impl<'e> Variables<'e> {
     /// The variables, or the reason why the event is too large for them.
     pub fn of(event: &'e Event<'_>, data: &Need) -> Result<Self, String> {
-        let mut room = Room(MOST_MEMORY);
+        let mut room = MemoryBudget(MOST_MEMORY);
         let mut values = VARIABLES.map(|name| (name, Box::new(CelNull) as Box<dyn Val + 'e>));
         for ((name, value), view) in values.iter_mut().zip(&event.0) {
             let need = if *name == "data" { data } else { &Need::All };
@@ -67,9 +67,9 @@ impl VariableResolver for Variables<'_> {
 }
 
 /// The remaining memory.
-struct Room(usize);
+struct MemoryBudget(usize);
 
-impl Room {
+impl MemoryBudget {
     fn take(&mut self, bytes: usize) -> Result<(), String> {
         self.0 = self.0.checked_sub(bytes).ok_or("the parts of the event that the expression uses are too large")?;
         Ok(())

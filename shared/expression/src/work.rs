@@ -23,21 +23,21 @@ use std::sync::{
 const MOST: u64 = 24 << 20;
 /// The message if the budget is exhausted.
 pub const TOO_MUCH: &str = "this exceeds the work limit for one event";
-/// Weight of a value without its contents, additionally of a map, and of an operator each time a macro evaluates it.
+/// Weights: of a value without its contents, of a map in addition, and of an operator each time a macro evaluates it.
 const VALUE: u64 = 64;
 const MAP: u64 = 192;
 const STEP: u64 = 32;
 
 /// The remaining budget, and the output so far.
 #[derive(Clone)]
-pub struct Work(Arc<State>);
+pub struct Budget(Arc<State>);
 
 struct State {
     left: AtomicU64,
     output: Mutex<Output>,
 }
 
-impl Work {
+impl Budget {
     pub fn new() -> Self {
         Self(Arc::new(State { left: AtomicU64::new(MOST), output: Mutex::default() }))
     }

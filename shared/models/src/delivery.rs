@@ -208,7 +208,7 @@ impl StoredDelivery {
     }
 
     /// True if the sweep picks it up at its attempt's time, so no queue message is needed.
-    pub fn is_parked(&self) -> bool {
+    pub fn is_left_to_sweep(&self) -> bool {
         let due_at = self.due_at.as_deref().and_then(|due_at| due_at.split(' ').next());
         self.next_attempt_at.is_some_and(|at| due_at == Some(at.to_string().as_str()))
     }
@@ -357,9 +357,9 @@ mod tests {
         let key = DeliveryKey { id: delivery.id.clone(), route };
         assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(8))));
         assert!(delivery.due_at.as_deref().unwrap().starts_with("1970-01-01T00:00:00.009Z "));
-        assert_eq!((delivery.expires, delivery.is_parked()), (50, false), "no longer than its event");
+        assert_eq!((delivery.expires, delivery.is_left_to_sweep()), (50, false), "no longer than its event");
         delivery.wait(When { due_at: Timestamp::from_millis(8), ..at(8) });
-        assert!(delivery.is_parked());
+        assert!(delivery.is_left_to_sweep());
         delivery.wait(at(8));
         assert_eq!(DeliveryKey::parse(delivery.due_at.as_ref().unwrap()), Some(key.clone()));
         delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));

@@ -67,12 +67,12 @@ pub struct StoredEvent {
     pub rev: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u8) -> bool {
     *number == 0
 }
@@ -242,8 +242,8 @@ impl StoredEvent {
         Ok(event)
     }
 
-    /// The same event without the person's data. The subscriber's id stays, so that a remap can't restore the person. A
-    /// checkpoint record is none any more, so its event expires at the given time.
+    /// The same event without the person's data. The subscriber's id stays, so that a remap can't restore the person. An
+    /// event that was kept for good expires at the given time.
     pub fn scrubbed(&self, expires: Timestamp) -> Self {
         let reading: Reading = serde_json::from_str(&self.reading).unwrap_or_default();
         let reading = serde_json::to_string(&reading.emptied()).unwrap_or_default();
@@ -288,7 +288,7 @@ pub fn list_key(shard: usize) -> String {
 }
 
 /// Partition key, in the index by person, of a shard of a connection's events without a person.
-pub fn nobody_key(connection: &ConnectionId, shard: usize) -> String {
+pub fn connection_key(connection: &ConnectionId, shard: usize) -> String {
     format!("{connection}#{shard:02}")
 }
 

@@ -70,12 +70,12 @@ macro_rules! id {
                 shard(&self.0)
             }
 
-            #[allow(dead_code, reason = "not every kind of id is made from bytes or read as bytes")]
+            #[allow(dead_code, reason = "not every kind of id converts from or to bytes")]
             fn from_bytes(bytes: &[u8; $bytes]) -> Self {
                 Self(format!("{}{}", $prefix, BASE32.encode(bytes)))
             }
 
-            #[allow(dead_code, reason = "not every kind of id is made from bytes or read as bytes")]
+            #[allow(dead_code, reason = "not every kind of id converts from or to bytes")]
             fn bytes(&self) -> [u8; $bytes] {
                 let decoded = BASE32.decode(&self.0.as_bytes()[$prefix.len()..]).unwrap_or_default();
                 decoded.try_into().unwrap_or([0; $bytes])

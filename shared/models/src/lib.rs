@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod envelope;
 pub mod event;
 pub mod failure;
+pub mod folding;
 pub mod ids;
 pub mod key;
 pub mod module;
@@ -19,6 +20,7 @@ pub use delivery::{Delivery, DeliveryState, StoredDelivery};
 pub use envelope::Envelope;
 pub use event::StoredEvent;
 pub use failure::{Failure, FailureKind, causes};
+pub use folding::Folding;
 pub use ids::{
     ConnectionId, DeadLetterId, DeliveryId, EventId, HookId, KeyId, RecordId, RejectedId, ReplayId, RouteId,
     SubscriberId, TakeoverId,

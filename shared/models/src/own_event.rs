@@ -9,7 +9,7 @@ use payload::mapping::Reading;
 use serde_json::{Map, Value};
 
 /// The content of an event about a route.
-pub struct OfRoute<'a> {
+pub struct RouteEvent<'a> {
     pub route: &'a RouteId,
     pub event_type: &'a str,
     pub data: Map<String, Value>,
@@ -27,7 +27,7 @@ const OWN_PLATFORM: &str = "switchboard";
 
 impl StoredEvent {
     /// An event about a route.
-    pub fn of_route(at: Timestamp, key: ContentKey, told: OfRoute<'_>) -> Self {
+    pub fn of_route(at: Timestamp, key: ContentKey, told: RouteEvent<'_>) -> Self {
         let id = EventId::new(at, key);
         let list = list_key(id.shard());
         let origin = Origin::Route(told.route.clone());

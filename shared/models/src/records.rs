@@ -27,7 +27,7 @@ pub struct CheckpointRecord {
 
 impl CheckpointRecord {
     /// The record in an event by its current reading, if there is one.
-    pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
+    pub fn from_event(event: &OpenEvent<'_>) -> Option<Self> {
         if !event.key.is_checkpoint_record() {
             return None;
         }
@@ -101,7 +101,7 @@ pub struct Claimant {
 
 /// Table and index keys that all stored records have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct RecordKeys {
     pub pk: String,
     pub v: u32,
     pub list: String,
@@ -130,7 +130,7 @@ impl RecordKind {
     }
 }
 
-impl Place {
+impl RecordKeys {
     fn of_takeover(id: &TakeoverId, event: &OpenEvent<'_>) -> Self {
         let shard = id.shard();
         Self {
@@ -162,7 +162,7 @@ impl Place {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredTakeover {
     #[serde(flatten)]
-    pub place: Place,
+    pub place: RecordKeys,
     pub reason: Option<String>,
     pub state: TakeoverState,
     /// Absent unless it is claimed, and from claims of releases that did not store it.
@@ -174,9 +174,9 @@ pub struct StoredTakeover {
 
 impl StoredTakeover {
     /// The takeover that an event requests, if it is of such a type.
-    pub fn told(event: &OpenEvent<'_>) -> Option<Self> {
+    pub fn from_event(event: &OpenEvent<'_>) -> Option<Self> {
         event.reading.fields.contains_key("takeover.reason").then(|| Self {
-            place: Place::of_takeover(&event.key.id.takeover(), event),
+            place: RecordKeys::of_takeover(&event.key.id.takeover(), event),
             reason: event.reading.text("takeover.reason", &event.body),
             state: TakeoverState::Open,
             claimed_by: None,
@@ -203,7 +203,7 @@ impl StoredTakeover {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSubscriber {
     #[serde(flatten)]
-    pub place: Option<Place>,
+    pub place: Option<RecordKeys>,
     /// Version for the optimistic lock, raised by each write.
     pub version: u64,
     /// The [`crate::subscriber::Profile`] as JSON.

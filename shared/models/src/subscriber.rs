@@ -99,7 +99,7 @@ fn tags(reading: &Reading, body: &Value) -> BTreeSet<String> {
 
 /// A value and the event that it comes from.
 #[derive(Debug, Clone, PartialEq)]
-struct Told<T> {
+struct Sourced<T> {
     value: T,
     by: Stamp,
 }
@@ -108,19 +108,19 @@ struct Told<T> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Stamp(EventId, u32);
 
-fn tell<T>(slot: &mut Option<Told<T>>, value: T, by: &Stamp) {
+fn set_if_newer<T>(slot: &mut Option<Sourced<T>>, value: T, by: &Stamp) {
     if slot.as_ref().is_none_or(|told| told.by <= *by) {
-        *slot = Some(Told { value, by: by.clone() });
+        *slot = Some(Sourced { value, by: by.clone() });
     }
 }
 
-fn stamp<T>(told: &Option<Told<T>>) -> Option<Stamp> {
+fn stamp<T>(told: &Option<Sourced<T>>) -> Option<Stamp> {
     told.as_ref().map(|told| told.by.clone())
 }
 
 /// Parts that a profile too large to store can lose.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum DroppablePart {
     Attribute,
     Tag,
 }
@@ -134,10 +134,10 @@ pub struct Profile {
     pub platform_id: String,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
-    texts: BTreeMap<String, Option<Told<String>>>,
-    tags: BTreeMap<String, Option<Told<()>>>,
-    attributes: BTreeMap<String, Option<Told<Value>>>,
-    platform_user: Option<Told<Value>>,
+    texts: BTreeMap<String, Option<Sourced<String>>>,
+    tags: BTreeMap<String, Option<Sourced<()>>>,
+    attributes: BTreeMap<String, Option<Sourced<Value>>>,
+    platform_user: Option<Sourced<Value>>,
 }
 
 /// Largest profile, in bytes of JSON. With the item's other attributes it stays under DynamoDB's limit of 400 KB.
@@ -162,16 +162,16 @@ impl Profile {
     pub fn fold(&mut self, person: &Person, event: &EventId, revision: u32) {
         let by = Stamp(event.clone(), revision);
         for (field, value) in &person.texts {
-            tell(self.texts.entry(field.clone()).or_default(), value.clone(), &by);
+            set_if_newer(self.texts.entry(field.clone()).or_default(), value.clone(), &by);
         }
         for tag in &person.tags {
-            tell(self.tags.entry(tag.clone()).or_default(), (), &by);
+            set_if_newer(self.tags.entry(tag.clone()).or_default(), (), &by);
         }
         for (name, value) in &person.attributes {
-            tell(self.attributes.entry(name.clone()).or_default(), value.clone(), &by);
+            set_if_newer(self.attributes.entry(name.clone()).or_default(), value.clone(), &by);
         }
         if let Some(user) = &person.platform_user {
-            tell(&mut self.platform_user, user.clone(), &by);
+            set_if_newer(&mut self.platform_user, user.clone(), &by);
         }
         self.first_seen = self.first_seen.min(event.time());
         self.last_seen = self.last_seen.max(event.time());
@@ -179,7 +179,7 @@ impl Profile {
 
     /// Removes values from earlier readings of an event. Values of other events stay. Values that this event had
     /// overwritten come back when their events are folded again.
-    pub fn unfold(&mut self, event: &EventId, revision: u32) {
+    pub fn remove_readings(&mut self, event: &EventId, revision: u32) {
         let stays = |by: &Stamp| by.0 != *event || by.1 >= revision;
         self.texts.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
         self.tags.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
@@ -223,8 +223,8 @@ impl Profile {
                 break;
             }
             let value = match part {
-                Part::Attribute => profile.attributes.remove(&name).flatten().map(|told| told.value),
-                Part::Tag => profile.tags.remove(&name).and(None),
+                DroppablePart::Attribute => profile.attributes.remove(&name).flatten().map(|told| told.value),
+                DroppablePart::Tag => profile.tags.remove(&name).and(None),
             };
             // A lower bound of the bytes saved: the name's quotes and the origin come on top.
             excess = excess.saturating_sub(name.len() + serde_json::to_string(&value)?.len());
@@ -232,9 +232,10 @@ impl Profile {
         serde_json::to_string(&profile)
     }
 
-    fn oldest_first(&self) -> Vec<(Option<Stamp>, Part, String)> {
-        let attributes = self.attributes.iter().map(|(name, told)| (stamp(told), Part::Attribute, name.clone()));
-        let tags = self.tags.iter().map(|(name, told)| (stamp(told), Part::Tag, name.clone()));
+    fn oldest_first(&self) -> Vec<(Option<Stamp>, DroppablePart, String)> {
+        let attributes =
+            self.attributes.iter().map(|(name, told)| (stamp(told), DroppablePart::Attribute, name.clone()));
+        let tags = self.tags.iter().map(|(name, told)| (stamp(told), DroppablePart::Tag, name.clone()));
         let mut parts: Vec<_> = attributes.chain(tags).collect();
         parts.sort();
         parts
@@ -332,9 +333,9 @@ mod tests {
         let right = person(&[("name", "right")], &[], Value::Null);
         let other = person(&[("email", "a@example.com")], &[], Value::Null);
         let mut profile = fold(&[(other, 5), (wrong, 10)]);
-        profile.unfold(&event(10), 1);
+        profile.remove_readings(&event(10), 1);
         profile.fold(&right, &event(10), 1);
-        profile.unfold(&event(10), 1);
+        profile.remove_readings(&event(10), 1);
         let subscriber = profile.into_subscriber(right.id);
         assert_eq!((subscriber.name.as_deref(), subscriber.email.as_deref()), (Some("right"), Some("a@example.com")));
         assert!(subscriber.tags.is_empty());

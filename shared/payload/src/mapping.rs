@@ -51,7 +51,7 @@ pub struct Reading {
 
 /// Type of a path's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FieldType {
     /// An identifier, kept exactly: two ids are equal only if the same id was sent.
     Id,
     Text,
@@ -60,15 +60,15 @@ enum Kind {
     Any,
 }
 
-fn kind(path: &str) -> Kind {
+fn kind(path: &str) -> FieldType {
     match path {
-        "subscriber.tags" => Kind::Texts,
-        "subscriber.attributes" | "subscriber.platform_user" | "record.fields" => Kind::Object,
-        "attributes" | "node" | "variables" => Kind::Object,
-        "message" => Kind::Any,
-        _ if path.starts_with(ATTRIBUTE) => Kind::Any,
-        _ if path.ends_with(".id") || path.ends_with("_id") => Kind::Id,
-        _ => Kind::Text,
+        "subscriber.tags" => FieldType::Texts,
+        "subscriber.attributes" | "subscriber.platform_user" | "record.fields" => FieldType::Object,
+        "attributes" | "node" | "variables" => FieldType::Object,
+        "message" => FieldType::Any,
+        _ if path.starts_with(ATTRIBUTE) => FieldType::Any,
+        _ if path.ends_with(".id") || path.ends_with("_id") => FieldType::Id,
+        _ => FieldType::Text,
     }
 }
 
@@ -78,13 +78,13 @@ pub const ATTRIBUTE: &str = "subscriber.attributes.";
 /// Candidates that remain after an unusable value. The sender has that field, so a value outside its object means
 /// something else: an event's own id is not the id of its user. After an unusable id none remain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
+enum CandidateScope {
     Anywhere,
     Within(&'static str),
     Nowhere,
 }
 
-impl Scope {
+impl CandidateScope {
     fn takes(self, pointer: &str) -> bool {
         match self {
             Self::Anywhere => true,
@@ -93,9 +93,9 @@ impl Scope {
         }
     }
 
-    fn without(self, kind: Kind, pointer: &'static str) -> Self {
+    fn without(self, kind: FieldType, pointer: &'static str) -> Self {
         match pointer.rsplit_once('/') {
-            _ if kind == Kind::Id => Self::Nowhere,
+            _ if kind == FieldType::Id => Self::Nowhere,
             None | Some(("", _)) => self,
             Some((object, _)) => Self::Within(object),
         }
@@ -105,7 +105,7 @@ impl Scope {
 /// A field with a value that can't be used.
 struct Unusable {
     path: &'static str,
-    scope: Scope,
+    scope: CandidateScope,
     is_blank: bool,
 }
 
@@ -150,7 +150,7 @@ fn mapped<'p>(field: &Field, pointer: &'p str, body: &Value, unusable: &mut Vec<
     if fits(kind, value) {
         return Some(pointer);
     }
-    unusable.push(Unusable { path: field.path, scope: Scope::Nowhere, is_blank: is_blank(value) });
+    unusable.push(Unusable { path: field.path, scope: CandidateScope::Nowhere, is_blank: is_blank(value) });
     None
 }
 
@@ -158,7 +158,7 @@ fn mapped<'p>(field: &Field, pointer: &'p str, body: &Value, unusable: &mut Vec<
 fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Option<&'static str> {
     let kind = kind(field.path);
     let place = unusable.iter().position(|other| other.path == field.path);
-    let mut scope = place.map_or(Scope::Anywhere, |place| unusable[place].scope);
+    let mut scope = place.map_or(CandidateScope::Anywhere, |place| unusable[place].scope);
     let mut all_blank = place.is_none_or(|place| unusable[place].is_blank);
     for pointer in field.candidates {
         match at(pointer, body).filter(|_| scope.takes(pointer)) {
@@ -166,7 +166,7 @@ fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Optio
             Some(value) => {
                 scope = scope.without(kind, pointer);
                 // An object at a text's place may contain the text's own candidates.
-                all_blank &= is_blank(value) || kind == Kind::Object || value.is_object();
+                all_blank &= is_blank(value) || kind == FieldType::Object || value.is_object();
             }
             None => {}
         }
@@ -174,7 +174,7 @@ fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Optio
     let state = Unusable { path: field.path, scope, is_blank: all_blank };
     match place {
         Some(place) => unusable[place] = state,
-        None if scope != Scope::Anywhere || !all_blank => unusable.push(state),
+        None if scope != CandidateScope::Anywhere || !all_blank => unusable.push(state),
         None => {}
     }
     None
@@ -185,7 +185,7 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-fn usable(kind: Kind, pointer: &str, body: &Value) -> bool {
+fn usable(kind: FieldType, pointer: &str, body: &Value) -> bool {
     at(pointer, body).is_some_and(|value| fits(kind, value))
 }
 
@@ -202,23 +202,23 @@ fn at<'v>(pointer: &str, body: &'v Value) -> Option<&'v Value> {
 }
 
 /// True if [`coerce`] accepts the value. Unlike `coerce`, this does not copy it.
-fn fits(kind: Kind, value: &Value) -> bool {
+fn fits(kind: FieldType, value: &Value) -> bool {
     match kind {
-        Kind::Any => !value.is_null(),
-        Kind::Object => value.is_object(),
-        Kind::Id => id(value).is_some(),
-        Kind::Text => text(value).is_some(),
-        Kind::Texts => value.is_array() || name(value).is_some(),
+        FieldType::Any => !value.is_null(),
+        FieldType::Object => value.is_object(),
+        FieldType::Id => id(value).is_some(),
+        FieldType::Text => text(value).is_some(),
+        FieldType::Texts => value.is_array() || name(value).is_some(),
     }
 }
 
 /// Converts a value to the type of its path, leniently: a number to a text, one text to a list.
-fn coerce(kind: Kind, value: &Value) -> Option<Value> {
+fn coerce(kind: FieldType, value: &Value) -> Option<Value> {
     match kind {
-        Kind::Any | Kind::Object => fits(kind, value).then(|| value.clone()),
-        Kind::Id => id(value).map(Value::from),
-        Kind::Text => text(value).map(Value::from),
-        Kind::Texts => match value {
+        FieldType::Any | FieldType::Object => fits(kind, value).then(|| value.clone()),
+        FieldType::Id => id(value).map(Value::from),
+        FieldType::Text => text(value).map(Value::from),
+        FieldType::Texts => match value {
             Value::Array(items) => Some(items.iter().filter_map(name).map(Value::from).collect()),
             one => name(one).map(|tag| Value::Array(vec![tag.into()])),
         },
@@ -304,7 +304,7 @@ impl Reading {
         let value = at(self.fields.get(path)?.as_ref()?, body)?;
         let kind = kind(path);
         match kind {
-            Kind::Any | Kind::Object => fits(kind, value).then_some(View::Of(value)),
+            FieldType::Any | FieldType::Object => fits(kind, value).then_some(View::Of(value)),
             _ => coerce(kind, value).map(View::Own),
         }
     }
@@ -344,7 +344,7 @@ impl Reading {
         let mut left = MAX_MAPPED_BYTES;
         for (path, pointer) in &self.fields {
             if let (Some(name), Some(pointer)) = (path.strip_prefix(ATTRIBUTE), pointer)
-                && let Some(value) = at(pointer, body).filter(|value| fits(Kind::Any, value))
+                && let Some(value) = at(pointer, body).filter(|value| fits(FieldType::Any, value))
                 && let Some(rest) = left.checked_sub(value.to_string().len())
             {
                 left = rest;

@@ -31,7 +31,7 @@ impl Key {
 }
 
 /// Items to read from a table.
-pub(super) struct Wanted<'a> {
+pub(super) struct TableKeys<'a> {
     pub table: &'a str,
     pub keys: Vec<Key>,
     /// True for a strongly consistent read. An eventually consistent one costs half as much.
@@ -41,17 +41,17 @@ pub(super) struct Wanted<'a> {
 impl Store {
     /// Reads items of a table with strong consistency. Missing ones are left out.
     pub(super) async fn get_all(&self, table: &str, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
-        let mut items = self.get_all_of([Wanted { table, keys, is_consistent: true }]).await?;
+        let mut items = self.get_all_of([TableKeys { table, keys, is_consistent: true }]).await?;
         Ok(items.remove(table).unwrap_or_default())
     }
 
     /// Reads items of several tables in one request, at most 100 keys in all.
     pub(super) async fn get_all_of<'a>(
         &self,
-        wanted: impl IntoIterator<Item = Wanted<'a>>,
+        wanted: impl IntoIterator<Item = TableKeys<'a>>,
     ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
         let mut pending = HashMap::new();
-        for Wanted { table, keys, is_consistent } in wanted.into_iter().filter(|wanted| !wanted.keys.is_empty()) {
+        for TableKeys { table, keys, is_consistent } in wanted.into_iter().filter(|wanted| !wanted.keys.is_empty()) {
             // DynamoDB rejects duplicate keys.
             let keys: BTreeSet<Key> = keys.into_iter().collect();
             let keys = keys.into_iter().map(Key::into_item).collect();

@@ -93,14 +93,14 @@ impl Store {
     }
 
     /// Writes a changed delivery on the same condition, together with an event about it.
-    pub async fn bury_delivery(
+    pub async fn put_dead_letter(
         &self,
         delivery: &mut StoredDelivery,
         now: Timestamp,
         told: &StoredEvent,
     ) -> Result<(), StoreError> {
         let read = delivery.change(now);
-        self.change_and_tell(&self.tables.deliveries, to_item(delivery)?, read, told).await
+        self.write_with_event(&self.tables.deliveries, to_item(delivery)?, read, told).await
     }
 
     /// A page of a shard's deliveries due until then, the longest due first, and the start of the next page.
@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// Moves a delivery on in the index of due deliveries, unless it was changed.
-    pub async fn look_later(&self, entry: &Entry, due_at: Timestamp) -> Result<(), StoreError> {
+    pub async fn postpone_check(&self, entry: &Entry, due_at: Timestamp) -> Result<(), StoreError> {
         let rest = entry.sort.split_once(' ').map_or("", |(_, rest)| rest);
         self.client
             .update_item()

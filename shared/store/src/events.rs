@@ -10,14 +10,14 @@ use super::{
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder};
 use models::{
     ConnectionId, EventId, HookId, RejectedId, StoredEvent, SubscriberId, Timestamp,
-    event::{list_key, nobody_key, person_key},
+    event::{connection_key, list_key, person_key},
     ids::{SHARDS, lower_bound},
 };
 use serde::{Deserialize, Serialize};
 
 /// Outcome of storing an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
+pub enum AcceptOutcome {
     Accepted,
     /// The same content was stored before, as this event.
     Duplicate(EventId),
@@ -54,14 +54,14 @@ const ATTEMPTS: usize = 20;
 impl Store {
     /// Stores an event, unless the same content was stored within the window. This is one write, except if the same
     /// content was stored before the window: then the earlier event moves to its own id, and both are kept.
-    pub async fn accept(&self, event: &StoredEvent, window_millis: u64) -> Result<Taken, StoreError> {
+    pub async fn accept(&self, event: &StoredEvent, window_millis: u64) -> Result<AcceptOutcome, StoreError> {
         for _ in 0..ATTEMPTS {
             let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(event)?));
             let put = put
                 .condition_expression("attribute_not_exists(pk)")
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             let earlier = match put.send().await.map_err(StoreError::from) {
-                Ok(_) => return Ok(Taken::Accepted),
+                Ok(_) => return Ok(AcceptOutcome::Accepted),
                 Err(StoreError::Condition(Some(earlier))) => *earlier,
                 Err(StoreError::Condition(None)) => continue,
                 Err(error) => return Err(error),
@@ -70,14 +70,14 @@ impl Store {
             let (id, old_id) = (event.key()?.id, old.key()?.id);
             if old.nonce == event.nonce && old_id == id {
                 // A retry by the SDK, after the answer to the first try was lost.
-                return Ok(Taken::Accepted);
+                return Ok(AcceptOutcome::Accepted);
             }
             // An erased event has no content that a call could duplicate.
             if !old.is_erased() && id.time().millis_since(old_id.time()) < window_millis {
-                return Ok(Taken::Duplicate(old_id));
+                return Ok(AcceptOutcome::Duplicate(old_id));
             }
             match self.replace(&old, earlier, to_item(event)?).await {
-                Ok(()) => return Ok(Taken::Accepted),
+                Ok(()) => return Ok(AcceptOutcome::Accepted),
                 Err(StoreError::Condition(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -85,7 +85,8 @@ impl Store {
         Err(StoreError::Condition(None))
     }
 
-    /// Moves an event to its own id and puts a later one in its place, unless the earlier one was changed since it was
+    /// Moves an event to its own id and puts a later one in its place. Fails if the earlier one was changed since it
+    /// was read.
     /// read.
     async fn replace(&self, old: &StoredEvent, mut earlier: Item, item: Item) -> Result<(), StoreError> {
         earlier.insert("pk".to_owned(), text(old.key()?.id.as_str()));
@@ -108,7 +109,7 @@ impl Store {
 
     /// Writes an item together with an event about it: a changed item, unless it was changed since it was read; a new
     /// one, unless it exists.
-    pub(super) async fn change_and_tell(
+    pub(super) async fn write_with_event(
         &self,
         table: &str,
         item: Item,
@@ -123,11 +124,11 @@ impl Store {
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":read", number(read)),
         };
-        self.write_and_tell(put, event).await
+        self.put_with_event(put, event).await
     }
 
     /// Writes an item with a condition, together with its event.
-    pub(super) async fn write_and_tell(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
+    pub(super) async fn put_with_event(&self, put: PutBuilder, event: &StoredEvent) -> Result<(), StoreError> {
         self.transact(vec![transaction::put(put)?, self.new_event(event)?]).await
     }
 
@@ -222,8 +223,8 @@ impl Store {
     }
 
     /// A connection's events without a person, up to a sort key.
-    pub fn events_of_nobody(&self, connection: &ConnectionId, until: String) -> Listing<'_> {
-        let shards = (0..SHARDS).map(|shard| nobody_key(connection, shard)).collect();
+    pub fn events_without_person(&self, connection: &ConnectionId, until: String) -> Listing<'_> {
+        let shards = (0..SHARDS).map(|shard| connection_key(connection, shard)).collect();
         let from = EventId::PREFIX.to_owned();
         Listing { table: &self.tables.events, index: BY_PERSON, shards, from, until }
     }

@@ -46,9 +46,9 @@ impl Controlled for RouteHealth {
 }
 
 impl Store {
-    /// Writes a changed health and its event, unless the health was changed since it was read, or the route does not
-    /// allow the transition. To become failing, the route must have the attempted version; to recover, its generation.
-    /// A health that was never written has version 0.
+    /// Writes a changed health and its event. Fails if the health was changed since it was read, or if the route does
+    /// not allow the transition. To become failing, the route must have the attempted version; to recover, its
+    /// generation. A health that was never written has version 0.
     pub async fn change_health(
         &self,
         health: &RouteHealth,
@@ -75,7 +75,7 @@ impl Store {
     /// Writes a route whose earlier failures no longer count, unless it was changed since it was read. The hook and
     /// connections that it newly names must exist. `recovered` is the health that replaces a failing one, with its
     /// event; without it, the route must not be failing.
-    pub async fn renew_route(
+    pub async fn save_recovered_route(
         &self,
         route: &mut EventRoute,
         named: &BTreeSet<Reference>,

@@ -71,8 +71,8 @@ pub enum Registration {
     Manual,
 }
 
-/// Token that a platform sends back to verify a hook's URL. It is derived from the hook's token: whoever knows one may
-/// know the other.
+/// Token that a platform sends back to verify a hook's URL. It is derived from the hook's token: anyone who knows
+/// one may know the other.
 pub fn verification_token(token: &str) -> String {
     fingerprint(&format!("verification {token}"))
 }

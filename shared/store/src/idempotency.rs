@@ -17,7 +17,7 @@ const PART_BYTES: usize = 380_000;
 
 /// A call with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keyed {
+pub struct IdempotencyRecord {
     pk: String,
     sk: String,
     v: u32,
@@ -59,7 +59,7 @@ pub struct Ending {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Part {
+struct AnswerPart {
     pk: String,
     sk: String,
     #[serde(with = "serde_bytes")]
@@ -69,15 +69,15 @@ struct Part {
 
 /// State of an idempotency key.
 #[derive(Debug)]
-pub enum Begun {
+pub enum KeyState {
     /// The key was free: this call is the first, and holds it.
-    First(Keyed),
+    First(IdempotencyRecord),
     /// Another call holds the key, or held it when its process died.
-    Held(Keyed),
-    Ended(Keyed, Ending),
+    Held(IdempotencyRecord),
+    Ended(IdempotencyRecord, Ending),
 }
 
-impl Keyed {
+impl IdempotencyRecord {
     pub fn new(key: &str, body: String, nonce: String, now: Timestamp, lease: Timestamp) -> Self {
         let expires = now.plus_seconds(KEPT_SECONDS).seconds();
         let (pk, sk) = (format!("{PREFIX}{key}"), "call".to_owned());
@@ -92,7 +92,7 @@ impl Keyed {
 
 impl Store {
     /// Takes the key for a call if it is free. One write.
-    pub async fn begin(&self, call: Keyed, now: Timestamp) -> Result<Begun, StoreError> {
+    pub async fn begin(&self, call: IdempotencyRecord, now: Timestamp) -> Result<KeyState, StoreError> {
         let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(&call)?));
         let put = put
             // DynamoDB deletes expired items only some time later.
@@ -100,8 +100,8 @@ impl Store {
             .expression_attribute_names("#expires", "expires")
             .expression_attribute_values(":now", number(now.seconds()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let held: Keyed = match put.send().await.map_err(StoreError::from) {
-            Ok(_) => return Ok(Begun::First(call)),
+        let held: IdempotencyRecord = match put.send().await.map_err(StoreError::from) {
+            Ok(_) => return Ok(KeyState::First(call)),
             Err(StoreError::Condition(Some(held))) => from_item(*held)?,
             Err(error) => {
                 // The write may have succeeded. The call does not continue, so the key is released.
@@ -110,52 +110,52 @@ impl Store {
             }
         };
         match &held.ended {
-            None if held.nonce == call.nonce => Ok(Begun::First(call)),
-            None => Ok(Begun::Held(held)),
+            None if held.nonce == call.nonce => Ok(KeyState::First(call)),
+            None => Ok(KeyState::Held(held)),
             Some(Ended { status, body, parts }) => {
                 let rest = try_join_all((0..*parts).map(|index| self.part(&held, index))).await?;
                 let ending = Ending { status: *status, body: [body.clone(), rest.concat()].concat() };
-                Ok(Begun::Ended(held, ending))
+                Ok(KeyState::Ended(held, ending))
             }
         }
     }
 
-    async fn part(&self, call: &Keyed, index: usize) -> Result<Vec<u8>, StoreError> {
+    async fn part(&self, call: &IdempotencyRecord, index: usize) -> Result<Vec<u8>, StoreError> {
         let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
         let got = get.key("pk", text(call.part_key(index))).key("sk", text(PART)).send().await?;
         let item = got.item.ok_or_else(|| StoreError::Malformed("a part of a stored answer is missing".into()))?;
-        Ok(from_item::<Part>(item)?.bytes)
+        Ok(from_item::<AnswerPart>(item)?.bytes)
     }
 
     /// Takes the key over from a call whose process died, unless another call has done so.
-    pub async fn take_over(&self, held: &Keyed, call: &Keyed) -> Result<(), StoreError> {
+    pub async fn take_over(&self, held: &IdempotencyRecord, call: &IdempotencyRecord) -> Result<(), StoreError> {
         self.put_keyed(call, &held.nonce).await
     }
 
     /// Stores a call's answer under its key, if the call still holds the key.
-    pub async fn end(&self, call: &Keyed, ending: &Ending) -> Result<(), StoreError> {
+    pub async fn end(&self, call: &IdempotencyRecord, ending: &Ending) -> Result<(), StoreError> {
         let (body, rest) = ending.body.split_at(ending.body.len().min(PART_BYTES));
         let mut parts = 0;
         for bytes in rest.chunks(PART_BYTES) {
             let (pk, bytes) = (call.part_key(parts), bytes.to_vec());
-            let part = Part { pk, sk: PART.to_owned(), bytes, expires: call.expires };
+            let part = AnswerPart { pk, sk: PART.to_owned(), bytes, expires: call.expires };
             let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(&part)?));
             put.send().await?;
             parts += 1;
         }
         let ended = Some(Ended { status: ending.status, body: body.to_vec(), parts });
-        let ended = Keyed { ended, ..call.clone() };
+        let ended = IdempotencyRecord { ended, ..call.clone() };
         self.put_keyed(&ended, &call.nonce).await
     }
 
     /// Releases the key of an idempotent call whose outcome is unknown. The next call with the key takes it over
     /// immediately, and knows that the first may have been done.
-    pub async fn release_unknown(&self, call: &Keyed, now: Timestamp) -> Result<(), StoreError> {
-        let released = Keyed { lease: now, is_released: true, ..call.clone() };
+    pub async fn release_unknown(&self, call: &IdempotencyRecord, now: Timestamp) -> Result<(), StoreError> {
+        let released = IdempotencyRecord { lease: now, is_released: true, ..call.clone() };
         self.put_keyed(&released, &call.nonce).await
     }
 
-    async fn put_keyed(&self, call: &Keyed, held: &str) -> Result<(), StoreError> {
+    async fn put_keyed(&self, call: &IdempotencyRecord, held: &str) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(call)?));
         let put = put.condition_expression("nonce IN (:held, :own)").expression_attribute_values(":held", text(held));
         // The own nonce is also accepted, because the SDK retries a write whose answer was lost.
@@ -164,7 +164,7 @@ impl Store {
     }
 
     /// Releases the key as if the call had never been made.
-    pub async fn release(&self, call: &Keyed) -> Result<(), StoreError> {
+    pub async fn release(&self, call: &IdempotencyRecord) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.tables.control);
         let key = HashMap::from([("pk".to_owned(), text(&call.pk)), ("sk".to_owned(), text(&call.sk))]);
         let delete = delete.set_key(Some(key)).condition_expression("nonce = :nonce");

@@ -121,7 +121,7 @@ impl Store {
             let mut items = self.read(table, &batch).await?;
             let mut before = None;
             for entry in batch {
-                let shown = items.remove(&entry.sort).and_then(|item| shown_or_id(show(item), || id(&entry)));
+                let shown = items.remove(&entry.sort).and_then(|item| json_or_stub(show(item), || id(&entry)));
                 if let Some(json) = shown {
                     bytes += json.get().len();
                     if bytes > MAX_PAGE_BYTES && !page.items.is_empty() {
@@ -164,29 +164,29 @@ impl Store {
 }
 
 /// The JSON of an item, or only its id if it is unreadable or too large: one item must not fail the others.
-pub fn shown_or_id(
+pub fn json_or_stub(
     shown: Result<Option<Box<RawValue>>, StoreError>,
     id: impl Fn() -> Option<String>,
 ) -> Option<Box<RawValue>> {
     match shown {
         Ok(json) if json.as_ref().is_none_or(|json| json.get().len() <= MAX_SHOWN_BYTES) => json,
-        Ok(_) => unshown(&id()?).ok(),
+        Ok(_) => stub(&id()?).ok(),
         Err(error) => {
             let id = id();
             tracing::error!(item = id, cause = causes(&error), "an item of a list can't be read");
-            unshown(&id?).ok()
+            stub(&id?).ok()
         }
     }
 }
 
 /// The placeholder for an item that can't be shown.
-pub fn unshown(id: &str) -> Result<Box<RawValue>, serde_json::Error> {
-    to_raw_value(&Unshown { id, truncated: true })
+pub fn stub(id: &str) -> Result<Box<RawValue>, serde_json::Error> {
+    to_raw_value(&ItemStub { id, truncated: true })
 }
 
 /// An item that is unreadable, or over 1 MB as JSON.
 #[derive(Serialize, JsonSchema)]
-pub struct Unshown<'a> {
+pub struct ItemStub<'a> {
     id: &'a str,
     /// Always true.
     truncated: bool,

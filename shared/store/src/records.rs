@@ -2,7 +2,7 @@
 
 use super::{
     Item, Store, StoreError,
-    batch_get::{Key, Wanted},
+    batch_get::{Key, TableKeys},
     from_item,
     list::Listing,
     number,
@@ -72,7 +72,7 @@ impl Store {
         let (table, mut found) = (&self.tables.records, HashMap::new());
         for ids in ids.chunks(KEYS) {
             let keys = ids.iter().map(|id| Key::of(id.as_str())).collect();
-            let items = self.get_all_of([Wanted { table, keys, is_consistent }]).await?.remove(table);
+            let items = self.get_all_of([TableKeys { table, keys, is_consistent }]).await?.remove(table);
             let items = items.unwrap_or_default();
             found.extend(items.into_iter().map(|item| (text_of(&item, "pk").to_owned(), item)));
         }
@@ -123,7 +123,7 @@ impl Store {
     }
 
     /// Writes a takeover's fields from a new reading of its event. Its state and claimant stay.
-    pub async fn retell_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
+    pub async fn update_takeover_reading(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let Some(kept) = self.record::<StoredTakeover>(&takeover.place.pk).await? else {
             return self.put_takeover(takeover).await;
         };

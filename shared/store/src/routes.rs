@@ -35,7 +35,7 @@ pub struct EventRoute {
     pub updated_at: Timestamp,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_first(generation: &u64) -> bool {
     *generation == 0
 }
@@ -56,12 +56,12 @@ pub enum DisabledReason {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Target {
-    Webhook(Webhook),
+    Webhook(WebhookTarget),
     Action(ActionTarget),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Webhook {
+pub struct WebhookTarget {
     pub url: String,
     /// Sealed additional headers as JSON; none without any.
     pub headers: Option<String>,
@@ -70,7 +70,7 @@ pub struct Webhook {
     /// CEL expressions by the field of the body; none if the body is the event.
     pub body: Option<BTreeMap<String, String>>,
     /// Newest first; the others also sign until they expire.
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<SealedSecret>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ pub struct ActionTarget {
 
 /// Signing secret of a webhook's requests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Secret {
+pub struct SealedSecret {
     pub sealed: String,
     /// None until the route is rotated.
     pub expires_at: Option<Timestamp>,
@@ -145,7 +145,7 @@ impl Selection<'_> {
 
     /// True if the selection has this event type.
     pub fn is_of(&self, event_type: &str) -> bool {
-        self.events.iter().any(|pattern| is_like(pattern, event_type))
+        self.events.iter().any(|pattern| matches_pattern(pattern, event_type))
     }
 }
 
@@ -173,7 +173,7 @@ impl Store {
 }
 
 /// Matches a text against a pattern, in which `*` matches any characters.
-pub fn is_like(pattern: &str, text: &str) -> bool {
+pub fn matches_pattern(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(start) else { return false };
     let (middle, end) = rest.rsplit_once('*').map_or(("", rest), |(middle, end)| (middle, end));
@@ -223,7 +223,7 @@ mod tests {
             ("", "x", false),
             ("é*é", "ééé", true),
         ] {
-            assert_eq!(is_like(pattern, text), like, "{pattern} {text}");
+            assert_eq!(matches_pattern(pattern, text), like, "{pattern} {text}");
         }
     }
 }

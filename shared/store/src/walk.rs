@@ -3,7 +3,7 @@
 
 use super::{
     Item, Store, StoreError,
-    list::{END, Entries, MAX_ENTRIES, MAX_PAGE_BYTES, MAX_READ, Page, shown_or_id},
+    list::{END, Entries, MAX_ENTRIES, MAX_PAGE_BYTES, MAX_READ, Page, json_or_stub},
     text, text_of,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -19,12 +19,12 @@ const PER_EVENT: i32 = 50;
 const ABOUT: usize = 40;
 
 /// An iteration through deliveries.
-pub struct Walk<'a> {
+pub struct DeliveryWalk<'a> {
     store: &'a Store,
     /// The events to come; none in a walk of a single event.
     events: Option<Entries<'a>>,
     /// The events whose deliveries are read next.
-    open: VecDeque<Place>,
+    open: VecDeque<EventPosition>,
     /// Position of the walk: the id of the last finished event or delivery.
     position: String,
     /// Numbers of events that were checked, and of events whose deliveries were read.
@@ -33,23 +33,23 @@ pub struct Walk<'a> {
 }
 
 /// An event with its deliveries to come, up to a finished one.
-struct Place {
+struct EventPosition {
     event: EventId,
     until: String,
 }
 
 /// A part of an event's deliveries.
-struct Part {
+struct DeliveryPage {
     items: Vec<Item>,
     has_more: bool,
 }
 
 impl Store {
     /// Walks through the deliveries of an event, from a position on.
-    pub fn walk_event(&self, event: &EventId, position: Option<String>) -> Walk<'_> {
+    pub fn walk_event(&self, event: &EventId, position: Option<String>) -> DeliveryWalk<'_> {
         let position = position.unwrap_or_else(|| END.to_owned());
-        let place = Place { event: event.clone(), until: position.clone() };
-        Walk { store: self, events: None, open: VecDeque::from([place]), position, seen: 0, read: 0 }
+        let place = EventPosition { event: event.clone(), until: position.clone() };
+        DeliveryWalk { store: self, events: None, open: VecDeque::from([place]), position, seen: 0, read: 0 }
     }
 
     /// Walks through the deliveries of the events after and before an instant, from a position on.
@@ -58,20 +58,27 @@ impl Store {
         after: Option<Timestamp>,
         before: Option<Timestamp>,
         position: Option<String>,
-    ) -> Result<Walk<'_>, StoreError> {
+    ) -> Result<DeliveryWalk<'_>, StoreError> {
         let delivery = position.as_deref().and_then(|position| position.parse::<DeliveryId>().ok());
-        let open = delivery.map(|delivery| Place { event: delivery.event(), until: delivery.to_string() });
+        let open = delivery.map(|delivery| EventPosition { event: delivery.event(), until: delivery.to_string() });
         // An event's sort key begins with its id, so entries before the id belong to other events.
         let until = open.as_ref().map_or_else(|| position.clone(), |place| Some(place.event.to_string()));
         let events = self.entries(self.events(after, before, until), ABOUT).await?;
         let position = position.unwrap_or_else(|| END.to_owned());
-        Ok(Walk { store: self, events: Some(events), open: open.into_iter().collect(), position, seen: 0, read: 0 })
+        Ok(DeliveryWalk {
+            store: self,
+            events: Some(events),
+            open: open.into_iter().collect(),
+            position,
+            seen: 0,
+            read: 0,
+        })
     }
 
     /// A page of a walk: deliveries of the events that pass `is_wanted`, converted to JSON by `show`, or skipped.
     pub async fn page_of_walk(
         &self,
-        mut walk: Walk<'_>,
+        mut walk: DeliveryWalk<'_>,
         limit: usize,
         is_wanted: impl Fn(&EventKey) -> bool,
         show: impl Fn(Item) -> Result<Option<Box<RawValue>>, StoreError>,
@@ -81,7 +88,7 @@ impl Store {
             let count = items.len();
             for (number, item) in (1..).zip(items) {
                 let id = text_of(&item, "sk").to_owned();
-                let Some(json) = shown_or_id(show(item), || Some(id.clone())) else { continue };
+                let Some(json) = json_or_stub(show(item), || Some(id.clone())) else { continue };
                 bytes += json.get().len();
                 if bytes > MAX_PAGE_BYTES && !page.items.is_empty() {
                     return Ok(page);
@@ -105,7 +112,7 @@ impl Store {
     }
 }
 
-impl Walk<'_> {
+impl DeliveryWalk<'_> {
     /// The deliveries of up to `events` more events that pass `is_wanted`, possibly none. None at the end of the walk.
     pub async fn next(
         &mut self,
@@ -118,10 +125,10 @@ impl Walk<'_> {
         self.look(events, is_wanted).await?;
         let store = self.store;
         let parts: Vec<_> = self.open.iter().take(events).map(|place| part(store, place)).collect();
-        let parts: Vec<Part> = stream::iter(parts).buffered(CONCURRENCY).try_collect().await?;
+        let parts: Vec<DeliveryPage> = stream::iter(parts).buffered(CONCURRENCY).try_collect().await?;
         self.read += parts.len();
         let mut items = Vec::new();
-        for Part { items: read, has_more } in parts {
+        for DeliveryPage { items: read, has_more } in parts {
             let last = read.last().map(|item| text_of(item, "sk").to_owned());
             items.extend(read);
             match (self.open.front_mut(), last) {
@@ -152,7 +159,7 @@ impl Walk<'_> {
             let Some(entry) = events.next().await? else { break };
             self.seen += 1;
             match EventKey::parse(&entry.sort).filter(&is_wanted) {
-                Some(key) => self.open.push_back(Place { event: key.id, until: END.to_owned() }),
+                Some(key) => self.open.push_back(EventPosition { event: key.id, until: END.to_owned() }),
                 None if self.open.is_empty() => self.position = entry.sort,
                 None => {}
             }
@@ -169,7 +176,7 @@ impl Walk<'_> {
     }
 }
 
-async fn part(store: &Store, place: &Place) -> Result<Part, StoreError> {
+async fn part(store: &Store, place: &EventPosition) -> Result<DeliveryPage, StoreError> {
     let queried = store
         .client
         .query()
@@ -182,5 +189,5 @@ async fn part(store: &Store, place: &Place) -> Result<Part, StoreError> {
         .limit(PER_EVENT)
         .send()
         .await?;
-    Ok(Part { items: queried.items.unwrap_or_default(), has_more: queried.last_evaluated_key.is_some() })
+    Ok(DeliveryPage { items: queried.items.unwrap_or_default(), has_more: queried.last_evaluated_key.is_some() })
 }

@@ -18,7 +18,7 @@ pub struct Decoded {
 
 /// The reason why an encoding can't be removed.
 #[derive(Debug, thiserror::Error)]
-pub enum Undecodable {
+pub enum DecodeError {
     #[error("`Content-Encoding: {0}` is not supported; send the body with gzip, deflate or none")]
     Unsupported(String),
     #[error("the body has `Content-Encoding: {0}`, but is not complete {0} data")]
@@ -32,19 +32,19 @@ const GZIP: &str = "gzip";
 const X_GZIP: &str = "x-gzip";
 const DEFLATE: &str = "deflate";
 
-impl From<Undecodable> for Problem {
-    fn from(error: Undecodable) -> Self {
+impl From<DecodeError> for Problem {
+    fn from(error: DecodeError) -> Self {
         let code = match error {
-            Undecodable::Unsupported(_) => Code::UnsupportedEncoding,
-            Undecodable::Corrupt(_) => Code::UnreadableBody,
-            Undecodable::TooLarge(_) => Code::BodyTooLarge,
+            DecodeError::Unsupported(_) => Code::UnsupportedEncoding,
+            DecodeError::Corrupt(_) => Code::UnreadableBody,
+            DecodeError::TooLarge(_) => Code::BodyTooLarge,
         };
         Self::new(code, error.to_string())
     }
 }
 
 /// Removes a body's encoding. Holds at most `max_bytes` of the result.
-pub fn decode(headers: &HeaderMap, body: &Bytes, max_bytes: usize) -> Result<Decoded, Undecodable> {
+pub fn decode(headers: &HeaderMap, body: &Bytes, max_bytes: usize) -> Result<Decoded, DecodeError> {
     let stated = stated(headers);
     let inflated = match stated.as_str() {
         "" | "identity" => return Ok(Decoded { bytes: body.clone(), encoding: None }),
@@ -54,12 +54,12 @@ pub fn decode(headers: &HeaderMap, body: &Bytes, max_bytes: usize) -> Result<Dec
             let with_header = inflate(ZlibDecoder::new(&body[..]), max_bytes);
             (DEFLATE, with_header.or_else(|_| inflate(DeflateDecoder::new(&body[..]), max_bytes)))
         }
-        _ => return Err(Undecodable::Unsupported(stated.chars().filter(|c| !c.is_control()).take(100).collect())),
+        _ => return Err(DecodeError::Unsupported(stated.chars().filter(|c| !c.is_control()).take(100).collect())),
     };
     match inflated {
         (encoding, Ok(Some(bytes))) => Ok(Decoded { bytes: bytes.into(), encoding: Some(encoding) }),
-        (_, Ok(None)) => Err(Undecodable::TooLarge(max_bytes / 1024)),
-        (encoding, Err(_)) => Err(Undecodable::Corrupt(encoding)),
+        (_, Ok(None)) => Err(DecodeError::TooLarge(max_bytes / 1024)),
+        (encoding, Err(_)) => Err(DecodeError::Corrupt(encoding)),
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
         bytes.into()
     }
 
-    fn decoded(encodings: &[&'static str], body: &Bytes) -> Result<Decoded, Undecodable> {
+    fn decoded(encodings: &[&'static str], body: &Bytes) -> Result<Decoded, DecodeError> {
         let mut headers = HeaderMap::new();
         for encoding in encodings {
             headers.append(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -141,7 +141,7 @@ mod tests {
         }
         assert!(decoded(&["gzip"], &gzip(&[b'x'; 100])).is_ok());
         for bomb in [101, 50_000_000] {
-            assert!(matches!(decoded(&["gzip"], &gzip(&vec![b'x'; bomb])), Err(Undecodable::TooLarge(_))));
+            assert!(matches!(decoded(&["gzip"], &gzip(&vec![b'x'; bomb])), Err(DecodeError::TooLarge(_))));
         }
     }
 
@@ -177,12 +177,12 @@ mod tests {
     fn another_encoding_or_several_are_refused() {
         let body = Bytes::from_static(b"{}");
         for encodings in [&["br"][..], &["zstd"], &["gzip, gzip"], &["gzip", "deflate"], &["identity, gzip"]] {
-            assert!(matches!(decoded(encodings, &body), Err(Undecodable::Unsupported(_))), "{encodings:?}");
+            assert!(matches!(decoded(encodings, &body), Err(DecodeError::Unsupported(_))), "{encodings:?}");
         }
         for encoding in ["gzip", "deflate"] {
-            assert!(matches!(decoded(&[encoding], &body), Err(Undecodable::Corrupt(_))), "{encoding}");
+            assert!(matches!(decoded(&[encoding], &body), Err(DecodeError::Corrupt(_))), "{encoding}");
         }
         let cut = read_all(GzEncoder::new(&b"hello there"[..], Compression::default())).slice(..15);
-        assert!(matches!(decoded(&["gzip"], &cut), Err(Undecodable::Corrupt(_))));
+        assert!(matches!(decoded(&["gzip"], &cut), Err(DecodeError::Corrupt(_))));
     }
 }

@@ -12,12 +12,12 @@ use std::time::Instant;
 
 /// An error of a direct invocation: its code, and the problem as JSON.
 #[derive(Debug)]
-pub struct Failed {
+pub struct InvocationError {
     pub code: Code,
     pub problem: String,
 }
 
-impl Failed {
+impl InvocationError {
     pub fn new(problem: &Problem, request_id: &str) -> Self {
         let json = String::from_utf8_lossy(&problem.to_json(request_id)).into_owned();
         Self { code: problem.code, problem: json }
@@ -30,7 +30,7 @@ pub async fn invoke<S: Service>(
     function: &Function<S>,
     request_id: &str,
     input: Bytes,
-) -> Result<Vec<u8>, Failed> {
+) -> Result<Vec<u8>, InvocationError> {
     let (started, name) = (Instant::now(), function.name);
     let context = Context {
         request_id: request_id.to_owned(),
@@ -53,6 +53,6 @@ pub async fn invoke<S: Service>(
     tracing::info!(request_id, function = name, route = "direct", outcome, duration_ms, "answered");
     result.map(Response::into_body).map_err(|problem| {
         log_cause(&problem, request_id, name);
-        Failed::new(&problem, request_id)
+        InvocationError::new(&problem, request_id)
     })
 }

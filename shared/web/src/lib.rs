@@ -19,7 +19,7 @@ pub mod settings;
 
 pub use admission::{Admission, ReceivedBody};
 pub use function::{Access, Body, Function, Handler, Handling, Query, QueryValue, Route};
-pub use invoke::{Failed, invoke};
+pub use invoke::{InvocationError, invoke};
 pub use outcome::refuse;
 pub use problem::{Code, Problem};
 pub use request::{Request, RequestExt};

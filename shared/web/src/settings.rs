@@ -35,12 +35,12 @@ enum Own {
 /// A missing or invalid setting.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{name}: {fault}")]
-pub struct BadSetting {
+pub struct SettingError {
     pub name: String,
     pub fault: String,
 }
 
-impl BadSetting {
+impl SettingError {
     pub fn new(name: &str, fault: &str) -> Self {
         Self { name: name.to_owned(), fault: fault.to_owned() }
     }
@@ -74,57 +74,57 @@ impl Settings {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    pub fn required(&self, name: &str) -> Result<String, BadSetting> {
-        self.get(name).map(str::to_owned).ok_or_else(|| BadSetting::new(name, "is not set"))
+    pub fn required(&self, name: &str) -> Result<String, SettingError> {
+        self.get(name).map(str::to_owned).ok_or_else(|| SettingError::new(name, "is not set"))
     }
 
-    pub fn parse<T: FromStr>(&self, name: &str, fault: &str) -> Result<Option<T>, BadSetting> {
-        self.get(name).map(|text| text.parse().map_err(|_| BadSetting::new(name, fault))).transpose()
+    pub fn parse<T: FromStr>(&self, name: &str, fault: &str) -> Result<Option<T>, SettingError> {
+        self.get(name).map(|text| text.parse().map_err(|_| SettingError::new(name, fault))).transpose()
     }
 
-    pub fn url(&self, name: &str) -> Result<Option<Url>, BadSetting> {
+    pub fn url(&self, name: &str) -> Result<Option<Url>, SettingError> {
         let url = self.parse::<Url>(name, "must be an absolute URL, such as https://example.com")?;
         match &url {
             Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
-                Err(BadSetting::new(name, "must be an http or https URL"))
+                Err(SettingError::new(name, "must be an http or https URL"))
             }
             Some(url) if url.query().is_some() || url.fragment().is_some() => {
-                Err(BadSetting::new(name, "must have no query and no fragment"))
+                Err(SettingError::new(name, "must have no query and no fragment"))
             }
             _ => Ok(url),
         }
     }
 
-    fn own(&self, setting: &Setting) -> Result<Own, BadSetting> {
+    fn own(&self, setting: &Setting) -> Result<Own, SettingError> {
         let Setting { name, default, kind } = *setting;
         if kind == SettingKind::PathStep {
             return self.path_step(name, default).map(Own::Text);
         }
         let url = match self.url(name)? {
             Some(url) => url,
-            None => default.parse().map_err(|error: url::ParseError| BadSetting::new(name, &error.to_string()))?,
+            None => default.parse().map_err(|error: url::ParseError| SettingError::new(name, &error.to_string()))?,
         };
         if kind == SettingKind::Origin && (url.path() != "/" || url.authority().contains('@')) {
-            return Err(BadSetting::new(name, "must be only a scheme and a host"));
+            return Err(SettingError::new(name, "must be only a scheme and a host"));
         }
         Ok(Own::Url(url))
     }
 
-    fn path_step(&self, name: &str, default: &str) -> Result<String, BadSetting> {
+    fn path_step(&self, name: &str, default: &str) -> Result<String, SettingError> {
         let path = self.get(name).unwrap_or(default);
-        let step = path.strip_prefix('/').ok_or_else(|| BadSetting::new(name, "must begin with /"))?;
+        let step = path.strip_prefix('/').ok_or_else(|| SettingError::new(name, "must begin with /"))?;
         if step.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
             Ok(path.to_owned())
         } else {
-            Err(BadSetting::new(name, "must be one path segment of letters, digits, - and _"))
+            Err(SettingError::new(name, "must be one path segment of letters, digits, - and _"))
         }
     }
 
     /// A whole number within bounds.
-    pub fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, BadSetting> {
+    pub fn number(&self, name: &str, default: u64, least: u64, most: u64) -> Result<u64, SettingError> {
         let fault = format!("must be a whole number from {least} to {most}, such as {default}");
         let number = self.parse(name, &fault)?.unwrap_or(default);
-        if (least..=most).contains(&number) { Ok(number) } else { Err(BadSetting::new(name, &fault)) }
+        if (least..=most).contains(&number) { Ok(number) } else { Err(SettingError::new(name, &fault)) }
     }
 }
 
@@ -135,7 +135,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Settings {
 }
 
 impl PlatformSettings {
-    pub fn read(settings: &Settings, stated: &[&'static Setting]) -> Result<Self, BadSetting> {
+    pub fn read(settings: &Settings, stated: &[&'static Setting]) -> Result<Self, SettingError> {
         let own = stated.iter().map(|setting| Ok((setting.name, settings.own(setting)?)));
         Ok(Self(own.collect::<Result<_, _>>()?))
     }

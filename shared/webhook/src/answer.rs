@@ -16,7 +16,7 @@ const MAX_HEADER_BYTES: usize = 100;
 
 /// The answer of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct TargetAnswer {
     pub status: u16,
     pub retry_after: Option<String>,
     pub webhook_delivery: Option<String>,
@@ -31,7 +31,7 @@ pub struct Body {
     pub is_cut: bool,
 }
 
-impl Outcome {
+impl TargetAnswer {
     pub(super) const fn of_status(status: u16) -> Self {
         let body = Body { text: String::new(), is_cut: true };
         Self { status, retry_after: None, webhook_delivery: None, body }
@@ -39,7 +39,7 @@ impl Outcome {
 }
 
 /// Reads an answer until a deadline. Its status counts even if its body is incomplete.
-pub(super) async fn read(response: Response<Incoming>, deadline: Instant) -> Outcome {
+pub(super) async fn read(response: Response<Incoming>, deadline: Instant) -> TargetAnswer {
     let (head, mut body) = response.into_parts();
     let (mut bytes, mut is_cut) = (Vec::new(), false);
     while !is_cut {
@@ -53,7 +53,7 @@ pub(super) async fn read(response: Response<Incoming>, deadline: Instant) -> Out
             Ok(Some(Err(_))) | Err(_) => is_cut = true,
         }
     }
-    Outcome {
+    TargetAnswer {
         status: head.status.as_u16(),
         retry_after: text(&head.headers, header::RETRY_AFTER),
         webhook_delivery: text(&head.headers, DELIVERY),

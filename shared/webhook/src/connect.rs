@@ -1,7 +1,7 @@
 //! Connections to targets: only to addresses that the guard has checked, and over TLS unless the guard allows plain
 //! HTTP.
 
-use super::{MAX_HEAD_LINES, MAX_HTTP2_HEAD_BYTES, Times, WINDOW_BYTES, tls, wire::Wire};
+use super::{MAX_HEAD_LINES, MAX_HTTP2_HEAD_BYTES, Timeouts, WINDOW_BYTES, tls, wire::Wire};
 use crate::guard::{Guard, Refusal};
 use bytes::Bytes;
 use http::Uri;
@@ -37,7 +37,7 @@ type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 /// The clients for targets with TLS and, if the guard allows any, without.
 pub fn clients(
     guard: &Arc<Guard>,
-    times: Times,
+    times: Timeouts,
     issuers: Vec<CertificateDer<'static>>,
 ) -> Result<(HttpClient, Option<HttpClient>), rustls::Error> {
     let config = tls::config(issuers)?;

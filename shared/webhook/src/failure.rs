@@ -1,14 +1,14 @@
 //! Reasons why a call had no answer, in plain words for the operator of the target. They contain no part of the URL or
 //! the headers.
 
-use super::{Times, tls};
+use super::{Timeouts, tls};
 use crate::guard::Refusal;
 use hyper_util::client::legacy;
 use std::{error::Error, io, iter, time::Duration};
 use tokio::time::error::Elapsed;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum CallFailure {
     #[error("the URL {0}")]
     Refused(#[from] Refusal),
     #[error("no connection within {0:?}")]
@@ -33,8 +33,8 @@ pub enum Failure {
     Unsendable(String),
 }
 
-impl Failure {
-    pub(super) fn of(error: &legacy::Error, times: Times) -> Self {
+impl CallFailure {
+    pub(super) fn of(error: &legacy::Error, times: Timeouts) -> Self {
         if let Some(refusal) = cause::<Refusal>(error) {
             return Self::Refused(refusal.clone());
         }

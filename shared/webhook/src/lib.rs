@@ -14,10 +14,10 @@ mod wire;
 
 use crate::guard::{Guard, Refusal};
 use answer::read;
-pub use answer::{Body, Outcome, kept};
+pub use answer::{Body, TargetAnswer, kept};
 use bytes::Bytes;
 use connect::HttpClient;
-pub use failure::Failure;
+pub use failure::CallFailure;
 use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -33,7 +33,7 @@ pub use {headers::of_route as route_header, headers::trimmed, signing::headers};
 /// Header by which a target refuses further calls: `webhook-delivery: disable`.
 pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 
-const TIMES: Times = Times { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
+const TIMES: Timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
 /// Limit on the lines of an answer's head over HTTP/1. The HTTP library limits them to 400 KB.
 const MAX_HEAD_LINES: usize = 10_000;
 const MAX_HTTP2_HEAD_BYTES: u32 = 400 * 1024;
@@ -44,7 +44,7 @@ const MAX_STALE: usize = 3;
 
 /// Time limits for connecting, and for a whole call.
 #[derive(Debug, Clone, Copy)]
-struct Times {
+struct Timeouts {
     connect: Duration,
     total: Duration,
 }
@@ -52,7 +52,7 @@ struct Times {
 /// Posts to webhooks.
 pub struct WebhookClient {
     guard: Arc<Guard>,
-    times: Times,
+    times: Timeouts,
     https: HttpClient,
     /// For targets without TLS, if the guard allows any.
     plain: Option<HttpClient>,
@@ -64,31 +64,31 @@ impl WebhookClient {
     }
 
     /// A client that trusts these issuers in addition to the system's.
-    fn build(guard: Guard, times: Times, issuers: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
+    fn build(guard: Guard, times: Timeouts, issuers: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
         let guard = Arc::new(guard);
         let (https, plain) = connect::clients(&guard, times, issuers)?;
         Ok(Self { guard, times, https, plain })
     }
 
     /// Posts once. Any status is an outcome, even if the rest of the answer is invalid.
-    pub async fn post(&self, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Outcome, Failure> {
+    pub async fn post(&self, url: &Url, headers: HeaderMap, body: Bytes) -> Result<TargetAnswer, CallFailure> {
         let plain = self.guard.check(url)?.plain;
         let client = if plain { self.plain.as_ref().ok_or(Refusal::Plain)? } else { &self.https };
-        let uri: Uri = url.as_str().parse().map_err(|_| Failure::Unsendable("the URL can't be sent".to_owned()))?;
+        let uri: Uri = url.as_str().parse().map_err(|_| CallFailure::Unsendable("the URL can't be sent".to_owned()))?;
         let headers = headers::of_call(headers);
         let deadline = Instant::now() + self.times.total;
         let sent = timeout_at(deadline, send(client, &uri, &headers, &body)).await;
-        match sent.map_err(|_| Failure::Timeout(self.times.total))? {
+        match sent.map_err(|_| CallFailure::Timeout(self.times.total))? {
             Ok(response) => Ok(read(response, deadline).await),
             Err(error) => self.without_answer(&error),
         }
     }
 
     /// The outcome of a call whose answer is not valid HTTP: its status, if one was sent.
-    fn without_answer(&self, error: &legacy::Error) -> Result<Outcome, Failure> {
-        let failure = Failure::of(error, self.times);
+    fn without_answer(&self, error: &legacy::Error) -> Result<TargetAnswer, CallFailure> {
+        let failure = CallFailure::of(error, self.times);
         match (&failure, seen(error).and_then(|seen| seen.status())) {
-            (Failure::BadAnswer(_), Some(status)) => Ok(Outcome::of_status(status)),
+            (CallFailure::BadAnswer(_), Some(status)) => Ok(TargetAnswer::of_status(status)),
             _ => Err(failure),
         }
     }

@@ -51,7 +51,7 @@ impl Seen {
         self.lock().answer.status
     }
 
-    /// True if a kept connection broke before the first byte of the answer, as happens if the target had closed it.
+    /// True if a kept connection broke before the first byte of the answer: the target had probably closed it.
     pub fn was_stale(&self) -> bool {
         let traffic = self.lock();
         traffic.requests > 1 && !traffic.answer.is_begun

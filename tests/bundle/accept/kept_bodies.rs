@@ -146,9 +146,9 @@ async fn a_record_of_over_1_mb_stands_as_its_id() {
     bundle.clock.advance(std::time::Duration::from_secs(61));
     let event = accept(&bundle, &hook, FORM, form(250_000)).await;
     let id = event.replace("evt_", "cpr_");
-    let unshown = json!({ "id": id, "truncated": true });
-    assert_eq!(bundle.all("/v1/checkpoint-records").await.first(), Some(&unshown));
-    assert_eq!(bundle.get(&format!("/v1/checkpoint-records/{id}"), 200).await, unshown);
+    let stub = json!({ "id": id, "truncated": true });
+    assert_eq!(bundle.all("/v1/checkpoint-records").await.first(), Some(&stub));
+    assert_eq!(bundle.get(&format!("/v1/checkpoint-records/{id}"), 200).await, stub);
 }
 
 #[tokio::test]
@@ -171,10 +171,10 @@ async fn a_person_that_cannot_be_read_is_listed_shown_and_erased() {
         let profile = Some("{\"broken\":".to_owned());
         let broken = StoredSubscriber { version: read.version + 1, profile, erasing, ..read };
         store.write_subscriber(&id.parse().unwrap(), &broken).await.unwrap();
-        let unshown = json!({ "id": id, "truncated": true });
+        let stub = json!({ "id": id, "truncated": true });
         let listed = bundle.all("/v1/subscribers").await;
-        assert!(listed.len() == left + 1 && listed.contains(&unshown), "{listed:?}");
-        assert_eq!(bundle.get(&format!("/v1/subscribers/{id}"), 200).await, unshown);
+        assert!(listed.len() == left + 1 && listed.contains(&stub), "{listed:?}");
+        assert_eq!(bundle.get(&format!("/v1/subscribers/{id}"), 200).await, stub);
         bundle.delete(&format!("/v1/subscribers/{id}"), 204).await;
         bundle.delete(&format!("/v1/subscribers/{id}"), 404).await;
         assert_eq!(bundle.all("/v1/subscribers").await.len(), left);
@@ -201,8 +201,8 @@ async fn an_item_that_cannot_be_read_stops_no_list() {
     let id: models::EventId = event.parse().unwrap();
     later(&store.tables.events).key("pk", text(id.key().to_string())).send().await.unwrap();
     for (list, id) in [("/v1/keys", &key), ("/v1/events", &event)] {
-        let unshown = json!({ "id": id, "truncated": true });
-        assert!(bundle.all(list).await.contains(&unshown), "{list}");
+        let stub = json!({ "id": id, "truncated": true });
+        assert!(bundle.all(list).await.contains(&stub), "{list}");
     }
     assert_eq!(bundle.get(&format!("/v1/events/{event}"), 200).await, json!({ "id": event, "truncated": true }));
 }

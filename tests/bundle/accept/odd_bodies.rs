@@ -52,7 +52,7 @@ async fn a_body_that_nests_deep_is_refused_or_readable_everywhere() {
     for body in [nested(65), nested(125), nested(127), objects, "[".repeat(200_000)] {
         let refused = post(&bundle, &hook, "application/json", body).await;
         let problem = problem(&refused, 400, "unreadable_body");
-        assert!(string(&problem["detail"]).contains("64 deep"), "{problem}");
+        assert!(string(&problem["detail"]).contains("64 levels deep"), "{problem}");
     }
     assert_eq!(rejected(&bundle, &hook.id).await.len(), 5);
     bundle.delete(&person, 204).await;

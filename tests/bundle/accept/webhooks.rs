@@ -2,7 +2,7 @@
 
 use crate::support::{
     assertions::received,
-    harness::{Fault, Stage},
+    harness::{Fault, Harness},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use models::Timestamp;
@@ -205,14 +205,14 @@ async fn a_hooks_mapping_comes_before_what_is_guessed() {
 #[tokio::test]
 async fn a_warm_accept_is_one_write() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-tag").await;
     let body = |n: u32| json!({ "user": ava(), "tag": n }).to_string();
-    stage.send(&hook, body(0)).await;
+    harness.send(&hook, body(0)).await;
     let mut expected = received(&bundle);
-    let put = ("PutItem".to_owned(), stage.app.config.tables.events.clone());
+    let put = ("PutItem".to_owned(), harness.app.config.tables.events.clone());
     for (n, status) in [(1, "accepted"), (1, "duplicate"), (2, "accepted"), (0, "duplicate")] {
-        assert_eq!(stage.send(&hook, body(n)).await.json()["status"], status);
+        assert_eq!(harness.send(&hook, body(n)).await.json()["status"], status);
         *expected.entry(put.clone()).or_default() += 1;
         assert_eq!(received(&bundle), expected);
     }
@@ -221,7 +221,7 @@ async fn a_warm_accept_is_one_write() {
 #[tokio::test]
 async fn a_store_that_fails_is_a_503_and_nothing_is_acknowledged() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-tag").await;
     let body = json!({ "user": ava(), "tag": "new" });
     let faults = [
@@ -234,7 +234,7 @@ async fn a_store_that_fails_is_a_503_and_nothing_is_acknowledged() {
         Fault::Error(503, "ServiceUnavailable"),
     ];
     for fault in faults {
-        let down = stage.failing(RetryConfig::disabled(), move |operation, _| match operation {
+        let down = harness.failing(RetryConfig::disabled(), move |operation, _| match operation {
             "PutItem" => fault,
             _ => Fault::None,
         });
@@ -250,52 +250,52 @@ async fn a_store_that_fails_is_a_503_and_nothing_is_acknowledged() {
             assert!(!answer.headers.contains_key("x-switchboard-event") && !answer.text.contains("evt_"));
         }
     }
-    assert_eq!(json!(stage.all("/v1/events").await), json!([]));
-    stage.accept(&hook, &body).await;
+    assert_eq!(json!(harness.all("/v1/events").await), json!([]));
+    harness.accept(&hook, &body).await;
 }
 
 #[tokio::test]
 async fn a_write_that_meets_a_transaction_is_tried_again() {
     let bundle = Bundle::start().await;
-    let own = Stage::beside(&bundle);
+    let own = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-tag").await;
     let met = AtomicBool::new(false);
-    let stage = own.failing(RetryConfig::disabled(), move |operation, _| match operation {
+    let harness = own.failing(RetryConfig::disabled(), move |operation, _| match operation {
         "PutItem" if !met.swap(true, Ordering::SeqCst) => Fault::Error(400, "TransactionConflictException"),
         _ => Fault::None,
     });
-    stage.accept(&hook, &json!({ "user": ava(), "tag": "new" })).await;
+    harness.accept(&hook, &json!({ "user": ava(), "tag": "new" })).await;
 }
 
-/// A stage whose store loses the answer to the next request of an operation, once, after it was armed.
-fn losing<'b>(stage: &Stage<'b>, operation: &'static str) -> (Stage<'b>, Arc<AtomicBool>) {
+/// A harness whose store loses the answer to the next request of an operation, once, after it was armed.
+fn losing<'b>(harness: &Harness<'b>, operation: &'static str) -> (Harness<'b>, Arc<AtomicBool>) {
     let armed = Arc::new(AtomicBool::new(false));
     let loses = Arc::clone(&armed);
-    let stage = stage.failing(RetryConfig::standard(), move |called, _| {
+    let harness = harness.failing(RetryConfig::standard(), move |called, _| {
         if called == operation && loses.swap(false, Ordering::SeqCst) { Fault::AnswerLost } else { Fault::None }
     });
-    (stage, armed)
+    (harness, armed)
 }
 
 #[tokio::test]
 async fn a_write_whose_answer_was_lost_is_accepted_once() {
     let bundle = Bundle::start().await;
-    let own = Stage::beside(&bundle);
+    let own = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-tag").await;
     let body = json!({ "user": ava(), "tag": "new" });
-    let (stage, armed) = losing(&own, "PutItem");
+    let (harness, armed) = losing(&own, "PutItem");
     armed.store(true, Ordering::SeqCst);
-    let first = stage.accept(&hook, &body).await;
+    let first = harness.accept(&hook, &body).await;
     assert!(!armed.load(Ordering::SeqCst), "the answer was lost");
-    let again = stage.send(&hook, body.to_string()).await.json();
+    let again = harness.send(&hook, body.to_string()).await.json();
     assert_eq!((&again["status"], &again["event"]), (&json!("duplicate"), &json!(first)));
 
     // The rare path too: after the window, the transaction's answer.
     bundle.clock.advance(Duration::from_secs(601));
-    let (stage, armed) = losing(&own, "TransactWriteItems");
+    let (harness, armed) = losing(&own, "TransactWriteItems");
     armed.store(true, Ordering::SeqCst);
-    let second = stage.accept(&hook, &body).await;
+    let second = harness.accept(&hook, &body).await;
     assert!(!armed.load(Ordering::SeqCst), "the answer was lost");
-    let listed: Vec<String> = stage.all("/v1/events").await.iter().map(|event| string(&event["id"])).collect();
+    let listed: Vec<String> = harness.all("/v1/events").await.iter().map(|event| string(&event["id"])).collect();
     assert_eq!(listed, [second, first]);
 }

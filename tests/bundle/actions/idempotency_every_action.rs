@@ -1,7 +1,7 @@
 //! What an idempotency key does for every action that changes something.
 
 use crate::support::{
-    action_calls::{Case, FAILURES, cases, for_each_case},
+    action_calls::{ActionCall, FAILURES, cases, for_each_case},
     assertions::problem,
     idempotent_calls::{assert_same_problem, is_replayed},
     platforms::Platforms,
@@ -11,12 +11,12 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use tests::{Answer, answer, eventually, sandbox::FaultKind};
 
-async fn with_key(platforms: &Platforms, case: &Case, key: &str) -> Answer {
+async fn with_key(platforms: &Platforms, case: &ActionCall, key: &str) -> Answer {
     answer(platforms.request(case.name(), case.input.clone()).header("idempotency-key", key)).await
 }
 
 /// Checks every case that changes something, with a bundle and a sandbox of its own.
-async fn for_each_change(check: impl AsyncFn(&Platforms, &mut Case)) {
+async fn for_each_change(check: impl AsyncFn(&Platforms, &mut ActionCall)) {
     for_each_case(async |platforms, mut case| {
         if case.changes() {
             check(&platforms, &mut case).await;
@@ -28,7 +28,7 @@ async fn for_each_change(check: impl AsyncFn(&Platforms, &mut Case)) {
 #[tokio::test]
 async fn every_action_that_changes_something_is_done_once() {
     let platforms = Platforms::start().await;
-    let changes: Vec<Case> = cases(&platforms.sandbox).into_iter().filter(Case::changes).collect();
+    let changes: Vec<ActionCall> = cases(&platforms.sandbox).into_iter().filter(ActionCall::changes).collect();
     let stated = registry::actions().filter(|action| action.effect != Effect::Safe).map(|action| action.name);
     let mut called = BTreeSet::new();
     for (index, case) in changes.iter().enumerate() {

@@ -3,7 +3,7 @@
 use crate::support::{
     assertions::{problem, refused},
     chatbot::ChatBot,
-    harness::{Fault, Stage, items},
+    harness::{Fault, Harness, items},
     idempotent_calls::{ava, is_replayed},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -33,18 +33,18 @@ fn ended(body: &str) -> bool {
 
 /// The chatbot bundle over a store in which this becomes of the writes about keys, by their number from 0, the operation
 /// and the body.
-fn stage(chatbot: &ChatBot, retry: RetryConfig, faults: fn(usize, &str, &str) -> Fault) -> Stage<'_> {
+fn harness(chatbot: &ChatBot, retry: RetryConfig, faults: fn(usize, &str, &str) -> Fault) -> Harness<'_> {
     let seen = AtomicUsize::new(0);
-    Stage::beside(&chatbot.bundle).failing(retry, move |operation, body| {
+    Harness::beside(&chatbot.bundle).failing(retry, move |operation, body| {
         let about_keys = matches!(operation, "PutItem" | "DeleteItem") && body.contains(PREFIX);
         if about_keys { faults(seen.fetch_add(1, Ordering::SeqCst), operation, body) } else { Fault::None }
     })
 }
 
-async fn on(stage: &Stage<'_>, chatbot: &ChatBot, action: &str, fields: Value) -> Answer {
+async fn on(harness: &Harness<'_>, chatbot: &ChatBot, action: &str, fields: Value) -> Answer {
     let mut body = chatbot.input(fields);
     body["idempotency_key"] = json!("k");
-    stage.answer(Method::POST, &format!("/v1/actions/chatbot/{action}"), body.to_string()).await
+    harness.answer(Method::POST, &format!("/v1/actions/chatbot/{action}"), body.to_string()).await
 }
 
 fn oslo(chatbot: &ChatBot) -> Value {
@@ -54,7 +54,8 @@ fn oslo(chatbot: &ChatBot) -> Value {
 #[tokio::test]
 async fn a_call_is_not_in_its_own_way_when_an_answer_of_the_store_is_lost() {
     let chatbot = ChatBot::start().await;
-    let lossy = stage(&chatbot, quick(), |number, _, _| if number % 2 == 0 { Fault::AnswerLost } else { Fault::None });
+    let lossy =
+        harness(&chatbot, quick(), |number, _, _| if number % 2 == 0 { Fault::AnswerLost } else { Fault::None });
     let done = on(&lossy, &chatbot, "create-user", ava()).await;
     assert_eq!(done.status, 200, "{}", done.text);
     let again = chatbot.answer("create-user", "k", ava()).await;
@@ -65,7 +66,7 @@ async fn a_call_is_not_in_its_own_way_when_an_answer_of_the_store_is_lost() {
 #[tokio::test]
 async fn a_call_that_could_not_take_its_key_leaves_it_free() {
     let chatbot = ChatBot::start().await;
-    let failing = stage(&chatbot, RetryConfig::disabled(), |number, _, _| match number {
+    let failing = harness(&chatbot, RetryConfig::disabled(), |number, _, _| match number {
         0 => Fault::AnswerLost,
         _ => Fault::None,
     });
@@ -80,7 +81,7 @@ async fn a_call_that_could_not_take_its_key_leaves_it_free() {
 async fn what_was_done_is_answered_though_its_answer_can_not_be_kept() {
     let chatbot = ChatBot::start().await;
     chatbot.bundle.clock.hold();
-    let forgetful = stage(&chatbot, quick(), |_, _, body| if ended(body) { Fault::Unreached } else { Fault::None });
+    let forgetful = harness(&chatbot, quick(), |_, _, body| if ended(body) { Fault::Unreached } else { Fault::None });
     let done = on(&forgetful, &chatbot, "create-user", ava()).await;
     assert_eq!(done.status, 200, "{}", done.text);
     refused(chatbot.call("create-user", "k", ava()), 409, "idempotency_in_flight").await;
@@ -100,7 +101,7 @@ async fn what_was_done_is_answered_though_its_answer_can_not_be_kept() {
 async fn what_may_be_done_twice_takes_over_from_a_call_that_did_not_end() {
     let chatbot = ChatBot::start().await;
     chatbot.bundle.clock.hold();
-    let forgetful = stage(&chatbot, quick(), |_, _, body| if ended(body) { Fault::Unreached } else { Fault::None });
+    let forgetful = harness(&chatbot, quick(), |_, _, body| if ended(body) { Fault::Unreached } else { Fault::None });
     let path = format!("/users/{}", chatbot.ava());
     let done = on(&forgetful, &chatbot, "update-user", oslo(&chatbot)).await;
     assert_eq!(done.status, 200, "{}", done.text);
@@ -109,7 +110,7 @@ async fn what_may_be_done_twice_takes_over_from_a_call_that_did_not_end() {
 
     // The first write finds the key held, the second takes it over.
     chatbot.bundle.clock.advance(LEASE);
-    let lossy = stage(&chatbot, quick(), |number, _, _| if number == 1 { Fault::AnswerLost } else { Fault::None });
+    let lossy = harness(&chatbot, quick(), |number, _, _| if number == 1 { Fault::AnswerLost } else { Fault::None });
     let again = on(&lossy, &chatbot, "update-user", oslo(&chatbot)).await;
     assert_eq!((again.status.as_u16(), is_replayed(&again)), (200, false), "{}", again.text);
     assert!(is_replayed(&chatbot.answer("update-user", "k", oslo(&chatbot)).await));
@@ -120,7 +121,7 @@ async fn what_may_be_done_twice_takes_over_from_a_call_that_did_not_end() {
 async fn one_call_alone_takes_over() {
     let chatbot = ChatBot::start().await;
     chatbot.bundle.clock.hold();
-    let forgetful = stage(&chatbot, quick(), |_, _, body| if ended(body) { Fault::Unreached } else { Fault::None });
+    let forgetful = harness(&chatbot, quick(), |_, _, body| if ended(body) { Fault::Unreached } else { Fault::None });
     on(&forgetful, &chatbot, "update-user", oslo(&chatbot)).await;
     chatbot.bundle.clock.advance(LEASE);
     chatbot.sandbox.forget_requests();
@@ -136,7 +137,7 @@ async fn one_call_alone_takes_over() {
 async fn a_key_that_could_not_be_given_back_is_free_or_unknown_after_a_minute() {
     let chatbot = ChatBot::start().await;
     chatbot.bundle.clock.hold();
-    let forgetful = stage(&chatbot, quick(), |_, operation, _| match operation {
+    let forgetful = harness(&chatbot, quick(), |_, operation, _| match operation {
         "DeleteItem" => Fault::Unreached,
         _ => Fault::None,
     });

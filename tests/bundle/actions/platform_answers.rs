@@ -1,7 +1,7 @@
 //! Every action against everything that its platform may answer. The sandbox counts what it was asked.
 
 use crate::support::{
-    action_calls::{Case, FAILURES, call, cases, for_each_case},
+    action_calls::{ActionCall, FAILURES, call, cases, for_each_case},
     assertions::{make_key, problem, refused, with_key},
     chatbot::line,
     platforms::{PLATFORMS, Platforms, SECRETS, credentials, path_of, wrong_credentials},
@@ -33,7 +33,7 @@ fn is_authorized(seen: &Seen) -> bool {
 async fn every_action_is_in_the_table_and_asks_its_platform_once() {
     let platforms = Platforms::start().await;
     let cases = cases(&platforms.sandbox);
-    let mut called: Vec<&str> = cases.iter().map(Case::name).collect();
+    let mut called: Vec<&str> = cases.iter().map(ActionCall::name).collect();
     called.dedup();
     assert_eq!(called, registry::actions().map(|action| action.name).collect::<Vec<_>>());
     assert_eq!(called.len(), 14);

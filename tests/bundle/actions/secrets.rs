@@ -1,11 +1,9 @@
 //! What calls of actions may leave nowhere: the credentials, and anything of a person.
 
-use crate::{
-    api::secrets::{Log, contents},
-    support::{
-        harness::items,
-        platforms::{GUEST, PLATFORMS, Platforms, SECRETS, credentials, wrong_credentials},
-    },
+use crate::support::{
+    harness::items,
+    log::{Log, contents},
+    platforms::{GUEST, PLATFORMS, Platforms, SECRETS, credentials, wrong_credentials},
 };
 use futures::future::join_all;
 use reqwest::Method;

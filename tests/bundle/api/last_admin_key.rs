@@ -20,7 +20,7 @@ async fn the_last_admin_key_cannot_be_deleted() {
         make_key(&bundle, scope).await;
     }
     let last = refused(bundle.request(Method::DELETE, &path), 409, "last_admin_key").await;
-    assert!(string(&last["detail"]).contains("make another first"), "{last}");
+    assert!(string(&last["detail"]).contains("create another first"), "{last}");
     expect(bundle.request(Method::GET, "/v1/keys"), 200).await;
 
     let (other, admin) = make_key(&bundle, "admin").await;

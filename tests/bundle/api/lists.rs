@@ -1,6 +1,6 @@
 //! Lists: pages, cursors, filters.
 
-use crate::support::harness::Stage;
+use crate::support::harness::Harness;
 use futures::future::join_all;
 use models::Timestamp;
 use proptest::test_runner::TestRunner;
@@ -252,16 +252,16 @@ async fn a_page_ends_at_four_megabytes() {
 #[tokio::test]
 async fn a_filtered_page_may_be_empty_and_have_a_next() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-human-takeover").await;
     let count = 450;
     for n in 0..count {
-        stage.accept(&hook, &json!({ "reason": n })).await;
+        harness.accept(&hook, &json!({ "reason": n })).await;
     }
-    stage.handle(&stage.stream(count).await).await;
+    harness.handle(&harness.stream(count).await).await;
     let (mut path, mut oldest, mut seen) = ("/v1/takeovers?limit=100".to_owned(), Value::Null, 0);
     loop {
-        let page = stage.answer(Method::GET, &path, "").await.json();
+        let page = harness.answer(Method::GET, &path, "").await.json();
         let items = page["items"].as_array().expect("items");
         seen += items.len();
         oldest = items.last().cloned().unwrap_or(oldest);
@@ -270,14 +270,14 @@ async fn a_filtered_page_may_be_empty_and_have_a_next() {
     }
     assert_eq!(seen, count);
     let id = string(&oldest["id"]);
-    stage.answer(Method::PATCH, &format!("/v1/takeovers/{id}"), r#"{"state":"closed"}"#).await;
-    let first = stage.answer(Method::GET, "/v1/takeovers?state=closed", "").await.json();
+    harness.answer(Method::PATCH, &format!("/v1/takeovers/{id}"), r#"{"state":"closed"}"#).await;
+    let first = harness.answer(Method::GET, "/v1/takeovers?state=closed", "").await.json();
     assert_eq!(first["items"], json!([]));
     let cursor = string(&first["next"]);
-    let second = stage.answer(Method::GET, &format!("/v1/takeovers?state=closed&cursor={cursor}"), "").await.json();
+    let second = harness.answer(Method::GET, &format!("/v1/takeovers?state=closed&cursor={cursor}"), "").await.json();
     assert_eq!(ids(second["items"].as_array().expect("items")), [id]);
     assert_eq!(second["next"], Value::Null);
-    let elsewhere = stage.answer(Method::GET, &format!("/v1/takeovers?state=open&cursor={cursor}"), "").await;
+    let elsewhere = harness.answer(Method::GET, &format!("/v1/takeovers?state=open&cursor={cursor}"), "").await;
     assert_eq!(elsewhere.status, 422, "a cursor is bound to its filters");
 }
 

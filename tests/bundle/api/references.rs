@@ -1,12 +1,10 @@
 //! Hooks that routes name: they stay, or go by force, which disables the routes.
 
-use crate::{
-    platforms::chatbot::hooks::webhooks,
-    support::{
-        assertions::refused,
-        chatbot,
-        target::{ALLOW, TAKES_ALL, Target},
-    },
+use crate::support::{
+    assertions::refused,
+    chatbot,
+    chatbot_hooks::webhooks,
+    target::{ALLOW, TAKES_ALL, Target},
 };
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,64 +1,15 @@
 //! What may stand nowhere: keys, tokens and credentials in what is stored; those, people and bodies in the log.
 
-use crate::support::assertions::{BotStar, by_hand, make_key, refused, rejected, with_key};
+use crate::support::{
+    assertions::{BotStar, by_hand, make_key, refused, rejected, with_key},
+    log::{Log, contents},
+};
 use models::fingerprint;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    fs, io,
-    path::Path,
-    sync::{Arc, Mutex, OnceLock},
-};
+use std::collections::BTreeMap;
 use store::connections::Connection;
 use tests::{Bundle, Sandbox, answer, string};
-use tracing_subscriber::fmt::MakeWriter;
-
-thread_local! {
-    /// Whether this is the thread whose log is kept: other tests may run on others.
-    static KEPT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Keeps what is logged.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// From now on what this thread logs is kept.
-    pub fn start() -> Self {
-        static LOG: OnceLock<Log> = OnceLock::new();
-        KEPT.set(true);
-        let start = || {
-            let log = Self::default();
-            tracing_subscriber::fmt().json().with_writer(log.clone()).init();
-            log
-        };
-        LOG.get_or_init(start).clone()
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if KEPT.get() { self.0.lock().unwrap().write(bytes) } else { Ok(bytes.len()) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 const PERSON: [&str; 5] = ["Zebedee", "Quartermain", "zebedee@example.org", "+4479460000", "person-id-771"];
 const CONTENT: [&str; 3] = ["a-marker-in-the-body", "Caramel Macchiato", "an unhappy customer"];
@@ -149,12 +100,6 @@ async fn walk(bundle: &Bundle, botstar: &BotStar) -> Vec<String> {
     bundle.delete(&path, 409).await;
     broken_connection(bundle).await;
     secrets
-}
-
-/// Every file of the folder, its text as far as it has any.
-pub fn contents(folder: &Path) -> String {
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()).collect()
 }
 
 /// A connection that no release of ours would have stored: reading it fails inside.

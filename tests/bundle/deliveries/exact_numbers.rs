@@ -5,7 +5,7 @@ use crate::support::{
     botdistrikt::BotDistrikt,
     botmother::{Botmother, SEND},
     chatbot::ChatBot,
-    delivery_worker::{self, Desk},
+    delivery_worker::{self, DeliveryWorker},
     receiver::Received,
 };
 use models::{DeliveryState, delivery::Reason};
@@ -22,12 +22,12 @@ fn body_of((_, body): &Received) -> String {
 }
 
 /// Delivers an event with this body by a route whose `body` is one expression.
-async fn delivered(desk: &Desk<'_>, expression: &str, raw: &str) -> models::DeliveryId {
-    desk.route(json!({ "target": desk.webhook(json!({ "body": { "a": expression } })) })).await;
-    assert_eq!(desk.stage.send(&desk.hook, raw.to_owned()).await.status, 200);
-    desk.dispatch().await;
-    let (delivery, _) = desk.one_sent();
-    desk.deliver(&delivery).await;
+async fn delivered(worker: &DeliveryWorker<'_>, expression: &str, raw: &str) -> models::DeliveryId {
+    worker.route(json!({ "target": worker.webhook(json!({ "body": { "a": expression } })) })).await;
+    assert_eq!(worker.harness.send(&worker.hook, raw.to_owned()).await.status, 200);
+    worker.dispatch().await;
+    let (delivery, _) = worker.one_sent();
+    worker.deliver(&delivery).await;
     delivery
 }
 
@@ -35,10 +35,10 @@ async fn delivered(desk: &Desk<'_>, expression: &str, raw: &str) -> models::Deli
 async fn a_number_of_any_size_is_delivered_as_it_was_received() {
     for expression in ["data.raw.n", "data.subscriber.attributes.n", "data.raw.n.filter(x, x != 'a')"] {
         let bundle = delivery_worker::bundle().await;
-        let desk = Desk::of(&bundle).await;
+        let worker = DeliveryWorker::of(&bundle).await;
         let raw = format!(r#"{{"user":{{"id":"u-1","attributes":{{"n":{NUMBERS}}}}},"tag":"t","n":{NUMBERS}}}"#);
-        delivered(&desk, expression, &raw).await;
-        let [sent] = desk.target.received().try_into().unwrap();
+        delivered(&worker, expression, &raw).await;
+        let [sent] = worker.target.received().try_into().unwrap();
         assert_eq!(body_of(&sent), format!("{{\"a\":{NUMBERS}}}"), "{expression}");
     }
 }
@@ -46,10 +46,10 @@ async fn a_number_of_any_size_is_delivered_as_it_was_received() {
 #[tokio::test]
 async fn a_number_that_cant_be_calculated_with_is_unmappable() {
     let bundle = delivery_worker::bundle().await;
-    let desk = Desk::of(&bundle).await;
+    let worker = DeliveryWorker::of(&bundle).await;
     let raw = r#"{"user":{"id":"u-1"},"tag":"t","n":100000000000000000001}"#;
-    let delivery = delivered(&desk, "data.raw.n + 1", raw).await;
-    let ended = desk.delivery(&delivery).await;
+    let delivery = delivered(&worker, "data.raw.n + 1", raw).await;
+    let ended = worker.delivery(&delivery).await;
     assert_eq!((ended.state, ended.reason), (DeliveryState::Dead, Some(Reason::Unmappable)));
     let error = ended.attempts[0].error.as_deref();
     assert_eq!(error, Some("nothing was sent: `a`: `+` can't be applied to long number and int"));
@@ -58,22 +58,22 @@ async fn a_number_that_cant_be_calculated_with_is_unmappable() {
 #[tokio::test]
 async fn a_body_of_more_than_a_megabyte_is_not_sent() {
     let bundle = delivery_worker::bundle().await;
-    let desk = Desk::of(&bundle).await;
+    let worker = DeliveryWorker::of(&bundle).await;
     let body: Value = (0..50).map(|at| (format!("f{at}"), Value::from("data"))).collect();
-    desk.route(json!({ "target": desk.webhook(json!({ "body": body })) })).await;
+    worker.route(json!({ "target": worker.webhook(json!({ "body": body })) })).await;
     let raw = json!({ "user": { "id": "u-1" }, "tag": "t", "s": "a".repeat(240_000) });
-    desk.stage.accept(&desk.hook, &raw).await;
-    desk.dispatch().await;
-    let (delivery, _) = desk.one_sent();
-    desk.deliver(&delivery).await;
-    let ended = desk.delivery(&delivery).await;
+    worker.harness.accept(&worker.hook, &raw).await;
+    worker.dispatch().await;
+    let (delivery, _) = worker.one_sent();
+    worker.deliver(&delivery).await;
+    let ended = worker.delivery(&delivery).await;
     assert_eq!((ended.state, ended.reason), (DeliveryState::Dead, Some(Reason::Unmappable)));
     let error = ended.attempts[0].error.clone().unwrap_or_default();
     assert!(
-        error.starts_with("nothing was sent: the body would have ") && error.ends_with("of at most 1048576"),
+        error.starts_with("nothing was sent: the body would have ") && error.ends_with("at most 1048576 are allowed"),
         "{error}"
     );
-    assert!(desk.target.received().is_empty());
+    assert!(worker.target.received().is_empty());
 }
 
 #[tokio::test]
@@ -192,18 +192,18 @@ async fn a_reply_keeps_its_numbers() {
 #[tokio::test]
 async fn a_filter_with_a_time_in_another_form_is_refused_and_a_stored_one_goes_on() {
     let bundle = delivery_worker::bundle().await;
-    let desk = Desk::of(&bundle).await;
-    let url = desk.webhook(json!({ "body": { "late": "time > \"2026-11-28\"" } }));
+    let worker = DeliveryWorker::of(&bundle).await;
+    let url = worker.webhook(json!({ "body": { "late": "time > \"2026-11-28\"" } }));
     let route = json!({ "name": "Late", "events": ["botstar.*"], "target": url, "filter": "\n time >= \"2026-11-28T10:00:16Z\"" });
     let problem = refused(bundle.request(Method::POST, "/v1/routes").json(&route), 422, "invalid_body").await;
     assert_eq!(pointers(&problem), ["/filter", "/target/body/late"]);
     let detail = "2:10: `time` is compared as a text in UTC with milliseconds: write \"2026-11-28T10:00:16.000Z\"";
     assert_eq!(problem["errors"][0]["detail"], detail);
 
-    let id = desk.route(json!({ "filter": "data.tag == 'vip'" })).await;
-    let mut stored = desk.stored_route(&id).await.unwrap();
+    let id = worker.route(json!({ "filter": "data.tag == 'vip'" })).await;
+    let mut stored = worker.stored_route(&id).await.unwrap();
     stored.filter = Some("time >= \"2020\"".to_owned());
-    desk.stage.app.store.update(&mut stored).await.unwrap();
+    worker.harness.app.store.update(&mut stored).await.unwrap();
     bundle.patch(&format!("/v1/routes/{id}"), &json!({ "name": "Early" }), 200).await;
-    desk.one_delivery().await;
+    worker.one_delivery().await;
 }

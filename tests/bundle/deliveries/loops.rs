@@ -1,7 +1,7 @@
 //! Routes to their own hooks: each delivery carries its hops, and a loop ends.
 
 use crate::support::{
-    delivery_worker::{self, Desk, FAILS},
+    delivery_worker::{self, DeliveryWorker, FAILS},
     receiver::{self, Receiver, until_all},
 };
 use models::{DeliveryState, EventId, delivery::Reason, own_event::DELIVERY_DEAD};
@@ -43,7 +43,7 @@ async fn a_route_to_its_own_hook_ends_after_eight_more_events() {
     let [attempt] = dead["attempts"].as_array().unwrap().as_slice() else { panic!("{dead}") };
     assert_eq!((&attempt["status"], &attempt["body"]), (&Value::Null, &Value::Null));
     let error = attempt["error"].as_str().unwrap();
-    assert_eq!(error, "nothing was sent: the event has come through more than 8 routes in a row");
+    assert_eq!(error, "nothing was sent: the event passed through more than 8 routes in a row");
     until_all(&bundle, "/v1/deliveries?state=succeeded", "succeeded", 9).await;
     let events = bundle.all("/v1/events").await;
     let own = events.iter().filter(|event| event["type"] == DELIVERY_DEAD).count();
@@ -160,21 +160,21 @@ async fn a_dead_letters_own_event_continues_its_hops() {
 #[tokio::test]
 async fn an_event_of_a_loop_runs_no_action_and_is_shown_with_its_hops() {
     let bundle = delivery_worker::bundle().await;
-    let desk = Desk::of(&bundle).await;
+    let worker = DeliveryWorker::of(&bundle).await;
     let connection = bundle.connection("chatbot").await;
     let input = json!({ "user_id": "data.subscriber.platform_id" });
     let target = json!({ "type": "action", "action": "chatbot.get-user", "connection": connection, "input": input });
-    desk.route(json!({ "target": target })).await;
-    let delivery = desk.one_delivery().await;
-    let store = &desk.stage.app.store;
+    worker.route(json!({ "target": target })).await;
+    let delivery = worker.one_delivery().await;
+    let store = &worker.harness.app.store;
     let mut event = store.event(&delivery.event()).await.unwrap().unwrap();
     (event.hops, event.rev) = (9, event.rev + 1);
     store.revise(&event).await.unwrap();
-    desk.deliver(&delivery).await;
-    desk.assert_ended(&delivery, DeliveryState::Dead, Some(Reason::Loop), 1).await;
-    assert_eq!(desk.actions.calls(), []);
-    let plain = desk.route(json!({})).await;
+    worker.deliver(&delivery).await;
+    worker.assert_ended(&delivery, DeliveryState::Dead, Some(Reason::Loop), 1).await;
+    assert_eq!(worker.actions.calls(), []);
+    let plain = worker.route(json!({})).await;
     let trial = json!({ "event": delivery.event() }).to_string();
-    let tried = desk.stage.answer(Method::POST, &format!("/v1/routes/{plain}/test"), trial).await.json();
+    let tried = worker.harness.answer(Method::POST, &format!("/v1/routes/{plain}/test"), trial).await.json();
     assert_eq!(tried["request"]["headers"][HOPS], "10", "{tried}");
 }

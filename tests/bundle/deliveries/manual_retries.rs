@@ -106,7 +106,7 @@ async fn what_would_only_be_skipped_again_is_not_retried() {
     bundle.accept(&hook, &tagged(2)).await;
     let dead = bundle.until_count("/v1/deliveries?state=dead", 1).await.remove(0);
     bundle.delete(&format!("/v1/routes/{id}"), 204).await;
-    not_retried(&bundle, &dead, "gone").await;
+    not_retried(&bundle, &dead, "its route was deleted").await;
     assert_eq!(bundle.post("/v1/deliveries/retry", &json!({}), 200).await["left"], 1);
 }
 

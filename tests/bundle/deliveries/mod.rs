@@ -2,8 +2,8 @@
 
 mod attempts;
 mod bad_targets;
-pub mod batch;
-pub mod circuit_breaker;
+mod batch;
+mod circuit_breaker;
 mod exact_numbers;
 mod failing_routes;
 mod first_attempt;
@@ -14,7 +14,7 @@ mod loops;
 mod manual_retries;
 mod odd_receivers;
 mod process_kill;
-pub mod queue;
+mod queue;
 mod replay;
 mod retry_policy;
 mod slow_target;

@@ -3,6 +3,7 @@
 
 use crate::support::{
     load::{Load, kill_at, posted},
+    scale::scale,
     target::{ALLOW, Call, TAKES_ALL, Target, listed, route_to},
 };
 use axum::http::StatusCode;
@@ -16,7 +17,6 @@ use std::{
 use tempfile::TempDir;
 use tests::{Api, Bundle, Process, eventually, string};
 
-const EVENTS: usize = 5_000;
 /// The dead target is alive after so many kills.
 const DEAD_FOR: usize = 3;
 /// One of so many calls is looked at more closely.
@@ -61,13 +61,13 @@ async fn lane(api: &Api, name: &'static str, target: Target) -> Lane {
 }
 
 fn reached(lanes: &[Lane]) -> usize {
-    lanes.iter().map(|lane| lane.target.took().0.len()).sum()
+    lanes.iter().map(|lane| lane.target.taken()).sum()
 }
 
 /// Waits until each event has reached each target, as long as more come.
 async fn all_reached(lanes: &[Lane], events: &BTreeSet<String>) {
     let (mut most, mut since) = (0, Instant::now());
-    while !lanes.iter().all(|lane| lane.target.took().0.is_superset(events)) {
+    while !lanes.iter().all(|lane| lane.target.took_all(events)) {
         let now = reached(lanes);
         if now > most {
             (most, since) = (now, Instant::now());
@@ -90,7 +90,7 @@ async fn assert_genuine(bundle: &Bundle, lane: &Lane) {
 }
 
 /// Nothing is left to do, nothing was given up, and each event has one delivery to each route.
-async fn assert_done(bundle: &Bundle, lanes: &[Lane]) {
+async fn assert_done(bundle: &Bundle, lanes: &[Lane], events: usize) {
     let store = &bundle.local.app.store;
     eventually(|| async { listed(bundle, store.pending_deliveries(None)).await.is_empty().then_some(()) }).await;
     assert_eq!(listed(bundle, store.dead_letters(None)).await, []);
@@ -99,19 +99,18 @@ async fn assert_done(bundle: &Bundle, lanes: &[Lane]) {
     while let Some(deliveries) = walk.next(400, |_| true).await.unwrap() {
         count += deliveries.len();
     }
-    assert_eq!(count, lanes.len() * EVENTS);
+    assert_eq!(count, lanes.len() * events);
 }
 
 fn summary(lane: &Lane, began: Instant) -> String {
-    let (calls, (events, taken)) = (lane.target.calls(), lane.target.took());
+    let (calls, duplicates) = (lane.target.calls(), lane.target.duplicates());
     let last = calls.iter().map(|call: &Call| call.at).max().unwrap_or(began) - began;
-    let duplicates = taken - events.len();
     format!("{}: {} calls, {duplicates} duplicates, the last after {last:.1?}", lane.name, calls.len())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_reaches_every_route_though_the_process_is_killed() {
-    let (folder, began) = (folder(), Instant::now());
+    let (folder, began, sent) = (folder(), Instant::now(), scale(1_000, 5_000));
     let data = folder.path().join("data");
     let half = |before: usize| {
         let status = if before.is_multiple_of(2) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -128,17 +127,17 @@ async fn what_was_acknowledged_reaches_every_route_though_the_process_is_killed(
             lane(&api, "failing half the time", failing).await,
             lane(&api, "dead at first", dead).await,
         ];
-        (lanes, Load::new(&hook.url[api.url.len()..], EVENTS, body))
+        (lanes, Load::new(&hook.url[api.url.len()..], sent, body))
     };
 
     // Some while events come in, then one when all are there, then one among the last deliveries.
-    let of_events: [Option<usize>; 5] = [Some(700), Some(1_900), Some(3_300), Some(EVENTS), None];
+    let of_events: [Option<usize>; 5] = [Some(sent / 7), Some(sent / 3), Some(sent * 2 / 3), Some(sent), None];
     for (kill, of_events) in of_events.into_iter().enumerate() {
         let (process, api) = start(&data);
         let posting = load.post(&api);
         match of_events {
             Some(count) => kill_at(process, count, || load.count()).await,
-            None => kill_at(process, EVENTS / 2, || lanes[2].target.took().0.len()).await,
+            None => kill_at(process, sent / 2, || lanes[2].target.taken()).await,
         }
         posted(posting).await;
         if kill + 1 == DEAD_FOR
@@ -156,7 +155,7 @@ async fn what_was_acknowledged_reaches_every_route_though_the_process_is_killed(
     let (process, api) = start(&data);
     posted(load.post(&api)).await;
     let events: BTreeSet<String> = load.acknowledged().into_values().collect();
-    assert_eq!(events.len(), EVENTS);
+    assert_eq!(events.len(), sent);
     all_reached(&lanes, &events).await;
     process.signal("TERM");
     assert!(process.ended().0.success());
@@ -164,10 +163,10 @@ async fn what_was_acknowledged_reaches_every_route_though_the_process_is_killed(
     let settings = settings();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let bundle = Bundle::start_with(&[settings, vec![("DATA_DIR", data.to_str().unwrap())]].concat()).await;
-    assert_done(&bundle, &lanes).await;
+    assert_done(&bundle, &lanes, sent).await;
     for lane in &lanes {
         println!("{}", summary(lane, began));
         assert_genuine(&bundle, lane).await;
     }
-    println!("{EVENTS} events to {} routes in {:.1?}", lanes.len(), began.elapsed());
+    println!("{sent} events to {} routes in {:.1?}", lanes.len(), began.elapsed());
 }

@@ -1,8 +1,9 @@
 //! The queue of deliveries: what a failing one loses, what Lambda hands over, and what is found without it.
 
 use crate::support::{
-    delivery_worker::{self, Desk},
+    delivery_worker::{self, DeliveryWorker},
     harness::Fault,
+    sqs::sqs_event,
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use axum::http::Method;
@@ -16,7 +17,7 @@ use models::{
     delivery::{Of, When},
     ids::ContentKey,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 use tests::Bundle;
 
@@ -33,78 +34,65 @@ impl DeadLetters for Letters {
 #[tokio::test]
 async fn a_queue_that_is_down_delays_and_loses_nothing() {
     let bundle = delivery_worker::bundle().await;
-    let desk = Desk::of(&bundle).await;
-    desk.route(json!({})).await;
-    desk.set_queue_down(true);
-    let event = desk.event().await;
-    let [stored] = desk.deliveries_of(&event).await.try_into().unwrap();
+    let worker = DeliveryWorker::of(&bundle).await;
+    worker.route(json!({})).await;
+    worker.set_queue_down(true);
+    let event = worker.event().await;
+    let [stored] = worker.deliveries_of(&event).await.try_into().unwrap();
     assert_eq!(stored.state, DeliveryState::Pending, "what is told is told, and the delivery is there");
-    let replayed = desk.stage.answer(Method::POST, &format!("/v1/events/{event}/replay"), "").await;
+    let replayed = worker.harness.answer(Method::POST, &format!("/v1/events/{event}/replay"), "").await;
     assert_eq!(replayed.status, 200, "or it would be replayed again: {}", replayed.text);
 
-    desk.target.says(500, "");
-    let failed = desk.hand_over(&desk.stage.app, &stored.id).await;
+    worker.target.says(500, "");
+    let failed = worker.hand_over(&worker.harness.app, &stored.id).await;
     assert!(failed.is_err(), "the message is to come again");
-    assert_eq!(desk.delivery(&stored.id).await.tried, 1);
-    desk.set_queue_down(false);
-    desk.deliver(&stored.id).await;
-    assert_eq!((desk.one_sent(), desk.target.received().len()), ((stored.id, 5), 1), "and sends what follows");
+    assert_eq!(worker.delivery(&stored.id).await.tried, 1);
+    worker.set_queue_down(false);
+    worker.deliver(&stored.id).await;
+    assert_eq!((worker.one_sent(), worker.target.received().len()), ((stored.id, 5), 1), "and sends what follows");
 
     bundle.clock.advance(Duration::from_secs(3_541));
     assert_eq!(
-        due::sweep(&desk.stage.app).await.unwrap(),
+        due::sweep(&worker.harness.app).await.unwrap(),
         1,
         "the replay is found after an hour, looked for a minute ahead"
     );
-    assert_eq!(desk.sent().len(), 1);
-}
-
-/// Messages as Lambda's event source for SQS hands them over.
-pub fn records(messages: &[(&str, String, &str)]) -> Value {
-    let record = |(id, body, count): &(&str, String, &str)| {
-        json!({
-            "messageId": id, "receiptHandle": "r", "body": body, "md5OfBody": "", "messageAttributes": {},
-            "attributes": { "ApproximateReceiveCount": count, "SentTimestamp": "1767225600000", "SenderId": "s",
-                "ApproximateFirstReceiveTimestamp": "1767225600001", "MessageGroupId": "rt_0" },
-            "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:q", "awsRegion": "us-east-1",
-        })
-    };
-    json!({ "Records": messages.iter().map(record).collect::<Value>() })
+    assert_eq!(worker.sent().len(), 1);
 }
 
 #[tokio::test]
 async fn one_message_that_fails_comes_again_and_one_that_is_none_is_set_aside() {
     let bundle = delivery_worker::bundle().await;
-    let desk = Desk::of(&bundle).await;
-    desk.route(json!({})).await;
-    let (good, bad) = (desk.one_delivery().await, desk.one_delivery().await);
-    let body = |id: &DeliveryId| serde_json::to_string(&desk.message(id)).unwrap();
-    let event = records(&[
+    let worker = DeliveryWorker::of(&bundle).await;
+    worker.route(json!({})).await;
+    let (good, bad) = (worker.one_delivery().await, worker.one_delivery().await);
+    let body = |id: &DeliveryId| serde_json::to_string(&worker.message(id)).unwrap();
+    let event = sqs_event(&[
         ("m-1", body(&good), "1"),
         ("m-2", "no message of ours".to_owned(), "1"),
         ("m-3", body(&bad), "3"),
-        ("m-4", json!({ "delivery": "dlv_0", "at": desk.stage.app.now() }).to_string(), "1"),
+        ("m-4", json!({ "delivery": "dlv_0", "at": worker.harness.app.now() }).to_string(), "1"),
     ]);
     let failing = bad.to_string();
-    let flaky = desk.stage.failing(RetryConfig::disabled(), move |operation, body| {
+    let flaky = worker.harness.failing(RetryConfig::disabled(), move |operation, body| {
         if operation == "PutItem" && body.contains(&failing) { Fault::Unreached } else { Fault::None }
     });
     let letters = Letters::default();
-    let response = take(&flaky.app, &letters, &desk.deliverer, serde_json::from_value(event).unwrap()).await;
+    let response = take(&flaky.app, &letters, &worker.deliverer, serde_json::from_value(event).unwrap()).await;
     let expected = json!({ "batchItemFailures": [{ "itemIdentifier": "m-3" }] });
     assert_eq!(serde_json::to_value(response).unwrap(), expected);
     let aside: Vec<String> = letters.0.lock().unwrap().iter().map(|letter| letter.event.clone()).collect();
     assert_eq!(aside, ["message m-2", "message m-4"]);
-    desk.assert_ended(&good, DeliveryState::Succeeded, None, 1).await;
-    assert_eq!(desk.delivery(&bad).await.state, DeliveryState::Pending);
+    worker.assert_ended(&good, DeliveryState::Succeeded, None, 1).await;
+    assert_eq!(worker.delivery(&bad).await.state, DeliveryState::Pending);
 }
 
 #[tokio::test]
 async fn all_that_is_due_is_sent_page_by_page() {
     const COUNT: usize = 1_200;
     let bundle = delivery_worker::bundle().await;
-    let desk = Desk::of(&bundle).await;
-    let now = desk.stage.app.now();
+    let worker = DeliveryWorker::of(&bundle).await;
+    let now = worker.harness.app.now();
     let route = RouteId::new(now, [1; 10]);
     let due_at = now.plus_seconds(30);
     let made = |number: usize| {
@@ -113,25 +101,25 @@ async fn all_that_is_due_is_sent_page_by_page() {
         StoredDelivery::new(of, now, When { next_attempt_at: due_at, due_at, expires: due_at.plus_seconds(60) })
     };
     let mut deliveries: Vec<StoredDelivery> = (0..COUNT).map(made).collect();
-    let store = &desk.stage.app.store;
+    let store = &worker.harness.app.store;
     assert_eq!(store.create_deliveries(&mut deliveries, now).await.unwrap(), vec![true; COUNT]);
     assert_eq!(store.create_deliveries(&mut deliveries[..30], now).await.unwrap(), [false; 30]);
-    assert_eq!(due::sweep(&desk.stage.app).await.unwrap(), COUNT);
-    let sent = desk.sent();
+    assert_eq!(due::sweep(&worker.harness.app).await.unwrap(), COUNT);
+    let sent = worker.sent();
     let ids: BTreeSet<_> = sent.iter().map(|(id, _)| id).collect();
     assert_eq!((sent.len(), ids.len()), (COUNT, COUNT));
     assert!(sent.iter().all(|(_, wait)| *wait == 30));
-    assert_eq!(due::sweep(&desk.stage.app).await.unwrap(), 0);
+    assert_eq!(due::sweep(&worker.harness.app).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn no_delivery_outlives_its_event() {
     let short = Bundle::start_with(&[("EVENT_TTL_DAYS", "1"), ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8")]).await;
-    let desk = Desk::of(&short).await;
-    desk.route(json!({})).await;
-    let id = desk.one_delivery().await;
-    desk.deliver(&id).await;
-    let (delivery, event) = (desk.delivery(&id).await, id.event());
-    let stored = desk.stage.app.store.event(&event).await.unwrap().unwrap();
+    let worker = DeliveryWorker::of(&short).await;
+    worker.route(json!({})).await;
+    let id = worker.one_delivery().await;
+    worker.deliver(&id).await;
+    let (delivery, event) = (worker.delivery(&id).await, id.event());
+    let stored = worker.harness.app.store.event(&event).await.unwrap().unwrap();
     assert_eq!(Some(delivery.expires), stored.expires);
 }

@@ -4,11 +4,11 @@
 mod connections;
 mod server;
 
-use crate::support::{delivery_worker::Desk, target::ALLOW};
+use crate::support::{delivery_worker::DeliveryWorker, target::ALLOW};
 use app::App;
 use flow::deliver::{
     Deliverer,
-    actions::{Actions, Ran, Running},
+    actions::{ActionOutcome, Actions, Running},
 };
 use futures::{StreamExt as _, stream};
 use models::{DeliveryId, DeliveryState, delivery::Reason};
@@ -27,8 +27,8 @@ impl Actions for InProcess {
             let name = action.replace('.', "-");
             let function = registry::functions().find(|function| function.name == name).unwrap();
             match invoke(&*self.0, function, "delivery", input.into()).await {
-                Ok(output) => Ran::Done(output),
-                Err(failed) => Ran::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
+                Ok(output) => ActionOutcome::Done(output),
+                Err(failed) => ActionOutcome::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
             }
         })
     }
@@ -123,21 +123,21 @@ fn table() -> Vec<(String, [Outcome; 4])> {
     lines.skip(1).map(row).collect()
 }
 
-/// A desk on which the platform and the webhooks are at this URL, with the routes of all lanes by their ids.
-async fn desk<'b>(bundle: &'b Bundle, url: &str) -> (Desk<'b>, HashMap<String, &'static str>) {
-    let mut desk = Desk::of(bundle).await;
-    desk.deliverer = deliverer(&desk);
+/// A worker on which the platform and the webhooks are at this URL, with the routes of all lanes by their ids.
+async fn worker<'b>(bundle: &'b Bundle, url: &str) -> (DeliveryWorker<'b>, HashMap<String, &'static str>) {
+    let mut worker = DeliveryWorker::of(bundle).await;
+    worker.deliverer = deliverer(&worker);
     let connection = bundle.connection("chatbot").await;
     let mut lanes = HashMap::new();
     for lane in LANES.iter().flat_map(|(_, lanes)| lanes.iter()) {
-        lanes.insert(desk.route(json!({ "target": target(lane, &connection, url) })).await, *lane);
+        lanes.insert(worker.route(json!({ "target": target(lane, &connection, url) })).await, *lane);
     }
-    (desk, lanes)
+    (worker, lanes)
 }
 
 /// With the failures that are counted for the breaker forgotten.
-fn deliverer(desk: &Desk<'_>) -> Deliverer {
-    Deliverer::new(&desk.stage.app, Box::new(InProcess(Arc::clone(&desk.stage.bundle.local.app)))).unwrap()
+fn deliverer(worker: &DeliveryWorker<'_>) -> Deliverer {
+    Deliverer::new(&worker.harness.app, Box::new(InProcess(Arc::clone(&worker.harness.bundle.local.app)))).unwrap()
 }
 
 async fn bundle(url: &str) -> Bundle {
@@ -151,22 +151,22 @@ async fn bundle_with(platform: (&str, &str), schedule: &str) -> Bundle {
 }
 
 /// Accepts and dispatches an event that asks for this answer; its deliveries.
-async fn deliveries(desk: &Desk<'_>, answer: &str) -> Vec<DeliveryId> {
+async fn deliveries(worker: &DeliveryWorker<'_>, answer: &str) -> Vec<DeliveryId> {
     let body = json!({ "user": { "id": format!("row_{answer}_") }, "tag": "vip" });
-    desk.stage.accept(&desk.hook, &body).await;
-    desk.dispatch().await;
-    desk.sent().into_iter().map(|(delivery, _)| delivery).collect()
+    worker.harness.accept(&worker.hook, &body).await;
+    worker.dispatch().await;
+    worker.sent().into_iter().map(|(delivery, _)| delivery).collect()
 }
 
-async fn deliver_all(desk: &Desk<'_>, deliveries: impl IntoIterator<Item = &DeliveryId>) {
+async fn deliver_all(worker: &DeliveryWorker<'_>, deliveries: impl IntoIterator<Item = &DeliveryId>) {
     const AT_ONCE: usize = 32;
-    stream::iter(deliveries).for_each_concurrent(AT_ONCE, |delivery| desk.deliver(delivery)).await;
+    stream::iter(deliveries).for_each_concurrent(AT_ONCE, |delivery| worker.deliver(delivery)).await;
 }
 
 /// Asserts that an attempt has the outcome in the table.
-async fn assert_outcome(desk: &Desk<'_>, delivery: &DeliveryId, expected: Outcome, at: &str) {
-    let delivery = desk.delivery(delivery).await;
-    let wait = delivery.next_attempt_at.map(|next| next.millis_since(desk.stage.app.now()) / 1000);
+async fn assert_outcome(worker: &DeliveryWorker<'_>, delivery: &DeliveryId, expected: Outcome, at: &str) {
+    let delivery = worker.delivery(delivery).await;
+    let wait = delivery.next_attempt_at.map(|next| next.millis_since(worker.harness.app.now()) / 1000);
     match expected {
         Outcome::Ended(state, reason) => {
             assert_eq!((delivery.state, delivery.reason), (state, reason), "{at}: {delivery:?}")
@@ -187,12 +187,12 @@ fn lane_outcome(outcomes: &[Outcome; 4], lane: &str) -> Outcome {
 async fn a_delivery_is_repeated_as_the_table_of_the_documentation_says() {
     let (server, url) = Server::start().await;
     let bundle = bundle(&url).await;
-    let (mut desk, lanes) = desk(&bundle, &url).await;
+    let (mut worker, lanes) = worker(&bundle, &url).await;
     let mut expected = Vec::new();
     for (row, outcomes) in table() {
         for answer in answers(&row).into_iter().filter(|answer| answer != "410") {
-            for delivery in deliveries(&desk, &answer).await {
-                let lane = lanes[stored_route(&desk, &delivery).as_str()];
+            for delivery in deliveries(&worker, &answer).await {
+                let lane = lanes[stored_route(&worker, &delivery).as_str()];
                 // A call's answer need not be JSON.
                 let outcome = match (answer.as_str(), lane.starts_with("call ")) {
                     ("nonsense", true) => Outcome::Ended(DeliveryState::Succeeded, None),
@@ -203,18 +203,18 @@ async fn a_delivery_is_repeated_as_the_table_of_the_documentation_says() {
         }
     }
     assert!(expected.len() > 8 * 200, "{}", expected.len());
-    deliver_all(&desk, expected.iter().map(|(delivery, ..)| delivery)).await;
+    deliver_all(&worker, expected.iter().map(|(delivery, ..)| delivery)).await;
     for (delivery, answer, lane, outcome) in &expected {
-        assert_outcome(&desk, delivery, *outcome, &format!("{answer} to {lane}")).await;
+        assert_outcome(&worker, delivery, *outcome, &format!("{answer} to {lane}")).await;
     }
 
     bundle.clock.advance(Duration::from_secs(2 * WAIT));
-    desk.deliverer = deliverer(&desk);
+    worker.deliverer = deliverer(&worker);
     let again =
         expected.iter().filter(|(_, answer, _, outcome)| matches!(outcome, Outcome::Retried(_)) && answer != "silent");
-    deliver_all(&desk, again.clone().map(|(delivery, ..)| delivery)).await;
+    deliver_all(&worker, again.clone().map(|(delivery, ..)| delivery)).await;
     for (delivery, answer, lane, _) in again {
-        let ended = desk.delivery(delivery).await;
+        let ended = worker.delivery(delivery).await;
         let end = (ended.state, ended.reason, ended.attempts.len());
         assert_eq!(end, (DeliveryState::Dead, Some(Reason::AttemptsUsedUp), 2), "{answer} to {lane}");
     }
@@ -234,15 +234,15 @@ async fn a_delivery_is_repeated_as_the_table_of_the_documentation_says() {
 async fn a_410_disables_a_webhook_and_refuses_an_action() {
     let (_server, url) = Server::start().await;
     let bundle = bundle(&url).await;
-    let (desk, lanes) = desk(&bundle, &url).await;
+    let (worker, lanes) = worker(&bundle, &url).await;
     let outcomes = table().into_iter().find_map(|(row, outcomes)| (row == "410").then_some(outcomes)).unwrap();
-    for delivery in deliveries(&desk, "410").await {
-        desk.deliver(&delivery).await;
-        let lane = lanes[stored_route(&desk, &delivery).as_str()];
-        assert_outcome(&desk, &delivery, lane_outcome(&outcomes, lane), &format!("410 to {lane}")).await;
+    for delivery in deliveries(&worker, "410").await {
+        worker.deliver(&delivery).await;
+        let lane = lanes[stored_route(&worker, &delivery).as_str()];
+        assert_outcome(&worker, &delivery, lane_outcome(&outcomes, lane), &format!("410 to {lane}")).await;
     }
 }
 
-fn stored_route(desk: &Desk<'_>, delivery: &DeliveryId) -> String {
-    desk.message(delivery).route.to_string()
+fn stored_route(worker: &DeliveryWorker<'_>, delivery: &DeliveryId) -> String {
+    worker.message(delivery).route.to_string()
 }

@@ -1,15 +1,17 @@
-//! A slow target delays no other: how long deliveries take to a good target while a thousand wait for a slow one, against
+//! A slow target delays no other: how long deliveries take to a good target while hundreds wait for a slow one, against
 //! how long they take where nothing waits. Both bundles run in this process and take turns, so that whatever else the
 //! machine does happens to both.
 
-use crate::support::target::{ALLOW, TAKES_ALL, Target, route_to};
+use crate::support::{
+    scale::scale,
+    target::{ALLOW, TAKES_ALL, Target, route_to},
+};
 use axum::http::StatusCode;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tests::{Bundle, TestHook, eventually};
 use tokio::time::timeout;
 
-const WAITING: usize = 1_000;
 const ROUNDS: usize = 7;
 const EVENTS: usize = 100;
 const MOST: f64 = 1.5;
@@ -24,15 +26,15 @@ struct Lane {
 }
 
 impl Lane {
-    /// With a thousand deliveries to another target: waiting, if it is slow.
-    async fn start(other: &Target) -> Self {
+    /// With deliveries to another target, which wait if it is slow.
+    async fn start(other: &Target, waiting: usize) -> Self {
         let bundle = Bundle::start_with(&[ALLOW]).await;
         let good = Target::start(TAKES_ALL).await;
         route_to(&bundle, "botstar.tag.added", &good.url).await;
         route_to(&bundle, "botstar.takeover.requested", &other.url).await;
         let hook = bundle.hook("botstar.watch-tag").await;
         let filling = bundle.hook("botstar.watch-human-takeover").await;
-        for number in 0..WAITING {
+        for number in 0..waiting {
             bundle.accept(&filling, &json!({ "user": { "id": format!("u-{number}") }, "reason": "help" })).await;
         }
         Self { bundle, good, hook }
@@ -45,14 +47,11 @@ impl Lane {
             let body = json!({ "user": { "id": format!("u-{number}") }, "tag": format!("of round {round}") });
             let event = self.bundle.accept(&self.hook, &body).await;
             let accepted = Instant::now();
-            latencies.push(self.received(&event).await.saturating_duration_since(accepted));
+            let call = self.good.until_latest_is(&event).await;
+            latencies.push(call.at.saturating_duration_since(accepted));
         }
         latencies.sort_unstable();
         latencies[EVENTS - 2]
-    }
-
-    async fn received(&self, event: &str) -> Instant {
-        eventually(|| async { self.good.last().filter(|call| call.id() == event).map(|call| call.at) }).await
     }
 }
 
@@ -65,8 +64,9 @@ fn median(mut times: Vec<Duration>) -> Duration {
 async fn a_slow_target_delays_no_other() {
     let slow = Target::start(|_| (StatusCode::NO_CONTENT, Duration::from_secs(10))).await;
     let quick = Target::start(TAKES_ALL).await;
-    let (beside, alone) = (Lane::start(&slow).await, Lane::start(&quick).await);
-    eventually(|| async { (quick.calls().len() == WAITING && slow.calls().len() >= 10).then_some(()) }).await;
+    let waiting = scale(300, 1_000);
+    let (beside, alone) = (Lane::start(&slow, waiting).await, Lane::start(&quick, waiting).await);
+    eventually(|| async { (quick.count() == waiting && slow.count() >= 10).then_some(()) }).await;
 
     let (mut of_beside, mut of_alone) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -74,7 +74,7 @@ async fn a_slow_target_delays_no_other() {
             told.push(timeout(ROUND, lane.p99(round)).await.expect("the good target's deliveries wait"));
         }
     }
-    assert!(slow.calls().len() < WAITING / 2, "the slow target was too quick to keep anything waiting");
+    assert!(slow.count() < waiting / 2, "the slow target was too quick to keep anything waiting");
     println!("p99 of each round: alone {of_alone:.1?}, beside {of_beside:.1?}");
     let (alone, beside) = (median(of_alone), median(of_beside));
     let ratio = beside.as_secs_f64() / alone.as_secs_f64();

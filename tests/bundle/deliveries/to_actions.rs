@@ -1,25 +1,25 @@
 //! Routes to actions: what they are run with, and what is tried again.
 
-use crate::support::delivery_worker::{self, Desk};
-use flow::deliver::actions::Ran;
+use crate::support::delivery_worker::{self, DeliveryWorker};
+use flow::deliver::actions::ActionOutcome;
 use models::{DeliveryId, DeliveryState, delivery::Reason};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::Bundle;
 use web::{Code, Problem, Retry};
 
-/// A desk with one route, to an action.
-async fn desk<'b>(bundle: &'b Bundle, action: &str, input: Value) -> (Desk<'b>, String) {
-    let desk = Desk::of(bundle).await;
+/// A worker with one route, to an action.
+async fn worker<'b>(bundle: &'b Bundle, action: &str, input: Value) -> (DeliveryWorker<'b>, String) {
+    let worker = DeliveryWorker::of(bundle).await;
     let connection = bundle.connection("chatbot").await;
     let target = json!({ "type": "action", "action": action, "connection": connection, "input": input });
-    desk.route(json!({ "target": target })).await;
-    (desk, connection)
+    worker.route(json!({ "target": target })).await;
+    (worker, connection)
 }
 
-async fn ban(bundle: &Bundle) -> (Desk<'_>, String) {
+async fn ban(bundle: &Bundle) -> (DeliveryWorker<'_>, String) {
     let input = json!({ "user_id": "data.subscriber.platform_id", "operation": "'ban'" });
-    desk(bundle, "chatbot.ban-user", input).await
+    worker(bundle, "chatbot.ban-user", input).await
 }
 
 fn key(delivery: &DeliveryId, retried: u32) -> String {
@@ -29,24 +29,24 @@ fn key(delivery: &DeliveryId, retried: u32) -> String {
 #[tokio::test]
 async fn an_action_is_run_with_the_deliverys_own_idempotency_key() {
     let bundle = delivery_worker::bundle().await;
-    let (desk, connection) = ban(&bundle).await;
-    let delivery = desk.one_delivery().await;
-    desk.actions.comes_to(Ran::Done(br#"{"id":"u-0","banned":true}"#.to_vec()));
-    desk.deliver(&delivery).await;
+    let (worker, connection) = ban(&bundle).await;
+    let delivery = worker.one_delivery().await;
+    worker.actions.comes_to(ActionOutcome::Done(br#"{"id":"u-0","banned":true}"#.to_vec()));
+    worker.deliver(&delivery).await;
     let input = json!({ "user_id": "u-0", "operation": "ban", "connection": connection,
         "idempotency_key": key(&delivery, 0) });
-    assert_eq!(desk.actions.calls(), [("chatbot.ban-user".to_owned(), input)]);
-    desk.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
-    let attempt = desk.delivery(&delivery).await.attempts.remove(0);
+    assert_eq!(worker.actions.calls(), [("chatbot.ban-user".to_owned(), input)]);
+    worker.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
+    let attempt = worker.delivery(&delivery).await.attempts.remove(0);
     assert_eq!((attempt.status, attempt.body.as_deref()), (Some(200), Some(r#"{"id":"u-0","banned":true}"#)));
 
     let bundle = delivery_worker::bundle().await;
-    let (desk, connection) = self::desk(&bundle, "chatbot.get-user", json!({ "user_id": "'7'" })).await;
-    let delivery = desk.one_delivery().await;
-    desk.actions.comes_to(Ran::Done(b"{}".to_vec()));
-    desk.deliver(&delivery).await;
+    let (worker, connection) = self::worker(&bundle, "chatbot.get-user", json!({ "user_id": "'7'" })).await;
+    let delivery = worker.one_delivery().await;
+    worker.actions.comes_to(ActionOutcome::Done(b"{}".to_vec()));
+    worker.deliver(&delivery).await;
     let input = json!({ "user_id": "7", "connection": connection });
-    assert_eq!(desk.actions.calls(), [("chatbot.get-user".to_owned(), input)], "what only reads takes no key");
+    assert_eq!(worker.actions.calls(), [("chatbot.get-user".to_owned(), input)], "what only reads takes no key");
 }
 
 #[tokio::test]
@@ -59,51 +59,51 @@ async fn an_action_is_repeated_as_its_problem_says_and_after_an_unknown_outcome_
     let ban = || json!({ "user_id": "data.subscriber.platform_id", "operation": "'ban'" });
     let (ban_user, create_user) = (("chatbot.ban-user", ban()), ("chatbot.create-user", create()));
     for ((action, input), ran, wait, ended) in [
-        (create_user.clone(), Ran::NotBegun("Lambda did not run the action: x".to_owned()), Some(5), None),
-        (create_user.clone(), Ran::Failed(no_connection()), Some(5), None),
-        (create_user.clone(), Ran::Failed(slow()), Some(90), None),
-        (create_user.clone(), Ran::Failed(unknown()), None, Some(Reason::UnknownOutcome)),
-        (create_user.clone(), Ran::Unknown("lost".to_owned()), None, Some(Reason::UnknownOutcome)),
-        (create_user.clone(), Ran::Failed(Problem::partly_done("half")), None, Some(Reason::UnknownOutcome)),
-        (create_user, Ran::Failed(refused()), None, Some(Reason::ActionRefused)),
-        (ban_user.clone(), Ran::Failed(unknown()), Some(5), None),
-        (ban_user.clone(), Ran::Unknown("lost".to_owned()), Some(5), None),
-        (ban_user, Ran::Failed(refused()), None, Some(Reason::ActionRefused)),
+        (create_user.clone(), ActionOutcome::NotStarted("Lambda did not run the action: x".to_owned()), Some(5), None),
+        (create_user.clone(), ActionOutcome::Failed(no_connection()), Some(5), None),
+        (create_user.clone(), ActionOutcome::Failed(slow()), Some(90), None),
+        (create_user.clone(), ActionOutcome::Failed(unknown()), None, Some(Reason::UnknownOutcome)),
+        (create_user.clone(), ActionOutcome::Unknown("lost".to_owned()), None, Some(Reason::UnknownOutcome)),
+        (create_user.clone(), ActionOutcome::Failed(Problem::partly_done("half")), None, Some(Reason::UnknownOutcome)),
+        (create_user, ActionOutcome::Failed(refused()), None, Some(Reason::ActionRefused)),
+        (ban_user.clone(), ActionOutcome::Failed(unknown()), Some(5), None),
+        (ban_user.clone(), ActionOutcome::Unknown("lost".to_owned()), Some(5), None),
+        (ban_user, ActionOutcome::Failed(refused()), None, Some(Reason::ActionRefused)),
     ] {
         let bundle = delivery_worker::bundle().await;
-        let (desk, _) = desk(&bundle, action, input).await;
-        let delivery = desk.one_delivery().await;
-        desk.actions.comes_to(ran);
-        desk.deliver(&delivery).await;
+        let (worker, _) = worker(&bundle, action, input).await;
+        let delivery = worker.one_delivery().await;
+        worker.actions.comes_to(ran);
+        worker.deliver(&delivery).await;
         match (wait, ended) {
             (Some(least), _) => {
-                let (again, wait) = desk.one_sent();
+                let (again, wait) = worker.one_sent();
                 assert!(again == delivery && (least..=least * 11 / 10).contains(&wait), "{wait}");
             }
-            (None, ended) => desk.assert_ended(&delivery, DeliveryState::Dead, ended, 1).await,
+            (None, ended) => worker.assert_ended(&delivery, DeliveryState::Dead, ended, 1).await,
         }
-        assert!(desk.delivery(&delivery).await.attempts[0].error.is_some());
-        desk.deliver(&delivery).await;
-        assert_eq!(desk.actions.calls().len(), 1);
+        assert!(worker.delivery(&delivery).await.attempts[0].error.is_some());
+        worker.deliver(&delivery).await;
+        assert_eq!(worker.actions.calls().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn an_action_that_another_worker_runs_is_waited_for() {
     let bundle = delivery_worker::bundle().await;
-    let (desk, _) = ban(&bundle).await;
-    let delivery = desk.one_delivery().await;
-    desk.actions.comes_to(Ran::Failed(Problem::new(Code::IdempotencyInFlight, "wait")));
-    desk.deliver(&delivery).await;
-    assert_eq!(desk.one_sent(), (delivery.clone(), 60));
-    let waiting = desk.delivery(&delivery).await;
+    let (worker, _) = ban(&bundle).await;
+    let delivery = worker.one_delivery().await;
+    worker.actions.comes_to(ActionOutcome::Failed(Problem::new(Code::IdempotencyInFlight, "wait")));
+    worker.deliver(&delivery).await;
+    assert_eq!(worker.one_sent(), (delivery.clone(), 60));
+    let waiting = worker.delivery(&delivery).await;
     assert_eq!((waiting.tried, waiting.version), (0, 1), "it was no attempt, and nothing undoes what the other writes");
     bundle.clock.advance(Duration::from_secs(60));
-    desk.actions.comes_to(Ran::Done(b"{}".to_vec()));
-    desk.deliver(&delivery).await;
-    desk.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
+    worker.actions.comes_to(ActionOutcome::Done(b"{}".to_vec()));
+    worker.deliver(&delivery).await;
+    worker.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
     let keys: Vec<Value> =
-        desk.actions.calls().into_iter().map(|(_, input)| input["idempotency_key"].clone()).collect();
+        worker.actions.calls().into_iter().map(|(_, input)| input["idempotency_key"].clone()).collect();
     assert_eq!(keys, [key(&delivery, 0), key(&delivery, 0)]);
 }
 

@@ -1,6 +1,6 @@
 //! New events of many people in one batch of the stream: how many requests they take, and what comes between.
 
-use crate::support::harness::{Fault, Stage, items, number};
+use crate::support::harness::{Fault, Harness, items, number};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use futures::future::BoxFuture;
 use reqwest::Method;
@@ -20,16 +20,16 @@ const PEOPLE: usize = 100;
 const ON_LAPTOP: (&str, &str) = ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8");
 
 /// Accepts an event of each of so many people; what the stream tells of them.
-async fn accept(stage: &Stage<'_>, hook: &TestHook, people: usize, fields: Value) -> Vec<Value> {
-    stage.bundle.clock.advance(Duration::from_secs(1));
+async fn accept(harness: &Harness<'_>, hook: &TestHook, people: usize, fields: Value) -> Vec<Value> {
+    harness.bundle.clock.advance(Duration::from_secs(1));
     for n in 0..people {
         let mut body = json!({ "user": { "id": format!("u-{n}"), "name": format!("Person {n}") } });
         for (name, value) in fields.as_object().expect("fields") {
             body[name] = value.clone();
         }
-        stage.accept(hook, &body).await;
+        harness.accept(hook, &body).await;
     }
-    let mut records = stage.so_far().await;
+    let mut records = harness.so_far().await;
     records.split_off(records.len() - people)
 }
 
@@ -44,12 +44,12 @@ async fn route(bundle: &Bundle, filter: Value) {
 type Counted = BTreeMap<(String, String), usize>;
 
 /// Dispatches records, and counts the requests that this takes.
-async fn counted(stage: &Stage<'_>, records: &[Value]) -> Counted {
-    let tables = &stage.app.config.tables;
+async fn counted(harness: &Harness<'_>, records: &[Value]) -> Counted {
+    let tables = &harness.app.config.tables;
     let names = [&tables.records, &tables.deliveries, &tables.events, &tables.control].map(Clone::clone);
     let counted = Arc::new(Mutex::new(Counted::new()));
     let counting = Arc::clone(&counted);
-    let counter = stage.failing(RetryConfig::disabled(), move |operation, body| {
+    let counter = harness.failing(RetryConfig::disabled(), move |operation, body| {
         let table = names.iter().find(|name| body.contains(*name)).expect("a table of ours");
         let key = (operation.to_owned(), table.clone());
         *counting.lock().unwrap().entry(key).or_default() += 1;
@@ -62,11 +62,11 @@ async fn counted(stage: &Stage<'_>, records: &[Value]) -> Counted {
 #[tokio::test]
 async fn a_batch_of_a_hundred_people_takes_few_requests() {
     let bundle = Bundle::start_with(&[ON_LAPTOP]).await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let tags = bundle.hook("botstar.watch-tag").await;
     let takeovers = bundle.hook_on(&tags.connection, "botstar.watch-human-takeover", json!({})).await;
     route(&bundle, Value::Null).await;
-    let tables = &stage.app.config.tables;
+    let tables = &harness.app.config.tables;
     let expected = |reads: usize, on_records: usize| {
         let mut expected = Counted::from([
             (("Query".to_owned(), tables.control.clone()), 1),
@@ -78,31 +78,31 @@ async fn a_batch_of_a_hundred_people_takes_few_requests() {
         }
         expected
     };
-    let first = accept(&stage, &tags, PEOPLE, json!({ "tag": "new" })).await;
-    assert_eq!(counted(&stage, &first).await, expected(1, 4), "people who were not known");
-    let second = accept(&stage, &tags, PEOPLE, json!({ "tag": "again" })).await;
-    assert_eq!(counted(&stage, &second).await, expected(1, 4), "people who were");
-    let third = accept(&stage, &takeovers, PEOPLE, json!({ "reason": "refund" })).await;
-    assert_eq!(counted(&stage, &third).await, expected(1, 8), "takeovers as well");
+    let first = accept(&harness, &tags, PEOPLE, json!({ "tag": "new" })).await;
+    assert_eq!(counted(&harness, &first).await, expected(1, 4), "people who were not known");
+    let second = accept(&harness, &tags, PEOPLE, json!({ "tag": "again" })).await;
+    assert_eq!(counted(&harness, &second).await, expected(1, 4), "people who were");
+    let third = accept(&harness, &takeovers, PEOPLE, json!({ "reason": "refund" })).await;
+    assert_eq!(counted(&harness, &third).await, expected(1, 8), "takeovers as well");
     assert_eq!(
-        counted(&stage, &first).await,
+        counted(&harness, &first).await,
         expected(2, 0),
         "nothing that has changed: the people are read once more, as they are now"
     );
-    assert_eq!(counted(&stage, &third).await, expected(2, 4), "takeovers that are there");
+    assert_eq!(counted(&harness, &third).await, expected(2, 4), "takeovers that are there");
 
-    let told = stage.told().await;
+    let told = harness.told().await;
     let (people, takeovers) = (told["subscribers"].as_array().unwrap(), told["takeovers"].as_array().unwrap());
     assert_eq!((people.len(), takeovers.len()), (PEOPLE, PEOPLE));
     assert!(people.iter().all(|person| person["tags"] == json!(["again", "new"])), "{people:?}");
-    assert_eq!(items(&stage.app, &tables.deliveries).await.len(), 3 * PEOPLE);
+    assert_eq!(items(&harness.app, &tables.deliveries).await.len(), 3 * PEOPLE);
 }
 
 /// Each begun KB of an item is paid for, whenever it is written.
 #[tokio::test]
 async fn a_person_of_the_usual_size_takes_one_kilobyte() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let tags = bundle.hook("botstar.watch-tag").await;
     let user = json!({
         "id": "5f1a2b3c4d5e6f7a8b9c0d1e", "name": "Avabelle Chen", "email": "avabelle.chen@example.com",
@@ -110,29 +110,29 @@ async fn a_person_of_the_usual_size_takes_one_kilobyte() {
         "plan": "gold", "city": "Zurich", "orders": 12,
     });
     for tag in ["newsletter", "vip"] {
-        stage.accept(&tags, &json!({ "user": user, "tag": tag })).await;
-        stage.handle(&stage.so_far().await).await;
-        let [item] = items(&stage.app, &stage.app.config.tables.records).await.try_into().unwrap();
+        harness.accept(&tags, &json!({ "user": user, "tag": tag })).await;
+        harness.handle(&harness.so_far().await).await;
+        let [item] = items(&harness.app, &harness.app.config.tables.records).await.try_into().unwrap();
         let bytes: usize = item.lines().map(|line| line.len() - ": ".len()).sum();
         assert!(bytes < 1024, "{bytes} bytes: {item}");
     }
 }
 
-/// A stage that is there as long as the test runs, so that something may be done on it in the middle of a request.
-async fn lasting() -> (&'static Stage<'static>, TestHook) {
+/// A harness that is there as long as the test runs, so that something may be done on it in the middle of a request.
+async fn lasting() -> (&'static Harness<'static>, TestHook) {
     let bundle: &Bundle = Box::leak(Box::new(Bundle::start().await));
     bundle.clock.hold();
     let hook = bundle.hook("botstar.watch-tag").await;
-    (Box::leak(Box::new(Stage::beside(bundle))), hook)
+    (Box::leak(Box::new(Harness::beside(bundle))), hook)
 }
 
-/// The stage, where something is done just before people are first written.
+/// The harness, where something is done just before people are first written.
 fn with_another_writer(
-    stage: &'static Stage<'static>,
+    harness: &'static Harness<'static>,
     write: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
-) -> Stage<'static> {
+) -> Harness<'static> {
     let is_done = AtomicBool::new(false);
-    stage.failing(RetryConfig::disabled(), move |operation, body| {
+    harness.failing(RetryConfig::disabled(), move |operation, body| {
         let writes_people = operation == "BatchExecuteStatement" && body.contains("staged-records");
         if writes_people && !is_done.swap(true, Ordering::SeqCst) {
             block_in_place(|| Handle::current().block_on(write()));
@@ -141,74 +141,74 @@ fn with_another_writer(
     })
 }
 
-async fn person(stage: &Stage<'_>, platform_id: &str) -> Value {
-    let people = stage.all("/v1/subscribers").await;
+async fn person(harness: &Harness<'_>, platform_id: &str) -> Value {
+    let people = harness.all("/v1/subscribers").await;
     people.into_iter().find(|one| one["platform_id"] == platform_id).unwrap_or_else(|| panic!("{platform_id}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_changed_between_reading_and_writing_is_folded_anew() {
-    let (stage, hook) = lasting().await;
+    let (harness, hook) = lasting().await;
     for (tag, other_tag) in [("new", "another"), ("later", "another still")] {
-        stage.accept(&hook, &json!({ "user": { "id": "u-3" }, "tag": other_tag })).await;
-        let mut others = stage.so_far().await;
+        harness.accept(&hook, &json!({ "user": { "id": "u-3" }, "tag": other_tag })).await;
+        let mut others = harness.so_far().await;
         let others = others.split_off(others.len() - 1);
-        let batch = accept(stage, &hook, 30, json!({ "tag": tag })).await;
-        let racing = with_another_writer(stage, move || {
+        let batch = accept(harness, &hook, 30, json!({ "tag": tag })).await;
+        let racing = with_another_writer(harness, move || {
             let others = others.clone();
-            Box::pin(async move { stage.handle(&others).await })
+            Box::pin(async move { harness.handle(&others).await })
         });
         racing.handle(&batch).await;
     }
-    assert_eq!(person(stage, "u-3").await["tags"], json!(["another", "another still", "later", "new"]));
-    assert_eq!(person(stage, "u-3").await["name"], "Person 3");
-    let people = stage.all("/v1/subscribers").await;
+    assert_eq!(person(harness, "u-3").await["tags"], json!(["another", "another still", "later", "new"]));
+    assert_eq!(person(harness, "u-3").await["name"], "Person 3");
+    let people = harness.all("/v1/subscribers").await;
     assert_eq!(people.iter().filter(|one| one["tags"] == json!(["later", "new"])).count(), 29, "{people:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_erased_between_reading_and_writing_stays_erased() {
-    let (stage, tags) = lasting().await;
-    let takeovers = stage.bundle.hook_on(&tags.connection, "botstar.watch-human-takeover", json!({})).await;
-    stage.handle(&accept(stage, &tags, 30, json!({ "tag": "new" })).await).await;
-    let id = string(&person(stage, "u-3").await["id"]);
-    let batch = accept(stage, &takeovers, 30, json!({ "reason": "a secret" })).await;
+    let (harness, tags) = lasting().await;
+    let takeovers = harness.bundle.hook_on(&tags.connection, "botstar.watch-human-takeover", json!({})).await;
+    harness.handle(&accept(harness, &tags, 30, json!({ "tag": "new" })).await).await;
+    let id = string(&person(harness, "u-3").await["id"]);
+    let batch = accept(harness, &takeovers, 30, json!({ "reason": "a secret" })).await;
     let path = format!("/v1/subscribers/{id}");
-    let racing = with_another_writer(stage, move || {
+    let racing = with_another_writer(harness, move || {
         let path = path.clone();
-        Box::pin(async move { assert_eq!(stage.answer(Method::DELETE, &path, "").await.status, 204) })
+        Box::pin(async move { assert_eq!(harness.answer(Method::DELETE, &path, "").await.status, 204) })
     });
     for _ in 0..2 {
         racing.handle(&batch).await;
-        assert_eq!(stage.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
-        let told = stage.told().await;
+        assert_eq!(harness.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
+        let told = harness.told().await;
         assert!(!told.to_string().contains(&id), "{told}");
         assert_eq!(told["takeovers"].as_array().map(Vec::len), Some(29));
-        let events = stage.all("/v1/events").await;
+        let events = harness.all("/v1/events").await;
         let of_person = events.iter().filter(|event| event["subject"] == id.as_str());
         assert_eq!(of_person.map(|event| &event["data"]["raw"]).collect::<Vec<_>>(), [&Value::Null; 2]);
     }
 }
 
 /// Events of many people, and what they tell.
-async fn play(bundle: &Bundle, stage: &Stage<'_>) -> (Vec<Value>, Value) {
+async fn play(bundle: &Bundle, harness: &Harness<'_>) -> (Vec<Value>, Value) {
     bundle.clock.hold();
     let tags = bundle.hook("botstar.watch-tag").await;
     let takeovers = bundle.hook_on(&tags.connection, "botstar.watch-human-takeover", json!({})).await;
-    let mut records = accept(stage, &tags, 12, json!({ "tag": "new" })).await;
-    records.extend(accept(stage, &takeovers, 10, json!({ "reason": "refund" })).await);
-    stage.handle(&records).await;
-    (records, stage.told().await)
+    let mut records = accept(harness, &tags, 12, json!({ "tag": "new" })).await;
+    records.extend(accept(harness, &takeovers, 10, json!({ "reason": "refund" })).await);
+    harness.handle(&records).await;
+    (records, harness.told().await)
 }
 
 #[tokio::test]
 async fn a_poison_event_among_new_people_is_set_aside_alone() {
     let bundle = Bundle::start_with(&[ON_LAPTOP]).await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     // What the filter is held against can't be made of one of them.
     route(&bundle, json!("data.tag == 'new'")).await;
-    let (mut records, plain) = play(&bundle, &stage).await;
-    let stage = stage.with_records("poisoned");
+    let (mut records, plain) = play(&bundle, &harness).await;
+    let harness = harness.with_records("poisoned");
     let poisons = [("v", json!({ "N": "99" })), ("sort", json!({ "S": "x" })), ("told", json!({ "S": "{" }))];
     for (at, (attribute, value)) in poisons.into_iter().enumerate() {
         let mut poison = records[5 * at].clone();
@@ -217,32 +217,32 @@ async fn a_poison_event_among_new_people_is_set_aside_alone() {
         poison["dynamodb"]["NewImage"]["pk"] = poison["dynamodb"]["Keys"]["pk"].clone();
         records.insert(5 * at, poison);
     }
-    let (failed, letters) = stage.dispatch(&records).await;
+    let (failed, letters) = harness.dispatch(&records).await;
     assert!(failed.is_empty(), "{failed:?}");
     let mut events: Vec<&str> = letters.iter().map(|letter| letter.event.as_str()).collect();
     events.sort_unstable();
     assert!(events[..2].iter().all(|id| id.starts_with("evt_")), "{events:?}");
     assert_eq!(events[2..], ["poison-sort"]);
-    assert_eq!(stage.told().await, plain);
+    assert_eq!(harness.told().await, plain);
 }
 
 #[tokio::test]
 async fn what_the_store_refuses_among_new_people_is_set_aside_alone() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let (records, plain) = play(&bundle, &stage).await;
+    let harness = Harness::beside(&bundle);
+    let (records, plain) = play(&bundle, &harness).await;
     let image = &records[12]["dynamodb"]["NewImage"];
     let takeover = string(&image["sort"]["S"]).split(' ').next().unwrap().replace("evt_", "tko_");
-    let stage = stage.with_records("refused");
+    let harness = harness.with_records("refused");
     let marked = takeover.clone();
-    let refusing = stage.failing(RetryConfig::disabled(), move |_, body| {
+    let refusing = harness.failing(RetryConfig::disabled(), move |_, body| {
         if body.contains(&marked) { Fault::Error(400, "ValidationException") } else { Fault::None }
     });
     let (failed, letters) = refusing.dispatch(&records).await;
     assert!(failed.is_empty(), "{failed:?}");
     let set_aside: Vec<&str> = letters.iter().map(|letter| letter.event.as_str()).collect();
     assert_eq!(set_aside, [takeover.replace("tko_", "evt_")]);
-    let (mut told, mut expected) = (stage.told().await, plain);
+    let (mut told, mut expected) = (harness.told().await, plain);
     for told in [&mut told, &mut expected] {
         told["takeovers"].as_array_mut().unwrap().retain(|one| one["id"] != takeover.as_str());
         // The one that was set aside has not been folded in: when the person was last seen tells.
@@ -256,13 +256,13 @@ async fn what_the_store_refuses_among_new_people_is_set_aside_alone() {
 #[tokio::test]
 async fn one_persons_failure_is_that_persons_alone_in_a_batch_too() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let (records, plain) = play(&bundle, &stage).await;
+    let harness = Harness::beside(&bundle);
+    let (records, plain) = play(&bundle, &harness).await;
     let key = string(&records[3]["dynamodb"]["NewImage"]["person"]["S"]);
     let id = key.split('#').next().unwrap().to_owned();
-    let stage = stage.with_records("flaky");
+    let harness = harness.with_records("flaky");
     let named = id.clone();
-    let flaky = stage.failing(RetryConfig::disabled(), move |operation, body| {
+    let flaky = harness.failing(RetryConfig::disabled(), move |operation, body| {
         if operation != "Query" && body.contains(&named) { Fault::Unreached } else { Fault::None }
     });
     let (failed, letters) = flaky.dispatch(&records).await;
@@ -274,32 +274,32 @@ async fn one_persons_failure_is_that_persons_alone_in_a_batch_too() {
     let mut sorted = failed;
     sorted.sort();
     assert_eq!((sorted, expected.len(), letters.len()), (expected, 2, 0));
-    assert_eq!(stage.all("/v1/subscribers").await.len(), 11);
-    stage.handle(&records.iter().filter(of_person).cloned().collect::<Vec<_>>()).await;
-    assert_eq!(stage.told().await, plain);
+    assert_eq!(harness.all("/v1/subscribers").await.len(), 11);
+    harness.handle(&records.iter().filter(of_person).cloned().collect::<Vec<_>>()).await;
+    assert_eq!(harness.told().await, plain);
 }
 
 #[tokio::test]
 async fn wherever_the_store_fails_a_batch_loses_nothing() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let (records, plain) = play(&bundle, &stage).await;
+    let harness = Harness::beside(&bundle);
+    let (records, plain) = play(&bundle, &harness).await;
     let faults = [Fault::Unreached, Fault::AnswerLost, Fault::Error(400, "ThrottlingException")];
     for (which, fault) in faults.into_iter().enumerate() {
         for at in 0.. {
-            let stage = stage.with_records(&format!("records-{which}-{at}"));
+            let harness = harness.with_records(&format!("records-{which}-{at}"));
             let count = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&count);
-            let flaky = stage.failing(RetryConfig::disabled(), move |_, _| {
+            let flaky = harness.failing(RetryConfig::disabled(), move |_, _| {
                 if counted.fetch_add(1, Ordering::SeqCst) == at { fault } else { Fault::None }
             });
             let (failed, letters) = flaky.dispatch(&records).await;
             assert!(letters.is_empty(), "{letters:?}");
             let again: Vec<Value> = records.iter().filter(|record| failed.contains(&number(record))).cloned().collect();
             if !again.is_empty() {
-                stage.handle(&again).await;
+                harness.handle(&again).await;
             }
-            assert_eq!(stage.told().await, plain, "request {at}, {fault:?}");
+            assert_eq!(harness.told().await, plain, "request {at}, {fault:?}");
             if count.load(Ordering::SeqCst) <= at {
                 assert!(failed.is_empty() && at >= 4, "{at} requests");
                 break;

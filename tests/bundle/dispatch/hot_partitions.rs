@@ -6,7 +6,7 @@ use models::{
     delivery::{DeliveryState, Of, Reason, When},
     event::Accepted,
     ids::ContentKey,
-    records::{Place, StoredSubscriber},
+    records::{RecordKeys, StoredSubscriber},
 };
 use payload::{
     body::Format,
@@ -55,7 +55,7 @@ fn second() -> BTreeMap<&'static str, Vec<Item>> {
         let opened = event.open().unwrap();
         let person = opened.person().unwrap();
         let profile = Profile::new(&person, at);
-        let place = Some(Place::of_subscriber(&person.id, &profile));
+        let place = Some(RecordKeys::of_subscriber(&person.id, &profile));
         let subscriber = StoredSubscriber { place, version: 1, profile: None, erased_at: None, erasing: None };
         people.push(to_item(&subscriber).unwrap());
         let of = Of { event: &opened.key.id, event_expires: at.seconds(), route: &route, replay: None };

@@ -1,6 +1,6 @@
 //! The memory that a batch of large events takes.
 
-use crate::support::harness::{Stage, items};
+use crate::support::harness::{Harness, items};
 use serde_json::json;
 use std::{fs, process::Command};
 use tests::Bundle;
@@ -42,7 +42,7 @@ async fn a_batch_of_large_bodies_takes_less_than_256_megabytes() {
 
 async fn batch(kind: &str) {
     let bundle = Bundle::start_with(&[("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8")]).await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-tag").await;
     let target = json!({ "type": "webhook", "url": "http://127.0.0.1:9/" });
     let route = json!({ "name": "All", "events": ["botstar.*"], "filter": "data.tag == 'vip'", "target": target });
@@ -55,9 +55,9 @@ async fn batch(kind: &str) {
             _ => json!({ "id": format!("u-{at}") }),
         };
         let raw = format!(r#"{{"user":{user},"tag":"vip","n":{at},"l":[{list}]}}"#);
-        assert_eq!(stage.send(&hook, raw).await.status, 200);
+        assert_eq!(harness.send(&hook, raw).await.status, 200);
     }
-    let records = stage.stream(EVENTS).await;
-    stage.handle(&records).await;
-    assert_eq!(items(&stage.app, &stage.app.config.tables.deliveries).await.len(), EVENTS);
+    let records = harness.stream(EVENTS).await;
+    harness.handle(&records).await;
+    assert_eq!(items(&harness.app, &harness.app.config.tables.deliveries).await.len(), EVENTS);
 }

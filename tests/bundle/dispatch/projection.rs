@@ -1,6 +1,6 @@
 //! From the stream into the records: repeats, any order, faults.
 
-use crate::support::harness::{Fault, Stage, number};
+use crate::support::harness::{Fault, Harness, number};
 use aws_sdk_dynamodb::{config::retry::RetryConfig, types::AttributeValue};
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
@@ -20,7 +20,7 @@ use std::{
 use tests::{Bundle, string};
 
 /// Events of two people by four triggers, the first body once more after the window; what the stream tells of them.
-async fn play(bundle: &Bundle, stage: &Stage<'_>) -> Vec<Value> {
+async fn play(bundle: &Bundle, harness: &Harness<'_>) -> Vec<Value> {
     bundle.clock.hold();
     let connection = bundle.connection("botstar").await;
     let hook = async |trigger: &str| bundle.hook_on(&connection, &format!("botstar.{trigger}"), json!({})).await;
@@ -40,26 +40,26 @@ async fn play(bundle: &Bundle, stage: &Stage<'_>) -> Vec<Value> {
         (&order, json!({ "checkpoint": "Order", "fields": { "Product": "of nobody" } })),
     ];
     for (n, (hook, body)) in bodies.iter().enumerate() {
-        stage.accept(hook, body).await;
+        harness.accept(hook, body).await;
         // Some at the same instant.
         bundle.clock.advance(Duration::from_millis(n as u64 % 2));
     }
     bundle.clock.advance(Duration::from_secs(600));
-    stage.accept(&order, &latte).await;
-    stage.stream(bodies.len() + 2).await
+    harness.accept(&order, &latte).await;
+    harness.stream(bodies.len() + 2).await
 }
 
 /// What the events tell when each is handled once, in order.
-async fn plainly(stage: &Stage<'_>, records: &[Value]) -> Value {
-    stage.handle(records).await;
-    stage.told().await
+async fn plainly(harness: &Harness<'_>, records: &[Value]) -> Value {
+    harness.handle(records).await;
+    harness.told().await
 }
 
 #[tokio::test]
 async fn the_later_event_wins_and_tags_add_up() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let told = plainly(&stage, &play(&bundle, &stage).await).await;
+    let harness = Harness::beside(&bundle);
+    let told = plainly(&harness, &play(&bundle, &harness).await).await;
     let of = |id: &str| {
         let found = told["subscribers"].as_array().expect("a list").iter().find(|one| one["platform_id"] == id);
         found.unwrap_or_else(|| panic!("{id} is not in {told}")).clone()
@@ -79,9 +79,9 @@ async fn the_later_event_wins_and_tags_add_up() {
 fn any_order_and_any_repeats_tell_the_same() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let bundle = runtime.block_on(Bundle::start());
-    let stage = Stage::beside(&bundle);
-    let records = runtime.block_on(play(&bundle, &stage));
-    let plain = runtime.block_on(plainly(&stage, &records));
+    let harness = Harness::beside(&bundle);
+    let records = runtime.block_on(play(&bundle, &harness));
+    let plain = runtime.block_on(plainly(&harness, &records));
     let shuffled = Just((0..records.len()).collect::<Vec<_>>()).prop_shuffle();
     let repeats = proptest::collection::vec((any::<Index>(), any::<Index>()), 0..8);
     let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
@@ -92,13 +92,13 @@ fn any_order_and_any_repeats_tell_the_same() {
                 order.insert(at.index(order.len()), which.index(records.len()));
             }
             let case = case.fetch_add(1, Ordering::SeqCst);
-            let stage = stage.with_records(&format!("records-{case}"));
+            let harness = harness.with_records(&format!("records-{case}"));
             let ordered: Vec<Value> = order.iter().map(|at| records[*at].clone()).collect();
             let told = runtime.block_on(async {
                 for batch in ordered.chunks(batch) {
-                    stage.handle(batch).await;
+                    harness.handle(batch).await;
                 }
-                stage.told().await
+                harness.told().await
             });
             prop_assert_eq!(&told, &plain);
             Ok(())
@@ -109,41 +109,41 @@ fn any_order_and_any_repeats_tell_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn workers_at_once_on_the_same_people_tell_the_same() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let records = play(&bundle, &stage).await;
-    let plain = plainly(&stage, &records).await;
+    let harness = Harness::beside(&bundle);
+    let records = play(&bundle, &harness).await;
+    let plain = plainly(&harness, &records).await;
     let backwards: Vec<Value> = records.iter().rev().cloned().collect();
     for (name, batches) in [
         ("the-same-twice", vec![records.clone(), backwards]),
         ("one-each", records.iter().map(|record| vec![record.clone()]).collect()),
     ] {
-        let stage = stage.with_records(name);
-        join_all(batches.iter().map(|batch| stage.handle(batch))).await;
-        assert_eq!(stage.told().await, plain, "{name}");
+        let harness = harness.with_records(name);
+        join_all(batches.iter().map(|batch| harness.handle(batch))).await;
+        assert_eq!(harness.told().await, plain, "{name}");
     }
 }
 
 #[tokio::test]
 async fn a_replay_does_not_open_what_was_closed() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let records = play(&bundle, &stage).await;
-    stage.handle(&records).await;
-    let path = format!("/v1/takeovers/{}", string(&stage.all("/v1/takeovers").await[0]["id"]));
+    let harness = Harness::beside(&bundle);
+    let records = play(&bundle, &harness).await;
+    harness.handle(&records).await;
+    let path = format!("/v1/takeovers/{}", string(&harness.all("/v1/takeovers").await[0]["id"]));
     bundle.clock.advance(Duration::from_secs(1));
-    let closed = stage.answer(Method::PATCH, &path, r#"{"state":"closed"}"#).await.json();
+    let closed = harness.answer(Method::PATCH, &path, r#"{"state":"closed"}"#).await.json();
     assert_eq!(closed["state"], "closed");
-    stage.handle(&records).await;
-    assert_eq!(stage.answer(Method::GET, &path, "").await.json(), closed);
+    harness.handle(&records).await;
+    assert_eq!(harness.answer(Method::GET, &path, "").await.json(), closed);
 }
 
 #[tokio::test]
 async fn what_can_not_be_read_is_set_aside_and_the_rest_goes_on() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let mut records = play(&bundle, &stage).await;
-    let plain = plainly(&stage, &records).await;
-    let stage = stage.with_records("poisoned");
+    let harness = Harness::beside(&bundle);
+    let mut records = play(&bundle, &harness).await;
+    let plain = plainly(&harness, &records).await;
+    let harness = harness.with_records("poisoned");
     for (at, (attribute, value)) in
         [("v", json!({ "N": "99" })), ("sort", json!({ "S": "x" })), ("reading", json!({ "S": "{" }))]
             .iter()
@@ -156,7 +156,7 @@ async fn what_can_not_be_read_is_set_aside_and_the_rest_goes_on() {
         records.insert(3 * at, poison);
     }
     records.insert(5, json!({ "eventName": "INSERT", "dynamodb": { "SequenceNumber": "7" } }));
-    let (failed, letters) = stage.dispatch(&records).await;
+    let (failed, letters) = harness.dispatch(&records).await;
     assert!(failed.is_empty(), "{failed:?}");
     let mut events: Vec<&str> = letters.iter().map(|letter| letter.event.as_str()).collect();
     events.sort_unstable();
@@ -164,7 +164,7 @@ async fn what_can_not_be_read_is_set_aside_and_the_rest_goes_on() {
     assert!(events[..2].iter().all(|id| id.starts_with("evt_")), "{events:?}");
     assert_eq!(events[2..], ["poison-sort", "unknown"]);
     assert!(letters.iter().all(|letter| !letter.reason.is_empty() && !letter.reason.contains("Ava")), "{letters:?}");
-    assert_eq!(stage.told().await, plain);
+    assert_eq!(harness.told().await, plain);
 }
 
 /// A queue that can't be reached.
@@ -179,17 +179,17 @@ impl DeadLetters for Unreached {
 #[tokio::test]
 async fn what_can_not_even_be_set_aside_comes_again() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let mut records = play(&bundle, &stage).await;
-    let plain = plainly(&stage, &records).await;
-    let stage = stage.with_records("again");
+    let harness = Harness::beside(&bundle);
+    let mut records = play(&bundle, &harness).await;
+    let plain = plainly(&harness, &records).await;
+    let harness = harness.with_records("again");
     let mut poison = records[0].clone();
     poison["dynamodb"]["NewImage"] = json!({ "reading": { "S": "" } });
     poison["dynamodb"]["SequenceNumber"] = json!("poison");
     records.push(poison);
-    let failed = Dispatcher::new(Arc::new(Unreached)).dispatch(&stage.app, records).await;
+    let failed = Dispatcher::new(Arc::new(Unreached)).dispatch(&harness.app, records).await;
     assert_eq!(failed, ["poison"]);
-    assert_eq!(stage.told().await, plain);
+    assert_eq!(harness.told().await, plain);
 }
 
 #[tokio::test]
@@ -207,35 +207,35 @@ async fn a_poison_item_does_not_hold_up_the_stream() {
 #[tokio::test]
 async fn what_the_store_refuses_is_set_aside_and_the_rest_goes_on() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-human-takeover").await;
     for reason in ["first", "refused", "last"] {
-        stage.accept(&hook, &json!({ "user": { "id": "u-1" }, "reason": reason })).await;
+        harness.accept(&hook, &json!({ "user": { "id": "u-1" }, "reason": reason })).await;
         bundle.clock.advance(Duration::from_millis(5));
     }
-    let records = stage.stream(3).await;
-    let refusing = stage.failing(RetryConfig::disabled(), |_, body| {
+    let records = harness.stream(3).await;
+    let refusing = harness.failing(RetryConfig::disabled(), |_, body| {
         if body.contains("refused") { Fault::Error(400, "ValidationException") } else { Fault::None }
     });
     let (failed, letters) = refusing.dispatch(&records).await;
     assert!(failed.is_empty(), "{failed:?}");
     let refused: Vec<&str> = letters.iter().map(|letter| letter.event.as_str()).collect();
     assert_eq!(refused, [event_of(&records[1])]);
-    let kept: Vec<Value> = stage.all("/v1/takeovers").await.iter().map(|one| one["reason"].clone()).collect();
+    let kept: Vec<Value> = harness.all("/v1/takeovers").await.iter().map(|one| one["reason"].clone()).collect();
     assert_eq!(kept, ["last", "first"]);
 }
 
 #[tokio::test]
 async fn one_persons_failure_is_that_persons_alone() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let records = play(&bundle, &stage).await;
-    let plain = plainly(&stage, &records).await;
+    let harness = Harness::beside(&bundle);
+    let records = play(&bundle, &harness).await;
+    let plain = plainly(&harness, &records).await;
     let ben = plain["subscribers"].as_array().expect("a list").iter().find(|one| one["platform_id"] == "u-ben");
     let ben = string(&ben.expect("Ben")["id"]);
-    let stage = stage.with_records("flaky");
+    let harness = harness.with_records("flaky");
     let named = ben.clone();
-    let flaky = stage.failing(RetryConfig::disabled(), move |operation, body| {
+    let flaky = harness.failing(RetryConfig::disabled(), move |operation, body| {
         if operation != "Query" && body.contains(&named) { Fault::Unreached } else { Fault::None }
     });
     let (mut failed, letters) = flaky.dispatch(&records).await;
@@ -246,9 +246,9 @@ async fn one_persons_failure_is_that_persons_alone() {
     let mut expected: Vec<String> = records.iter().filter(of_ben).map(number).collect();
     expected.sort();
     assert_eq!((failed, expected.len(), letters.len()), (expected, 3, 0));
-    assert_eq!(stage.all("/v1/subscribers").await.len(), 1);
-    stage.handle(&records.iter().filter(of_ben).cloned().collect::<Vec<_>>()).await;
-    assert_eq!(stage.told().await, plain);
+    assert_eq!(harness.all("/v1/subscribers").await.len(), 1);
+    harness.handle(&records.iter().filter(of_ben).cloned().collect::<Vec<_>>()).await;
+    assert_eq!(harness.told().await, plain);
 }
 
 /// The id of a record's event.
@@ -258,26 +258,26 @@ fn event_of(record: &Value) -> String {
 }
 
 /// Fails the request of this number, and counts them all.
-fn failing_at<'b>(stage: &Stage<'b>, fault: Fault, at: usize) -> (Stage<'b>, Arc<AtomicUsize>) {
+fn failing_at<'b>(harness: &Harness<'b>, fault: Fault, at: usize) -> (Harness<'b>, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     let faults = move |_: &str, _: &str| {
         if counted.fetch_add(1, Ordering::SeqCst) == at { fault } else { Fault::None }
     };
-    (stage.failing(RetryConfig::disabled(), faults), count)
+    (harness.failing(RetryConfig::disabled(), faults), count)
 }
 
 #[tokio::test]
 async fn wherever_the_store_fails_nothing_is_lost() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
-    let records = play(&bundle, &stage).await;
-    let plain = plainly(&stage, &records).await;
+    let harness = Harness::beside(&bundle);
+    let records = play(&bundle, &harness).await;
+    let plain = plainly(&harness, &records).await;
     let faults = [Fault::Unreached, Fault::AnswerLost, Fault::Error(400, "ThrottlingException")];
     for (which, fault) in faults.into_iter().enumerate() {
         for at in 0.. {
-            let stage = stage.with_records(&format!("records-{which}-{at}"));
-            let (flaky, count) = failing_at(&stage, fault, at);
+            let harness = harness.with_records(&format!("records-{which}-{at}"));
+            let (flaky, count) = failing_at(&harness, fault, at);
             let (failed, letters) = flaky.dispatch(&records).await;
             assert!(letters.is_empty(), "{letters:?}");
             let all = count.load(Ordering::SeqCst) <= at;
@@ -287,8 +287,8 @@ async fn wherever_the_store_fails_nothing_is_lost() {
                 break;
             }
             let again: Vec<Value> = records.iter().filter(|record| failed.contains(&number(record))).cloned().collect();
-            stage.handle(&again).await;
-            assert_eq!(stage.told().await, plain, "request {at}, {fault:?}");
+            harness.handle(&again).await;
+            assert_eq!(harness.told().await, plain, "request {at}, {fault:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Kept events read anew by a mended mapping.
 
-use crate::support::harness::{Fault, Stage, number};
+use crate::support::harness::{Fault, Harness, number};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -57,84 +57,84 @@ async fn the_wrong_person_goes_and_the_right_one_comes() {
     assert_eq!(bundle.post(&remap, &json!({}), 200).await["changed"], 0);
 }
 
-/// A stage with a hook whose mapping is wrong, and two orders, one of them in two generations.
-async fn misread<'b>(bundle: &'b Bundle) -> (Stage<'b>, TestHook, Vec<String>) {
+/// A harness with a hook whose mapping is wrong, and two orders, one of them in two generations.
+async fn misread<'b>(bundle: &'b Bundle) -> (Harness<'b>, TestHook, Vec<String>) {
     bundle.clock.hold();
-    let stage = Stage::beside(bundle);
+    let harness = Harness::beside(bundle);
     let hook = bundle.hook_with("botstar.watch-checkpoint-record", mapping(WRONG)).await;
     let mut events = Vec::new();
     for body in [order("u-1", "Ava"), order("u-2", "Ben"), order("u-1", "Ava")] {
-        events.push(stage.accept(&hook, &body).await);
+        events.push(harness.accept(&hook, &body).await);
         bundle.clock.advance(Duration::from_secs(300));
     }
-    (stage, hook, events)
+    (harness, hook, events)
 }
 
-async fn mend(stage: &Stage<'_>, hook: &TestHook, id: &str) -> Value {
+async fn mend(harness: &Harness<'_>, hook: &TestHook, id: &str) -> Value {
     let path = format!("/v1/hooks/{}", hook.id);
     let change = json!({ "settings": mapping(id) }).to_string();
-    assert_eq!(stage.answer(Method::PATCH, &path, change).await.status, 200);
-    stage.answer(Method::POST, &format!("{path}/remap"), "").await.json()
+    assert_eq!(harness.answer(Method::PATCH, &path, change).await.status, 200);
+    harness.answer(Method::POST, &format!("{path}/remap"), "").await.json()
 }
 
 #[tokio::test]
 async fn every_generation_is_read_anew() {
     let bundle = Bundle::start().await;
-    let (stage, hook, events) = misread(&bundle).await;
-    stage.handle(&stage.stream(4).await).await;
-    assert_eq!(platform_ids(&stage.all("/v1/subscribers").await), ["o-1"]);
-    assert_eq!(mend(&stage, &hook, RIGHT).await, json!({ "read": 3, "changed": 3, "next": null }));
-    let records = stage.stream(7).await;
-    stage.handle(&records[4..]).await;
-    let told = stage.told().await;
-    assert_eq!(platform_ids(&stage.all("/v1/subscribers").await), ["u-1", "u-2"]);
-    let of: Vec<Value> = stage.all("/v1/checkpoint-records").await.iter().map(|one| one["event"].clone()).collect();
+    let (harness, hook, events) = misread(&bundle).await;
+    harness.handle(&harness.stream(4).await).await;
+    assert_eq!(platform_ids(&harness.all("/v1/subscribers").await), ["o-1"]);
+    assert_eq!(mend(&harness, &hook, RIGHT).await, json!({ "read": 3, "changed": 3, "next": null }));
+    let records = harness.stream(7).await;
+    harness.handle(&records[4..]).await;
+    let told = harness.told().await;
+    assert_eq!(platform_ids(&harness.all("/v1/subscribers").await), ["u-1", "u-2"]);
+    let of: Vec<Value> = harness.all("/v1/checkpoint-records").await.iter().map(|one| one["event"].clone()).collect();
     assert_eq!(of, [json!(events[2]), json!(events[1]), json!(events[0])]);
     for replayed in [&records[4..], &records[..], &records[2..]] {
-        stage.handle(replayed).await;
-        assert_eq!(stage.told().await, told);
+        harness.handle(replayed).await;
+        assert_eq!(harness.told().await, told);
     }
     // In a batch that has each event before and after, and once more from nothing.
-    let stage = stage.with_records("anew");
-    stage.handle(&records).await;
-    assert_eq!(stage.told().await, told);
+    let harness = harness.with_records("anew");
+    harness.handle(&records).await;
+    assert_eq!(harness.told().await, told);
 }
 
 #[tokio::test]
 async fn mended_twice_is_as_mended_once() {
     let bundle = Bundle::start().await;
-    let (stage, hook, _) = misread(&bundle).await;
-    mend(&stage, &hook, "/checkpoint").await;
-    mend(&stage, &hook, "/nowhere").await;
-    mend(&stage, &hook, RIGHT).await;
-    let records = stage.stream(13).await;
-    stage.handle(&records).await;
-    let told = stage.told().await;
-    assert_eq!(platform_ids(&stage.all("/v1/subscribers").await), ["u-1", "u-2"]);
-    let stage = stage.with_records("one-by-one");
+    let (harness, hook, _) = misread(&bundle).await;
+    mend(&harness, &hook, "/checkpoint").await;
+    mend(&harness, &hook, "/nowhere").await;
+    mend(&harness, &hook, RIGHT).await;
+    let records = harness.stream(13).await;
+    harness.handle(&records).await;
+    let told = harness.told().await;
+    assert_eq!(platform_ids(&harness.all("/v1/subscribers").await), ["u-1", "u-2"]);
+    let harness = harness.with_records("one-by-one");
     for record in &records {
-        stage.handle(std::slice::from_ref(record)).await;
+        harness.handle(std::slice::from_ref(record)).await;
     }
-    assert_eq!(stage.told().await, told);
+    assert_eq!(harness.told().await, told);
 }
 
 #[tokio::test]
 async fn what_another_event_told_stays() {
     let bundle = Bundle::start().await;
     bundle.clock.hold();
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let orders = bundle.hook_with("botstar.watch-checkpoint-record", mapping(WRONG)).await;
     let tags = bundle.hook_on(&orders.connection, "botstar.watch-tag", json!({})).await;
-    stage.accept(&tags, &json!({ "user": { "id": "o-1", "name": "Ada", "plan": "gold" }, "tag": "vip" })).await;
-    stage.handle(&stage.stream(1).await).await;
-    let alone = stage.all("/v1/subscribers").await;
+    harness.accept(&tags, &json!({ "user": { "id": "o-1", "name": "Ada", "plan": "gold" }, "tag": "vip" })).await;
+    harness.handle(&harness.stream(1).await).await;
+    let alone = harness.all("/v1/subscribers").await;
     bundle.clock.advance(Duration::from_secs(60));
-    stage.accept(&orders, &order("u-1", "Ava")).await;
-    stage.handle(&stage.stream(2).await[1..]).await;
-    assert_eq!(stage.all("/v1/subscribers").await[0]["name"], "Ava");
-    mend(&stage, &orders, RIGHT).await;
-    stage.handle(&stage.stream(3).await[2..]).await;
-    let mut after = stage.all("/v1/subscribers").await;
+    harness.accept(&orders, &order("u-1", "Ava")).await;
+    harness.handle(&harness.stream(2).await[1..]).await;
+    assert_eq!(harness.all("/v1/subscribers").await[0]["name"], "Ava");
+    mend(&harness, &orders, RIGHT).await;
+    harness.handle(&harness.stream(3).await[2..]).await;
+    let mut after = harness.all("/v1/subscribers").await;
     assert_eq!(platform_ids(&after), ["o-1", "u-1"]);
     after.retain(|one| one["platform_id"] == "o-1");
     assert_eq!(after, alone);
@@ -143,52 +143,52 @@ async fn what_another_event_told_stays() {
 #[tokio::test]
 async fn without_a_person_the_record_stays() {
     let bundle = Bundle::start().await;
-    let (stage, hook, _) = misread(&bundle).await;
-    mend(&stage, &hook, "/nowhere").await;
-    stage.handle(&stage.stream(7).await).await;
-    assert_eq!(stage.all("/v1/subscribers").await.len(), 0);
-    let records = stage.all("/v1/checkpoint-records").await;
+    let (harness, hook, _) = misread(&bundle).await;
+    mend(&harness, &hook, "/nowhere").await;
+    harness.handle(&harness.stream(7).await).await;
+    assert_eq!(harness.all("/v1/subscribers").await.len(), 0);
+    let records = harness.all("/v1/checkpoint-records").await;
     assert_eq!((records.len(), &records[0]["subscriber"]), (3, &Value::Null));
-    let events = stage.all("/v1/events").await;
+    let events = harness.all("/v1/events").await;
     assert!(events.iter().all(|event| event["data"]["unmapped"] == json!(["subscriber.id"])), "{events:?}");
 }
 
 #[tokio::test]
 async fn a_closed_takeover_stays_closed() {
     let bundle = Bundle::start().await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-human-takeover").await;
-    stage.accept(&hook, &json!({ "user": { "id": "u-1" }, "why": "refund" })).await;
-    stage.handle(&stage.stream(1).await).await;
-    let open = stage.all("/v1/takeovers").await.remove(0);
+    harness.accept(&hook, &json!({ "user": { "id": "u-1" }, "why": "refund" })).await;
+    harness.handle(&harness.stream(1).await).await;
+    let open = harness.all("/v1/takeovers").await.remove(0);
     assert_eq!((&open["state"], &open["reason"]), (&json!("open"), &Value::Null));
     let path = format!("/v1/takeovers/{}", string(&open["id"]));
-    let closed = stage.answer(Method::PATCH, &path, r#"{"state":"closed"}"#).await.json();
+    let closed = harness.answer(Method::PATCH, &path, r#"{"state":"closed"}"#).await.json();
     let hook_path = format!("/v1/hooks/{}", hook.id);
     let change = json!({ "settings": { "mapping": { "takeover.reason": "/why" } } });
-    stage.answer(Method::PATCH, &hook_path, change.to_string()).await;
-    stage.answer(Method::POST, &format!("{hook_path}/remap"), "").await;
-    stage.handle(&stage.stream(2).await).await;
+    harness.answer(Method::PATCH, &hook_path, change.to_string()).await;
+    harness.answer(Method::POST, &format!("{hook_path}/remap"), "").await;
+    harness.handle(&harness.stream(2).await).await;
     let mut expected = closed;
     expected["reason"] = json!("refund");
-    assert_eq!(stage.answer(Method::GET, &path, "").await.json(), expected);
+    assert_eq!(harness.answer(Method::GET, &path, "").await.json(), expected);
 }
 
 #[tokio::test]
 async fn wherever_the_store_fails_the_mending_is_made_good() {
     let bundle = Bundle::start().await;
-    let (stage, hook, _) = misread(&bundle).await;
-    mend(&stage, &hook, RIGHT).await;
-    let records = stage.stream(7).await;
-    stage.handle(&records).await;
-    let plain = stage.told().await;
+    let (harness, hook, _) = misread(&bundle).await;
+    mend(&harness, &hook, RIGHT).await;
+    let records = harness.stream(7).await;
+    harness.handle(&records).await;
+    let plain = harness.told().await;
     for fault in [Fault::Unreached, Fault::AnswerLost] {
         for at in 0.. {
-            let stage = stage.with_records(&format!("records-{fault:?}-{at}"));
-            stage.handle(&records[..4]).await;
+            let harness = harness.with_records(&format!("records-{fault:?}-{at}"));
+            harness.handle(&records[..4]).await;
             let count = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&count);
-            let flaky = stage.failing(RetryConfig::disabled(), move |_, _| {
+            let flaky = harness.failing(RetryConfig::disabled(), move |_, _| {
                 if counted.fetch_add(1, Ordering::SeqCst) == at { fault } else { Fault::None }
             });
             let (failed, letters) = flaky.dispatch(&records[4..]).await;
@@ -197,9 +197,9 @@ async fn wherever_the_store_fails_the_mending_is_made_good() {
             assert_eq!(failed.is_empty(), all, "request {at}");
             // As the event source does: from the first that failed.
             if let Some(first) = records.iter().position(|record| failed.contains(&number(record))) {
-                stage.handle(&records[first..]).await;
+                harness.handle(&records[first..]).await;
             }
-            assert_eq!(stage.told().await, plain, "request {at}, {fault:?}");
+            assert_eq!(harness.told().await, plain, "request {at}, {fault:?}");
             if all {
                 assert!(at > 10, "{at} requests");
                 break;

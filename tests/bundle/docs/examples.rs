@@ -1,6 +1,6 @@
 //! The examples of the README and of the documents, as a reader would run them.
 
-use crate::docs::links_and_names::document;
+use crate::support::documents::document;
 use regex::Regex;
 use serde_json::Value;
 use std::{

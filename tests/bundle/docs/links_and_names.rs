@@ -1,6 +1,6 @@
 //! The README and the documents that it leads to: every name that a user needs is in them, and every link leads somewhere.
 
-use crate::{statements::variables, support::functions::root};
+use crate::support::{documents::document, functions::root, variables::variables};
 use regex::Regex;
 use std::{collections::BTreeSet, fs, path::Path};
 use web::Code;
@@ -13,10 +13,6 @@ fn documents() -> Vec<(String, String)> {
     let names = names.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".md"));
     paths.extend(names.map(|name| format!("docs/{name}")));
     paths.into_iter().map(|path| (path.clone(), document(&path))).collect()
-}
-
-pub fn document(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// A document's lines outside its fenced blocks.

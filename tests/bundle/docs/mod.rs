@@ -1,4 +1,4 @@
 //! The documents, held against the code.
 
 mod examples;
-pub mod links_and_names;
+mod links_and_names;

@@ -1,10 +1,11 @@
 //! The event files of `tests/events`, which docs/watch.md shows: each handed to its function as Lambda runs it, with what
 //! `cargo lambda watch` sets.
 
-use crate::{
-    docs::links_and_names::document,
-    support::functions::{functions, root},
-    support::{chatbot::ChatBot, harness},
+use crate::support::{
+    chatbot::ChatBot,
+    documents::document,
+    functions::{functions, root},
+    harness,
 };
 use app::Function;
 use serde_json::{Value, json};

@@ -77,7 +77,8 @@ async fn a_key_of_a_direct_invocation_is_none_of_any_api_keys() {
 async fn errors_are_typed_and_the_process_outlives_them() {
     let chatbot = ChatBot::start().await;
     let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
-    let faulty = json!({ "connection": 1, "gender": "none", "email": 7, "requestContext": { "stage": "x" }, "x~/": 1 });
+    let faulty =
+        json!({ "connection": 1, "gender": "none", "email": 7, "requestContext": { "harness": "x" }, "x~/": 1 });
     let problem = create_user.invoke(&faulty).await.problem("invalid_body");
     assert_eq!(pointers(&problem), ["/connection", "/email", "/gender", "/requestContext", "/x~0~1"], "{problem}");
     assert_eq!(problem["status"], 422);

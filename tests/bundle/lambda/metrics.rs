@@ -1,9 +1,6 @@
 //! What is counted for CloudWatch: of webhooks by a function as Lambda runs it, of deliveries by a batch of messages.
 
-use crate::{
-    deliveries::queue::records,
-    support::{chatbot::ChatBot, delivery_worker::Desk, receiver::Receiver},
-};
+use crate::support::{chatbot::ChatBot, delivery_worker::DeliveryWorker, receiver::Receiver, sqs::sqs_event};
 use app::App;
 use axum::http::Method;
 use flow::{
@@ -137,37 +134,37 @@ impl DeadLetters for NoLetters {
 }
 
 /// Hands over what was sent to the queue since, so many messages in one batch; what that has counted.
-async fn deliver(desk: &Desk<'_>, messages: usize) -> Option<Value> {
-    let body = |id| serde_json::to_string(&desk.message(id)).unwrap();
-    let sent: Vec<_> = desk.sent().iter().map(|(id, _)| ("m", body(id), "1")).collect();
+async fn deliver(worker: &DeliveryWorker<'_>, messages: usize) -> Option<Value> {
+    let body = |id| serde_json::to_string(&worker.message(id)).unwrap();
+    let sent: Vec<_> = worker.sent().iter().map(|(id, _)| ("m", body(id), "1")).collect();
     assert_eq!(sent.len(), messages);
-    let event = serde_json::from_value(records(&sent)).unwrap();
-    let response = take(&desk.stage.app, &NoLetters, &desk.deliverer, event).await;
+    let event = serde_json::from_value(sqs_event(&sent)).unwrap();
+    let response = take(&worker.harness.app, &NoLetters, &worker.deliverer, event).await;
     assert_eq!(serde_json::to_value(response).unwrap(), json!({ "batchItemFailures": [] }));
-    counted(&desk.stage.app)
+    counted(&worker.harness.app)
 }
 
 #[tokio::test]
 async fn a_batch_counts_the_attempts_of_all_its_deliveries() {
     let bundle = Bundle::start_with(&[STACK, ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"), ("RETRY_SCHEDULE", "5")]).await;
     bundle.clock.hold();
-    let desk = Desk::of(&bundle).await;
+    let worker = DeliveryWorker::of(&bundle).await;
     let (failing, url) = Receiver::start().await;
     failing.says(500, "");
-    desk.route(json!({})).await;
-    let route = desk.route(json!({ "target": { "type": "webhook", "url": url } })).await;
+    worker.route(json!({})).await;
+    let route = worker.route(json!({ "target": { "type": "webhook", "url": url } })).await;
 
-    desk.event().await;
-    assert_eq!(counted(&desk.stage.app), Some(json!({ "Accepted": 1 })), "as dispatching counts nothing");
+    worker.event().await;
+    assert_eq!(counted(&worker.harness.app), Some(json!({ "Accepted": 1 })), "as dispatching counts nothing");
     let at_once = json!({ "Delivered": 1, "Failed": 1, "DeliveryLatency": [0] });
-    assert_eq!(deliver(&desk, 2).await, Some(at_once));
+    assert_eq!(deliver(&worker, 2).await, Some(at_once));
     bundle.clock.advance(Duration::from_secs(10));
-    desk.event().await;
-    counted(&desk.stage.app);
+    worker.event().await;
+    counted(&worker.harness.app);
     let later = json!({ "Delivered": 1, "Failed": 2, "Dead": 1, "DeliveryLatency": [0] });
-    assert_eq!(deliver(&desk, 3).await, Some(later));
+    assert_eq!(deliver(&worker, 3).await, Some(later));
 
-    desk.stage.answer(Method::DELETE, &format!("/v1/routes/{route}"), "").await;
+    worker.harness.answer(Method::DELETE, &format!("/v1/routes/{route}"), "").await;
     bundle.clock.advance(Duration::from_secs(10));
-    assert_eq!(deliver(&desk, 1).await, None, "it is skipped");
+    assert_eq!(deliver(&worker, 1).await, None, "it is skipped");
 }

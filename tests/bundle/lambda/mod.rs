@@ -1,6 +1,6 @@
 //! Functions as Lambda runs them: processes behind the Runtime API.
 
-pub mod event_files;
+mod event_files;
 mod invocations;
 mod metrics;
 mod stalled_store;

@@ -3,4 +3,4 @@
 mod botdistrikt;
 mod botmother;
 mod botstar;
-pub mod chatbot;
+mod chatbot;

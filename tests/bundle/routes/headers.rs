@@ -8,7 +8,7 @@ use crate::support::{
 use models::DeliveryState;
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::routes::{EventRoute, Target, Webhook};
+use store::routes::{EventRoute, Target, WebhookTarget};
 use tests::{Bundle, eventually, string};
 
 fn route(url: &str, headers: &Value) -> Value {
@@ -102,7 +102,7 @@ async fn a_stored_route_sends_what_would_be_saved_now() {
     let old = json!({ "X-A": " abc\t", "AUTHORIZATION": "a", "Authorization": "b", "Content-Encoding": "gzip",
         "Content-Type": "text/plain", "accept-encoding": "br", "switchboard-hops": "9", "webhook-id": "mine",
         "X-\u{e9}": "x", "X-Latin": "\u{e9}" });
-    let Target::Webhook(Webhook { headers, .. }) = &mut stored.target else { panic!("{made}") };
+    let Target::Webhook(WebhookTarget { headers, .. }) = &mut stored.target else { panic!("{made}") };
     *headers = Some(app.sealer().unwrap().seal(stored.id.as_str(), &old.to_string()).await.unwrap());
     app.store.update(&mut stored).await.unwrap();
     delivered(&bundle, &made).await;

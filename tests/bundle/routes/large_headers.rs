@@ -1,11 +1,11 @@
 //! Headers of a route that are as many and as long as its schema allows, sealed by the KMS that is played here.
 
 use crate::{
-    deployment::Deployment,
     support::{
         assertions::pointers,
         target::{TAKES_ALL, Target},
     },
+    template::deployment::Deployment,
 };
 use serde_json::{Map, Value, json};
 use tests::{TestHook, answer, string};
@@ -47,7 +47,7 @@ async fn twenty_headers_of_4096_bytes_are_sealed_and_arrive() {
     }
     tagged(&deployment, &hook).await;
     for (target, value) in &targets {
-        let received = target.last().unwrap().headers;
+        let received = target.calls().pop().unwrap().headers;
         let arrived = (0..20).filter(|number| received[&format!("x-longer-{number}")] == *value).count();
         assert_eq!(arrived, 20);
     }

@@ -1,6 +1,6 @@
 //! The platforms as the sandbox plays them.
 
-pub mod botdistrikt;
+mod botdistrikt;
 mod botmother;
-pub mod chatbot;
+mod chatbot;
 mod faults;

@@ -1,6 +1,6 @@
 //! Erasing a person, everywhere and for good.
 
-use crate::support::harness::{self, Fault, Stage};
+use crate::support::harness::{self, Fault, Harness};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use models::{
     DeliveryState, RouteId, StoredDelivery, Timestamp,
@@ -51,17 +51,20 @@ fn order(user: &Value) -> Value {
 
 /// Posts what tells of Avabelle and of Ben: events, one of them in two generations, and calls that are rejected. How many
 /// records the stream has of them.
-async fn play(bundle: &Bundle, stage: &Stage<'_>, hooks: &Hooks) -> usize {
+async fn play(bundle: &Bundle, harness: &Harness<'_>, hooks: &Hooks) -> usize {
     bundle.clock.hold();
     let ben = json!({ "id": "u-ben", "name": "Ben", "email": "ben@example.com" });
-    stage.accept(&hooks.orders, &order(&ava())).await;
-    stage.accept(&hooks.orders, &order(&ben)).await;
+    harness.accept(&hooks.orders, &order(&ava())).await;
+    harness.accept(&hooks.orders, &order(&ben)).await;
     bundle.clock.advance(Duration::from_secs(600));
-    stage.accept(&hooks.orders, &order(&ava())).await;
+    harness.accept(&hooks.orders, &order(&ava())).await;
     for user in [&ava(), &ben] {
-        stage.accept(&hooks.tags, &json!({ "user": user, "tag": format!("of {}", string(&user["name"])) })).await;
-        stage.accept(&hooks.takeovers, &json!({ "user": user, "reason": user["name"] })).await;
-        assert_eq!(stage.send(&hooks.disabled, json!({ "user": user }).to_string()).await.json()["status"], "ignored");
+        harness.accept(&hooks.tags, &json!({ "user": user, "tag": format!("of {}", string(&user["name"])) })).await;
+        harness.accept(&hooks.takeovers, &json!({ "user": user, "reason": user["name"] })).await;
+        assert_eq!(
+            harness.send(&hooks.disabled, json!({ "user": user }).to_string()).await.json()["status"],
+            "ignored"
+        );
     }
     for broken in [
         r#"{"user": {"name": "Avabelle Chen", "#,
@@ -69,40 +72,40 @@ async fn play(bundle: &Bundle, stage: &Stage<'_>, hooks: &Hooks) -> usize {
         "{'user': 'u-ava'}",
         r#"{"user": {"name": "Ben", "#,
     ] {
-        assert_eq!(stage.send(&hooks.orders, broken).await.status, 400);
+        assert_eq!(harness.send(&hooks.orders, broken).await.status, 400);
     }
     for escaped in
         [r#"{"user":{"name":"\u0041vabelle Chen"}}"#, "email=ava%40example.com", "who=%2B41+79+000&name=Avabelle+Chen"]
     {
-        assert_eq!(stage.send(&hooks.disabled, escaped).await.json()["status"], "ignored");
+        assert_eq!(harness.send(&hooks.disabled, escaped).await.json()["status"], "ignored");
     }
     bundle.clock.advance(Duration::from_secs(1));
     // Seven events, of which one moved another, and nine rejected calls.
     17
 }
 
-async fn id_of(stage: &Stage<'_>, platform_id: &str) -> String {
-    let subscribers = stage.all("/v1/subscribers").await;
+async fn id_of(harness: &Harness<'_>, platform_id: &str) -> String {
+    let subscribers = harness.all("/v1/subscribers").await;
     let found = subscribers.iter().find(|one| one["platform_id"] == platform_id);
     string(&found.unwrap_or_else(|| panic!("{platform_id} is not in {subscribers:?}"))["id"])
 }
 
-async fn erase(stage: &Stage<'_>, id: &str) -> u16 {
-    stage.answer(Method::DELETE, &format!("/v1/subscribers/{id}"), "").await.status.as_u16()
+async fn erase(harness: &Harness<'_>, id: &str) -> u16 {
+    harness.answer(Method::DELETE, &format!("/v1/subscribers/{id}"), "").await.status.as_u16()
 }
 
 /// Nothing of Avabelle is in any item of any table, nor in any list.
-async fn assert_erased(stage: &Stage<'_>, hooks: &Hooks) {
-    let tables = &stage.app.config.tables;
+async fn assert_erased(harness: &Harness<'_>, hooks: &Hooks) {
+    let tables = &harness.app.config.tables;
     let mut texts = Vec::new();
     for table in [&tables.control, &tables.events, &tables.records] {
-        texts.extend(harness::items(&stage.app, table).await);
+        texts.extend(harness::items(&harness.app, table).await);
     }
     assert!(texts.len() > 20, "the tables can be read: {}", texts.len());
-    texts.push(stage.told().await.to_string());
-    texts.extend(stage.all("/v1/events").await.iter().map(Value::to_string));
+    texts.push(harness.told().await.to_string());
+    texts.extend(harness.all("/v1/events").await.iter().map(Value::to_string));
     for hook in [&hooks.orders, &hooks.disabled] {
-        texts.extend(stage.all(&format!("/v1/hooks/{}/rejected", hook.id)).await.iter().map(Value::to_string));
+        texts.extend(harness.all(&format!("/v1/hooks/{}/rejected", hook.id)).await.iter().map(Value::to_string));
     }
     for trace in TRACES {
         let left = texts.iter().find(|text| text.contains(trace));
@@ -111,8 +114,8 @@ async fn assert_erased(stage: &Stage<'_>, hooks: &Hooks) {
 }
 
 /// What is told of others than Avabelle.
-async fn of_others(stage: &Stage<'_>, ava: &str) -> Value {
-    let mut told = stage.told().await;
+async fn of_others(harness: &Harness<'_>, ava: &str) -> Value {
+    let mut told = harness.told().await;
     for list in ["subscribers", "checkpoint_records", "takeovers"] {
         let items = told[list].as_array_mut().expect("a list");
         items.retain(|one| one["id"] != ava && one["subscriber"] != ava);
@@ -124,18 +127,18 @@ async fn of_others(stage: &Stage<'_>, ava: &str) -> Value {
 #[tokio::test]
 async fn nothing_of_the_person_is_left_and_others_are_untouched() {
     let bundle = Bundle::start().await;
-    let (stage, hooks) = (Stage::beside(&bundle), hooks(&bundle).await);
-    let count = play(&bundle, &stage, &hooks).await;
-    stage.handle(&stage.stream(count).await).await;
-    let id = id_of(&stage, "u-ava").await;
-    let others = of_others(&stage, &id).await;
-    let before = stage.all("/v1/events").await;
-    assert_eq!(erase(&stage, &id).await, 204);
+    let (harness, hooks) = (Harness::beside(&bundle), hooks(&bundle).await);
+    let count = play(&bundle, &harness, &hooks).await;
+    harness.handle(&harness.stream(count).await).await;
+    let id = id_of(&harness, "u-ava").await;
+    let others = of_others(&harness, &id).await;
+    let before = harness.all("/v1/events").await;
+    assert_eq!(erase(&harness, &id).await, 204);
 
-    assert_eq!(stage.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
-    assert_erased(&stage, &hooks).await;
-    assert_eq!(stage.told().await, others);
-    let after = stage.all("/v1/events").await;
+    assert_eq!(harness.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
+    assert_erased(&harness, &hooks).await;
+    assert_eq!(harness.told().await, others);
+    let after = harness.all("/v1/events").await;
     assert_eq!(before.len(), after.len());
     for (before, after) in before.iter().zip(&after) {
         if before["subject"] == id.as_str() {
@@ -150,114 +153,114 @@ async fn nothing_of_the_person_is_left_and_others_are_untouched() {
             assert_eq!(before, after);
         }
     }
-    let rejected = stage.all(&format!("/v1/hooks/{}/rejected", hooks.orders.id)).await;
+    let rejected = harness.all(&format!("/v1/hooks/{}/rejected", hooks.orders.id)).await;
     let bodies: Vec<&Value> = rejected.iter().map(|call| &call["body"]).collect();
     assert_eq!(rejected.len(), 4, "the calls stay, their bodies go");
     assert_eq!(bodies.iter().filter(|body| !body.is_null()).count(), 1, "{bodies:?}");
-    assert_eq!(erase(&stage, &id).await, 404);
+    assert_eq!(erase(&harness, &id).await, 404);
 }
 
 #[tokio::test]
 async fn a_late_record_a_remap_and_a_repeat_do_not_bring_the_person_back() {
     let bundle = Bundle::start().await;
-    let (stage, hooks) = (Stage::beside(&bundle), hooks(&bundle).await);
-    let count = play(&bundle, &stage, &hooks).await;
-    let records = stage.stream(count).await;
-    stage.handle(&records).await;
-    let id = id_of(&stage, "u-ava").await;
-    let others = of_others(&stage, &id).await;
-    assert_eq!(erase(&stage, &id).await, 204);
-    let scrubbed = stage.all("/v1/events").await;
+    let (harness, hooks) = (Harness::beside(&bundle), hooks(&bundle).await);
+    let count = play(&bundle, &harness, &hooks).await;
+    let records = harness.stream(count).await;
+    harness.handle(&records).await;
+    let id = id_of(&harness, "u-ava").await;
+    let others = of_others(&harness, &id).await;
+    assert_eq!(erase(&harness, &id).await, 204);
+    let scrubbed = harness.all("/v1/events").await;
     for _ in 0..2 {
         for record in &records {
-            stage.handle(std::slice::from_ref(record)).await;
+            harness.handle(std::slice::from_ref(record)).await;
         }
-        stage.handle(&records.iter().rev().cloned().collect::<Vec<_>>()).await;
+        harness.handle(&records.iter().rev().cloned().collect::<Vec<_>>()).await;
         let mapping = json!({ "settings": { "mapping": { "subscriber.attributes.all": "" } } }).to_string();
         for hook in [&hooks.orders, &hooks.tags, &hooks.takeovers] {
             let path = format!("/v1/hooks/{}", hook.id);
-            assert_eq!(stage.answer(Method::PATCH, &path, mapping.clone()).await.status, 200);
+            assert_eq!(harness.answer(Method::PATCH, &path, mapping.clone()).await.status, 200);
             // Ben's event is read anew, none of Avabelle's.
-            let remapped = stage.answer(Method::POST, &format!("{path}/remap"), "").await.json();
+            let remapped = harness.answer(Method::POST, &format!("{path}/remap"), "").await.json();
             assert!(remapped["changed"].as_u64().is_some_and(|changed| changed <= 1), "{remapped}");
-            stage.answer(Method::PATCH, &path, r#"{"settings":{}}"#).await;
-            stage.answer(Method::POST, &format!("{path}/remap"), "").await;
+            harness.answer(Method::PATCH, &path, r#"{"settings":{}}"#).await;
+            harness.answer(Method::POST, &format!("{path}/remap"), "").await;
         }
-        assert_eq!(erase(&stage, &id).await, 404);
-        assert_erased(&stage, &hooks).await;
-        assert_eq!(of_others(&stage, &id).await, others);
-        assert_eq!(stage.all("/v1/events").await, scrubbed);
+        assert_eq!(erase(&harness, &id).await, 404);
+        assert_erased(&harness, &hooks).await;
+        assert_eq!(of_others(&harness, &id).await, others);
+        assert_eq!(harness.all("/v1/events").await, scrubbed);
     }
     // Whatever the erasure and the remaps put into the stream as well.
-    stage.handle(&stage.so_far().await).await;
-    assert_erased(&stage, &hooks).await;
-    assert_eq!(stage.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
+    harness.handle(&harness.so_far().await).await;
+    assert_erased(&harness, &hooks).await;
+    assert_eq!(harness.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
 }
 
 #[tokio::test]
 async fn an_event_on_its_way_is_erased_when_it_arrives() {
     let bundle = Bundle::start().await;
-    let (stage, hooks) = (Stage::beside(&bundle), hooks(&bundle).await);
-    let count = play(&bundle, &stage, &hooks).await;
-    let records = stage.stream(count).await;
-    stage.handle(&records[..1]).await;
-    let id = id_of(&stage, "u-ava").await;
-    assert_eq!(erase(&stage, &id).await, 204);
-    assert!(stage.all("/v1/subscribers").await.is_empty());
-    stage.handle(&records[1..]).await;
-    assert_erased(&stage, &hooks).await;
-    assert_eq!(stage.told().await, of_others(&stage, &id).await);
+    let (harness, hooks) = (Harness::beside(&bundle), hooks(&bundle).await);
+    let count = play(&bundle, &harness, &hooks).await;
+    let records = harness.stream(count).await;
+    harness.handle(&records[..1]).await;
+    let id = id_of(&harness, "u-ava").await;
+    assert_eq!(erase(&harness, &id).await, 204);
+    assert!(harness.all("/v1/subscribers").await.is_empty());
+    harness.handle(&records[1..]).await;
+    assert_erased(&harness, &hooks).await;
+    assert_eq!(harness.told().await, of_others(&harness, &id).await);
 }
 
 #[tokio::test]
 async fn a_later_event_makes_a_new_subscriber_without_what_was_erased() {
     let bundle = Bundle::start().await;
-    let (stage, hooks) = (Stage::beside(&bundle), hooks(&bundle).await);
-    let count = play(&bundle, &stage, &hooks).await;
-    let records = stage.stream(count).await;
-    stage.handle(&records).await;
-    let id = id_of(&stage, "u-ava").await;
-    assert_eq!(erase(&stage, &id).await, 204);
+    let (harness, hooks) = (Harness::beside(&bundle), hooks(&bundle).await);
+    let count = play(&bundle, &harness, &hooks).await;
+    let records = harness.stream(count).await;
+    harness.handle(&records).await;
+    let id = id_of(&harness, "u-ava").await;
+    assert_eq!(erase(&harness, &id).await, 204);
     bundle.clock.advance(Duration::from_secs(1));
-    let event = stage.accept(&hooks.tags, &json!({ "user_id": "u-ava", "tag": "back" })).await;
-    stage.handle(&stage.so_far().await[count..]).await;
-    stage.handle(&records).await;
-    let back = stage.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.json();
-    let time = stage.answer(Method::GET, &format!("/v1/events/{event}"), "").await.json()["time"].clone();
+    let event = harness.accept(&hooks.tags, &json!({ "user_id": "u-ava", "tag": "back" })).await;
+    harness.handle(&harness.so_far().await[count..]).await;
+    harness.handle(&records).await;
+    let back = harness.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.json();
+    let time = harness.answer(Method::GET, &format!("/v1/events/{event}"), "").await.json()["time"].clone();
     assert_eq!((&back["tags"], &back["name"], &back["email"]), (&json!(["back"]), &Value::Null, &Value::Null));
     assert_eq!((&back["first_seen"], &back["last_seen"]), (&time, &time));
-    assert_eq!(stage.all("/v1/checkpoint-records").await.len(), 1, "Ben's");
+    assert_eq!(harness.all("/v1/checkpoint-records").await.len(), 1, "Ben's");
     // And that life can be erased as well.
-    assert_eq!(erase(&stage, &id).await, 204);
-    assert_erased(&stage, &hooks).await;
+    assert_eq!(erase(&harness, &id).await, 204);
+    assert_erased(&harness, &hooks).await;
 }
 
 #[tokio::test]
 async fn a_misread_event_of_an_erased_person_leaves_nobody() {
     let bundle = Bundle::start().await;
     bundle.clock.hold();
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let tags = bundle.hook("botstar.watch-tag").await;
     let misread = json!({ "mapping": { "subscriber.id": "/tag" } });
     let orders = bundle.hook_on(&tags.connection, "botstar.watch-tag", misread).await;
-    stage.accept(&tags, &json!({ "user_id": "u-ava", "tag": "vip" })).await;
-    stage.handle(&stage.stream(1).await).await;
-    let id = id_of(&stage, "u-ava").await;
-    assert_eq!(erase(&stage, &id).await, 204);
+    harness.accept(&tags, &json!({ "user_id": "u-ava", "tag": "vip" })).await;
+    harness.handle(&harness.stream(1).await).await;
+    let id = id_of(&harness, "u-ava").await;
+    assert_eq!(erase(&harness, &id).await, 204);
     bundle.clock.advance(Duration::from_secs(1));
-    stage.accept(&orders, &json!({ "user_id": "u-ben", "tag": "u-ava" })).await;
-    stage.handle(&stage.stream(3).await[2..]).await;
-    assert_eq!(id_of(&stage, "u-ava").await, id);
+    harness.accept(&orders, &json!({ "user_id": "u-ben", "tag": "u-ava" })).await;
+    harness.handle(&harness.stream(3).await[2..]).await;
+    assert_eq!(id_of(&harness, "u-ava").await, id);
     let path = format!("/v1/hooks/{}", orders.id);
-    stage.answer(Method::PATCH, &path, r#"{"settings":{}}"#).await;
-    stage.answer(Method::POST, &format!("{path}/remap"), "").await;
-    stage.handle(&stage.stream(4).await[3..]).await;
-    assert_eq!(stage.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
-    let left: Vec<Value> = stage.all("/v1/subscribers").await.iter().map(|one| one["platform_id"].clone()).collect();
+    harness.answer(Method::PATCH, &path, r#"{"settings":{}}"#).await;
+    harness.answer(Method::POST, &format!("{path}/remap"), "").await;
+    harness.handle(&harness.stream(4).await[3..]).await;
+    assert_eq!(harness.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
+    let left: Vec<Value> = harness.all("/v1/subscribers").await.iter().map(|one| one["platform_id"].clone()).collect();
     assert_eq!(left, ["u-ben"]);
     // The tombstone still stands.
-    stage.handle(&stage.stream(4).await[..1]).await;
-    assert_eq!(stage.all("/v1/subscribers").await.len(), 1);
+    harness.handle(&harness.stream(4).await[..1]).await;
+    assert_eq!(harness.all("/v1/subscribers").await.len(), 1);
 }
 
 /// A delivery of an event, whose target answered this.
@@ -276,25 +279,25 @@ fn delivered(event: &str, answer: &str) -> StoredDelivery {
 #[tokio::test]
 async fn wherever_the_store_fails_a_repeat_erases_the_rest() {
     let bundle = Bundle::start().await;
-    let (stage, hooks) = (Stage::beside(&bundle), hooks(&bundle).await);
+    let (harness, hooks) = (Harness::beside(&bundle), hooks(&bundle).await);
     let mut handled = 0;
     for at in 0.. {
         let name = format!("person {at}.");
         let user = json!({ "id": name, "name": name });
         for (hook, body) in [(&hooks.orders, order(&user)), (&hooks.takeovers, json!({ "user": user, "reason": name }))]
         {
-            let event = stage.accept(hook, &body).await;
+            let event = harness.accept(hook, &body).await;
             let delivery = delivered(&event, &name);
-            stage.app.store.create_deliveries(&mut [delivery], stage.app.now()).await.unwrap();
+            harness.app.store.create_deliveries(&mut [delivery], harness.app.now()).await.unwrap();
         }
-        assert_eq!(stage.send(&hooks.orders, format!("{{{name}")).await.status, 400);
+        assert_eq!(harness.send(&hooks.orders, format!("{{{name}")).await.status, 400);
         bundle.clock.advance(Duration::from_millis(5));
-        let records = stage.so_far().await.split_off(handled);
-        stage.handle(&records).await;
-        let id = id_of(&stage, &name).await;
+        let records = harness.so_far().await.split_off(handled);
+        harness.handle(&records).await;
+        let id = id_of(&harness, &name).await;
         let counted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&counted);
-        let flaky = stage.failing(RetryConfig::disabled(), move |operation, _| {
+        let flaky = harness.failing(RetryConfig::disabled(), move |operation, _| {
             if operation != "Query" && count.fetch_add(1, Ordering::SeqCst) == at {
                 Fault::Unreached
             } else {
@@ -305,16 +308,16 @@ async fn wherever_the_store_fails_a_repeat_erases_the_rest() {
         let failed = counted.load(Ordering::SeqCst) > at;
         assert_eq!(first, if failed { 503 } else { 204 }, "request {at}");
         if failed {
-            stage.handle(&records).await;
-            assert_eq!(erase(&stage, &id).await, 204, "request {at}");
+            harness.handle(&records).await;
+            assert_eq!(erase(&harness, &id).await, 204, "request {at}");
         }
-        assert_eq!(erase(&stage, &id).await, 404);
-        let mut texts = harness::items(&stage.app, &stage.app.config.tables.events).await;
-        for table in [&stage.app.config.tables.records, &stage.app.config.tables.deliveries] {
-            texts.extend(harness::items(&stage.app, table).await);
+        assert_eq!(erase(&harness, &id).await, 404);
+        let mut texts = harness::items(&harness.app, &harness.app.config.tables.events).await;
+        for table in [&harness.app.config.tables.records, &harness.app.config.tables.deliveries] {
+            texts.extend(harness::items(&harness.app, table).await);
         }
         assert_eq!(texts.iter().find(|text| text.contains(&name)), None, "request {at}");
-        handled = stage.so_far().await.len();
+        handled = harness.so_far().await.len();
         if !failed {
             assert!(at > 10, "{at} requests");
             break;

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use tests::{Answer, Sandbox, answer, sandbox::FaultKind, string};
 
 /// An action, an input that works, what it then asks for, and how it is answered.
-pub struct Case {
+pub struct ActionCall {
     pub action: &'static Action,
     pub input: Value,
     pub asks: String,
     pub status: u16,
 }
 
-impl Case {
+impl ActionCall {
     pub fn name(&self) -> &'static str {
         self.action.name
     }
@@ -82,14 +82,14 @@ impl Case {
 
 const CASES: usize = 18;
 
-pub fn cases(sandbox: &Sandbox) -> [Case; CASES] {
+pub fn cases(sandbox: &Sandbox) -> [ActionCall; CASES] {
     let (user, story) = (&sandbox.users()[0]["id"], &sandbox.stories()[0]["id"]);
     let (of_user, of_story) = (format!("/users/{}", string(user)), format!("/v2/stories/{}", string(story)));
     let webchat = format!("/webchat_apps/{}", Sandbox::WEBCHAT_APP_ID);
     let event = sandbox.event_url().replace(&sandbox.url, "");
     let case = |name: &str, input, asks: &str| {
         let action = registry::actions().find(|action| action.name == name).unwrap();
-        Case { action, input, asks: asks.to_owned(), status: 200 }
+        ActionCall { action, input, asks: asks.to_owned(), status: 200 }
     };
     let chatbot = |action: &str, input, asks: &str| case(&format!("chatbot.{action}"), input, asks);
     let api = |method: &str, path: &str, body: Value| {
@@ -110,8 +110,8 @@ pub fn cases(sandbox: &Sandbox) -> [Case; CASES] {
         chatbot("call-api", json!({ "method": "GET", "path": "users/segments" }), "GET /users/segments"),
         api("POST", "/users/segments", json!({ "name": "VIP" })),
         api("PUT", &of_user, json!({ "attributes": { "a": "b" } })),
-        Case { status: 404, ..api("PATCH", "/users/segments", json!({})) },
-        Case { status: 404, ..api("DELETE", "/stories/of-nobody", Value::Null) },
+        ActionCall { status: 404, ..api("PATCH", "/users/segments", json!({})) },
+        ActionCall { status: 404, ..api("DELETE", "/stories/of-nobody", Value::Null) },
         case("botdistrikt.register-user", json!({ "webchat_id": "ada-3f9x" }), &format!("POST {webchat}/user")),
         case(
             "botdistrikt.send-message",
@@ -123,7 +123,7 @@ pub fn cases(sandbox: &Sandbox) -> [Case; CASES] {
 }
 
 /// Checks every case with a bundle and a sandbox of its own, all at once.
-pub async fn for_each_case(check: impl AsyncFn(Platforms, Case)) {
+pub async fn for_each_case(check: impl AsyncFn(Platforms, ActionCall)) {
     let check = &check;
     let all = (0..CASES).map(|at| async move {
         let platforms = Platforms::start().await;
@@ -133,7 +133,7 @@ pub async fn for_each_case(check: impl AsyncFn(Platforms, Case)) {
     join_all(all).await;
 }
 
-pub async fn call(platforms: &Platforms, case: &Case) -> Answer {
+pub async fn call(platforms: &Platforms, case: &ActionCall) -> Answer {
     answer(platforms.request(case.name(), case.input.clone())).await
 }
 

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method as HttpMethod, Response, StatusCode, Uri},
 };
-use registry::Watch;
+use registry::TriggerEntry;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::{
@@ -62,7 +62,7 @@ pub fn received(bundle: &Bundle) -> BTreeMap<(String, String), u64> {
 }
 
 /// The triggers whose URLs are pasted by hand.
-pub fn by_hand() -> impl Iterator<Item = Watch> {
+pub fn by_hand() -> impl Iterator<Item = TriggerEntry> {
     registry::triggers().filter(|watch| watch.registrar().is_none())
 }
 

@@ -2,15 +2,15 @@
 //! the test says, and actions come to what it says.
 
 use crate::support::{
-    harness::Stage,
+    harness::Harness,
     receiver::{Receiver, Scripted},
 };
 use app::App;
 use aws::queue::{Queue, Sending};
 use axum::http::Method;
 use flow::deliver::{
-    Deliverer, Look,
-    actions::{Actions, Ran, Running},
+    Deliverer, DeliveryCheck,
+    actions::{ActionOutcome, Actions, Running},
 };
 use models::{
     DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp,
@@ -60,7 +60,7 @@ pub struct Script(Arc<Mutex<Played>>);
 
 #[derive(Default)]
 struct Played {
-    next: VecDeque<Ran>,
+    next: VecDeque<ActionOutcome>,
     calls: Vec<(String, Value)>,
 }
 
@@ -74,7 +74,7 @@ impl Actions for Script {
 }
 
 impl Script {
-    pub fn comes_to(&self, ran: Ran) {
+    pub fn comes_to(&self, ran: ActionOutcome) {
         self.0.lock().unwrap().next.push_back(ran);
     }
 
@@ -86,8 +86,8 @@ impl Script {
 /// An answer that is a failed attempt.
 pub const FAILS: Scripted = (500, &[]);
 
-pub struct Desk<'b> {
-    pub stage: Stage<'b>,
+pub struct DeliveryWorker<'b> {
+    pub harness: Harness<'b>,
     pub hook: TestHook,
     pub queue: Arc<Kept>,
     pub actions: Script,
@@ -106,16 +106,16 @@ pub async fn bundle() -> Bundle {
     bundle
 }
 
-impl<'b> Desk<'b> {
+impl<'b> DeliveryWorker<'b> {
     pub async fn of(bundle: &'b Bundle) -> Self {
-        let stage = Stage::beside(bundle);
+        let harness = Harness::beside(bundle);
         let (queue, actions) = (Arc::new(Kept::default()), Script::default());
-        stage.app.set_queue(Arc::clone(&queue) as _);
-        let deliverer = Deliverer::new(&stage.app, Box::new(actions.clone())).unwrap();
+        harness.app.set_queue(Arc::clone(&queue) as _);
+        let deliverer = Deliverer::new(&harness.app, Box::new(actions.clone())).unwrap();
         let (target, url) = Receiver::start().await;
         let hook = bundle.hook("botstar.watch-tag").await;
         let (seen, events) = Default::default();
-        Self { stage, hook, queue, actions, target, deliverer, url, seen, events }
+        Self { harness, hook, queue, actions, target, deliverer, url, seen, events }
     }
 
     /// A route of all events to the target, with other fields as they are given; its id.
@@ -124,7 +124,7 @@ impl<'b> Desk<'b> {
         for (name, value) in fields.as_object().unwrap() {
             route[name] = value.clone();
         }
-        let made = self.stage.answer(Method::POST, "/v1/routes", route.to_string()).await;
+        let made = self.harness.answer(Method::POST, "/v1/routes", route.to_string()).await;
         assert_eq!(made.status, 201, "{}", made.text);
         string(&made.json()["id"])
     }
@@ -139,28 +139,28 @@ impl<'b> Desk<'b> {
     }
 
     pub async fn stored_route(&self, id: &str) -> Option<EventRoute> {
-        self.stage.app.store.find(id).await.unwrap()
+        self.harness.app.store.find(id).await.unwrap()
     }
 
     /// Accepts an event that is like no other, and dispatches it; its id.
     pub async fn event(&self) -> EventId {
         let number = self.events.fetch_add(1, Ordering::SeqCst);
         let body = json!({ "user": { "id": format!("u-{number}"), "name": "Ava" }, "tag": "vip", "number": number });
-        let event = self.stage.accept(&self.hook, &body).await;
+        let event = self.harness.accept(&self.hook, &body).await;
         self.dispatch().await;
         event.parse().unwrap()
     }
 
     /// Brings to dispatch what has come into the stream since.
     pub async fn dispatch(&self) {
-        let records = self.stage.so_far().await;
+        let records = self.harness.so_far().await;
         let seen = self.seen.swap(records.len(), Ordering::SeqCst);
-        self.stage.handle(&records[seen..]).await;
+        self.harness.handle(&records[seen..]).await;
     }
 
     /// What was sent to the queue since: ids, and in how many seconds they are to be handed out.
     pub fn sent(&self) -> Vec<(DeliveryId, u64)> {
-        let now = self.stage.app.now();
+        let now = self.harness.app.now();
         let messages = std::mem::take(&mut *self.queue.messages.lock().unwrap());
         messages.into_iter().map(|message| (message.delivery, message.at.millis_since(now) / 1000)).collect()
     }
@@ -183,26 +183,26 @@ impl<'b> Desk<'b> {
     pub fn message(&self, id: &DeliveryId) -> Message {
         let latest = self.queue.latest.lock().unwrap().get(id).cloned();
         latest.unwrap_or_else(|| {
-            let (at, route) = (self.stage.app.now(), RouteId::new(Timestamp::from_millis(0), [0; 10]));
+            let (at, route) = (self.harness.app.now(), RouteId::new(Timestamp::from_millis(0), [0; 10]));
             Message { delivery: id.clone(), route, at, is_first: false }
         })
     }
 
     /// Hands over the latest message to this app for the first time.
     pub async fn hand_over(&self, app: &App, id: &DeliveryId) -> Result<(), Problem> {
-        self.deliverer.deliver(app, Look { message: self.message(id), is_again: false }).await
+        self.deliverer.deliver(app, DeliveryCheck { message: self.message(id), is_redelivered: false }).await
     }
 
     /// Hands over a message that may have been handled in part.
     pub async fn deliver(&self, id: &DeliveryId) {
-        let look = Look { message: self.message(id), is_again: true };
-        self.deliverer.deliver(&self.stage.app, look).await.unwrap();
+        let look = DeliveryCheck { message: self.message(id), is_redelivered: true };
+        self.deliverer.deliver(&self.harness.app, look).await.unwrap();
     }
 
     /// Hands over a message that is for the attempt of this instant, for the first time.
     pub async fn deliver_planned(&self, id: &DeliveryId, at: Timestamp) {
-        let look = Look { message: Message { at, ..self.message(id) }, is_again: false };
-        self.deliverer.deliver(&self.stage.app, look).await.unwrap();
+        let look = DeliveryCheck { message: Message { at, ..self.message(id) }, is_redelivered: false };
+        self.deliverer.deliver(&self.harness.app, look).await.unwrap();
     }
 
     pub fn set_queue_down(&self, is_down: bool) {
@@ -210,7 +210,7 @@ impl<'b> Desk<'b> {
     }
 
     pub async fn delivery(&self, id: &DeliveryId) -> StoredDelivery {
-        self.stage.app.store.delivery(id).await.unwrap().unwrap()
+        self.harness.app.store.delivery(id).await.unwrap().unwrap()
     }
 
     /// A delivery is over, so, after so many attempts.
@@ -222,12 +222,12 @@ impl<'b> Desk<'b> {
     }
 
     pub async fn deliveries_of(&self, event: &EventId) -> Vec<StoredDelivery> {
-        self.stage.app.store.deliveries_of(event).await.unwrap()
+        self.harness.app.store.deliveries_of(event).await.unwrap()
     }
 
     /// The events of a type of the product's own, newest first.
     pub async fn own_events(&self, event_type: &str) -> Vec<Value> {
-        let mut events = self.stage.all("/v1/events").await;
+        let mut events = self.harness.all("/v1/events").await;
         events.retain(|event| event["type"] == event_type);
         events
     }

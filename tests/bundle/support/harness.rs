@@ -46,13 +46,13 @@ pub enum Fault {
 /// Says what becomes of a request, by its operation and body.
 type Faults = Arc<dyn Fn(&str, &str) -> Fault + Send + Sync>;
 
-pub struct Stage<'b> {
+pub struct Harness<'b> {
     pub app: App,
     pub bundle: &'b Bundle,
     router: Router,
 }
 
-impl<'b> Stage<'b> {
+impl<'b> Harness<'b> {
     /// On events, records and deliveries of its own; hooks, routes and keys are the bundle's.
     pub fn beside(bundle: &'b Bundle) -> Self {
         let own = Tables {

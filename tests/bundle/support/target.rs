@@ -15,7 +15,10 @@ use std::{
 };
 use store::list::Listing;
 use tests::{Api, Bundle, string};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::Notify,
+};
 use webhook::Secret;
 
 /// What routes need to lead to loopback.
@@ -52,8 +55,16 @@ pub const TAKES_ALL: Answers = |_| (StatusCode::NO_CONTENT, Duration::ZERO);
 #[derive(Clone)]
 pub struct Target {
     pub url: String,
-    calls: Arc<Mutex<Vec<Call>>>,
+    received: Arc<Mutex<Received>>,
+    came: Arc<Notify>,
     answers: Answers,
+}
+
+#[derive(Default)]
+struct Received {
+    calls: Vec<Call>,
+    /// The events of the calls that were answered with success.
+    taken: BTreeSet<String>,
 }
 
 impl Target {
@@ -76,7 +87,7 @@ impl Target {
     }
 
     fn at(address: &str, answers: Answers) -> Self {
-        Self { url: format!("http://{address}/in"), calls: Arc::default(), answers }
+        Self { url: format!("http://{address}/in"), received: Arc::default(), came: Arc::default(), answers }
     }
 
     fn serve(self, listener: TcpListener) {
@@ -91,25 +102,53 @@ impl Target {
     }
 
     fn keep(&self, headers: HeaderMap, body: Bytes) -> (StatusCode, Duration) {
-        let mut calls = self.calls.lock().unwrap();
-        let (status, after) = (self.answers)(calls.len());
-        calls.push(Call { at: Instant::now(), headers, body, status });
+        let mut received = self.received.lock().unwrap();
+        let (status, after) = (self.answers)(received.calls.len());
+        let call = Call { at: Instant::now(), headers, body, status };
+        if status.is_success() {
+            received.taken.insert(call.id().to_owned());
+        }
+        received.calls.push(call);
+        self.came.notify_one();
         (status, after)
     }
 
     pub fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
+        self.received.lock().unwrap().calls.clone()
     }
 
-    pub fn last(&self) -> Option<Call> {
-        self.calls.lock().unwrap().last().cloned()
+    pub fn count(&self) -> usize {
+        self.received.lock().unwrap().calls.len()
     }
 
-    /// The events of the calls that were answered with success; how many such calls there were besides.
-    pub fn took(&self) -> (BTreeSet<String>, usize) {
-        let calls = self.calls.lock().unwrap();
-        let taken: Vec<&Call> = calls.iter().filter(|call| call.status.is_success()).collect();
-        (taken.iter().map(|call| call.id().to_owned()).collect(), taken.len())
+    /// Waits for a call with this event, unless it is the latest already.
+    pub async fn until_latest_is(&self, event: &str) -> Call {
+        loop {
+            let latest = self.received.lock().unwrap().calls.last().filter(|call| call.id() == event).cloned();
+            match latest {
+                Some(call) => return call,
+                None => self.came.notified().await,
+            }
+        }
+    }
+
+    /// The number of events that were answered with success.
+    pub fn taken(&self) -> usize {
+        self.received.lock().unwrap().taken.len()
+    }
+
+    pub fn took_all(&self, events: &BTreeSet<String>) -> bool {
+        self.received.lock().unwrap().taken.is_superset(events)
+    }
+
+    pub fn took(&self, event: &str) -> bool {
+        self.received.lock().unwrap().taken.contains(event)
+    }
+
+    /// The calls that were answered with success and whose event had been taken before.
+    pub fn duplicates(&self) -> usize {
+        let received = self.received.lock().unwrap();
+        received.calls.iter().filter(|call| call.status.is_success()).count() - received.taken.len()
     }
 }
 

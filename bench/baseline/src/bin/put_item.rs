@@ -1,5 +1,5 @@
-//! A function as `lambda_http` and the AWS SDK make one out of the box: it stores a request's body, unless it is there, in an
-//! item as an event's is, of which all but the key and the body is known in advance.
+//! A function with `lambda_http` and the AWS SDK with defaults. It stores a request's body, unless it exists, in an item
+//! like an event's, whose other attributes are constant.
 
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::{

@@ -9,7 +9,7 @@ use web::{Problem, input};
 
 /// Checked credentials from a request.
 #[derive(Default)]
-pub struct Given {
+pub struct CheckedCredentials {
     pub credentials: Map<String, Value>,
     /// The credential that was generated here.
     pub generated: Option<Map<String, Value>>,
@@ -17,7 +17,7 @@ pub struct Given {
     pub warnings: Vec<Fault>,
 }
 
-impl Given {
+impl CheckedCredentials {
     /// Reads the credentials of a body, if it has any, and generates one if asked to. Returns their faults.
     pub fn read(
         app: &App,

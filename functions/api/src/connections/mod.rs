@@ -4,8 +4,8 @@ mod credentials;
 
 use crate::{ADMIN, CURSOR, LIMIT, READ, control, references};
 use app::{App, Function, Route};
-use connector::{Connector, platform::Tested};
-use credentials::Given;
+use connector::{Connector, platform::ConnectionTest};
+use credentials::CheckedCredentials;
 use http::StatusCode;
 use models::{ConnectionId, Fault, Timestamp, clock::random};
 use registry::{NAMES, connector};
@@ -90,13 +90,13 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     let mut given = None;
     let new: NewConnection = input::body_with(&request, |body| {
         let connector = body["platform"].as_str().and_then(connector);
-        connector.map_or(Ok(Vec::new()), |connector| Given::read(app, connector, body, true, &mut given))
+        connector.map_or(Ok(Vec::new()), |connector| CheckedCredentials::read(app, connector, body, true, &mut given))
     })?;
     let known = connector(&new.platform);
     let connector = known
         .ok_or_else(|| Problem::invalid_body(vec![Fault::new("/platform", "is not a platform of the catalogue")]))?;
     let id = ConnectionId::new(request.now(), random()?);
-    let given: Given = given.unwrap_or_default();
+    let given: CheckedCredentials = given.unwrap_or_default();
     let (sealed, masked) = credentials::seal(app, &id, given.credentials).await?;
     let connection = Connection {
         id,
@@ -156,7 +156,7 @@ async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     let (mut connection, connector) = find(app, &request).await?;
     let mut given = None;
     let change: ConnectionChange =
-        input::body_with(&request, |body| Given::read(app, connector, body, false, &mut given))?;
+        input::body_with(&request, |body| CheckedCredentials::read(app, connector, body, false, &mut given))?;
     if let Some(name) = change.name {
         connection.name = name;
     }
@@ -215,7 +215,7 @@ const TEST: Route = Route::post(
     "Test a connection's credentials at the platform",
     |app, request| Box::pin(test(app, request)),
 )
-.answers::<Tested>();
+.answers::<ConnectionTest>();
 
 async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     let (connection, connector) = find(app, &request).await?;

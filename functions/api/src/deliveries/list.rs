@@ -17,7 +17,7 @@ use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respon
 const SKEW_MILLIS: u64 = 60_000;
 
 /// The filters of a request.
-struct Wanted {
+struct DeliveryFilter {
     /// The current route; none if it was deleted or no route was given.
     route: Option<EventRoute>,
     id: Option<RouteId>,
@@ -54,7 +54,7 @@ pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let (state, limit) = (state(&request)?, request.limit()?);
     // A cursor is bound to the filters, which determine the meaning of its position.
     let position = request.position("deliveries")?;
-    let mut wanted = Wanted { route: None, id, state };
+    let mut wanted = DeliveryFilter { route: None, id, state };
     let page = match (event, state) {
         (Some(event), _) => {
             let walk = app.store.walk_event(&event, position);
@@ -95,7 +95,7 @@ pub fn is_to(entry: &Entry, route: Option<&RouteId>) -> bool {
     route.is_none_or(|route| DeliveryKey::parse(&entry.sort).is_some_and(|key| key.route == *route))
 }
 
-impl Wanted {
+impl DeliveryFilter {
     async fn find_route(&mut self, app: &App) -> Result<(), StoreError> {
         if let Some(id) = &self.id {
             self.route = app.store.find(id.as_str()).await?;

@@ -23,7 +23,7 @@ pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
     let id: DeliveryId = request.id("delivery")?;
     let mut delivery = app.store.delivery(&id).await?.ok_or_else(|| Problem::not_found("delivery"))?;
     let route: Option<EventRoute> = app.store.find(delivery.route.as_str()).await?;
-    if let Some(why) = vain(&delivery, route.as_ref()) {
+    if let Some(why) = not_retryable(&delivery, route.as_ref()) {
         return Err(Problem::new(Code::Conflict, why));
     }
     begin(&mut delivery, pending::until(app, request.now()));
@@ -34,7 +34,7 @@ pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
 }
 
 /// The reason why a delivery can't be retried, or would only be skipped again.
-fn vain(delivery: &StoredDelivery, route: Option<&EventRoute>) -> Option<&'static str> {
+fn not_retryable(delivery: &StoredDelivery, route: Option<&EventRoute>) -> Option<&'static str> {
     match (delivery.state, route) {
         (DeliveryState::Succeeded, _) => Some("the delivery succeeded; to deliver the event again, replay the event"),
         (_, None) => Some("its route was deleted"),

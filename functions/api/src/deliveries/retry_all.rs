@@ -14,7 +14,7 @@ use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
-use store::{Item, StoreError, deliveries::stored_delivery, list::Listing, walk::Walk};
+use store::{Item, StoreError, deliveries::stored_delivery, list::Listing, walk::DeliveryWalk};
 use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -63,14 +63,14 @@ const AT_ONCE: usize = 50;
 const TIME: Duration = Duration::from_secs(15);
 
 /// The source of deliveries.
-enum Way<'a> {
+enum DeliverySource<'a> {
     Listed(Batches<'a>),
     /// All deliveries by event, until this instant.
-    Walked(Walk<'a>, Instant),
+    Walked(DeliveryWalk<'a>, Instant),
     Nowhere,
 }
 
-impl Way<'_> {
+impl DeliverySource<'_> {
     /// The next deliveries. None at the end, or once the call's time is up. Deliveries to other routes are left out if
     /// that takes no extra read.
     async fn next(&mut self, route: Option<&RouteId>) -> Result<Option<Vec<Item>>, StoreError> {
@@ -124,18 +124,18 @@ async fn enabled(app: &App) -> Result<BTreeSet<RouteId>, StoreError> {
 }
 
 impl Retrying {
-    async fn way<'a>(&self, app: &'a App, position: Option<String>) -> Result<Way<'a>, StoreError> {
+    async fn way<'a>(&self, app: &'a App, position: Option<String>) -> Result<DeliverySource<'a>, StoreError> {
         let deadline = Instant::now() + TIME;
         let walk = match (&self.event, self.state) {
             (None, Over::Dead) => {
                 let listing = self.within(app.store.dead_letters(position));
-                return Ok(Way::Listed(Batches::begin(&app.store, listing).await?));
+                return Ok(DeliverySource::Listed(Batches::begin(&app.store, listing).await?));
             }
             (None, Over::Skipped) => app.store.walk_events(self.after, self.before, position).await?,
             (Some(event), _) if self.is_within(event) => app.store.walk_event(event, position),
-            (Some(_), _) => return Ok(Way::Nowhere),
+            (Some(_), _) => return Ok(DeliverySource::Nowhere),
         };
-        Ok(Way::Walked(walk, deadline))
+        Ok(DeliverySource::Walked(walk, deadline))
     }
 
     fn within<'a>(&self, letters: Listing<'a>) -> Listing<'a> {

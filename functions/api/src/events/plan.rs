@@ -14,7 +14,7 @@ use models::{
 use store::{
     Item, StoreError, from_item,
     list::Entry,
-    routes::{EventRoute, is_like},
+    routes::{EventRoute, matches_pattern},
 };
 use web::Problem;
 
@@ -25,7 +25,7 @@ const CONCURRENCY: usize = 8;
 pub fn is_of(entry: &Entry, hook: Option<&HookId>, event_type: Option<&str>) -> bool {
     EventKey::parse(&entry.sort).is_some_and(|key| {
         hook.is_none_or(|hook| key.origin.hook() == Some(hook))
-            && event_type.is_none_or(|pattern| is_like(pattern, &key.event_type))
+            && event_type.is_none_or(|pattern| matches_pattern(pattern, &key.event_type))
     })
 }
 

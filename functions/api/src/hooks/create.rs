@@ -9,7 +9,7 @@ use app::{App, Route};
 use connector::{reply, settings};
 use http::StatusCode;
 use models::{Fault, HookId, Timestamp, clock::random, fingerprint, ids::SECRET_BYTES};
-use registry::Watch;
+use registry::TriggerEntry;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -82,7 +82,7 @@ pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
 const MAX_TEMPLATE_BYTES: usize = 32 * 1024;
 
 /// Checks a hook's settings against its trigger's schema.
-pub fn settings_faults(body: &mut Value, watch: Option<Watch>) -> Result<Vec<Fault>, Problem> {
+pub fn settings_faults(body: &mut Value, watch: Option<TriggerEntry>) -> Result<Vec<Fault>, Problem> {
     let schema = watch.map_or_else(settings::schema, |watch| (watch.settings)());
     let mut faults = input::part_faults(body, "/settings", Some(schema.clone()))?;
     if faults.is_empty() {

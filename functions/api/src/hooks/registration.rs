@@ -2,7 +2,7 @@
 
 use super::view::{token, url};
 use app::{App, connections};
-use connector::{Registrar, platform::Webhook};
+use connector::{Registrar, platform::WebhookRegistration};
 use store::{
     StoreError,
     hooks::{Hook, Registration, verification_token},
@@ -12,32 +12,37 @@ use web::{Code, Problem, Request, Retry};
 /// Registers a stored hook at its platform, which calls the hook meanwhile. If the platform refuses it, the hook is
 /// deleted.
 pub async fn register(app: &App, request: &Request, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
-    let registration = match tell(app, request, registrar, hook).await {
+    let registration = match register_at_platform(app, request, registrar, hook).await {
         Ok(Some(webhook)) => Registration::Registered { webhook },
         Ok(None) => Registration::Manual,
         Err(problem) if problem.retry == Retry::Unknown => return Err(pending(problem, hook)),
         Err(problem) => {
             app.hooks.forget(&hook.id);
             return Err(match app.store.remove_unreferenced(hook, 0).await {
-                Ok(()) => advised(problem),
+                Ok(()) => with_advice(problem),
                 Err(error) => pending(problem, hook).caused_by(error),
             });
         }
     };
     hook.registration = Some(registration);
-    let noted = note(app, registrar, hook).await;
+    let noted = store_registration(app, registrar, hook).await;
     app.hooks.forget(&hook.id);
     noted
 }
 
 /// Registers the webhook and returns its id at the platform. If the answer is lost, the platform's webhooks are
 /// searched for it.
-async fn tell(app: &App, request: &Request, registrar: &Registrar, hook: &Hook) -> Result<Option<String>, Problem> {
+async fn register_at_platform(
+    app: &App,
+    request: &Request,
+    registrar: &Registrar,
+    hook: &Hook,
+) -> Result<Option<String>, Problem> {
     let connect = connections::connect(app, &hook.platform, hook.connection.as_str()).await;
     let connection = connect.map_err(Problem::with_nothing_done)?;
     let token = token(app, hook).await.map_err(Problem::with_nothing_done)?;
     let url = url(app, request, hook, &token).map_err(Problem::with_nothing_done)?;
-    let webhook = Webhook { name: hook.name.clone(), url, token: verification_token(&token) };
+    let webhook = WebhookRegistration { name: hook.name.clone(), url, token: verification_token(&token) };
     match (registrar.register)(app, &connection.credentials, webhook).await {
         Err(problem) if problem.retry == Retry::Unknown => {
             match (registrar.find)(app, &connection.credentials, &hook.id).await {
@@ -46,12 +51,12 @@ async fn tell(app: &App, request: &Request, registrar: &Registrar, hook: &Hook) 
                 _ => Err(problem),
             }
         }
-        told => told.inspect_err(|problem| connections::forget_refused(app, hook.connection.as_str(), problem)),
+        told => told.inspect_err(|problem| connections::evict_rejected(app, hook.connection.as_str(), problem)),
     }
 }
 
 /// Stores the registration of a hook, which may have been changed or deleted in the meantime.
-async fn note(app: &App, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
+async fn store_registration(app: &App, registrar: &Registrar, hook: &mut Hook) -> Result<(), Problem> {
     loop {
         match app.store.update(hook).await {
             Err(StoreError::Condition(_)) => match app.store.find::<Hook>(hook.id.as_str()).await {
@@ -82,7 +87,7 @@ fn pending(problem: Problem, hook: &Hook) -> Problem {
 }
 
 /// The problem for a hook that the platform refuses, with the most frequent reason.
-fn advised(problem: Problem) -> Problem {
+fn with_advice(problem: Problem) -> Problem {
     if problem.code != Code::PlatformRejected {
         return problem;
     }
@@ -109,5 +114,5 @@ pub async fn remove(app: &App, registrar: &Registrar, hook: &Hook) -> Result<(),
     };
     let Some(webhook) = webhook else { return Ok(()) };
     let removed = (registrar.remove)(app, &connection.credentials, webhook).await;
-    removed.inspect_err(|problem| connections::forget_refused(app, hook.connection.as_str(), problem))
+    removed.inspect_err(|problem| connections::evict_rejected(app, hook.connection.as_str(), problem))
 }

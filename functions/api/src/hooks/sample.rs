@@ -4,10 +4,10 @@
 use super::view::{token, url, watch};
 use crate::{ADMIN, control};
 use app::{App, Route};
-use client::PATIENCE;
+use client::TIMEOUT;
 use data_encoding::BASE32_DNSSEC;
 use models::clock::random;
-use registry::Watch;
+use registry::TriggerEntry;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub async fn send(app: &App, request: Request) -> Result<Response, Problem> {
         http.request(http::Method::POST, url)?.header("content-type", "application/json").body(sample.clone());
     let headers = watch.trigger.headers.iter();
     let request = headers.fold(request, |request, header| request.header(header.name, header.sample));
-    let answer = http.send(request, PATIENCE).await.map_err(|problem| {
+    let answer = http.send(request, TIMEOUT).await.map_err(|problem| {
         let advice = "check that PUBLIC_URL is this deployment's address";
         Problem { source: problem.source, ..unreachable(format!("{}: {advice}", problem.detail)) }
     })?;
@@ -63,7 +63,7 @@ pub async fn send(app: &App, request: Request) -> Result<Response, Problem> {
 }
 
 /// The trigger's sample body. If the platform numbers its messages, it gets a new message id.
-fn sample(watch: &Watch) -> Result<String, Problem> {
+fn sample(watch: &TriggerEntry) -> Result<String, Problem> {
     let Some(message) = watch.trigger.message else { return Ok(watch.sample.to_owned()) };
     let mut sample: Value = serde_json::from_str(watch.sample).map_err(Problem::internal)?;
     if let Some(id) = sample.pointer_mut(message.sample) {

@@ -3,7 +3,7 @@
 use app::App;
 use connector::settings;
 use models::{ConnectionId, HookId, Timestamp};
-use registry::Watch;
+use registry::TriggerEntry;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -88,7 +88,7 @@ pub async fn view(app: &App, request: &Request, hook: Hook, with_url: bool) -> R
 }
 
 /// The trigger of a hook.
-pub fn watch(hook: &Hook) -> Result<Watch, Problem> {
+pub fn watch(hook: &Hook) -> Result<TriggerEntry, Problem> {
     registry::trigger(&hook.trigger).ok_or_else(|| Problem::internal("a hook has an unknown trigger"))
 }
 

@@ -4,7 +4,7 @@ use super::{
     check_size,
     create::{connection_id, hook_id},
     faults, incident, target,
-    view::{RouteView, Sight, view},
+    view::{RouteView, UrlVisibility, view},
 };
 use crate::{ADMIN, control, references};
 use app::{App, Route};
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use store::{
     StoreError,
     references::Reference,
-    routes::{EventRoute, Target, Webhook},
+    routes::{EventRoute, Target, WebhookTarget},
 };
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 use webhook::guard::Guard;
@@ -95,7 +95,7 @@ pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     }
     if let Some(fields) = change.target {
         let secrets = match route.target {
-            Target::Webhook(Webhook { secrets, .. }) => secrets,
+            Target::Webhook(WebhookTarget { secrets, .. }) => secrets,
             Target::Action(_) => Vec::new(),
         };
         route.target = target::read(app, &route.id, fields, secrets).await?;
@@ -125,7 +125,7 @@ pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     if let Err(error) = written {
         return Err(not_changed(app, error, &named).await);
     }
-    respond::ok(&view(app, route, Sight::UrlAndSecret).await?)
+    respond::ok(&view(app, route, UrlVisibility::UrlAndSecret).await?)
 }
 
 /// The problem for a change that was not written.

@@ -2,7 +2,7 @@
 
 use super::{
     check_size, faults, target,
-    view::{RouteView, Sight, view},
+    view::{RouteView, UrlVisibility, view},
 };
 use crate::{ADMIN, connections, references};
 use app::{App, Route};
@@ -69,7 +69,7 @@ pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     if let Err(error) = app.store.create_referring(&route, &named, request.now()).await {
         return Err(references::not_created(app, error, &named).await);
     }
-    respond::json(StatusCode::CREATED, &view(app, route, Sight::UrlAndSecret).await?)
+    respond::json(StatusCode::CREATED, &view(app, route, UrlVisibility::UrlAndSecret).await?)
 }
 
 pub async fn hook_id(app: &App, id: Option<&str>) -> Result<Option<HookId>, Problem> {

@@ -6,7 +6,7 @@ use models::{Fault, own_event::OWN_TYPES};
 use payload::mapping::escape;
 use schemars::schema_for;
 use serde_json::{Map, Value};
-use store::routes::is_like;
+use store::routes::matches_pattern;
 use web::{Problem, input};
 use webhook::{guard::Guard, route_header};
 
@@ -41,7 +41,7 @@ pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
 
 fn is_of_nothing(pattern: &str) -> bool {
     let triggers = registry::triggers().map(|watch| watch.trigger.event_type);
-    !triggers.chain(OWN_TYPES).any(|event_type| is_like(pattern, event_type))
+    !triggers.chain(OWN_TYPES).any(|event_type| matches_pattern(pattern, event_type))
 }
 
 fn of_expression(text: &Value, at: &str) -> Option<Fault> {

@@ -28,7 +28,7 @@ pub async fn end(
         let mut changed = route.clone();
         let recovery = recovered.as_ref().map(|health| (health, own_events::of_recovered(app, route, health, reason)));
         let recovery = recovery.as_ref().map(|(health, event)| (*health, event));
-        match app.store.renew_route(&mut changed, named, recovery).await {
+        match app.store.save_recovered_route(&mut changed, named, recovery).await {
             Ok(()) => {
                 *route = changed;
                 return Ok(());

@@ -18,7 +18,7 @@ use http::StatusCode;
 use models::Fault;
 use schemars::{Schema, schema_for};
 use store::routes::EventRoute;
-use view::{RouteView, Sight};
+use view::{RouteView, UrlVisibility};
 use web::{Problem, Request, Response, respond};
 
 pub static FUNCTION: Function = Function {
@@ -33,7 +33,7 @@ const GET: Route = Route::get("/v1/routes/{id}", READ, "Get a route", |app, requ
 
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     let route = find::<EventRoute>(app, &request).await?;
-    let sight = if sees_secrets(&request) { Sight::UrlAndSecret } else { Sight::Host };
+    let sight = if sees_secrets(&request) { UrlVisibility::UrlAndSecret } else { UrlVisibility::Host };
     respond::ok(&view::view(app, route, sight).await?)
 }
 
@@ -62,7 +62,7 @@ const LIST: Route = Route::get("/v1/routes", READ, "List routes", |app, request|
     .answers_with(StatusCode::OK, crate::page_of_any::<RouteView>);
 
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
-    let sight = if sees_secrets(&request) { Sight::Url } else { Sight::Host };
+    let sight = if sees_secrets(&request) { UrlVisibility::Url } else { UrlVisibility::Host };
     control::list(app, &request, "routes", |route| view::view(app, route, sight)).await
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     target::new_secret,
-    view::{RouteView, Sight, view},
+    view::{RouteView, UrlVisibility, view},
 };
 use crate::{ADMIN, control, rotation::Rotation};
 use app::{App, Route};
@@ -29,5 +29,5 @@ pub async fn rotate(app: &App, request: Request) -> Result<Response, Problem> {
     webhook.secrets.insert(0, new_secret(app, &route.id).await?);
     route.updated_at = request.now();
     app.store.update(&mut route).await?;
-    respond::ok(&view(app, route, Sight::UrlAndSecret).await?)
+    respond::ok(&view(app, route, UrlVisibility::UrlAndSecret).await?)
 }

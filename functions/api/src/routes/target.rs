@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use store::routes::{ActionTarget, Secret, Target, Webhook};
+use store::routes::{ActionTarget, SealedSecret, Target, WebhookTarget};
 use web::Problem;
 use webhook::guard::{Guard, Refusal};
 
@@ -44,7 +44,7 @@ pub async fn read(
     app: &App,
     route: &RouteId,
     fields: Map<String, Value>,
-    secrets: Vec<Secret>,
+    secrets: Vec<SealedSecret>,
 ) -> Result<Target, Problem> {
     match fields["type"].as_str() {
         Some("webhook") => webhook(app, route, typed(fields)?, secrets).await.map(Target::Webhook),
@@ -58,7 +58,7 @@ pub async fn unsealed(app: &App, fields: Map<String, Value>) -> Result<Target, P
         Some("webhook") => {
             let NewWebhook { url, headers, body, .. } = typed(fields)?;
             let header_names = headers.into_keys().collect();
-            Ok(Target::Webhook(Webhook { url, headers: None, header_names, body, secrets: Vec::new() }))
+            Ok(Target::Webhook(WebhookTarget { url, headers: None, header_names, body, secrets: Vec::new() }))
         }
         _ => action(app, typed(fields)?).await.map(Target::Action),
     }
@@ -68,7 +68,12 @@ fn typed<T: for<'de> Deserialize<'de>>(fields: Map<String, Value>) -> Result<T, 
     serde_json::from_value(Value::Object(fields)).map_err(Problem::internal)
 }
 
-async fn webhook(app: &App, route: &RouteId, new: NewWebhook, secrets: Vec<Secret>) -> Result<Webhook, Problem> {
+async fn webhook(
+    app: &App,
+    route: &RouteId,
+    new: NewWebhook,
+    secrets: Vec<SealedSecret>,
+) -> Result<WebhookTarget, Problem> {
     let guard = Guard::new(app.config.delivery_allow_cidrs.clone());
     let refused = |refusal: Refusal| Problem::invalid_body(vec![Fault::new("/target/url", refusal.to_string())]);
     let url = guard.check_url(&new.url).map_err(refused)?;
@@ -84,7 +89,7 @@ async fn webhook(app: &App, route: &RouteId, new: NewWebhook, secrets: Vec<Secre
         }
     };
     let header_names = new.headers.into_keys().collect();
-    Ok(Webhook { url: url.into(), headers, header_names, body: new.body, secrets })
+    Ok(WebhookTarget { url: url.into(), headers, header_names, body: new.body, secrets })
 }
 
 async fn action(app: &App, new: NewAction) -> Result<ActionTarget, Problem> {
@@ -97,7 +102,7 @@ async fn action(app: &App, new: NewAction) -> Result<ActionTarget, Problem> {
 }
 
 /// Creates a secret for a route's webhook.
-pub async fn new_secret(app: &App, route: &RouteId) -> Result<Secret, Problem> {
+pub async fn new_secret(app: &App, route: &RouteId) -> Result<SealedSecret, Problem> {
     let secret = webhook::Secret::new().map_err(Problem::internal)?;
-    Ok(Secret { sealed: app.sealer()?.seal(route.as_str(), &secret.to_text()).await?, expires_at: None })
+    Ok(SealedSecret { sealed: app.sealer()?.seal(route.as_str(), &secret.to_text()).await?, expires_at: None })
 }

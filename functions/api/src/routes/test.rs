@@ -12,7 +12,7 @@ use client::mask::MASK;
 use expression::{Event, Expression};
 use flow::{
     deliver::post,
-    request::{Prepared, ReadyTarget, Unprepared},
+    request::{PrepareError, Prepared, ReadyTarget},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use models::{
@@ -20,7 +20,7 @@ use models::{
     event::Accepted, ids::ContentKey,
 };
 use payload::{body::Format, mapping};
-use registry::Watch;
+use registry::TriggerEntry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -54,7 +54,8 @@ pub struct Tried {
     /// The request, whether the event matches or not. Null if none can be built, or without a target. A draft's request
     /// is not signed.
     request: Option<RequestView>,
-    /// The reason why no request can be built, or else why the filter fails on the event, so that it does not pass.
+    /// The reason why no request can be built. Otherwise the reason why the filter fails on the event, which then does
+    /// not pass.
     fault: Option<String>,
     /// The outcome of sending the request; null if it was not sent.
     attempt: Option<Attempt>,
@@ -184,8 +185,8 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url:
                 attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
             }
         }
-        Some(Err(Unprepared::Event(words))) => fault = Some(words),
-        Some(Err(Unprepared::Problem(problem))) => return Err(problem),
+        Some(Err(PrepareError::Event(words))) => fault = Some(words),
+        Some(Err(PrepareError::Problem(problem))) => return Err(problem),
     }
     let event = envelope.shown().map_err(Problem::internal)?;
     Ok(Tried { event, matches, request, fault, attempt })
@@ -225,7 +226,7 @@ async fn sample(app: &App, selection: &Selection<'_>) -> Result<StoredEvent, Pro
         Some(id) => app.store.find(id.as_str()).await?,
         None => None,
     };
-    let is_for = |watch: &Watch| {
+    let is_for = |watch: &TriggerEntry| {
         selection.is_of(watch.trigger.event_type)
             && hook.as_ref().is_none_or(|hook| hook.trigger == watch.trigger.name)
             && connection.as_ref().is_none_or(|connection| connection.platform == watch.platform.name)

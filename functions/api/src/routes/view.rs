@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use store::{
     StoreError,
     health::RouteHealth,
-    routes::{ActionTarget, DisabledReason, EventRoute, Target, Webhook},
+    routes::{ActionTarget, DisabledReason, EventRoute, Target, WebhookTarget},
 };
 use url::Url;
 use web::Problem;
@@ -80,28 +80,28 @@ pub enum TargetView {
 
 /// The parts of a webhook that a caller may see. A URL may be a secret: anyone who knows a Slack URL can post there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub enum UrlVisibility {
     /// The URL without its path.
     Host,
     Url,
     UrlAndSecret,
 }
 
-pub async fn view(app: &App, route: EventRoute, sight: Sight) -> Result<RouteView, Problem> {
+pub async fn view(app: &App, route: EventRoute, sight: UrlVisibility) -> Result<RouteView, Problem> {
     let (now, health) = (app.now(), health(app, &route).await?);
     let target = match route.target {
         Target::Action(ActionTarget { action, connection, input, .. }) => {
             TargetView::Action { action, connection, input }
         }
-        Target::Webhook(Webhook { url, header_names, body, secrets, .. }) => {
-            let newest = secrets.first().filter(|_| sight == Sight::UrlAndSecret);
+        Target::Webhook(WebhookTarget { url, header_names, body, secrets, .. }) => {
+            let newest = secrets.first().filter(|_| sight == UrlVisibility::UrlAndSecret);
             let secret = match newest {
                 Some(secret) => Some(app.sealer()?.open(route.id.as_str(), &secret.sealed).await?),
                 None => None,
             };
             let headers = header_names.into_iter().map(|name| (name, MASK.to_owned())).collect();
             let old_secret_until = secrets.iter().filter_map(|secret| secret.expires_at).filter(|end| now < *end).max();
-            let url = if sight == Sight::Host { without_path(&url) } else { url };
+            let url = if sight == UrlVisibility::Host { without_path(&url) } else { url };
             TargetView::Webhook { url, headers, body, secret, old_secret_until }
         }
     };

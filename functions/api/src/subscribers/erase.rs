@@ -32,7 +32,7 @@ const ATTEMPTS: usize = 20;
 
 /// Progress of an erasure.
 #[derive(Serialize, Deserialize)]
-struct Wanted {
+struct ErasureProgress {
     /// None if neither the record nor an event of the person could be read.
     connection: Option<ConnectionId>,
     /// Later events start a new record of the person.
@@ -56,16 +56,16 @@ pub const ROUTE: Route = Route::delete(
 pub async fn erase(app: &App, request: Request) -> Result<Response, Problem> {
     let id: SubscriberId = request.id("subscriber")?;
     let deadline = Instant::now() + TIME;
-    let mut wanted = bury(app, &id, request.now()).await?;
+    let mut wanted = write_tombstone(app, &id, request.now()).await?;
     let finished = search(app, &id, &mut wanted, deadline).await?;
-    note(app, &id, if finished { None } else { Some(&wanted) }).await?;
+    store_progress(app, &id, if finished { None } else { Some(&wanted) }).await?;
     if finished {
         return Ok(respond::no_content());
     }
     Err(Problem::new(Code::Unfinished, "the person is hidden and partly erased; repeat the call to finish"))
 }
 
-impl Wanted {
+impl ErasureProgress {
     /// Starts a search for a person, from the record, or from the person's events if the record can't be read.
     async fn of(
         app: &App,
@@ -101,7 +101,12 @@ async fn connection_of(app: &App, id: &SubscriberId) -> Result<Option<Connection
 }
 
 /// Erases all matches. Returns whether it finished in time.
-async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Instant) -> Result<bool, Problem> {
+async fn search(
+    app: &App,
+    id: &SubscriberId,
+    wanted: &mut ErasureProgress,
+    deadline: Instant,
+) -> Result<bool, Problem> {
     let store = &app.store;
     let end = |prefix: &str| lower_bound(prefix, Timestamp::from_millis(wanted.until.millis() + 1));
     let events = store.events_of(id, end(EventId::PREFIX));
@@ -114,8 +119,8 @@ async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Ins
     }
     let Some(connection) = wanted.connection.clone() else { return Ok(true) };
     let until = wanted.events_position.clone().unwrap_or_else(|| end(EventId::PREFIX));
-    let events = store.events_of_nobody(&connection, until);
-    let position = each(app, events, deadline, |entries| scrub_telling(app, entries, &wanted.unique_values)).await?;
+    let events = store.events_without_person(&connection, until);
+    let position = each(app, events, deadline, |entries| scrub_matching(app, entries, &wanted.unique_values)).await?;
     if position.is_some() {
         wanted.events_position = position;
         return Ok(false);
@@ -129,11 +134,11 @@ async fn search(app: &App, id: &SubscriberId, wanted: &mut Wanted, deadline: Ins
 }
 
 /// Replaces the subscriber by a tombstone.
-async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Problem> {
+async fn write_tombstone(app: &App, id: &SubscriberId, now: Timestamp) -> Result<ErasureProgress, Problem> {
     for _ in 0..ATTEMPTS {
         let stored = app.store.subscriber_to_erase(id).await?;
         let stored = stored.ok_or_else(|| Problem::not_found("subscriber"))?;
-        let begun: Option<Wanted> =
+        let begun: Option<ErasureProgress> =
             stored.erasing.as_deref().map(serde_json::from_str).transpose().map_err(StoreError::from)?;
         let profile = match stored.open() {
             Ok(None) => return begun.ok_or_else(|| Problem::not_found("subscriber")),
@@ -147,7 +152,7 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
                 None
             }
         };
-        let wanted = Wanted::of(app, id, now, profile, begun).await?;
+        let wanted = ErasureProgress::of(app, id, now, profile, begun).await?;
         let tombstone = StoredSubscriber {
             place: None,
             version: stored.version + 1,
@@ -165,7 +170,7 @@ async fn bury(app: &App, id: &SubscriberId, now: Timestamp) -> Result<Wanted, Pr
 }
 
 /// Stores the progress of an erasure in the tombstone; none once it is finished.
-async fn note(app: &App, id: &SubscriberId, wanted: Option<&Wanted>) -> Result<(), Problem> {
+async fn store_progress(app: &App, id: &SubscriberId, wanted: Option<&ErasureProgress>) -> Result<(), Problem> {
     let erasing = wanted.map(serde_json::to_string).transpose().map_err(StoreError::from)?;
     for _ in 0..ATTEMPTS {
         let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
@@ -218,14 +223,14 @@ async fn remove_takeovers(app: &App, entries: Vec<Entry>) -> Result<(), StoreErr
 }
 
 /// Scrubs events without a person that contain one of the person's own values.
-async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Result<(), StoreError> {
+async fn scrub_matching(app: &App, entries: Vec<Entry>, values: &[String]) -> Result<(), StoreError> {
     for item in app.store.read(&app.store.tables.events, &entries).await?.into_values() {
         let event: StoredEvent = from_item(item)?;
         let id = event.key()?.id;
         if let Some(raw) = &event.raw {
             let (body, _) = body::reread(raw, event.format());
             let query = event.query.as_deref().map(serde_json::from_str::<Value>).transpose()?.unwrap_or_default();
-            if !values.iter().any(|value| holds(&body, value) || holds(&query, value)) {
+            if !values.iter().any(|value| contains_value(&body, value) || contains_value(&query, value)) {
                 continue;
             }
             app.store.scrub(event, app.event_expires()).await?;
@@ -237,13 +242,13 @@ async fn scrub_telling(app: &App, entries: Vec<Entry>, values: &[String]) -> Res
 }
 
 /// True if a body contains this value.
-fn holds(body: &Value, wanted: &str) -> bool {
+fn contains_value(body: &Value, wanted: &str) -> bool {
     match body {
         Value::String(text) => text == wanted,
         // A number is compared in the form of an id.
         Value::Number(_) => mapping::text(body).is_some_and(|text| text == wanted),
-        Value::Array(values) => values.iter().any(|value| holds(value, wanted)),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name == wanted || holds(value, wanted)),
+        Value::Array(values) => values.iter().any(|value| contains_value(value, wanted)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name == wanted || contains_value(value, wanted)),
         Value::Null | Value::Bool(_) => false,
     }
 }

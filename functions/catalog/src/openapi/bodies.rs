@@ -1,7 +1,7 @@
 //! Exact schemas of request bodies. A part that depends on another field is listed for each value of that field, and
 //! ids and times have their patterns.
 
-use super::Stated;
+use super::RouteInfo;
 use api::routes;
 use models::{ConnectionId, HookId, Timestamp};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ const HEADER_NAME: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
 /// Visible ASCII, spaces and tabs.
 const HEADER_VALUE: &str = "^[\\t -~]*$";
 
-pub fn exact(route: &Stated, schema: Value) -> Value {
+pub fn exact(route: &RouteInfo, schema: Value) -> Value {
     let mut schema = match (route.method, route.path) {
         ("POST", "/v1/connections") => by_platform(&schema),
         ("POST", "/v1/hooks") => by_trigger(&schema),
@@ -68,7 +68,7 @@ fn by_platform(base: &Value) -> Value {
 }
 
 fn by_trigger(base: &Value) -> Value {
-    let of = |watch: registry::Watch| {
+    let of = |watch: registry::TriggerEntry| {
         with(
             base,
             json!({ "trigger": { "const": watch.trigger.name }, "settings": (watch.settings)().to_value() }),

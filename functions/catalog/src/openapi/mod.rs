@@ -14,7 +14,7 @@ use web::{Access, Body, Code, Query};
 /// The parts of a route that the document shows. The compiler copies them from the routes: code that reads a route at
 /// run time would link its handler, and with it the clients of all platforms.
 #[derive(Clone, Copy)]
-struct Stated {
+struct RouteInfo {
     function: &'static str,
     method: &'static str,
     path: &'static str,
@@ -25,8 +25,8 @@ struct Stated {
     success: (StatusCode, Option<fn() -> Schema>),
 }
 
-static ROUTES: [Stated; COUNT] = {
-    let mut routes = [Stated::of(&crate::FUNCTION, &crate::FUNCTION.routes[0]); COUNT];
+static ROUTES: [RouteInfo; COUNT] = {
+    let mut routes = [RouteInfo::of(&crate::FUNCTION, &crate::FUNCTION.routes[0]); COUNT];
     copy(&mut routes);
     routes
 };
@@ -47,7 +47,7 @@ const fn group(at: usize) -> Option<&'static [&'static Function]> {
 }
 
 /// Copies as many routes as fit, and counts all.
-const fn copy(routes: &mut [Stated]) -> usize {
+const fn copy(routes: &mut [RouteInfo]) -> usize {
     let (mut count, mut platform) = (0, 0);
     while let Some(functions) = group(platform) {
         let mut at = 0;
@@ -55,7 +55,7 @@ const fn copy(routes: &mut [Stated]) -> usize {
             let (function, mut route) = (functions[at], 0);
             while route < function.routes.len() {
                 if count < routes.len() {
-                    routes[count] = Stated::of(function, &function.routes[route]);
+                    routes[count] = RouteInfo::of(function, &function.routes[route]);
                 }
                 (count, route) = (count + 1, route + 1);
             }
@@ -66,7 +66,7 @@ const fn copy(routes: &mut [Stated]) -> usize {
     count
 }
 
-impl Stated {
+impl RouteInfo {
     const fn of(function: &Function, route: &Route) -> Self {
         let Route { method, path, access, summary, query, body, success, .. } = *route;
         Self { function: function.name, method, path, access, summary, query, body, success }
@@ -104,7 +104,7 @@ pub fn document(server: Option<&str>) -> Value {
     })
 }
 
-fn operation(route: &Stated, components: &mut Map<String, Value>) -> Value {
+fn operation(route: &RouteInfo, components: &mut Map<String, Value>) -> Value {
     let id = format!("{} {}", route.method, route.path);
     let mut operation = json!({
         "operationId": id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect::<String>(),
@@ -156,7 +156,7 @@ fn tags() -> Vec<Value> {
     names.into_iter().map(tag).collect()
 }
 
-fn responses(route: &Stated, components: &mut Map<String, Value>) -> Value {
+fn responses(route: &RouteInfo, components: &mut Map<String, Value>) -> Value {
     let mut responses = json!({ "default": problem_reference() });
     for status in refusals(route) {
         responses[status.as_str()] = problem_reference();
@@ -166,7 +166,7 @@ fn responses(route: &Stated, components: &mut Map<String, Value>) -> Value {
 }
 
 /// Statuses of rejected requests.
-fn refusals(route: &Stated) -> BTreeSet<StatusCode> {
+fn refusals(route: &RouteInfo) -> BTreeSet<StatusCode> {
     let is_webhook = route.path.starts_with("/hooks/") && route.method == "POST";
     let is_action = registry::actions().any(|action| action.path == route.path);
     let is_keyed = matches!(route.access, Access::Key(_));
@@ -196,7 +196,7 @@ fn problem_response() -> Value {
     })
 }
 
-fn success(route: &Stated, components: &mut Map<String, Value>) -> Value {
+fn success(route: &RouteInfo, components: &mut Map<String, Value>) -> Value {
     let (status, schema) = route.success;
     let mut response = json!({ "description": status.canonical_reason().unwrap_or("Success") });
     if let Some(schema) = schema {

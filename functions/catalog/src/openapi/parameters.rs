@@ -1,6 +1,6 @@
 //! Parameters of an operation, with their media types and patterns.
 
-use super::Stated;
+use super::RouteInfo;
 use models::{
     ConnectionId, DeliveryId, Effect, EventId, HookId, KeyId, RecordId, RejectedId, RouteId, SubscriberId, TakeoverId,
     Timestamp, ids::TOKEN_PATTERN,
@@ -11,7 +11,7 @@ use web::{
     input::{DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT},
 };
 
-pub fn of(route: &Stated) -> Vec<Value> {
+pub fn of(route: &RouteInfo) -> Vec<Value> {
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let path = in_path.map(|name| {
         let schema = json!({ "type": "string", "pattern": path_pattern(route.path, name) });

@@ -12,16 +12,16 @@ use std::pin::Pin;
 use web::Problem;
 
 /// Outcome of running an action.
-pub enum Ran {
+pub enum ActionOutcome {
     Done(Vec<u8>),
     Failed(Problem),
     /// It was not started, for this reason.
-    NotBegun(String),
+    NotStarted(String),
     /// It may have been done. The text is the reason why that is unknown.
     Unknown(String),
 }
 
-pub type Running<'a> = Pin<Box<dyn Future<Output = Ran> + Send + 'a>>;
+pub type Running<'a> = Pin<Box<dyn Future<Output = ActionOutcome> + Send + 'a>>;
 
 /// Runs actions: through their Lambda functions on AWS, in the same process on a laptop.
 pub trait Actions: Send + Sync {
@@ -49,7 +49,7 @@ impl Actions for Functions {
             match self.client.invoke().function_name(name).payload(Blob::new(input)).send().await {
                 Ok(answer) => {
                     let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
-                    if answer.function_error.is_none() { Ran::Done(payload) } else { failed(&payload) }
+                    if answer.function_error.is_none() { ActionOutcome::Done(payload) } else { failed(&payload) }
                 }
                 Err(error) => not_invoked(&error),
             }
@@ -58,22 +58,23 @@ impl Actions for Functions {
 }
 
 /// The outcome of a function that returned a problem, or ended without an answer.
-fn failed(payload: &[u8]) -> Ran {
+fn failed(payload: &[u8]) -> ActionOutcome {
     let error: Option<FunctionError> = serde_json::from_slice(payload).ok();
     match error.and_then(|error| Problem::from_json(error.error_message.as_bytes())) {
-        Some(problem) => Ran::Failed(problem),
-        None => Ran::Unknown("the action's function ended without an answer".to_owned()),
+        Some(problem) => ActionOutcome::Failed(problem),
+        None => ActionOutcome::Unknown("the action's function ended without an answer".to_owned()),
     }
 }
 
-fn not_invoked(error: &SdkError<InvokeError>) -> Ran {
+fn not_invoked(error: &SdkError<InvokeError>) -> ActionOutcome {
     match error {
         // Throttled, or the deployment is incomplete.
-        SdkError::ServiceError(refused) => {
-            Ran::NotBegun(format!("Lambda did not run the action: {}", refused.err().code().unwrap_or("unknown")))
-        }
-        SdkError::ConstructionFailure(_) => Ran::NotBegun("the action could not be invoked".to_owned()),
-        _ => Ran::Unknown("the answer of the action's function was lost".to_owned()),
+        SdkError::ServiceError(refused) => ActionOutcome::NotStarted(format!(
+            "Lambda did not run the action: {}",
+            refused.err().code().unwrap_or("unknown")
+        )),
+        SdkError::ConstructionFailure(_) => ActionOutcome::NotStarted("the action could not be invoked".to_owned()),
+        _ => ActionOutcome::Unknown("the answer of the action's function was lost".to_owned()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Deliverer,
-    actions::{Ran, words},
+    actions::{ActionOutcome, words},
 };
 use crate::request::Prepared;
 use aws::metrics::Metric;
@@ -21,7 +21,7 @@ use web::{
     Problem, Retry,
     retry::{MAX_RETRY_AFTER, retry_after},
 };
-use webhook::{Body, Outcome, WebhookClient, kept};
+use webhook::{Body, TargetAnswer, WebhookClient, kept};
 
 /// Consequence of an attempt for its delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,7 @@ fn secrets(url: &Url, headers: &HeaderMap) -> Secrets {
     secrets
 }
 
-fn of_outcome(outcome: &Outcome, secrets: &Secrets, now: Timestamp) -> Judged {
+fn of_outcome(outcome: &TargetAnswer, secrets: &Secrets, now: Timestamp) -> Judged {
     let redirect = matches!(outcome.status, 301 | 302 | 303 | 307 | 308);
     let error = redirect.then(|| "the target answered a redirect, which is not followed".to_owned());
     let Body { text, is_cut } = &outcome.body;
@@ -152,7 +152,7 @@ fn of_outcome(outcome: &Outcome, secrets: &Secrets, now: Timestamp) -> Judged {
     (of_answer(outcome, now), Some(outcome.status), error, Some(kept(body.as_bytes())))
 }
 
-fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
+fn of_answer(outcome: &TargetAnswer, now: Timestamp) -> Verdict {
     let taken = (200..300).contains(&outcome.status);
     let no_more = outcome.webhook_delivery.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("disable"));
     match outcome.status {
@@ -167,7 +167,7 @@ fn of_answer(outcome: &Outcome, now: Timestamp) -> Verdict {
 }
 
 /// The verdict on an action's outcome. After an unknown outcome, the call is repeated if that does no harm.
-fn of_action(ran: Ran, is_repeatable: bool, now: Timestamp) -> Judged {
+fn of_action(ran: ActionOutcome, is_repeatable: bool, now: Timestamp) -> Judged {
     let of_retry = |retry| match retry {
         Retry::Never => Verdict::Dead(Reason::ActionRefused),
         Retry::After(0) => Verdict::Failed(None),
@@ -178,10 +178,10 @@ fn of_action(ran: Ran, is_repeatable: bool, now: Timestamp) -> Judged {
         Retry::Done => Verdict::Succeeded,
     };
     match ran {
-        Ran::Done(output) => (Verdict::Succeeded, Some(200), None, Some(kept(&output))),
-        Ran::NotBegun(error) => (of_retry(Retry::SOON), None, Some(error), None),
-        Ran::Unknown(error) => (of_retry(Retry::Unknown), None, Some(error), None),
-        Ran::Failed(problem) => {
+        ActionOutcome::Done(output) => (Verdict::Succeeded, Some(200), None, Some(kept(&output))),
+        ActionOutcome::NotStarted(error) => (of_retry(Retry::SOON), None, Some(error), None),
+        ActionOutcome::Unknown(error) => (of_retry(Retry::Unknown), None, Some(error), None),
+        ActionOutcome::Failed(problem) => {
             let status = problem.code.status().as_u16();
             (of_retry(problem.retry), Some(status), Some(words(&problem)), None)
         }
@@ -197,7 +197,7 @@ mod tests {
 
     fn answer(status: u16, retry_after: Option<&str>, webhook_delivery: Option<&str>) -> Verdict {
         let (retry_after, webhook_delivery) = (retry_after.map(str::to_owned), webhook_delivery.map(str::to_owned));
-        of_answer(&Outcome { status, retry_after, webhook_delivery, body: Body::default() }, NOW)
+        of_answer(&TargetAnswer { status, retry_after, webhook_delivery, body: Body::default() }, NOW)
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_problem_of_an_action_is_repeated_as_its_verdict_says() {
-        let failed = |retry| Ran::Failed(Problem::new(Code::PlatformRejected, "x").retried(retry));
+        let failed = |retry| ActionOutcome::Failed(Problem::new(Code::PlatformRejected, "x").retried(retry));
         for is_repeatable in [true, false] {
             let unknown = if is_repeatable { Verdict::Failed(None) } else { Verdict::Dead(Reason::UnknownOutcome) };
             for (ran, verdict) in [
@@ -245,9 +245,9 @@ mod tests {
                 (failed(Retry::Unknown), unknown),
                 (failed(Retry::Running), Verdict::Busy),
                 (failed(Retry::Done), Verdict::Succeeded),
-                (Ran::NotBegun("x".to_owned()), Verdict::Failed(None)),
-                (Ran::Unknown("x".to_owned()), unknown),
-                (Ran::Done(Vec::new()), Verdict::Succeeded),
+                (ActionOutcome::NotStarted("x".to_owned()), Verdict::Failed(None)),
+                (ActionOutcome::Unknown("x".to_owned()), unknown),
+                (ActionOutcome::Done(Vec::new()), Verdict::Succeeded),
             ] {
                 assert_eq!(of_action(ran, is_repeatable, NOW).0, verdict);
             }

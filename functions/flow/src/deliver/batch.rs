@@ -1,6 +1,6 @@
 //! Batches of deliveries: their items are read together, then each delivery is handled on its own.
 
-use super::{Deliverer, Look};
+use super::{Deliverer, DeliveryCheck};
 use crate::{
     erasure::scrub_delivery,
     pending::{self, LOST_AFTER_SECONDS},
@@ -12,26 +12,31 @@ use models::{
     delivery::{Message, Of, When},
 };
 use std::slice;
-use store::{StoreError, grounds::Grounds};
+use store::{StoreError, delivery_inputs::DeliveryInputs};
 use web::Problem;
 
 impl Deliverer {
     /// Checks at most 25 deliveries, and attempts those that are due. Returns an outcome for each. An error, of one or
     /// of all, means that the message must come again.
-    pub async fn deliver_all(&self, app: &App, looks: Vec<Look>) -> Result<Vec<Result<(), Problem>>, Problem> {
-        let grounds = &app.store.grounds(looks.iter().map(|look| &look.message)).await?;
-        Ok(join_all(looks.iter().map(|look| self.deliver_one(app, look, grounds))).await)
+    pub async fn deliver_all(&self, app: &App, looks: Vec<DeliveryCheck>) -> Result<Vec<Result<(), Problem>>, Problem> {
+        let grounds = &app.store.load_delivery_inputs(looks.iter().map(|parse_message| &parse_message.message)).await?;
+        Ok(join_all(looks.iter().map(|parse_message| self.deliver_one(app, parse_message, grounds))).await)
     }
 
-    async fn deliver_one(&self, app: &App, look: &Look, grounds: &Grounds) -> Result<(), Problem> {
-        let Some(delivery) = find(app, look, grounds).await? else { return Ok(()) };
+    async fn deliver_one(
+        &self,
+        app: &App,
+        parse_message: &DeliveryCheck,
+        grounds: &DeliveryInputs,
+    ) -> Result<(), Problem> {
+        let Some(delivery) = find(app, parse_message, grounds).await? else { return Ok(()) };
         let Some(next_attempt_at) = delivery.next_attempt_at else {
             self.check_streak(app, &delivery.route, grounds).await?;
             return forget(app, delivery, grounds).await;
         };
         if app.now() < next_attempt_at {
             // The message is for an earlier attempt. The next attempt has a message of its own.
-            let is_overtaken = !look.is_again && look.message.at != next_attempt_at;
+            let is_overtaken = !parse_message.is_redelivered && parse_message.message.at != next_attempt_at;
             return if is_overtaken { Ok(()) } else { Ok(pending::send(app, slice::from_ref(&delivery)).await?) };
         }
         let unstored = (delivery.version == 0).then(|| delivery.clone());
@@ -39,7 +44,7 @@ impl Deliverer {
         if let (Err(_), Some(unstored)) = (&delivered, unstored)
             && let Err(error) = store(app, unstored).await
         {
-            let (delivery, cause) = (look.message.delivery.as_str(), causes(&error));
+            let (delivery, cause) = (parse_message.message.delivery.as_str(), causes(&error));
             tracing::error!(delivery, cause, "a failed delivery could not be stored for a retry");
         }
         delivered
@@ -48,7 +53,7 @@ impl Deliverer {
 
 /// Removes the target's texts from a finished delivery if its event's person was erased. Dispatch sends a message for
 /// this: while a first attempt is under way, the delivery is not stored yet, and an erasure can't find it.
-async fn forget(app: &App, delivery: StoredDelivery, grounds: &Grounds) -> Result<(), Problem> {
+async fn forget(app: &App, delivery: StoredDelivery, grounds: &DeliveryInputs) -> Result<(), Problem> {
     if delivery.tells() {
         let event = app.store.event_of(grounds, &delivery.event).await?;
         if event.is_some_and(|event| event.is_erased()) {
@@ -60,17 +65,21 @@ async fn forget(app: &App, delivery: StoredDelivery, grounds: &Grounds) -> Resul
 }
 
 /// The delivery of a message: as stored, or new before its first attempt. None if it no longer exists.
-async fn find(app: &App, look: &Look, grounds: &Grounds) -> Result<Option<StoredDelivery>, Problem> {
-    if let Some(stored) = grounds.delivery(&look.message.delivery)? {
+async fn find(
+    app: &App,
+    parse_message: &DeliveryCheck,
+    grounds: &DeliveryInputs,
+) -> Result<Option<StoredDelivery>, Problem> {
+    if let Some(stored) = grounds.delivery(&parse_message.message.delivery)? {
         return Ok(Some(StoredDelivery::clone(&stored)));
     }
-    let Some(first) = first(app, &look.message, grounds).await else { return Ok(None) };
+    let Some(first) = first(app, &parse_message.message, grounds).await else { return Ok(None) };
     // A redelivered message may end in the dead-letter queue, so the delivery is stored first.
-    Ok(Some(if look.is_again { store(app, first).await? } else { first }))
+    Ok(Some(if parse_message.is_redelivered { store(app, first).await? } else { first }))
 }
 
 /// A delivery before its first attempt. None if it may have been attempted and have expired since.
-async fn first(app: &App, message: &Message, grounds: &Grounds) -> Option<StoredDelivery> {
+async fn first(app: &App, message: &Message, grounds: &DeliveryInputs) -> Option<StoredDelivery> {
     let When { expires, .. } = pending::parked(app, message.at);
     if !message.is_first || app.now() >= expires {
         return None;

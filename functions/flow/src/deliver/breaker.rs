@@ -112,7 +112,7 @@ pub fn probe_seconds(config: &Config) -> u64 {
 
 /// Next check of a delivery that finds the breaker open. It is a random time within a window as long as the breaker has
 /// been open, so that some delivery checks whenever a probe is due.
-pub fn look_again_at(config: &Config, health: &RouteHealth, now: Timestamp, chance: u8) -> Timestamp {
+pub fn next_check_at(config: &Config, health: &RouteHealth, now: Timestamp, chance: u8) -> Timestamp {
     let least = probe_seconds(config) * 1000;
     let most = now.millis_since(health.since).clamp(least, MOST_WAIT_SECONDS * 1000);
     Timestamp::from_millis(now.millis() + least + (most - least) * u64::from(chance) / 255)
@@ -258,7 +258,7 @@ mod tests {
             ("0", 90, 0, 90),
         ] {
             let (config, now) = (config([("RETRY_SCHEDULE", schedule)]), at(1_000 + open_for));
-            let wait = |chance| look_again_at(&config, &health(true, 1_000), now, chance).millis_since(now) / 1000;
+            let wait = |chance| next_check_at(&config, &health(true, 1_000), now, chance).millis_since(now) / 1000;
             assert_eq!((wait(0), wait(255)), (least, most), "{schedule} {open_for}");
         }
     }

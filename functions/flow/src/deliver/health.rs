@@ -7,7 +7,7 @@ use super::{
     is_written,
 };
 use crate::{
-    Unsent,
+    QueueUnavailable,
     own_events::{self, Recovery},
 };
 use app::App;
@@ -17,7 +17,7 @@ use models::{
 };
 use store::{
     StoreError,
-    grounds::Grounds,
+    delivery_inputs::DeliveryInputs,
     health::RouteHealth,
     routes::{DisabledReason, EventRoute},
 };
@@ -58,7 +58,12 @@ impl Deliverer {
     }
 
     /// Opens the breaker of a route whose streak of failures is old enough by now, without a further attempt.
-    pub(super) async fn check_streak(&self, app: &App, route: &RouteId, grounds: &Grounds) -> Result<(), Problem> {
+    pub(super) async fn check_streak(
+        &self,
+        app: &App,
+        route: &RouteId,
+        grounds: &DeliveryInputs,
+    ) -> Result<(), Problem> {
         let Some(route) = grounds.route(route)? else { return Ok(()) };
         let known = grounds.health(&route.id)?;
         match self.failures.streak(&route, known.as_ref()) {
@@ -74,7 +79,7 @@ async fn check_later(app: &App, route: &EventRoute, delivery: &DeliveryId, strea
     let Some(queue) = app.queue() else { return Ok(()) };
     let (delivery, route) = (delivery.clone(), route.id.clone());
     let message = Message { delivery, route, at: streak.opens_at(), is_first: false };
-    Ok(queue.send(vec![message]).await.map_err(Unsent)?)
+    Ok(queue.send(vec![message]).await.map_err(QueueUnavailable)?)
 }
 
 /// True if a delivery is dead because of its event's content, so that other events may succeed.

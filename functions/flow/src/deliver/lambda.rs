@@ -1,6 +1,6 @@
 //! Entry point of `deliver` on Lambda: the event source for SQS, with partial batch responses.
 
-use super::{Deliverer, Look, actions::Functions};
+use super::{Deliverer, DeliveryCheck, actions::Functions};
 use crate::{
     batch::BatchResponse,
     dead_letters::{DeadLetter, DeadLetters, Queue},
@@ -13,7 +13,7 @@ use aws::{INVOKE_ATTEMPT_TIMEOUT, with_attempt_timeout};
 use lambda_runtime::{Error, LambdaEvent};
 use models::delivery::Message;
 use serde::Deserialize;
-use web::{Problem, settings::BadSetting};
+use web::{Problem, settings::SettingError};
 
 /// The batch of messages that Lambda passes in.
 #[derive(Deserialize)]
@@ -41,12 +41,12 @@ pub fn serve() -> Result<(), Error> {
     block_on(async {
         let sdk = sdk_config()?;
         let app = start(&sdk, &[])?;
-        app.queue().ok_or_else(|| BadSetting::unset("DELIVERY_QUEUE_URL"))?;
+        app.queue().ok_or_else(|| SettingError::unset("DELIVERY_QUEUE_URL"))?;
         let letters =
-            app.config.dead_letter_queue_url.clone().ok_or_else(|| BadSetting::unset("DEAD_LETTER_QUEUE_URL"))?;
+            app.config.dead_letter_queue_url.clone().ok_or_else(|| SettingError::unset("DEAD_LETTER_QUEUE_URL"))?;
         let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url: letters };
         let prefix =
-            app.config.action_function_prefix.clone().ok_or_else(|| BadSetting::unset("ACTION_FUNCTION_PREFIX"))?;
+            app.config.action_function_prefix.clone().ok_or_else(|| SettingError::unset("ACTION_FUNCTION_PREFIX"))?;
         let waiting = with_attempt_timeout(&sdk, INVOKE_ATTEMPT_TIMEOUT);
         let functions = Functions { client: aws_sdk_lambda::Client::new(&waiting), prefix };
         let deliverer = Deliverer::new(&app, Box::new(functions))?;
@@ -66,10 +66,10 @@ pub fn serve() -> Result<(), Error> {
 pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, event: SqsEvent) -> BatchResponse {
     let (mut ids, mut looks, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for message in event.records {
-        match look(&message) {
-            Ok(look) => {
+        match parse_message(&message) {
+            Ok(parse_message) => {
                 ids.push(message.message_id);
-                looks.push(look);
+                looks.push(parse_message);
             }
             Err(reason) => again.extend(set_aside(letters, message.message_id, reason).await),
         }
@@ -80,28 +80,28 @@ pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, e
     match deliverer.deliver_all(app, looks).await {
         Ok(delivered) => {
             let failed = ids.into_iter().zip(delivered).filter_map(|(id, delivered)| Some((id, delivered.err()?)));
-            again.extend(failed.map(|(id, problem)| to_come_again(id, &problem)));
+            again.extend(failed.map(|(id, problem)| retry_message(id, &problem)));
         }
-        Err(problem) => again.extend(ids.into_iter().map(|id| to_come_again(id, &problem))),
+        Err(problem) => again.extend(ids.into_iter().map(|id| retry_message(id, &problem))),
     }
     BatchResponse::again(again)
 }
 
 /// Parses a message, or returns the reason why it is malformed.
-fn look(message: &SqsMessage) -> Result<Look, String> {
-    let is_again = message.attributes.approximate_receive_count != "1";
+fn parse_message(message: &SqsMessage) -> Result<DeliveryCheck, String> {
+    let is_redelivered = message.attributes.approximate_receive_count != "1";
     let message: Message = serde_json::from_str(&message.body).map_err(|error| error.to_string())?;
-    Ok(Look { message, is_again })
+    Ok(DeliveryCheck { message, is_redelivered })
 }
 
 /// Sends a malformed message to the dead-letter queue. Returns its id if that fails.
 async fn set_aside(letters: &dyn DeadLetters, id: String, reason: String) -> Option<String> {
     let letter = DeadLetter { event: format!("message {id}"), reason };
     let set_aside = letters.set_aside(letter).await.map_err(Problem::internal);
-    set_aside.err().map(|problem| to_come_again(id, &problem))
+    set_aside.err().map(|problem| retry_message(id, &problem))
 }
 
-fn to_come_again(message: String, problem: &Problem) -> String {
+fn retry_message(message: String, problem: &Problem) -> String {
     tracing::error!(
         message,
         code = problem.code.as_str(),

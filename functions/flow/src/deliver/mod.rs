@@ -6,21 +6,21 @@ pub mod actions;
 mod attempt;
 mod batch;
 pub mod breaker;
-mod firsts;
+mod group_commit;
 mod health;
 pub mod lambda;
 
 use crate::{
-    Unsent, own_events, pending,
-    request::{Prepared, ReadyTarget, Unprepared},
-    versions::ByVersion,
+    QueueUnavailable, own_events, pending,
+    request::{PrepareError, Prepared, ReadyTarget},
+    versions::RouteCache,
 };
 use actions::Actions;
 use app::App;
 use attempt::Verdict;
 use aws::metrics::Metric;
 use breaker::Failures;
-use firsts::Firsts;
+use group_commit::GroupCommit;
 use models::{
     DeliveryState, StoredDelivery, StoredEvent, Timestamp,
     clock::random,
@@ -29,7 +29,7 @@ use models::{
 use std::{slice, sync::Arc};
 use store::{
     StoreError,
-    grounds::Grounds,
+    delivery_inputs::DeliveryInputs,
     health::RouteHealth,
     routes::{DisabledReason, EventRoute},
 };
@@ -47,16 +47,16 @@ const MOST_HOPS: u8 = 8;
 pub struct Deliverer {
     client: WebhookClient,
     actions: Box<dyn Actions>,
-    targets: ByVersion<ReadyTarget>,
+    targets: RouteCache<ReadyTarget>,
     failures: Failures,
-    firsts: Firsts,
+    firsts: GroupCommit,
 }
 
 /// A delivery to check, from a message.
-pub struct Look {
+pub struct DeliveryCheck {
     pub message: Message,
     /// True for a redelivered message, or for one sent by the sweep in place of a lost one.
-    pub is_again: bool,
+    pub is_redelivered: bool,
 }
 
 /// A due delivery whose route is enabled.
@@ -64,7 +64,7 @@ struct Due<'a> {
     delivery: StoredDelivery,
     route: Arc<EventRoute>,
     health: Option<RouteHealth>,
-    grounds: &'a Grounds,
+    grounds: &'a DeliveryInputs,
 }
 
 impl Deliverer {
@@ -75,12 +75,12 @@ impl Deliverer {
     }
 
     /// Checks a delivery, and attempts it if it is due.
-    pub async fn deliver(&self, app: &App, look: Look) -> Result<(), Problem> {
-        self.deliver_all(app, vec![look]).await?.into_iter().collect()
+    pub async fn deliver(&self, app: &App, parse_message: DeliveryCheck) -> Result<(), Problem> {
+        self.deliver_all(app, vec![parse_message]).await?.into_iter().collect()
     }
 
     /// Calls the target of a due delivery if its route exists and is enabled.
-    async fn deliver_due(&self, app: &App, delivery: StoredDelivery, grounds: &Grounds) -> Result<(), Problem> {
+    async fn deliver_due(&self, app: &App, delivery: StoredDelivery, grounds: &DeliveryInputs) -> Result<(), Problem> {
         match grounds.route(&delivery.route)? {
             Some(route) if route.enabled => {
                 let health = grounds.health(&delivery.route)?;
@@ -88,7 +88,9 @@ impl Deliverer {
             }
             Some(route) if route.disabled_reason == Some(DisabledReason::Failing) => {
                 match current_event(app, delivery, grounds).await? {
-                    Some((delivery, event)) => die(app, &route, &event, delivery, Reason::RouteDisabled).await,
+                    Some((delivery, event)) => {
+                        make_dead_letter(app, &route, &event, delivery, Reason::RouteDisabled).await
+                    }
                     None => Ok(()),
                 }
             }
@@ -101,11 +103,11 @@ impl Deliverer {
     async fn pass_breaker(&self, app: &App, mut due: Due<'_>) -> Result<(), Problem> {
         if let Some(health) = due.health.as_mut().filter(|health| health.failing) {
             let now = app.now();
-            let look_again_at = breaker::look_again_at(&app.config, health, now, random::<1>()?[0]);
+            let next_check_at = breaker::next_check_at(&app.config, health, now, random::<1>()?[0]);
             let may_probe = now >= health.next_probe_at;
             health.next_probe_at = now.plus_seconds(breaker::probe_seconds(&app.config));
             if !may_probe || !is_written(app.store.update(health).await)? {
-                return wait(app, due.delivery, look_again_at).await;
+                return wait(app, due.delivery, next_check_at).await;
             }
         }
         match current_event(app, due.delivery, due.grounds).await? {
@@ -120,7 +122,7 @@ impl Deliverer {
         log(&delivery, verdict, &attempt);
         match verdict.metric() {
             Some(metric) => count(app, &delivery, metric),
-            None => return look_again(app, delivery).await,
+            None => return check_later(app, delivery).await,
         }
         delivery.attempted(attempt);
         let id = delivery.id.clone();
@@ -133,11 +135,11 @@ impl Deliverer {
         }
         self.conclude(app, &route, event, delivery, verdict).await?;
         // The outcome is written by now. A failure here is only logged: the next attempt has the same effect.
-        let noted = match verdict {
+        let health_written = match verdict {
             Verdict::Gone { .. } => health::disable(app, &route, gone).await.map(drop),
             _ => self.note_health(app, &route, health, (&id, verdict)).await,
         };
-        if let Err(problem) = noted {
+        if let Err(problem) = health_written {
             tracing::error!(
                 route = route.id.as_str(),
                 cause = problem.causes(),
@@ -162,8 +164,8 @@ impl Deliverer {
         let target = self.target(app, route).await?;
         match prepare(app, &target, event)? {
             Ok(prepared) => self.attempt(app.now(), delivery, prepared).await,
-            Err(Unprepared::Event(words)) => Ok((Verdict::Dead(Reason::Unmappable), not_sent(app.now(), &words))),
-            Err(Unprepared::Problem(problem)) => Err(problem),
+            Err(PrepareError::Event(words)) => Ok((Verdict::Dead(Reason::Unmappable), not_sent(app.now(), &words))),
+            Err(PrepareError::Problem(problem)) => Err(problem),
         }
     }
 
@@ -185,10 +187,10 @@ impl Deliverer {
                 end(app, delivery, DeliveryState::Succeeded, None).await
             }
             Verdict::Gone { taken: false } => skip(app, delivery, Reason::TargetGone).await,
-            Verdict::Dead(reason) => die(app, route, event, delivery, reason).await,
+            Verdict::Dead(reason) => make_dead_letter(app, route, event, delivery, reason).await,
             Verdict::Failed(not_before) => match next_attempt_at(app, &delivery, not_before)? {
                 Some(at) => wait(app, delivery, at).await,
-                None => die(app, route, event, delivery, Reason::AttemptsUsedUp).await,
+                None => make_dead_letter(app, route, event, delivery, Reason::AttemptsUsedUp).await,
             },
             Verdict::Busy => Ok(()),
         }
@@ -206,7 +208,7 @@ impl Deliverer {
 }
 
 /// The request of a delivery. The parsed event takes many times its size, so it is dropped before the request is sent.
-fn prepare(app: &App, target: &ReadyTarget, event: &StoredEvent) -> Result<Result<Prepared, Unprepared>, StoreError> {
+fn prepare(app: &App, target: &ReadyTarget, event: &StoredEvent) -> Result<Result<Prepared, PrepareError>, StoreError> {
     Ok(target.prepare(app.now(), event.open()?.envelope()?, event.hops))
 }
 
@@ -245,7 +247,7 @@ fn not_sent(at: Timestamp, words: &str) -> Attempt {
 async fn current_event(
     app: &App,
     mut delivery: StoredDelivery,
-    grounds: &Grounds,
+    grounds: &DeliveryInputs,
 ) -> Result<Option<(StoredDelivery, Arc<StoredEvent>)>, Problem> {
     let reason = match app.store.event_of(grounds, &delivery.event).await? {
         Some(event) if event.is_erased() => {
@@ -283,12 +285,12 @@ fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
 
 /// Sends another message for a delivery that another worker is attempting, to check its outcome later. Nothing is
 /// written, because that would conflict with the other worker's write.
-async fn look_again(app: &App, delivery: StoredDelivery) -> Result<(), Problem> {
+async fn check_later(app: &App, delivery: StoredDelivery) -> Result<(), Problem> {
     let Some(queue) = app.queue() else { return Ok(()) };
     let at = app.now().plus_seconds(BUSY_SECONDS);
     let is_first = delivery.version == 0;
     let message = Message { delivery: delivery.id, route: delivery.route, at, is_first };
-    Ok(queue.send(vec![message]).await.map_err(Unsent)?)
+    Ok(queue.send(vec![message]).await.map_err(QueueUnavailable)?)
 }
 
 /// Makes a delivery wait. On a conflict, the other writer has taken care of it.
@@ -317,7 +319,7 @@ async fn end(
 
 /// Makes a delivery a dead letter, and stores an event about that unless the delivery carries one of Switchboard's own
 /// events.
-async fn die(
+async fn make_dead_letter(
     app: &App,
     route: &EventRoute,
     event: &StoredEvent,
@@ -329,7 +331,7 @@ async fn die(
         app.store.update_delivery(&mut delivery, app.now()).await
     } else {
         let dead = own_events::of_dead(app, route, &delivery, event.hops);
-        app.store.bury_delivery(&mut delivery, app.now(), &dead).await
+        app.store.put_dead_letter(&mut delivery, app.now(), &dead).await
     };
     if is_written(written)? {
         app.metrics.count(Metric::Dead);

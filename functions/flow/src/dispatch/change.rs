@@ -17,7 +17,7 @@ pub struct Change {
 
 /// A record that can't be parsed.
 #[derive(Debug)]
-pub struct Poison {
+pub struct MalformedRecord {
     pub sequence_number: String,
     pub letter: DeadLetter,
 }
@@ -45,9 +45,9 @@ fn event_id(sort: &str) -> Option<String> {
 
 impl Change {
     /// Parses a record. None if it changes no event.
-    pub fn read(record: Value) -> Result<Option<Self>, Poison> {
+    pub fn read(record: Value) -> Result<Option<Self>, MalformedRecord> {
         let number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let poison = |event: String, error: &dyn std::fmt::Display| Poison {
+        let poison = |event: String, error: &dyn std::fmt::Display| MalformedRecord {
             sequence_number: number.clone(),
             letter: DeadLetter { event, reason: error.to_string() },
         };
@@ -90,7 +90,7 @@ impl Change {
     }
 
     /// The previous version, if the event's reading has changed.
-    pub fn retold(&self) -> Option<&StoredEvent> {
+    pub fn previous_reading(&self) -> Option<&StoredEvent> {
         self.old.as_ref().filter(|old| old.rev != self.new.rev)
     }
 }

@@ -7,7 +7,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
-use web::settings::BadSetting;
+use web::settings::SettingError;
 
 #[derive(Deserialize)]
 struct StreamEvent {
@@ -20,8 +20,9 @@ pub fn serve() -> Result<(), Error> {
     block_on(async {
         let sdk = sdk_config()?;
         let app = start(&sdk, &[])?;
-        let url = app.config.dead_letter_queue_url.clone().ok_or_else(|| BadSetting::unset("DEAD_LETTER_QUEUE_URL"))?;
-        app.queue().ok_or_else(|| BadSetting::unset("DELIVERY_QUEUE_URL"))?;
+        let url =
+            app.config.dead_letter_queue_url.clone().ok_or_else(|| SettingError::unset("DEAD_LETTER_QUEUE_URL"))?;
+        app.queue().ok_or_else(|| SettingError::unset("DELIVERY_QUEUE_URL"))?;
         let dispatcher = Dispatcher::new(Arc::new(Queue { client: aws_sdk_sqs::Client::new(&sdk), url }));
         let (app, dispatcher) = (&app, &dispatcher);
         run(app, move |event: LambdaEvent<StreamEvent>| async move {

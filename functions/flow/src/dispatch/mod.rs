@@ -79,7 +79,7 @@ impl Dispatcher {
         // Routes are loaded for each batch, so that a route applies to every event after it. Without routes, people and
         // takeovers are still updated, and the whole batch is retried for its deliveries.
         let routes = Routes::load(app, &self.filters).await.unwrap_or_else(|error| {
-            failed.extend(changes.iter().map(|change| to_be_tried_again(change, &error)));
+            failed.extend(changes.iter().map(|change| retry_record(change, &error)));
             Routes::default()
         });
         let lanes = lanes(changes);
@@ -113,7 +113,7 @@ impl Dispatcher {
 
     async fn handle_lane(&self, app: &App, routes: &Routes, lane: &[Change]) -> Handled {
         let together = |a: &Change, b: &Change| {
-            a.retold().is_none() && b.retold().is_none() && a.new.subscriber() == b.new.subscriber()
+            a.previous_reading().is_none() && b.previous_reading().is_none() && a.new.subscriber() == b.new.subscriber()
         };
         let mut lane_handled = Handled::default();
         for changes in lane.chunk_by(together).flat_map(|changes| runs(changes, Change::bytes)) {
@@ -126,7 +126,7 @@ impl Dispatcher {
                     }
                 }
                 Err(error) => {
-                    lane_handled.failed.extend(changes.iter().map(|change| to_be_tried_again(change, &error)));
+                    lane_handled.failed.extend(changes.iter().map(|change| retry_record(change, &error)));
                 }
             }
         }
@@ -140,7 +140,7 @@ impl Dispatcher {
                 let letter = DeadLetter { event: change.event_id(), reason: causes(&error) };
                 handled.failed.extend(self.set_aside(letter, change.sequence_number.clone()).await);
             }
-            Err(error) => handled.failed.push(to_be_tried_again(change, &error)),
+            Err(error) => handled.failed.push(retry_record(change, &error)),
         }
     }
 
@@ -199,7 +199,7 @@ fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
     runs
 }
 
-fn to_be_tried_again(change: &Change, error: &StoreError) -> String {
+fn retry_record(change: &Change, error: &StoreError) -> String {
     tracing::warn!(event = change.new.pk, cause = causes(error), "an event failed and will be dispatched again");
     change.sequence_number.clone()
 }
@@ -229,17 +229,17 @@ async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Delive
         put_takeover(app, change, event).await?;
     }
     for (change, event) in changes.iter().zip(&opened) {
-        if let Some(person) = change.retold().and_then(StoredEvent::subscriber) {
+        if let Some(person) = change.previous_reading().and_then(StoredEvent::subscriber) {
             person::take_back(app, &person, event).await?;
         }
     }
     let late = person::fold(app, &opened).await?;
     for late in &late {
-        take_away(app, late).await?;
+        erase_late_event(app, late).await?;
     }
     for event in opened.iter().filter(|event| event.stored.is_erased()) {
         remove_takeover(app, event).await?;
-        look_again(app, routes, event).await?;
+        check_later(app, routes, event).await?;
     }
     let mut deliveries = Vec::new();
     for (change, event) in changes.iter().zip(&opened) {
@@ -259,7 +259,7 @@ fn deliveries_of(app: &App, routes: &Routes, change: &Change, event: &OpenEvent<
 
 /// Schedules another check of an erased event's deliveries, for a time when no earlier attempt can still be running. A
 /// delivery before its first attempt is not stored yet, so the erasure could not find it.
-async fn look_again(app: &App, routes: &Routes, event: &OpenEvent<'_>) -> Result<(), StoreError> {
+async fn check_later(app: &App, routes: &Routes, event: &OpenEvent<'_>) -> Result<(), StoreError> {
     let Some(queue) = app.queue().filter(|queue| queue.keeps()) else { return Ok(()) };
     let at = app.now().plus_seconds(ATTEMPTS_END_SECONDS);
     let message = |route: &EventRoute| {
@@ -276,22 +276,22 @@ async fn put_takeover(app: &App, change: &Change, event: &OpenEvent<'_>) -> Resu
     if event.stored.raw.is_none() {
         return Ok(());
     }
-    match StoredTakeover::told(event) {
-        Some(takeover) if change.retold().is_some() => app.store.retell_takeover(&takeover).await,
+    match StoredTakeover::from_event(event) {
+        Some(takeover) if change.previous_reading().is_some() => app.store.update_takeover_reading(&takeover).await,
         Some(takeover) => app.store.put_takeover(&takeover).await,
         None => Ok(()),
     }
 }
 
 /// Erases an event that is older than its person's erasure.
-async fn take_away(app: &App, late: &OpenEvent<'_>) -> Result<(), StoreError> {
+async fn erase_late_event(app: &App, late: &OpenEvent<'_>) -> Result<(), StoreError> {
     remove_takeover(app, late).await?;
     app.store.scrub(late.stored.clone(), app.event_expires()).await
 }
 
 /// Removes the takeover of an event that requests one, or did before its person was erased.
 async fn remove_takeover(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreError> {
-    match StoredTakeover::told(event) {
+    match StoredTakeover::from_event(event) {
         Some(takeover) => app.store.remove_takeover(&takeover.place.pk).await,
         None => Ok(()),
     }

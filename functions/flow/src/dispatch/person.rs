@@ -1,7 +1,7 @@
 //! Folds events into their person.
 
 use app::App;
-use models::{EventId, Profile, StoredEvent, SubscriberId, Timestamp, event::OpenEvent, records::StoredSubscriber};
+use models::{EventId, Folding, Profile, StoredEvent, SubscriberId, event::OpenEvent, records::StoredSubscriber};
 use store::{StoreError, back_off, from_item, list::END, subscribers::ATTEMPTS};
 
 /// Number of a person's events that are folded again after a take-back. Older events keep their values.
@@ -10,22 +10,16 @@ const MOST_FOLDED_AGAIN: usize = 1_000;
 /// Folds events of one person. Returns the events that are older than the person's erasure.
 pub async fn fold<'e>(app: &App, events: &'e [OpenEvent<'e>]) -> Result<Vec<&'e OpenEvent<'e>>, StoreError> {
     let Some(id) = events.first().and_then(|event| event.stored.subscriber()) else { return Ok(Vec::new()) };
-    app.store.change_profile(&id, |profile, erased_at| fold_into(profile, erased_at, events)).await
+    app.store.fold(&id, |folding| fold_into(folding, events)).await
 }
 
-/// Folds events into a profile. Returns the events that are older than the person's erasure.
-pub fn fold_into<'e>(
-    profile: &mut Option<Profile>,
-    erased_at: Option<Timestamp>,
-    events: &'e [OpenEvent<'e>],
-) -> Vec<&'e OpenEvent<'e>> {
+/// Folds events into a person's record. Returns the events that are older than the person's erasure.
+pub fn fold_into<'e>(folding: &mut Folding, events: &'e [OpenEvent<'e>]) -> Vec<&'e OpenEvent<'e>> {
     let with_body = events.iter().filter(|event| event.stored.raw.is_some());
-    let (late, timely): (Vec<_>, Vec<_>) =
-        with_body.partition(|event| erased_at.is_some_and(|erased_at| event.key.id.time() <= erased_at));
+    let (late, timely): (Vec<_>, Vec<_>) = with_body.partition(|event| folding.is_late(&event.key.id));
     for event in timely {
         if let Some(person) = event.person() {
-            let profile = profile.get_or_insert_with(|| Profile::new(&person, event.key.id.time()));
-            profile.fold(&person, &event.key.id, event.stored.rev);
+            folding.fold(&person, &event.key.id, event.stored.rev);
         }
     }
     late
@@ -36,11 +30,14 @@ pub async fn take_back(app: &App, id: &SubscriberId, event: &OpenEvent<'_>) -> R
     for attempt in 0..ATTEMPTS {
         let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
         let Some(mut profile) = stored.open()? else { return Ok(()) };
-        profile.unfold(&event.key.id, event.stored.rev);
+        profile.remove_readings(&event.key.id, event.stored.rev);
         let others = fold_again(app, id, &event.key.id, &mut profile).await?;
         let still_this_one = event.stored.subscriber().as_ref() == Some(id);
         let written = if others > 0 || still_this_one || !profile.is_empty() {
-            app.store.write_profile(id, Some(&stored), &profile).await
+            match profile.changed(id, Some(&stored))? {
+                Some(changed) => app.store.write_subscriber(id, &changed).await,
+                None => return Ok(()),
+            }
         } else if stored.erased_at.is_none() {
             app.store.remove_subscriber(id, &stored).await
         } else {

@@ -1,12 +1,8 @@
 //! Redispatch: folds stored events again if dispatch set them aside or gave up.
 
-use super::{person, remove_takeover, take_away};
+use super::{erase_late_event, person, remove_takeover};
 use app::App;
-use models::{
-    EventId, Profile, SubscriberId, Timestamp,
-    event::OpenEvent,
-    records::{StoredSubscriber, StoredTakeover},
-};
+use models::{EventId, Folding, Profile, SubscriberId, event::OpenEvent, records::StoredTakeover};
 use std::collections::BTreeSet;
 use store::StoreError;
 
@@ -35,7 +31,7 @@ pub async fn redispatch(app: &App, events: &[OpenEvent<'_>], dry_run: bool) -> R
     let (late, folded) = fold(app, events, dry_run).await?;
     if !dry_run {
         for late in &late {
-            take_away(app, late).await?;
+            erase_late_event(app, late).await?;
         }
         for event in events {
             take_back_stale(app, event).await?;
@@ -63,7 +59,7 @@ async fn take_back_stale(app: &App, event: &OpenEvent<'_>) -> Result<(), StoreEr
 
 async fn missing_takeovers(app: &App, events: &[OpenEvent<'_>]) -> Result<Vec<StoredTakeover>, StoreError> {
     let mut missing = Vec::new();
-    for takeover in events.iter().filter(|event| event.stored.raw.is_some()).filter_map(StoredTakeover::told) {
+    for takeover in events.iter().filter(|event| event.stored.raw.is_some()).filter_map(StoredTakeover::from_event) {
         if app.store.record::<StoredTakeover>(&takeover.place.pk).await?.is_none() {
             missing.push(takeover);
         }
@@ -78,32 +74,26 @@ async fn fold<'e>(
     dry_run: bool,
 ) -> Result<(Vec<&'e OpenEvent<'e>>, Option<SubscriberId>), StoreError> {
     let Some(id) = events.first().and_then(|event| event.stored.subscriber()) else { return Ok((Vec::new(), None)) };
-    let stored: Option<StoredSubscriber> = app.store.record(id.as_str()).await?;
-    let mut profile = stored.as_ref().map(StoredSubscriber::open).transpose()?.flatten();
+    let mut folding = Folding::open(app.store.record(id.as_str()).await?)?;
     let is_outdated = |event: &&OpenEvent<'_>| {
-        profile.as_ref().is_some_and(|profile| profile.has_earlier(&event.key.id, event.stored.rev))
+        folding.profile().is_some_and(|profile| profile.has_earlier(&event.key.id, event.stored.rev))
     };
     let outdated: Vec<_> = events.iter().filter(is_outdated).collect();
     let (late, has_changed) = if dry_run {
-        fold_and_compare(&mut profile, stored.and_then(|stored| stored.erased_at), events)
+        fold_and_compare(&mut folding, events)
     } else {
         for event in &outdated {
             person::take_back(app, &id, event).await?;
         }
-        let fold = |profile: &mut _, erased_at| fold_and_compare(profile, erased_at, events);
-        app.store.change_profile(&id, fold).await?
+        app.store.fold(&id, |folding| fold_and_compare(folding, events)).await?
     };
     Ok((late, (has_changed || !outdated.is_empty()).then_some(id)))
 }
 
-fn fold_and_compare<'e>(
-    profile: &mut Option<Profile>,
-    erased_at: Option<Timestamp>,
-    events: &'e [OpenEvent<'e>],
-) -> (Vec<&'e OpenEvent<'e>>, bool) {
+fn fold_and_compare<'e>(folding: &mut Folding, events: &'e [OpenEvent<'e>]) -> (Vec<&'e OpenEvent<'e>>, bool) {
     // Compared as stored: a profile over the size limit is folded without the parts that it has no room for.
-    let stored = |profile: &Option<Profile>| profile.as_ref().map(Profile::to_json).and_then(Result::ok);
-    let before = stored(profile);
-    let late = person::fold_into(profile, erased_at, events);
-    (late, stored(profile) != before)
+    let stored = |folding: &Folding| folding.profile().map(Profile::to_json).and_then(Result::ok);
+    let before = stored(folding);
+    let late = person::fold_into(folding, events);
+    (late, stored(folding) != before)
 }

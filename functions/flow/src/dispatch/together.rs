@@ -8,7 +8,7 @@ use super::{Deliveries, MOST_READ_BYTES, change::Change, deliveries_of, person};
 use crate::fan_out::Routes;
 use app::App;
 use models::{
-    Profile, SubscriberId, causes,
+    Folding, SubscriberId, causes,
     event::OpenEvent,
     records::{StoredSubscriber, StoredTakeover},
 };
@@ -16,7 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
 };
-use store::{Item, StoreError, from_item, subscribers::changed};
+use store::{Item, StoreError, from_item};
 
 /// New events of one person, or events without a person.
 struct Lane<'c> {
@@ -60,14 +60,12 @@ impl<'c> Lane<'c> {
 
     /// The person's record to write; none if nothing has changed.
     fn fold(&self, id: &SubscriberId, known: Option<Item>) -> Result<Option<StoredSubscriber>, StoreError> {
-        let stored: Option<StoredSubscriber> = known.map(from_item).transpose()?;
-        let mut profile: Option<Profile> = stored.as_ref().map(StoredSubscriber::open).transpose()?.flatten();
-        let erased_at = stored.as_ref().and_then(|stored| stored.erased_at);
-        if !person::fold_into(&mut profile, erased_at, &self.events).is_empty() {
+        let mut folding = Folding::open(known.map(from_item).transpose()?)?;
+        if !person::fold_into(&mut folding, &self.events).is_empty() {
             // The person was erased in between, which takes more than a write of the person.
             return Err(StoreError::Condition(None));
         }
-        profile.map_or(Ok(None), |profile| changed(id, stored.as_ref(), &profile))
+        Ok(folding.changed(id)?)
     }
 
     fn deliveries(&self, app: &App, routes: &Routes) -> Result<Deliveries, StoreError> {
@@ -82,7 +80,7 @@ impl<'c> Lane<'c> {
 /// Stores the takeovers before the people are read, as for each event alone.
 async fn put_takeovers(app: &App, lanes: &mut Lanes<'_>) {
     let of_lane = |(at, lane): (&usize, &Lane<'_>)| {
-        let takeovers: Vec<_> = lane.events.iter().filter_map(StoredTakeover::told).collect();
+        let takeovers: Vec<_> = lane.events.iter().filter_map(StoredTakeover::from_event).collect();
         takeovers.into_iter().map(|takeover| (*at, takeover)).collect::<Vec<_>>()
     };
     let (of, takeovers): (Vec<usize>, Vec<_>) = lanes.iter().flat_map(of_lane).unzip();

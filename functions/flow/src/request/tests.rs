@@ -62,7 +62,7 @@ fn made(target: &ReadyTarget, event: &StoredEvent) -> Result<Bytes, String> {
     let opened = event.open().unwrap();
     match target.prepare(NOW, opened.envelope().unwrap(), 0) {
         Ok(Prepared::Webhook { body, .. }) => Ok(body),
-        Err(Unprepared::Event(words)) => Err(words),
+        Err(PrepareError::Event(words)) => Err(words),
         _ => panic!("neither a request nor words"),
     }
 }
@@ -222,6 +222,6 @@ fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
     };
     let prepared = target.prepare(NOW, opened.envelope().unwrap(), 0);
     assert!(
-        matches!(prepared, Err(Unprepared::Event(words)) if words == "the input would have 1200014 bytes; at most 1048576 are allowed")
+        matches!(prepared, Err(PrepareError::Event(words)) if words == "the input would have 1200014 bytes; at most 1048576 are allowed")
     );
 }

@@ -142,7 +142,7 @@ async fn an_expired_item_is_swept_and_leaves_a_record() {
 #[tokio::test]
 async fn what_the_product_does_not_use_is_refused() {
     let (database, client) = open(Location::Temporary);
-    #[expect(clippy::disallowed_methods, reason = "that it is refused is what is shown")]
+    #[expect(clippy::disallowed_methods, reason = "the test shows that it is rejected")]
     let error = client.scan().table_name(TABLE).send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));
     assert_eq!(error.message(), Some("Scan is not supported"));

@@ -56,7 +56,7 @@ async fn the_sdk_works_over_http() {
     put(&client, 1).await;
     let answer = client.get_item().table_name(TABLE).key("pk", text("p")).key("sk", text("00001")).send().await;
     assert_eq!(answer.unwrap().item.unwrap()["user"], text("u"));
-    #[expect(clippy::disallowed_methods, reason = "that it is refused is what is shown")]
+    #[expect(clippy::disallowed_methods, reason = "the test shows that it is rejected")]
     let error = client.scan().table_name(TABLE).send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));
     drop(stop);

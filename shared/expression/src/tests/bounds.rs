@@ -293,7 +293,7 @@ fn hostile_expressions_are_stopped() {
     let mut report = String::new();
     for (text, event) in cases {
         let expression = Expression::compile(&text).unwrap();
-        let (work, event) = (Work::new(), Event::of_json(event));
+        let (work, event) = (Budget::new(), Event::of_json(event));
         let started = Instant::now();
         let variables = Variables::of(&event, &expression.data).unwrap();
         let written = expression.write(&variables, &work);

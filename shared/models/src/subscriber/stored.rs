@@ -1,7 +1,7 @@
 //! The stored shape of a profile. DynamoDB charges by the KB, so names are short, and each event's id is stored once,
 //! however many values come from it.
 
-use super::{Profile, Stamp, Told};
+use super::{Profile, Sourced, Stamp};
 use crate::{ids::ConnectionId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,7 +39,7 @@ struct At<T>(T, usize);
 /// A value without a stamp.
 #[derive(Debug, thiserror::Error)]
 #[error("the profile has a value without its event")]
-pub struct Unstamped;
+pub struct MissingStamp;
 
 impl From<Profile> for Stored {
     fn from(profile: Profile) -> Self {
@@ -65,21 +65,21 @@ impl From<Profile> for Stored {
     }
 }
 
-fn each<T, S>(told: BTreeMap<String, Option<Told<T>>>, store: impl Fn(Told<T>) -> S) -> BTreeMap<String, S> {
+fn each<T, S>(told: BTreeMap<String, Option<Sourced<T>>>, store: impl Fn(Sourced<T>) -> S) -> BTreeMap<String, S> {
     told.into_iter().filter_map(|(name, told)| Some((name, store(told?)))).collect()
 }
 
 impl TryFrom<Stored> for Profile {
-    type Error = Unstamped;
+    type Error = MissingStamp;
 
-    fn try_from(stored: Stored) -> Result<Self, Unstamped> {
-        let stamp = |at: usize| stored.stamps.get(at).cloned().ok_or(Unstamped);
+    fn try_from(stored: Stored) -> Result<Self, MissingStamp> {
+        let stamp = |at: usize| stored.stamps.get(at).cloned().ok_or(MissingStamp);
         Ok(Self {
-            texts: read(stored.texts, |At(value, at)| Ok(Told { value, by: stamp(at)? }))?,
-            tags: read(stored.tags, |at| Ok(Told { value: (), by: stamp(at)? }))?,
-            attributes: read(stored.attributes, |At(value, at)| Ok(Told { value, by: stamp(at)? }))?,
+            texts: read(stored.texts, |At(value, at)| Ok(Sourced { value, by: stamp(at)? }))?,
+            tags: read(stored.tags, |at| Ok(Sourced { value: (), by: stamp(at)? }))?,
+            attributes: read(stored.attributes, |At(value, at)| Ok(Sourced { value, by: stamp(at)? }))?,
             platform_user: match stored.platform_user {
-                Some(At(value, at)) => Some(Told { value, by: stamp(at)? }),
+                Some(At(value, at)) => Some(Sourced { value, by: stamp(at)? }),
                 None => None,
             },
             platform: stored.platform,
@@ -91,8 +91,8 @@ impl TryFrom<Stored> for Profile {
     }
 }
 
-type Read<T> = Result<BTreeMap<String, Option<Told<T>>>, Unstamped>;
+type Read<T> = Result<BTreeMap<String, Option<Sourced<T>>>, MissingStamp>;
 
-fn read<S, T>(stored: BTreeMap<String, S>, told: impl Fn(S) -> Result<Told<T>, Unstamped>) -> Read<T> {
+fn read<S, T>(stored: BTreeMap<String, S>, told: impl Fn(S) -> Result<Sourced<T>, MissingStamp>) -> Read<T> {
     stored.into_iter().map(|(name, value)| Ok((name, Some(told(value)?)))).collect()
 }

@@ -1,6 +1,6 @@
 //! Checks of a value against a schema. Faults are worded in the caller's terms.
 
-use super::{Counted, Keyword, Node, Others, Type, Validator};
+use super::{CountUnit, Keyword, Node, Others, Type, Validator};
 use models::Fault;
 use payload::{mapping::escape, number::Decimal};
 use serde_json::{Number, Value};
@@ -9,10 +9,10 @@ use std::{cmp::Ordering, slice};
 /// A fault at one place of a value.
 struct Flaw<'a> {
     at: String,
-    kind: Kind<'a>,
+    kind: FlawKind<'a>,
 }
 
-enum Kind<'a> {
+enum FlawKind<'a> {
     Missing(&'a str),
     Unknown(&'a str),
     NotOneOf(&'a [Value]),
@@ -50,12 +50,12 @@ impl<'a> Check<'a> {
         check.flaws.into_iter()
     }
 
-    fn found(&mut self, kind: Kind<'a>) {
+    fn found(&mut self, kind: FlawKind<'a>) {
         self.flaws.push(Flaw { at: self.at.clone(), kind });
     }
 
     fn other(&mut self, words: String) {
-        self.found(Kind::Other(words));
+        self.found(FlawKind::Other(words));
     }
 
     fn node(&mut self, node: &'a Node, value: &'a Value) {
@@ -86,10 +86,10 @@ impl<'a> Check<'a> {
                 Value::Number(_) if types.contains(&Type::Integer) => {
                     self.other("must be a whole number".to_owned());
                 }
-                _ => self.found(Kind::Type(types)),
+                _ => self.found(FlawKind::Type(types)),
             },
-            (Keyword::Enum(values), _) if !values.contains(value) => self.found(Kind::NotOneOf(values)),
-            (Keyword::Const(wanted), _) if wanted != value => self.found(Kind::NotEqual(wanted)),
+            (Keyword::Enum(values), _) if !values.contains(value) => self.found(FlawKind::NotOneOf(values)),
+            (Keyword::Const(wanted), _) if wanted != value => self.found(FlawKind::NotEqual(wanted)),
             (Keyword::Count { of, least, limit }, _) => self.count(*of, *least, *limit, value),
             (Keyword::Bound { least, limit }, Value::Number(number)) if is_beyond(number, *least, *limit) => {
                 let (is, end) = if *least { ("less", "minimum") } else { ("greater", "maximum") };
@@ -102,13 +102,13 @@ impl<'a> Check<'a> {
                 for (name, value) in fields {
                     match (known.iter().find(|(known, _)| known == name), others) {
                         (Some((_, node)), _) | (None, Others::Like(node)) => self.below(name, node, value),
-                        (None, Others::Unknown) => self.found(Kind::Unknown(name)),
+                        (None, Others::Unknown) => self.found(FlawKind::Unknown(name)),
                     }
                 }
             }
             (Keyword::Required(names), Value::Object(fields)) => {
                 for name in names.iter().filter(|name| !fields.contains_key(*name)) {
-                    self.found(Kind::Missing(name));
+                    self.found(FlawKind::Missing(name));
                 }
             }
             (Keyword::Names(node), Value::Object(fields)) => {
@@ -116,7 +116,7 @@ impl<'a> Check<'a> {
                     for detail in
                         Check::of(self.validator, node, &Value::from(name.as_str())).map(|flaw| flaw.of_name())
                     {
-                        self.found(Kind::Name(name, detail));
+                        self.found(FlawKind::Name(name, detail));
                     }
                 }
             }
@@ -128,20 +128,22 @@ impl<'a> Check<'a> {
             (Keyword::AnyOf(nodes), _) => {
                 let found: Vec<_> = nodes.iter().map(|node| self.apart(node, value)).collect();
                 if !found.iter().any(Vec::is_empty) {
-                    self.found(Kind::NoneOf(found));
+                    self.found(FlawKind::NoneOf(found));
                 }
             }
             (Keyword::OneOf(nodes), _) => {
                 let found: Vec<_> = nodes.iter().map(|node| self.apart(node, value)).collect();
                 match found.iter().filter(|flaws| flaws.is_empty()).count() {
-                    0 => self.found(Kind::NoneOf(found)),
+                    0 => self.found(FlawKind::NoneOf(found)),
                     1 => {}
                     _ => self.other(
                         "value is valid under more than one of the schemas listed in the 'oneOf' keyword".to_owned(),
                     ),
                 }
             }
-            (Keyword::Not { schema, node }, _) if self.apart(node, value).is_empty() => self.found(Kind::Not(schema)),
+            (Keyword::Not { schema, node }, _) if self.apart(node, value).is_empty() => {
+                self.found(FlawKind::Not(schema))
+            }
             (Keyword::Reference(name), _) => {
                 if let Some(node) = self.validator.definitions.get(name) {
                     self.node(node, value);
@@ -151,11 +153,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn count(&mut self, of: Counted, least: bool, limit: u64, value: &Value) {
+    fn count(&mut self, of: CountUnit, least: bool, limit: u64, value: &Value) {
         let (count, one, many) = match (of, value) {
-            (Counted::Characters, Value::String(text)) => (text.chars().count(), "character", "characters"),
-            (Counted::Items, Value::Array(items)) => (items.len(), "item", "items"),
-            (Counted::Fields, Value::Object(fields)) => (fields.len(), "property", "properties"),
+            (CountUnit::Characters, Value::String(text)) => (text.chars().count(), "character", "characters"),
+            (CountUnit::Items, Value::Array(items)) => (items.len(), "item", "items"),
+            (CountUnit::Fields, Value::Object(fields)) => (fields.len(), "property", "properties"),
             _ => return,
         };
         let count = count as u64;
@@ -187,11 +189,11 @@ impl<'a> Flaw<'a> {
         let here = |detail: String| vec![Fault::new(self.at.as_str(), detail)];
         let field = |name: &str, detail: &str| vec![Fault::new(format!("{}/{}", self.at, escape(name)), detail)];
         match &self.kind {
-            Kind::Missing(name) => field(name, "is required"),
-            Kind::Unknown(name) => field(name, "is not a known field"),
-            Kind::Name(name, detail) => field(name, detail),
-            Kind::NotOneOf(values) => here(format!("must be one of {}", list(values.iter()))),
-            Kind::NoneOf(alternatives) => {
+            FlawKind::Missing(name) => field(name, "is required"),
+            FlawKind::Unknown(name) => field(name, "is not a known field"),
+            FlawKind::Name(name, detail) => field(name, detail),
+            FlawKind::NotOneOf(values) => here(format!("must be one of {}", list(values.iter()))),
+            FlawKind::NoneOf(alternatives) => {
                 match alternatives.iter().flatten().map(Self::wanted).collect::<Option<Vec<_>>>() {
                     Some(wanted) => here(format!("must be one of {}", list(wanted.into_iter().flatten()))),
                     // An optional field is "this or null": the alternative that is not null explains the fault.
@@ -209,37 +211,39 @@ impl<'a> Flaw<'a> {
     /// The expected values, if that is the flaw.
     fn wanted(&self) -> Option<&'a [Value]> {
         match self.kind {
-            Kind::NotEqual(value) => Some(slice::from_ref(value)),
-            Kind::NotOneOf(values) => Some(values),
+            FlawKind::NotEqual(value) => Some(slice::from_ref(value)),
+            FlawKind::NotOneOf(values) => Some(values),
             _ => None,
         }
     }
 
     fn depth(&self) -> usize {
-        let null = matches!(self.kind, Kind::Type([Type::Null]));
+        let null = matches!(self.kind, FlawKind::Type([Type::Null]));
         self.at.len() * 2 + usize::from(!null)
     }
 
     /// The fault of a field's name.
     fn of_name(&self) -> String {
         match self.kind {
-            Kind::Not(_) => "has a name that is reserved".to_owned(),
+            FlawKind::Not(_) => "has a name that is reserved".to_owned(),
             _ => format!("has a name that is not allowed: {}", self.words()),
         }
     }
 
     fn words(&self) -> String {
         match &self.kind {
-            Kind::Type([one]) => format!("value is not of type \"{}\"", one.name()),
-            Kind::Type(types) => {
+            FlawKind::Type([one]) => format!("value is not of type \"{}\"", one.name()),
+            FlawKind::Type(types) => {
                 let names: Vec<_> = types.iter().map(|one| format!("\"{}\"", one.name())).collect();
                 format!("value is not of types {}", names.join(", "))
             }
-            Kind::NotEqual(value) => format!("{value} was expected"),
-            Kind::Not(schema) => format!("{schema} is not allowed for value"),
-            Kind::Other(words) => words.clone(),
-            Kind::NotOneOf(values) => format!("value is not one of {}", list(values.iter())),
-            Kind::Missing(_) | Kind::Unknown(_) | Kind::NoneOf(_) | Kind::Name(..) => "value does not fit".to_owned(),
+            FlawKind::NotEqual(value) => format!("{value} was expected"),
+            FlawKind::Not(schema) => format!("{schema} is not allowed for value"),
+            FlawKind::Other(words) => words.clone(),
+            FlawKind::NotOneOf(values) => format!("value is not one of {}", list(values.iter())),
+            FlawKind::Missing(_) | FlawKind::Unknown(_) | FlawKind::NoneOf(_) | FlawKind::Name(..) => {
+                "value does not fit".to_owned()
+            }
         }
     }
 }

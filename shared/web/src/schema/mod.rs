@@ -37,7 +37,7 @@ enum Keyword {
     Type(Vec<Type>),
     Enum(Vec<Value>),
     Const(Value),
-    Count { of: Counted, least: bool, limit: u64 },
+    Count { of: CountUnit, least: bool, limit: u64 },
     Bound { least: bool, limit: i64 },
     Pattern(Regex),
     Fields { known: Vec<(String, Node)>, others: Others },
@@ -63,7 +63,7 @@ enum Type {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Counted {
+enum CountUnit {
     Characters,
     Items,
     Fields,
@@ -138,12 +138,12 @@ fn keyword<'a>(
             Keyword::Enum(value.as_array().filter(|values| values.iter().all(is_plain)).ok_or_else(unfit)?.clone())
         }
         "const" if is_plain(value) => Keyword::Const(value.clone()),
-        "minLength" => count(Counted::Characters, true)?,
-        "maxLength" => count(Counted::Characters, false)?,
-        "minItems" => count(Counted::Items, true)?,
-        "maxItems" => count(Counted::Items, false)?,
-        "minProperties" => count(Counted::Fields, true)?,
-        "maxProperties" => count(Counted::Fields, false)?,
+        "minLength" => count(CountUnit::Characters, true)?,
+        "maxLength" => count(CountUnit::Characters, false)?,
+        "minItems" => count(CountUnit::Items, true)?,
+        "maxItems" => count(CountUnit::Items, false)?,
+        "minProperties" => count(CountUnit::Fields, true)?,
+        "maxProperties" => count(CountUnit::Fields, false)?,
         "minimum" => bound(true)?,
         "maximum" => bound(false)?,
         "pattern" => {

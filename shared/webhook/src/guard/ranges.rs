@@ -148,7 +148,7 @@ pub fn carried(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
     }
 }
 
-/// The IPv4 address at the end of an ISATAP address (RFC 5214), which is checked in addition to the address itself.
+/// The IPv4 address at the end of an ISATAP address (RFC 5214). It is checked in addition to the address itself.
 fn tunnelled(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
     match address.segments() {
         [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => Some((joined(high, low), "an ISATAP address")),

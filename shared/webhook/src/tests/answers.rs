@@ -11,7 +11,7 @@ fn ok_with(lines: &str) -> String {
     format!("HTTP/1.1 200 OK\r\n{lines}content-length: 2\r\n\r\nok")
 }
 
-async fn answered(bytes: impl Into<Vec<u8>>) -> Outcome {
+async fn answered(bytes: impl Into<Vec<u8>>) -> TargetAnswer {
     let bytes = bytes.into();
     let (port, served) = serve(move |mut stream| {
         request(&mut stream, 2);

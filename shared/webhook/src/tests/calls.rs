@@ -26,7 +26,7 @@ async fn a_signed_call_arrives_as_it_was_handed_in() {
     let outcome = client.post(&url, headers, Bytes::from_static(body)).await.unwrap();
     assert_eq!(
         outcome,
-        Outcome {
+        TargetAnswer {
             status: 429,
             retry_after: Some("7".to_owned()),
             webhook_delivery: Some("disable".to_owned()),
@@ -65,7 +65,7 @@ async fn what_is_not_allowed_is_never_connected_to() {
     for client in [client(&[], names), client(&["10.0.0.0/8", "127.0.0.2/32"], names)] {
         for (scheme, host) in hosts.iter().flat_map(|host| [("https", host), ("http", host)]) {
             let failure = post(&client, &format!("{scheme}://{host}:{port}/")).await.unwrap_err();
-            assert!(matches!(failure, Failure::Refused(Refusal::Special(_) | Refusal::Plain)), "{host}: {failure}");
+            assert!(matches!(failure, CallFailure::Refused(Refusal::Special(_) | Refusal::Plain)), "{host}: {failure}");
         }
     }
     assert_untouched(&listener);
@@ -129,7 +129,7 @@ async fn no_more_of_an_answer_is_read_than_is_kept() {
         });
         assert_eq!(
             outcome_of(port, PATIENT).await,
-            Outcome { body: Body { text: "x".repeat(1024), is_cut: true }, ..plain_ok("") }
+            TargetAnswer { body: Body { text: "x".repeat(1024), is_cut: true }, ..plain_ok("") }
         );
         assert!(joined(served).await < 1000, "the target could send more than 64 MB");
     }
@@ -147,7 +147,7 @@ async fn the_status_stands_however_the_body_ends() {
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\xff\0", "\u{fffd}\0", false),
     ] {
         let body = Body { text: text.to_owned(), is_cut };
-        assert_eq!(outcome_of(answer(bytes), PATIENT).await, Outcome { body, ..plain_ok("") });
+        assert_eq!(outcome_of(answer(bytes), PATIENT).await, TargetAnswer { body, ..plain_ok("") });
     }
     let (port, served) = serve(|mut stream| {
         request(&mut stream, 2);

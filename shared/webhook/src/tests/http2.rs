@@ -67,7 +67,7 @@ async fn a_target_that_speaks_http2_alone_is_called() {
     })
     .await;
     for _ in 0..3 {
-        assert_eq!(post(&client, &url).await.unwrap(), Outcome { status: 202, ..plain_ok("taken") });
+        assert_eq!(post(&client, &url).await.unwrap(), TargetAnswer { status: 202, ..plain_ok("taken") });
     }
 }
 
@@ -94,7 +94,7 @@ async fn an_answer_over_http2_counts_however_long_its_head_is_and_however_it_end
     .await;
     assert_eq!(post(&client, &url).await.unwrap(), plain_ok(""));
     let body = Body { text: "x".repeat(1024), is_cut: true };
-    assert_eq!(post(&client, &url).await.unwrap(), Outcome { body, ..plain_ok("") });
+    assert_eq!(post(&client, &url).await.unwrap(), TargetAnswer { body, ..plain_ok("") });
     assert_eq!(post(&client, &url).await.unwrap(), plain_ok("with trailers"));
 }
 

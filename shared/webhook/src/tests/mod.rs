@@ -15,8 +15,8 @@ use std::{
 };
 
 /// Time limits for calls that must not time out.
-const PATIENT: Times = Times { connect: Duration::from_secs(20), total: Duration::from_secs(30) };
-const QUICK: Times = Times { connect: Duration::from_millis(200), total: Duration::from_millis(500) };
+const PATIENT: Timeouts = Timeouts { connect: Duration::from_secs(20), total: Duration::from_secs(30) };
+const QUICK: Timeouts = Timeouts { connect: Duration::from_millis(200), total: Duration::from_millis(500) };
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn listen() -> (TcpListener, u16) {
@@ -66,7 +66,7 @@ fn client(allow: &[&str], names: &[(&str, &[&[&str]])]) -> WebhookClient {
 fn built(
     allow: &[&str],
     names: &[(&str, &[&[&str]])],
-    times: Times,
+    times: Timeouts,
     issuers: Vec<CertificateDer<'static>>,
 ) -> WebhookClient {
     let allow = allow.iter().map(|block| block.parse().unwrap()).collect();
@@ -74,12 +74,12 @@ fn built(
     WebhookClient::build(guard, times, issuers).unwrap()
 }
 
-async fn post(client: &WebhookClient, url: &str) -> Result<Outcome, Failure> {
+async fn post(client: &WebhookClient, url: &str) -> Result<TargetAnswer, CallFailure> {
     client.post(&url.parse().unwrap(), HeaderMap::new(), Bytes::from_static(b"{}")).await
 }
 
 /// The error message of a call to loopback without an answer.
-async fn failure(port: u16, times: Times) -> String {
+async fn failure(port: u16, times: Timeouts) -> String {
     let client = built(&["127.0.0.0/8"], &[], times, Vec::new());
     let failure = post(&client, &format!("http://127.0.0.1:{port}/p-secret?q=secret")).await;
     let words = failure.unwrap_err().to_string();
@@ -87,11 +87,11 @@ async fn failure(port: u16, times: Times) -> String {
     words
 }
 
-async fn outcome_of(port: u16, times: Times) -> Outcome {
+async fn outcome_of(port: u16, times: Timeouts) -> TargetAnswer {
     post(&built(&["127.0.0.0/8"], &[], times, Vec::new()), &format!("http://127.0.0.1:{port}/")).await.unwrap()
 }
 
-fn loopback() -> Failure {
+fn loopback() -> CallFailure {
     Refusal::Special(Special::of(IpAddr::from([127, 0, 0, 1])).unwrap()).into()
 }
 
@@ -100,12 +100,12 @@ fn assert_untouched(listener: &TcpListener) {
     assert_eq!(listener.accept().map(|_| ()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
 
-async fn failure_of(client: &WebhookClient, url: &str) -> Failure {
+async fn failure_of(client: &WebhookClient, url: &str) -> CallFailure {
     post(client, url).await.unwrap_err()
 }
 
-fn plain_ok(body: &str) -> Outcome {
-    Outcome { status: 200, retry_after: None, webhook_delivery: None, body: whole(body) }
+fn plain_ok(body: &str) -> TargetAnswer {
+    TargetAnswer { status: 200, retry_after: None, webhook_delivery: None, body: whole(body) }
 }
 
 fn whole(text: &str) -> Body {

@@ -64,7 +64,7 @@ fn serve_tls(config: ServerConfig) -> (u16, JoinHandle<Option<Vec<u8>>>) {
 async fn called(
     config: ServerConfig,
     issuers: Vec<CertificateDer<'static>>,
-) -> (Result<Outcome, String>, Option<Vec<u8>>) {
+) -> (Result<TargetAnswer, String>, Option<Vec<u8>>) {
     let (port, served) = serve_tls(config);
     let client = built(&["127.0.0.1/32"], NAMES, PATIENT, issuers);
     let outcome = post(&client, &format!("https://target.test:{port}/")).await;
@@ -125,7 +125,7 @@ async fn a_server_that_breaks_off_the_handshake_says_why() {
         });
         let client = client(&["127.0.0.1/32"], &[]);
         let failure = failure_of(&client, &format!("https://127.0.0.1:{port}/")).await;
-        assert_eq!(failure, Failure::Tls(words.to_owned()));
+        assert_eq!(failure, CallFailure::Tls(words.to_owned()));
         joined(served).await;
     }
 }

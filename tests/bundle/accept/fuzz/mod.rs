@@ -19,7 +19,7 @@ use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
-use world::World;
+use world::HookedBundle;
 
 const BATCH: usize = 100;
 /// Attempts at a smaller body for a case that fails.
@@ -32,7 +32,7 @@ fn corpus() -> PathBuf {
 /// Plays calls against a bundle of their own. The reason if the property does not hold.
 async fn play(calls: Vec<Call>) -> Result<usize, String> {
     // A broken expectation panics.
-    let played = AssertUnwindSafe(async move { World::start().await.play(&calls).await }).catch_unwind();
+    let played = AssertUnwindSafe(async move { HookedBundle::start().await.play(&calls).await }).catch_unwind();
     played.await.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()

@@ -22,7 +22,7 @@ const CONCURRENCY: usize = 8;
 /// The statuses of a hook's answers.
 const STATUSES: [u16; 6] = [200, 400, 401, 405, 413, 415];
 
-pub struct World {
+pub struct HookedBundle {
     bundle: Bundle,
     _sandbox: Sandbox,
     hooks: BTreeMap<(String, usize), TestHook>,
@@ -37,7 +37,7 @@ struct Accepted {
     call: Call,
 }
 
-impl World {
+impl HookedBundle {
     pub async fn start() -> Self {
         let sandbox = Sandbox::start(0).await.expect("a sandbox");
         let bundle = Bundle::start_with(&[("CHATBOT_API_URL", &sandbox.url)]).await;
@@ -101,8 +101,8 @@ impl World {
 
     /// Waits until all that was accepted before has been dispatched. The stream keeps its order, and the second marker comes
     /// in a batch after that of the first.
-    async fn dispatched(&self, stage: &str) {
-        for tag in [format!("{stage}-a"), format!("{stage}-b")] {
+    async fn dispatched(&self, harness: &str) {
+        for tag in [format!("{harness}-a"), format!("{harness}-b")] {
             let marker = json!({ "user": { "id": "the marker" }, "tag": tag });
             self.bundle.accept(&self.marker, &marker).await;
             eventually(|| async {

@@ -1,11 +1,11 @@
 //! Connections that are refused, kept, or held up, and deletions whose answer was lost.
 
 use super::{
-    Outcome, SCHEDULE, WAIT, assert_outcome, bundle, bundle_with, deliver_all, deliverer, deliveries, desk,
+    Outcome, SCHEDULE, WAIT, assert_outcome, bundle, bundle_with, deliver_all, deliverer, deliveries,
     server::{Server, is_whole},
-    stored_route, table, target,
+    stored_route, table, target, worker,
 };
-use crate::support::delivery_worker::Desk;
+use crate::support::delivery_worker::DeliveryWorker;
 use models::{DeliveryState, delivery::Reason};
 use serde_json::json;
 use std::{
@@ -29,13 +29,13 @@ async fn where_no_connection_is_made_everything_is_repeated() {
     assert_eq!(row.1, [Outcome::Retried(SCHEDULE); 4]);
     for url in ["http://127.0.0.1:9".to_owned(), plain.replace("http://", "https://")] {
         let bundle = bundle(&url).await;
-        let (desk, lanes) = desk(&bundle, &url).await;
-        let deliveries = deliveries(&desk, "204").await;
+        let (worker, lanes) = worker(&bundle, &url).await;
+        let deliveries = deliveries(&worker, "204").await;
         assert_eq!(deliveries.len(), lanes.len());
-        deliver_all(&desk, &deliveries).await;
+        deliver_all(&worker, &deliveries).await;
         for delivery in &deliveries {
-            let lane = lanes[stored_route(&desk, delivery).as_str()];
-            assert_outcome(&desk, delivery, Outcome::Retried(SCHEDULE), &format!("{url} to {lane}")).await;
+            let lane = lanes[stored_route(&worker, delivery).as_str()];
+            assert_outcome(&worker, delivery, Outcome::Retried(SCHEDULE), &format!("{url} to {lane}")).await;
         }
     }
 }
@@ -46,17 +46,17 @@ async fn a_deletion_that_was_lost_and_finds_nothing_when_repeated_has_succeeded(
         for lane in ["chatbot.delete-story", "call DELETE"] {
             let (_server, url) = Server::start().await;
             let bundle = bundle_with(("CHATBOT_API_URL", &url), "5,60").await;
-            let mut desk = Desk::of(&bundle).await;
-            desk.deliverer = deliverer(&desk);
+            let mut worker = DeliveryWorker::of(&bundle).await;
+            worker.deliverer = deliverer(&worker);
             let connection = bundle.connection("chatbot").await;
-            desk.route(json!({ "target": target(lane, &connection, &url) })).await;
-            let [delivery] = deliveries(&desk, answer).await.try_into().unwrap();
+            worker.route(json!({ "target": target(lane, &connection, &url) })).await;
+            let [delivery] = deliveries(&worker, answer).await.try_into().unwrap();
             for _ in 0..attempts {
-                desk.deliver(&delivery).await;
+                worker.deliver(&delivery).await;
                 bundle.clock.advance(Duration::from_secs(3_600));
             }
-            desk.sent();
-            desk.assert_ended(&delivery, DeliveryState::Succeeded, None, attempts).await;
+            worker.sent();
+            worker.assert_ended(&delivery, DeliveryState::Succeeded, None, attempts).await;
         }
     }
 }
@@ -99,14 +99,14 @@ async fn a_call_that_changes_something_never_goes_over_a_kept_connection() {
     ] {
         let (connections, url) = fickle().await;
         let bundle = bundle(&url).await;
-        let mut desk = Desk::of(&bundle).await;
-        desk.deliverer = deliverer(&desk);
+        let mut worker = DeliveryWorker::of(&bundle).await;
+        worker.deliverer = deliverer(&worker);
         let connection = bundle.connection("chatbot").await;
-        desk.route(json!({ "target": target(lane, &connection, &url) })).await;
+        worker.route(json!({ "target": target(lane, &connection, &url) })).await;
         for number in 1..=3 {
-            let [delivery] = deliveries(&desk, &format!("{answer}{number}")).await.try_into().unwrap();
-            desk.deliver(&delivery).await;
-            desk.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
+            let [delivery] = deliveries(&worker, &format!("{answer}{number}")).await.try_into().unwrap();
+            worker.deliver(&delivery).await;
+            worker.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
         }
         assert_eq!(connections.load(Ordering::SeqCst), 3, "{lane}");
     }
@@ -117,41 +117,41 @@ async fn a_call_that_changes_something_never_goes_over_a_kept_connection() {
 async fn an_action_that_waits_for_another_call_in_vain_is_retried() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let bundle = bundle_with(("BOTDISTRIKT_API_URL", &sandbox.botdistrikt_url()), &SCHEDULE.to_string()).await;
-    let mut desk = Desk::of(&bundle).await;
-    desk.deliverer = deliverer(&desk);
+    let mut worker = DeliveryWorker::of(&bundle).await;
+    worker.deliverer = deliverer(&worker);
     let connection = bundle.connection("botdistrikt").await;
     let input = json!({ "webchat_id": "data.subscriber.platform_id" });
     let action =
         json!({ "type": "action", "action": "botdistrikt.register-user", "connection": connection, "input": input });
-    desk.route(json!({ "target": action })).await;
+    worker.route(json!({ "target": action })).await;
     sandbox.fault(FaultKind::HangBefore);
-    let [first] = deliveries(&desk, "one").await.try_into().unwrap();
-    desk.stage.accept(&desk.hook, &json!({ "user": { "id": "row_one_" }, "tag": "more" })).await;
-    desk.dispatch().await;
-    let (second, _) = desk.one_sent();
+    let [first] = deliveries(&worker, "one").await.try_into().unwrap();
+    worker.harness.accept(&worker.hook, &json!({ "user": { "id": "row_one_" }, "tag": "more" })).await;
+    worker.dispatch().await;
+    let (second, _) = worker.one_sent();
     let both = async {
-        tokio::join!(desk.deliver(&first), async {
+        tokio::join!(worker.deliver(&first), async {
             eventually(|| async { (!sandbox.requests().is_empty()).then_some(()) }).await;
-            desk.deliver(&second).await;
+            worker.deliver(&second).await;
             // The clock stands still, so the 10 s that it waited are added to the second that it is to wait.
-            assert_outcome(&desk, &second, Outcome::Retried(11), "the second").await;
+            assert_outcome(&worker, &second, Outcome::Retried(11), "the second").await;
         });
     };
     both.await;
     bundle.clock.advance(Duration::from_secs(2 * WAIT));
-    desk.deliver(&second).await;
-    assert_eq!(desk.delivery(&second).await.state, DeliveryState::Succeeded);
+    worker.deliver(&second).await;
+    assert_eq!(worker.delivery(&second).await.state, DeliveryState::Succeeded);
 }
 
 #[tokio::test]
 async fn the_status_of_a_refusal_counts_however_its_body_ends() {
     let (_server, url) = Server::start().await;
     let bundle = bundle(&url).await;
-    let mut desk = Desk::of(&bundle).await;
-    desk.deliverer = deliverer(&desk);
+    let mut worker = DeliveryWorker::of(&bundle).await;
+    worker.deliverer = deliverer(&worker);
     let connection = bundle.connection("chatbot").await;
     for lane in ["chatbot.create-user", "chatbot.update-user", "chatbot.get-user"] {
-        desk.route(json!({ "target": target(lane, &connection, &url) })).await;
+        worker.route(json!({ "target": target(lane, &connection, &url) })).await;
     }
     let refused = Outcome::Ended(DeliveryState::Dead, Some(Reason::ActionRefused));
     for (answer, outcome) in [
@@ -160,10 +160,10 @@ async fn the_status_of_a_refusal_counts_however_its_body_ends() {
         ("huge-400", refused),
         ("broken-429", Outcome::Retried(WAIT)),
     ] {
-        let deliveries = deliveries(&desk, answer).await;
-        deliver_all(&desk, &deliveries).await;
+        let deliveries = deliveries(&worker, answer).await;
+        deliver_all(&worker, &deliveries).await;
         for delivery in &deliveries {
-            assert_outcome(&desk, delivery, outcome, answer).await;
+            assert_outcome(&worker, delivery, outcome, answer).await;
         }
     }
 }
@@ -188,12 +188,12 @@ async fn a_retry_after_counts_from_the_answer() {
         }
     });
     let bundle = bundle(&url).await;
-    let (desk, lanes) = desk(&bundle, &url).await;
-    let deliveries = deliveries(&desk, "any").await;
+    let (worker, lanes) = worker(&bundle, &url).await;
+    let deliveries = deliveries(&worker, "any").await;
     assert_eq!(deliveries.len(), lanes.len());
-    deliver_all(&desk, &deliveries).await;
+    deliver_all(&worker, &deliveries).await;
     for delivery in &deliveries {
         // Its clock stands still, so that what the answer took is added to the wait.
-        assert_outcome(&desk, delivery, Outcome::Retried(WAIT + 1), "after a second").await;
+        assert_outcome(&worker, delivery, Outcome::Retried(WAIT + 1), "after a second").await;
     }
 }

@@ -178,7 +178,7 @@ async fn the_bots_own_answers_are_ignored_unless_they_are_asked_for() {
 
 #[test]
 fn a_message_that_is_ignored_is_counted_in_the_log() {
-    let log = crate::api::secrets::Log::start();
+    let log = crate::support::log::Log::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (botdistrikt, hook) = start_with(json!({})).await;

@@ -3,7 +3,7 @@
 use crate::support::{
     assertions::problem,
     botdistrikt::BotDistrikt,
-    harness::{Fault as StoreFault, Stage, items},
+    harness::{Fault as StoreFault, Harness, items},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use reqwest::Method;
@@ -30,14 +30,14 @@ fn quick() -> RetryConfig {
     RetryConfig::standard().with_initial_backoff(Duration::from_millis(1))
 }
 
-async fn on(stage: &Stage<'_>, botdistrikt: &BotDistrikt, input: Value) -> Answer {
+async fn on(harness: &Harness<'_>, botdistrikt: &BotDistrikt, input: Value) -> Answer {
     let body = botdistrikt.input(input).to_string();
-    stage.answer(Method::POST, "/v1/actions/botdistrikt/register-user", body).await
+    harness.answer(Method::POST, "/v1/actions/botdistrikt/register-user", body).await
 }
 
-/// A stage whose store fails so when a turn is given back.
-fn keeping_turns(botdistrikt: &BotDistrikt) -> Stage<'_> {
-    Stage::beside(&botdistrikt.bundle).failing(RetryConfig::disabled(), |operation, body| {
+/// A harness whose store fails so when a turn is given back.
+fn keeping_turns(botdistrikt: &BotDistrikt) -> Harness<'_> {
+    Harness::beside(&botdistrikt.bundle).failing(RetryConfig::disabled(), |operation, body| {
         if operation == "DeleteItem" && body.contains(PREFIX) { StoreFault::Unreached } else { StoreFault::None }
     })
 }
@@ -130,8 +130,8 @@ async fn a_killed_process_still_has_its_turn_and_no_other_persons() {
 #[tokio::test]
 async fn what_is_registered_and_can_not_be_kept_is_named() {
     let botdistrikt = BotDistrikt::start().await;
-    let stage = Stage::beside(&botdistrikt.bundle);
-    let forgetful = stage.failing(RetryConfig::disabled(), |operation, body| {
+    let harness = Harness::beside(&botdistrikt.bundle);
+    let forgetful = harness.failing(RetryConfig::disabled(), |operation, body| {
         if operation == "PutItem" && body.contains("staged-records") { StoreFault::Unreached } else { StoreFault::None }
     });
     for input in [json!({ "webchat_id": "u-1" }), json!({})] {
@@ -143,20 +143,20 @@ async fn what_is_registered_and_can_not_be_kept_is_named() {
         assert!(string(&problem["detail"]).contains(&format!("is registered as {id},")), "{problem}");
     }
     assert_eq!(botdistrikt.sandbox.registrations().len(), 2);
-    assert_eq!(stage.all("/v1/subscribers").await.len(), 0);
+    assert_eq!(harness.all("/v1/subscribers").await.len(), 0);
     // The turn was given back.
-    assert_eq!(on(&stage, &botdistrikt, json!({ "webchat_id": "u-1" })).await.json()["reused"], false);
+    assert_eq!(on(&harness, &botdistrikt, json!({ "webchat_id": "u-1" })).await.json()["reused"], false);
 }
 
 #[tokio::test]
 async fn wherever_the_store_fails_once_one_person_is_registered() {
     let botdistrikt = BotDistrikt::start().await;
-    let stage = Stage::beside(&botdistrikt.bundle);
+    let harness = Harness::beside(&botdistrikt.bundle);
     for fault in [StoreFault::Unreached, StoreFault::AnswerLost] {
         for at in 0.. {
             let count = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&count);
-            let flaky = stage.failing(quick(), move |_, _| {
+            let flaky = harness.failing(quick(), move |_, _| {
                 if counted.fetch_add(1, Ordering::SeqCst) == at { fault } else { StoreFault::None }
             });
             let id = format!("u-{fault:?}-{at}");
@@ -167,7 +167,7 @@ async fn wherever_the_store_fails_once_one_person_is_registered() {
                 "{at}: {}",
                 answer.text
             );
-            let again = on(&stage, &botdistrikt, json!({ "webchat_id": id })).await.json();
+            let again = on(&harness, &botdistrikt, json!({ "webchat_id": id })).await.json();
             assert_eq!((&again["user"], &again["reused"]), (&answer.json()["user"], &json!(true)), "request {at}");
             let registered = botdistrikt.sandbox.registrations();
             assert_eq!(registered.iter().filter(|one| **one == id).count(), 1, "request {at}");

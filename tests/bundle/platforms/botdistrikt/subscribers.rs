@@ -1,6 +1,6 @@
 //! One person, told of by registrations and by events.
 
-use crate::support::{botdistrikt::BotDistrikt, harness::Stage};
+use crate::support::{botdistrikt::BotDistrikt, harness::Harness};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -112,34 +112,34 @@ async fn a_remap_takes_back_what_events_told_and_keeps_the_registration() {
 async fn an_erasure_takes_the_registration_and_leaves_the_source_of_events() {
     let (botdistrikt, hook) = start().await;
     botdistrikt.bundle.clock.hold();
-    let stage = Stage::beside(&botdistrikt.bundle);
+    let harness = Harness::beside(&botdistrikt.bundle);
     let input = json!({ "webchat_id": "u-avabelle", "user": { "first_name": "Avabelle" } });
     let path = "/v1/actions/botdistrikt/register-user";
-    let registered = stage.answer(Method::POST, path, botdistrikt.input(input.clone()).to_string()).await.json();
-    // A stage's requests have no headers of their own, so that the source is unknown.
-    stage.accept(&hook, &told("u-avabelle", "avabelle@example.com")).await;
-    let records = stage.stream(1).await;
-    stage.handle(&records).await;
+    let registered = harness.answer(Method::POST, path, botdistrikt.input(input.clone()).to_string()).await.json();
+    // A harness's requests have no headers of their own, so that the source is unknown.
+    harness.accept(&hook, &told("u-avabelle", "avabelle@example.com")).await;
+    let records = harness.stream(1).await;
+    harness.handle(&records).await;
     let subscriber = format!("/v1/subscribers/{}", string(&registered["subscriber"]));
-    let known = stage.answer(Method::GET, &subscriber, "").await.json();
+    let known = harness.answer(Method::GET, &subscriber, "").await.json();
     assert_eq!((&known["email"], &known["first_name"]), (&json!("avabelle@example.com"), &json!("Avabelle")));
     botdistrikt.bundle.clock.advance(Duration::from_secs(1));
-    assert_eq!(stage.answer(Method::DELETE, &subscriber, "").await.status, 204);
-    for table in [&stage.app.config.tables.events, &stage.app.config.tables.records] {
-        for item in crate::support::harness::items(&stage.app, table).await {
+    assert_eq!(harness.answer(Method::DELETE, &subscriber, "").await.status, 204);
+    for table in [&harness.app.config.tables.events, &harness.app.config.tables.records] {
+        for item in crate::support::harness::items(&harness.app, table).await {
             assert!(!item.to_lowercase().contains("avabelle"), "{item}");
         }
     }
-    let [event] = stage.all("/v1/events").await.try_into().unwrap();
+    let [event] = harness.all("/v1/events").await.try_into().unwrap();
     assert_eq!((&event["data"]["raw"], &event["data"]["message"]), (&Value::Null, &Value::Null));
     assert_eq!(event["data"]["source"], json!({ "kind": "unknown", "id": null }));
     // The record that comes late brings nothing back, neither before nor after the person is registered anew.
-    stage.handle(&records).await;
-    assert_eq!(stage.answer(Method::GET, &subscriber, "").await.status, 404);
+    harness.handle(&records).await;
+    assert_eq!(harness.answer(Method::GET, &subscriber, "").await.status, 404);
     botdistrikt.bundle.clock.advance(Duration::from_secs(1));
-    let anew = stage.answer(Method::POST, path, botdistrikt.input(input).to_string()).await.json();
-    stage.handle(&stage.so_far().await).await;
-    let back = stage.answer(Method::GET, &subscriber, "").await.json();
+    let anew = harness.answer(Method::POST, path, botdistrikt.input(input).to_string()).await.json();
+    harness.handle(&harness.so_far().await).await;
+    let back = harness.answer(Method::GET, &subscriber, "").await.json();
     assert_eq!((&back["platform_user"], &back["email"]), (&anew["user"], &Value::Null));
     assert_eq!(anew["reused"], false);
 }

@@ -46,13 +46,9 @@ async fn a_refusal_inside_a_success_is_an_error_that_says_so() {
     let exceeded = json!({ "exceeded": true, "queued": { "big": 1 } });
     for (body, unknown, words) in [
         (json!({ "result": false }), false, "Botmother rejected the event: {\"result\":false}"),
-        (
-            json!({ "result": false, "message": "no such bot" }),
-            false,
-            "did not take the event: {\"result\":false,\"mess",
-        ),
+        (json!({ "result": false, "message": "no such bot" }), false, "rejected the event: {\"result\":false,\"mess"),
         (json!({ "result": false, "limits": exceeded }), false, "the limits of the bot's queue are exceeded: {"),
-        (json!({ "result": false, "limits": { "exceeded": false } }), false, "did not take the event"),
+        (json!({ "result": false, "limits": { "exceeded": false } }), false, "rejected the event"),
         // These it may have queued.
         (json!({ "result": true, "limits": exceeded }), true, "the limits of the bot's queue are exceeded: {"),
         (json!({ "result": true, "payload": [], "limits": { "exceeded": true } }), true, "are exceeded"),

@@ -59,7 +59,7 @@ async fn a_url_that_leads_elsewhere_or_is_written_otherwise_is_refused() {
     let bundle = start().await;
     let made = connect(&bundle, &format!("{HOST}{PATH}")).await;
     let at_host = |host: &str| format!("{host}{PATH}");
-    let elsewhere = "does not begin with https://app.botmother.com/ (BOTMOTHER_API_URL)";
+    let elsewhere = "must begin with https://app.botmother.com/ (BOTMOTHER_API_URL)";
     let otherwise = "must be exactly as Botmother shows it";
     let more = "must have no query and no fragment";
     for (url, fault) in [
@@ -102,7 +102,7 @@ async fn a_url_that_leads_elsewhere_or_is_written_otherwise_is_refused() {
         ("javascript:alert(1)".to_owned(), elsewhere),
         (HOST.to_owned(), elsewhere),
         (format!("{HOST}?a=b"), elsewhere),
-        (format!("{HOST}/"), "has no path"),
+        (format!("{HOST}/"), "must have a path"),
         (format!("{HOST}{PATH}?a=b"), more),
         (format!("{HOST}{PATH}?"), more),
         (format!("{HOST}{PATH}#a"), more),

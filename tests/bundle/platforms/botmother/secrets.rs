@@ -1,8 +1,8 @@
 //! What the event URL may stand in nowhere: answers, the log, the store. Nor is a person logged.
 
-use crate::{
-    api::secrets::{Log, contents},
-    support::botmother::{Botmother, to_one},
+use crate::support::{
+    botmother::{Botmother, to_one},
+    log::{Log, contents},
 };
 use axum::http::StatusCode;
 use client::mask::MASK;

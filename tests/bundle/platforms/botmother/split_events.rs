@@ -185,9 +185,9 @@ async fn a_failure_after_the_first_call_tells_how_far_it_came_and_is_not_tried_a
         ("down", (503, json!({})), "platform_unavailable", "the platform answered 503"),
         ("gone", (404, json!({})), "connection_unauthorized", "the platform answered 404"),
         ("bad", (400, json!({})), "platform_rejected", "the platform answered 400"),
-        ("no", (200, json!({ "result": false })), "platform_rejected", "did not take the event"),
+        ("no", (200, json!({ "result": false })), "platform_rejected", "rejected the event"),
         ("full", (200, json!({ "result": true, "limits": { "exceeded": true } })), "platform_rejected", "limits"),
-        ("nonsense", (200, json!({ "result": 1 })), "platform_unavailable", "what Botmother answers"),
+        ("nonsense", (200, json!({ "result": 1 })), "platform_unavailable", "Botmother's answer to an event"),
     ] {
         answer_in_turn(&botmother, [(200, queued.clone()), second, (200, queued.clone())]);
         let first = botmother.keyed(key, to_many()).await;

@@ -1,12 +1,10 @@
 //! `botmother.watch-request`: what a bot's API-request component posts, and what it is answered.
 
-use crate::{
-    docs::links_and_names::document,
-    support::{
-        assertions::{pointers, problem, refused, rejected},
-        botmother::Botmother,
-        harness::{Fault as StoreFault, Stage},
-    },
+use crate::support::{
+    assertions::{pointers, problem, refused, rejected},
+    botmother::Botmother,
+    documents::document,
+    harness::{Fault as StoreFault, Harness},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use reqwest::Method;
@@ -287,8 +285,8 @@ async fn what_a_template_breaks_is_kept_and_the_bot_goes_on_with_the_problem() {
 async fn what_is_not_stored_leads_to_the_error_screen() {
     let (sandbox, bundle) = start().await;
     let hook = bundle.hook_with(TRIGGER, json!({ "reply": "Thank you" })).await;
-    let stage = Stage::beside(&bundle);
-    let down = stage.failing(RetryConfig::disabled(), |operation, _| match operation {
+    let harness = Harness::beside(&bundle);
+    let down = harness.failing(RetryConfig::disabled(), |operation, _| match operation {
         "PutItem" => StoreFault::Unreached,
         _ => StoreFault::None,
     });
@@ -297,7 +295,7 @@ async fn what_is_not_stored_leads_to_the_error_screen() {
         problem(&answer, 503, "store_unavailable");
         assert!(!answer.headers.contains_key("x-switchboard-event"));
     }
-    assert_eq!(stage.all("/v1/events").await, [Value::Null; 0]);
+    assert_eq!(harness.all("/v1/events").await, [Value::Null; 0]);
     // A hook that can't be read in full, through the door.
     let store = &bundle.local.app.store;
     let mut broken: Hook = store.find(&hook.id).await.unwrap().unwrap();

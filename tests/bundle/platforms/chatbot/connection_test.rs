@@ -6,7 +6,7 @@ use crate::support::{
     chatbot::{ChatBot, line},
 };
 use axum::body::{Body, Bytes};
-use client::PATIENCE;
+use client::TIMEOUT;
 use futures::stream;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn a_chatbot_that_does_not_answer_is_given_up_in_time() {
         let filters = json!([{ "type": "customer_user_id", "value": "nobody's" }]);
         let page = chatbot.act("search-users", json!({ "filters": filters }), 200).await;
         assert_eq!(page, json!({ "items": [], "next": "u-39" }));
-        assert!(started.elapsed() < PATIENCE, "filtering has less time than an action");
+        assert!(started.elapsed() < TIMEOUT, "filtering has less time than an action");
     };
     tokio::join!(tested, searched);
 }

@@ -1,11 +1,9 @@
 //! A hook's registration at ChatBot when something goes wrong: what is left here, and what there.
 
-use crate::{
-    platforms::chatbot::hooks::{TRIGGER, path, start, token, webhooks},
-    support::{
-        assertions::{problem, refused, rejected},
-        harness::{Fault as StoreFault, Stage},
-    },
+use crate::support::{
+    assertions::{problem, refused, rejected},
+    chatbot_hooks::{TRIGGER, path, start, token, webhooks},
+    harness::{Fault as StoreFault, Harness},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use axum::{
@@ -48,7 +46,8 @@ async fn pending(bundle: &Bundle, problem: &Value) -> TestHook {
     let hook = only(bundle).await;
     let detail = string(&problem["detail"]);
     assert!(
-        detail.ends_with(&format!("delete {}, which removes what the platform may have made", hook.id)),
+        detail
+            .ends_with(&format!("delete {}, which also removes its webhook at the platform, if there is one", hook.id)),
         "{detail}"
     );
     let shown = bundle.get(&path(&hook), 200).await["registration"].take();
@@ -164,7 +163,7 @@ async fn a_hook_that_nobody_knows_about_stays_pending_until_it_is_deleted() {
         bundle.post(&format!("{}/rotate", path(&hook)), &json!({ "grace_seconds": 0 }), 200).await;
         sandbox.fault(fault(Method::GET, FaultKind::Forbidden, 1));
         let stays = refused(bundle.request(Method::DELETE, &path(&hook)), 424, "connection_unauthorized").await;
-        assert!(string(&stays["detail"]).contains("the hook stays"), "{stays}");
+        assert!(string(&stays["detail"]).contains("the hook was not deleted"), "{stays}");
         bundle.delete(&path(&hook), 204).await;
         assert_eq!(webhooks(&sandbox), [Value::Null; 0], "{made:?}");
     }
@@ -212,16 +211,16 @@ async fn a_url_that_leads_elsewhere_is_told_as_the_likely_reason() {
     }
 }
 
-/// A stage whose store fails at its nth request of an operation.
+/// A harness whose store fails at its nth request of an operation.
 fn failing<'b>(
-    stage: &Stage<'b>,
+    harness: &Harness<'b>,
     retry: RetryConfig,
     operation: &'static str,
     nth: usize,
     fault: StoreFault,
-) -> Stage<'b> {
+) -> Harness<'b> {
     let count = AtomicUsize::new(0);
-    stage.failing(retry, move |called, _| {
+    harness.failing(retry, move |called, _| {
         let hit = called == operation && count.fetch_add(1, Ordering::SeqCst) + 1 == nth;
         if hit { fault } else { StoreFault::None }
     })
@@ -230,15 +229,15 @@ fn failing<'b>(
 /// Makes a hook over a store that fails at its nth request of an operation.
 async fn made_over_failing(bundle: &Bundle, operation: &'static str, nth: usize, fault: StoreFault) -> Answer {
     let connection = bundle.connection("chatbot").await;
-    let stage = failing(&Stage::beside(bundle), RetryConfig::disabled(), operation, nth, fault);
-    stage.answer(Method::POST, "/v1/hooks", new(&connection).to_string()).await
+    let harness = failing(&Harness::beside(bundle), RetryConfig::disabled(), operation, nth, fault);
+    harness.answer(Method::POST, "/v1/hooks", new(&connection).to_string()).await
 }
 
 #[tokio::test]
 async fn a_write_whose_answer_was_lost_is_no_conflict() {
     let (sandbox, bundle) = start().await;
     let connection = bundle.connection("chatbot").await;
-    let own = Stage::beside(&bundle);
+    let own = Harness::beside(&bundle);
     let losing = |operation| failing(&own, RetryConfig::standard(), operation, 1, StoreFault::AnswerLost);
     for operation in ["TransactWriteItems", "PutItem"] {
         let made = losing(operation).answer(Method::POST, "/v1/hooks", new(&connection).to_string()).await;

@@ -2,8 +2,8 @@
 
 use crate::support::{
     assertions::{make_key, problem, refused, with_key},
-    chatbot::start_with,
-    harness::{Fault as StoreFault, Stage},
+    chatbot_hooks::{TRIGGER, path, start, token, webhooks},
+    harness::{Fault as StoreFault, Harness},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use axum::{
@@ -17,36 +17,15 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use store::hooks::verification_token;
 use tests::{
-    Bundle, TestHook, answer, expect,
+    Bundle, answer, expect,
     sandbox::{Fault, FaultKind, Sandbox},
     string,
 };
 
-pub const TRIGGER: &str = "chatbot.watch-message";
-
-/// A bundle whose ChatBot is a sandbox.
-pub async fn start() -> (Sandbox, Bundle) {
-    start_with(&[]).await
-}
-
-pub fn path(hook: &TestHook) -> String {
-    format!("/v1/hooks/{}", hook.id)
-}
-
-pub fn webhooks(sandbox: &Sandbox) -> Vec<Value> {
-    sandbox.webhooks().as_array().unwrap().clone()
-}
-
 /// A fault at the next deletion of a webhook.
 fn on_delete(kind: FaultKind) -> Fault {
     Fault { method: Some(Method::DELETE), ..kind.on("/webhooks") }
-}
-
-/// The token that ChatBot has for a URL.
-pub fn token(url: &str) -> String {
-    verification_token(url.rsplit('/').next().unwrap())
 }
 
 fn verification(bundle: &Bundle, url: &str, query: &[(&str, &str)]) -> RequestBuilder {
@@ -91,12 +70,12 @@ async fn a_new_hook_is_a_webhook_at_chatbot_under_the_same_name() {
 async fn chatbot_is_told_of_no_hook_that_is_not_stored() {
     let (sandbox, bundle) = start().await;
     let connection = bundle.connection("chatbot").await;
-    let stage = Stage::beside(&bundle).failing(RetryConfig::disabled(), |operation, _| match operation {
+    let harness = Harness::beside(&bundle).failing(RetryConfig::disabled(), |operation, _| match operation {
         "TransactWriteItems" => StoreFault::Unreached,
         _ => StoreFault::None,
     });
     let new = json!({ "trigger": TRIGGER, "name": "Orders", "connection": connection }).to_string();
-    problem(&stage.answer(Method::POST, "/v1/hooks", new).await, 503, "store_unavailable");
+    problem(&harness.answer(Method::POST, "/v1/hooks", new).await, 503, "store_unavailable");
     assert!(sandbox.requests().is_empty());
 }
 
@@ -231,7 +210,7 @@ async fn a_hook_stays_when_chatbot_cannot_be_told_to_forget_it() {
         let answer = answer(bundle.request(Method::DELETE, &path(&hook))).await;
         let problem = problem(&answer, status, code);
         let detail = string(&problem["detail"]);
-        assert!(detail.contains("the hook stays; with ?force=true it goes"), "{kind:?}: {detail}");
+        assert!(detail.contains("the hook was not deleted; ?force=true deletes it"), "{kind:?}: {detail}");
         assert!(!answer.text.contains(Sandbox::TOKEN), "{kind:?}: {detail}");
         assert_eq!(answer.headers.contains_key("retry-after"), kind == FaultKind::SlowDown);
         assert_eq!(bundle.get(&path(&hook), 200).await["registration"]["state"], "registered");

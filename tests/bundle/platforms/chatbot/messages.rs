@@ -1,11 +1,9 @@
 //! ChatBot's deliveries: read in both shapes, taken once, and refused without the right token.
 
-use crate::{
-    platforms::chatbot::hooks::{TRIGGER, path, start, token},
-    support::{
-        assertions::{problem, received, rejected},
-        harness::{Fault as StoreFault, Stage},
-    },
+use crate::support::{
+    assertions::{problem, received, rejected},
+    chatbot_hooks::{TRIGGER, path, start, token},
+    harness::{Fault as StoreFault, Harness},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use futures::future::join_all;
@@ -144,18 +142,18 @@ async fn a_warm_accept_is_one_write_and_its_reply_costs_nothing() {
     let (_sandbox, bundle) = start().await;
     let reply = json!({ "responses": [{ "type": "text", "message": "{{/subscriber/name}} {{/attributes/more}}" }] });
     let hook = bundle.hook_with(TRIGGER, json!({ "reply": reply, "require_token": true })).await;
-    let stage = Stage::beside(&bundle);
+    let harness = Harness::beside(&bundle);
     let hook = TestHook { url: format!("{}?token={}", hook.url, token(&hook.url)), ..hook };
-    stage.send(&hook, message(&json!("m-0"), "first")).await;
+    harness.send(&hook, message(&json!("m-0"), "first")).await;
     let mut expected = received(&bundle);
-    let put = ("PutItem".to_owned(), stage.app.config.tables.events.clone());
+    let put = ("PutItem".to_owned(), harness.app.config.tables.events.clone());
     for (id, more) in [("m-1", "a"), ("m-2", "b"), ("m-1", "c"), ("m-0", "d")] {
-        let answer = stage.send(&hook, message(&json!(id), more)).await;
+        let answer = harness.send(&hook, message(&json!(id), more)).await;
         assert_eq!(answer.json()["responses"][0]["message"], format!("Ava {more}"));
         *expected.entry(put.clone()).or_default() += 1;
         assert_eq!(received(&bundle), expected);
     }
-    assert_eq!(stage.all("/v1/events").await.len(), 3);
+    assert_eq!(harness.all("/v1/events").await.len(), 3);
 }
 
 #[tokio::test]
@@ -313,7 +311,7 @@ async fn what_cannot_be_an_event_is_refused_and_kept() {
 async fn nothing_is_acknowledged_that_is_not_stored() {
     let (_sandbox, bundle) = start().await;
     let hook = bundle.hook(TRIGGER).await;
-    let down = Stage::beside(&bundle).failing(RetryConfig::disabled(), |operation, _| match operation {
+    let down = Harness::beside(&bundle).failing(RetryConfig::disabled(), |operation, _| match operation {
         "PutItem" => StoreFault::Unreached,
         _ => StoreFault::None,
     });

@@ -6,7 +6,7 @@ mod call_api_bytes;
 mod call_api_secrets;
 mod connection_test;
 mod hook_registration_failures;
-pub mod hooks;
+mod hooks;
 mod messages;
 mod odd_answers;
 mod reply;

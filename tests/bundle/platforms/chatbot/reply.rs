@@ -1,8 +1,8 @@
 //! What ChatBot is answered: the hook's `reply`, filled in from the event.
 
-use crate::{
-    platforms::chatbot::hooks::{TRIGGER, path, start},
-    support::assertions::{pointers, refused},
+use crate::support::{
+    assertions::{pointers, refused},
+    chatbot_hooks::{TRIGGER, path, start},
 };
 use reqwest::Method;
 use serde_json::{Map, Value, json};

@@ -1,8 +1,8 @@
 //! What ChatBot's hooks may leave nowhere: credentials and tokens in answers, in what is stored and in the log.
 
-use crate::{
-    api::secrets::{Log, contents},
-    platforms::chatbot::hooks::{TRIGGER, path, token},
+use crate::support::{
+    chatbot_hooks::{TRIGGER, path, token},
+    log::{Log, contents},
 };
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -37,7 +37,7 @@ export async function call<T>(method: Method, path: string, body?: unknown, key 
   return (content.length > 0 ? parse(decode(content)) : null) as T;
 }
 
-/** Bytes of a kept body, with the content encoding that was undone. */
+/** Bytes of a stored body, with the content encoding that was removed. */
 export async function raw(path: string): Promise<{ bytes: Uint8Array<ArrayBuffer>; encoding: string | null }> {
   const { headers, content } = await request("GET", path, null, session.key);
   return { bytes: content, encoding: headers.get("x-switchboard-encoding") };
@@ -50,7 +50,7 @@ interface Answer {
 
 async function request(method: Method, path: string, body: string | null, key: string | null): Promise<Answer> {
   if (key === null) throw new Problem(401, "signed_out", "You have signed out.");
-  if (!isPlain(path)) throw new Problem(0, "unknown", "This address is not one of the API.");
+  if (!isPlain(path)) throw new Problem(0, "unknown", "This is not an address of the API.");
   let response: Response;
   let content: Uint8Array<ArrayBuffer>;
   try {
@@ -65,13 +65,13 @@ async function request(method: Method, path: string, body: string | null, key: s
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
     const detail = late
-      ? "No answer within 35 seconds. The request may have been carried out all the same."
+      ? "No answer within 35 seconds. The request may have been carried out."
       : "The server can't be reached. Is it running, and is this device online?";
     throw new Problem(0, late ? "no_answer" : "unreachable", detail);
   }
   if (response.ok) return { headers: response.headers, content };
   const problem = refused(response.status, decode(content));
-  if (problem.status === 401 && key === session.key) session.end("The key is not valid any more.");
+  if (problem.status === 401 && key === session.key) session.end("The key is no longer valid.");
   throw problem;
 }
 
@@ -91,7 +91,7 @@ export const post = <T>(path: string, body: unknown = {}) => call<T>("POST", pat
 export const patch = <T>(path: string, body: unknown) => call<T>("PATCH", path, body);
 export const remove = (path: string) => call<null>("DELETE", path);
 
-/** A path with a query of what is set. */
+/** A path with the query parameters that have a value. */
 export function query(path: string, parameters: Record<string, string | number | null | undefined>): string {
   const set = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const text = new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString();

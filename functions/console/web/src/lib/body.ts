@@ -8,7 +8,7 @@ const REVOKE_AFTER_MS = 60_000;
 
 export interface Body {
   bytes: Uint8Array<ArrayBuffer>;
-  /** Content encoding that was undone. */
+  /** Content encoding that was removed. */
   encoding: string | null;
   /** Null if the bytes are not text. */
   text: string | null;
@@ -24,7 +24,7 @@ export async function load(path: string): Promise<Body> {
 
 function decode(bytes: Uint8Array<ArrayBuffer>): string | null {
   try {
-    // A byte order mark stays, so that a copy has the bytes as received.
+    // A byte order mark stays, so that a copy has the received bytes.
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     return text.includes("\0") ? null : text;
   } catch {

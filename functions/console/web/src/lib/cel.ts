@@ -1,14 +1,14 @@
-// CEL expressions of the places in an event.
+// CEL expressions for paths in an event.
 
 import { isLosslessNumber } from "lossless-json";
 import type { Json } from "./types";
 
-// Words that can't follow a dot: https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax
+// Reserved words, which can't follow a dot: https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax
 const RESERVED = new Set(
   "as break const continue else false for function if import in let loop namespace null package return true var void while".split(" "),
 );
 
-/** CEL expression of the place at a JSON Pointer (RFC 6901). */
+/** CEL expression for a JSON Pointer (RFC 6901). */
 export function expression(event: Json, pointer: string): string {
   let text = "";
   let at: Json | undefined = event;

@@ -1,4 +1,4 @@
-// JSON whose numbers keep the digits they were written with: JavaScript's own numbers would round long ones.
+// JSON whose numbers keep their digits: JavaScript's own numbers would round long ones.
 
 import { LosslessNumber, isLosslessNumber, parse as parseLossless, stringify } from "lossless-json";
 import type { Json } from "./types";
@@ -9,12 +9,12 @@ function exact(digits: string): number | LosslessNumber {
   return String(number) === digits ? number : new LosslessNumber(digits);
 }
 
-/** Parses JSON. Of a key that is given twice the last value counts, as for the API. */
+/** Parses JSON. If a key is repeated, its last value counts, as in the API. */
 export function parse(text: string): Json {
   return parseLossless(text, undefined, { parseNumber: exact, onDuplicateKey: ({ newValue }) => newValue }) as Json;
 }
 
-/** Writes JSON with every digit that `parse` has read. */
+/** Serializes JSON with all digits that `parse` has read. */
 export function write(value: unknown, indent?: number): string {
   return stringify(value, undefined, indent) ?? "null";
 }

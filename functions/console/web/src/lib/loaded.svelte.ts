@@ -14,7 +14,7 @@ export class Loaded<T> {
     void this.reload();
   }
 
-  /** Fetches it again and keeps the old value until then. An answer that a later one has overtaken is dropped. */
+  /** Fetches it again and keeps the old value until then. An answer that arrives after a later one is dropped. */
   async reload() {
     const turn = ++this.#latest;
     try {
@@ -33,7 +33,7 @@ export class Listed<T extends { id: string }> {
   items = $state.raw<(T | Stub)[]>([]);
   next = $state<string | null>(null);
   problem = $state.raw<Problem | null>(null);
-  /** Whether the first page is loaded. */
+  /** True once the first page is loaded. */
   begun = $state(false);
   busy = $state(false);
   #path: string;
@@ -46,7 +46,7 @@ export class Listed<T extends { id: string }> {
     void this.more();
   }
 
-  /** Loads the next page with items. A filtered page may be empty without being the last, so it looks through several. */
+  /** Loads the next page with items. A filtered page may be empty without being the last, so this may load several. */
   async more() {
     if (this.busy) return;
     this.busy = true;
@@ -82,7 +82,7 @@ export class Listed<T extends { id: string }> {
     if (page.next && end >= 0) {
       this.items = [...page.items, ...this.items.slice(end + 1)];
     } else if (last || !page.next) {
-      // The page is the whole list, or has no known item: items in between are not loaded.
+      // The page is the whole list, or has no known item: items in between may be missing.
       [this.items, this.next] = [page.items, page.next];
     }
     return added;

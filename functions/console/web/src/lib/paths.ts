@@ -1,4 +1,4 @@
-// Paths of the API. An id may come from the address bar, so it is checked and encoded here, and nowhere else.
+// Paths of the API. An id may come from the address bar, so all ids are checked and encoded here.
 
 const PREFIXES = {
   connections: "con",
@@ -14,7 +14,7 @@ const PREFIXES = {
 
 export type Kind = keyof typeof PREFIXES;
 
-/** Whether a text is the id of an item of this kind. */
+/** True for the id of an item of this kind. */
 export function isId(kind: Kind, text: string): boolean {
   const prefix = `${PREFIXES[kind]}_`;
   return text.startsWith(prefix) && /^[0-9a-v]+$/.test(text.slice(prefix.length));
@@ -27,7 +27,7 @@ function checked(kind: Kind, id: string): string {
   return encodeURIComponent(id);
 }
 
-/** Path of an item, or of what it can do: `item("hooks", id, "rotate")` is `/v1/hooks/hook_…/rotate`. */
+/** Path of an item or of an operation on it: `item("hooks", id, "rotate")` is `/v1/hooks/hook_…/rotate`. */
 export function item(kind: Exclude<Kind, "rejected">, id: string, does?: string): string {
   const path = `/v1/${kind}/${checked(kind, id)}`;
   return does === undefined ? path : `${path}/${does}`;
@@ -38,7 +38,7 @@ export function rejectedBody(hook: string, id: string): string {
   return `${item("hooks", hook, "rejected")}/${checked("rejected", id)}/raw`;
 }
 
-/** Whether a path is one of the API's as it is written: a browser resolves dots, and drops tabs and line ends. */
+/** True for an unambiguous path of the API: a browser resolves dots, and drops tabs and line ends. */
 export function isPlain(path: string): boolean {
   return /^\/v1(\/[a-z0-9_][A-Za-z0-9_.-]*)+(\?[^#\s]*)?$/.test(path);
 }

@@ -1,4 +1,4 @@
-// A route being edited, and the API body made of it.
+// A route that is being edited, and its API body.
 
 import type { Fault } from "./api";
 import type { Hook, Json, Route, Schema } from "./types";
@@ -20,11 +20,11 @@ export interface RouteDraft {
   kind: "webhook" | "action";
   url: string;
   headers: Pair[];
-  /** Whether the body has custom fields instead of the whole event. */
+  /** True if the body has custom fields instead of the whole event. */
   shaped: boolean;
   body: Pair[];
   action: string;
-  /** Connection that the action is called with. */
+  /** Connection that runs the action. */
   account: string;
   input: Record<string, string>;
 }
@@ -43,7 +43,7 @@ export function begin(types: string[], route?: Route): RouteDraft {
     filter: route?.filter ?? "",
     kind: target?.type ?? "webhook",
     url: webhook?.url ?? "",
-    // The API never returns their values.
+    // The API never returns header values.
     headers: Object.keys(webhook?.headers ?? {}).map((name) => ({ name, value: "" })),
     shaped: Boolean(webhook?.body),
     body: pairs(webhook?.body ?? {}),
@@ -61,7 +61,7 @@ function fields(pairs: Pair[]): Record<string, string> {
   return Object.fromEntries(pairs.filter(({ name }) => name.trim()).map(({ name, value }) => [name.trim(), value]));
 }
 
-/** Events that the route takes. */
+/** The route's selection of events. */
 export function selection(draft: RouteDraft) {
   const patterns = draft.patterns.split("\n").map((line) => line.trim());
   return {
@@ -72,7 +72,7 @@ export function selection(draft: RouteDraft) {
   };
 }
 
-/** Target for the API. Of an action's input, only the fields it knows. */
+/** Target for the API. Of an action's input, only its known fields are sent. */
 export function target(draft: RouteDraft, fieldsOf: (action: string) => string[]): Record<string, Json> {
   if (draft.kind === "webhook") {
     const { url, headers, shaped, body } = draft;
@@ -83,12 +83,12 @@ export function target(draft: RouteDraft, fieldsOf: (action: string) => string[]
   return { type: "action", action: draft.action, connection: draft.account, input: Object.fromEntries(input) };
 }
 
-/** Whether the target is complete enough for a test. */
+/** True if the target is complete enough for a test. */
 export function hasTarget({ kind, url, action, account }: RouteDraft): boolean {
   return kind === "webhook" ? url.trim() !== "" : action !== "" && account !== "";
 }
 
-/** Missing values that the API would not report at a field of the form. */
+/** Missing values, with pointers to fields of the form. */
 export function missing(draft: RouteDraft): Fault[] {
   const faults: Fault[] = [];
   const need = (pointer: string, is: boolean, detail = "is required") => is || faults.push({ pointer, detail });
@@ -105,12 +105,12 @@ export function missing(draft: RouteDraft): Fault[] {
   return faults;
 }
 
-/** Faults of pairs that would be lost: without a name, or with the name of another. */
+/** Faults of pairs that would be lost: those without a name, or with a repeated name. */
 function namesOf(pointer: string, pairs: Pair[]): Fault[] {
   const names = pairs.map(({ name }) => name.trim());
   const faults = [];
   if (pairs.some(({ name, value }) => !name.trim() && value !== "")) faults.push({ pointer, detail: "a name is missing" });
-  if (names.some((name, at) => name && names.indexOf(name) !== at)) faults.push({ pointer, detail: "a name is given twice" });
+  if (names.some((name, at) => name && names.indexOf(name) !== at)) faults.push({ pointer, detail: "names must not be repeated" });
   return faults;
 }
 

@@ -9,13 +9,13 @@ class Place {
     });
   }
 
-  /** The steps of the path: `#/events/evt_…` is `["events", "evt_…"]`. */
+  /** The segments of the path: `#/events/evt_…` is `["events", "evt_…"]`. */
   get steps(): string[] {
     return this.#path.split("/").filter(Boolean).map(decoded);
   }
 }
 
-/** Decoded step. One typed by hand may not be percent-encoded. */
+/** Decoded segment. One typed by hand may not be percent-encoded. */
 function decoded(step: string): string {
   try {
     return decodeURIComponent(step);
@@ -30,7 +30,7 @@ function read(): string {
 
 export const place = new Place();
 
-/** The link to a place. */
+/** The link to a page. */
 export function at(...steps: string[]): string {
   return `#/${steps.map(encodeURIComponent).join("/")}`;
 }

@@ -1,4 +1,4 @@
-// Form fields of a JSON Schema, and the JSON of the texts typed into them.
+// Form fields for a JSON Schema, and the JSON of their texts.
 
 import type { Fault } from "./api";
 import * as exact from "./json";
@@ -35,7 +35,7 @@ export function label(name: string, schema: Schema): string {
   return schema.title ?? (words.charAt(0).toUpperCase() + words.slice(1)).replace(/\b(api|ip|url)\b/gi, (word) => word.toUpperCase());
 }
 
-/** Body for the API, made of the typed texts. A field that is left empty is left out. */
+/** Body for the API from the typed texts. Empty fields are left out. */
 export function read(schema: Schema, draft: Draft): { body: Record<string, Json>; faults: Fault[] } {
   const body: Record<string, Json> = {};
   const faults: Fault[] = [];
@@ -54,7 +54,7 @@ export function read(schema: Schema, draft: Draft): { body: Record<string, Json>
   return { body, faults };
 }
 
-/** Texts to edit a body by. */
+/** Texts of a body for editing. */
 export function fill(schema: Schema, body: Record<string, Json>): Draft {
   const known = Object.entries(schema.properties ?? {}).filter(([name]) => (body[name] ?? null) !== null);
   return Object.fromEntries(known.map(([name, field]) => [name, typed(control(field), body[name] ?? null)]));
@@ -87,7 +87,7 @@ function json(typed: string): Json {
   try {
     return exact.parse(typed);
   } catch {
-    // A plain word is taken as a text.
+    // A plain word counts as a text.
     if (/^[\w .,:@-]+$/.test(typed.trim())) return typed.trim();
     throw new Error("must be JSON");
   }

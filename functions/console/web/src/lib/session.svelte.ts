@@ -1,4 +1,4 @@
-// The signed-in key. It is kept as long as its tab, or on the device if that is chosen.
+// The signed-in key. It is stored for the tab, or on the device if the user chooses so.
 
 const NAME = "switchboard-key";
 

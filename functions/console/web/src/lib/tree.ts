@@ -5,12 +5,12 @@ import type { Json } from "./types";
 
 /** Entries of one object or list that are shown before "show more". */
 export const MOST_AT_ONCE = 100;
-/** Entries of a whole tree that are shown before anything is unfolded. */
+/** Entries of a whole tree that are shown before the user unfolds any. */
 const MOST_AT_FIRST = 300;
 const OPEN_DEPTH = 3;
 const OPEN_DEPTH_TO_PICK = 5;
 
-/** Objects and lists that are unfolded at first, level by level until the tree is full. */
+/** Objects and lists that are unfolded at first, level by level until the limit is reached. */
 export function unfolded(root: Json, isToPick: boolean): Set<Json> {
   const open = new Set<Json>([root]);
   let level = [root];

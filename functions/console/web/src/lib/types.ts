@@ -1,10 +1,10 @@
-// Shapes of the API's answers, as far as they are shown.
+// Types of the API's answers, with the fields that the console shows.
 
 import type { LosslessNumber } from "lossless-json";
 
 export type Json = null | boolean | number | LosslessNumber | string | Json[] | { [name: string]: Json };
 
-/** An item that can't be read, or is over 1 MB: its id stands for it. */
+/** An item that can't be read or is over 1 MB: only its id. */
 export interface Stub {
   id: string;
   truncated: true;
@@ -75,7 +75,7 @@ export interface Hook {
   created_at: string;
 }
 
-/** State of a hook at a platform that Switchboard registers it with. */
+/** State of a hook's registration at its platform. */
 export interface Registration {
   state: "pending" | "registered" | "stale" | "manual";
   webhook: string | null;

@@ -2,8 +2,8 @@
 //! reference says of the operations: <https://docs.aws.amazon.com/service-authorization/latest/reference/>.
 
 use crate::{
-    iam::{Ask, STACK},
     support::template::logical_id,
+    template::iam::{Ask, STACK},
 };
 use serde_json::Value;
 use tests::string;

@@ -1,9 +1,9 @@
 //! AWS as the functions call it, played in this process: the embedded database, a KMS that unwraps a data key for the record
 //! that it was made for, queues, and Lambda, which runs the functions. It keeps what each function asked for.
 
-use crate::{
-    asks::{METRICS_PATH, asks, invoked},
+use crate::template::{
     iam::Ask,
+    requests::{METRICS_PATH, asks, invoked},
 };
 use app::App;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
@@ -108,7 +108,7 @@ impl Aws {
     }
 
     /// Invokes a function without HTTP.
-    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, web::Failed> {
+    pub async fn invoke(&self, name: &str, input: Vec<u8>) -> Result<Vec<u8>, web::InvocationError> {
         let function = catalog::functions().find(|function| function.name == name).unwrap();
         web::invoke(&self.apps.get().unwrap()[name], function, "invoked", input.into()).await
     }

@@ -3,7 +3,7 @@
 use crate::{
     Failure,
     aws::Aws,
-    function::{Function, Under},
+    function::{Function, Profiler},
 };
 use axum::Router;
 use embedded::{Database, Follower, Location};
@@ -35,7 +35,7 @@ const BODY_BYTES: usize = 1024;
 pub const STREAM_BATCH: usize = 100;
 pub const QUEUE_BATCH: usize = 10;
 
-pub struct Ground {
+pub struct Setup {
     pub aws: Aws,
     hook_path: String,
     user: String,
@@ -48,8 +48,8 @@ pub struct Ground {
     _folder: TempDir,
 }
 
-impl Ground {
-    pub async fn lay() -> Result<Self, Failure> {
+impl Setup {
+    pub async fn prepare() -> Result<Self, Failure> {
         let folder = folder()?;
         let data = folder.path().join("data");
         let sandbox = Sandbox::start(0).await?;
@@ -119,16 +119,16 @@ impl Ground {
     }
 
     /// Starts a function with this database and queue.
-    pub async fn start(&self, name: &str, under: Under) -> Result<Function, Failure> {
+    pub async fn start(&self, name: &str, under: Profiler) -> Result<Function, Failure> {
         self.start_without(&[], name, under).await
     }
 
     /// Starts a function with AWS's own endpoints, derived from the region. It can't be invoked here.
-    pub async fn start_on_aws(&self, name: &str, under: Under) -> Result<Function, Failure> {
+    pub async fn start_on_aws(&self, name: &str, under: Profiler) -> Result<Function, Failure> {
         self.start_without(&["AWS_ENDPOINT_URL"], name, under).await
     }
 
-    async fn start_without(&self, unset: &[&str], name: &str, under: Under) -> Result<Function, Failure> {
+    async fn start_without(&self, unset: &[&str], name: &str, under: Profiler) -> Result<Function, Failure> {
         // A baseline runs with defaults.
         let is_ours = |setting: &str| setting == "GLIBC_TUNABLES" && name.starts_with("baseline");
         let is_set = |(setting, _): &&(String, String)| !is_ours(setting) && !unset.contains(&setting.as_str());

@@ -14,23 +14,23 @@ use store::StoreError;
 type Outcome = Result<(), StoreError>;
 
 #[derive(Default)]
-pub struct Firsts {
-    waiting: Mutex<Waiting>,
+pub struct GroupCommit {
+    waiting: Mutex<PendingWrites>,
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct PendingWrites {
     deliveries: Vec<StoredDelivery>,
     tell: Vec<oneshot::Sender<Outcome>>,
 }
 
-impl Firsts {
+impl GroupCommit {
     /// Stores a delivery, unless it exists.
     pub async fn store(&self, app: &App, delivery: StoredDelivery) -> Outcome {
         let told = self.wait(delivery);
         let turn = self.turn.lock().await;
-        let Waiting { mut deliveries, tell } = mem::take(&mut *self.waiting());
+        let PendingWrites { mut deliveries, tell } = mem::take(&mut *self.waiting());
         if !deliveries.is_empty() {
             let stored = app.store.create_each(&mut deliveries, app.now()).await;
             for (tell, outcome) in tell.into_iter().zip(stored) {
@@ -50,7 +50,7 @@ impl Firsts {
     }
 
     /// No code panics while it holds the lock, so the data of a poisoned lock is intact.
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, PendingWrites> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

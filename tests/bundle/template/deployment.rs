@@ -2,11 +2,12 @@
 //! platforms that are played. API Gateway is a door; the stream, the queue and the schedule are brought by the test.
 
 use crate::{
-    aws::{Apps, Aws},
-    iam::{STACK, text},
-    support::harness::create,
-    support::{functions::functions, template::logical_id},
-    template::template,
+    support::{functions::functions, harness::create, template::logical_id},
+    template::{
+        aws::{Apps, Aws},
+        iam::{STACK, text},
+        resources::template,
+    },
 };
 use app::{App, Config, Function, Router};
 use axum::{

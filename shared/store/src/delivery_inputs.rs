@@ -3,7 +3,7 @@
 
 use super::{
     Item, Store, StoreError,
-    batch_get::{Key, Wanted},
+    batch_get::{Key, TableKeys},
     control::Controlled,
     deliveries::stored_delivery,
     from_item,
@@ -19,7 +19,7 @@ use std::{collections::HashMap, sync::Arc};
 type Read<T> = Result<Arc<T>, Arc<StoreError>>;
 
 /// Items read for a batch of deliveries. Each route is read once, however many deliveries it has.
-pub struct Grounds {
+pub struct DeliveryInputs {
     /// By sort key.
     deliveries: HashMap<String, Read<StoredDelivery>>,
     events: HashMap<String, Read<StoredEvent>>,
@@ -29,7 +29,10 @@ pub struct Grounds {
 
 impl Store {
     /// Reads the items that these messages need, at most 25 messages.
-    pub async fn grounds(&self, messages: impl IntoIterator<Item = &Message>) -> Result<Grounds, StoreError> {
+    pub async fn load_delivery_inputs(
+        &self,
+        messages: impl IntoIterator<Item = &Message>,
+    ) -> Result<DeliveryInputs, StoreError> {
         let (mut deliveries, mut events, mut control) = (Vec::new(), Vec::new(), Vec::new());
         let mut are_first = true;
         for message in messages {
@@ -42,16 +45,16 @@ impl Store {
         let mut items = self
             .get_all_of([
                 // A first attempt is written on condition that no other was. Any other attempt needs the latest state.
-                Wanted { table: &tables.deliveries, keys: deliveries, is_consistent: !are_first },
+                TableKeys { table: &tables.deliveries, keys: deliveries, is_consistent: !are_first },
                 // An event is older than its deliveries. If it is not found, it is read again with strong consistency.
-                Wanted { table: &tables.events, keys: events, is_consistent: false },
-                Wanted { table: &tables.control, keys: control, is_consistent: true },
+                TableKeys { table: &tables.events, keys: events, is_consistent: false },
+                TableKeys { table: &tables.control, keys: control, is_consistent: true },
             ])
             .await?;
         let mut of = |table: &str| items.remove(table).unwrap_or_default();
         let (deliveries, events, control) = (of(&tables.deliveries), of(&tables.events), of(&tables.control));
         let (routes, healths) = control.into_iter().partition(|item| text_of(item, "pk") == EventRoute::KIND);
-        Ok(Grounds {
+        Ok(DeliveryInputs {
             deliveries: read(deliveries, "sk", stored_delivery),
             events: read(events, "pk", from_item),
             routes: read(routes, "sk", from_item),
@@ -60,7 +63,11 @@ impl Store {
     }
 
     /// A delivery's event: from the batch, or from its own id if a later event has taken its key.
-    pub async fn event_of(&self, grounds: &Grounds, id: &EventId) -> Result<Option<Arc<StoredEvent>>, StoreError> {
+    pub async fn event_of(
+        &self,
+        grounds: &DeliveryInputs,
+        id: &EventId,
+    ) -> Result<Option<Arc<StoredEvent>>, StoreError> {
         if let Some(event) = found(&grounds.events, &id.key().to_string())?
             && event.key()?.id == *id
         {
@@ -70,7 +77,7 @@ impl Store {
     }
 }
 
-impl Grounds {
+impl DeliveryInputs {
     pub fn delivery(&self, id: &DeliveryId) -> Result<Option<Arc<StoredDelivery>>, StoreError> {
         found(&self.deliveries, id.as_str())
     }

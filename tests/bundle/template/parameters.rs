@@ -2,16 +2,16 @@
 
 use crate::{
     support::template::resources,
-    template::{keys, template},
+    template::resources::{keys, template},
 };
 use app::Config;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use store::tables::TABLES;
-use web::settings::{BadSetting, Settings};
+use web::settings::{SettingError, Settings};
 
 /// Reads a variable as the functions do.
-fn read(name: &str, value: &str) -> Result<Config, BadSetting> {
+fn read(name: &str, value: &str) -> Result<Config, SettingError> {
     let tables = TABLES.iter().map(|table| (table.variable, "any"));
     let settings: Settings = tables.chain([(name, value)]).collect();
     Config::read(&settings, &registry::settings())

@@ -1,12 +1,12 @@
 //! `template.yaml` against the statements in code: functions, logs, variables, tables, queues.
 
 use crate::{
-    iam::Policy,
-    statements::variables,
     support::{
         functions::{functions, root},
         template::{logical_id, resources, with_loops, without_loops},
+        variables::variables,
     },
+    template::iam::Policy,
 };
 use aws::{ATTEMPT_TIMEOUT, INVOKE_ATTEMPT_TIMEOUT, METRICS_ATTEMPT_TIMEOUT, deadline::MARGIN};
 use models::{Effect, Records};

@@ -5,20 +5,20 @@ mod failing;
 mod redispatch;
 
 use crate::{
-    deployment::Deployment,
     support::{
-        action_calls::{Case, cases},
+        action_calls::{ActionCall, cases},
         platforms::{GUEST, credentials, path_of},
         receiver::Receiver,
         target::{TAKES_ALL, Target, route_to},
     },
+    template::deployment::Deployment,
 };
 use axum::http::StatusCode;
 use models::{Effect, Timestamp, clock::Clock as _, fingerprint};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
-use store::idempotency::{Begun, Ending, Keyed};
+use store::idempotency::{Ending, IdempotencyRecord, KeyState};
 use tests::{
     Api, TestHook, answer, expect,
     sandbox::{Fault, FaultKind},
@@ -115,7 +115,7 @@ impl Walk<'_> {
     }
 
     /// A call of each action that works, by name.
-    fn cases(&self) -> BTreeMap<&'static str, Case> {
+    fn cases(&self) -> BTreeMap<&'static str, ActionCall> {
         let cases = cases(&self.deployment.sandbox).into_iter();
         cases.filter(|case| case.status == 200).map(|case| (case.name(), case)).collect()
     }
@@ -204,11 +204,13 @@ impl Walk<'_> {
     }
 
     /// Has the kept answer of a call be larger than an item.
-    async fn enlarge(&self, case: &Case, key: &str) {
+    async fn enlarge(&self, case: &ActionCall, key: &str) {
         let (store, now) = (self.deployment.store(), Timestamp::from_millis(0));
         let key = fingerprint(&format!("{} {} {key}", case.name(), self.deployment.key));
-        let again = Keyed::new(&key, String::new(), "another".to_owned(), now, now);
-        let Begun::Ended(kept, _) = store.begin(again, now).await.unwrap() else { panic!("{} has ended", case.name()) };
+        let again = IdempotencyRecord::new(&key, String::new(), "another".to_owned(), now, now);
+        let KeyState::Ended(kept, _) = store.begin(again, now).await.unwrap() else {
+            panic!("{} has ended", case.name())
+        };
         let body = Value::String("x".repeat(500_000)).to_string().into_bytes();
         store.end(&kept, &Ending { status: 200, body }).await.unwrap();
     }

@@ -1,15 +1,17 @@
 //! What each function may do by `template.yaml`: what its code calls, and no more.
 
 use crate::{
-    asks::actions_of,
-    deployment::Deployment,
-    iam::{Ask, Policy},
-    rights_walk::walk,
     support::{
         functions::{functions, root, routes},
         template::logical_id,
     },
-    template::template,
+    template::{
+        deployment::Deployment,
+        iam::{Ask, Policy},
+        requests::actions_of,
+        resources::template,
+        rights_walk::walk,
+    },
 };
 use models::{ConnectionId, Effect, Records, SubscriberId};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use crate::support::template::{logical_id, resources};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt};
-use store::routes::is_like;
+use store::routes::matches_pattern;
 
 /// The name of the stack.
 pub const STACK: &str = "switchboard";
@@ -43,7 +43,8 @@ pub struct Right {
 
 impl Right {
     pub fn is_used_by(&self, ask: &Ask) -> bool {
-        let is_met = |(key, pattern): &(String, String)| ask.values(key).iter().any(|value| is_like(pattern, value));
+        let is_met =
+            |(key, pattern): &(String, String)| ask.values(key).iter().any(|value| matches_pattern(pattern, value));
         self.action == ask.action && self.resource == ask.resource && self.condition.as_ref().is_none_or(is_met)
     }
 }
@@ -87,7 +88,7 @@ impl Condition {
     }
 
     fn holds(&self, ask: &Ask) -> bool {
-        let is_met = |value: &String| self.patterns.iter().any(|pattern| is_like(pattern, value));
+        let is_met = |value: &String| self.patterns.iter().any(|pattern| matches_pattern(pattern, value));
         let values = ask.values(&self.key);
         match self.operator {
             Operator::StringLike => values.iter().any(is_met),

@@ -1,7 +1,7 @@
 //! What is stated once in code, against what repeats it: the registry, the binaries, the router of `cargo lambda watch`.
 
 use crate::support::functions::{functions, gateway_routes, root};
-use app::Config;
+
 use models::{Effect, Kind};
 use registry::{FUNCTIONS, PLATFORMS};
 use std::fs;
@@ -9,11 +9,6 @@ use web::{Body, input};
 
 /// The methods that a hook is called by.
 const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
-
-/// Every variable that the bundle reads.
-pub fn variables() -> impl Iterator<Item = &'static str> {
-    Config::VARIABLES.into_iter().chain(registry::settings().into_iter().map(|setting| setting.name))
-}
 
 #[test]
 fn the_router_of_cargo_lambda_watch_has_every_route_once() {

@@ -1,0 +1,3 @@
+//! The list of modules, and what repeats it.
+
+mod modules;
