@@ -85,7 +85,7 @@ struct Output {
     payload: Vec<Value>,
     /// State of the bot's queue, from the last call.
     limits: Option<Value>,
-    /// Each points into the input, or into this output.
+    /// The pointer of each warning names a field of the input, or of this output.
     warnings: Vec<Fault>,
 }
 

@@ -15,8 +15,7 @@ struct ItemFailure {
 }
 
 impl BatchResponse {
-    /// Reports these as failed, so that Lambda delivers them again: sequence numbers of stream records, or ids of
-    /// messages.
+    /// Reports stream records (by sequence number) or messages (by id) as failed, so that Lambda delivers them again.
     pub fn again(identifiers: impl IntoIterator<Item = String>) -> Self {
         let failures = identifiers.into_iter().map(|item_identifier| ItemFailure { item_identifier });
         Self { batch_item_failures: failures.collect() }

@@ -27,7 +27,7 @@ impl Routes {
         Ok(Self(app.store.readable_routes().await?.into_iter().map(with_filter).collect()))
     }
 
-    /// Routes that may match an event now or may have matched it, enabled or not.
+    /// Routes, enabled or not, whose hook and event types fit the event. Their connection and filter are not checked.
     pub fn that_may_be_for(&self, event: &EventKey) -> impl Iterator<Item = &EventRoute> {
         self.0.iter().map(|(route, _)| route).filter(|route| route.may_be_for(event))
     }

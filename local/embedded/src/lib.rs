@@ -4,10 +4,12 @@
 //!
 //! - [`Database::sdk_config`]: `aws-sdk-dynamodb` uses it without a socket, so no web page and no other program on the
 //!   laptop can read it;
-//! - [`Database::follow`]: a table's stream in the form of Lambda's event source mapping, pruned as it is handled;
+//! - [`Database::follow`]: reads a table's stream in batches, like Lambda's event source mapping; handled records are
+//!   deleted;
 //! - [`serve`]: the same operations over HTTP, protected by a random key, for functions that run as processes of their
 //!   own;
-//! - an index and the pruning, without which every put reads all earlier events of a table.
+//! - an index on the stream records. Without it and the deletion, every put would read all earlier stream records of its
+//!   table.
 //!
 //! Invariant: a write is acknowledged after SQLite has synced it to disk ([`Location::Directory`]). The engine's own
 //! connection keeps its `synchronous = FULL`; only [`Location::Temporary`] turns that off.
@@ -49,7 +51,7 @@ const HANDS: usize = 2;
 /// Location of the data.
 #[derive(Clone, Debug)]
 pub enum Location {
-    /// In this directory, which is created for its owner alone if it does not exist.
+    /// In this directory. If it does not exist, it is created, and only its owner can access it (mode 0700).
     Directory(PathBuf),
     /// Deleted with the last clone of the [`Database`]. Nothing is synced to disk, so tests are fast.
     Temporary,
@@ -135,8 +137,8 @@ impl Database {
         })))
     }
 
-    /// Number of calls so far, by operation and table. A batch or a transaction counts once, under the names of its
-    /// tables joined by `+`; PartiQL under an empty name.
+    /// Number of calls so far, by operation and table. A batch or a transaction counts as one call; its table
+    /// is the names of all its tables, joined by `+`. For PartiQL the table is empty.
     pub fn calls(&self) -> BTreeMap<(String, String), u64> {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

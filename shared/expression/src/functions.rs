@@ -36,7 +36,7 @@ pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Budget, patterns:
     let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
     context.set_variable_resolver(variables);
     let mut add = |name: &str, function: Function| {
-        // This fails only if the environment has a function of that name, and none of its own begins with `@`.
+        // This fails only if the environment has a function of the same name. It has none whose name begins with `@`.
         let _ = context.add_function::<Function, _>(name, function);
     };
     add(WEIGH, checked(work, |work, value, _| work.weigh(value)));

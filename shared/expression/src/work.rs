@@ -23,9 +23,11 @@ use std::sync::{
 const MOST: u64 = 24 << 20;
 /// The message if the budget is exhausted.
 pub const TOO_MUCH: &str = "this exceeds the work limit for one event";
-/// Weights: of a value without its contents, of a map in addition, and of an operator each time a macro evaluates it.
+/// Cost of a value, without its contents.
 const VALUE: u64 = 64;
+/// Added to `VALUE` for a map.
 const MAP: u64 = 192;
+/// Cost of an operator, each time a macro evaluates it.
 const STEP: u64 = 32;
 
 /// The remaining budget, and the output so far.

@@ -103,7 +103,7 @@ impl Store {
         self.write_with_event(&self.tables.deliveries, to_item(delivery)?, read, told).await
     }
 
-    /// A page of a shard's deliveries due until then, the longest due first, and the start of the next page.
+    /// A page of a shard's deliveries that are due by `until`, the most overdue first, and the start of the next page.
     pub async fn due(
         &self,
         shard: usize,

@@ -1,4 +1,5 @@
-//! Health of routes, of which only changes are written, and changes of routes that depend on it.
+//! Storage of route health. It is written only when a route starts failing or recovers, not after every attempt. The writes
+//! of a route that depend on its health are here as well: recovery, disabling and deletion.
 
 use super::{
     Store, StoreError,

@@ -158,7 +158,7 @@ impl Store {
     async fn put_keyed(&self, call: &IdempotencyRecord, held: &str) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(to_item(call)?));
         let put = put.condition_expression("nonce IN (:held, :own)").expression_attribute_values(":held", text(held));
-        // The own nonce is also accepted, because the SDK retries a write whose answer was lost.
+        // If the answer to a write is lost, the SDK repeats it and finds the nonce that the first try wrote: this call's own.
         put.expression_attribute_values(":own", text(&call.nonce)).send().await?;
         Ok(())
     }

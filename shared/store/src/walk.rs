@@ -13,10 +13,10 @@ use std::collections::VecDeque;
 
 /// Number of events whose deliveries are read concurrently.
 const CONCURRENCY: usize = 16;
-/// Number of an event's deliveries that one query reads.
+/// Maximum number of deliveries that one query reads. Each query reads those of one event.
 const PER_EVENT: i32 = 50;
-/// Expected number of events of a walk.
-const ABOUT: usize = 40;
+/// Number of events that a walk is expected to read, which sets the size of its index queries.
+const EXPECTED_EVENTS: usize = 40;
 
 /// An iteration through deliveries.
 pub struct DeliveryWalk<'a> {
@@ -63,7 +63,7 @@ impl Store {
         let open = delivery.map(|delivery| EventPosition { event: delivery.event(), until: delivery.to_string() });
         // An event's sort key begins with its id, so entries before the id belong to other events.
         let until = open.as_ref().map_or_else(|| position.clone(), |place| Some(place.event.to_string()));
-        let events = self.entries(self.events(after, before, until), ABOUT).await?;
+        let events = self.entries(self.events(after, before, until), EXPECTED_EVENTS).await?;
         let position = position.unwrap_or_else(|| END.to_owned());
         Ok(DeliveryWalk {
             store: self,

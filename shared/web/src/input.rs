@@ -10,8 +10,7 @@ use serde_json::Value;
 
 /// Largest number of faults in an answer, to keep it small.
 const MAX_FAULTS: usize = 1_000;
-/// Deepest nesting of a body, in levels. A webhook's body may be wrapped in an action's input; a stored one is wrapped
-/// once more.
+/// Deepest nesting of a body, in levels: more than a webhook's, because its body may be passed on inside an action's input.
 const MAX_LEVELS: usize = 96;
 pub const DEFAULT_LIMIT: usize = 20;
 pub const MAX_LIMIT: usize = 100;

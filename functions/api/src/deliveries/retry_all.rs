@@ -26,8 +26,8 @@ pub struct Retrying {
     event: Option<EventId>,
     #[serde(default)]
     state: Over,
-    /// Only deliveries with this reason. Without it, all reasons except `unknown_outcome`: such an action may have been
-    /// done, and a retry might do it twice.
+    /// Only deliveries with this reason. If absent: all except those with `unknown_outcome`, where the platform may have
+    /// done the action already, and a retry might do it twice.
     reason: Option<Reason>,
     /// Only deliveries of events accepted after this time.
     after: Option<Timestamp>,

@@ -49,7 +49,7 @@ pub struct HealthView {
 #[serde(rename_all = "snake_case")]
 enum HealthState {
     Healthy,
-    /// Deliveries wait, and single ones are attempted as probes.
+    /// Deliveries are held back. From time to time one is attempted, to find out whether the target works again.
     Failing,
 }
 

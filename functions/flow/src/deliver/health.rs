@@ -87,8 +87,8 @@ const fn is_for_content(reason: Reason) -> bool {
     matches!(reason, Reason::Unmappable | Reason::ActionRefused | Reason::Loop)
 }
 
-/// Opens the breaker of a route for a streak of failures, or closes it if there is none. Does nothing if another
-/// process has done so, or if the attempt used an earlier target.
+/// Opens the breaker of a route, given a streak of failures; closes it, given none. Does nothing if the breaker is in that
+/// state already, or if the route has changed since the attempt.
 async fn change(
     app: &App,
     route: &EventRoute,
@@ -125,7 +125,7 @@ async fn change(
     Err(StoreError::Condition(None).into())
 }
 
-/// True if a route has not changed since the attempt, or has at least the same generation.
+/// True if the route has the attempt's generation and, with `is_unchanged`, its version.
 async fn is_same(app: &App, attempted: &EventRoute, is_unchanged: bool) -> Result<bool, StoreError> {
     let found: Option<EventRoute> = app.store.find(attempted.id.as_str()).await?;
     Ok(found.is_some_and(|found| {

@@ -1,6 +1,7 @@
 //! Forms of a secret in a text: literal, or escaped as in JSON, HTML or a URL.
 
-/// Limit on backslashes before a character of a secret: JSON nested three times in JSON strings.
+/// Most backslashes that are recognised before a character of a secret. Each nesting of JSON in a JSON string doubles them,
+/// so this covers `\u0061` nested three times, and a quote nested twice.
 const MAX_SLASHES: usize = 8;
 /// Minimum length of a truncated secret to be recognised, in characters.
 const MIN_BEGINNING: usize = 4;

@@ -245,7 +245,7 @@ proptest! {
     }
 }
 
-/// A repeated part between two ends, as often as it fits.
+/// The longest expression of the form open, part, separator, part, …, close that is still accepted.
 fn filled(open: &str, part: &str, separator: &str, close: &str) -> String {
     let count = (MAX_BYTES - open.len() - close.len()) / (part.len() + separator.len());
     format!("{open}{}{close}", vec![part; count].join(separator))
