@@ -99,7 +99,7 @@ async fn a_registration_that_is_wrong_is_refused() {
         (json!({}), 401, "domain: "),
         (json!({ "domain": "another.invalid" }), 401, "domain: "),
         (json!({ "domain": [Sandbox::DOMAIN] }), 401, "domain: "),
-        (json!([Sandbox::DOMAIN]), 422, "is no object"),
+        (json!([Sandbox::DOMAIN]), 422, "must be an object"),
         (json!({ "domain": Sandbox::DOMAIN, "webchat_id": 7 }), 422, "invalid type: number"),
         (json!({ "domain": Sandbox::DOMAIN, "user": "Ava" }), 422, "invalid type: string"),
         (json!({ "domain": Sandbox::DOMAIN, "name": "Ava" }), 422, "unknown field `name`"),
@@ -208,8 +208,8 @@ async fn a_sandbox_of_its_own_is_told_over_http() {
         assert_eq!(answer.status, 400, "{}", answer.text);
         answer.text
     };
-    assert!(fault("/say", json!({})).await.starts_with("there is no Event Webhook"));
-    assert!(fault("/webhook", json!({ "url": "example.com" })).await.starts_with("url: is no address"));
+    assert!(fault("/say", json!({})).await.starts_with("no Event Webhook is set"));
+    assert!(fault("/webhook", json!({ "url": "example.com" })).await.starts_with("url: must begin with"));
     control.post("/botdistrikt/webhook", &json!({ "url": target.url }), 204).await;
     assert!(fault("/say", json!({})).await.starts_with("webchat_id: no such user"));
     let user = register(&api, "u-1").await;
