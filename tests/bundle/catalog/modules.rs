@@ -1,4 +1,4 @@
-//! What is stated once in code, against what repeats it: the registry, the binaries, the router of `cargo lambda watch`.
+//! Consistency of the modules with their copies: the registry, the binaries, and the router of `cargo lambda watch`.
 
 use crate::support::functions::{functions, gateway_routes, root};
 

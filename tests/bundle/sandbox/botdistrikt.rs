@@ -14,7 +14,7 @@ use tests::{Api, expect, sandbox::Sandbox, string};
 /// The headers and the body of every call.
 type Called = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
 
-/// An address that a platform calls: it keeps what comes, and answers what it is told.
+/// Receiver of a platform's calls: it records them and sends a fixed answer.
 pub struct Target {
     pub url: String,
     called: Called,
@@ -36,7 +36,7 @@ impl Target {
         Self { url, called }
     }
 
-    /// What came last.
+    /// The latest call.
     pub fn last(&self) -> (HeaderMap, Value) {
         self.called.lock().unwrap().pop().unwrap()
     }
@@ -57,7 +57,7 @@ async fn register(api: &Api, webchat_id: &str) -> Value {
     expect(post(api, "/user", &json!({ "domain": Sandbox::DOMAIN, "webchat_id": webchat_id })), 200).await
 }
 
-/// What is wrong, as an answer of this status says.
+/// Message of an error with this status.
 async fn refused(request: RequestBuilder, status: u16) -> String {
     let error = expect(request, status).await["error"].take();
     assert_eq!((&error["statusCode"], &error["name"]), (&json!(status), &json!("Error")));

@@ -27,7 +27,7 @@ async fn put(api: &Api, path: &str, body: &Value, status: u16) -> Value {
     expect(api.request(Method::PUT, path).json(body), status).await
 }
 
-/// What is wrong, as an answer of 400 says.
+/// Message of an error with status 400.
 async fn refused(api: &Api, method: Method, path: &str, body: &Value) -> String {
     let answer = expect(api.request(method, path).json(body), 400).await;
     assert_eq!(answer["status"]["code"], 400);
@@ -53,7 +53,7 @@ impl Receiver {
         Self { url, delivered }
     }
 
-    /// What was delivered since the last look.
+    /// Deliveries since the last call.
     fn take(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.delivered.lock().unwrap())
     }
