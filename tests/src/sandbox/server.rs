@@ -25,7 +25,7 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        return (StatusCode::BAD_REQUEST, "the body is incomplete, or has more than 10 MB").into_response();
+        return (StatusCode::BAD_REQUEST, "the body is incomplete or larger than 10 MB").into_response();
     };
     let body = String::from_utf8_lossy(&body).into_owned();
     let Some((platform, path)) = Platform::at(parts.uri.path()) else {
