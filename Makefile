@@ -124,7 +124,7 @@ FUZZ_SEED ?=
 
 fuzz: need-cargo need-cc ## Send malformed calls to hooks, and check the invariants of accepted ones (FUZZ_SECONDS, FUZZ_SEED)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) \
-		cargo test --workspace --test bundle -- --nocapture --exact accept::fuzz::whatever_is_accepted_is_dispatched_listed_read_remapped_and_erased
+		cargo test --workspace --test bundle -- --nocapture --exact accept::fuzz::every_accepted_call_is_dispatched_listed_read_remapped_and_erased
 
 e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_READY) ## Build, deploy to an emulated AWS, and test the deployment (some minutes)
 	@$(MAKE) build ARCH=$(HOST_ARCH)
@@ -181,6 +181,7 @@ fmt: need-cargo ## Format the Rust code
 lint: need-cargo need-cc need-python3 ## Check formatting, words, clippy, the workflows and, with cargo-deny, the dependencies
 	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT) --check
 	scripts/plain-english
+	scripts/module-circles
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory workflows; else \
 		echo "skipped: npm is missing, so the workflows were not linted" >&2; fi
 	cargo clippy --workspace --all-targets -- -D warnings

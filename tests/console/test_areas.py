@@ -28,7 +28,7 @@ def test_an_action_is_run_and_its_call_can_be_copied(signed_in, switchboard, cha
     assert switchboard.key not in command
 
 
-def test_what_an_action_refuses_is_told(signed_in, switchboard, chatbot):
+def test_the_faults_of_an_action_are_shown(signed_in, switchboard, chatbot):
     page = signed_in
     page.goto(f"{switchboard.url}/console#/modules/chatbot.get-user")
     page.get_by_label("Connection").select_option(label="Helpdesk")
@@ -193,7 +193,7 @@ def test_a_route_whose_headers_are_sealed_keeps_them_unless_its_target_changes(s
     assert listener.at("/b")[0].headers["x-key"] == "again"
 
 
-def test_the_builder_of_routes_tells_what_is_wrong_and_forgets_what_is_not_asked_any_more(signed_in, switchboard, chatbot):
+def test_the_builder_of_routes_shows_faults_and_drops_outdated_answers(signed_in, switchboard, chatbot):
     page = signed_in
     verdict = page.get_by_role("status")
     page.goto(f"{switchboard.url}/console#/routes/new")

@@ -49,7 +49,7 @@ def test_a_key_that_is_revoked_leads_back_to_the_sign_in(page, switchboard, area
     expect(page.get_by_text("The key is no longer valid.")).to_be_visible()
 
 
-def test_a_key_that_may_only_read_is_told_what_it_may_not(page, switchboard, hook, area):
+def test_a_key_that_may_only_read_is_refused_changes(page, switchboard, hook, area):
     key = switchboard.call("POST", "/v1/keys", {"name": "Reader", "scope": "read"})["key"]
     sign_in(page, key)
     area(page, "Hooks")
@@ -68,7 +68,7 @@ def test_a_server_that_is_gone_is_said_to_be_and_can_come_back(signed_in, switch
     expect(signed_in.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_slow_answer_is_told_of(signed_in):
+def test_a_slow_answer_is_announced(signed_in):
     def slowly(route):
         signed_in.wait_for_timeout(6_000)
         route.continue_()
@@ -111,7 +111,7 @@ def test_a_button_that_is_pressed_twice_does_it_once(signed_in, switchboard):
     assert len(switchboard.call("GET", "/v1/connections")["items"]) == 1
 
 
-def test_a_name_that_is_too_long_is_told_at_its_field(signed_in, switchboard):
+def test_a_name_that_is_too_long_is_refused_at_its_field(signed_in, switchboard):
     signed_in.goto(f"{switchboard.url}/console#/connections/botstar")
     signed_in.get_by_label("Name").fill("x" * 200_000)
     signed_in.get_by_role("button", name="Save").click()

@@ -18,7 +18,7 @@ class Answer:
 @dataclass
 class Api:
     """The API behind its own domain. That is a name below localhost, which not every system resolves, so the connection
-    is made to MiniStack's port and the domain is told in the header."""
+    is made to MiniStack's port and the domain is reported in the header."""
 
     port: int
     domain: str
@@ -36,13 +36,13 @@ class Api:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             said = answer.read().decode()
-            told = {name.lower(): value for name, value in answer.getheaders()}
+            reported = {name.lower(): value for name, value in answer.getheaders()}
         finally:
             connection.close()
         try:
-            return Answer(answer.status, told, json.loads(said))
+            return Answer(answer.status, reported, json.loads(said))
         except ValueError:
-            return Answer(answer.status, told, said)
+            return Answer(answer.status, reported, said)
 
     def ask(self, method, path, body=None):
         """A call that succeeds; what it is answered."""

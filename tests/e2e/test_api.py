@@ -91,9 +91,9 @@ def test_what_was_counted_is_read_from_cloudwatch(cloud, stack, api, hook):
                     }
                 ],
             )
-    told = api.get("/v1/metrics")
-    series = {(one["metric"], one["statistic"]): one["values"] for one in told["series"]}
-    assert all(len(values) == len(told["times"]) for values in series.values())
+    reported = api.get("/v1/metrics")
+    series = {(one["metric"], one["statistic"]): one["values"] for one in reported["series"]}
+    assert all(len(values) == len(reported["times"]) for values in series.values())
     assert sum(series["Accepted", "Sum"]) == sum(line.get("Accepted", 0) for line in lines) > 0
     assert sum(series["Dead", "Sum"]) == 0
     latencies = [value for line in lines for value in line["Latency"]]

@@ -20,12 +20,12 @@ def test_an_event_is_delivered_to_a_webhook_signed(api, hook, webhook, listener)
     route, event = webhook("/signed"), hook.event()
     sent = until(lambda: listener.at("/signed"), "the delivery at the listener")
     assert [one.event for one in sent] == [event]
-    told = sent[0].verified(route["target"]["secret"])
-    assert told == api.get(f"/v1/events/{event}")
+    reported = sent[0].verified(route["target"]["secret"])
+    assert reported == api.get(f"/v1/events/{event}")
     assert [(one["route"], one["state"]) for one in ended(api, event)] == [(route["id"], "succeeded")]
 
 
-def test_a_delivery_that_fails_again_and_again_is_dead_and_an_event_tells_so(api, hook, webhook, listener):
+def test_a_delivery_that_keeps_failing_is_dead_and_an_event_reports_it(api, hook, webhook, listener):
     listener.statuses["/failing"] = 500
     route, event = webhook("/failing"), hook.event()
     [delivery] = ended(api, event)
@@ -33,7 +33,7 @@ def test_a_delivery_that_fails_again_and_again_is_dead_and_an_event_tells_so(api
     # RetrySchedule has two waits.
     assert [attempt["status"] for attempt in delivery["attempts"]] == [500] * 3
     assert len(listener.at("/failing")) == 3
-    told = until(
+    reported = until(
         lambda: [
             event["data"]
             for event in api.get("/v1/events?type=switchboard.delivery.dead")["items"]
@@ -41,7 +41,7 @@ def test_a_delivery_that_fails_again_and_again_is_dead_and_an_event_tells_so(api
         ],
         "the event that tells of the dead letter",
     )
-    assert [(one["route"]["id"], one["delivery"]["event"]) for one in told] == [(route["id"], event)]
+    assert [(one["route"]["id"], one["delivery"]["event"]) for one in reported] == [(route["id"], event)]
 
 
 def test_headers_of_80_kb_reach_a_webhook(api, hook, route_to, listener):

@@ -11,8 +11,8 @@ def test_a_delivery_whose_message_was_lost_is_found_by_the_schedule(cloud, stack
     webhook("/lost")
 
     def waiting():
-        told = queue.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        return int(told["Attributes"]["ApproximateNumberOfMessages"])
+        reported = queue.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(reported["Attributes"]["ApproximateNumberOfMessages"])
 
     with stack.undelivered():
         event = hook.event()

@@ -54,7 +54,7 @@ async fn main() -> Result<(), Failure> {
     while api.get("/v1/checkpoint-records?limit=1", 200).await["items"][0]["event"] != newest {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    println!("the newest event was told {:?} after the last accept", start.elapsed());
+    println!("the newest event was dispatched {:?} after the last accept", start.elapsed());
     Ok(())
 }
 

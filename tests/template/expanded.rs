@@ -153,7 +153,7 @@ fn every_route_leads_to_its_function_which_lets_the_api_in() {
 }
 
 #[test]
-fn what_reads_a_stream_or_a_queue_gives_up_on_what_fails_and_keeps_it() {
+fn an_event_source_sets_aside_messages_that_keep_failing() {
     let template = expanded();
     let mappings = resources(&template, "AWS::Lambda::EventSourceMapping");
     assert_eq!(mappings.keys().collect::<Vec<_>>(), ["DeliverQueue", "DispatchStream"]);
@@ -193,8 +193,9 @@ fn every_hook_has_a_bucket_of_its_own_and_no_log_shows_its_token() {
     assert_eq!(properties["RouteSettings"], json!(stated));
     let format = string(&properties["AccessLogSettings"]["Format"]);
     assert!(serde_json::from_str::<Value>(&format).unwrap().is_object());
-    let told = ["$context.path", "$context.requestOverride", "$context.identity", "$context.authorizer", "$request"];
-    assert!(told.iter().all(|variable| !format.contains(variable)), "{format}");
+    let reported =
+        ["$context.path", "$context.requestOverride", "$context.identity", "$context.authorizer", "$request"];
+    assert!(reported.iter().all(|variable| !format.contains(variable)), "{format}");
 }
 
 #[test]
@@ -208,15 +209,15 @@ fn pages_of_other_origins_are_let_in_by_parameter_alone() {
 }
 
 #[test]
-fn the_alarms_are_few_and_tell_the_topic() {
+fn the_alarms_are_few_and_notify_the_topic() {
     let template = expanded();
     let alarms = resources(&template, "AWS::CloudWatch::Alarm");
     assert!(alarms.len() <= 10);
     let mut watched = BTreeSet::new();
     for (id, alarm) in &alarms {
         let properties = &alarm["Properties"];
-        let told = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
-        assert_eq!((&properties["AlarmActions"], &properties["OKActions"]), (&told, &told), "{id}");
+        let reported = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
+        assert_eq!((&properties["AlarmActions"], &properties["OKActions"]), (&reported, &reported), "{id}");
         assert!(properties["Metrics"].is_null(), "{id}: metric math is billed by the metric");
         assert!(properties["EvaluateLowSampleCountPercentile"].is_null(), "{id}: it would wait for a thousand calls");
         let statistic = properties.get("Statistic").or_else(|| properties.get("ExtendedStatistic")).unwrap();

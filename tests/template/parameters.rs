@@ -20,7 +20,7 @@ fn read(name: &str, value: &str) -> Result<Config, SettingError> {
 }
 
 #[test]
-fn what_make_deploy_takes_the_functions_take_and_nothing_else() {
+fn make_deploy_accepts_the_values_that_the_functions_accept() {
     let list = |wait: &str, count: usize| vec![wait; count].join(",");
     let lists = [list("86400", 50), list("86400", 51), list("0", 1), list("5", 2)];
     let mut schedules: Vec<&str> = lists.iter().map(String::as_str).collect();

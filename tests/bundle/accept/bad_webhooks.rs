@@ -137,7 +137,7 @@ async fn a_person_as_large_as_a_body_may_be_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_neither_json_nor_a_form_is_400_and_kept() {
+async fn a_body_that_is_neither_json_nor_a_form_is_400_and_kept() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-tag").await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -267,7 +267,7 @@ async fn taken(bundle: &Bundle, hook: &TestHook, body: &[u8], content_type: &str
 }
 
 #[test]
-fn whatever_is_posted_becomes_an_event_or_a_rejected_call() {
+fn every_post_becomes_an_event_or_a_rejected_call() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (bundle, hook) = runtime.block_on(async {
         let bundle = Bundle::start().await;

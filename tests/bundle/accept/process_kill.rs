@@ -39,13 +39,13 @@ async fn assert_whole(api: &Api, load: &Load) {
     assert!(events.len() <= acknowledged.len() + KILLS * CONNECTIONS, "more was stored than was sent");
 
     let records = api.until_count("/v1/checkpoint-records", events.len()).await;
-    let mut told: BTreeMap<String, &Value> = BTreeMap::new();
+    let mut reported: BTreeMap<String, &Value> = BTreeMap::new();
     for record in &records {
-        assert!(told.insert(string(&record["event"]), record).is_none(), "{record} is told twice");
+        assert!(reported.insert(string(&record["event"]), record).is_none(), "{record} has two records");
     }
     let mut seen: BTreeMap<String, (String, String)> = BTreeMap::new();
     for (id, event) in &by_id {
-        let record = told.get(id).unwrap_or_else(|| panic!("{id} is not told"));
+        let record = reported.get(id).unwrap_or_else(|| panic!("{id} has no record"));
         assert_eq!(record["fields"], event["data"]["raw"]["record"]["fields"]);
         assert_eq!(record["subscriber"], event["subject"]);
         let time = string(&event["time"]);
@@ -69,7 +69,7 @@ async fn assert_whole(api: &Api, load: &Load) {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_outlives_a_kill_and_is_told_once() {
+async fn acknowledged_events_outlive_a_kill_and_have_one_record_each() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     let load = {

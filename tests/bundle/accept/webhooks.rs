@@ -40,7 +40,7 @@ async fn a_checkpoint_record_becomes_an_event_a_subscriber_and_a_record() {
 }
 
 #[tokio::test]
-async fn the_envelope_has_what_the_body_tells() {
+async fn the_envelope_has_the_fields_of_the_body() {
     let bundle = Bundle::start().await;
     let types = [
         ("watch-subscriber", "subscriber.created", json!({}), json!({})),
@@ -58,7 +58,7 @@ async fn the_envelope_has_what_the_body_tells() {
             json!({ "checkpoint": { "id": "7", "name": "Order" }, "record": { "id": "r-1", "fields": { "n": 1.5 } } }),
         ),
     ];
-    for (trigger, event_type, more, told) in types {
+    for (trigger, event_type, more, reported) in types {
         let hook = bundle.hook(&format!("botstar.{trigger}")).await;
         let mut body = more.clone();
         body["user"] = ava();
@@ -86,7 +86,7 @@ async fn the_envelope_has_what_the_body_tells() {
             "raw": body,
             "unmapped": [],
         });
-        for (name, value) in told.as_object().expect("an object") {
+        for (name, value) in reported.as_object().expect("an object") {
             data[name] = value.clone();
         }
         let whole = json!({
@@ -153,7 +153,7 @@ async fn a_form_becomes_an_event() {
 }
 
 #[tokio::test]
-async fn what_is_not_found_is_listed_and_the_event_is_kept() {
+async fn fields_that_are_not_found_are_listed_and_the_event_is_kept() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-checkpoint-record").await;
     for (body, unmapped) in [
@@ -164,10 +164,10 @@ async fn what_is_not_found_is_listed_and_the_event_is_kept() {
     ] {
         let receipt = bundle.send(&hook.url, body).await.json();
         let envelope = bundle.get(&format!("/v1/events/{}", string(&receipt["event"])), 200).await;
-        let told = envelope["data"]["unmapped"].as_array().expect("a list").iter().map(string);
-        let mut told: Vec<String> = told.collect();
-        told.sort();
-        assert_eq!(json!(told), unmapped, "{body}");
+        let reported = envelope["data"]["unmapped"].as_array().expect("a list").iter().map(string);
+        let mut reported: Vec<String> = reported.collect();
+        reported.sort();
+        assert_eq!(json!(reported), unmapped, "{body}");
         let lost = unmapped.as_array().is_some_and(|paths| paths.contains(&json!("subscriber.id")));
         assert_eq!(envelope.get("subject").is_none(), lost, "{body}");
         assert_eq!(envelope["data"]["subscriber"].is_null(), lost, "{body}");

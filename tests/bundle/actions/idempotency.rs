@@ -46,7 +46,7 @@ async fn the_same_key_and_body_are_answered_with_the_first_answer() {
 }
 
 #[tokio::test]
-async fn a_key_of_one_api_key_is_none_of_anothers() {
+async fn api_keys_do_not_share_idempotency_keys() {
     let chatbot = ChatBot::start().await;
     let first = chatbot.answer("create-user", "k", ava()).await;
     for scope in ["act", "admin", "act"] {
@@ -199,7 +199,7 @@ async fn a_key_that_can_not_be_is_pointed_at() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_ignores_the_header_and_refuses_the_field() {
+async fn a_reading_action_ignores_the_header_and_refuses_the_field() {
     let chatbot = ChatBot::start().await;
     let story = string(&chatbot.sandbox.stories()[0]["id"]);
     for (action, input) in [
@@ -230,7 +230,7 @@ async fn what_changes_nothing_ignores_the_header_and_refuses_the_field() {
 }
 
 #[tokio::test]
-async fn what_surely_did_nothing_gives_the_key_back() {
+async fn a_call_that_surely_did_nothing_frees_the_key() {
     let chatbot = ChatBot::start().await;
     for (kind, status) in [
         (FaultKind::BadRequest, 422),
@@ -268,7 +268,7 @@ async fn a_platform_that_is_not_there_gives_the_key_back() {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_told_again_and_not_tried_again() {
+async fn an_unknown_outcome_is_answered_again_without_another_call() {
     let chatbot = ChatBot::start().await;
     let api =
         json!({ "method": "POST", "path": "users", "body": { "attributes": { "default_email": "a@example.com" } } });
@@ -288,10 +288,10 @@ async fn an_unknown_outcome_is_told_again_and_not_tried_again() {
         chatbot.sandbox.forget_requests();
         chatbot.sandbox.fault(kind);
         let first = chatbot.answer(action, &key, input.clone()).await;
-        let told = problem(&first, 502, "platform_unavailable");
-        assert_eq!(told["retry"], "unknown", "{action} {kind:?}: {told}");
+        let reported = problem(&first, 502, "platform_unavailable");
+        assert_eq!(reported["retry"], "unknown", "{action} {kind:?}: {reported}");
         let has_answer = action == "call-api" && kind == FaultKind::Error;
-        assert_eq!(told["answer"]["status"], if has_answer { json!(500) } else { Value::Null });
+        assert_eq!(reported["answer"]["status"], if has_answer { json!(500) } else { Value::Null });
         assert_same_problem(&first, &chatbot.answer(action, &key, input.clone()).await);
         let mut other = input;
         other[if action == "call-api" { "body" } else { "name" }] = json!("other");
@@ -330,7 +330,7 @@ async fn answered_twice(platform_says: &str) -> [Answer; 2] {
 }
 
 #[tokio::test]
-async fn a_large_answer_is_told_again_byte_for_byte() {
+async fn a_large_answer_is_replayed_byte_for_byte() {
     let items: Vec<Value> =
         (0..65_000).map(|n| json!({ "n": n, "text": "a \"quoted\" ü \u{1F600} \\ word" })).collect();
     let [first, second] = answered_twice(&json!(items).to_string()).await;

@@ -66,14 +66,14 @@ async fn a_second_call_of_any_action_while_the_first_is_under_way_is_a_conflict(
 }
 
 #[tokio::test]
-async fn whatever_surely_did_nothing_gives_the_key_back() {
+async fn every_action_that_surely_did_nothing_frees_the_key() {
     for_each_change(async |platforms, case| {
         if case.name() == "botdistrikt.register-user" {
             // Or else the user is found once one call has made it.
             case.input["reuse"] = json!(false);
         }
         for failure in FAILURES.iter().filter(|failure| !case.ignores(failure.kind)) {
-            let (kind, (status, code, unknown)) = (failure.kind, case.told(failure));
+            let (kind, (status, code, unknown)) = (failure.kind, case.problem_of(failure));
             if unknown {
                 continue;
             }
@@ -90,17 +90,17 @@ async fn whatever_surely_did_nothing_gives_the_key_back() {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_told_again_unless_doing_it_twice_does_no_harm() {
+async fn an_unknown_outcome_is_answered_again_unless_the_action_is_idempotent() {
     for_each_change(async |platforms, case| {
-        let failures = FAILURES.iter().filter(|failure| !case.ignores(failure.kind) && case.told(failure).2);
+        let failures = FAILURES.iter().filter(|failure| !case.ignores(failure.kind) && case.problem_of(failure).2);
         let senseless = [FaultKind::Nonsense, FaultKind::WrongShape, FaultKind::Empty];
         let senseless = senseless.into_iter().filter(|_| case.needs_answer());
         for kind in failures.map(|failure| failure.kind).chain(senseless) {
             let (at, key) = (format!("{} under {kind:?}", case.asks), format!("{kind:?}"));
             platforms.sandbox.fault(kind);
             let first = with_key(platforms, case, &key).await;
-            let told = problem(&first, 502, "platform_unavailable");
-            assert_eq!(told["retry"], "unknown", "{at}: {told}");
+            let reported = problem(&first, 502, "platform_unavailable");
+            assert_eq!(reported["retry"], "unknown", "{at}: {reported}");
             let second = with_key(platforms, case, &key).await;
             let asked = platforms.asked().len();
             if case.effect() == Effect::NotIdempotent {

@@ -78,7 +78,7 @@ async fn a_call_that_could_not_take_its_key_leaves_it_free() {
 }
 
 #[tokio::test]
-async fn what_was_done_is_answered_though_its_answer_can_not_be_kept() {
+async fn a_finished_call_is_answered_even_if_its_answer_can_not_be_kept() {
     let chatbot = ChatBot::start().await;
     chatbot.bundle.clock.hold();
     let forgetful = harness(&chatbot, quick(), |_, _, body| if ended(body) { Fault::Unreached } else { Fault::None });
@@ -98,7 +98,7 @@ async fn what_was_done_is_answered_though_its_answer_can_not_be_kept() {
 }
 
 #[tokio::test]
-async fn what_may_be_done_twice_takes_over_from_a_call_that_did_not_end() {
+async fn an_idempotent_action_takes_over_from_a_call_that_did_not_end() {
     let chatbot = ChatBot::start().await;
     chatbot.bundle.clock.hold();
     let forgetful = harness(&chatbot, quick(), |_, _, body| if ended(body) { Fault::Unreached } else { Fault::None });

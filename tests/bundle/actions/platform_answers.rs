@@ -51,12 +51,12 @@ async fn every_action_is_in_the_table_and_asks_its_platform_once() {
 }
 
 #[tokio::test]
-async fn every_failure_of_a_platform_is_told_as_what_it_is() {
+async fn every_failure_of_a_platform_has_its_problem() {
     for_each_case(async |platforms, case| {
         for failure in FAILURES.iter().filter(|failure| !case.ignores(failure.kind)) {
             let kind = failure.kind;
             let at = format!("{} under {kind:?}", case.asks);
-            let (status, code, unknown) = case.told(failure);
+            let (status, code, unknown) = case.problem_of(failure);
             platforms.sandbox.fault(Fault { times: usize::MAX, ..kind.into() });
             let answer = call(&platforms, &case).await;
             platforms.sandbox.forget_faults();
@@ -83,7 +83,7 @@ async fn every_failure_of_a_platform_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn what_a_platform_should_not_answer_is_a_bad_gateway_where_the_answer_is_needed() {
+async fn a_nonsensical_answer_is_a_bad_gateway_if_the_answer_is_needed() {
     for_each_case(async |platforms, case| {
         for kind in [FaultKind::Nonsense, FaultKind::WrongShape, FaultKind::Empty, FaultKind::EnvelopeError] {
             if kind == FaultKind::EnvelopeError && !case.ignores(kind) {
@@ -140,7 +140,7 @@ async fn a_platform_that_does_not_answer_is_a_time_out_and_a_change_is_asked_for
 }
 
 #[tokio::test]
-async fn where_nothing_listens_nothing_has_happened() {
+async fn a_refused_connection_has_changed_nothing() {
     let platforms = Platforms::start().await;
     let cases = cases(&platforms.sandbox);
     let Platforms { bundle, sandbox, connections } = platforms;
@@ -186,8 +186,8 @@ async fn a_connection_of_another_platform_is_a_mismatch_and_a_missing_one_is_not
         let platform = case.platform();
         for (other, connection) in foreign.iter().filter(|(other, _)| **other != platform) {
             let mismatch = refused(with(connection), 422, "connection_mismatch").await;
-            let told = format!("the connection belongs to {other}; a connection of {platform} is required");
-            assert_eq!(mismatch["detail"], told);
+            let reported = format!("the connection belongs to {other}; a connection of {platform} is required");
+            assert_eq!(mismatch["detail"], reported);
         }
         let long = "x".repeat(100);
         for missing in [&gone[platform], "con_00000000000000000000000000", "hook_0", "%", "ä", &long] {

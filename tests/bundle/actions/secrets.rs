@@ -171,9 +171,9 @@ async fn neither_a_credential_nor_a_person_is_logged_and_no_answer_has_a_credent
         }
     }
     let sent: String = platforms.asked().iter().map(|seen| format!("{seen:?}")).collect();
-    for told in PERSON.into_iter().chain(REGISTERED).chain(SAID).chain(SECRETS).chain([OTHER]) {
-        let coded = told.replace('@', "%40");
-        assert!(sent.contains(told) || sent.contains(&coded), "{told} was sent");
+    for reported in PERSON.into_iter().chain(REGISTERED).chain(SAID).chain(SECRETS).chain([OTHER]) {
+        let coded = reported.replace('@', "%40");
+        assert!(sent.contains(reported) || sent.contains(&coded), "{reported} was sent");
     }
     let all =
         "connection_unauthorized invalid_body not_found platform_rejected platform_slow_down platform_unavailable";

@@ -19,7 +19,7 @@ async fn faults(bundle: &Bundle, route: &str, body: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_400() {
+async fn a_body_that_is_not_json_is_400() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-tag").await;
     let before = counts(&bundle).await;
@@ -333,7 +333,7 @@ async fn an_unknown_route_is_404_and_a_wrong_method_405() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_none_is_not_found() {
+async fn a_malformed_id_is_not_found() {
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-tag").await;
     let long = "x".repeat(10_240);

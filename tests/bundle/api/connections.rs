@@ -165,7 +165,7 @@ async fn without_a_token_there_is_nothing_to_ask() {
 }
 
 #[tokio::test]
-async fn what_botstar_says_becomes_a_problem_in_its_own_words() {
+async fn an_error_of_botstar_becomes_a_problem_in_its_own_words() {
     for (says, status, code) in [
         (400, 422, "platform_rejected"),
         (401, 424, "connection_unauthorized"),

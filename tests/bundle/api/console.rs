@@ -46,7 +46,7 @@ async fn every_file_that_the_page_names_is_there_and_of_its_kind() {
 }
 
 #[tokio::test]
-async fn what_a_browser_has_is_not_sent_again() {
+async fn a_cached_file_is_not_sent_again() {
     let bundle = Bundle::start().await;
     let first = file(&bundle, "/console/console.js").await;
     assert_eq!(header(&first, "cache-control"), "no-cache");

@@ -193,7 +193,7 @@ async fn a_sample_goes_through_the_front_door() {
 }
 
 #[tokio::test]
-async fn a_sample_tells_when_the_public_url_leads_elsewhere() {
+async fn a_sample_reports_a_public_url_that_leads_elsewhere() {
     for url in ["http://127.0.0.1:9", "http://nowhere.invalid"] {
         let bundle = Bundle::start_with(&[("PUBLIC_URL", url)]).await;
         let hook = bundle.hook("botstar.watch-tag").await;

@@ -107,7 +107,7 @@ fn pages_of_any_size_skip_and_repeat_nothing() {
 }
 
 #[test]
-fn what_arrives_between_pages_moves_nothing() {
+fn arrivals_between_pages_move_nothing() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let Filled { bundle, orders, .. } = runtime.block_on(filled());
     let arrived = AtomicUsize::new(0);

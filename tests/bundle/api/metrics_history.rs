@@ -27,11 +27,11 @@ fn sums(metrics: &Value) -> Value {
 }
 
 async fn until_sums(bundle: &Bundle, wanted: Value) -> Value {
-    let told = eventually(|| async {
+    let reported = eventually(|| async {
         let metrics = bundle.get("/v1/metrics", 200).await;
         (sums(&metrics) == wanted).then_some(metrics)
     });
-    told.await
+    reported.await
 }
 
 async fn post(bundle: &Bundle, hook: &TestHook, body: &'static str) {
@@ -39,7 +39,7 @@ async fn post(bundle: &Bundle, hook: &TestHook, body: &'static str) {
 }
 
 #[tokio::test]
-async fn what_becomes_of_calls_and_deliveries_is_told_over_time() {
+async fn outcomes_of_calls_and_deliveries_are_reported_over_time() {
     let bundle = Bundle::start_with(&[("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"), ("RETRY_SCHEDULE", "1")]).await;
     let nothing = json!({ "Accepted": 0.0, "Duplicate": 0.0, "Ignored": 0.0, "Rejected": 0.0, "Delivered": 0.0,
         "Failed": 0.0, "Dead": 0.0 });
@@ -59,16 +59,17 @@ async fn what_becomes_of_calls_and_deliveries_is_told_over_time() {
     post(&bundle, &hook, "{").await;
     let from_bot = bundle.http.post(&hook.url).header("x-botdistrikt-source", "bot").body("{}");
     assert_eq!(expect(from_bot, 200).await["status"], "ignored");
-    let told = until_sums(
+    let reported = until_sums(
         &bundle,
         json!({ "Accepted": 1.0, "Duplicate": 1.0, "Ignored": 1.0, "Rejected": 1.0, "Delivered": 1.0, "Failed": 2.0,
             "Dead": 1.0 }),
     );
-    let told = told.await;
+    let reported = reported.await;
     assert_eq!(taking.received().len(), 1);
-    let (median, slowest) = (figure(&told, "Latency", "p50").unwrap(), figure(&told, "Latency", "p99").unwrap());
+    let (median, slowest) =
+        (figure(&reported, "Latency", "p50").unwrap(), figure(&reported, "Latency", "p99").unwrap());
     assert!(median <= slowest && slowest < 10_000.0, "{median} {slowest}");
-    assert!(figure(&told, "DeliveryLatency", "p50").unwrap() < 10_000.0);
+    assert!(figure(&reported, "DeliveryLatency", "p50").unwrap() < 10_000.0);
 
     bundle.clock.advance(Duration::from_secs(2 * 86_400));
     until_sums(&bundle, nothing).await;
@@ -95,8 +96,8 @@ async fn the_time_is_cut_as_it_is_asked_for() {
     let times = async |query: &str| bundle.get(&format!("/v1/metrics?{query}"), 200).await["times"].clone();
     let span = |after: Timestamp, before: Timestamp| format!("after={after}&before={before}");
     let minutes = span(ago(1, 60), ago(1, 540));
-    let told = times(&format!("{minutes}&period=240")).await;
-    assert_eq!(told, json!([ago(1, 0), ago(1, 240), ago(1, 480)]));
+    let reported = times(&format!("{minutes}&period=240")).await;
+    assert_eq!(reported, json!([ago(1, 0), ago(1, 240), ago(1, 480)]));
     for (asked, count) in [
         (minutes, 8),
         (span(ago(8, 0), ago(1, 0)), 7 * 24),

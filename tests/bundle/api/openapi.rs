@@ -175,7 +175,7 @@ impl<'a> Walker<'a> {
 }
 
 #[tokio::test]
-async fn what_the_routes_answer_is_what_the_document_says() {
+async fn the_routes_answer_as_the_document_says() {
     let (botstar, url) = BotStar::start().await;
     botstar.says(200, &[], r#"[{"id":"b-1","name":"Shop"}]"#);
     let platforms = Platforms::start_with(&[("BOTSTAR_API_URL", &url), ("DELIVERY_ALLOW_CIDRS", "127.0.0.1/32")]).await;

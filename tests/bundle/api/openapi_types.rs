@@ -74,7 +74,7 @@ async fn every_parameter_is_typed_and_every_operation_states_its_refusals() {
 }
 
 #[tokio::test]
-async fn what_a_list_is_asked_for_is_refused_as_its_parameters_say() {
+async fn a_list_refuses_values_that_its_parameters_exclude() {
     let bundle = Bundle::start().await;
     let document = document(&bundle).await;
     let hook = bundle.hook("botstar.watch-tag").await.id;

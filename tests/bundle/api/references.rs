@@ -121,7 +121,7 @@ async fn a_hook_deleted_by_force_disables_the_routes_that_name_it() {
 }
 
 #[tokio::test]
-async fn a_platform_is_told_of_a_deletion_only_once_no_route_is_in_the_way() {
+async fn a_hook_is_deregistered_only_if_no_route_names_it() {
     let (sandbox, bundle) = chatbot::start_with(&[ALLOW]).await;
     let on_delete = |kind: FaultKind| Fault { method: Some(Method::DELETE), ..kind.on("/webhooks") };
     for (kind, force) in [

@@ -1,3 +1,4 @@
 //! The list of modules, and what repeats it.
 
 mod modules;
+mod restated;

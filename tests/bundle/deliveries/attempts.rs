@@ -113,9 +113,9 @@ async fn a_failing_delivery_waits_as_the_schedule_says_and_then_is_dead() {
     let [dead] = worker.own_events(DELIVERY_DEAD).await.try_into().unwrap();
     assert_eq!((&dead["source"], &dead["data"]["hook"]), (&json!(format!("/routes/{route}")), &Value::Null));
     assert_eq!(dead["data"]["route"], json!({ "id": route, "name": "Tags" }));
-    let told = json!({ "id": delivery, "event": attempts_event(&worker, &delivery).await, "reason": "attempts_used_up",
+    let reported = json!({ "id": delivery, "event": attempts_event(&worker, &delivery).await, "reason": "attempts_used_up",
         "attempts": 4, "status": 503 });
-    assert_eq!(dead["data"]["delivery"], told);
+    assert_eq!(dead["data"]["delivery"], reported);
 
     // It is routed like any event; and what is dead of that makes no event again.
     worker.target.received();
@@ -177,7 +177,7 @@ async fn a_target_that_wants_no_more_disables_its_route() {
 }
 
 #[tokio::test]
-async fn what_is_gone_is_not_delivered() {
+async fn a_deleted_route_or_event_is_not_delivered() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     let route = worker.route(json!({})).await;

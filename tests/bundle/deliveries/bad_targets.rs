@@ -213,7 +213,7 @@ async fn bad_targets_fail_in_words_and_keep_no_other_waiting() {
 
 /// Failures without a retry: an expression that fails on the event, and input that an action refuses.
 #[tokio::test]
-async fn what_can_not_be_made_of_an_event_is_dead_at_once() {
+async fn a_delivery_that_does_not_fit_its_event_is_dead_at_once() {
     let bundle = Bundle::start_with(&[ALLOW, ("RETRY_SCHEDULE", "0,0,0")]).await;
     let (hook, good) = (bundle.hook("botstar.watch-tag").await, Target::start(TAKES_ALL).await);
     let connection = bundle.connection("chatbot").await;

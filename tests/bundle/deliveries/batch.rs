@@ -128,7 +128,7 @@ async fn each_of_a_batch_has_its_own_route_and_event() {
 }
 
 #[tokio::test]
-async fn what_the_store_leaves_out_is_asked_for_again_and_not_forever() {
+async fn items_that_the_store_leaves_out_are_requested_again_but_not_forever() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;

@@ -81,7 +81,7 @@ async fn a_route_that_takes_nothing_is_left_alone_but_for_a_probe() {
 }
 
 #[tokio::test]
-async fn a_success_between_keeps_it_closed_and_what_a_route_tells_is_not_sent_to_it() {
+async fn a_success_in_between_keeps_it_closed_and_a_route_never_receives_its_own_events() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     let route = worker.route(json!({ "events": ["*"] })).await;

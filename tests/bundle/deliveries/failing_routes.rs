@@ -262,7 +262,7 @@ async fn the_days_are_a_setting_and_a_probe_that_succeeds_at_their_end_counts() 
 }
 
 #[tokio::test]
-async fn what_waits_for_a_route_that_a_person_disabled_is_skipped() {
+async fn deliveries_of_a_route_that_a_person_disabled_are_skipped() {
     let bundle = delivery_worker::bundle().await;
     let (worker, route, failed) = down(&bundle).await;
     let path = format!("/v1/routes/{route}");

@@ -44,7 +44,7 @@ async fn is_stored(worker: &DeliveryWorker<'_>, id: &DeliveryId) -> bool {
 }
 
 #[tokio::test]
-async fn what_the_queue_keeps_is_not_stored_and_what_it_may_lose_is() {
+async fn a_delivery_is_stored_only_if_the_queue_may_lose_its_message() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;
@@ -65,7 +65,7 @@ async fn what_the_queue_keeps_is_not_stored_and_what_it_may_lose_is() {
 }
 
 #[tokio::test]
-async fn what_dispatch_can_not_send_is_looked_for_at_once_or_dispatched_again() {
+async fn messages_that_dispatch_can_not_send_are_due_at_once_or_dispatched_again() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;
@@ -111,7 +111,7 @@ async fn a_crash_before_sending_is_mended_by_the_stream() {
 }
 
 #[tokio::test]
-async fn what_fails_or_comes_again_is_stored_and_looked_for() {
+async fn a_failed_or_repeated_delivery_is_stored_and_due() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;
@@ -150,7 +150,7 @@ async fn what_fails_or_comes_again_is_stored_and_looked_for() {
 }
 
 #[tokio::test]
-async fn what_is_early_by_another_clock_is_kept_in_the_queue() {
+async fn a_message_that_is_early_by_another_clock_stays_in_the_queue() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;
@@ -172,7 +172,7 @@ async fn a_message_that_comes_when_its_delivery_may_be_forgotten_is_not_its_firs
 }
 
 #[tokio::test]
-async fn what_is_pending_is_listed_from_its_first_attempt_on() {
+async fn a_pending_delivery_is_listed_from_its_first_attempt_on() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     let route = worker.route(json!({})).await;
@@ -219,7 +219,7 @@ async fn a_replay_of_what_is_missing_makes_what_nothing_leads_to() {
 }
 
 #[tokio::test]
-async fn what_an_api_makes_is_looked_for_though_its_process_dies() {
+async fn deliveries_made_by_the_api_are_found_even_if_its_process_dies() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;
@@ -239,7 +239,7 @@ async fn what_an_api_makes_is_looked_for_though_its_process_dies() {
 }
 
 #[tokio::test]
-async fn what_a_target_says_of_a_person_who_is_erased_meanwhile_is_not_kept() {
+async fn a_targets_answer_about_a_person_erased_meanwhile_is_not_kept() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.target.says(200, "welcome Ava");

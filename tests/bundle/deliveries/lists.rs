@@ -22,7 +22,7 @@ fn ids(items: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_event_is_delivered_and_its_delivery_tells_of_it() {
+async fn an_events_delivery_is_shown_with_its_attempts() {
     let (bundle, (receiver, url)) = (start("0").await, Receiver::start().await);
     let (route, hook) = (route(&bundle, "botstar.tag.*", &url).await, bundle.hook("botstar.watch-tag").await);
     let event = bundle.accept(&hook, &tagged(1)).await;
@@ -152,7 +152,7 @@ async fn an_event_with_many_deliveries_is_listed_whole_between_its_neighbours() 
 }
 
 #[tokio::test]
-async fn what_a_route_was_for_before_it_was_changed_is_listed_as_its_own() {
+async fn deliveries_from_before_a_change_of_the_route_are_listed() {
     let (bundle, (_, url)) = (start("0").await, Receiver::start().await);
     let (id, hook) = (route(&bundle, "botstar.tag.*", &url).await, bundle.hook("botstar.watch-tag").await);
     bundle.accept(&hook, &tagged(1)).await;
@@ -171,7 +171,7 @@ async fn what_a_route_was_for_before_it_was_changed_is_listed_as_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_pending_is_listed_by_when_it_is_looked_for() {
+async fn pending_deliveries_are_listed_by_their_next_check() {
     let (bundle, (receiver, url)) = (start("86400").await, Receiver::start().await);
     receiver.says(500, "later");
     let (route, hook) = (route(&bundle, "*", &url).await, bundle.hook("botstar.watch-tag").await);
@@ -194,7 +194,7 @@ async fn what_is_pending_is_listed_by_when_it_is_looked_for() {
 }
 
 #[tokio::test]
-async fn what_is_no_filter_of_deliveries_is_refused() {
+async fn an_unknown_filter_of_deliveries_is_refused() {
     let bundle = start("0").await;
     let [good, lost] = filled(&bundle).await;
     let event = string(&bundle.all(&format!("/v1/deliveries?route={lost}")).await[0]["event"]);

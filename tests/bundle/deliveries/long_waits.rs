@@ -35,7 +35,7 @@ async fn pass_time(api: &Api, hook: &TestHook, other: &Target, text: &str) {
 }
 
 #[tokio::test]
-async fn what_waits_for_long_outlives_a_kill_and_comes_at_its_time() {
+async fn a_long_wait_outlives_a_kill_and_ends_on_time() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     let (ill, other) = (Target::start(ILL_AT_FIRST).await, Target::start(crate::support::target::TAKES_ALL).await);

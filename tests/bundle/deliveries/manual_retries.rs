@@ -83,7 +83,7 @@ async fn a_pending_one_is_attempted_now_and_its_attempts_are_counted_on() {
 }
 
 #[tokio::test]
-async fn what_would_only_be_skipped_again_is_not_retried() {
+async fn deliveries_that_would_be_skipped_again_are_not_retried() {
     let (bundle, (receiver, url)) = (start("0").await, Receiver::start().await);
     receiver.says(410, "gone");
     let id = route(&bundle, "botstar.*", &url).await;
@@ -194,7 +194,7 @@ async fn a_retry_of_many_goes_on_where_it_ended() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_done_is_retried_only_if_that_is_asked_for() {
+async fn an_unknown_outcome_is_retried_only_on_request() {
     let bundle = start("0").await;
     let route = route(&bundle, "botstar.*", "http://127.0.0.1:9/").await.parse().unwrap();
     let now = bundle.local.app.now();
@@ -220,7 +220,7 @@ async fn what_may_have_been_done_is_retried_only_if_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_filter_is_told_with_its_place() {
+async fn every_fault_of_a_filter_has_its_pointer() {
     let bundle = start("0").await;
     for (body, expected) in [
         (json!({ "state": "pending" }), &["/state"] as &[&str]),

@@ -109,7 +109,7 @@ fn summary(lane: &Lane, began: Instant) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_reaches_every_route_though_the_process_is_killed() {
+async fn acknowledged_events_reach_every_route_although_the_process_is_killed() {
     let (folder, began, sent) = (folder(), Instant::now(), scale(1_000, 5_000));
     let data = folder.path().join("data");
     let half = |before: usize| {

@@ -39,7 +39,7 @@ async fn a_queue_that_is_down_delays_and_loses_nothing() {
     worker.set_queue_down(true);
     let event = worker.event().await;
     let [stored] = worker.deliveries_of(&event).await.try_into().unwrap();
-    assert_eq!(stored.state, DeliveryState::Pending, "what is told is told, and the delivery is there");
+    assert_eq!(stored.state, DeliveryState::Pending, "the event is stored, and the delivery exists");
     let replayed = worker.harness.answer(Method::POST, &format!("/v1/events/{event}/replay"), "").await;
     assert_eq!(replayed.status, 200, "or it would be replayed again: {}", replayed.text);
 
@@ -61,7 +61,7 @@ async fn a_queue_that_is_down_delays_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn one_message_that_fails_comes_again_and_one_that_is_none_is_set_aside() {
+async fn a_failing_message_comes_again_and_an_invalid_one_is_set_aside() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;

@@ -253,7 +253,7 @@ async fn a_replay_goes_on_where_it_ended_and_a_repeated_call_makes_nothing_twice
 }
 
 #[tokio::test]
-async fn what_the_product_tells_of_itself_is_replayed_too() {
+async fn the_products_own_events_are_replayed() {
     let (bundle, (bad, lost), (receiver, url)) = (start("0").await, Receiver::start().await, Receiver::start().await);
     bad.says(500, "no");
     route(&bundle, "botstar.*", &lost).await;
@@ -261,8 +261,8 @@ async fn what_the_product_tells_of_itself_is_replayed_too() {
     let hook = bundle.hook("botstar.watch-tag").await;
     bundle.accept(&hook, &tagged(1, "vip")).await;
     let list = format!("/v1/deliveries?route={own}");
-    let told = until_all(&bundle, &list, "succeeded", 1).await.remove(0);
-    let event = string(&told["event"]);
+    let reported = until_all(&bundle, &list, "succeeded", 1).await.remove(0);
+    let event = string(&reported["event"]);
     bundle.post(&replay_of(&event), &json!({}), 200).await;
     until_all(&bundle, &list, "succeeded", 2).await;
     assert_eq!(counts(&replay(&bundle, json!({ "type": "switchboard.*" })).await), counted(1, 1, 1));
@@ -271,7 +271,7 @@ async fn what_the_product_tells_of_itself_is_replayed_too() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_span_is_told_with_its_place() {
+async fn every_fault_of_a_span_has_its_pointer() {
     let (bundle, (_, url)) = (start("0").await, Receiver::start().await);
     let send = |body: &Value| bundle.request(Method::POST, "/v1/events/replay").json(body);
     for (body, expected) in [

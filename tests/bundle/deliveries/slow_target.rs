@@ -70,8 +70,8 @@ async fn a_slow_target_delays_no_other() {
 
     let (mut of_beside, mut of_alone) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        for (lane, told) in [(&alone, &mut of_alone), (&beside, &mut of_beside)] {
-            told.push(timeout(ROUND, lane.p99(round)).await.expect("the good target's deliveries wait"));
+        for (lane, reported) in [(&alone, &mut of_alone), (&beside, &mut of_beside)] {
+            reported.push(timeout(ROUND, lane.p99(round)).await.expect("the good target's deliveries wait"));
         }
     }
     assert!(slow.count() < waiting / 2, "the slow target was too quick to keep anything waiting");

@@ -54,13 +54,13 @@ async fn post_events(bundle: &Bundle, hook: &TestHook, text: &str) {
 /// Waits until so many calls have come; each was taken, and each that was forged of it was not.
 async fn assert_verified(bundle: &Bundle, receiver: &Receiver, name: &str, calls: usize, forgeries: usize) {
     let expected = json!({ "genuine": calls, "refused": 0, "forgeries_refused": forgeries, "forgeries_taken": 0 });
-    let told = eventually(|| async {
-        let told = receiver.counts(bundle, name).await;
-        let came = told["genuine"].as_u64().unwrap_or_default() + told["refused"].as_u64().unwrap_or_default();
-        (came == calls as u64).then_some(told)
+    let reported = eventually(|| async {
+        let reported = receiver.counts(bundle, name).await;
+        let came = reported["genuine"].as_u64().unwrap_or_default() + reported["refused"].as_u64().unwrap_or_default();
+        (came == calls as u64).then_some(reported)
     })
     .await;
-    assert_eq!(told, expected, "{name}");
+    assert_eq!(reported, expected, "{name}");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn the_official_library_takes_what_is_delivered_and_nothing_forged() {
     assert_verified(&bundle, &receiver, "whole", EVENTS, EVENTS * FORGERIES).await;
     assert_verified(&bundle, &receiver, "shaped", EVENTS, EVENTS * FORGERIES).await;
     let refused = eventually(|| async {
-        Some(receiver.counts(&bundle, "unknown").await).filter(|told| told["refused"] == EVENTS)
+        Some(receiver.counts(&bundle, "unknown").await).filter(|reported| reported["refused"] == EVENTS)
     })
     .await;
     assert_eq!((&refused["genuine"], &refused["forgeries_taken"]), (&json!(0), &json!(0)), "another route's secret");

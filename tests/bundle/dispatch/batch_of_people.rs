@@ -91,8 +91,8 @@ async fn a_batch_of_a_hundred_people_takes_few_requests() {
     );
     assert_eq!(counted(&harness, &third).await, expected(2, 4), "takeovers that are there");
 
-    let told = harness.told().await;
-    let (people, takeovers) = (told["subscribers"].as_array().unwrap(), told["takeovers"].as_array().unwrap());
+    let reported = harness.records().await;
+    let (people, takeovers) = (reported["subscribers"].as_array().unwrap(), reported["takeovers"].as_array().unwrap());
     assert_eq!((people.len(), takeovers.len()), (PEOPLE, PEOPLE));
     assert!(people.iter().all(|person| person["tags"] == json!(["again", "new"])), "{people:?}");
     assert_eq!(items(&harness.app, &tables.deliveries).await.len(), 3 * PEOPLE);
@@ -147,7 +147,7 @@ async fn person(harness: &Harness<'_>, platform_id: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_changed_between_reading_and_writing_is_folded_anew() {
+async fn a_person_changed_between_read_and_write_is_folded_again() {
     let (harness, hook) = lasting().await;
     for (tag, other_tag) in [("new", "another"), ("later", "another still")] {
         harness.accept(&hook, &json!({ "user": { "id": "u-3" }, "tag": other_tag })).await;
@@ -167,7 +167,7 @@ async fn who_is_changed_between_reading_and_writing_is_folded_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_erased_between_reading_and_writing_stays_erased() {
+async fn a_person_erased_between_read_and_write_stays_erased() {
     let (harness, tags) = lasting().await;
     let takeovers = harness.bundle.hook_on(&tags.connection, "botstar.watch-human-takeover", json!({})).await;
     harness.handle(&accept(harness, &tags, 30, json!({ "tag": "new" })).await).await;
@@ -181,9 +181,9 @@ async fn who_is_erased_between_reading_and_writing_stays_erased() {
     for _ in 0..2 {
         racing.handle(&batch).await;
         assert_eq!(harness.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
-        let told = harness.told().await;
-        assert!(!told.to_string().contains(&id), "{told}");
-        assert_eq!(told["takeovers"].as_array().map(Vec::len), Some(29));
+        let reported = harness.records().await;
+        assert!(!reported.to_string().contains(&id), "{reported}");
+        assert_eq!(reported["takeovers"].as_array().map(Vec::len), Some(29));
         let events = harness.all("/v1/events").await;
         let of_person = events.iter().filter(|event| event["subject"] == id.as_str());
         assert_eq!(of_person.map(|event| &event["data"]["raw"]).collect::<Vec<_>>(), [&Value::Null; 2]);
@@ -198,7 +198,7 @@ async fn play(bundle: &Bundle, harness: &Harness<'_>) -> (Vec<Value>, Value) {
     let mut records = accept(harness, &tags, 12, json!({ "tag": "new" })).await;
     records.extend(accept(harness, &takeovers, 10, json!({ "reason": "refund" })).await);
     harness.handle(&records).await;
-    (records, harness.told().await)
+    (records, harness.records().await)
 }
 
 #[tokio::test]
@@ -223,11 +223,11 @@ async fn a_poison_event_among_new_people_is_set_aside_alone() {
     events.sort_unstable();
     assert!(events[..2].iter().all(|id| id.starts_with("evt_")), "{events:?}");
     assert_eq!(events[2..], ["poison-sort"]);
-    assert_eq!(harness.told().await, plain);
+    assert_eq!(harness.records().await, plain);
 }
 
 #[tokio::test]
-async fn what_the_store_refuses_among_new_people_is_set_aside_alone() {
+async fn an_event_that_the_store_refuses_is_set_aside_alone() {
     let bundle = Bundle::start().await;
     let harness = Harness::beside(&bundle);
     let (records, plain) = play(&bundle, &harness).await;
@@ -242,15 +242,15 @@ async fn what_the_store_refuses_among_new_people_is_set_aside_alone() {
     assert!(failed.is_empty(), "{failed:?}");
     let set_aside: Vec<&str> = letters.iter().map(|letter| letter.event.as_str()).collect();
     assert_eq!(set_aside, [takeover.replace("tko_", "evt_")]);
-    let (mut told, mut expected) = (harness.told().await, plain);
-    for told in [&mut told, &mut expected] {
-        told["takeovers"].as_array_mut().unwrap().retain(|one| one["id"] != takeover.as_str());
+    let (mut reported, mut expected) = (harness.records().await, plain);
+    for reported in [&mut reported, &mut expected] {
+        reported["takeovers"].as_array_mut().unwrap().retain(|one| one["id"] != takeover.as_str());
         // The one that was set aside has not been folded in: when the person was last seen tells.
-        for person in told["subscribers"].as_array_mut().unwrap() {
+        for person in reported["subscribers"].as_array_mut().unwrap() {
             person["last_seen"].take();
         }
     }
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[tokio::test]
@@ -276,11 +276,11 @@ async fn one_persons_failure_is_that_persons_alone_in_a_batch_too() {
     assert_eq!((sorted, expected.len(), letters.len()), (expected, 2, 0));
     assert_eq!(harness.all("/v1/subscribers").await.len(), 11);
     harness.handle(&records.iter().filter(of_person).cloned().collect::<Vec<_>>()).await;
-    assert_eq!(harness.told().await, plain);
+    assert_eq!(harness.records().await, plain);
 }
 
 #[tokio::test]
-async fn wherever_the_store_fails_a_batch_loses_nothing() {
+async fn a_batch_loses_nothing_at_any_failure_of_the_store() {
     let bundle = Bundle::start().await;
     let harness = Harness::beside(&bundle);
     let (records, plain) = play(&bundle, &harness).await;
@@ -299,7 +299,7 @@ async fn wherever_the_store_fails_a_batch_loses_nothing() {
             if !again.is_empty() {
                 harness.handle(&again).await;
             }
-            assert_eq!(harness.told().await, plain, "request {at}, {fault:?}");
+            assert_eq!(harness.records().await, plain, "request {at}, {fault:?}");
             if count.load(Ordering::SeqCst) <= at {
                 assert!(failed.is_empty() && at >= 4, "{at} requests");
                 break;

@@ -53,31 +53,31 @@ async fn play(bundle: &Bundle, harness: &Harness<'_>) -> Vec<Value> {
 /// Projection when each event is handled once, in order.
 async fn plainly(harness: &Harness<'_>, records: &[Value]) -> Value {
     harness.handle(records).await;
-    harness.told().await
+    harness.records().await
 }
 
 #[tokio::test]
 async fn the_later_event_wins_and_tags_add_up() {
     let bundle = Bundle::start().await;
     let harness = Harness::beside(&bundle);
-    let told = plainly(&harness, &play(&bundle, &harness).await).await;
+    let reported = plainly(&harness, &play(&bundle, &harness).await).await;
     let of = |id: &str| {
-        let found = told["subscribers"].as_array().expect("a list").iter().find(|one| one["platform_id"] == id);
-        found.unwrap_or_else(|| panic!("{id} is not in {told}")).clone()
+        let found = reported["subscribers"].as_array().expect("a list").iter().find(|one| one["platform_id"] == id);
+        found.unwrap_or_else(|| panic!("{id} is not in {reported}")).clone()
     };
     let (ava, ben) = (of("u-ava"), of("u-ben"));
     assert_eq!((&ava["name"], &ava["email"]), (&json!("Ava"), &json!("ava@example.com")));
     assert_eq!((&ava["tags"], &ben["tags"]), (&json!(["first", "second", "third"]), &json!(["first"])));
     assert_eq!(ben["attributes"], json!({ "plan": "free", "size": 1 }));
-    assert_eq!(told["subscribers"].as_array().map(Vec::len), Some(2));
-    assert_eq!(told["checkpoint_records"].as_array().map(Vec::len), Some(3));
-    assert_eq!(told["takeovers"].as_array().map(Vec::len), Some(2));
-    assert_eq!(told["checkpoint_records"][1]["subscriber"], Value::Null);
-    assert_eq!(told["checkpoint_records"][0]["subscriber"], ava["id"]);
+    assert_eq!(reported["subscribers"].as_array().map(Vec::len), Some(2));
+    assert_eq!(reported["checkpoint_records"].as_array().map(Vec::len), Some(3));
+    assert_eq!(reported["takeovers"].as_array().map(Vec::len), Some(2));
+    assert_eq!(reported["checkpoint_records"][1]["subscriber"], Value::Null);
+    assert_eq!(reported["checkpoint_records"][0]["subscriber"], ava["id"]);
 }
 
 #[test]
-fn any_order_and_any_repeats_tell_the_same() {
+fn any_order_and_any_repeats_end_alike() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let bundle = runtime.block_on(Bundle::start());
     let harness = Harness::beside(&bundle);
@@ -95,20 +95,20 @@ fn any_order_and_any_repeats_tell_the_same() {
             let case = case.fetch_add(1, Ordering::SeqCst);
             let harness = harness.with_records(&format!("records-{case}"));
             let ordered: Vec<Value> = order.iter().map(|at| records[*at].clone()).collect();
-            let told = runtime.block_on(async {
+            let reported = runtime.block_on(async {
                 for batch in ordered.chunks(batch) {
                     harness.handle(batch).await;
                 }
-                harness.told().await
+                harness.records().await
             });
-            prop_assert_eq!(&told, &plain);
+            prop_assert_eq!(&reported, &plain);
             Ok(())
         })
         .expect("the same");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn workers_at_once_on_the_same_people_tell_the_same() {
+async fn concurrent_workers_on_the_same_people_end_alike() {
     let bundle = Bundle::start().await;
     let harness = Harness::beside(&bundle);
     let records = play(&bundle, &harness).await;
@@ -120,7 +120,7 @@ async fn workers_at_once_on_the_same_people_tell_the_same() {
     ] {
         let harness = harness.with_records(name);
         join_all(batches.iter().map(|batch| harness.handle(batch))).await;
-        assert_eq!(harness.told().await, plain, "{name}");
+        assert_eq!(harness.records().await, plain, "{name}");
     }
 }
 
@@ -139,7 +139,7 @@ async fn a_replay_does_not_open_what_was_closed() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_read_is_set_aside_and_the_rest_goes_on() {
+async fn an_unreadable_event_is_set_aside_and_the_rest_goes_on() {
     let bundle = Bundle::start().await;
     let harness = Harness::beside(&bundle);
     let mut records = play(&bundle, &harness).await;
@@ -165,7 +165,7 @@ async fn what_can_not_be_read_is_set_aside_and_the_rest_goes_on() {
     assert!(events[..2].iter().all(|id| id.starts_with("evt_")), "{events:?}");
     assert_eq!(events[2..], ["poison-sort", "unknown"]);
     assert!(letters.iter().all(|letter| !letter.reason.is_empty() && !letter.reason.contains("Ava")), "{letters:?}");
-    assert_eq!(harness.told().await, plain);
+    assert_eq!(harness.records().await, plain);
 }
 
 /// A queue that can't be reached.
@@ -178,7 +178,7 @@ impl DeadLetters for Unreached {
 }
 
 #[tokio::test]
-async fn what_can_not_even_be_set_aside_comes_again() {
+async fn an_event_that_can_not_be_set_aside_comes_again() {
     let bundle = Bundle::start().await;
     let harness = Harness::beside(&bundle);
     let mut records = play(&bundle, &harness).await;
@@ -190,7 +190,7 @@ async fn what_can_not_even_be_set_aside_comes_again() {
     records.push(poison);
     let failed = Dispatcher::new(Arc::new(Unreached)).dispatch(&harness.app, records).await;
     assert_eq!(failed, ["poison"]);
-    assert_eq!(harness.told().await, plain);
+    assert_eq!(harness.records().await, plain);
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn a_poison_item_does_not_hold_up_the_stream() {
 }
 
 #[tokio::test]
-async fn what_the_store_refuses_is_set_aside_and_the_rest_goes_on() {
+async fn a_refused_write_is_set_aside_and_the_rest_goes_on() {
     let bundle = Bundle::start().await;
     let harness = Harness::beside(&bundle);
     let hook = bundle.hook("botstar.watch-human-takeover").await;
@@ -249,7 +249,7 @@ async fn one_persons_failure_is_that_persons_alone() {
     assert_eq!((failed, expected.len(), letters.len()), (expected, 3, 0));
     assert_eq!(harness.all("/v1/subscribers").await.len(), 1);
     harness.handle(&records.iter().filter(of_ben).cloned().collect::<Vec<_>>()).await;
-    assert_eq!(harness.told().await, plain);
+    assert_eq!(harness.records().await, plain);
 }
 
 /// The id of a record's event.
@@ -269,7 +269,7 @@ fn failing_at<'b>(harness: &Harness<'b>, fault: Fault, at: usize) -> (Harness<'b
 }
 
 #[tokio::test]
-async fn wherever_the_store_fails_nothing_is_lost() {
+async fn nothing_is_lost_at_any_failure_of_the_store() {
     let bundle = Bundle::start().await;
     let harness = Harness::beside(&bundle);
     let records = play(&bundle, &harness).await;
@@ -289,7 +289,7 @@ async fn wherever_the_store_fails_nothing_is_lost() {
             }
             let again: Vec<Value> = records.iter().filter(|record| failed.contains(&number(record))).cloned().collect();
             harness.handle(&again).await;
-            assert_eq!(harness.told().await, plain, "request {at}, {fault:?}");
+            assert_eq!(harness.records().await, plain, "request {at}, {fault:?}");
         }
     }
 }

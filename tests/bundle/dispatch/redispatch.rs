@@ -89,9 +89,9 @@ async fn a_batch_that_was_given_up_is_dispatched_again_by_its_span() {
     assert!(!items.is_empty() && items.iter().all(|one| one["route"] == older["id"]), "only to the older route");
     assert_eq!(harness.all("/v1/subscribers").await.len(), 40);
     assert_eq!(redispatch(&harness, false).await, NOTHING);
-    let redispatched = harness.told().await;
+    let redispatched = harness.records().await;
     harness.handle(&harness.so_far().await).await;
-    assert_eq!(harness.told().await, redispatched, "dispatch itself has nothing to add");
+    assert_eq!(harness.records().await, redispatched, "dispatch itself has nothing to add");
 }
 
 #[tokio::test]
@@ -109,13 +109,13 @@ async fn a_redispatch_leaves_changed_takeovers_and_erased_people_as_they_are() {
     let late = takeover(&harness, &hook, "u-2", "late").await;
     let erase = harness.answer(Method::DELETE, &format!("/v1/subscribers/{person}"), "").await;
     assert_eq!(erase.status, 204);
-    let before = harness.told().await;
+    let before = harness.records().await;
     assert_eq!(redispatch(&harness, false).await, NOTHING);
     for event in [&erased, &late] {
         let answer = post(&harness, &format!("/v1/events/{event}/redispatch"), json!({})).await;
         assert_eq!(answer["events"], 0, "an erased event is skipped");
     }
-    assert_eq!(harness.told().await, before);
+    assert_eq!(harness.records().await, before);
     let kept: StoredTakeover = harness.app.store.record(&id).await.unwrap().unwrap();
     assert_eq!(kept.into_takeover().state.as_str(), "claimed");
 }
@@ -188,11 +188,11 @@ async fn an_event_that_is_remapped_or_erased_while_it_is_redispatched_brings_nob
     post(&harness, &format!("/v1/hooks/{}/remap", hook.id), json!({})).await;
     store.scrub(store.event(&scrubbed.parse().unwrap()).await.unwrap().unwrap(), harness.app.now()).await.unwrap();
     harness.handle(&harness.so_far().await).await;
-    let before = harness.told().await;
+    let before = harness.records().await;
     for event in &read {
         flow::dispatch::redispatch(&harness.app, &[event.open().unwrap()], false).await.unwrap();
     }
-    assert_eq!(harness.told().await, before);
+    assert_eq!(harness.records().await, before);
 }
 
 #[tokio::test]

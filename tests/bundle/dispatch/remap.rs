@@ -86,18 +86,18 @@ async fn every_generation_is_read_anew() {
     assert_eq!(mend(&harness, &hook, RIGHT).await, json!({ "read": 3, "changed": 3, "next": null }));
     let records = harness.stream(7).await;
     harness.handle(&records[4..]).await;
-    let told = harness.told().await;
+    let reported = harness.records().await;
     assert_eq!(platform_ids(&harness.all("/v1/subscribers").await), ["u-1", "u-2"]);
     let of: Vec<Value> = harness.all("/v1/checkpoint-records").await.iter().map(|one| one["event"].clone()).collect();
     assert_eq!(of, [json!(events[2]), json!(events[1]), json!(events[0])]);
     for replayed in [&records[4..], &records[..], &records[2..]] {
         harness.handle(replayed).await;
-        assert_eq!(harness.told().await, told);
+        assert_eq!(harness.records().await, reported);
     }
     // In a batch that has each event before and after, and once more from nothing.
     let harness = harness.with_records("anew");
     harness.handle(&records).await;
-    assert_eq!(harness.told().await, told);
+    assert_eq!(harness.records().await, reported);
 }
 
 #[tokio::test]
@@ -109,17 +109,17 @@ async fn mended_twice_is_as_mended_once() {
     mend(&harness, &hook, RIGHT).await;
     let records = harness.stream(13).await;
     harness.handle(&records).await;
-    let told = harness.told().await;
+    let reported = harness.records().await;
     assert_eq!(platform_ids(&harness.all("/v1/subscribers").await), ["u-1", "u-2"]);
     let harness = harness.with_records("one-by-one");
     for record in &records {
         harness.handle(std::slice::from_ref(record)).await;
     }
-    assert_eq!(harness.told().await, told);
+    assert_eq!(harness.records().await, reported);
 }
 
 #[tokio::test]
-async fn what_another_event_told_stays() {
+async fn values_of_other_events_stay() {
     let bundle = Bundle::start().await;
     bundle.clock.hold();
     let harness = Harness::beside(&bundle);
@@ -175,13 +175,13 @@ async fn a_closed_takeover_stays_closed() {
 }
 
 #[tokio::test]
-async fn wherever_the_store_fails_the_mending_is_made_good() {
+async fn a_remap_is_completed_after_any_failure_of_the_store() {
     let bundle = Bundle::start().await;
     let (harness, hook, _) = misread(&bundle).await;
     mend(&harness, &hook, RIGHT).await;
     let records = harness.stream(7).await;
     harness.handle(&records).await;
-    let plain = harness.told().await;
+    let plain = harness.records().await;
     for fault in [Fault::Unreached, Fault::AnswerLost] {
         for at in 0.. {
             let harness = harness.with_records(&format!("records-{fault:?}-{at}"));
@@ -199,7 +199,7 @@ async fn wherever_the_store_fails_the_mending_is_made_good() {
             if let Some(first) = records.iter().position(|record| failed.contains(&number(record))) {
                 harness.handle(&records[first..]).await;
             }
-            assert_eq!(harness.told().await, plain, "request {at}, {fault:?}");
+            assert_eq!(harness.records().await, plain, "request {at}, {fault:?}");
             if all {
                 assert!(at > 10, "{at} requests");
                 break;

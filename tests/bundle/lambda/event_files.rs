@@ -125,7 +125,7 @@ async fn the_actions_events_make_a_user_each() {
 }
 
 #[tokio::test]
-async fn what_dispatchs_event_tells_is_read_with_the_first_key() {
+async fn the_subscriber_of_dispatchs_event_is_read_with_the_first_key() {
     let bundle = Bundle::start().await;
     let made = invoke(&bundle, "first-key", &[]).await;
     assert_eq!(invoke(&bundle, "dispatch", &[]).await, json!({ "batchItemFailures": [] }));

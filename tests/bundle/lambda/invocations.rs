@@ -45,7 +45,7 @@ async fn the_same_json_answers_directly_and_through_api_gateway() {
 }
 
 #[tokio::test]
-async fn a_key_of_a_direct_invocation_is_none_of_any_api_keys() {
+async fn direct_invocations_do_not_share_keys_with_api_keys() {
     let chatbot = ChatBot::start().await;
     let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
     let mut input = chatbot.input(ava());
@@ -136,7 +136,7 @@ async fn an_event_that_is_no_request_after_all_is_an_error_or_is_answered() {
 }
 
 #[tokio::test]
-async fn what_lambda_repeats_by_itself_is_not_done_twice() {
+async fn an_invocation_that_lambda_repeats_is_done_once() {
     let chatbot = ChatBot::start().await;
     let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
     let input = chatbot.input(ava());

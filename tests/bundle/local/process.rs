@@ -112,7 +112,7 @@ fn a_second_process_on_the_same_folder_is_refused() {
 }
 
 #[test]
-fn what_keeps_it_from_starting_is_one_readable_line() {
+fn a_fault_at_the_start_is_one_readable_line() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let in_use = format!(
@@ -145,7 +145,7 @@ fn what_keeps_it_from_starting_is_one_readable_line() {
 }
 
 #[test]
-fn what_it_keeps_is_for_its_owner_and_the_admin_key_is_shown_once() {
+fn its_files_are_the_owners_and_the_admin_key_is_shown_once() {
     let (_folder, data) = folder();
     let (process, _) = Process::start(&data);
     process.signal("TERM");

@@ -81,7 +81,7 @@ async fn a_route_is_made_read_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_route_tells_its_health_and_takes_it_along() {
+async fn a_route_shows_its_health_and_is_deleted_with_it() {
     let bundle = start().await;
     let made = bundle.post("/v1/routes", &to("http://127.0.0.1:9/"), 201).await;
     assert_eq!(made["health"], json!({ "state": "healthy", "since": null, "disables_at": null }));
@@ -104,7 +104,7 @@ async fn a_route_tells_its_health_and_takes_it_along() {
 }
 
 #[tokio::test]
-async fn a_route_may_be_for_what_the_product_tells_of_itself() {
+async fn a_route_may_select_the_products_own_events() {
     let bundle = start().await;
     for event_type in OWN_TYPES.into_iter().chain(["switchboard.*", "*.failing"]) {
         let mut route = to("http://127.0.0.1:9/");
@@ -120,7 +120,7 @@ async fn a_route_may_be_for_what_the_product_tells_of_itself() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_route_is_told_with_its_place() {
+async fn every_fault_of_a_route_has_its_pointer() {
     let bundle = start().await;
     let connection = bundle.connection("chatbot").await;
     let run = |action: &str, input: Value| {
@@ -279,7 +279,7 @@ async fn an_event_is_run_through_a_route_and_sent_if_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_sample_stands_in_for_an_event_and_what_can_not_be_made_is_told() {
+async fn a_sample_stands_in_for_an_event_and_a_failing_expression_is_reported() {
     let bundle = start().await;
     let connection = bundle.connection("chatbot").await;
     let route = json!({ "name": "Ban", "events": ["*.tag.added"], "filter": "data.nothing == 1", "target": {
@@ -335,13 +335,16 @@ async fn a_route_that_is_not_made_is_tried_and_nothing_is_sent() {
     let tried = async |draft: &Value| bundle.post("/v1/routes/test", draft, 200).await;
 
     let mut draft = json!({ "events": ["botstar.*"], "event": kept, "filter": "data.tag == 'vip'" });
-    let told = tried(&draft).await;
-    assert_eq!((&told["matches"], &told["fault"], &told["request"]), (&json!(true), &Value::Null, &Value::Null));
+    let reported = tried(&draft).await;
+    assert_eq!(
+        (&reported["matches"], &reported["fault"], &reported["request"]),
+        (&json!(true), &Value::Null, &Value::Null)
+    );
     draft["filter"] = json!("data.tag == 'gold'");
     assert_eq!(tried(&draft).await["matches"], false);
     draft["filter"] = json!("data.nobody == 1");
-    let told = tried(&draft).await;
-    assert!(told["matches"] == false && string(&told["fault"]).starts_with("the filter: "), "{told}");
+    let reported = tried(&draft).await;
+    assert!(reported["matches"] == false && string(&reported["fault"]).starts_with("the filter: "), "{reported}");
     draft["filter"] = json!("data.tag ==");
     let bad = refused(bundle.request(Method::POST, "/v1/routes/test").json(&draft), 422, "invalid_body").await;
     assert_eq!(pointers(&bad), ["/filter"]);
@@ -349,10 +352,10 @@ async fn a_route_that_is_not_made_is_tried_and_nothing_is_sent() {
     let target =
         json!({ "type": "webhook", "url": url, "headers": { "X-Own": "mine" }, "body": { "who": "data.tag" } });
     let draft = json!({ "events": ["botstar.*"], "event": kept, "hook": hook.id, "target": target });
-    let told = tried(&draft).await;
-    assert_eq!((&told["matches"], &told["request"]["body"]), (&json!(true), &json!({ "who": "vip" })));
-    let headers = &told["request"]["headers"];
-    assert!(headers["webhook-id"] == kept && headers.get("webhook-signature").is_none(), "{told}");
+    let reported = tried(&draft).await;
+    assert_eq!((&reported["matches"], &reported["request"]["body"]), (&json!(true), &json!({ "who": "vip" })));
+    let headers = &reported["request"]["headers"];
+    assert!(headers["webhook-id"] == kept && headers.get("webhook-signature").is_none(), "{reported}");
     assert_eq!(receiver.received().len(), 0);
     assert_eq!(bundle.all("/v1/routes").await.len(), 0);
 
@@ -362,8 +365,12 @@ async fn a_route_that_is_not_made_is_tried_and_nothing_is_sent() {
     let test = |target: &Value| bundle.request(Method::POST, "/v1/routes/test").json(&draft(target));
     refused(test(&action), 422, "connection_mismatch").await;
     action["connection"] = json!(bundle.connection("chatbot").await);
-    let told = tried(&draft(&action)).await;
-    assert_eq!(told["request"]["input"], json!({ "user_id": "u-1", "operation": "ban" }), "of the sample: {told}");
+    let reported = tried(&draft(&action)).await;
+    assert_eq!(
+        reported["request"]["input"],
+        json!({ "user_id": "u-1", "operation": "ban" }),
+        "of the sample: {reported}"
+    );
     action["input"] = json!({});
     let missing = refused(test(&action), 422, "invalid_body").await;
     assert_eq!(pointers(&missing), ["/target/input/operation", "/target/input/user_id"]);

@@ -65,7 +65,7 @@ async fn refused(request: RequestBuilder, status: u16) -> String {
 }
 
 #[tokio::test]
-async fn a_user_is_registered_and_may_be_told_of() {
+async fn a_user_is_registered_and_may_be_read() {
     let (sandbox, api) = start().await;
     let made = expect(post(&api, "/user", &json!({ "domain": Sandbox::DOMAIN })), 200).await;
     let fields: Vec<&String> = made.as_object().unwrap().keys().take(6).collect();
@@ -76,12 +76,12 @@ async fn a_user_is_registered_and_may_be_told_of() {
     assert_eq!((&made["active"], &made["is_group"], &made["channel"]), (&json!(true), &json!(false), &json!("web")));
     assert!(made["source"]["tags"].is_array(), "{made}");
 
-    let told =
+    let reported =
         json!({ "webchat_id": "another", "first_name": "Ava", "active": false, "notes": ["vip", { "a": null }] });
-    let new = json!({ "domain": Sandbox::DOMAIN, "webchat_id": "u-1", "user": told });
+    let new = json!({ "domain": Sandbox::DOMAIN, "webchat_id": "u-1", "user": reported });
     let made = expect(post(&api, "/user", &new), 200).await;
     assert_eq!((&made["webchat_id"], &made["first_name"]), (&json!("u-1"), &json!("Ava")));
-    assert_eq!((&made["active"], &made["notes"]), (&json!(false), &told["notes"]));
+    assert_eq!((&made["active"], &made["notes"]), (&json!(false), &reported["notes"]));
 
     let form = [("domain", Sandbox::DOMAIN), ("webchat_id", "u-2")];
     let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
@@ -169,9 +169,9 @@ async fn the_event_webhook_is_called_with_its_source() {
     let (first, second) = (register(&api, "u-1").await, register(&api, "u-2").await);
     sandbox.set_event_webhook(&target.url);
 
-    let told = sandbox.bot_says(json!({ "source": "human", "source_id": "member-7", "text": "Hi" })).await;
-    assert_eq!((&told["status"], &told["body"]), (&json!(200), &json!({ "status": "accepted" })));
-    assert!(told["milliseconds"].is_u64());
+    let reported = sandbox.bot_says(json!({ "source": "human", "source_id": "member-7", "text": "Hi" })).await;
+    assert_eq!((&reported["status"], &reported["body"]), (&json!(200), &json!({ "status": "accepted" })));
+    assert!(reported["milliseconds"].is_u64());
     let (headers, body) = target.last();
     assert_eq!(headers["x-botdistrikt-source"], "human");
     assert_eq!(headers["x-botdistrikt-source-id"], "member-7");
@@ -190,16 +190,16 @@ async fn the_event_webhook_is_called_with_its_source() {
 
     let refusing = Target::start(503, "not now").await;
     sandbox.set_event_webhook(&refusing.url);
-    let told = sandbox.bot_says(json!({})).await;
-    assert_eq!((&told["status"], &told["body"]), (&json!(503), &json!("not now")));
+    let reported = sandbox.bot_says(json!({})).await;
+    assert_eq!((&reported["status"], &reported["body"]), (&json!(503), &json!("not now")));
     assert_eq!(refusing.last().0["x-botdistrikt-source"], "human");
     sandbox.set_event_webhook("http://127.0.0.1:1/");
-    let told = sandbox.bot_says(json!({})).await;
-    assert_eq!((&told["status"], &told["body"]), (&Value::Null, &json!("there was no answer")));
+    let reported = sandbox.bot_says(json!({})).await;
+    assert_eq!((&reported["status"], &reported["body"]), (&Value::Null, &json!("there was no answer")));
 }
 
 #[tokio::test]
-async fn a_sandbox_of_its_own_is_told_over_http() {
+async fn a_separate_sandbox_is_controlled_over_http() {
     let (sandbox, api) = start().await;
     let target = Target::start(200, "{}").await;
     let control = Api::new(&format!("{}/sandbox", sandbox.url), "any");

@@ -102,7 +102,7 @@ async fn an_event_has_one_megabyte_at_most() {
 }
 
 #[tokio::test]
-async fn events_are_answered_otherwise_when_it_is_told_to() {
+async fn scripted_answers_replace_those_of_events() {
     let (sandbox, api) = start().await;
     let event = json!({ "platform": "tg", "users": ["1"] });
     sandbox.refuse_events(true);
@@ -141,10 +141,10 @@ async fn events_are_answered_otherwise_when_it_is_told_to() {
 async fn the_request_component_fills_its_template_and_goes_on_or_not() {
     let (sandbox, _) = start().await;
     let target = Target::start(200, r#"{"text":"Thank you"}"#).await;
-    let told = sandbox.request_component(json!({ "url": target.url, "text": "One \"latte\"" })).await;
-    assert_eq!((&told["status"], &told["screen"]), (&json!(200), &json!("next")));
-    assert_eq!(told["last_request"], json!({ "text": "Thank you" }));
-    assert!(told["milliseconds"].is_u64());
+    let reported = sandbox.request_component(json!({ "url": target.url, "text": "One \"latte\"" })).await;
+    assert_eq!((&reported["status"], &reported["screen"]), (&json!(200), &json!("next")));
+    assert_eq!(reported["last_request"], json!({ "text": "Thank you" }));
+    assert!(reported["milliseconds"].is_u64());
     let (headers, body) = target.last();
     assert_eq!(headers["content-type"], "application/json");
     let suggested = json!({
@@ -168,10 +168,10 @@ async fn the_request_component_fills_its_template_and_goes_on_or_not() {
         (302, "{}", "error"),
     ] {
         let target = Target::start(status, text).await;
-        let told = sandbox.request_component(json!({ "url": target.url })).await;
-        assert_eq!((&told["status"], &told["screen"]), (&json!(status), &json!(screen)), "{text}");
+        let reported = sandbox.request_component(json!({ "url": target.url })).await;
+        assert_eq!((&reported["status"], &reported["screen"]), (&json!(status), &json!(screen)), "{text}");
     }
     let control = Api::new(&sandbox.url, "any");
-    let told = control.post("/sandbox/botmother/request", &json!({ "url": "http://127.0.0.1:1/" }), 200).await;
-    assert_eq!((&told["status"], &told["screen"]), (&Value::Null, &json!("error")));
+    let reported = control.post("/sandbox/botmother/request", &json!({ "url": "http://127.0.0.1:1/" }), 200).await;
+    assert_eq!((&reported["status"], &reported["screen"]), (&Value::Null, &json!("error")));
 }

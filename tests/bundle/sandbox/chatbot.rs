@@ -250,7 +250,7 @@ async fn a_webhook_is_kept_only_if_its_address_repeats_the_challenge() {
 }
 
 #[tokio::test]
-async fn what_a_user_says_is_delivered() {
+async fn a_users_message_is_delivered() {
     let (sandbox, api) = start().await;
     let receiver = Receiver::start().await;
     assert_eq!(sandbox.say(json!({})).await, json!([]));
@@ -297,7 +297,7 @@ fn spawn(folder: &TempDir) -> Process {
 }
 
 #[tokio::test]
-async fn the_process_says_how_to_use_it_and_is_told_over_http() {
+async fn the_process_prints_its_usage_and_is_controlled_over_http() {
     let folder = TempDir::new().unwrap();
     let mut process = spawn(&folder);
     let setting = process.wait_for("  CHATBOT_API_URL=");

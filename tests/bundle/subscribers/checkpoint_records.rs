@@ -49,17 +49,17 @@ async fn remap(harness: &Harness<'_>, hook: &TestHook, mapping: Value) {
 }
 
 #[tokio::test]
-async fn an_event_that_tells_one_is_listed_whatever_comes_between() {
+async fn an_event_with_a_checkpoint_record_is_listed_among_others() {
     let bundle = Bundle::start().await;
     bundle.clock.hold();
     let harness = Harness::beside(&bundle);
     let orders = bundle.hook("botstar.watch-checkpoint-record").await;
     let tags = bundle.hook_on(&orders.connection, "botstar.watch-tag", json!({})).await;
-    let (mut told, mut silent) = (Vec::new(), Vec::new());
+    let (mut reported, mut silent) = (Vec::new(), Vec::new());
     for n in 0..30 {
         bundle.clock.advance(Duration::from_millis(1));
         match n % 3 {
-            0 => told.insert(0, harness.accept(&orders, &order(&format!("u-{}", n % 2), &n.to_string())).await),
+            0 => reported.insert(0, harness.accept(&orders, &order(&format!("u-{}", n % 2), &n.to_string())).await),
             // Neither a name nor fields, and no checkpoint record at all.
             1 => silent.push(harness.accept(&orders, &json!({ "user": { "id": "u-0" }, "n": n })).await),
             _ => silent
@@ -67,20 +67,21 @@ async fn an_event_that_tells_one_is_listed_whatever_comes_between() {
         }
     }
     for limit in [1, 3, 100] {
-        assert_eq!(listed(&harness, "", limit).await, told, "{limit}");
-        assert_eq!(listed(&harness, "&checkpoint=Order", limit).await, told, "{limit}");
+        assert_eq!(listed(&harness, "", limit).await, reported, "{limit}");
+        assert_eq!(listed(&harness, "&checkpoint=Order", limit).await, reported, "{limit}");
         assert_eq!(listed(&harness, "&checkpoint=Other", limit).await, [""; 0]);
     }
-    let of_one = harness.answer(Method::GET, &format!("/v1/events/{}", told[0]), "").await.json()["subject"].clone();
+    let of_one =
+        harness.answer(Method::GET, &format!("/v1/events/{}", reported[0]), "").await.json()["subject"].clone();
     let filter = format!("&subscriber={}", string(&of_one));
-    let expected: Vec<String> = told.iter().step_by(2).cloned().collect();
+    let expected: Vec<String> = reported.iter().step_by(2).cloned().collect();
     for limit in [1, 100] {
         assert_eq!(listed(&harness, &filter, limit).await, expected);
     }
-    let (status, record) = get(&harness, &told[0]).await;
-    let at: EventId = told[0].parse().unwrap();
-    let whole = json!({ "id": id_of(&told[0]), "subscriber": of_one, "checkpoint": "Order",
-        "fields": { "Product": "27" }, "event": told[0], "created_at": at.time() });
+    let (status, record) = get(&harness, &reported[0]).await;
+    let at: EventId = reported[0].parse().unwrap();
+    let whole = json!({ "id": id_of(&reported[0]), "subscriber": of_one, "checkpoint": "Order",
+        "fields": { "Product": "27" }, "event": reported[0], "created_at": at.time() });
     assert_eq!((status, record), (200, whole));
     for event in silent {
         assert_eq!(get(&harness, &event).await.0, 404);
@@ -172,7 +173,7 @@ async fn a_record_stays_and_its_deliveries_do_not() {
 }
 
 #[test]
-fn what_is_a_record_is_told_by_its_type() {
+fn an_event_is_a_checkpoint_record_by_its_type() {
     for watch in registry::triggers() {
         let tells = watch.trigger.fields().any(|field| ["checkpoint.name", "record.fields"].contains(&field.path));
         let at = Timestamp::from_millis(0);

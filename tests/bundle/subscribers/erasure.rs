@@ -102,7 +102,7 @@ async fn assert_erased(harness: &Harness<'_>, hooks: &Hooks) {
         texts.extend(harness::items(&harness.app, table).await);
     }
     assert!(texts.len() > 20, "the tables can be read: {}", texts.len());
-    texts.push(harness.told().await.to_string());
+    texts.push(harness.records().await.to_string());
     texts.extend(harness.all("/v1/events").await.iter().map(Value::to_string));
     for hook in [&hooks.orders, &hooks.disabled] {
         texts.extend(harness.all(&format!("/v1/hooks/{}/rejected", hook.id)).await.iter().map(Value::to_string));
@@ -115,13 +115,13 @@ async fn assert_erased(harness: &Harness<'_>, hooks: &Hooks) {
 
 /// Data of everybody except Avabelle.
 async fn of_others(harness: &Harness<'_>, ava: &str) -> Value {
-    let mut told = harness.told().await;
+    let mut reported = harness.records().await;
     for list in ["subscribers", "checkpoint_records", "takeovers"] {
-        let items = told[list].as_array_mut().expect("a list");
+        let items = reported[list].as_array_mut().expect("a list");
         items.retain(|one| one["id"] != ava && one["subscriber"] != ava);
         assert!(!items.is_empty(), "{list}");
     }
-    told
+    reported
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn nothing_of_the_person_is_left_and_others_are_untouched() {
 
     assert_eq!(harness.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);
     assert_erased(&harness, &hooks).await;
-    assert_eq!(harness.told().await, others);
+    assert_eq!(harness.records().await, others);
     let after = harness.all("/v1/events").await;
     assert_eq!(before.len(), after.len());
     for (before, after) in before.iter().zip(&after) {
@@ -209,7 +209,7 @@ async fn an_event_on_its_way_is_erased_when_it_arrives() {
     assert!(harness.all("/v1/subscribers").await.is_empty());
     harness.handle(&records[1..]).await;
     assert_erased(&harness, &hooks).await;
-    assert_eq!(harness.told().await, of_others(&harness, &id).await);
+    assert_eq!(harness.records().await, of_others(&harness, &id).await);
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ fn delivered(event: &str, answer: &str) -> StoredDelivery {
 }
 
 #[tokio::test]
-async fn wherever_the_store_fails_a_repeat_erases_the_rest() {
+async fn a_repeat_erases_the_rest_after_any_failure_of_the_store() {
     let bundle = Bundle::start().await;
     let (harness, hooks) = (Harness::beside(&bundle), hooks(&bundle).await);
     let mut handled = 0;

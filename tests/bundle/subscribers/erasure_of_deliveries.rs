@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::{Bundle, eventually, string};
 
 #[tokio::test]
-async fn what_targets_said_is_erased_too_and_what_is_pending_ends() {
+async fn answers_of_targets_are_erased_and_pending_deliveries_end() {
     for cut_off in [false, true] {
         let bundle = start("86400").await;
         let store = &bundle.local.app.store;

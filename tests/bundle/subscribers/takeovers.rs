@@ -24,7 +24,7 @@ fn set(bundle: &Bundle, key: &str, path: &str, state: &str) -> RequestBuilder {
 }
 
 #[tokio::test]
-async fn what_another_key_has_claimed_or_what_is_closed_cannot_be_claimed() {
+async fn a_takeover_that_is_claimed_or_closed_can_not_be_claimed() {
     let bundle = Bundle::start().await;
     let path = takeover(&bundle).await;
     // Names are no identity.

@@ -68,7 +68,7 @@ impl ActionCall {
     }
 
     /// Problem for a platform's failure: status, code, and true if the request may have taken effect.
-    pub fn told(&self, failure: &Failure) -> (u16, &'static str, bool) {
+    pub fn problem_of(&self, failure: &Failure) -> (u16, &'static str, bool) {
         let (status, code, may_have_happened) = match (self.platform(), failure.kind) {
             // The URL is the credential.
             ("botmother", FaultKind::NotFound | FaultKind::Gone) => (424, "connection_unauthorized", false),

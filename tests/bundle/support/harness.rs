@@ -125,7 +125,7 @@ impl<'b> Harness<'b> {
     }
 
     /// All that the events have told.
-    pub async fn told(&self) -> Value {
+    pub async fn records(&self) -> Value {
         json!({
             "subscribers": self.all("/v1/subscribers").await,
             "checkpoint_records": self.all("/v1/checkpoint-records").await,

@@ -46,14 +46,14 @@ pub fn is_replayed(answer: &Answer) -> bool {
 
 /// It is the same problem, of another request.
 pub fn assert_same_problem(first: &Answer, second: &Answer) {
-    let told = |answer: &Answer| {
+    let reported = |answer: &Answer| {
         let status = answer.status.as_u16();
         let code = string(&answer.json()["code"]);
-        let mut told = problem(answer, status, &code);
-        told["instance"] = Value::Null;
-        told
+        let mut reported = problem(answer, status, &code);
+        reported["instance"] = Value::Null;
+        reported
     };
-    assert_eq!(told(first), told(second));
+    assert_eq!(reported(first), reported(second));
     assert_ne!(first.json()["instance"], second.json()["instance"]);
     assert!(!is_replayed(first) && is_replayed(second), "{second:?}");
 }

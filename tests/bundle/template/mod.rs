@@ -5,6 +5,6 @@ pub mod deployment;
 mod iam;
 mod parameters;
 mod requests;
-mod resources;
+pub mod resources;
 mod rights;
 mod rights_walk;

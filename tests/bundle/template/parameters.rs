@@ -18,7 +18,7 @@ fn read(name: &str, value: &str) -> Result<Config, SettingError> {
 }
 
 #[test]
-fn what_a_parameter_may_be_the_functions_take() {
+fn the_functions_accept_every_value_that_a_parameter_allows() {
     let template = template();
     let parameters = &template["Parameters"];
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

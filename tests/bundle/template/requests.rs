@@ -5,6 +5,7 @@ use crate::{
     support::template::logical_id,
     template::iam::{Ask, STACK},
 };
+use regex::Regex;
 use serde_json::Value;
 use tests::string;
 
@@ -102,12 +103,15 @@ fn of_query(body: &Value) -> Ask {
 fn of_statement(body: &Value) -> Ask {
     let statement = string(&body["Statement"]);
     let [table, ..] = statement.split('"').skip(1).collect::<Vec<_>>()[..] else { panic!("{statement}") };
-    let (operation, key) = match statement.split(' ').next() {
-        Some("INSERT") => ("PartiQLInsert", "'pk': ?"),
-        Some("UPDATE") => ("PartiQLUpdate", "\"pk\" = ?"),
+    let operation = match statement.split(' ').next() {
+        Some("INSERT") => "PartiQLInsert",
+        Some("UPDATE") => "PartiQLUpdate",
         _ => panic!("{statement}"),
     };
-    let (before, _) = statement.split_once(key).unwrap_or_else(|| panic!("{statement}"));
-    let at = before.matches('?').count();
-    on_items(operation, table.to_owned(), vec![string(&body["Parameters"][at]["S"])])
+    let attribute = Regex::new(r#"['"](\w+)['"](?::| =) \?"#).unwrap();
+    let names = attribute.captures_iter(&statement).map(|found| found.get(1).unwrap().as_str().to_owned());
+    let (names, values) = (names.collect::<Vec<_>>(), body["Parameters"].as_array().unwrap());
+    assert_eq!(names.len(), values.len(), "{statement}");
+    let (_, key) = names.iter().zip(values).find(|(name, _)| *name == "pk").unwrap_or_else(|| panic!("{statement}"));
+    on_items(operation, table.to_owned(), vec![string(&key["S"])])
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     support::{
-        functions::{functions, root},
+        functions::functions,
         template::{logical_id, resources, with_loops, without_loops},
         variables::variables,
     },
@@ -13,7 +13,6 @@ use models::{Effect, Records};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     time::Duration,
 };
 use store::tables::{TABLES, Table};
@@ -149,66 +148,17 @@ fn every_function_is_deployed_with_its_code_its_log_group_and_nothing_else() {
 }
 
 /// The function of a module.
-fn function_of(module: &str) -> String {
+pub fn function_of(module: &str) -> String {
     module.replace('.', "-")
 }
 
 /// The policy of an action, by what it does.
-fn policy_of(action: &models::Action) -> &'static str {
+pub fn policy_of(action: &models::Action) -> &'static str {
     match (action.effect, action.records) {
         (Effect::Safe, Records::None) => "ReadingActionPolicy",
         (_, Records::None) => "ChangingActionPolicy",
         (_, Records::Read) => "MessagingActionPolicy",
         (_, Records::Write) => "RegisteringActionPolicy",
-    }
-}
-
-/// Fails with the lines that are missing, ready to be added.
-#[test]
-fn each_module_has_its_rows_in_the_template() {
-    let text = fs::read_to_string(root().join("template.yaml")).unwrap();
-    let parsed = with_loops();
-    let mut missing = Vec::new();
-    let mut has = |section: &str, line: String| {
-        if !text.contains(&format!("\n{line}\n")) {
-            missing.push(format!("{section}\n{line}"));
-        }
-    };
-    let (mut triggers, mut actions) = (BTreeSet::new(), BTreeSet::new());
-    for watch in registry::triggers() {
-        let (name, path) = (function_of(watch.trigger.name), watch.trigger.path);
-        let (id, hook) = (logical_id(&name), logical_id(&path["/hooks/".len()..].replace('/', "-")));
-        has("Mappings, Triggers:", format!("    {id}: {{ Name: {name}, Path: \"{path}/{{token}}\" }}"));
-        let rates = "{ ThrottlingRateLimit: !Ref HookThrottleRate, ThrottlingBurstLimit: !Ref HookThrottleBurst }";
-        has("HttpApi, RouteSettings:", format!("        \"ANY {path}/{{token}}\": {rates}"));
-        let url = "{ Url: !If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint] }";
-        let what = format!("Form of the URL of a {} hook.", watch.trigger.name);
-        let output = [
-            format!("  {hook}HookUrl:"),
-            format!("    Description: {what} POST /v1/hooks answers with one that has a token."),
-            format!("    Value: !Sub [\"${{Url}}{path}/{{token}}\", {url}]"),
-        ];
-        has("Outputs:", output.join("\n"));
-        triggers.insert(id);
-    }
-    for action in registry::actions() {
-        let (name, path, rights) = (function_of(action.name), action.path, policy_of(action));
-        let id = logical_id(&name);
-        has("Mappings, Actions:", format!("    {id}: {{ Name: {name}, Path: {path}, Rights: {rights} }}"));
-        actions.insert(id);
-    }
-    let modules = [("Triggers", triggers), ("Actions", actions)];
-    let looped = |section: &str| -> BTreeSet<String> {
-        let ids = parsed["Resources"][format!("Fn::ForEach::{section}")][1].as_array().unwrap();
-        ids.iter().map(tests::string).collect()
-    };
-    for (section, ids) in &modules {
-        let absent = ids.difference(&looped(section)).cloned().collect::<Vec<_>>();
-        missing.extend(absent.iter().map(|id| format!("Fn::ForEach::{section}, in the list:\n      {id}")));
-    }
-    assert!(missing.is_empty(), "add to template.yaml\n\n{}", missing.join("\n\n"));
-    for (section, ids) in modules {
-        assert_eq!((looped(section), keys(&parsed["Mappings"][section])), (ids.clone(), ids), "{section}");
     }
 }
 

@@ -41,11 +41,11 @@ pub async fn answer(shared: &Shared, method: &Method, path: &str, body: &str) ->
     if (method.as_str(), path) == ("GET", "/") {
         return guide::help(&shared.url).into_response();
     }
-    let told = match path.strip_prefix("/sandbox/") {
+    let reported = match path.strip_prefix("/sandbox/") {
         Some(route) => tell(shared, method, route, body).await,
         None => Ok(None),
     };
-    match told {
+    match reported {
         Ok(None) => (StatusCode::NOT_FOUND, "no such route; GET / lists them\n").into_response(),
         Ok(Some(Value::Null)) => StatusCode::NO_CONTENT.into_response(),
         Ok(Some(value)) => json(StatusCode::OK, &value),

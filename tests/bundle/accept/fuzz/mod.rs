@@ -87,7 +87,7 @@ async fn the_kept_corpus_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_accepted_is_dispatched_listed_read_remapped_and_erased() {
+async fn every_accepted_call_is_dispatched_listed_read_remapped_and_erased() {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seconds = number("FUZZ_SECONDS");
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;

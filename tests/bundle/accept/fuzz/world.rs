@@ -155,8 +155,8 @@ impl HookedBundle {
         assert!(subscribers.iter().all(|one| one["platform_id"].is_string()), "a person can't be shown");
         self.bundle.all("/v1/checkpoint-records").await;
         let takeovers = self.bundle.all("/v1/takeovers").await;
-        let told = accepted.values().filter(|event| event.call.trigger.ends_with("human-takeover")).count();
-        assert_eq!(takeovers.len(), told, "takeovers");
+        let reported = accepted.values().filter(|event| event.call.trigger.ends_with("human-takeover")).count();
+        assert_eq!(takeovers.len(), reported, "takeovers");
         for hook in self.hooks.values() {
             for call in self.bundle.all(&format!("/v1/hooks/{}/rejected", hook.id)).await {
                 let raw = format!("/v1/hooks/{}/rejected/{}/raw", hook.id, string(&call["id"]));

@@ -23,7 +23,7 @@ use tokio::{
 
 /// A port at which nothing listens, and one at which nobody speaks TLS.
 #[tokio::test]
-async fn where_no_connection_is_made_everything_is_repeated() {
+async fn everything_is_repeated_if_no_connection_was_made() {
     let (_server, plain) = Server::start().await;
     let row = table().into_iter().find(|(row, _)| row == "no connection, or TLS fails").unwrap();
     assert_eq!(row.1, [Outcome::Retried(SCHEDULE); 4]);
@@ -114,7 +114,7 @@ async fn a_call_that_changes_something_never_goes_over_a_kept_connection() {
 
 /// Two events of one person at once: the first registers it, and takes longer than the second waits.
 #[tokio::test]
-async fn an_action_that_waits_for_another_call_in_vain_is_retried() {
+async fn an_action_whose_lease_is_not_freed_in_time_is_retried() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let bundle = bundle_with(("BOTDISTRIKT_API_URL", &sandbox.botdistrikt_url()), &SCHEDULE.to_string()).await;
     let mut worker = DeliveryWorker::of(&bundle).await;

@@ -262,7 +262,7 @@ async fn an_app_id_is_a_whole_number_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn a_test_tells_whether_botdistrikt_is_there_and_no_more() {
+async fn a_connection_test_only_checks_that_botdistrikt_answers() {
     let botdistrikt = BotDistrikt::start().await;
     let bundle = &botdistrikt.bundle;
     let test = || bundle.request(Method::POST, &format!("{CONNECTIONS}/{}/test", botdistrikt.connection));

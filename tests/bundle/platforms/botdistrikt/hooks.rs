@@ -35,8 +35,8 @@ impl BotDistrikt {
     async fn post(&self, hook: &TestHook, source: Header<'_>, id: Header<'_>, body: &Value) -> Answer {
         let request = self.bundle.http.post(&hook.url).json(body);
         let headers = [(SOURCE, source), (SOURCE_ID, id)];
-        let told = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        answer(told.fold(request, |request, (name, value)| request.header(name, value))).await
+        let reported = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        answer(reported.fold(request, |request, (name, value)| request.header(name, value))).await
     }
 
     async fn event(&self, id: &str) -> Value {
@@ -44,7 +44,7 @@ impl BotDistrikt {
     }
 
     /// Posts what becomes an event; the event.
-    async fn told(&self, hook: &TestHook, source: Header<'_>, id: Header<'_>, body: &Value) -> Value {
+    async fn event_of(&self, hook: &TestHook, source: Header<'_>, id: Header<'_>, body: &Value) -> Value {
         let answer = self.post(hook, source, id, body).await;
         let receipt = answer.json();
         assert_eq!((answer.status.as_u16(), &receipt["status"]), (200, &json!("accepted")), "{source:?}: {receipt}");
@@ -78,7 +78,7 @@ async fn a_message_becomes_an_event_with_its_source() {
     let [event] = botdistrikt.events().await.try_into().unwrap();
     assert_eq!(said["body"]["event"], event["id"]);
     let (data, user) = (&event["data"], &registered["user"]);
-    let told = json!({
+    let reported = json!({
         "id": registered["subscriber"], "platform": "botdistrikt", "connection": botdistrikt.connection,
         "platform_id": "u-1", "name": null, "first_name": user["first_name"], "last_name": null, "email": null,
         "phone": null, "channel": "web", "locale": null, "timezone": null, "picture": null, "tags": [],
@@ -89,7 +89,7 @@ async fn a_message_becomes_an_event_with_its_source() {
         "type": "botdistrikt.message.sent", "subject": registered["subscriber"], "time": event["time"],
         "datacontenttype": "application/json",
         "data": {
-            "hook": hook.id, "connection": botdistrikt.connection, "subscriber": told,
+            "hook": hook.id, "connection": botdistrikt.connection, "subscriber": reported,
             "source": { "kind": "human", "id": "member-7" }, "message": { "text": "Hello" }, "unmapped": [],
             "query": null, "truncated": false,
             "raw": {
@@ -102,7 +102,7 @@ async fn a_message_becomes_an_event_with_its_source() {
 }
 
 #[tokio::test]
-async fn every_source_is_told_and_what_is_none_is_unknown() {
+async fn every_source_is_kept_and_any_other_is_unknown() {
     let (botdistrikt, hook) = start_with(json!({ "include_bot": true })).await;
     let long = "é".repeat(300);
     let cases: [(Option<&str>, Option<&str>, &str, Value); 19] = [
@@ -127,11 +127,11 @@ async fn every_source_is_told_and_what_is_none_is_unknown() {
         (Some("human"), Some(&long), "human", json!("é".repeat(256))),
     ];
     for (number, (source, id, kind, shown)) in cases.iter().enumerate() {
-        let event = botdistrikt.told(&hook, source.map(str::as_bytes), id.map(str::as_bytes), &body(number)).await;
+        let event = botdistrikt.event_of(&hook, source.map(str::as_bytes), id.map(str::as_bytes), &body(number)).await;
         assert_eq!(event["data"]["source"], json!({ "kind": kind, "id": shown }), "{source:?} {id:?}");
         assert_eq!(event["data"]["unmapped"], json!([]));
     }
-    let broken = botdistrikt.told(&hook, Some(b"human"), Some(b"7\xff8"), &body(cases.len())).await;
+    let broken = botdistrikt.event_of(&hook, Some(b"human"), Some(b"7\xff8"), &body(cases.len())).await;
     assert_eq!(broken["data"]["source"], json!({ "kind": "human", "id": "7\u{fffd}8" }));
     assert_eq!(botdistrikt.events().await.len(), cases.len() + 1);
     assert_eq!(rejected(&botdistrikt.bundle, &hook.id).await, [Value::Null; 0]);
@@ -183,7 +183,7 @@ fn a_message_that_is_ignored_is_counted_in_the_log() {
     runtime.block_on(async {
         let (botdistrikt, hook) = start_with(json!({})).await;
         botdistrikt.post(&hook, Some(b"bot"), Some(b"member-of-the-log"), &body(1)).await;
-        let id = string(&botdistrikt.told(&hook, Some(b"human"), Some(b"member-of-the-log"), &body(1)).await["id"]);
+        let id = string(&botdistrikt.event_of(&hook, Some(b"human"), Some(b"member-of-the-log"), &body(1)).await["id"]);
         let lines: Vec<Value> = log.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let mut answered = lines.iter().map(|line| &line["fields"]);
         let ignored = answered.find(|line| line["outcome"] == "ignored").unwrap();
@@ -211,14 +211,14 @@ async fn the_same_body_of_another_source_is_another_event() {
     ];
     let mut ids = BTreeSet::new();
     for (source, id) in sources {
-        let first = string(&botdistrikt.told(&hook, source, id, &body(1)).await["id"]);
+        let first = string(&botdistrikt.event_of(&hook, source, id, &body(1)).await["id"]);
         botdistrikt.bundle.clock.advance(Duration::from_millis(599_999));
         let again = botdistrikt.post(&hook, source, id, &body(1)).await;
         assert_eq!(again.json(), json!({ "status": "duplicate", "event": first }));
         assert_eq!(again.headers["x-switchboard-event"], first.as_str());
         botdistrikt.bundle.clock.advance(Duration::from_millis(1));
-        let second = string(&botdistrikt.told(&hook, source, id, &body(1)).await["id"]);
-        let other = string(&botdistrikt.told(&hook, source, id, &body(2)).await["id"]);
+        let second = string(&botdistrikt.event_of(&hook, source, id, &body(1)).await["id"]);
+        let other = string(&botdistrikt.event_of(&hook, source, id, &body(2)).await["id"]);
         ids.extend([first, second, other]);
     }
     assert_eq!(ids.len(), sources.len() * 3);
@@ -228,7 +228,7 @@ async fn the_same_body_of_another_source_is_another_event() {
     // Without a window each is an event.
     botdistrikt.bundle.patch(&path(&hook), &json!({ "settings": { "dedupe_seconds": 0 } }), 200).await;
     for _ in 0..2 {
-        botdistrikt.told(&hook, Some(b"human"), Some(b"7"), &body(1)).await;
+        botdistrikt.event_of(&hook, Some(b"human"), Some(b"7"), &body(1)).await;
     }
 }
 
@@ -261,23 +261,23 @@ async fn a_user_and_a_message_are_found_in_likely_places() {
         (json!({ "user": user, "message": null, "responses": ["Hi", { "a": null }] }), json!(["Hi", { "a": null }])),
         (json!({ "user": user, "text": "Hi", "message": false }), json!(false)),
     ] {
-        let data = &botdistrikt.told(&hook, Some(b"human"), None, &body).await["data"];
+        let data = &botdistrikt.event_of(&hook, Some(b"human"), None, &body).await["data"];
         assert_eq!((&data["message"], &data["unmapped"]), (&message, &json!([])), "{body}");
-        let told = &data["subscriber"];
+        let reported = &data["subscriber"];
         for (field, name) in [("platform_id", "webchat_id"), ("picture", "profile_pic")] {
-            assert_eq!(told[field], user[name], "{field}");
+            assert_eq!(reported[field], user[name], "{field}");
         }
         for field in ["name", "first_name", "last_name", "email", "phone", "channel", "timezone", "tags"] {
-            assert_eq!(told[field], user[field], "{field}");
+            assert_eq!(reported[field], user[field], "{field}");
         }
-        assert_eq!(told["platform_user"], Value::Null);
+        assert_eq!(reported["platform_user"], Value::Null);
     }
     for (body, id) in [
         (json!({ "webchat_id": "u-2", "text": 1 }), json!("u-2")),
         (json!({ "webchatId": 3, "text": 1 }), json!("3")),
         (json!({ "user": { "name": "Ben" }, "webchat_id": "u-4", "text": 1 }), json!("u-4")),
     ] {
-        let data = &botdistrikt.told(&hook, None, None, &body).await["data"];
+        let data = &botdistrikt.event_of(&hook, None, None, &body).await["data"];
         assert_eq!((&data["subscriber"]["platform_id"], &data["unmapped"]), (&id, &json!([])), "{body}");
     }
     for (body, unmapped) in [
@@ -288,7 +288,7 @@ async fn a_user_and_a_message_are_found_in_likely_places() {
         (json!([1]), json!(["message", "subscriber.id"])),
         (json!("Hi"), json!(["message", "subscriber.id"])),
     ] {
-        let event = botdistrikt.told(&hook, Some(b"broadcast"), Some(b"b-1"), &body).await;
+        let event = botdistrikt.event_of(&hook, Some(b"broadcast"), Some(b"b-1"), &body).await;
         let data = &event["data"];
         assert_eq!((&data["unmapped"], &data["raw"]), (&unmapped, &body));
         assert_eq!(data["message"].is_null(), unmapped[0] == "message", "{event}");
@@ -324,7 +324,7 @@ async fn a_mapping_and_a_remap_keep_the_source() {
         [(Some(b"human"), Some(b"7")), (Some(b"broadcast"), Some(b"b-1")), (None, None)];
     let mut before = Vec::new();
     for (source, id) in sources {
-        before.push(botdistrikt.told(&hook, source, id, &body).await);
+        before.push(botdistrikt.event_of(&hook, source, id, &body).await);
     }
     botdistrikt.bundle.until_count("/v1/subscribers", 1).await;
     let mapping =
@@ -338,9 +338,9 @@ async fn a_mapping_and_a_remap_keep_the_source() {
         assert_eq!((&before["data"]["message"], &after["data"]["message"]), (&json!("wrong"), &json!("Hi")));
         assert_eq!(after["data"]["subscriber"]["platform_id"], "u-7");
     }
-    let told = botdistrikt.told(&hook, Some(b"human"), Some(b"9"), &body).await;
+    let reported = botdistrikt.event_of(&hook, Some(b"human"), Some(b"9"), &body).await;
     assert_eq!(
-        (&told["data"]["message"], &told["data"]["source"]),
+        (&reported["data"]["message"], &reported["data"]["source"]),
         (&json!("Hi"), &json!({ "kind": "human", "id": "9" }))
     );
     assert_eq!(botdistrikt.events().await.len(), 4);

@@ -51,7 +51,7 @@ async fn a_message_goes_as_it_is_with_the_user_as_registered() {
 }
 
 #[tokio::test]
-async fn what_the_bot_answers_is_handed_back_untouched() {
+async fn the_bots_answer_is_returned_unchanged() {
     let (botdistrikt, _) = start().await;
     let one = r#"{"z": 1,  "a":[ ], "big": 123456789012345678901234567890, "f": 1.10e+2, "twice":1, "twice":2}"#;
     let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
@@ -109,7 +109,7 @@ async fn a_bots_answer_of_its_own_shape_comes_back_as_it_is() {
 }
 
 #[tokio::test]
-async fn who_is_not_registered_on_the_connection_says_nothing() {
+async fn only_a_user_registered_on_the_connection_sends_messages() {
     let (botdistrikt, _) = start().await;
     let other = botdistrikt.bundle.connection("botdistrikt").await;
     for input in [
@@ -178,7 +178,7 @@ async fn after_every_failure_the_next_call_is_heard_at_once() {
 }
 
 #[tokio::test]
-async fn whatever_is_answered_to_a_message_is_an_answer_and_a_registration_needs_a_user() {
+async fn any_answer_to_a_message_counts_and_a_registration_needs_a_user() {
     let (botdistrikt, _) = start().await;
     let error = json!({ "error": { "statusCode": 400, "name": "Error", "message": "this fault was armed" } });
     for (kind, body, responses) in [

@@ -26,7 +26,7 @@ fn whole() -> Value {
 }
 
 #[tokio::test]
-async fn what_is_given_is_sent_and_nothing_else() {
+async fn only_the_given_fields_are_sent() {
     let botdistrikt = BotDistrikt::start().await;
     let user = json!({ "first_name": "Ava", "notes": ["vip", { "a": null, "n": 1.5 }] });
     let domain = Sandbox::DOMAIN;
@@ -68,14 +68,14 @@ async fn the_answer_is_whole_and_kept_as_a_subscriber() {
     let subscriber = botdistrikt.subscriber(&registered).await;
     let seen = Timestamp::parse(&string(&subscriber["first_seen"])).unwrap();
     assert!((before..=after).contains(&seen), "{before} {seen} {after}");
-    let told = json!({
+    let reported = json!({
         "id": registered["subscriber"], "platform": "botdistrikt", "connection": botdistrikt.connection,
         "platform_id": "webchat.zbqr0d", "name": "Ava Chen", "first_name": "Ava", "last_name": null,
         "email": "ava@example.com", "phone": "+41 79", "channel": "web", "locale": null, "timezone": "Europe/Zurich",
         "picture": "https://example.com/a.png", "tags": ["new", "vip"], "attributes": {}, "platform_user": whole(),
         "first_seen": subscriber["first_seen"], "last_seen": subscriber["first_seen"],
     });
-    assert_eq!(subscriber, told);
+    assert_eq!(subscriber, reported);
     for (filter, count) in [("?platform=botdistrikt", 1), ("?platform=chatbot", 0), ("?tag=vip", 1), ("?tag=none", 0)] {
         botdistrikt.bundle.until_count(&format!("/v1/subscribers{filter}"), count).await;
     }
@@ -131,9 +131,9 @@ async fn twenty_calls_at_once_are_one_registration() {
     for round in 0..3 {
         let id = format!("u-{round}");
         let answers = join_all((0..20).map(|_| botdistrikt.register(&id))).await;
-        let told: BTreeSet<String> =
+        let reported: BTreeSet<String> =
             answers.iter().map(|answer| format!("{} {}", answer["user"], answer["subscriber"])).collect();
-        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(reported.len(), 1, "{reported:?}");
         let reused = answers.iter().filter(|answer| answer["reused"] == true).count();
         assert_eq!(reused, 19, "one has registered");
     }
@@ -169,7 +169,7 @@ async fn one_id_on_two_connections_is_two_people() {
 }
 
 #[tokio::test]
-async fn who_was_erased_is_registered_anew() {
+async fn an_erased_user_is_registered_again() {
     let botdistrikt = BotDistrikt::start().await;
     let first = botdistrikt.act(REGISTER, json!({ "webchat_id": "u-1", "user": { "email": "a@b.c" } }), 200).await;
     let path = BotDistrikt::subscriber_path(&first);
@@ -190,7 +190,7 @@ async fn who_was_erased_is_registered_anew() {
 }
 
 #[tokio::test]
-async fn who_is_erased_in_the_same_instant_stays_erased_and_that_is_told() {
+async fn a_user_erased_in_the_same_instant_stays_erased_and_the_answer_says_so() {
     let botdistrikt = BotDistrikt::start().await;
     botdistrikt.bundle.clock.hold();
     let first = botdistrikt.register("u-1").await;

@@ -128,7 +128,7 @@ async fn a_killed_process_still_has_its_turn_and_no_other_persons() {
 }
 
 #[tokio::test]
-async fn what_is_registered_and_can_not_be_kept_is_named() {
+async fn a_registration_that_can_not_be_stored_names_the_user() {
     let botdistrikt = BotDistrikt::start().await;
     let harness = Harness::beside(&botdistrikt.bundle);
     let forgetful = harness.failing(RetryConfig::disabled(), |operation, body| {
@@ -149,7 +149,7 @@ async fn what_is_registered_and_can_not_be_kept_is_named() {
 }
 
 #[tokio::test]
-async fn wherever_the_store_fails_once_one_person_is_registered() {
+async fn one_person_is_registered_at_any_failure_of_the_store() {
     let botdistrikt = BotDistrikt::start().await;
     let harness = Harness::beside(&botdistrikt.bundle);
     for fault in [StoreFault::Unreached, StoreFault::AnswerLost] {
@@ -182,7 +182,7 @@ async fn wherever_the_store_fails_once_one_person_is_registered() {
 }
 
 #[tokio::test]
-async fn an_answer_that_tells_no_user_is_a_bad_gateway_and_the_outcome_is_unknown() {
+async fn an_answer_without_a_user_is_a_bad_gateway_with_an_unknown_outcome() {
     let botdistrikt = BotDistrikt::start().await;
     for body in [
         "",
@@ -275,7 +275,7 @@ async fn a_mask_that_a_visitor_writes_is_no_way_to_the_domain() {
 }
 
 #[tokio::test]
-async fn a_user_registered_under_another_id_is_known_by_that_and_it_is_told() {
+async fn a_user_registered_under_another_id_is_found_by_it_and_the_answer_has_it() {
     let botdistrikt = BotDistrikt::start().await;
     botdistrikt.sandbox.script(|_| r#"{"webchat_id": "webchat.u-1"}"#);
     let problem = botdistrikt.refused(REGISTER, json!({ "webchat_id": "u-1" }), 502, "partly_done").await;
@@ -285,7 +285,7 @@ async fn a_user_registered_under_another_id_is_known_by_that_and_it_is_told() {
 }
 
 #[tokio::test]
-async fn who_is_erased_while_being_registered_stays_erased() {
+async fn a_user_erased_during_registration_stays_erased() {
     let botdistrikt = BotDistrikt::start().await;
     let first = botdistrikt.register("u-1").await;
     let path = BotDistrikt::subscriber_path(&first);

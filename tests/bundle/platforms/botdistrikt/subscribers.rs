@@ -12,7 +12,7 @@ async fn start() -> (BotDistrikt, TestHook) {
     (botdistrikt, hook)
 }
 
-fn told(webchat_id: &str, email: &str) -> Value {
+fn reported(webchat_id: &str, email: &str) -> Value {
     json!({ "user": { "webchat_id": webchat_id, "email": email, "told": "by an event" }, "message": "Hi" })
 }
 
@@ -29,7 +29,7 @@ async fn an_event_adds_to_who_is_registered_and_leaves_what_was_answered() {
     let registered = botdistrikt.register("u-1").await;
     let before = botdistrikt.subscriber(&registered).await;
     botdistrikt.bundle.clock.advance(Duration::from_secs(1));
-    let event = botdistrikt.bundle.accept(&hook, &told("u-1", "ava@example.com")).await;
+    let event = botdistrikt.bundle.accept(&hook, &reported("u-1", "ava@example.com")).await;
     let after = botdistrikt.with_email(&registered, json!("ava@example.com")).await;
     let time = &botdistrikt.bundle.get(&format!("/v1/events/{event}"), 200).await["time"];
     let mut expected = before.clone();
@@ -50,7 +50,7 @@ async fn a_hook_can_not_map_the_platforms_own_object() {
     let mapping =
         json!({ "mapping": { "subscriber.platform_user": "/user", "subscriber.attributes.told": "/user/told" } });
     botdistrikt.bundle.patch(&format!("/v1/hooks/{}", hook.id), &json!({ "settings": mapping }), 200).await;
-    botdistrikt.bundle.accept(&hook, &told("u-1", "ava@example.com")).await;
+    botdistrikt.bundle.accept(&hook, &reported("u-1", "ava@example.com")).await;
     let after = botdistrikt.with_email(&registered, json!("ava@example.com")).await;
     assert_eq!(after["attributes"], json!({ "told": "by an event" }));
     assert_eq!(after["platform_user"], registered["user"]);
@@ -58,9 +58,9 @@ async fn a_hook_can_not_map_the_platforms_own_object() {
 }
 
 #[tokio::test]
-async fn who_is_known_from_events_alone_is_not_registered() {
+async fn a_user_known_from_events_alone_is_not_registered() {
     let (botdistrikt, hook) = start().await;
-    botdistrikt.bundle.accept(&hook, &told("u-1", "ava@example.com")).await;
+    botdistrikt.bundle.accept(&hook, &reported("u-1", "ava@example.com")).await;
     let [known] = botdistrikt.bundle.until_count("/v1/subscribers", 1).await.try_into().unwrap();
     assert_eq!(known["platform_user"], Value::Null);
     let said = json!({ "webchat_id": "u-1", "message": "Hi" });
@@ -76,13 +76,13 @@ async fn who_is_known_from_events_alone_is_not_registered() {
 }
 
 #[tokio::test]
-async fn a_remap_takes_back_what_events_told_and_keeps_the_registration() {
+async fn a_remap_takes_back_values_of_events_and_keeps_the_registration() {
     let (botdistrikt, hook) = start().await;
     let registered = botdistrikt.register("u-1").await;
     let before = botdistrikt.subscriber(&registered).await;
     botdistrikt.bundle.clock.advance(Duration::from_secs(1));
     for email in ["ava@example.com", "chen@example.com"] {
-        botdistrikt.bundle.accept(&hook, &told("u-1", email)).await;
+        botdistrikt.bundle.accept(&hook, &reported("u-1", email)).await;
         botdistrikt.with_email(&registered, json!(email)).await;
     }
     let hook_path = format!("/v1/hooks/{}", hook.id);
@@ -117,7 +117,7 @@ async fn an_erasure_takes_the_registration_and_leaves_the_source_of_events() {
     let path = "/v1/actions/botdistrikt/register-user";
     let registered = harness.answer(Method::POST, path, botdistrikt.input(input.clone()).to_string()).await.json();
     // A harness's requests have no headers of their own, so that the source is unknown.
-    harness.accept(&hook, &told("u-avabelle", "avabelle@example.com")).await;
+    harness.accept(&hook, &reported("u-avabelle", "avabelle@example.com")).await;
     let records = harness.stream(1).await;
     harness.handle(&records).await;
     let subscriber = format!("/v1/subscribers/{}", string(&registered["subscriber"]));

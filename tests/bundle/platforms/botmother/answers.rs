@@ -55,9 +55,9 @@ async fn a_refusal_inside_a_success_is_an_error_that_says_so() {
     ] {
         says(&botmother, 200, body.to_string());
         let first = sent_twice(&botmother, &body.to_string()).await;
-        let told = problem(&first, 422, "platform_rejected");
+        let reported = problem(&first, 422, "platform_rejected");
         assert_eq!(is_unknown(&first), unknown, "{body}");
-        assert!(string(&told["detail"]).contains(words), "{told}");
+        assert!(string(&reported["detail"]).contains(words), "{reported}");
     }
     says(&botmother, 200, json!({ "result": false, "message": "x".repeat(5_000) }).to_string());
     let long = botmother.refused(to_one(), 422, "platform_rejected").await;
@@ -65,7 +65,7 @@ async fn a_refusal_inside_a_success_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn the_sandboxs_refusals_are_told_and_the_key_is_free() {
+async fn a_refusal_is_answered_and_frees_the_key() {
     let botmother = Botmother::start().await;
     botmother.sandbox.refuse_events(true);
     let refused = problem(&botmother.keyed("k", to_one()).await, 422, "platform_rejected");
@@ -76,15 +76,15 @@ async fn the_sandboxs_refusals_are_told_and_the_key_is_free() {
 
     botmother.sandbox.exceed_limits(true);
     let exceeded = botmother.keyed("l", to_one()).await;
-    let told = problem(&exceeded, 422, "platform_rejected");
-    assert_eq!((&told["retry"], &told["answer"]["limits"]["exceeded"]), (&json!("unknown"), &json!(true)));
+    let reported = problem(&exceeded, 422, "platform_rejected");
+    assert_eq!((&reported["retry"], &reported["answer"]["limits"]["exceeded"]), (&json!("unknown"), &json!(true)));
     botmother.sandbox.exceed_limits(false);
     assert_same_problem(&exceeded, &botmother.keyed("l", to_one()).await);
     assert_eq!(botmother.sandbox.external_events().as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn an_answer_that_tells_no_result_leaves_the_outcome_unknown() {
+async fn an_answer_without_a_result_leaves_the_outcome_unknown() {
     let botmother = Botmother::start().await;
     for (status, text, words) in [
         (200, "", "the answer is empty"),
@@ -106,9 +106,9 @@ async fn an_answer_that_tells_no_result_leaves_the_outcome_unknown() {
     ] {
         says(&botmother, status, text);
         let first = sent_twice(&botmother, &format!("{status} {text}")).await;
-        let told = problem(&first, 502, "platform_unavailable");
+        let reported = problem(&first, 502, "platform_unavailable");
         assert!(is_unknown(&first), "{text}");
-        let detail = string(&told["detail"]);
+        let detail = string(&reported["detail"]);
         assert!(detail.starts_with("Botmother's answer to an event: ") && detail.contains(words), "{detail}");
     }
 }
@@ -130,8 +130,8 @@ async fn an_answer_is_read_in_every_shape_that_was_seen() {
     ] {
         says(&botmother, status, answer.to_string());
         let output = botmother.send(to_one()).await;
-        let told = json!({ "accepted": true, "calls": 1, "payload": payload, "limits": limits, "warnings": [] });
-        assert_eq!(output, told, "{answer}");
+        let reported = json!({ "accepted": true, "calls": 1, "payload": payload, "limits": limits, "warnings": [] });
+        assert_eq!(output, reported, "{answer}");
     }
 }
 
@@ -161,9 +161,9 @@ async fn every_status_has_its_problem() {
         let bodiless = status == 304;
         says(&botmother, status, if bodiless { "" } else { r#"{"message":"the words of Botmother"}"# });
         let first = sent_twice(&botmother, &status.to_string()).await;
-        let told = problem(&first, answered, code);
-        assert_eq!(is_unknown(&first), unknown, "{told}");
-        let detail = string(&told["detail"]);
+        let reported = problem(&first, answered, code);
+        assert_eq!(is_unknown(&first), unknown, "{reported}");
+        let detail = string(&reported["detail"]);
         assert!(detail.contains(&status.to_string()), "{detail}");
         assert!(bodiless || detail.contains("the words of Botmother"), "{detail}");
         let wait = first.headers.get("retry-after").map(|wait| wait.to_str().unwrap());
@@ -172,7 +172,7 @@ async fn every_status_has_its_problem() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_on_the_way_is_told_as_it_is() {
+async fn every_network_failure_has_its_problem() {
     let botmother = Botmother::start().await;
     for (kind, status, code, unknown, queued) in [
         (FaultKind::CutBefore, 502, "platform_unavailable", true, false),
@@ -217,13 +217,13 @@ async fn a_botmother_that_hangs_is_given_up_and_the_outcome_is_unknown() {
 }
 
 #[tokio::test]
-async fn where_no_connection_was_made_nothing_was_sent() {
+async fn nothing_was_sent_without_a_connection() {
     let nowhere = Bundle::start().await;
     let connection = connect(&nowhere, "http://127.0.0.1:9/api/bot/action/q7Rm-4xK_/a-token-of-some-length").await;
     let mut input = to_one();
     input["connection"] = connection["id"].clone();
     let request = nowhere.request(reqwest::Method::POST, crate::support::botmother::SEND).json(&input);
     let answer = answer(request).await;
-    let told = problem(&answer, 502, "platform_unavailable");
-    assert_eq!((&told["detail"], is_unknown(&answer)), (&json!("cannot connect"), false));
+    let reported = problem(&answer, 502, "platform_unavailable");
+    assert_eq!((&reported["detail"], is_unknown(&answer)), (&json!("cannot connect"), false));
 }

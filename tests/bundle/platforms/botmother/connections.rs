@@ -202,11 +202,11 @@ async fn a_url_that_no_longer_leads_where_the_setting_says_is_not_called() {
     let mut input = to_one();
     input["connection"] = made["id"].clone();
     let send = || bundle.request(Method::POST, SEND).header("idempotency-key", "k").json(&input);
-    let told = refused(send(), 424, "connection_unauthorized").await;
-    assert_eq!(told["detail"], format!("the event URL must begin with {}/ (BOTMOTHER_API_URL)", second.url));
-    assert!(told["retry"] != "unknown", "{told}");
+    let reported = refused(send(), 424, "connection_unauthorized").await;
+    assert_eq!(reported["detail"], format!("the event URL must begin with {}/ (BOTMOTHER_API_URL)", second.url));
+    assert!(reported["retry"] != "unknown", "{reported}");
     let tested = bundle.post(&format!("{}/test", path(&made)), &json!({}), 200).await;
-    assert_eq!((&tested["ok"], &tested["detail"]), (&json!(false), &told["detail"]));
+    assert_eq!((&tested["ok"], &tested["detail"]), (&json!(false), &reported["detail"]));
     assert_eq!(bundle.get(&path(&made), 200).await["credentials"], made["credentials"]);
     assert_eq!((first.requests().len(), second.requests().len()), (0, 0));
 
@@ -217,7 +217,7 @@ async fn a_url_that_no_longer_leads_where_the_setting_says_is_not_called() {
 }
 
 #[tokio::test]
-async fn a_test_tells_whether_botmother_is_there_and_sends_no_event() {
+async fn a_connection_test_checks_that_botmother_answers_and_sends_no_event() {
     let (server, url) = BotStar::start().await;
     let origin = url.strip_suffix("/v1").unwrap();
     let bundle = Bundle::start_with(&[("BOTMOTHER_API_URL", origin)]).await;
@@ -234,8 +234,8 @@ async fn a_test_tells_whether_botmother_is_there_and_sends_no_event() {
     }
     for status in [500, 503] {
         server.says(status, &[], "closed for repairs");
-        let told = refused(test(), 502, "platform_unavailable").await;
-        assert!(string(&told["detail"]).contains("closed for repairs"), "{told}");
+        let reported = refused(test(), 502, "platform_unavailable").await;
+        assert!(string(&reported["detail"]).contains("closed for repairs"), "{reported}");
     }
     assert!(server.asked().iter().all(|(method, path, key)| (method.as_str(), &**path, &**key) == ("GET", "/", "")));
 
@@ -247,8 +247,8 @@ async fn a_test_tells_whether_botmother_is_there_and_sends_no_event() {
 
     let nowhere = Bundle::start().await;
     let made = connect(&nowhere, &format!("http://127.0.0.1:9{PATH}")).await;
-    let told = answer(nowhere.request(Method::POST, &format!("{}/test", path(&made)))).await;
-    assert_eq!(problem(&told, 502, "platform_unavailable")["detail"], "cannot connect");
+    let reported = answer(nowhere.request(Method::POST, &format!("{}/test", path(&made)))).await;
+    assert_eq!(problem(&reported, 502, "platform_unavailable")["detail"], "cannot connect");
 }
 
 #[tokio::test]
@@ -256,8 +256,8 @@ async fn a_url_that_botmother_does_not_take_is_looked_up_anew() {
     let botmother = Botmother::start().await;
     for kind in [FaultKind::NotFound, FaultKind::Gone, FaultKind::Unauthorized, FaultKind::Forbidden] {
         botmother.sandbox.fault(kind.at(Platform::Botmother));
-        let told = botmother.refused(to_one(), 424, "connection_unauthorized").await;
-        assert!(string(&told["detail"]).contains("this fault was armed"), "{told}");
+        let reported = botmother.refused(to_one(), 424, "connection_unauthorized").await;
+        assert!(string(&reported["detail"]).contains("this fault was armed"), "{reported}");
         botmother.send(to_one()).await;
     }
     let wrong = botmother.sandbox.event_url().replace(Sandbox::EVENT_TOKEN, "a-token-that-is-no-more");

@@ -45,7 +45,7 @@ fn assert_clean(text: &str, written: &[String]) {
 }
 
 #[tokio::test]
-async fn whatever_botmother_repeats_of_the_url_is_taken_out() {
+async fn every_repeat_of_the_event_url_is_removed() {
     let botmother = Botmother::start().await;
     let written = written(&botmother);
     for secret in &written {
@@ -72,8 +72,8 @@ async fn whatever_botmother_repeats_of_the_url_is_taken_out() {
         }
     }
     // The whole of it is one mask, and what stands around it stays.
-    let told = format!("{{\"result\":false,\"message\":\"bad {}!\"}}", botmother.sandbox.event_url());
-    botmother.sandbox.script(move |_| told.clone());
+    let reported = format!("{{\"result\":false,\"message\":\"bad {}!\"}}", botmother.sandbox.event_url());
+    botmother.sandbox.script(move |_| reported.clone());
     let problem = botmother.refused(to_one(), 422, "platform_rejected").await;
     assert!(string(&problem["detail"]).ends_with(&format!("\"bad {MASK}!\"}}")), "{problem}");
 }
@@ -81,8 +81,8 @@ async fn whatever_botmother_repeats_of_the_url_is_taken_out() {
 #[tokio::test]
 async fn a_header_with_the_url_in_it_is_not_handed_on() {
     let botmother = Botmother::start().await;
-    for told in [TOKEN.to_owned(), botmother.sandbox.event_url()] {
-        let wait = told.clone();
+    for reported in [TOKEN.to_owned(), botmother.sandbox.event_url()] {
+        let wait = reported.clone();
         botmother.sandbox.script(move |_| {
             (StatusCode::TOO_MANY_REQUESTS, [("retry-after", wait.clone()), ("location", wait.clone())])
         });

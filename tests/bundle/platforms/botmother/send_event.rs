@@ -171,7 +171,7 @@ fn with(input: &Value, name: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_of_the_wrong_kind_is_pointed_at() {
+async fn a_value_of_the_wrong_type_has_its_pointer() {
     let botmother = Botmother::start().await;
     let long = "x".repeat(257);
     for (name, values) in [
@@ -194,8 +194,11 @@ async fn what_is_of_the_wrong_kind_is_pointed_at() {
             input[field] = if item { json!([value]) } else { value };
             let problem = botmother.refused(input.clone(), 422, "invalid_body").await;
             assert_eq!(pointers(&problem), [format!("/{name}")], "{input}: {problem}");
-            let told = string(&problem["errors"][0]["detail"]);
-            assert!(["value ", "is ", "must be "].iter().any(|words| told.starts_with(words)), "{input}: {told}");
+            let reported = string(&problem["errors"][0]["detail"]);
+            assert!(
+                ["value ", "is ", "must be "].iter().any(|words| reported.starts_with(words)),
+                "{input}: {reported}"
+            );
         }
     }
     // The second of many.
@@ -205,7 +208,7 @@ async fn what_is_of_the_wrong_kind_is_pointed_at() {
 }
 
 #[tokio::test]
-async fn every_fault_is_told_at_once() {
+async fn every_fault_of_an_event_is_reported_at_once() {
     let botmother = Botmother::start().await;
     let input = json!({
         "connection": 5, "platform": "", "users": "everyone", "users_bm": ["x", 5, BM_ID], "data": [],

@@ -151,7 +151,7 @@ async fn more_than_one_megabyte_of_anything_else_is_refused_and_nothing_is_sent(
 }
 
 #[tokio::test]
-async fn the_limits_are_those_of_the_last_call_that_told_any() {
+async fn the_limits_are_those_of_the_last_answer_that_had_any() {
     let botmother = Botmother::start().await;
     for (second, limits) in [
         (json!({ "result": true, "limits": { "queued": 2 } }), json!({ "queued": 2 })),
@@ -177,7 +177,7 @@ fn answer_in_turn<const N: usize>(botmother: &Botmother, answers: [(u16, Value);
 }
 
 #[tokio::test]
-async fn a_failure_after_the_first_call_tells_how_far_it_came_and_is_not_tried_again() {
+async fn a_failure_after_the_first_call_reports_its_progress_and_is_not_retried() {
     let botmother = Botmother::start().await;
     let queued = json!({ "result": true });
     for (key, second, code, words) in [
@@ -191,16 +191,20 @@ async fn a_failure_after_the_first_call_tells_how_far_it_came_and_is_not_tried_a
     ] {
         answer_in_turn(&botmother, [(200, queued.clone()), second, (200, queued.clone())]);
         let first = botmother.keyed(key, to_many()).await;
-        let told = problem(&first, 502, "partly_done");
-        assert_eq!(told["retry"], "unknown", "{told}");
+        let reported = problem(&first, 502, "partly_done");
+        assert_eq!(reported["retry"], "unknown", "{reported}");
         assert_eq!(first.headers.get("retry-after"), None, "nobody is to repeat it");
         let rest = if ["full", "nonsense"].contains(&key) { "unknown" } else { "not_done" };
-        assert_eq!((&told["answer"]["calls"], &told["answer"]["rest"]), (&json!(1), &json!(rest)), "{told}");
+        assert_eq!(
+            (&reported["answer"]["calls"], &reported["answer"]["rest"]),
+            (&json!(1), &json!(rest)),
+            "{reported}"
+        );
         let asked = botmother.asked();
         assert_eq!(asked.len(), 2, "none after the one that failed");
-        let detail = string(&told["detail"]);
+        let detail = string(&reported["detail"]);
         let accepted = body(&asked[0])["users"].as_array().unwrap().len();
-        assert_eq!(told["answer"]["users"], accepted, "{told}");
+        assert_eq!(reported["answer"]["users"], accepted, "{reported}");
         let far = format!("1 of 2 calls were accepted, for the first {accepted} users; then {code}: ");
         assert!(detail.starts_with(&far) && detail.contains(words), "{detail}");
 

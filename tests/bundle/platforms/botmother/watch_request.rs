@@ -33,9 +33,9 @@ async fn to_paste(bundle: &Bundle, hook: &TestHook) -> String {
 
 /// Has a user reach a component with this body, and returns the sandbox's report of the answer.
 async fn asked(sandbox: &Sandbox, hook: &TestHook, body: Value, text: &str) -> Value {
-    let mut told = sandbox.request_component(json!({ "url": hook.url, "body": body, "text": text })).await;
-    assert!(told["milliseconds"].take().as_u64().unwrap() < 60_000);
-    told
+    let mut reported = sandbox.request_component(json!({ "url": hook.url, "body": body, "text": text })).await;
+    assert!(reported["milliseconds"].take().as_u64().unwrap() < 60_000);
+    reported
 }
 
 /// The only event's data.
@@ -56,10 +56,10 @@ async fn the_body_to_paste_becomes_an_event_and_a_subscriber() {
     assert!(document("docs/modules.md").contains(&format!("\n{to_paste}\n")), "the document has the same");
     let mut body: Value = serde_json::from_str(&to_paste).unwrap();
     body["variables"] = json!({ "order": "42", "said": "{{last_input}}" });
-    let told = asked(&sandbox, &hook, body, "Where \"is\"\nmy order? ☕").await;
+    let reported = asked(&sandbox, &hook, body, "Where \"is\"\nmy order? ☕").await;
     let [event] = bundle.all("/v1/events").await.try_into().unwrap();
     let receipt = json!({ "status": "accepted", "event": event["id"] });
-    assert_eq!(told, json!({ "status": 200, "last_request": receipt, "screen": "next", "milliseconds": null }));
+    assert_eq!(reported, json!({ "status": 200, "last_request": receipt, "screen": "next", "milliseconds": null }));
 
     assert_eq!(event["type"], "botmother.request.received");
     let data = &event["data"];
@@ -96,8 +96,8 @@ async fn every_variable_that_botmother_has_is_read_wherever_authors_put_them() {
     });
     for body in [user.clone(), json!({ "user": user }), json!({ "this_user": user })] {
         let hook = bundle.hook(TRIGGER).await;
-        let told = asked(&sandbox, &hook, body, "").await;
-        let event = string(&told["last_request"]["event"]);
+        let reported = asked(&sandbox, &hook, body, "").await;
+        let event = string(&reported["last_request"]["event"]);
         let data = bundle.get(&format!("/v1/events/{event}"), 200).await["data"].clone();
         let person = &data["subscriber"];
         for (field, value) in [
@@ -145,8 +145,8 @@ async fn without_a_bm_id_nobody_is_known_unless_a_mapping_says_who() {
     let (sandbox, bundle) = start().await;
     let hook = bundle.hook(TRIGGER).await;
     let body = json!({ "platform_id": "{{this_user.platform_id}}", "bm_id": "", "text": "{{last_input}}" });
-    let told = asked(&sandbox, &hook, body, "Hi").await;
-    assert_eq!((&told["status"], &told["screen"]), (&json!(200), &json!("next")));
+    let reported = asked(&sandbox, &hook, body, "Hi").await;
+    assert_eq!((&reported["status"], &reported["screen"]), (&json!(200), &json!("next")));
     let unknown = data(&bundle).await;
     assert_eq!((&unknown["unmapped"], &unknown["subscriber"]), (&json!(["subscriber.id"]), &Value::Null));
     assert_eq!(unknown["text"], "Hi");
@@ -187,8 +187,8 @@ async fn the_reply_is_the_bots_last_request_whatever_json_it_is() {
         (json!([]), json!([])),
     ] {
         reply(&bundle, &hook, &template).await;
-        let told = asked(&sandbox, &hook, body.clone(), said).await;
-        assert_eq!(told, json!({ "status": 200, "last_request": filled, "screen": "next", "milliseconds": null }));
+        let reported = asked(&sandbox, &hook, body.clone(), said).await;
+        assert_eq!(reported, json!({ "status": 200, "last_request": filled, "screen": "next", "milliseconds": null }));
     }
     // The event is in a header, as the body is the bot's.
     let answer = bundle.send(&hook.url, body.to_string()).await;
@@ -198,7 +198,7 @@ async fn the_reply_is_the_bots_last_request_whatever_json_it_is() {
 }
 
 #[tokio::test]
-async fn without_a_reply_the_bot_is_told_what_became_of_its_request() {
+async fn without_a_reply_the_bot_receives_the_outcome_of_its_request() {
     let (sandbox, bundle) = start().await;
     bundle.clock.hold();
     let hook = bundle.hook(TRIGGER).await;
@@ -206,9 +206,9 @@ async fn without_a_reply_the_bot_is_told_what_became_of_its_request() {
         bundle.patch(&path(&hook), &json!({ "settings": own }), 200).await;
         bundle.clock.advance(Duration::from_secs(601));
         for status in ["accepted", "duplicate"] {
-            let told = asked(&sandbox, &hook, json!({ "text": "{{last_input}}" }), "Hi").await;
+            let reported = asked(&sandbox, &hook, json!({ "text": "{{last_input}}" }), "Hi").await;
             let newest = bundle.all("/v1/events").await[0]["id"].clone();
-            assert_eq!(told["last_request"], json!({ "status": status, "event": newest }));
+            assert_eq!(reported["last_request"], json!({ "status": status, "event": newest }));
         }
     }
     assert_eq!(bundle.all("/v1/events").await.len(), 2);
@@ -216,9 +216,9 @@ async fn without_a_reply_the_bot_is_told_what_became_of_its_request() {
     let large = "{{/raw/x}}".repeat(100);
     bundle.patch(&path(&hook), &json!({ "settings": { "reply": [large] } }), 200).await;
     for (bytes, fits) in [(10_000, true), (11_000, false)] {
-        let told = asked(&sandbox, &hook, json!({ "x": "x".repeat(bytes) }), "").await;
-        let last_request = &told["last_request"];
-        assert_eq!((&told["screen"], last_request.is_array()), (&json!("next"), fits), "{bytes}");
+        let reported = asked(&sandbox, &hook, json!({ "x": "x".repeat(bytes) }), "").await;
+        let last_request = &reported["last_request"];
+        assert_eq!((&reported["screen"], last_request.is_array()), (&json!("next"), fits), "{bytes}");
         assert_eq!(last_request["status"] == "accepted", !fits, "{bytes}");
     }
     assert_eq!(bundle.all("/v1/events").await.len(), 4);
@@ -244,9 +244,9 @@ async fn a_disabled_hook_replies_with_its_receipt_and_keeps_the_call() {
     let (sandbox, bundle) = start().await;
     let hook = bundle.hook_with(TRIGGER, json!({ "reply": { "hi": "{{/text}}" } })).await;
     bundle.patch(&path(&hook), &json!({ "enabled": false }), 200).await;
-    let told = asked(&sandbox, &hook, json!({ "text": "{{last_input}}" }), "Hi").await;
-    assert_eq!(told["last_request"], json!({ "status": "ignored", "event": null }));
-    assert_eq!((&told["status"], &told["screen"]), (&json!(200), &json!("next")));
+    let reported = asked(&sandbox, &hook, json!({ "text": "{{last_input}}" }), "Hi").await;
+    assert_eq!(reported["last_request"], json!({ "status": "ignored", "event": null }));
+    assert_eq!((&reported["status"], &reported["screen"]), (&json!(200), &json!("next")));
     let answer = bundle.send(&hook.url, "no JSON at all").await;
     assert_eq!((answer.status.as_u16(), answer.headers.contains_key("x-switchboard-event")), (200, false));
     let kept = rejected(&bundle, &hook.id).await;
@@ -256,7 +256,7 @@ async fn a_disabled_hook_replies_with_its_receipt_and_keeps_the_call() {
 }
 
 #[tokio::test]
-async fn what_a_template_breaks_is_kept_and_the_bot_goes_on_with_the_problem() {
+async fn a_body_that_its_template_breaks_is_kept_and_the_bot_receives_the_problem() {
     let (sandbox, bundle) = start().await;
     let hook = bundle.hook_with(TRIGGER, json!({ "reply": "Thank you" })).await;
     let template = to_paste(&bundle, &hook).await;
@@ -264,25 +264,25 @@ async fn what_a_template_breaks_is_kept_and_the_bot_goes_on_with_the_problem() {
     for (at, text) in ["I said \"hello\"", "two\nlines", "a \\ b", "\u{1}"].into_iter().enumerate() {
         let broken = template.replace("{{last_input}}", text);
         let answer = bundle.send(&hook.url, broken.clone()).await;
-        let told = problem(&answer, 400, "unreadable_body");
-        assert!(!answer.headers.contains_key("x-switchboard-event"), "{told}");
+        let reported = problem(&answer, 400, "unreadable_body");
+        assert!(!answer.headers.contains_key("x-switchboard-event"), "{reported}");
         let kept = rejected(&bundle, &hook.id).await;
         assert_eq!((kept.len(), &kept[0]["code"]), (at + 1, &json!("unreadable_body")));
-        assert_eq!((&kept[0]["body"], &kept[0]["detail"]), (&json!(broken), &told["detail"]));
+        assert_eq!((&kept[0]["body"], &kept[0]["detail"]), (&json!(broken), &reported["detail"]));
     }
     let too_large = asked(&sandbox, &hook, json!({ "text": "x".repeat(256 * 1024) }), "").await;
     // To Botmother 4xx is a success: the bot reads what was wrong.
     assert_eq!((&too_large["status"], &too_large["screen"]), (&json!(413), &json!("next")));
     assert_eq!(too_large["last_request"]["code"], "body_too_large");
     let unknown = TestHook { url: format!("{}x", hook.url), ..hook };
-    let told = asked(&sandbox, &unknown, json!({}), "").await;
-    assert_eq!((&told["status"], &told["last_request"]["code"]), (&json!(404), &json!("not_found")));
-    assert_eq!(told["screen"], "next");
+    let reported = asked(&sandbox, &unknown, json!({}), "").await;
+    assert_eq!((&reported["status"], &reported["last_request"]["code"]), (&json!(404), &json!("not_found")));
+    assert_eq!(reported["screen"], "next");
     assert_eq!(bundle.all("/v1/events").await, [Value::Null; 0]);
 }
 
 #[tokio::test]
-async fn what_is_not_stored_leads_to_the_error_screen() {
+async fn a_request_that_is_not_stored_leads_to_the_error_screen() {
     let (sandbox, bundle) = start().await;
     let hook = bundle.hook_with(TRIGGER, json!({ "reply": "Thank you" })).await;
     let harness = Harness::beside(&bundle);
@@ -302,9 +302,9 @@ async fn what_is_not_stored_leads_to_the_error_screen() {
     broken.settings = serde_json::from_value(json!({ "own": "{" })).unwrap();
     store.update(&mut broken).await.unwrap();
     bundle.local.app.hooks.forget(&hook.id.parse().unwrap());
-    let told = asked(&sandbox, &hook, json!({ "text": "{{last_input}}" }), "Hi").await;
-    assert_eq!((&told["status"], &told["screen"]), (&json!(500), &json!("error")));
-    assert_eq!(told["last_request"]["code"], "internal");
+    let reported = asked(&sandbox, &hook, json!({ "text": "{{last_input}}" }), "Hi").await;
+    assert_eq!((&reported["status"], &reported["screen"]), (&json!(500), &json!("error")));
+    assert_eq!(reported["last_request"]["code"], "internal");
 }
 
 #[tokio::test]

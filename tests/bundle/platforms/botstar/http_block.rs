@@ -15,11 +15,11 @@ async fn a_body_with_the_expected_names_needs_no_mapping_and_a_reply_answers_the
         "record": { "fields": { "Product": "Latte", "Quantity": "2" } },
     });
     let answer = bundle.send(&hook.url, body.to_string()).await;
-    let told = json!({
+    let reported = json!({
         "messages": [{ "text": "Thank you, Ava Chen." }],
         "actions": [{ "type": "set_variable", "data": { "kept": "Coffee Order" } }],
     });
-    assert_eq!((answer.status.as_u16(), answer.json()), (200, told));
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, reported));
     let event = answer.headers["x-switchboard-event"].to_str().unwrap();
     let data = bundle.get(&format!("/v1/events/{event}"), 200).await["data"].clone();
     assert_eq!((&data["raw"], &data["unmapped"]), (&body, &json!([])));

@@ -216,7 +216,7 @@ async fn an_input_is_taken_up_to_its_limits() {
 }
 
 #[tokio::test]
-async fn every_fault_of_an_input_is_told_at_once() {
+async fn every_fault_of_an_input_is_reported_at_once() {
     let chatbot = ChatBot::start().await;
     let long = |length: usize| "x".repeat(length);
     let user = |more: Value| {

@@ -11,7 +11,7 @@ use std::io::Read;
 use tests::{answer, string};
 
 #[tokio::test]
-async fn who_may_act_does_not_learn_what_opens_a_hook() {
+async fn a_key_that_may_act_does_not_see_secrets_of_hooks() {
     let chatbot = ChatBot::start().await;
     let hook = chatbot.bundle.hook_on(&chatbot.connection, "chatbot.watch-message", json!({})).await;
     let made = chatbot.bundle.get(&format!("/v1/hooks/{}", hook.id), 200).await;
@@ -54,7 +54,7 @@ async fn who_may_act_does_not_learn_what_opens_a_hook() {
 }
 
 #[tokio::test]
-async fn what_only_looks_like_a_secret_stays_in_an_answer() {
+async fn a_value_that_only_resembles_a_secret_stays_in_an_answer() {
     let chatbot = ChatBot::start().await;
     let body = json!({ "token": "vip", "url": "https://example.com/a/b", "sha": "0123456789abcdef", "n": 1e2,
         "big": 12_345_678_901_234_567_890_u64, "id": "x".repeat(64) });

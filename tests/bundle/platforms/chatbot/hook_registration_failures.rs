@@ -72,8 +72,8 @@ async fn a_hook_that_chatbot_refuses_is_no_hook() {
         let answer = answer(making(&bundle, &connection)).await;
         let problem = problem(&answer, status, code);
         assert!(!answer.text.contains(Sandbox::TOKEN), "{kind:?}: {problem}");
-        let told = ["armed", "cannot take authorization"];
-        assert!(told.iter().any(|words| answer.text.contains(words)), "{kind:?}: {problem}");
+        let reported = ["armed", "cannot take authorization"];
+        assert!(reported.iter().any(|words| answer.text.contains(words)), "{kind:?}: {problem}");
         assert_eq!(answer.headers.get("retry-after").map(|wait| wait == "7"), (status == 429).then_some(true));
         assert_ne!(problem["retry"], "unknown", "{kind:?}");
         assert_eq!(bundle.all("/v1/hooks").await, [Value::Null; 0], "{kind:?}");
@@ -83,7 +83,7 @@ async fn a_hook_that_chatbot_refuses_is_no_hook() {
 }
 
 #[tokio::test]
-async fn a_failure_that_tells_nothing_leaves_the_hook_pending() {
+async fn a_failure_with_an_unknown_outcome_leaves_the_hook_pending() {
     let (sandbox, bundle) = start().await;
     let connection = bundle.connection("chatbot").await;
     for kind in [FaultKind::Error, FaultKind::Unavailable, FaultKind::CutBefore, FaultKind::Redirect] {
@@ -97,7 +97,7 @@ async fn a_failure_that_tells_nothing_leaves_the_hook_pending() {
 }
 
 #[tokio::test]
-async fn where_chatbot_has_no_webhooks_the_url_is_pasted_by_hand() {
+async fn the_url_is_pasted_by_hand_if_chatbot_has_no_webhooks() {
     let (sandbox, bundle) = start().await;
     let connection = bundle.connection("chatbot").await;
     for kind in [FaultKind::NotFound, FaultKind::Gone] {
@@ -194,7 +194,7 @@ async fn a_chatbot_that_is_slow_is_given_up_and_its_hook_is_not_lost() {
 }
 
 #[tokio::test]
-async fn a_url_that_leads_elsewhere_is_told_as_the_likely_reason() {
+async fn a_url_that_leads_elsewhere_is_named_as_the_likely_reason() {
     let sandbox = Sandbox::start(0).await.unwrap();
     for elsewhere in ["http://127.0.0.1:9".to_owned(), sandbox.url.clone()] {
         let settings = [("CHATBOT_API_URL", sandbox.chatbot_url()), ("PUBLIC_URL", elsewhere)];
@@ -263,7 +263,7 @@ async fn a_caller_that_leaves_loses_no_webhook() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_once_chatbot_was_told_leaves_a_hook_that_can_be_deleted() {
+async fn a_store_failure_after_the_registration_leaves_a_hook_that_can_be_deleted() {
     for fault in [StoreFault::Unreached, StoreFault::Error(400, "ThrottlingException"), StoreFault::AnswerLost] {
         let (sandbox, bundle) = start().await;
         let answer = made_over_failing(&bundle, "PutItem", 1, fault).await;
@@ -380,7 +380,7 @@ impl Slow {
 }
 
 #[tokio::test]
-async fn a_hook_may_be_renamed_while_chatbot_is_told_of_it() {
+async fn a_hook_may_be_renamed_during_its_registration() {
     let (slow, bundle) = Slow::start(Meanwhile::Rename).await;
     let made = expect(making(&bundle, &bundle.connection("chatbot").await), 201).await;
     assert_eq!(slow.changed().await.status, 200);
@@ -389,7 +389,7 @@ async fn a_hook_may_be_renamed_while_chatbot_is_told_of_it() {
 }
 
 #[tokio::test]
-async fn no_webhook_outlives_a_hook_that_is_deleted_while_chatbot_is_told_of_it() {
+async fn no_webhook_outlives_a_hook_that_is_deleted_during_its_registration() {
     let (slow, bundle) = Slow::start(Meanwhile::Delete).await;
     let connection = bundle.connection("chatbot").await;
     refused(making(&bundle, &connection), 409, "conflict").await;

@@ -67,7 +67,7 @@ async fn a_new_hook_is_a_webhook_at_chatbot_under_the_same_name() {
 }
 
 #[tokio::test]
-async fn chatbot_is_told_of_no_hook_that_is_not_stored() {
+async fn a_hook_that_is_not_stored_is_not_registered() {
     let (sandbox, bundle) = start().await;
     let connection = bundle.connection("chatbot").await;
     let harness = Harness::beside(&bundle).failing(RetryConfig::disabled(), |operation, _| match operation {
@@ -191,7 +191,7 @@ async fn a_webhook_that_is_gone_at_chatbot_is_no_obstacle() {
 }
 
 #[tokio::test]
-async fn a_hook_stays_when_chatbot_cannot_be_told_to_forget_it() {
+async fn a_hook_stays_if_its_webhook_can_not_be_deleted() {
     let (sandbox, bundle) = start().await;
     let hook = bundle.hook(TRIGGER).await;
     for (kind, status, code) in [

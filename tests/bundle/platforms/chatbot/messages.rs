@@ -60,19 +60,19 @@ async fn a_message_becomes_an_event_and_a_subscriber() {
     assert_eq!((&data["node"], &data["node"]["type"]), (&raw["node"], &json!("WEBHOOK")));
     assert_eq!(data["attributes"], json!({ "product": "Latte", "text": "A latte" }));
     assert_eq!(data["unmapped"], json!([]));
-    let told = json!({
+    let reported = json!({
         "id": event["subject"], "platform": "chatbot", "connection": hook.connection, "platform_id": user["id"],
         "name": "Ava", "first_name": null, "last_name": null, "email": "ava@example.com", "phone": null,
         "channel": null, "locale": null, "timezone": null, "picture": null, "tags": [],
         "attributes": { "plan": "gold", "external_id": user["userId"] },
         "platform_user": data["subscriber"]["platform_user"], "first_seen": null, "last_seen": null,
     });
-    assert_eq!(data["subscriber"], told);
+    assert_eq!(data["subscriber"], reported);
     let [mut person] = bundle.until_count("/v1/subscribers", 1).await.try_into().unwrap();
     for seen in ["first_seen", "last_seen"] {
         assert_eq!(person[seen].take(), event["time"]);
     }
-    assert_eq!(person, told);
+    assert_eq!(person, reported);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn every_sample_is_a_message_of_its_own_as_the_module_states() {
 }
 
 #[tokio::test]
-async fn a_message_of_the_legacy_api_tells_its_text() {
+async fn the_text_of_a_message_of_the_legacy_api_is_found() {
     let (sandbox, bundle) = start().await;
     bundle.hook(TRIGGER).await;
     let said = sandbox.say(json!({ "version": 1, "text": "A latte", "attributes": { "plan": "gold" } })).await;
@@ -197,7 +197,7 @@ async fn racing_deliveries_of_one_message_are_one_event() {
 }
 
 #[tokio::test]
-async fn what_has_no_message_id_is_told_apart_by_its_content() {
+async fn deliveries_without_a_message_id_differ_by_their_content() {
     let (_sandbox, bundle) = start().await;
     bundle.clock.hold();
     let hook = bundle.hook_with(TRIGGER, json!({ "dedupe_seconds": 60 })).await;
@@ -290,7 +290,7 @@ async fn a_disabled_hook_says_nothing_and_keeps_what_came() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_event_is_refused_and_kept() {
+async fn a_delivery_that_can_not_be_an_event_is_refused_and_kept() {
     let (_sandbox, bundle) = start().await;
     let hook = bundle.hook(TRIGGER).await;
     let large = message(&json!("m-1"), &"x".repeat(256 * 1024));

@@ -62,7 +62,7 @@ async fn every_status_has_its_meaning() {
 #[tokio::test]
 async fn how_long_to_wait_is_handed_on_or_else_made_up() {
     let chatbot = ChatBot::start().await;
-    for (says, told) in [
+    for (says, reported) in [
         (Some("0"), Some("1")),
         (Some("120"), Some("120")),
         (Some("999999999999999999999"), Some("86400")),
@@ -83,7 +83,7 @@ async fn how_long_to_wait_is_handed_on_or_else_made_up() {
         let answer = answer(chatbot.request("list-stories", json!({}))).await;
         problem(&answer, 429, "platform_slow_down");
         let wait = answer.headers.get("retry-after").map(|value| value.to_str().unwrap());
-        assert_eq!(wait, told);
+        assert_eq!(wait, reported);
     }
 }
 
@@ -135,7 +135,7 @@ async fn a_change_may_be_answered_with_little() {
 }
 
 #[tokio::test]
-async fn a_failure_that_the_body_tells_is_a_failure() {
+async fn an_error_in_the_body_of_a_success_is_a_failure() {
     let chatbot = ChatBot::start().await;
     for (says, status, code) in [
         (401, 424, "connection_unauthorized"),

@@ -89,7 +89,7 @@ async fn the_legacy_api_is_answered_in_its_own_shape() {
 }
 
 #[tokio::test]
-async fn whatever_the_event_has_the_reply_is_valid() {
+async fn the_reply_is_valid_for_every_event() {
     let (_sandbox, bundle) = start().await;
     let hook = bundle.hook_with(TRIGGER, reply(&["[{{/attributes/a}}|{{/subscriber/name}}]"])).await;
     for (number, (value, filled)) in [
@@ -194,7 +194,7 @@ async fn settings_that_do_not_fit_are_refused_with_every_fault() {
         assert_eq!(pointers(&refused(changed, 422, "invalid_body").await), at, "{settings}");
     }
     assert_eq!(bundle.all("/v1/hooks").await.len(), 1);
-    assert_eq!(sandbox.requests().len(), 1, "ChatBot was told of the first alone");
+    assert_eq!(sandbox.requests().len(), 1, "ChatBot received only the first");
     let largest = reply(&[&"x".repeat(32 * 1024 - 50)]);
     bundle.patch(&path(&hook), &json!({ "settings": largest }), 200).await;
     assert_eq!(sandbox.say(json!({})).await[0]["body"]["responses"], largest["reply"]["responses"]);

@@ -157,7 +157,7 @@ async fn a_filtered_search_ends_where_its_limit_is_reached_and_skips_nobody() {
 }
 
 #[tokio::test]
-async fn what_filters_found_before_chatbot_fell_silent_is_answered() {
+async fn users_found_before_chatbot_fell_silent_are_returned() {
     let chatbot = ChatBot::start().await;
     let full: Vec<Value> = (0..40).map(|n| json!({ "id": format!("u-{n}") })).collect();
     chatbot.sandbox.script(move |seen| match seen.query.contains("after") {

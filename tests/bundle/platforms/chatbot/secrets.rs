@@ -53,8 +53,8 @@ async fn refusals(sandbox: &Sandbox, bundle: &Bundle, hook: &TestHook) -> Vec<St
         }
     }
     let asked = sandbox.requests().into_iter().filter(|seen| seen.method == Method::POST && seen.path == "/webhooks");
-    let told = asked.map(|seen| serde_json::from_str::<Value>(&seen.body).unwrap());
-    told.flat_map(|told| [string(&told["token"]), string(&told["url"])]).collect()
+    let reported = asked.map(|seen| serde_json::from_str::<Value>(&seen.body).unwrap());
+    reported.flat_map(|reported| [string(&reported["token"]), string(&reported["url"])]).collect()
 }
 
 #[tokio::test]

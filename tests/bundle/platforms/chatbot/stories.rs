@@ -87,7 +87,7 @@ async fn a_story_without_an_id_is_nonsense() {
 }
 
 #[tokio::test]
-async fn where_stories_are_is_a_setting() {
+async fn the_path_of_stories_is_a_setting() {
     for (prefix, path, status) in [("/", "/stories", 200), ("/v2", "/v2/stories", 200), ("/v9", "/v9/stories", 404)] {
         let chatbot = ChatBot::start_with(&[("CHATBOT_STORIES_PREFIX", prefix)]).await;
         let id = chatbot.story();

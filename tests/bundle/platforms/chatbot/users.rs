@@ -118,7 +118,7 @@ async fn segments_are_given_by_id_or_by_name() {
 }
 
 #[tokio::test]
-async fn a_segment_that_is_not_there_is_told_before_anything_is_made() {
+async fn a_missing_segment_is_reported_before_a_user_is_created() {
     let chatbot = ChatBot::start().await;
     let problem = chatbot
         .refused("create-user", json!({ "name": "Ada", "segments": ["Leads", "leads", "VIP"] }), 422, "invalid_body")
