@@ -25,7 +25,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 PATIENCE_MS = 10_000
 START_SECONDS = 30
 SIZE = {"width": 1280, "height": 860}
-# What the charts of the shortest time show.
+# Minutes shown by the charts of the shortest period.
 MINUTES_SHOWN = 15
 
 
@@ -157,7 +157,7 @@ def shot():
     def shot(page, name):
         if folder := os.environ.get("SCREENSHOTS"):
             page.mouse.move(0, 0)
-            # What is as high as the window makes the page higher.
+            # A layout as tall as the window makes the page taller still, hence the second measurement.
             for _ in range(2):
                 page.set_viewport_size(SIZE | {"height": page.evaluate("document.documentElement.scrollHeight")})
             page.evaluate("scrollTo(0, 0)")

@@ -55,7 +55,7 @@ class Cloud:
             # It would listen on every interface.
             "IOT_MTLS_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
-            # What a function may do is held against its role's policies.
+            # Calls of a function are checked against the policies of its role.
             "AUTH": "true",
             "S3_DATA_DIR": str(self.folder / "s3"),
             "STATE_DIR": str(self.folder / "state"),

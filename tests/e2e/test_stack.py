@@ -15,7 +15,7 @@ from stack import REPOSITORY, make, packaged
 
 THREADS = 3
 PAUSE_SECONDS = 0.5
-# What was in hand when its function was replaced comes again after the first; all has come after the second.
+# Messages in flight at the replacement of their function return after the first; all are delivered within the second.
 VISIBILITY_SECONDS = 10
 DELIVERED_SECONDS = 90
 
@@ -23,7 +23,7 @@ DELIVERED_SECONDS = 90
 @pytest.fixture
 def refusal(cloud, template):
     """What CloudFormation says to a parameter of the template's; none if it takes it."""
-    # With a resource that is none, as they are held against their limits before anything is made.
+    # The stack has only this dummy resource: parameters are validated before any resource is created.
     resources = {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
     body = json.dumps({"Parameters": template["Parameters"], "Resources": resources})
 

@@ -23,7 +23,7 @@ START_SECONDS = 1200
 END_SECONDS = 30
 # Stands between the outputs of two blocks.
 BETWEEN = "\x1e"
-# What no two runs have in common.
+# Ids, keys and times, which differ between runs.
 VARYING = re.compile(
     r"\b(?:key|evt)_[a-z0-9]+|\bsbk_[\w-]+|\d{4}-\d\d-\d\dT[\d:.]+Z"
     r"|\b[0-9a-f]{24}\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"

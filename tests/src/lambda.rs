@@ -32,19 +32,19 @@ use tokio::{
 };
 use web::settings::Setting;
 
-/// The most that Lambda takes as an answer.
+/// Lambda's limit for a response.
 const MAX_ANSWER_BYTES: usize = 6_291_556;
-/// How long an invocation may take.
+/// Limit for one invocation, from the event to the outcome.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// The timeout of a function, unless a test gives another: that of the actions and of the API's functions.
+/// Default timeout of a function: that of the actions and of the API's functions.
 const TIMEOUT: Duration = Duration::from_secs(29);
 const DATABASE_KEY: &str = "a-key-of-the-database-for-tests";
 
-/// What became of an invocation.
+/// Outcome of an invocation.
 #[derive(Debug)]
 pub enum Outcome {
     Answered(Value),
-    /// An error, its message read as JSON.
+    /// An error, with its message parsed as JSON.
     Failed {
         error_type: String,
         problem: Value,
@@ -59,7 +59,7 @@ impl Outcome {
         }
     }
 
-    /// The problem of an error whose type is its code.
+    /// Problem document of a failure, whose error type must be this code.
     pub fn problem(self, code: &str) -> Value {
         match self {
             Self::Failed { error_type, problem } => {
@@ -71,10 +71,10 @@ impl Outcome {
     }
 }
 
-/// No two invocations have one id, whichever process they go to.
+/// Counter of request ids, which are unique over all processes.
 static INVOKED: AtomicUsize = AtomicUsize::new(1);
 
-/// A function that waits for what it is invoked with.
+/// Running function that waits for invocations.
 pub struct Lambda {
     process: Process,
     api: RuntimeApi,
@@ -83,12 +83,12 @@ pub struct Lambda {
 
 /// The Runtime API of one function.
 pub struct RuntimeApi {
-    /// As the function is told it: host and port.
+    /// Host and port, in the form of `AWS_LAMBDA_RUNTIME_API`.
     pub address: String,
     invocations: Sender<Invocation>,
     outcomes: Receiver<(String, Outcome)>,
     polled: Arc<Notify>,
-    /// Of the last invocation.
+    /// Request id of the last invocation.
     id: String,
 }
 
@@ -118,12 +118,12 @@ impl RuntimeApi {
         timeout(PATIENCE, self.polled.notified()).await.expect("a function that starts");
     }
 
-    /// Invokes the function with an event, as it is written.
+    /// Invokes the function with the bytes of an event.
     pub async fn invoke(&mut self, event: impl Into<Bytes>) -> Outcome {
         self.invoke_for(TIMEOUT, event).await
     }
 
-    /// Invokes a function that has another timeout.
+    /// Invokes a function whose timeout differs from the default.
     pub async fn invoke_for(&mut self, timeout: Duration, event: impl Into<Bytes>) -> Outcome {
         self.id = format!("8476a536-e9f4-11e8-9739-{:012}", INVOKED.fetch_add(1, Ordering::Relaxed));
         self.ask(timeout, event.into()).await
@@ -171,7 +171,7 @@ impl Lambda {
             ("RECORDS_TABLE", &config.tables.records),
             ("DELIVERIES_TABLE", &config.tables.deliveries),
             ("SEALING_KEY_FILE", sealing_key),
-            // To standard error, which is read.
+            // Pretty logs go to standard error, which the tests read.
             ("LOG_FORMAT", "pretty"),
         ];
         let of_platform = |setting: &Setting| match config.platforms.url(setting) {
@@ -186,7 +186,7 @@ impl Lambda {
         Self { process, api, folder }
     }
 
-    /// Invokes it with an event, as it is written.
+    /// Invokes it with the text of an event.
     pub async fn invoke_text(&mut self, event: impl Into<Bytes>) -> Outcome {
         self.api.invoke(event).await
     }
@@ -205,13 +205,13 @@ impl Lambda {
         self.api.invoke_again(event.to_string()).await
     }
 
-    /// What it has written to standard output so far: lines of JSON.
+    /// Standard output so far, as lines of JSON.
     pub fn output(&self) -> Vec<Value> {
         let text = fs::read_to_string(output_of(&self.folder)).expect("its standard output");
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
-    /// Ends it. What it has logged.
+    /// Stops the function and returns its log.
     pub fn log(self) -> String {
         self.process.signal("TERM");
         self.process.ended().1
@@ -222,7 +222,7 @@ fn output_of(folder: &TempDir) -> PathBuf {
     folder.path().join("stdout")
 }
 
-/// A request as API Gateway's HTTP API makes an event of it, with the admin key.
+/// API Gateway's event for an HTTP request with the admin key.
 pub fn http_event(method: &str, path: &str, body: &str) -> Value {
     json!({
         "version": "2.0",
@@ -293,7 +293,7 @@ async fn failed(State(played): State<Arc<Played>>, Path(id): Path<String>, body:
 }
 
 impl Played {
-    /// Takes an answer or an error. One that is too large becomes the error that Lambda makes of it.
+    /// Accepts a response or an error. An oversized response becomes Lambda's own error.
     async fn take(&self, id: String, body: &[u8], outcome: impl FnOnce(&[u8]) -> Outcome) -> StatusCode {
         let (status, outcome) = if body.len() > MAX_ANSWER_BYTES {
             let error_type = "Function.ResponseSizeTooLarge".to_owned();

@@ -1,5 +1,5 @@
-//! What the tests stand on: the whole bundle in one process, on a port and a database of its own, called over HTTP; and
-//! the sandbox, which plays the platforms.
+//! Test support: the whole bundle in one process, on its own port and database, called over HTTP; and the sandbox,
+//! which simulates the platforms.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
@@ -30,13 +30,13 @@ use std::{
 };
 use web::settings::{SettingKind, Settings};
 
-/// How long anything that happens in the background may take before a test gives up on it.
+/// Limit for background work, after which a test fails.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Where nothing listens.
+/// URL at which nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
 pub const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
 
-/// The system's clock, set forward by what a test says, or held.
+/// The system's clock, which a test can set forward or stop.
 #[derive(Default)]
 pub struct TestClock {
     ahead_millis: AtomicU64,
@@ -44,7 +44,7 @@ pub struct TestClock {
 }
 
 impl TestClock {
-    /// From now on time passes only as the test says.
+    /// Stops the clock: from now on, only the test moves it.
     pub fn hold(&self) {
         self.held.get_or_init(|| SystemClock.now());
     }
@@ -91,7 +91,7 @@ pub struct TestHook {
     pub url: String,
 }
 
-/// An answer.
+/// Response to a request.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -101,7 +101,8 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> Value {
-        // A body of an earlier release may nest as deep as the parser reads by default, and stands within an answer.
+        // A body stored by an earlier release may nest as deep as the parser's default limit, and an answer nests it
+        // deeper.
         let mut reader = serde_json::Deserializer::from_str(&self.text);
         reader.disable_recursion_limit();
         let read = Value::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
@@ -114,9 +115,9 @@ impl Bundle {
         Self::start_with(&[]).await
     }
 
-    /// Starts with settings besides those of the tests.
+    /// Starts with these settings in addition to the defaults of the tests.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        // No test reaches a platform: who wants one starts a sandbox.
+        // No test reaches a real platform; a test that needs one starts a sandbox.
         let urls = registry::settings().into_iter().filter(|setting| setting.kind != SettingKind::PathStep);
         let platforms: Vec<_> = urls.map(|setting| (setting.name, NOWHERE)).collect();
         let own = [("PORT", "0"), ("DATA_DIR", ":memory:"), ("ADMIN_KEY", ADMIN_KEY)];
@@ -189,7 +190,7 @@ impl Api {
         answer(self.http.post(url).header("content-type", "application/json").body(body)).await
     }
 
-    /// Posts a body that becomes an event; the event's id.
+    /// Posts a body that becomes an event, and returns the event's id.
     pub async fn accept(&self, hook: &TestHook, body: &Value) -> String {
         let answer = self.send(&hook.url, body.to_string()).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -212,7 +213,7 @@ impl Api {
         }
     }
 
-    /// Waits until a list has so many items, and gives them.
+    /// Waits until a list has this many items, and returns them.
     pub async fn until_count(&self, path: &str, count: usize) -> Vec<Value> {
         eventually(|| async {
             let items = self.all(path).await;
@@ -223,7 +224,7 @@ impl Api {
 }
 
 pub fn string(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("{value} must be a string")).to_owned()
 }
 
 /// Sends a request and reads the answer.
@@ -233,14 +234,14 @@ pub async fn answer(request: RequestBuilder) -> Answer {
     Answer { status, headers, text: response.text().await.expect("a body") }
 }
 
-/// Sends a request that must be answered with this status; the body, null where there is none.
+/// Sends a request that must be answered with this status. Returns the body, or null if there is none.
 pub async fn expect(request: RequestBuilder, status: u16) -> Value {
     let answer = answer(request).await;
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
     if answer.text.is_empty() { Value::Null } else { answer.json() }
 }
 
-/// Asks again and again until there is something, or the deadline has passed.
+/// Polls until there is a result, or fails at the deadline.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
     let start = Instant::now();
     loop {

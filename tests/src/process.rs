@@ -1,4 +1,4 @@
-//! `local` as a process of its own, as `make run` starts it, or another binary.
+//! `local` or another binary in a process of its own, as `make run` starts it.
 
 use crate::Api;
 use std::{
@@ -15,7 +15,7 @@ use std::{
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A running process. Dropped, it is killed.
+/// Running process, killed on drop.
 pub struct Process {
     child: Child,
     stderr: Receiver<String>,
@@ -23,24 +23,24 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `local` with these settings and no others, in a folder where it may leave what it wants.
+    /// Starts `local` with only these settings, in a folder to which it may write.
     pub fn spawn(folder: &Path, settings: &[(&str, &str)]) -> Self {
         Self::spawn_binary(&binary("local"), folder, settings)
     }
 
-    /// Starts another binary likewise.
+    /// Starts another binary with only these settings.
     pub fn spawn_binary(binary: &Path, folder: &Path, settings: &[(&str, &str)]) -> Self {
         Self::spawn_with(binary, &[], folder, settings)
     }
 
-    /// Starts any program likewise.
+    /// Starts any program with only these settings.
     pub fn spawn_with(program: &Path, arguments: &[&OsStr], folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments);
         Self::start_command(command, folder, settings)
     }
 
-    /// Starts another binary likewise, its standard output into a file.
+    /// Starts another binary, with its standard output in a file.
     pub fn spawn_into(output: File, binary: &Path, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binary);
         command.stdout(output);
@@ -56,12 +56,12 @@ impl Process {
         Self { child, stderr, said: Vec::new() }
     }
 
-    /// Starts `local` on a folder of its own, on any free port, and waits until it serves. With the URL.
+    /// Starts `local` on this data folder and a free port, and waits until it serves. Returns its URL as well.
     pub fn start(data_dir: &Path) -> (Self, String) {
         Self::start_with(data_dir, &[])
     }
 
-    /// The same, with settings besides.
+    /// Starts `local` as `start` does, with additional settings.
     pub fn start_with(data_dir: &Path, settings: &[(&str, &str)]) -> (Self, String) {
         let data = data_dir.to_str().expect("a path in UTF-8");
         let settings = [&[("PORT", "0"), ("DATA_DIR", data)], settings].concat();
@@ -70,13 +70,13 @@ impl Process {
         (process, url)
     }
 
-    /// Waits until it serves, and gives its URL.
+    /// Waits until it serves, and returns its URL.
     pub fn listening(&mut self) -> String {
         let line = self.wait_for("listening on ");
         line.trim_start_matches("listening on ").to_owned()
     }
 
-    /// Waits for a line of its standard error that begins so.
+    /// Waits for a line of standard error with this beginning.
     pub fn wait_for(&mut self, beginning: &str) -> String {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -104,7 +104,7 @@ impl Process {
         assert!(kill.status().expect("a shell").success(), "SIG{name} can't be sent");
     }
 
-    /// Waits until it has ended by itself. What it said on standard error, whole.
+    /// Waits until the process exits. Returns its status and all of its standard error.
     pub fn ended(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + DEADLINE;
         let status = loop {
@@ -121,21 +121,21 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Api {
-    /// A client with the admin key that is kept in the folder.
+    /// Client with the admin key from the data folder.
     pub fn of(url: &str, data_dir: &Path) -> Self {
         let key = std::fs::read_to_string(data_dir.join("admin-key")).expect("the admin key");
         Self::new(url, key.trim())
     }
 }
 
-/// A binary of another package. Cargo puts it into the folder above the test's.
+/// Path of another package's binary. Cargo puts it into the folder above that of the test.
 pub fn binary(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the test's own path");
     let binary = test.ancestors().nth(2).expect("cargo's folder").join(name);

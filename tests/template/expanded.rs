@@ -14,7 +14,7 @@ fn expanded() -> Value {
     written("expanded.json")
 }
 
-/// What `{"Fn::GetAtt": [id, …]}` is of.
+/// Logical id of the resource in `{"Fn::GetAtt": [id, …]}`.
 fn attribute_of(value: &Value) -> String {
     string(&value["Fn::GetAtt"][0])
 }

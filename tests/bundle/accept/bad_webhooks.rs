@@ -1,4 +1,4 @@
-//! What platforms may post, however broken: it is an event or a rejected call, and nothing is lost.
+//! Malformed webhooks: each becomes an event or a rejected call, and nothing is lost.
 
 use crate::support::assertions::{by_hand, counts, problem, refused, rejected};
 use data_encoding::BASE64;

@@ -1,4 +1,4 @@
-//! What is left after a power cut: `local` is killed in mid-load again and again.
+//! Durability after a power cut: `local` is killed repeatedly under load.
 
 use crate::support::load::{CONNECTIONS, Load, kill_at, posted};
 use models::clock::random;

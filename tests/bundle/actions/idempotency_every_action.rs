@@ -1,4 +1,4 @@
-//! What an idempotency key does for every action that changes something.
+//! Idempotency keys of every action that changes something.
 
 use crate::support::{
     action_calls::{ActionCall, FAILURES, cases, for_each_case},

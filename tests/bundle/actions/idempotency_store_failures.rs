@@ -1,4 +1,4 @@
-//! What becomes of idempotency keys when the store or the process fails, and what is kept of them.
+//! Idempotency keys under failures of the store or the process, and the content of their records.
 
 use crate::support::{
     assertions::{problem, refused},

@@ -18,7 +18,7 @@ use tests::{
 };
 use tokio::net::TcpStream;
 
-/// Whether a request has what its platform knows the account by. Botmother knows it by the path.
+/// Checks the credential of a request. Botmother's is part of the path.
 fn is_authorized(seen: &Seen) -> bool {
     match seen.platform {
         Platform::ChatBot => seen.authorization() == Some(&format!("Bearer {}", Sandbox::TOKEN)),

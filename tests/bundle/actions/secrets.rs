@@ -1,4 +1,4 @@
-//! What calls of actions may leave nowhere: the credentials, and anything of a person.
+//! Secrets in calls of actions: credentials and personal data must not leak.
 
 use crate::support::{
     harness::items,
@@ -15,7 +15,7 @@ use tests::{
     string,
 };
 
-/// What is told of one person, in one field or another.
+/// Personal data of one user, over all fields.
 const PERSON: [&str; 11] = [
     "zebedee@example.org",
     "zebedee-login",
@@ -29,9 +29,9 @@ const PERSON: [&str; 11] = [
     "a-marker-of-a-story",
     "a-marker-of-a-call",
 ];
-/// What is told of one who is registered, and then kept as a subscriber.
+/// Personal data of a user who is registered, and then stored as a subscriber.
 const REGISTERED: [&str; 3] = ["webchat-of-balthazar-903", "Balthazar Pennyworth", "balthazar@example.net"];
-/// What is said to a bot, or sent by it, and to whom.
+/// Messages to and from a bot, and their recipient.
 const SAID: [&str; 5] = [
     "a-marker-of-a-text",
     "a-marker-of-a-message",
@@ -86,7 +86,7 @@ fn calls(platforms: &Platforms) -> Vec<(&'static str, Value)> {
         ("botdistrikt.send-message", json!({ "webchat_id": id, "message": text })),
         ("botmother.send-event", event),
         ("botmother.send-event", json!({ "users_bm": ["5c517b7773515eaa3078e2f0"], "data": { "text": data } })),
-        // Refused: the faults are told, and not what was given.
+        // Refused calls: the problem names the faults without the values.
         (
             "chatbot.create-user",
             with(json!({ "gender": name, "surname": name, "email": name, "city": "x".repeat(2_000) })),
@@ -102,7 +102,7 @@ fn calls(platforms: &Platforms) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// What a right and a wrong one of a platform's credentials must not be found by.
+/// Traces of a platform's credential, right or wrong.
 fn secrets(platforms: &Platforms, secret: &str) -> Vec<String> {
     let path = format!("/api/bot/action/{}/{secret}", Sandbox::EVENT_ID);
     vec![secret.to_owned(), format!("{}{path}", platforms.sandbox.url), path]

@@ -1,4 +1,4 @@
-//! What callers of the API may get wrong, and what they are told.
+//! Invalid input to the API, and the problems that report it.
 
 use crate::support::assertions::{counts, pointers, problem, refused};
 use models::ConnectionId;

@@ -68,7 +68,7 @@ async fn without_a_good_key_a_route_answers_401() {
             assert_unauthorized(&answer(request().header("authorization", header)).await);
         }
     }
-    // The scheme is told in any case of letters.
+    // The scheme of `Authorization` is case-insensitive.
     let lower =
         bundle.http.get(format!("{}/v1/keys", bundle.local.url)).header("authorization", format!("bearer {key}"));
     expect(lower, 200).await;

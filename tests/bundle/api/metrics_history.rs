@@ -1,4 +1,4 @@
-//! What `local` keeps of what was counted, as the API tells it.
+//! History of `local`'s metrics in the API.
 
 use crate::support::{assertions::refused, receiver::Receiver};
 use models::Timestamp;
@@ -9,7 +9,7 @@ use tests::{Bundle, TestHook, eventually, expect};
 
 const DAY_MILLIS: u64 = 86_400_000;
 
-/// A series' sum; of times, the latest that is told.
+/// Sum of a series; for a latency, its latest value.
 fn figure(metrics: &Value, metric: &str, statistic: &str) -> Option<f64> {
     let mut series = metrics["series"].as_array().unwrap().iter();
     let series = series.find(|series| series["metric"] == metric && series["statistic"] == statistic).unwrap();

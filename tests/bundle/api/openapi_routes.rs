@@ -1,4 +1,4 @@
-//! What the routes for events on their way answer, held against the OpenAPI document: routes, deliveries, replays.
+//! Answers of the routes for routes, deliveries and replays, checked against the OpenAPI document.
 
 use crate::{api::openapi::Walker, support::receiver::Receiver};
 use serde_json::{Value, json};

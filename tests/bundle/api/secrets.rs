@@ -1,4 +1,4 @@
-//! What may stand nowhere: keys, tokens and credentials in what is stored; those, people and bodies in the log.
+//! Secrets at rest and in the log: no keys, tokens or credentials in either, and no personal data or bodies in the log.
 
 use crate::support::{
     assertions::{BotStar, by_hand, make_key, refused, rejected, with_key},

@@ -1,4 +1,4 @@
-//! What becomes of a delivery: attempts, waits, the end; crashes and repeats between any two steps.
+//! Life of a delivery: attempts, waits and final states; crashes and repeats between any two steps.
 
 use crate::support::{
     delivery_worker::{self, DeliveryWorker, FAILS},
@@ -293,7 +293,7 @@ async fn a_store_that_fails_loses_no_delivery() {
     worker.harness.handle(&records).await;
     let (delivery, _) = worker.one_sent();
 
-    // What came of an attempt can't be written: it is made again, and the receiver knows it by its id.
+    // The outcome of an attempt can't be written, so the attempt repeats. The receiver recognizes it by its id.
     let flaky = worker.harness.failing(RetryConfig::disabled(), |operation, _| {
         if operation == "BatchExecuteStatement" { Fault::Unreached } else { Fault::None }
     });

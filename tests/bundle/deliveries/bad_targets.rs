@@ -19,7 +19,7 @@ const EVENTS: usize = 3;
 /// More than any answer of a target that means well.
 const HUGE: usize = 100 << 20;
 
-/// What is expected of the deliveries to a target: the status, and what the reason begins with.
+/// Expected outcome of deliveries to a bad target: the status, and the beginning of the error.
 struct Bad {
     name: &'static str,
     url: String,
@@ -211,7 +211,7 @@ async fn bad_targets_fail_in_words_and_keep_no_other_waiting() {
     assert_eq!(good.calls().len(), EVENTS);
 }
 
-/// What a route's expressions can't make of an event is tried once, and what an action refuses.
+/// Failures without a retry: an expression that fails on the event, and input that an action refuses.
 #[tokio::test]
 async fn a_delivery_that_does_not_fit_its_event_is_dead_at_once() {
     let bundle = Bundle::start_with(&[ALLOW, ("RETRY_SCHEDULE", "0,0,0")]).await;

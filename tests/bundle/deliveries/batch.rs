@@ -84,7 +84,7 @@ async fn a_batch_asks_the_store_once_and_is_written_in_few_requests() {
         for id in &made {
             worker.assert_ended(id, DeliveryState::Succeeded, None, 1).await;
         }
-        // What is over by then is read, and that is all.
+        // Finished deliveries cost a read and nothing else.
         asked.lock().unwrap().clear();
         assert_eq!(hand_over(&harness, &worker, "1", &made).await, 0);
         assert_eq!(*asked.lock().unwrap(), ["BatchGetItem"]);

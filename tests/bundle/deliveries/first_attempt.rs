@@ -90,7 +90,7 @@ async fn messages_that_dispatch_can_not_send_are_due_at_once_or_dispatched_again
         worker.deliver_planned(&id, worker.delivery(&id).await.created_at).await;
         worker.assert_ended(&id, DeliveryState::Succeeded, None, 1).await;
     }
-    // What is over is not looked for, however late it is dispatched again.
+    // Finished deliveries don't become due again, however late their event is dispatched again.
     worker.set_queue_down(true);
     worker.harness.handle(&records).await;
     worker.set_queue_down(false);
@@ -209,7 +209,7 @@ async fn a_replay_of_what_is_missing_makes_what_nothing_leads_to() {
     worker.deliver(&lost).await;
     worker.assert_ended(&lost, DeliveryState::Succeeded, None, 1).await;
 
-    // What came while a route was disabled has no message on its way, however lately it came.
+    // An event from the time when its route was disabled has no message in flight, however recent it is.
     worker.harness.answer(Method::PATCH, &format!("/v1/routes/{route}"), r#"{"enabled":false}"#).await;
     worker.event().await;
     assert_eq!(worker.sent(), []);

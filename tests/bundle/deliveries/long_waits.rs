@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tests::{Api, Bundle, Process, TestHook, eventually, string};
 
 const WAIT: Duration = Duration::from_secs(1_200);
-/// What chance adds at most: a tenth.
+/// Maximum of the jitter: a tenth of the wait.
 const JITTER: Duration = Duration::from_secs(120);
 const SETTINGS: [(&str, &str); 2] = [ALLOW, ("RETRY_SCHEDULE", "1200")];
 

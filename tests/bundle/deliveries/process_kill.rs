@@ -1,5 +1,5 @@
-//! What is left to deliver after a power cut: `local` is killed again and again while events come in and go out, and no
-//! acknowledged event is missing at any route in the end.
+//! Deliveries after a power cut: `local` is killed repeatedly while events come in and go out. In the end, every route
+//! has received every acknowledged event.
 
 use crate::support::{
     load::{Load, kill_at, posted},

@@ -30,7 +30,7 @@ async fn replay(bundle: &Bundle, fields: Value) -> Value {
     bundle.post("/v1/events/replay", &span(bundle, fields), 200).await
 }
 
-/// What a replay answers besides its id.
+/// Answer to a replay, without its id.
 fn counted(events: usize, deliveries: usize, delivered_before: usize) -> Value {
     json!({ "events": events, "deliveries": deliveries, "delivered_before": delivered_before, "next": null })
 }
@@ -211,7 +211,7 @@ async fn only_what_is_missing_is_made() {
     assert_eq!((&again["route"], &again["replay"]), (&json!(early), &Value::Null));
     assert_eq!(webhook_ids(&receiver.received()), [events[1].clone()]);
 
-    // What is as old may have been delivered, and forgotten since.
+    // A delivery of that age may have succeeded and expired since.
     remove(&bundle, lost).await;
     bundle.clock.advance(Duration::from_secs(31 * 86_400));
     assert_eq!(counts(&replay(&bundle, missing).await), counted(0, 0, 0));

@@ -40,7 +40,7 @@ impl Lane {
         Self { bundle, good, hook }
     }
 
-    /// How long the slowest of a hundred deliveries but one took, from when its event was accepted.
+    /// Latency of the second slowest of a hundred deliveries, from the acceptance of the event.
     async fn p99(&self, round: usize) -> Duration {
         let mut latencies = Vec::new();
         for number in 0..EVENTS {

@@ -1,4 +1,4 @@
-//! What is delivered, received by Python with the official library of Standard Webhooks.
+//! Deliveries verified in Python by the official library of Standard Webhooks.
 
 use crate::support::target::{ALLOW, route_to};
 use reqwest::Method;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tests::{Bundle, Process, TestHook, eventually, expect, string};
 
 const EVENTS: usize = 10;
-/// How many of each request the receiver makes, for each secret.
+/// Number of forgeries that the receiver derives from each request, for each secret.
 const FORGERIES: usize = 5;
 
 /// The receiver, as a process.

@@ -19,7 +19,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 const PEOPLE: usize = 100;
 const ON_LAPTOP: (&str, &str) = ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8");
 
-/// Accepts an event of each of so many people; what the stream tells of them.
+/// Accepts one event for each of this many people, and returns the records of the stream.
 async fn accept(harness: &Harness<'_>, hook: &TestHook, people: usize, fields: Value) -> Vec<Value> {
     harness.bundle.clock.advance(Duration::from_secs(1));
     for n in 0..people {
@@ -40,10 +40,10 @@ async fn route(bundle: &Bundle, filter: Value) {
     bundle.post("/v1/routes", &route, 201).await;
 }
 
-/// How often each operation was asked of each table.
+/// Number of requests by operation and table.
 type Counted = BTreeMap<(String, String), usize>;
 
-/// Dispatches records, and counts the requests that this takes.
+/// Dispatches records, and counts the requests to the store.
 async fn counted(harness: &Harness<'_>, records: &[Value]) -> Counted {
     let tables = &harness.app.config.tables;
     let names = [&tables.records, &tables.deliveries, &tables.events, &tables.control].map(Clone::clone);
@@ -205,7 +205,7 @@ async fn play(bundle: &Bundle, harness: &Harness<'_>) -> (Vec<Value>, Value) {
 async fn a_poison_event_among_new_people_is_set_aside_alone() {
     let bundle = Bundle::start_with(&[ON_LAPTOP]).await;
     let harness = Harness::beside(&bundle);
-    // What the filter is held against can't be made of one of them.
+    // The input of the filter can't be built from one of these events.
     route(&bundle, json!("data.tag == 'new'")).await;
     let (mut records, plain) = play(&bundle, &harness).await;
     let harness = harness.with_records("poisoned");

@@ -24,7 +24,7 @@ const EVENTS_A_SECOND: u64 = 10_000;
 /// Write units a second.
 const PARTITION_BEARS: usize = 1_000;
 
-/// Of one second: the events, the people that they tell of, and what they make for a route that takes none of them.
+/// Items of one second: events, their people, and deliveries of a route whose filter takes none of them.
 fn second() -> BTreeMap<&'static str, Vec<Item>> {
     let start = Timestamp::from_millis(1_767_225_600_000);
     let (hook, connection) = (HookId::new(start, [1; 10]), ConnectionId::new(start, [2; 10]));
@@ -71,7 +71,7 @@ fn second() -> BTreeMap<&'static str, Vec<Item>> {
     BTreeMap::from([(EVENTS.name, events), (RECORDS.name, people), (DELIVERIES.name, deliveries)])
 }
 
-/// How often each value of an attribute occurs.
+/// Occurrences of each value of an attribute.
 fn counts(items: &[Item], attribute: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for value in items.iter().filter_map(|item| item.get(attribute)?.as_s().ok()) {

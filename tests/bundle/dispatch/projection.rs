@@ -19,7 +19,8 @@ use std::{
 };
 use tests::{Bundle, string};
 
-/// Events of two people by four triggers, the first body once more after the window; what the stream tells of them.
+/// Posts events of two people to four triggers, and the first body again after the window. Returns the stream's
+/// records.
 async fn play(bundle: &Bundle, harness: &Harness<'_>) -> Vec<Value> {
     bundle.clock.hold();
     let connection = bundle.connection("botstar").await;
@@ -49,7 +50,7 @@ async fn play(bundle: &Bundle, harness: &Harness<'_>) -> Vec<Value> {
     harness.stream(bodies.len() + 2).await
 }
 
-/// What the events tell when each is handled once, in order.
+/// Projection when each event is handled once, in order.
 async fn plainly(harness: &Harness<'_>, records: &[Value]) -> Value {
     harness.handle(records).await;
     harness.records().await

@@ -18,7 +18,7 @@ const DOCUMENTED_PORTS: [&str; 3] = ["9000", "9100", "9200"];
 /// Stands between the outputs of two blocks.
 const BETWEEN: char = '\u{1e}';
 
-/// What no two runs have in common, and what is put in its place.
+/// Patterns of values that differ between runs, with their replacements.
 static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let varying = [
         (r"\b(con|hook|evt|sub|cpr|rec|tko|key|req|rt|dlv)_[a-z0-9]+", "${1}_…"),

@@ -5,7 +5,7 @@ use regex::Regex;
 use std::{collections::BTreeSet, fs, path::Path};
 use web::Code;
 
-/// What is read, by its path in the repository.
+/// Documents by their path in the repository.
 fn documents() -> Vec<(String, String)> {
     let mut paths: Vec<String> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/events/README.md"].map(str::to_owned).into();
@@ -25,7 +25,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What GitHub makes of a heading in a link to it.
+/// Anchor that GitHub derives from a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|one| one.is_alphanumeric() || matches!(one, ' ' | '-' | '_'));
     kept.collect::<String>().to_lowercase().replace(' ', "-")

@@ -32,7 +32,7 @@ pub fn event(file: &str) -> Value {
     serde_json::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What `cargo lambda watch` sets for the functions of `flow`. The others here have no use for it.
+/// Settings of `cargo lambda watch` for the functions of `flow`. The other functions here need none of them.
 pub fn settings() -> toml::Table {
     let manifest: toml::Table = fs::read_to_string(root().join("functions/flow/Cargo.toml")).unwrap().parse().unwrap();
     manifest["package"]["metadata"]["lambda"]["env"].as_table().unwrap().clone()

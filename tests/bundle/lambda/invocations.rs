@@ -120,7 +120,7 @@ async fn an_event_that_is_no_request_after_all_is_an_error_or_is_answered() {
     let mut create_user = Lambda::start("chatbot-create-user", &chatbot.bundle, &[]).await;
     let input = chatbot.input(ava());
     let mut with_field = input.clone();
-    // What it says of HTTP asks for a key.
+    // With `http` in the request context, the event is an HTTP request and needs a key.
     with_field["requestContext"] = json!({ "http": {} });
     assert_eq!(create_user.invoke(&with_field).await.answer()["statusCode"], 400);
     with_field["requestContext"] = json!({ "http": { "method": "POST" } });
@@ -145,7 +145,7 @@ async fn an_invocation_that_lambda_repeats_is_done_once() {
     assert_eq!(lost["retry"], "unknown");
     create_user.invoke_again(&input).await.problem("platform_unavailable");
     assert_eq!(chatbot.created(), 1);
-    // What surely did nothing is tried anew.
+    // A request that had no effect is sent again.
     chatbot.sandbox.fault(FaultKind::SlowDown);
     create_user.invoke(&input).await.problem("platform_slow_down");
     let first = create_user.invoke_again(&input).await.answer();
@@ -179,7 +179,7 @@ async fn an_event_goes_to_botmother_once_however_it_is_invoked() {
     let body = json!({ "platform": "tg", "data": { "order": "Latte" }, "users": ["88771000771", "zebedee"] });
     assert_eq!(platforms.sandbox.external_events(), json!([body, body, body]));
 
-    // What Lambda repeats by itself counts once, whether it was answered or not.
+    // Lambda's own retries take effect once, with or without an answer to the first invocation.
     let first = send_event.invoke(&input).await.answer();
     assert_eq!(send_event.invoke_again(&input).await.answer(), first);
     assert_eq!(sent(), 4);

@@ -1,4 +1,4 @@
-//! What is counted for CloudWatch: of webhooks by a function as Lambda runs it, of deliveries by a batch of messages.
+//! CloudWatch metrics: of webhooks, from a function as Lambda runs it; of deliveries, from a batch of messages.
 
 use crate::support::{chatbot::ChatBot, delivery_worker::DeliveryWorker, receiver::Receiver, sqs::sqs_event};
 use app::App;
@@ -26,14 +26,14 @@ fn counts(mut line: Value) -> Value {
     line
 }
 
-/// What the functions of a process have counted since the last time, besides the latency of webhooks.
+/// Counts since the last call from the functions of one process, without the latency of webhooks.
 fn counted(app: &App) -> Option<Value> {
     let mut counts = counts(serde_json::from_str(&app.metrics.line(app.now())?).unwrap());
     counts.as_object_mut().unwrap().shift_remove("Latency");
     Some(counts)
 }
 
-/// What a function has counted since the last time, invocation by invocation.
+/// Metrics of a function, read after each invocation.
 struct Watch {
     lambda: Lambda,
     seen: usize,
@@ -57,7 +57,7 @@ impl Watch {
         lines
     }
 
-    /// What one invocation has counted, besides its latency.
+    /// Counts of one invocation, without its latency.
     async fn counts(&mut self, event: &Value, status: u16) -> Value {
         self.invoke(event, status).await;
         let [line] = self.lines().try_into().unwrap();

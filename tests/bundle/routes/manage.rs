@@ -207,7 +207,7 @@ async fn a_target_that_nobody_may_reach_is_refused_with_the_range() {
     }
 }
 
-/// Whether a call is signed with this secret, as Standard Webhooks says.
+/// Verifies a call's signature by Standard Webhooks with this secret.
 fn is_signed(secret: &Value, (headers, body): &Received) -> bool {
     let secret: Secret = secret.as_str().unwrap().parse().unwrap();
     let text = |name: &str| headers[name].to_str().unwrap();

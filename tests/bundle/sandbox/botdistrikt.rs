@@ -14,7 +14,7 @@ use tests::{Api, expect, sandbox::Sandbox, string};
 /// The headers and the body of every call.
 type Called = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
 
-/// An address that a platform calls: it keeps what comes, and answers what it is told.
+/// Receiver of a platform's calls: it records them and sends a fixed answer.
 pub struct Target {
     pub url: String,
     called: Called,
@@ -36,7 +36,7 @@ impl Target {
         Self { url, called }
     }
 
-    /// What came last.
+    /// The latest call.
     pub fn last(&self) -> (HeaderMap, Value) {
         self.called.lock().unwrap().pop().unwrap()
     }
@@ -57,7 +57,7 @@ async fn register(api: &Api, webchat_id: &str) -> Value {
     expect(post(api, "/user", &json!({ "domain": Sandbox::DOMAIN, "webchat_id": webchat_id })), 200).await
 }
 
-/// What is wrong, as an answer of this status says.
+/// Message of an error with this status.
 async fn refused(request: RequestBuilder, status: u16) -> String {
     let error = expect(request, status).await["error"].take();
     assert_eq!((&error["statusCode"], &error["name"]), (&json!(status), &json!("Error")));
@@ -99,7 +99,7 @@ async fn a_registration_that_is_wrong_is_refused() {
         (json!({}), 401, "domain: "),
         (json!({ "domain": "another.invalid" }), 401, "domain: "),
         (json!({ "domain": [Sandbox::DOMAIN] }), 401, "domain: "),
-        (json!([Sandbox::DOMAIN]), 422, "is no object"),
+        (json!([Sandbox::DOMAIN]), 422, "must be an object"),
         (json!({ "domain": Sandbox::DOMAIN, "webchat_id": 7 }), 422, "invalid type: number"),
         (json!({ "domain": Sandbox::DOMAIN, "user": "Ava" }), 422, "invalid type: string"),
         (json!({ "domain": Sandbox::DOMAIN, "name": "Ava" }), 422, "unknown field `name`"),
@@ -208,8 +208,8 @@ async fn a_separate_sandbox_is_controlled_over_http() {
         assert_eq!(answer.status, 400, "{}", answer.text);
         answer.text
     };
-    assert!(fault("/say", json!({})).await.starts_with("there is no Event Webhook"));
-    assert!(fault("/webhook", json!({ "url": "example.com" })).await.starts_with("url: is no address"));
+    assert!(fault("/say", json!({})).await.starts_with("no Event Webhook is set"));
+    assert!(fault("/webhook", json!({ "url": "example.com" })).await.starts_with("url: must begin with"));
     control.post("/botdistrikt/webhook", &json!({ "url": target.url }), 204).await;
     assert!(fault("/say", json!({})).await.starts_with("webchat_id: no such user"));
     let user = register(&api, "u-1").await;

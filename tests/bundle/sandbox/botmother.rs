@@ -56,19 +56,19 @@ async fn an_event_is_queued_for_those_it_names() {
 async fn an_event_that_is_wrong_is_refused() {
     let (sandbox, api) = start().await;
     for (body, fault) in [
-        (json!([]), "the body: is no object"),
-        (json!({}), "neither platform and users, nor users_bm alone"),
-        (json!({ "platform": "tg" }), "neither platform and users"),
-        (json!({ "users": ["1"] }), "neither platform and users"),
-        (json!({ "platform": "tg", "users": ["1"], "users_bm": ["5c517b7773515eaa3078e2f0"] }), "neither platform"),
-        (json!({ "platform": "", "users": ["1"] }), "platform: is empty"),
+        (json!([]), "the body: must be an object"),
+        (json!({}), "either platform and users, or users_bm alone, must be given"),
+        (json!({ "platform": "tg" }), "either platform and users"),
+        (json!({ "users": ["1"] }), "either platform and users"),
+        (json!({ "platform": "tg", "users": ["1"], "users_bm": ["5c517b7773515eaa3078e2f0"] }), "either platform"),
+        (json!({ "platform": "", "users": ["1"] }), "platform: must not be empty"),
         (json!({ "platform": 7, "users": ["1"] }), "invalid type: number"),
-        (json!({ "platform": "tg", "users": [] }), "users: names nobody"),
-        (json!({ "platform": "tg", "users": [""] }), "users: names nobody"),
-        (json!({ "platform": "tg", "users": 1 }), "users: neither a text nor a list"),
-        (json!({ "platform": "tg", "users": [true] }), "users: neither a text nor a list"),
-        (json!({ "users_bm": [] }), "users_bm: is no list of ids"),
-        (json!({ "users_bm": ["1"] }), "users_bm: is no list of ids"),
+        (json!({ "platform": "tg", "users": [] }), "users: must name at least one user"),
+        (json!({ "platform": "tg", "users": [""] }), "users: must name at least one user"),
+        (json!({ "platform": "tg", "users": 1 }), "users: must be a string, or a list"),
+        (json!({ "platform": "tg", "users": [true] }), "users: must be a string, or a list"),
+        (json!({ "users_bm": [] }), "users_bm: must be a list of ids"),
+        (json!({ "users_bm": ["1"] }), "users_bm: must be a list of ids"),
         (json!({ "platform": "tg", "users": ["1"], "data": "x" }), "invalid type: string"),
     ] {
         let answer = post(&api, &body, 400).await;

@@ -27,7 +27,7 @@ async fn put(api: &Api, path: &str, body: &Value, status: u16) -> Value {
     expect(api.request(Method::PUT, path).json(body), status).await
 }
 
-/// What is wrong, as an answer of 400 says.
+/// Message of an error with status 400.
 async fn refused(api: &Api, method: Method, path: &str, body: &Value) -> String {
     let answer = expect(api.request(method, path).json(body), 400).await;
     assert_eq!(answer["status"]["code"], 400);
@@ -53,7 +53,7 @@ impl Receiver {
         Self { url, delivered }
     }
 
-    /// What was delivered since the last look.
+    /// Deliveries since the last call.
     fn take(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.delivered.lock().unwrap())
     }
@@ -99,13 +99,13 @@ async fn users_come_in_pages_of_forty_the_newest_first() {
     let oldest = api.get("/users?limit=1&sort[field]=lastSeen&sort[order]=asc&match=any", 200).await;
     assert_eq!(oldest["data"][0]["id"], users[102]["id"]);
     for (query, fault) in [
-        ("limit=0", "limit: is not from 1 to 40"),
-        ("limit=41", "limit: is not from 1 to 40"),
-        ("after=000000000000000000000000", "after: is no user's id"),
-        ("sort[order]=up", "sort[order]: is no such word"),
-        ("match=none", "match: is no such word"),
-        ("filters[0]=x", "filters[0]: is no parameter"),
-        ("page=2", "page: is no parameter"),
+        ("limit=0", "limit: must be from 1 to 40"),
+        ("limit=41", "limit: must be from 1 to 40"),
+        ("after=000000000000000000000000", "after: must be a user's id"),
+        ("sort[order]=up", "sort[order]: has an unknown value"),
+        ("match=none", "match: has an unknown value"),
+        ("filters[0]=x", "filters[0]: is an unknown parameter"),
+        ("page=2", "page: is an unknown parameter"),
     ] {
         assert_eq!(refused(&api, Method::GET, &format!("/users?{query}"), &json!({})).await, fault);
     }
@@ -147,14 +147,14 @@ async fn a_user_is_created_changed_and_banned() {
 
     let many: Value = (0..100).map(|n| (n.to_string(), json!("x"))).collect::<serde_json::Map<_, _>>().into();
     for (body, fault) in [
-        (json!([]), "is no object"),
+        (json!([]), "must be an object"),
         (json!({ "userId": "u-2" }), "missing field `attributes`"),
-        (json!({ "userId": "u-2", "attributes": {} }), "attributes: has not from 1 to 99 keys"),
-        (json!({ "userId": "u-2", "attributes": many }), "attributes: has not from 1 to 99 keys"),
-        (json!({ "userId": "u-2", "attributes": { "a": 1 } }), "attributes.a: is no text"),
-        (json!({ "userId": "u-2", "attributes": { "a": "" } }), "attributes.a: is empty"),
-        (json!({ "userId": "u-2", "attributes": { "default_name": "x".repeat(257) } }), "more than 256 characters"),
-        (json!({ "userId": "x".repeat(257), "attributes": { "a": "x" } }), "more than 256 characters"),
+        (json!({ "userId": "u-2", "attributes": {} }), "attributes: must have from 1 to 99 keys"),
+        (json!({ "userId": "u-2", "attributes": many }), "attributes: must have from 1 to 99 keys"),
+        (json!({ "userId": "u-2", "attributes": { "a": 1 } }), "attributes.a: must be a string"),
+        (json!({ "userId": "u-2", "attributes": { "a": "" } }), "attributes.a: must not be empty"),
+        (json!({ "userId": "u-2", "attributes": { "default_name": "x".repeat(257) } }), "at most 256 characters"),
+        (json!({ "userId": "x".repeat(257), "attributes": { "a": "x" } }), "at most 256 characters"),
         (json!({ "userId": null, "attributes": { "a": "x" } }), "invalid type: null"),
         (json!({ "attributes": { "a": "x" } }), "userId: is missing"),
         (json!({ "userId": "u-1", "attributes": { "a": "x" } }), "userId: another user has it"),
@@ -237,7 +237,7 @@ async fn a_webhook_is_kept_only_if_its_address_repeats_the_challenge() {
         (&receiver.url, "another", "the verification request was answered 401"),
         (&sandbox.url, WEBHOOK_TOKEN, "is not the challenge"),
         (&closed, WEBHOOK_TOKEN, "the verification request had no answer"),
-        (&"ftp://example.com".to_owned(), WEBHOOK_TOKEN, "is no address"),
+        (&"ftp://example.com".to_owned(), WEBHOOK_TOKEN, "url: must begin with"),
     ] {
         let mut new = webhook(url);
         new["token"] = token.into();

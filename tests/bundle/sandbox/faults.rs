@@ -1,4 +1,4 @@
-//! What goes wrong in the sandbox when it is told to.
+//! Faults that a test arms in the sandbox.
 
 use crate::sandbox::chatbot::{start, webhook};
 use reqwest::Method;
@@ -13,7 +13,7 @@ use tests::{
     sandbox::{Fault, FaultKind, Platform, Sandbox},
 };
 
-/// What a fault is answered with, if it is answered.
+/// Answer under a fault, or the client's error.
 async fn under(fault: impl Into<Fault>) -> (Result<Answer, reqwest::Error>, bool) {
     let (sandbox, api) = start().await;
     let mut http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
@@ -93,7 +93,7 @@ async fn a_fault_breaks_the_connection_or_is_silent() {
     }
 }
 
-/// What comes back over a bare connection until it is closed.
+/// Bytes received on a plain connection until it is closed.
 fn raw(sandbox: &Sandbox) -> String {
     let mut stream = TcpStream::connect(&sandbox.url["http://".len()..]).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

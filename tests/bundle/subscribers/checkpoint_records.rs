@@ -135,7 +135,7 @@ async fn an_erased_event_is_no_record_and_expires() {
         assert_eq!(get(&harness, event).await.0, 404);
         assert_eq!(stored(&harness, event).await.expires, days_after(90));
     }
-    // Whatever comes of it later, dispatched again or remapped.
+    // A later dispatch or remap does not bring the erased records back.
     harness.handle(&harness.so_far().await).await;
     remap(&harness, &orders, json!({ "checkpoint.name": "/user/id" })).await;
     assert_eq!(listed(&harness, "", 10).await, [events[1].clone()]);

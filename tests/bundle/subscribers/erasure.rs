@@ -17,7 +17,7 @@ use std::{
 };
 use tests::{Bundle, TestHook, eventually, string};
 
-/// What must not be found anywhere once Avabelle is erased.
+/// Traces of Avabelle, which must not be found anywhere after the erasure.
 const TRACES: [&str; 7] =
     ["u-ava", "Avabelle", "Chen", "ava@example.com", "+41 79 000", "ava's secret", "ava%40example.com"];
 
@@ -49,8 +49,8 @@ fn order(user: &Value) -> Value {
     json!({ "user": user, "checkpoint": "Order", "fields": { "for": user["name"] } })
 }
 
-/// Posts what tells of Avabelle and of Ben: events, one of them in two generations, and calls that are rejected. How many
-/// records the stream has of them.
+/// Posts events of Avabelle and of Ben, one of them in two generations, and calls that are rejected. Returns the number
+/// of records in the stream.
 async fn play(bundle: &Bundle, harness: &Harness<'_>, hooks: &Hooks) -> usize {
     bundle.clock.hold();
     let ben = json!({ "id": "u-ben", "name": "Ben", "email": "ben@example.com" });
@@ -113,7 +113,7 @@ async fn assert_erased(harness: &Harness<'_>, hooks: &Hooks) {
     }
 }
 
-/// What is told of others than Avabelle.
+/// Data of everybody except Avabelle.
 async fn of_others(harness: &Harness<'_>, ava: &str) -> Value {
     let mut reported = harness.records().await;
     for list in ["subscribers", "checkpoint_records", "takeovers"] {
@@ -191,7 +191,7 @@ async fn a_late_record_a_remap_and_a_repeat_do_not_bring_the_person_back() {
         assert_eq!(of_others(&harness, &id).await, others);
         assert_eq!(harness.all("/v1/events").await, scrubbed);
     }
-    // Whatever the erasure and the remaps put into the stream as well.
+    // The erasure and the remaps also wrote to the stream.
     harness.handle(&harness.so_far().await).await;
     assert_erased(&harness, &hooks).await;
     assert_eq!(harness.answer(Method::GET, &format!("/v1/subscribers/{id}"), "").await.status, 404);

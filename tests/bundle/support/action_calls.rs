@@ -23,7 +23,7 @@ impl ActionCall {
         platform_of(self.name())
     }
 
-    /// Whether the request changes something.
+    /// True if the request changes something.
     pub fn changes(&self) -> bool {
         !self.asks.starts_with("GET")
     }
@@ -32,28 +32,28 @@ impl ActionCall {
         self.action.effect.of(&self.input)
     }
 
-    /// Whether what the platform answers is handed back, whatever it is.
+    /// True if the action returns the platform's JSON unread.
     pub fn hands_back(&self) -> bool {
         self.is_call_api() || self.name() == "botdistrikt.send-message"
     }
 
-    /// Whether it is handed back even if it is no JSON.
+    /// True if the action returns even an answer that is not JSON.
     pub fn hands_back_any(&self, kind: FaultKind) -> bool {
         self.is_call_api() || (self.hands_back() && kind != FaultKind::Nonsense)
     }
 
-    /// Whether a problem has the platform's answer in it, too.
+    /// True if a problem also contains the platform's answer.
     pub fn is_call_api(&self) -> bool {
         self.name() == "chatbot.call-api"
     }
 
-    /// Whether the outcome is made of what the platform answers.
+    /// True if the output is built from the platform's answer.
     pub fn needs_answer(&self) -> bool {
         let makes = ["create-", "register-", "send-"];
         !self.hands_back() && (!self.changes() || makes.iter().any(|verb| self.name().contains(verb)))
     }
 
-    /// By how much there is more at the platforms once the request is carried out.
+    /// Change in the number of objects at the platforms after the request.
     pub fn makes(&self) -> isize {
         match self.name().split_once('.').and_then(|(_, name)| name.split('-').next()) {
             Some("create" | "register" | "send") => 1,
@@ -62,17 +62,17 @@ impl ActionCall {
         }
     }
 
-    /// Whether the answer to this failure is none to this action.
+    /// True if the action does not recognize this failure in the answer.
     pub fn ignores(&self, kind: FaultKind) -> bool {
         kind == FaultKind::EnvelopeError && self.hands_back()
     }
 
-    /// What a platform's failure is told as, and whether what was asked may have happened all the same.
+    /// Problem for a platform's failure: status, code, and true if the request may have taken effect.
     pub fn problem_of(&self, failure: &Failure) -> (u16, &'static str, bool) {
         let (status, code, may_have_happened) = match (self.platform(), failure.kind) {
             // The URL is the credential.
             ("botmother", FaultKind::NotFound | FaultKind::Gone) => (424, "connection_unauthorized", false),
-            // No document tells of an error with the status of success, so it is a user without an id.
+            // No document describes an error with a status of success, so the body is read as a user without an id.
             ("botdistrikt", FaultKind::EnvelopeError) => (502, "platform_unavailable", true),
             _ => (failure.status, failure.code, failure.may_have_happened),
         };
@@ -137,8 +137,8 @@ pub async fn call(platforms: &Platforms, case: &ActionCall) -> Answer {
     answer(platforms.request(case.name(), case.input.clone())).await
 }
 
-/// What a failure of a platform's is told as, how often a request that changes nothing is sent, and whether one that
-/// does may have happened.
+/// Failure of a platform: its problem, the number of attempts for a request that changes nothing, and true in
+/// `may_have_happened` if a change may have taken effect.
 pub struct Failure {
     pub kind: FaultKind,
     pub status: u16,
@@ -166,6 +166,6 @@ pub const FAILURES: [Failure; 15] = [
     failure(FaultKind::Cut, 502, "platform_unavailable", 3, true),
     failure(FaultKind::CutBefore, 502, "platform_unavailable", 3, true),
     failure(FaultKind::Huge, 502, "platform_unavailable", 1, true),
-    // The body tells of failure, and the answer's status of success.
+    // The body reports a failure, the status a success.
     failure(FaultKind::EnvelopeError, 422, "platform_rejected", 1, false),
 ];

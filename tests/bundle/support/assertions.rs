@@ -1,4 +1,4 @@
-//! What several tests check alike, and a BotStar that says what a test tells it to.
+//! Assertions shared by several tests, and a scripted BotStar.
 
 use axum::{
     body::Body,
@@ -53,8 +53,8 @@ pub fn with_key(bundle: &Bundle, method: Method, path: &str, key: &str) -> Reque
     bundle.http.request(method, format!("{}{path}", bundle.local.url)).bearer_auth(key)
 }
 
-/// How often the store was asked for what, by operation and table. What is due is looked for all the time, in a table of
-/// its own, which is left out.
+/// Number of requests to the store by operation and table. The deliveries table is left out, because it is polled all
+/// the time.
 pub fn received(bundle: &Bundle) -> BTreeMap<(String, String), u64> {
     let mut calls = bundle.local.database.calls();
     calls.retain(|(_, table), _| *table != bundle.local.app.config.tables.deliveries);
@@ -66,7 +66,7 @@ pub fn by_hand() -> impl Iterator<Item = TriggerEntry> {
     registry::triggers().filter(|watch| watch.registrar().is_none())
 }
 
-/// How much there is of everything that is listed.
+/// Length of every list.
 pub async fn counts(bundle: &Bundle) -> Vec<usize> {
     let mut counts = Vec::new();
     for list in ["connections", "hooks", "keys", "events", "subscribers", "checkpoint-records", "takeovers"] {
@@ -79,7 +79,7 @@ pub async fn rejected(bundle: &Bundle, hook: &str) -> Vec<Value> {
     bundle.all(&format!("/v1/hooks/{hook}/rejected")).await
 }
 
-/// What the stub was asked: method, path and `Authorization`.
+/// Request that the stub received: method, path and `Authorization`.
 pub type Asked = (HttpMethod, String, String);
 
 #[derive(Default)]

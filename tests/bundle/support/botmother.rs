@@ -65,7 +65,7 @@ impl Botmother {
         answer(self.request(input).header("idempotency-key", key)).await
     }
 
-    /// What Botmother was asked since the last look.
+    /// Requests that Botmother received since the last call.
     pub fn asked(&self) -> Vec<Seen> {
         let asked = self.sandbox.requests();
         self.sandbox.forget_requests();

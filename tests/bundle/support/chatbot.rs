@@ -54,7 +54,7 @@ impl ChatBot {
         refused(self.request(action, input), status, code).await
     }
 
-    /// What ChatBot was asked since the last look.
+    /// Requests that ChatBot received since the last call.
     pub fn asked(&self) -> Vec<Seen> {
         let asked = self.sandbox.requests();
         self.sandbox.forget_requests();

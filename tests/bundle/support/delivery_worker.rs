@@ -32,10 +32,10 @@ use web::Problem;
 #[derive(Default)]
 pub struct Kept {
     messages: Mutex<Vec<Message>>,
-    /// The latest of each delivery, be it sent or not.
+    /// Latest message of each delivery, sent or not.
     latest: Mutex<HashMap<DeliveryId, Message>>,
     pub is_down: AtomicBool,
-    /// Whether it says that it may lose what it is sent.
+    /// Makes the queue report that it may lose messages.
     pub may_lose: AtomicBool,
 }
 
@@ -158,7 +158,7 @@ impl<'b> DeliveryWorker<'b> {
         self.harness.handle(&records[seen..]).await;
     }
 
-    /// What was sent to the queue since: ids, and in how many seconds they are to be handed out.
+    /// Messages sent since the last call: the delivery's id, and the delay in seconds.
     pub fn sent(&self) -> Vec<(DeliveryId, u64)> {
         let now = self.harness.app.now();
         let messages = std::mem::take(&mut *self.queue.messages.lock().unwrap());

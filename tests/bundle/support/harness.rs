@@ -29,7 +29,7 @@ use store::{
 use tests::{ADMIN_KEY, Answer, Bundle, TestHook};
 use web::Request;
 
-/// What becomes of a request to the store.
+/// Fault of a request to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     None,
@@ -133,7 +133,7 @@ impl<'b> Harness<'b> {
         })
     }
 
-    /// What is in the stream so far, as dispatch gets it; there has to be something.
+    /// Records in the stream so far, as dispatch receives them. There must be at least one.
     pub async fn so_far(&self) -> Vec<Value> {
         const MOST: usize = 1_000;
         let follower = self.bundle.local.database.follow(&self.app.config.tables.events, MOST);
@@ -142,7 +142,7 @@ impl<'b> Harness<'b> {
         records
     }
 
-    /// What is in the stream, which has so many records.
+    /// Records in the stream, which must be this many.
     pub async fn stream(&self, count: usize) -> Vec<Value> {
         let records = self.so_far().await;
         assert_eq!(records.len(), count);

@@ -1,4 +1,4 @@
-//! What the tests of idempotency keys share: calls with a key, and how many of them ChatBot received.
+//! Support for tests of idempotency keys: calls with a key, and counts of ChatBot's requests.
 
 use crate::support::{assertions::problem, chatbot::ChatBot};
 use reqwest::{Method, RequestBuilder};
@@ -24,13 +24,13 @@ impl ChatBot {
         answer(self.call(action, key, fields)).await
     }
 
-    /// How many requests ChatBot has received with this method and path.
+    /// Number of requests that ChatBot received with this method and path.
     pub fn received(&self, method: &str, path: &str) -> usize {
         let requests = self.sandbox.requests().into_iter();
         requests.filter(|seen| seen.method.as_str() == method && seen.path == path).count()
     }
 
-    /// How many users it was asked to make.
+    /// Number of requests to create a user.
     pub fn created(&self) -> usize {
         self.received("POST", "/users")
     }

@@ -9,12 +9,12 @@ use std::{
 use tests::{Api, Process, string};
 use tokio::task::JoinSet;
 
-/// How many posts are under way at once.
+/// Number of concurrent posts.
 pub const CONNECTIONS: usize = 16;
 
 const DEADLINE: Duration = Duration::from_secs(240);
 
-/// What is still to be posted, and what was acknowledged: the number of a post, and its event's id.
+/// Pending posts and acknowledged ones, each by its number, with its event's id.
 pub struct Load {
     hook_path: String,
     body: fn(usize) -> Value,
@@ -27,13 +27,13 @@ struct Posts {
 }
 
 impl Load {
-    /// So many posts to a hook; the body of each is made from its number.
+    /// Prepares this many posts to a hook. The body of each is made from its number.
     pub fn new(hook_path: &str, count: usize, body: fn(usize) -> Value) -> Arc<Self> {
         let posts = Mutex::new(Posts { waiting: (0..count).collect(), acknowledged: BTreeMap::new() });
         Arc::new(Self { hook_path: hook_path.to_owned(), body, posts })
     }
 
-    /// Posts until all is acknowledged or nobody answers any more.
+    /// Posts until all are acknowledged or the server is gone.
     pub fn post(self: &Arc<Self>, api: &Arc<Api>) -> JoinSet<()> {
         let mut posting = JoinSet::new();
         for _ in 0..CONNECTIONS {

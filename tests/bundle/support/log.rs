@@ -9,7 +9,7 @@ use std::{
 use tracing_subscriber::fmt::MakeWriter;
 
 thread_local! {
-    /// Whether this is the thread whose log is kept: other tests may run on others.
+    /// True on the thread whose log is kept, because other tests may run on other threads.
     static KEPT: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -13,7 +13,7 @@ use tests::{
 pub const PLATFORMS: [&str; 3] = ["chatbot", "botdistrikt", "botmother"];
 /// A user who is registered at BotDistrikt from the start.
 pub const GUEST: &str = "guest-7h2k9xq4mz";
-/// What stands nowhere but in requests to the platforms.
+/// Secrets that must appear only in requests to the platforms.
 pub const SECRETS: [&str; 4] = [Sandbox::TOKEN, Sandbox::DOMAIN, Sandbox::EVENT_ID, Sandbox::EVENT_TOKEN];
 
 pub struct Platforms {
@@ -76,14 +76,14 @@ impl Platforms {
         expect(self.request(action, input), status).await
     }
 
-    /// What the platforms were asked since the last look.
+    /// Requests that the platforms received since the last call.
     pub fn asked(&self) -> Vec<Seen> {
         let asked = self.sandbox.requests();
         self.sandbox.forget_requests();
         asked
     }
 
-    /// How much there is at the platforms of what actions make and remove.
+    /// Number of objects at the platforms that actions create and delete.
     pub fn made(&self) -> usize {
         let lists =
             [self.sandbox.users(), self.sandbox.stories(), self.sandbox.messages(), self.sandbox.external_events()];

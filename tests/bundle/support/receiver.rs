@@ -23,13 +23,13 @@ pub type Scripted = (u16, &'static [(&'static str, &'static str)]);
 pub struct Receiver(Arc<Mutex<Script>>);
 
 struct Script {
-    /// What is answered first, each once.
+    /// Answers to the first requests, one each.
     next: VecDeque<Scripted>,
-    /// What is answered after that.
+    /// Status after the scripted answers.
     status: u16,
     body: String,
     received: Vec<Received>,
-    /// Where the next request is held up.
+    /// Gate that holds up the next request.
     gate: Option<Arc<Gate>>,
 }
 
@@ -52,7 +52,7 @@ impl Receiver {
         (receiver, url)
     }
 
-    /// From now on it answers so.
+    /// Sets the answer from now on.
     pub fn says(&self, status: u16, body: &str) {
         let mut script = self.0.lock().unwrap();
         script.status = status;
@@ -64,7 +64,7 @@ impl Receiver {
         self.0.lock().unwrap().next.extend(answers);
     }
 
-    /// What came since this was asked last.
+    /// Requests received since the last call.
     pub fn received(&self) -> Vec<Received> {
         std::mem::take(&mut self.0.lock().unwrap().received)
     }

@@ -21,7 +21,7 @@ use tokio::{
 };
 use webhook::Secret;
 
-/// What routes need to lead to loopback.
+/// Setting that allows routes to loopback.
 pub const ALLOW: (&str, &str) = ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8");
 
 /// A request that a target received.
@@ -38,7 +38,7 @@ impl Call {
         self.headers["webhook-id"].to_str().unwrap()
     }
 
-    /// Whether it is signed with this secret, as Standard Webhooks says.
+    /// Verifies the signature by Standard Webhooks with this secret.
     pub fn is_signed(&self, secret: &str) -> bool {
         let secret: Secret = secret.parse().unwrap();
         let text = |name: &str| self.headers[name].to_str().unwrap();

@@ -52,7 +52,7 @@ impl Aws {
         self.apps.get_or_init(|| Arc::clone(apps));
     }
 
-    /// What a function makes its clients of.
+    /// SDK configuration of a function's clients.
     pub fn sdk_config(self: &Arc<Self>, function: &str) -> SdkConfig {
         let credentials = Credentials::new("played", "played", None, None, "played");
         SdkConfig::builder()
@@ -72,7 +72,7 @@ impl Aws {
         })
     }
 
-    /// What a function has asked for so far.
+    /// Requests of a function so far.
     pub fn asked(&self, function: &str) -> BTreeSet<Ask> {
         self.asked.lock().unwrap().get(function).cloned().unwrap_or_default()
     }
@@ -155,7 +155,7 @@ impl Aws {
     }
 }
 
-/// What a function's calls go through.
+/// HTTP connector of a function's clients.
 struct Caller {
     function: String,
     aws: Arc<Aws>,

@@ -1,5 +1,5 @@
-//! What `template.yaml` deploys, in this process: every function with the settings that the template gives it, on AWS and
-//! platforms that are played. API Gateway is a door; the stream, the queue and the schedule are brought by the test.
+//! The deployment of `template.yaml` in this process: every function with its settings from the template, on simulated
+//! AWS and platforms. API Gateway is simulated as well; the test itself runs the stream, the queue and the schedule.
 
 use crate::{
     support::{functions::functions, harness::create, template::logical_id},

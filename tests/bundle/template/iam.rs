@@ -1,4 +1,4 @@
-//! What IAM decides by the policies of `template.yaml`. A resource is known by its logical id in place of its ARN.
+//! IAM's decisions by the policies of `template.yaml`. The logical id of a resource stands for its ARN.
 
 use crate::support::template::{logical_id, resources};
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ impl Condition {
     }
 }
 
-/// What a function may do.
+/// Permissions of a function.
 pub struct Policy(Vec<Statement>);
 
 impl Policy {

@@ -25,7 +25,7 @@ pub fn actions_of(operation: &str) -> Vec<&str> {
 /// Where CloudWatch takes the one operation of it that is called.
 pub const METRICS_PATH: &str = "/service/GraniteServiceVersion20100801/operation/GetMetricData";
 
-/// What a request asks for, by the header that names its operation, or by its path.
+/// Permissions that a request needs, by the header that names its operation, or by its path.
 pub fn asks(target: &str, path: &str, body: &Value) -> Vec<Ask> {
     match target.split_once('.') {
         Some(("DynamoDB_20120810", operation)) => of_database(operation, body),

@@ -1,4 +1,4 @@
-//! What each function may do by `template.yaml`: what its code calls, and no more.
+//! Least privilege in `template.yaml`: each function may do exactly what its code calls.
 
 use crate::{
     support::{
@@ -59,7 +59,7 @@ async fn each_policy_allows_what_its_function_calls_and_nothing_else() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
-/// What the binaries that the tests start can call at all, by function.
+/// Operations linked into the binaries of the tested functions, by function.
 fn linked_operations() -> BTreeMap<String, BTreeSet<String>> {
     let mut script = Command::new(root().join("scripts/linked-operations"));
     let reported = script.args(BUILT.map(binary)).output().unwrap();
@@ -84,7 +84,7 @@ fn each_policy_allows_what_is_linked_into_its_function_and_nothing_else() {
             let is_linked = operations.iter().any(|operation| actions_of(operation).contains(action));
             assert!(is_linked, "{function} can't do what it may, {action}: {operations:?}");
         }
-        // What a safe action states has it keep no answers. The code that would is linked all the same.
+        // A safe action declares that it stores no answers, but the code for it is linked.
         if registry::actions().any(|action| function_of(action.name) == function && action.effect == Effect::Safe) {
             allowed.extend(["dynamodb:PutItem", "dynamodb:DeleteItem"]);
         }

@@ -101,7 +101,7 @@ impl Walk<'_> {
         self.forget();
     }
 
-    /// What a warm process remembers for a minute, it forgets.
+    /// Moves the clock past the minute for which a warm process caches.
     fn forget(&self) {
         self.deployment.advance(61);
     }
@@ -343,7 +343,7 @@ impl Walk<'_> {
         for state in ["claimed", "closed"] {
             self.api.patch(&takeover, &json!({ "state": state }), 200).await;
         }
-        // What is still in the stream comes too late.
+        // The record in the stream arrives after the erasure.
         self.sample("botstar.watch-human-takeover").await;
         self.deployment.aws.win_race("api-subscribers", "dynamodb:PutItem", "EventsTable");
         self.api.delete(&path, 204).await;

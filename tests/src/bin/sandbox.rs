@@ -52,7 +52,7 @@ async fn serve() -> Result<(), String> {
     Ok(())
 }
 
-/// To standard error. That nobody reads it is no reason to stop.
+/// Writes a line to standard error, and ignores a closed pipe.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,14 +1,14 @@
-//! The calls that the platforms make: of a webhook, or of an address that a bot's author has written down.
+//! Calls that the platforms make: of a webhook, or of an address from a bot's author.
 
 use reqwest::{RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// How a call was answered.
+/// Answer to a call.
 pub struct Answered {
-    /// None where there was no answer.
+    /// None if there was no answer.
     pub status: Option<StatusCode>,
-    /// A text where the answer is not JSON, and what went wrong where there is none.
+    /// JSON, or the text of another answer; a description of the failure if there was no answer.
     pub body: Value,
     pub is_json: bool,
     pub milliseconds: u64,
@@ -20,7 +20,7 @@ impl Answered {
     }
 }
 
-/// Makes a call, and waits no longer than this for its answer.
+/// Makes a call with this timeout.
 pub async fn make(request: RequestBuilder, patience: Duration) -> Answered {
     let started = Instant::now();
     let answer = async {
@@ -37,10 +37,10 @@ pub async fn make(request: RequestBuilder, patience: Duration) -> Answered {
     Answered { status, is_json: parsed.is_ok(), body: parsed.unwrap_or_else(Value::String), milliseconds }
 }
 
-/// Whether a platform can call it.
+/// Refuses a URL that a platform can't call.
 pub fn check(url: &str) -> Result<(), &'static str> {
     match Url::parse(url) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
-        _ => Err("url: is no address that begins with http:// or https://"),
+        _ => Err("url: must begin with http:// or https://"),
     }
 }

@@ -1,4 +1,4 @@
-//! What a sandbox of its own process is told over HTTP, as a test tells one of its own.
+//! HTTP routes that control a sandbox in a process of its own, as methods control one in a test.
 
 use super::{Platform, Seen, Shared, botdistrikt, botmother, chatbot, given, guide, json, lock};
 use axum::{
@@ -14,7 +14,7 @@ struct Seed {
     count: u16,
 }
 
-/// What BotDistrikt answers to messages: by default the usual.
+/// Answer of BotDistrikt to messages. No `body` restores the default.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answer {
@@ -28,7 +28,7 @@ struct EventWebhook {
     url: String,
 }
 
-/// What is left out stays as it is.
+/// Switches of Botmother. A missing one stays as it is.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Switches {
@@ -53,7 +53,7 @@ pub async fn answer(shared: &Shared, method: &Method, path: &str, body: &str) ->
     }
 }
 
-/// None: there is no such route.
+/// Runs a control route. Returns none if there is no such route.
 async fn tell(shared: &Shared, method: &Method, route: &str, body: &str) -> Result<Option<Value>, String> {
     match (method.as_str(), route) {
         ("POST", "faults") => lock(&shared.faults).push(read(body)?),
@@ -87,8 +87,7 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, String> {
     serde_json::from_str(body).map_err(|error| format!("the body: {error}"))
 }
 
-/// A request as it is shown: of ChatBot's access token, BotDistrikt's domain and the token of Botmother's event only
-/// whether it was right.
+/// Request for display, with ChatBot's access token, BotDistrikt's domain and the token of Botmother's event masked.
 fn masked(seen: &Seen) -> Value {
     let header = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
         let shown = match (name, seen.platform) {

@@ -1,4 +1,4 @@
-//! What goes wrong when a test says so.
+//! Faults of the platforms, armed by a test.
 
 use super::{Platform, Seen, Shared, json};
 use axum::{
@@ -11,18 +11,18 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::json;
 use std::{io, time::Duration};
 
-/// A fault that is armed.
+/// Armed fault.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub kind: FaultKind,
-    /// Only requests to this one.
+    /// Platform to which the fault is limited.
     pub platform: Option<Platform>,
-    /// Only requests whose path begins so: `/webhooks`.
+    /// Beginning of the paths to which the fault is limited, such as `/webhooks`.
     pub path: Option<String>,
     #[serde(default, deserialize_with = "method")]
     pub method: Option<Method>,
-    /// How often.
+    /// Number of requests that fail.
     #[serde(default = "once")]
     pub times: usize,
 }
@@ -53,39 +53,39 @@ pub enum FaultKind {
     CutBefore,
     /// Carries the request out, and answers 200 with a page of HTML.
     Nonsense,
-    /// Carries the request out, and answers 200 with JSON of a shape that nobody documents.
+    /// Carries the request out, and answers 200 with JSON of an undocumented shape.
     WrongShape,
     /// Carries the request out, and answers 200 with no body.
     Empty,
-    /// 400, with what is secret in the request in the words: to ChatBot the whole `Authorization`, to BotDistrikt the
-    /// `domain` and the `Authorization`, to Botmother the path.
+    /// 400, with the secrets of the request in its message: for ChatBot the whole `Authorization`, for BotDistrikt the
+    /// `domain` and the `Authorization`, for Botmother the path.
     Echo,
     /// Carries the request out, and answers 200 with more than 5 MB of JSON.
     Huge,
-    /// HTTP 200, but with the body of an error: ChatBot's documented envelope with 400, the others' synthetic one.
-    /// Carries out nothing.
+    /// HTTP 200 with the body of an error: ChatBot's documented envelope with 400, the others' synthetic one. Carries
+    /// out nothing.
     EnvelopeError,
 }
 
 impl From<FaultKind> for Fault {
-    /// Once, at the next request whatever it is.
+    /// Arms the fault once, for the next request of any kind.
     fn from(kind: FaultKind) -> Self {
         Self { kind, platform: None, path: None, method: None, times: once() }
     }
 }
 
 impl FaultKind {
-    /// At the next request whose path begins so.
+    /// Limits the fault to requests whose path begins so.
     pub fn on(self, path: &str) -> Fault {
         Fault { path: Some(path.to_owned()), ..self.into() }
     }
 
-    /// At the next request to this platform.
+    /// Limits the fault to requests to this platform.
     pub fn at(self, platform: Platform) -> Fault {
         Fault { platform: Some(platform), ..self.into() }
     }
 
-    /// The status of a fault that is nothing but a refusal.
+    /// Status of a fault that is only a refusal.
     fn refusal(self) -> Option<StatusCode> {
         Some(match self {
             Self::BadRequest | Self::Echo => StatusCode::BAD_REQUEST,
@@ -147,7 +147,7 @@ impl FaultKind {
 
 const ARMED: &str = "this fault was armed";
 
-/// The fault that is next for this request, which uses it up.
+/// Next fault for this request, which uses it up.
 pub(super) fn due(faults: &mut Vec<Fault>, seen: &Seen) -> Option<FaultKind> {
     faults.retain(|fault| fault.times > 0);
     let fault = faults.iter_mut().find(|fault| {
@@ -159,13 +159,13 @@ pub(super) fn due(faults: &mut Vec<Fault>, seen: &Seen) -> Option<FaultKind> {
     Some(fault.kind)
 }
 
-/// Waits as long as the sandbox is there. The server drops it when the caller leaves.
+/// Waits until the sandbox stops. The server drops the wait when the caller disconnects.
 async fn hang(shared: &Shared) -> Response {
     shared.closed().await;
     broken(Vec::new())
 }
 
-/// The first half of an answer whose length is said to be the whole.
+/// First half of an answer whose `Content-Length` announces all of it.
 fn cut(whole: &str) -> Response {
     let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
     let mut response = broken(vec![half]);
@@ -174,12 +174,12 @@ fn cut(whole: &str) -> Response {
     response
 }
 
-/// An answer that breaks off after these parts. With none, hyper closes the connection before it has written the head.
+/// Answer that breaks off after these parts. Without parts, hyper closes the connection before it writes the head.
 fn broken(parts: Vec<Bytes>) -> Response {
     let begun = !parts.is_empty();
     let end = stream::once(async move {
         if begun {
-            // Time for what is begun to leave.
+            // Leaves time to send the parts.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Err(io::Error::from(io::ErrorKind::ConnectionAborted))

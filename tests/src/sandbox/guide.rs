@@ -1,4 +1,4 @@
-//! How to use a sandbox, in words.
+//! Help text of a sandbox.
 
 use super::{botdistrikt, botmother, chatbot};
 
@@ -30,13 +30,13 @@ POST   /sandbox/botmother/switches   change the answers to events: {"refuse_even
                                      "nest_payload": true}; what is left out stays as it is
 "#;
 
-/// The settings that make Switchboard look for the platforms here, one a line.
+/// Settings that point Switchboard to this sandbox, one a line.
 pub fn settings(url: &str) -> String {
     let (chatbot, botdistrikt) = (chatbot::PREFIX, botdistrikt::PREFIX);
     format!("  CHATBOT_API_URL={url}{chatbot}\n  BOTDISTRIKT_API_URL={url}{botdistrikt}\n  BOTMOTHER_API_URL={url}")
 }
 
-/// What a connection of each platform takes, one a line.
+/// Credentials for a connection of each platform, one a line.
 pub fn credentials(url: &str) -> String {
     let (token, app, domain, path) =
         (chatbot::TOKEN, botdistrikt::WEBCHAT_APP_ID, botdistrikt::DOMAIN, botmother::event_path());

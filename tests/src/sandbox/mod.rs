@@ -1,5 +1,6 @@
-//! A server that plays the platforms, so that everything can be tried without an account, each under a path of its own.
-//! It is built from what the vendors publish. What no vendor's page backs is called synthetic where it is made.
+//! A server that simulates the platforms, each under a path of its own, so that everything can be tried without an
+//! account. It is built from the vendors' published documents. Behaviour that no vendor's page backs is called
+//! synthetic in the code.
 
 mod botdistrikt;
 mod botmother;
@@ -34,11 +35,10 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
-/// How long a platform waits for an answer of which nothing else is known. ChatBot's own sample of an error says
-/// `timeout of 10000ms exceeded`.
+/// Default timeout of a platform's calls. ChatBot's own sample of an error says `timeout of 10000ms exceeded`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A running sandbox. It stops when its last clone is dropped.
+/// Running sandbox. It stops when its last clone is dropped.
 #[derive(Clone)]
 pub struct Sandbox {
     /// `http://127.0.0.1:PORT`
@@ -47,14 +47,14 @@ pub struct Sandbox {
     _open: watch::Sender<()>,
 }
 
-/// A request as a platform received it.
+/// Request that a platform received.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub platform: Platform,
     pub method: Method,
-    /// Without what ends the platform's base URL here, as `/chatbot` does.
+    /// Path without the platform's prefix, such as `/chatbot`.
     pub path: String,
-    /// As it was sent; empty where there is none.
+    /// Query as sent, or empty.
     pub query: String,
     pub headers: HeaderMap,
     pub body: String,
@@ -66,14 +66,14 @@ impl Seen {
     }
 }
 
-/// Answers in a platform's place.
+/// Handler that answers in a platform's place.
 type Script = Box<dyn Fn(&Seen) -> Response + Send>;
 
-/// What the requests share.
+/// State shared by all requests.
 struct Shared {
     url: String,
     http: reqwest::Client,
-    /// Its sender is gone when the sandbox is.
+    /// The sender is dropped with the sandbox.
     open: watch::Receiver<()>,
     faults: Mutex<Vec<Fault>>,
     script: Mutex<Option<Script>>,
@@ -85,7 +85,7 @@ struct Shared {
 
 impl Shared {
     async fn closed(&self) {
-        // It never changes, so this ends with the sender alone.
+        // The value never changes, so only the drop of the sender ends this wait.
         let _ = self.open.clone().changed().await;
     }
 }
@@ -98,29 +98,29 @@ fn chance() -> u128 {
     u128::from_ne_bytes(random().expect("the system's random bytes"))
 }
 
-/// Now, or a millisecond after the latest if it is not over yet.
+/// Current time, or a millisecond after the latest if that is later.
 fn next(latest: Timestamp) -> Timestamp {
     SystemClock.now().max(Timestamp::from_millis(latest.millis() + 1))
 }
 
-/// For a field that may be left out, but not be null.
+/// Deserializes a field that may be left out, but must not be null.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
 impl Sandbox {
-    /// The only access token that ChatBot takes.
+    /// The only access token that ChatBot accepts.
     pub const TOKEN: &str = chatbot::TOKEN;
-    /// The only webchat app that BotDistrikt has.
+    /// The only webchat app at BotDistrikt.
     pub const WEBCHAT_APP_ID: u64 = botdistrikt::WEBCHAT_APP_ID;
     /// The secret domain of that app.
     pub const DOMAIN: &str = botdistrikt::DOMAIN;
-    /// The only event that Botmother has, as its URL names it.
+    /// The only event at Botmother, as in its URL.
     pub const EVENT_ID: &str = botmother::EVENT_ID;
-    /// What is secret in that URL.
+    /// The secret part of that URL.
     pub const EVENT_TOKEN: &str = botmother::EVENT_TOKEN;
 
-    /// Serves on loopback. Port 0 is any free one.
+    /// Serves on loopback. Port 0 means any free port.
     pub async fn start(port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -149,27 +149,27 @@ impl Sandbox {
         format!("{}{}", self.url, botdistrikt::PREFIX)
     }
 
-    /// The URL of Botmother's event. The base of Botmother's URLs is that of the sandbox.
+    /// URL of Botmother's event. The base of Botmother's URLs is that of the sandbox.
     pub fn event_url(&self) -> String {
         format!("{}{}", self.url, botmother::event_path())
     }
 
-    /// The settings that make Switchboard look for the platforms here, one a line.
+    /// Settings that point Switchboard to this sandbox, one a line.
     pub fn settings(&self) -> String {
         guide::settings(&self.url)
     }
 
-    /// What a connection of each platform takes, one a line.
+    /// Credentials for a connection of each platform, one a line.
     pub fn credentials(&self) -> String {
         guide::credentials(&self.url)
     }
 
-    /// Arms a fault. Of those that fit a request, the one armed first is taken.
+    /// Arms a fault. If several match a request, the first armed applies.
     pub fn fault(&self, fault: impl Into<Fault>) {
         lock(&self.shared.faults).push(fault.into());
     }
 
-    /// From now on every request is answered so, and not carried out.
+    /// Answers every request from now on with this handler, and carries none out.
     pub fn script<R: IntoResponse>(&self, answer: impl Fn(&Seen) -> R + Send + 'static) {
         *lock(&self.shared.script) = Some(Box::new(move |seen| answer(seen).into_response()));
     }
@@ -187,23 +187,23 @@ impl Sandbox {
         lock(&self.shared.seen).clear();
     }
 
-    /// Adds so many users, each created a second after the one before.
+    /// Adds this many users, each created a second after the one before.
     pub fn seed_users(&self, count: usize) {
         lock(&self.shared.chatbot).seed_users(count);
     }
 
-    /// Whether `POST /users` answers an object instead of the documented array.
+    /// Makes `POST /users` answer an object in place of the documented array.
     pub fn create_answers_object(&self, answers: bool) {
         lock(&self.shared.chatbot).create_answers_object = answers;
     }
 
-    /// Has a user reach the story's webhook blocks; what was delivered, and how it was answered. The argument is the
-    /// body of `POST /sandbox/chatbot/say`.
+    /// Has a user reach the story's webhook blocks. Reports the deliveries and their answers. The argument is the body
+    /// of `POST /sandbox/chatbot/say`.
     pub async fn say(&self, said: Value) -> Value {
         chatbot::say(&self.shared, said).await.unwrap_or_else(|fault| panic!("{fault}"))
     }
 
-    /// Every user as `GET /users/:id` answers, and with its `segments`.
+    /// Every user as `GET /users/:id` answers, with its `segments`.
     pub fn users(&self) -> Value {
         lock(&self.shared.chatbot).every_user()
     }
@@ -218,17 +218,17 @@ impl Sandbox {
         lock(&self.shared.chatbot).every_webhook()
     }
 
-    /// The `webchat_id` of every registration at BotDistrikt, in order; one that is registered again is there again.
+    /// The `webchat_id` of every registration at BotDistrikt, in order. A repeated registration appears twice.
     pub fn registrations(&self) -> Vec<String> {
         lock(&self.shared.botdistrikt).registered()
     }
 
-    /// Every message that BotDistrikt took, in order: `webchat_id`, `user` and `message`.
+    /// Every message that BotDistrikt accepted, in order: `webchat_id`, `user` and `message`.
     pub fn messages(&self) -> Value {
         lock(&self.shared.botdistrikt).messages()
     }
 
-    /// What BotDistrikt answers to every message from now on, whatever it says.
+    /// Sets BotDistrikt's answer to every message from now on.
     pub fn answer_messages_with(&self, body: Value) {
         lock(&self.shared.botdistrikt).answer = Some(body);
     }
@@ -238,40 +238,40 @@ impl Sandbox {
         lock(&self.shared.botdistrikt).set_webhook(url).unwrap_or_else(|fault| panic!("{fault}"));
     }
 
-    /// Has BotDistrikt call the Event Webhook; how it was answered. The argument is the body of
-    /// `POST /sandbox/botdistrikt/say`.
+    /// Has BotDistrikt call the Event Webhook, and reports the answer. The argument is the body of `POST
+    /// /sandbox/botdistrikt/say`.
     pub async fn bot_says(&self, said: Value) -> Value {
         botdistrikt::say(&self.shared, said).await.unwrap_or_else(|fault| panic!("{fault}"))
     }
 
-    /// Every event that Botmother queued, in order, as its body was.
+    /// Bodies of the events that Botmother queued, in order.
     pub fn external_events(&self) -> Value {
         lock(&self.shared.botmother).events()
     }
 
-    /// Whether Botmother answers events with `result: false`, and queues none.
+    /// Makes Botmother answer events with `result: false`, and queue none.
     pub fn refuse_events(&self, refuses: bool) {
         lock(&self.shared.botmother).refuse_events = refuses;
     }
 
-    /// Whether Botmother says that its limits are exceeded. It queues the events all the same.
+    /// Makes Botmother report that its limits are exceeded. It still queues the events.
     pub fn exceed_limits(&self, exceeds: bool) {
         lock(&self.shared.botmother).exceed_limits = exceeds;
     }
 
-    /// Whether the records in Botmother's `payload` are nested one level more.
+    /// Makes Botmother nest the records in `payload` one level deeper.
     pub fn nest_payload(&self, nests: bool) {
         lock(&self.shared.botmother).nest_payload = nests;
     }
 
-    /// Has a user reach an API request component of Botmother's; how it was answered. The argument is the body of
+    /// Has a user reach an API request component of Botmother, and reports the answer. The argument is the body of
     /// `POST /sandbox/botmother/request`.
     pub async fn request_component(&self, asked: Value) -> Value {
         botmother::request(&self.shared, asked).await.unwrap_or_else(|fault| panic!("{fault}"))
     }
 }
 
-/// An answer of JSON.
+/// JSON response.
 fn json(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body.to_string())).into_response()
 }

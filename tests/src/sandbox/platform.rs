@@ -1,4 +1,4 @@
-//! The platforms that are played, and what sets them apart.
+//! The simulated platforms and their differences.
 
 use super::{Seen, Shared, botdistrikt, botmother, chatbot};
 use axum::http::StatusCode;
@@ -14,20 +14,20 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// What is played at a path, and the path as that platform sees it.
+    /// Platform of a path, and the path as that platform receives it.
     pub(super) fn at(path: &str) -> Option<(Self, &str)> {
         let under = |platform: Self| {
             path.strip_prefix(platform.prefix()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let mut all = [Self::ChatBot, Self::BotDistrikt, Self::Botmother].into_iter();
         all.find_map(|platform| Some((platform, under(platform)?))).map(|(platform, rest)| match platform {
-            // Its base is a host, so that this is a path of its own.
+            // Botmother's base is a host, so the prefix is part of the path.
             Self::Botmother => (platform, path),
             _ => (platform, rest),
         })
     }
 
-    /// What every path begins with here.
+    /// Prefix of the platform's paths in the sandbox.
     pub(super) fn prefix(self) -> &'static str {
         match self {
             Self::ChatBot => chatbot::PREFIX,
@@ -44,7 +44,7 @@ impl Platform {
         }
     }
 
-    /// The body of an error.
+    /// Body of an error.
     pub(super) fn error(self, status: StatusCode, words: &str) -> Value {
         match self {
             Self::ChatBot => chatbot::error(status, words),
@@ -53,7 +53,7 @@ impl Platform {
         }
     }
 
-    /// Words that repeat all that is secret in a request.
+    /// Text that repeats every secret in a request.
     pub(super) fn echo(self, seen: &Seen) -> String {
         let authorization = seen.authorization().unwrap_or_default();
         match self {

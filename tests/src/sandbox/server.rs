@@ -1,4 +1,4 @@
-//! The HTTP server: it keeps what came, looks for a fault, and hands on.
+//! The HTTP server: records the request, applies a fault, or passes the request on to its platform.
 
 use super::{Platform, Seen, Shared, control, json, lock};
 use axum::{
@@ -13,19 +13,19 @@ use tokio::net::TcpListener;
 
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// Serves until the sandbox is gone, and then finishes the requests in hand.
+/// Serves until the sandbox is dropped, then finishes open requests.
 pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let closing = shared.clone();
     let router = Router::new().fallback(answer).with_state(shared);
     let served = axum::serve(listener, router).with_graceful_shutdown(async move { closing.closed().await });
-    // It does not fail: a connection that can't be accepted is tried again.
+    // Serving does not fail: axum retries after an error of accept.
     let _ = served.await;
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        return (StatusCode::BAD_REQUEST, "the body is incomplete, or has more than 10 MB").into_response();
+        return (StatusCode::BAD_REQUEST, "the body is incomplete or larger than 10 MB").into_response();
     };
     let body = String::from_utf8_lossy(&body).into_owned();
     let Some((platform, path)) = Platform::at(parts.uri.path()) else {

@@ -101,7 +101,7 @@ async fn a_warning_goes_with_the_domain_and_stays_when_the_name_changes() {
     }
 }
 
-/// What was made, which is shown in this answer alone.
+/// Generated domain, which only this answer shows in full.
 fn generated(connection: &Value) -> String {
     let names: Vec<&String> = connection["generated"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["domain"]);

@@ -1,4 +1,4 @@
-//! BotDistrikt's Event Webhook: who sent a message is told by headers, and what it was by a body that nobody documents.
+//! BotDistrikt's Event Webhook: its headers name the sender, and its body has no documented shape.
 
 use crate::support::{
     assertions::{counts, pointers, problem, refused, rejected},
@@ -167,7 +167,7 @@ async fn the_bots_own_answers_are_ignored_unless_they_are_asked_for() {
     let [event] = botdistrikt.events().await.try_into().unwrap();
     assert_eq!(event["data"]["source"], json!({ "kind": "bot", "id": null }));
     is_ignored(json!({ "include_bot": false })).await;
-    // What was taken stays.
+    // Events accepted before the change stay.
     assert_eq!(botdistrikt.events().await, [event]);
     for wrong in [json!("yes"), json!(1), json!([])] {
         let settings = json!({ "settings": { "include_bot": wrong } });

@@ -1,4 +1,4 @@
-//! Sending messages: what BotDistrikt is told, and that its answer is handed back as it is.
+//! Messages: the requests to BotDistrikt, and its answer, which is returned unchanged.
 
 use crate::support::{action_calls::FAILURES, assertions::pointers, botdistrikt::BotDistrikt};
 use reqwest::Method;

@@ -1,4 +1,5 @@
-//! Registering users: what BotDistrikt is told, what is kept of its answer, and that one person is registered once.
+//! Registration of users: the request to BotDistrikt, the subscriber made from its answer, and one registration a
+//! person.
 
 use crate::support::{assertions::pointers, botdistrikt::BotDistrikt};
 use futures::future::join_all;

@@ -1,4 +1,4 @@
-//! `botmother.send-event`: what Botmother answers, and what the caller is told.
+//! `botmother.send-event`: Botmother's answers, and the caller's outcome for each.
 
 use crate::support::{
     assertions::problem,

@@ -1,4 +1,4 @@
-//! What the event URL may stand in nowhere: answers, the log, the store. Nor is a person logged.
+//! Secrets of Botmother: no event URL in answers, the log or the store, and no personal data in the log.
 
 use crate::support::{
     botmother::{Botmother, to_one},
@@ -16,7 +16,7 @@ use tests::{
 
 const TOKEN: &str = Sandbox::EVENT_TOKEN;
 
-/// What is secret, and the ways in which it may be written.
+/// The secrets, each in every encoding that could leak it.
 fn written(botmother: &Botmother) -> Vec<String> {
     let url = botmother.sandbox.event_url();
     let path = url.strip_prefix(&botmother.sandbox.url).unwrap();
@@ -92,7 +92,7 @@ async fn a_header_with_the_url_in_it_is_not_handed_on() {
     }
 }
 
-/// What is told of one person, in one field or another.
+/// Personal data of one user, over all fields.
 const PERSON: [&str; 5] =
     ["zebedee-at-telegram", "a-marker-in-the-data", "a-marker-in-the-extra", "a-marker-of-a-platform", "Zebedee Stone"];
 

@@ -15,9 +15,9 @@ use tests::{
     string,
 };
 
-/// The most that a call may have.
+/// Limit for the body of a call to Botmother.
 const MAX_BODY_BYTES: usize = 1_000_000;
-/// What the API takes.
+/// Limit for the input of the API.
 const MAX_INPUT_BYTES: usize = 1024 * 1024;
 
 fn body(seen: &Seen) -> Value {

@@ -31,7 +31,7 @@ async fn to_paste(bundle: &Bundle, hook: &TestHook) -> String {
     setup.split_once("A body to paste: ").unwrap().1.to_owned()
 }
 
-/// Has a user reach a component with this body; what the sandbox tells of the answer.
+/// Has a user reach a component with this body, and returns the sandbox's report of the answer.
 async fn asked(sandbox: &Sandbox, hook: &TestHook, body: Value, text: &str) -> Value {
     let mut reported = sandbox.request_component(json!({ "url": hook.url, "body": body, "text": text })).await;
     assert!(reported["milliseconds"].take().as_u64().unwrap() < 60_000);

@@ -1,5 +1,4 @@
-//! What is given to ChatBot's actions: each field of Make's dialogs reaches the wire by ChatBot's name, and each fault of
-//! an input is told.
+//! Input of ChatBot's actions: each field of Make's dialogs is sent under ChatBot's name, and each fault is reported.
 
 use crate::support::{assertions::pointers, chatbot::ChatBot};
 use serde_json::{Map, Value, json};
@@ -102,7 +101,7 @@ fn dialogs(user: &'static str, story: &'static str) -> Vec<(&'static str, &'stat
     ]
 }
 
-/// What stands at a place of a request.
+/// Value at a place of a request.
 fn at(seen: &Seen, place: &str) -> Value {
     let query: BTreeMap<String, String> = form_urlencoded(&seen.query);
     match place {

@@ -1,4 +1,4 @@
-//! What only ChatBot's actions have: a test of the connection that reads, and a search with less time than an action.
+//! Tests of a ChatBot connection, and timeouts: a test reads a user, and a search ends before the timeout of an action.
 
 use crate::support::{
     action_calls::FAILURES,

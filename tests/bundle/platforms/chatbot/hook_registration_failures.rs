@@ -107,7 +107,7 @@ async fn the_url_is_pasted_by_hand_if_chatbot_has_no_webhooks() {
         assert_eq!(made["registration"], json!({ "state": "manual", "webhook": null, "token": token(&url) }));
         let setup = string(&made["setup"]);
         assert!(setup.contains("paste this URL by hand"), "{setup}");
-        // What a user does in ChatBot's own pages.
+        // A user creates the webhook on ChatBot's own pages.
         let chatbot = Api::new(&sandbox.chatbot_url(), Sandbox::TOKEN);
         let by_hand = json!({ "name": "Mine", "url": url, "token": made["registration"]["token"] });
         let webhook = string(&chatbot.post("/webhooks", &by_hand, 200).await["id"]);
@@ -293,12 +293,12 @@ async fn a_store_that_fails_once_chatbot_has_refused_does_not_hide_the_refusal()
     assert_eq!(bundle.all("/v1/hooks").await, [Value::Null; 0]);
 }
 
-/// What is done to the hook while ChatBot makes its webhook.
+/// Change to the hook while ChatBot creates its webhook.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meanwhile {
     Rename,
     Delete,
-    /// Its list is asked for before the webhook is made, and answered when all is done.
+    /// The list of webhooks is requested before the webhook exists, and answered after everything else.
     DeleteSlowly,
 }
 

@@ -1,4 +1,4 @@
-//! What ChatBot is answered: the hook's `reply`, filled in from the event.
+//! Replies to ChatBot: the hook's `reply`, with values of the event.
 
 use crate::support::{
     assertions::{pointers, refused},

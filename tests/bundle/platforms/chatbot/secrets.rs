@@ -1,4 +1,4 @@
-//! What ChatBot's hooks may leave nowhere: credentials and tokens in answers, in what is stored and in the log.
+//! Secrets of ChatBot's hooks: no credentials or tokens in answers, at rest or in the log.
 
 use crate::support::{
     chatbot_hooks::{TRIGGER, path, token},
@@ -37,7 +37,7 @@ async fn walk(sandbox: &Sandbox, bundle: &Bundle) -> Vec<String> {
     secrets
 }
 
-/// Has ChatBot refuse what it is told, and repeat the credentials; no answer repeats them.
+/// Has ChatBot refuse requests and repeat the credentials in its errors. No answer contains them.
 async fn refusals(sandbox: &Sandbox, bundle: &Bundle, hook: &TestHook) -> Vec<String> {
     let new = json!({ "trigger": TRIGGER, "name": "x", "connection": hook.connection });
     let kinds = [FaultKind::Echo, FaultKind::Unauthorized, FaultKind::CutBefore, FaultKind::Error, FaultKind::Redirect];

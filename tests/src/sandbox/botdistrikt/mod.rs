@@ -1,5 +1,5 @@
 //! BotDistrikt's Website Chat API, as <https://docs.botdistrikt.com/messaging-channels/webchat-api> describes it. All
-//! that it answers to a request which it does not carry out is synthetic, in the shape that LoopBack 3 gives an error.
+//! errors are synthetic, in the shape that LoopBack 3 gives an error.
 
 mod users;
 mod webhook;
@@ -19,7 +19,7 @@ pub const DOMAIN: &str = "sandbox-chat-q7v2mz9x4ktd8hw3rj6yb5nf.invalid";
 
 type Outcome = Result<Value, Refusal>;
 
-/// Why a request is not carried out.
+/// Reason for the refusal of a request.
 struct Refusal {
     status: StatusCode,
     words: String,
@@ -37,10 +37,10 @@ fn unprocessable(words: impl Into<String>) -> Refusal {
     refusal(StatusCode::UNPROCESSABLE_ENTITY, words)
 }
 
-/// Everything that is kept.
+/// State of the simulated platform.
 #[derive(Default)]
 pub struct World {
-    /// What every message is answered with, if it is not the usual.
+    /// Answer to every message, in place of the default.
     pub answer: Option<Value>,
     registrations: Vec<Registration>,
     messages: Vec<Value>,
@@ -56,7 +56,7 @@ impl World {
         Ok(())
     }
 
-    /// When something that happens now happened. No two have the same time.
+    /// Time of an event that happens now. Each time is unique.
     fn now(&mut self) -> Timestamp {
         self.latest = next(self.latest);
         self.latest
@@ -87,7 +87,7 @@ fn route(shared: &Shared, seen: &Seen) -> Outcome {
     }
     let mut fields = fields(seen)?;
     if fields.shift_remove("domain").as_ref().and_then(Value::as_str) != Some(DOMAIN) {
-        return Err(unauthorized("domain: is missing, or not one of the webchat app"));
+        return Err(unauthorized("domain: must be that of the webchat app"));
     }
     let mut world = lock(&shared.botdistrikt);
     match *call {
@@ -101,7 +101,7 @@ pub fn domain(seen: &Seen) -> Option<String> {
     fields(seen).ok()?.get("domain")?.as_str().map(str::to_owned)
 }
 
-/// The body as it is shown: of the domain only whether it was right.
+/// The request's body for display, with the domain masked.
 pub fn masked_body(seen: &Seen) -> String {
     match domain(seen).as_deref() {
         None | Some("") => seen.body.clone(),
@@ -110,7 +110,7 @@ pub fn masked_body(seen: &Seen) -> String {
     }
 }
 
-/// A body in JSON, or one of a form, whose fields are flat.
+/// Fields of a JSON body, or of a form without nesting.
 fn fields(seen: &Seen) -> Result<Map<String, Value>, Refusal> {
     let kind = seen.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("application/x-www-form-urlencoded") {
@@ -119,7 +119,7 @@ fn fields(seen: &Seen) -> Result<Map<String, Value>, Refusal> {
     }
     match serde_json::from_str(&seen.body) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(unprocessable("the body: is no object")),
+        Ok(_) => Err(unprocessable("the body: must be an object")),
         Err(error) => Err(refusal(StatusCode::BAD_REQUEST, format!("the body: {error}"))),
     }
 }

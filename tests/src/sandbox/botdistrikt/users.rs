@@ -1,15 +1,14 @@
-//! `/webchat_apps/{id}/user` and `/webchat_apps/{id}/message`. That a field which is not documented is refused is
-//! synthetic.
+//! `/webchat_apps/{id}/user` and `/webchat_apps/{id}/message`. The refusal of undocumented fields is synthetic.
 
 use super::{Outcome, World, unauthorized, unprocessable};
 use crate::sandbox::chance;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// An answer to a registration. A `webchat_id` may have more than one.
+/// Answer to a registration. A `webchat_id` may have several.
 pub struct Registration {
     pub webchat_id: String,
-    /// The bot_user, as it was answered.
+    /// The bot_user of the answer.
     pub user: Value,
 }
 
@@ -34,12 +33,12 @@ impl World {
         self.registrations.iter().map(|registration| registration.webchat_id.clone()).collect()
     }
 
-    /// Every message that was taken, in order.
+    /// Every accepted message, in order.
     pub fn messages(&self) -> Value {
         self.messages.clone().into()
     }
 
-    /// That one `webchat_id` can be registered again, and then has two records, is synthetic.
+    /// A `webchat_id` can be registered again and then has two records: this is synthetic.
     pub(super) fn register(&mut self, new: NewUser) -> Value {
         let webchat_id = new.webchat_id.filter(|id| !id.is_empty()).unwrap_or_else(made_id);
         let mut user = self.guest(&webchat_id);
@@ -49,8 +48,7 @@ impl World {
         user
     }
 
-    /// A bot_user of whom nothing is told. The fields after `channel` are synthetic: they stand for whatever is not
-    /// documented.
+    /// A bot_user with default values. The fields after `channel` are synthetic: they stand for any undocumented field.
     fn guest(&mut self, webchat_id: &str) -> Map<String, Value> {
         let name = format!("Webchat Guest {}", 10_000 + chance() % 90_000);
         let fields = [
@@ -66,16 +64,16 @@ impl World {
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// That the user must be as a registration answered it is synthetic, and so is the answer.
+    /// The `user` must equal the answer to a registration. This rule and the answer are synthetic.
     pub(super) fn hear(&mut self, authorization: Option<&str>, said: Message) -> Outcome {
         let webchat_id = authorization.unwrap_or_default();
         let own = |registration: &&Registration| registration.webchat_id == webchat_id;
         let own: Vec<&Registration> = self.registrations.iter().filter(own).collect();
         if own.is_empty() {
-            return Err(unauthorized("authorization: is not a webchat_id that is registered"));
+            return Err(unauthorized("authorization: must be a registered webchat_id"));
         }
         if !own.iter().any(|registration| registration.user == said.user) {
-            return Err(unprocessable("user: is not as the registration of this webchat_id answered it"));
+            return Err(unprocessable("user: must equal the answer to the registration of this webchat_id"));
         }
         let message = said.message.ok_or_else(|| unprocessable("message: is missing"))?;
         let text = message["text"].as_str().or(message.as_str()).map_or_else(|| message.to_string(), str::to_owned);
@@ -85,7 +83,7 @@ impl World {
     }
 }
 
-/// The documented example has six characters after the dot.
+/// Random `webchat_id`, with the documented example's `webchat.` prefix and twelve characters.
 fn made_id() -> String {
     format!("webchat.{}", &format!("{:032x}", chance())[..12])
 }

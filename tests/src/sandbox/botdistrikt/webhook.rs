@@ -1,4 +1,4 @@
-//! The Event Webhook: what the bot, the team and broadcasts say to a user.
+//! The Event Webhook: messages to a user from the bot, the team and broadcasts.
 
 use super::{World, users::Registration};
 use crate::sandbox::{PATIENCE, Shared, calls, lock};
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Said {
-    /// Who says it. Null: no header tells.
+    /// Kind of the sender. Null sends no header for it.
     #[serde(default = "human")]
     source: Option<String>,
     source_id: Option<String>,
-    /// By default the user that was registered last.
+    /// The user registered last by default.
     webchat_id: Option<String>,
     #[serde(default = "hello")]
     text: String,
@@ -27,7 +27,7 @@ fn hello() -> String {
     "Hello".to_owned()
 }
 
-/// Calls the Event Webhook once; how it was answered. How long BotDistrikt waits is not documented.
+/// Calls the Event Webhook once, and reports the answer. BotDistrikt's timeout is not documented.
 pub async fn say(shared: &Shared, said: Value) -> Result<Value, String> {
     let said: Said = serde_json::from_value(said).map_err(|error| error.to_string())?;
     let (url, body) = lock(&shared.botdistrikt).event(&said)?;
@@ -45,16 +45,17 @@ impl Said {
         sources.into_iter().try_fold(request, |request, (field, name, value)| {
             let Some(value) = value else { return Ok(request) };
             let value =
-                HeaderValue::from_str(value).map_err(|_| format!("{field}: is no text that a header can have"))?;
+                HeaderValue::from_str(value).map_err(|_| format!("{field}: must be valid as the value of a header"))?;
             Ok(request.header(name, value))
         })
     }
 }
 
 impl World {
-    /// What is posted, and where to. The method and the body are synthetic.
+    /// URL and body of the webhook's request. The method and the body are synthetic.
     fn event(&mut self, said: &Said) -> Result<(String, Value), String> {
-        let url = self.webhook.clone().ok_or("there is no Event Webhook: POST /sandbox/botdistrikt/webhook sets it")?;
+        let url =
+            self.webhook.clone().ok_or("no Event Webhook is set: set it with POST /sandbox/botdistrikt/webhook")?;
         let created_at = self.now().to_string();
         let meant = |registration: &&Registration| match &said.webchat_id {
             Some(id) => registration.webchat_id == *id,

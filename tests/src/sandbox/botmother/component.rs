@@ -1,4 +1,4 @@
-//! The API request component of a bot: a call that the bot's author has put together.
+//! The API request component of a bot: a call defined by the bot's author.
 
 use crate::sandbox::{
     Shared,
@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long the component waits.
+/// Timeout of the component.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who talks to the bot, by the names that a template has for it.
+/// User of the bot, by the names of the template's variables.
 const USER: [(&str, &str); 9] = [
     ("platform_id", "100200300"),
     ("platform", "tg"),
@@ -30,12 +30,12 @@ struct Asked {
     url: String,
     #[serde(default = "suggested")]
     body: Value,
-    /// What the user has said.
+    /// The user's last message.
     #[serde(default = "hello")]
     text: String,
 }
 
-/// What Switchboard suggests to the authors of bots, with a variable of theirs.
+/// Body that Switchboard suggests to authors of bots, with one example variable.
 fn suggested() -> Value {
     json!({
         "platform": "{{this_user.platform}}", "platform_id": "{{this_user.platform_id}}",
@@ -47,7 +47,7 @@ fn hello() -> String {
     "Hello".to_owned()
 }
 
-/// Has a user reach the component; how it was answered, and which screen the user sees then.
+/// Has a user reach the component. Reports the answer, and the screen that the user sees next.
 pub async fn request(shared: &Shared, asked: Value) -> Result<Value, String> {
     let asked: Asked = serde_json::from_value(asked).map_err(|error| error.to_string())?;
     calls::check(&asked.url)?;
@@ -59,14 +59,14 @@ pub async fn request(shared: &Shared, asked: Value) -> Result<Value, String> {
     }))
 }
 
-/// An answer of 4xx is a success to the component. That one of 3xx is none is synthetic.
+/// Next screen. A 4xx answer is a success to the component; the failure of a 3xx answer is synthetic.
 fn screen(answered: &Answered) -> &'static str {
     let goes_on = answered.status.is_some_and(|status| status.is_success() || status.is_client_error());
     if goes_on && answered.is_json { "next" } else { "error" }
 }
 
 impl Asked {
-    /// A template, with the values in the place of their names. That a name which is unknown stays is synthetic.
+    /// Template with its variables replaced. An unknown name stays as it is, which is synthetic.
     fn filled(&self, template: &Value) -> Value {
         match template {
             Value::String(text) => self.filled_text(text).into(),

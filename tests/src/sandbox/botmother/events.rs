@@ -1,4 +1,4 @@
-//! The External Event. The values of its answer are synthetic but for those that come from the request.
+//! The External Event. The values of its answer are synthetic, except those copied from the request.
 
 use super::{World, error};
 use crate::sandbox::{Seen, next};
@@ -6,7 +6,7 @@ use axum::http::header;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
 
-/// What an event says. Fields besides these are let be: some are documented by their effect alone.
+/// Body of an event. Other fields are ignored, because some are documented only by their effect.
 #[derive(Deserialize)]
 struct Event {
     platform: Option<String>,
@@ -17,7 +17,7 @@ struct Event {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "users: neither a text nor a list of texts and numbers")]
+#[serde(untagged, expecting = "users: must be a string, or a list of strings and numbers")]
 enum Users {
     One(String),
     More(Vec<Id>),
@@ -30,7 +30,7 @@ enum Id {
     Number(Number),
 }
 
-/// Who an event is for.
+/// Recipients of an event.
 #[derive(Default)]
 struct Audience {
     platforms: Vec<String>,
@@ -44,28 +44,28 @@ impl Event {
             (None, None, Some(ids)) => {
                 let is_id = |id: &String| id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
                 if ids.is_empty() || !ids.iter().all(is_id) {
-                    return Err("users_bm: is no list of ids of 24 hexadecimal digits");
+                    return Err("users_bm: must be a list of ids of 24 hexadecimal digits");
                 }
                 Ok(Audience { bm_ids: ids.clone(), ..Audience::default() })
             }
             (Some(platform), Some(users), None) => {
                 let platform_ids = users.ids();
                 if platform.is_empty() {
-                    return Err("platform: is empty");
+                    return Err("platform: must not be empty");
                 }
                 if platform_ids.as_ref().is_some_and(|ids| ids.is_empty() || ids.iter().any(String::is_empty)) {
-                    return Err("users: names nobody");
+                    return Err("users: must name at least one user");
                 }
                 let platform_ids = platform_ids.unwrap_or_default();
                 Ok(Audience { platforms: vec![platform.clone()], platform_ids, ..Audience::default() })
             }
-            _ => Err("neither platform and users, nor users_bm alone"),
+            _ => Err("either platform and users, or users_bm alone, must be given"),
         }
     }
 }
 
 impl Users {
-    /// None: everyone.
+    /// Ids in the list. None means every user.
     fn ids(&self) -> Option<Vec<String>> {
         let text = |id: &Id| match id {
             Id::Text(text) => text.clone(),
@@ -80,7 +80,7 @@ impl Users {
 }
 
 impl World {
-    /// Every event that was queued, as its body was.
+    /// Bodies of the queued events.
     pub fn events(&self) -> Value {
         self.events.clone().into()
     }
@@ -88,11 +88,11 @@ impl World {
     pub(super) fn take(&mut self, seen: &Seen) -> Result<Value, String> {
         let kind = seen.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if !kind.starts_with("application/json") {
-            return Err("the Content-Type: is not application/json".to_owned());
+            return Err("the Content-Type: must be application/json".to_owned());
         }
         let body: Value = serde_json::from_str(&seen.body).map_err(|error| format!("the body: {error}"))?;
         if !body.is_object() {
-            return Err("the body: is no object".to_owned());
+            return Err("the body: must be an object".to_owned());
         }
         let event = Event::deserialize(&body).map_err(|error| format!("the body: {error}"))?;
         let audience = event.audience()?;

@@ -1,6 +1,5 @@
 //! Botmother: its External Event, as <https://docs.botmother.com/article/42097> describes it, and its API request
-//! component, as <https://docs.botmother.com/article/42070> does. All that it answers to a request which it does not
-//! carry out is synthetic.
+//! component, as <https://docs.botmother.com/article/42070> does. All errors are synthetic.
 
 mod component;
 mod events;
@@ -16,17 +15,17 @@ pub const PREFIX: &str = "/api/bot";
 pub const EVENT_ID: &str = "q7Rm-4xK_";
 pub const EVENT_TOKEN: &str = "sandbox-token-of-botmother_9fKx2QvL7tRw3ZpY8mNc5HdJ";
 
-/// The most that an event may have.
+/// Limit for an event's body.
 const MAX_BODY_BYTES: usize = 1_048_576;
 
-/// Everything that is kept.
+/// State of the simulated platform.
 #[derive(Default)]
 pub struct World {
-    /// Whether an event is answered with `result: false`.
+    /// Answers events with `result: false`.
     pub refuse_events: bool,
-    /// Whether the answer says that the limits are exceeded.
+    /// Reports in the answer that the limits are exceeded.
     pub exceed_limits: bool,
-    /// Whether `payload` is a list of lists.
+    /// Nests `payload` as a list of lists.
     pub nest_payload: bool,
     events: Vec<Value>,
     latest: Timestamp,
@@ -37,7 +36,7 @@ pub fn event_path() -> String {
     format!("{PREFIX}/action/{EVENT_ID}/{EVENT_TOKEN}")
 }
 
-/// The path as it is shown: of the token only whether it was right.
+/// The request's path for display, with the token masked.
 pub fn masked_path(seen: &Seen) -> String {
     match seen.path.rsplit_once('/') {
         Some((head, EVENT_TOKEN)) => format!("{head}/(the token)"),
@@ -55,7 +54,7 @@ pub fn answer(shared: &Shared, seen: &Seen) -> (StatusCode, Value) {
         return (StatusCode::NOT_FOUND, error("there is no such event"));
     }
     if seen.body.len() > MAX_BODY_BYTES {
-        return (StatusCode::PAYLOAD_TOO_LARGE, error("the body has more than 1 MB"));
+        return (StatusCode::PAYLOAD_TOO_LARGE, error("the body is larger than 1 MB"));
     }
     match lock(&shared.botmother).take(seen) {
         Ok(body) => (StatusCode::OK, body),

@@ -1,4 +1,4 @@
-//! What users say, and what the webhook blocks of a story deliver of it.
+//! Messages of users, and their delivery by the webhook blocks of a story.
 
 use super::{
     World, chance, date,
@@ -16,19 +16,19 @@ use serde_json::{Map, Value, json};
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Said {
-    /// By default all.
+    /// All webhooks by default.
     webhook: Option<String>,
-    /// By default the first.
+    /// The first user by default.
     user: Option<String>,
-    /// Added to those of the chat.
+    /// Attributes to add to the chat.
     attributes: Map<String, Value>,
     text: Option<String>,
     message_id: Option<String>,
-    /// By default the current one.
+    /// The current version by default.
     version: Version,
-    /// By default with it.
+    /// True by default.
     with_token: Option<bool>,
-    /// Another than the webhook's own.
+    /// Token to send in place of the webhook's.
     token: Option<String>,
 }
 
@@ -47,12 +47,12 @@ impl TryFrom<u8> for Version {
         match number {
             1 => Ok(Self::Legacy),
             2 => Ok(Self::Current),
-            _ => Err("version: is neither 2 nor 1"),
+            _ => Err("version: must be 2 or 1"),
         }
     }
 }
 
-/// What is posted to a webhook.
+/// Call of a webhook.
 struct Delivery {
     webhook: Webhook,
     user: String,
@@ -71,7 +71,7 @@ impl World {
         let wanted = |webhook: &&Webhook| said.webhook.as_ref().is_none_or(|id| *id == webhook.id);
         let webhooks: Vec<Webhook> = self.webhooks.iter().filter(wanted).cloned().collect();
         if webhooks.is_empty() && said.webhook.is_some() {
-            return Err("webhook: there is no such one".to_owned());
+            return Err("webhook: there is no such webhook".to_owned());
         }
         let (chat, now) = (Chat { id: self.id(), created: self.now() }, self.latest);
         let story = self.first_story().unwrap_or_default().to_owned();
@@ -79,14 +79,14 @@ impl World {
             Some(id) => self.users.iter_mut().find(|user| user.id == *id),
             None => self.users.first_mut(),
         };
-        let user = user.ok_or("user: there is no such one")?;
+        let user = user.ok_or("user: there is no such user")?;
         user.seen = now;
         if user.chats.is_empty() {
             user.chats.push(chat);
         }
         user.session.extend(said.attributes.clone());
         if let (Version::Current, Some(text)) = (said.version, &said.text) {
-            // The body has no text of its own. A story would save the answer to an attribute, here to this one.
+            // The body has no text of its own. A story would save the text as an attribute; here its name is `text`.
             user.session.insert("text".to_owned(), text.as_str().into());
         }
         let delivery = |webhook: Webhook| {
@@ -120,7 +120,7 @@ impl Said {
         })
     }
 
-    /// The names are documented, the values of most are synthetic.
+    /// Body of the legacy version: the names are documented, most values are synthetic.
     fn legacy_delivery(&self, user: &User, story: &str) -> Value {
         json!({
             "conversationId": user.chats[0].id,
@@ -138,7 +138,7 @@ impl Said {
 }
 
 impl Delivery {
-    /// Posts it; how it was answered. The attributes of the answer become the chat's.
+    /// Calls the webhook and reports the answer, whose attributes become the chat's.
     async fn make(&self, shared: &Shared) -> Value {
         let parameters: Vec<_> = self.token.iter().map(|token| ("token", token.as_str())).collect();
         let request = self.webhook.asked.call(shared, Method::POST, &parameters).json(&self.body);

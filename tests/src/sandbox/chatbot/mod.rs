@@ -26,7 +26,7 @@ pub const TOKEN: &str = "sandbox-token-of-chatbot-0123456789";
 
 type Outcome = Result<Value, Refusal>;
 
-/// Why a request is not carried out.
+/// Reason for the refusal of a request.
 struct Refusal {
     status: StatusCode,
     words: String,
@@ -40,9 +40,9 @@ fn missing(what: &str) -> Refusal {
     Refusal { status: StatusCode::NOT_FOUND, words: format!("no such {what}") }
 }
 
-/// Everything that is kept.
+/// State of the simulated platform.
 pub struct World {
-    /// Whether `POST /users` answers an object instead of the documented array.
+    /// Answers `POST /users` with an object in place of the documented array.
     pub create_answers_object: bool,
     users: Vec<User>,
     segments: Vec<Segment>,
@@ -75,20 +75,20 @@ impl World {
         format!("5b7ff84c{:016x}", self.made)
     }
 
-    /// When something that is made now was made. No two have the same time.
+    /// Creation time of an object made now. Each time is unique.
     fn now(&mut self) -> Timestamp {
         self.latest = next(self.latest);
         self.latest
     }
 
-    /// When the next seed was made: the same on every run.
+    /// Creation time of the next seeded object: the same in every run.
     fn seeded_at(&mut self) -> Timestamp {
         self.latest = self.latest.plus_seconds(1);
         self.latest
     }
 }
 
-/// Dates have a space where RFC 3339 has a `T`.
+/// Timestamp in ChatBot's format, with a space in place of RFC 3339's `T`.
 fn date(timestamp: Timestamp) -> String {
     timestamp.to_string().replace('T', " ")
 }
@@ -112,7 +112,7 @@ fn made(id: &str) -> Value {
     envelope
 }
 
-/// The envelope of an error. Its keys but `code` and `type` are synthetic, and so is the value of `type`.
+/// Error envelope. Its keys except `code` and `type` are synthetic, and so is the value of `type`.
 pub fn error(status: StatusCode, words: &str) -> Value {
     let mut envelope = envelope(status, "error");
     envelope["status"]["message"] = words.into();
@@ -166,24 +166,24 @@ async fn route(shared: &Shared, seen: &Seen) -> Outcome {
     }
 }
 
-/// A body of whatever shape.
+/// Parsed body of any JSON type.
 fn body<T: DeserializeOwned>(seen: &Seen) -> Result<T, Refusal> {
     serde_json::from_str(&seen.body).map_err(|error| bad(format!("the body: {error}")))
 }
 
-/// A body that is an object. Serde would fill a struct from an array as well.
+/// Parsed body that must be an object. Serde would fill a struct from an array as well.
 fn fields<T: DeserializeOwned>(seen: &Seen) -> Result<T, Refusal> {
     let value: Value = body(seen)?;
     if !value.is_object() {
-        return Err(bad("the body: is no object"));
+        return Err(bad("the body: must be an object"));
     }
     T::deserialize(value).map_err(|error| bad(format!("the body: {error}")))
 }
 
 fn text(name: &str, value: &str, longest: usize) -> Result<(), Refusal> {
     match value.chars().count() {
-        0 => Err(bad(format!("{name}: is empty"))),
-        length if length > longest => Err(bad(format!("{name}: has more than {longest} characters"))),
+        0 => Err(bad(format!("{name}: must not be empty"))),
+        length if length > longest => Err(bad(format!("{name}: must have at most {longest} characters"))),
         _ => Ok(()),
     }
 }

@@ -41,7 +41,7 @@ impl World {
         self.segments.iter().map(listed).collect()
     }
 
-    /// That the answer has an `id` is synthetic.
+    /// Creates a segment. The `id` in the answer is synthetic.
     pub(super) fn create_segment(&mut self, new: NewSegment) -> Outcome {
         text("name", &new.name, 256)?;
         let segment = Segment { id: self.id(), name: new.name, created: self.now() };
@@ -52,10 +52,10 @@ impl World {
 
     pub(super) fn add_members(&mut self, members: Members) -> Outcome {
         if !(1..=100).contains(&members.segments.len()) {
-            return Err(bad("segments: has not from 1 to 100 items"));
+            return Err(bad("segments: must have from 1 to 100 items"));
         }
         if !(1..=1000).contains(&members.users.len()) {
-            return Err(bad("users: has not from 1 to 1000 items"));
+            return Err(bad("users: must have from 1 to 1000 items"));
         }
         self.check_segments(&members.segments)?;
         if !members.users.iter().all(|id| self.users.iter().any(|user| user.id == *id)) {

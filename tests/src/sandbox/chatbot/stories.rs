@@ -1,4 +1,4 @@
-//! `/v2/stories`, and the legacy `/stories` over the same stories. Bodies and the path of a deletion are synthetic.
+//! `/v2/stories`, and the legacy `/stories` for the same stories. Bodies and the path of a deletion are synthetic.
 
 use super::{Outcome, Refusal, World, bad, done, given, made, missing, text, uuid};
 use serde::Deserialize;
@@ -78,7 +78,7 @@ impl World {
         self.stories.iter_mut().find(|story| story.id == id).ok_or_else(|| missing("story"))
     }
 
-    /// The story in which users say something.
+    /// The story in which users talk.
     pub(super) fn first_story(&self) -> Option<&str> {
         self.stories.first().map(|story| story.id.as_str())
     }
@@ -106,7 +106,7 @@ impl World {
     pub(super) fn change_story(&mut self, id: &str, change: Change) -> Outcome {
         let story = self.story(id)?;
         if change.name.is_none() && change.description.is_none() {
-            return Err(bad("the body: has neither name nor description"));
+            return Err(bad("the body: must have a name or a description"));
         }
         if let Some(name) = change.name {
             text("name", &name, 256)?;

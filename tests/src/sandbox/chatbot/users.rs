@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// Every user has them as `default_…`, null where nobody told.
+/// Attributes of every user, as `default_…`; null if unset.
 const DEFAULTS: &str = "email name url avatar language timezone gender ip city region country referrer username";
 
 const LONGEST_PAGE: usize = 40;
@@ -39,7 +39,7 @@ pub struct NewUser {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "segments: neither an id nor a list of ids")]
+#[serde(untagged, expecting = "segments: must be an id or a list of ids")]
 enum OneOrMore {
     One(String),
     More(BTreeSet<String>),
@@ -66,7 +66,7 @@ impl User {
         Self { id, user_id, banned: false, attributes: all, session, segments, chats, created, seen: created }
     }
 
-    /// As in the list. `source` is synthetic: it stands for whatever is not documented.
+    /// The user as an item of the list. `source` is synthetic: it stands for any undocumented field.
     fn listed(&self) -> Value {
         json!({
             "id": self.id, "userId": self.user_id, "banned": self.banned, "attributes": self.attributes,
@@ -75,7 +75,7 @@ impl User {
         })
     }
 
-    /// As by its id. What a conversation holds is synthetic.
+    /// The user as `GET /users/:id` answers. The fields of a conversation are synthetic.
     pub fn alone(&self) -> Value {
         let mut user = self.listed();
         let chat = |chat: &Chat| json!({ "id": chat.id, "createdAt": date(chat.created) });
@@ -119,24 +119,26 @@ impl World {
         self.users.iter_mut().find(|user| user.id == id).ok_or_else(|| missing("user"))
     }
 
-    /// How `sort` is written in a query is not documented; brackets are synthetic. So is that `count` is of all users.
+    /// Lists users. The brackets of `sort` in the query are synthetic, and so is a `count` of all users.
     pub(super) fn list_users(&self, query: &str) -> Outcome {
         let (mut limit, mut after, mut by_seen, mut ascending) = (LONGEST_PAGE, None, false, false);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match (&*name, &*value) {
                 ("limit", value) => match value.parse() {
                     Ok(number @ 1..=LONGEST_PAGE) => limit = number,
-                    _ => return Err(bad(format!("limit: is not from 1 to {LONGEST_PAGE}"))),
+                    _ => return Err(bad(format!("limit: must be from 1 to {LONGEST_PAGE}"))),
                 },
                 ("after", id) => {
                     let known = self.users.iter().find(|user| user.id == id);
-                    after = Some(&known.ok_or_else(|| bad("after: is no user's id"))?.id);
+                    after = Some(&known.ok_or_else(|| bad("after: must be a user's id"))?.id);
                 }
                 ("sort[field]", "createdAt" | "lastSeen") => by_seen = value == "lastSeen",
                 ("sort[order]", "asc" | "desc") => ascending = value == "asc",
                 ("match", "all" | "any") => {}
-                ("sort[field]" | "sort[order]" | "match", _) => return Err(bad(format!("{name}: is no such word"))),
-                _ => return Err(bad(format!("{name}: is no parameter"))),
+                ("sort[field]" | "sort[order]" | "match", _) => {
+                    return Err(bad(format!("{name}: has an unknown value")));
+                }
+                _ => return Err(bad(format!("{name}: is an unknown parameter"))),
             }
         }
         let mut users: Vec<&User> = self.users.iter().collect();
@@ -154,7 +156,7 @@ impl World {
         match &new.user_id {
             Some(user_id) => text("userId", user_id, 256)?,
             None if new.attributes.contains_key("default_email") => {}
-            None => return Err(bad("userId: is missing, and so is attributes.default_email")),
+            None => return Err(bad("userId: is missing, and attributes.default_email is missing as well")),
         }
         if self.users.iter().any(|user| new.user_id.as_ref() == Some(&user.user_id)) {
             return Err(bad("userId: another user has it"));
@@ -172,7 +174,7 @@ impl World {
         Ok(if self.create_answers_object { reply } else { json!([reply]) })
     }
 
-    /// That what is not named stays is synthetic.
+    /// Changes the named attributes. That the others stay is synthetic.
     pub(super) fn change_user(&mut self, id: &str, change: Change) -> Outcome {
         let user = self.user(id)?;
         check(&change.attributes)?;
@@ -188,12 +190,12 @@ impl World {
 
 fn check(attributes: &Map<String, Value>) -> Result<(), Refusal> {
     if !(1..=99).contains(&attributes.len()) {
-        return Err(bad("attributes: has not from 1 to 99 keys"));
+        return Err(bad("attributes: must have from 1 to 99 keys"));
     }
     for (name, value) in attributes {
         let longest = if name == "default_name" { 256 } else { 1024 };
         let name = format!("attributes.{name}");
-        text(&name, value.as_str().ok_or_else(|| bad(format!("{name}: is no text")))?, longest)?;
+        text(&name, value.as_str().ok_or_else(|| bad(format!("{name}: must be a string")))?, longest)?;
     }
     Ok(())
 }

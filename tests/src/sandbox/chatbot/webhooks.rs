@@ -18,7 +18,7 @@ pub struct Webhook {
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
     pub name: String,
-    /// As it was given.
+    /// The address, as the caller gave it.
     url: String,
     pub token: String,
     #[serde(default)]
@@ -38,7 +38,7 @@ struct Auth {
 }
 
 impl NewWebhook {
-    /// A call of the webhook's address, with these parameters besides its own.
+    /// Request to the webhook's address, with these query parameters in addition to its own.
     pub fn call(&self, shared: &Shared, method: Method, parameters: &[(&str, &str)]) -> RequestBuilder {
         let joint = match parameters {
             [] => "",
@@ -53,7 +53,7 @@ impl NewWebhook {
         }
     }
 
-    /// Asks the address to repeat a challenge.
+    /// Verifies the address with a challenge, which it must repeat.
     async fn verify(&self, shared: &Shared) -> Result<(), Refusal> {
         let challenge = format!("{:032x}", chance());
         let parameters = [("challenge", challenge.as_str()), ("token", &self.token)];
@@ -85,7 +85,7 @@ impl Webhook {
     }
 }
 
-/// The address is called before the answer, and while nothing is locked: it may call back.
+/// Creates a webhook. Its address is called before the answer and without a lock, because it may call back.
 pub async fn create(shared: &Shared, seen: &Seen) -> Outcome {
     let asked: NewWebhook = super::fields(seen)?;
     text("name", &asked.name, 256)?;
@@ -118,7 +118,7 @@ impl World {
         Ok(done())
     }
 
-    /// Keeps what went wrong at the last delivery, if the webhook is still there.
+    /// Records the error of the last delivery, if the webhook still exists.
     pub(super) fn note_error(&mut self, id: &str, message: &str) {
         if let Ok(webhook) = self.webhook(id) {
             webhook.error = Some(json!({ "date": date(SystemClock.now()), "message": message }));
