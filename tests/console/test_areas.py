@@ -212,7 +212,7 @@ def test_the_builder_of_routes_shows_faults_and_drops_outdated_answers(signed_in
         page.get_by_role("button", name="Add field").click()
         page.get_by_label("Name of field").last.fill("who")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("a name is given twice")).to_be_visible()
+    expect(page.get_by_text("names must not be repeated")).to_be_visible()
 
     page.get_by_label("Or types").fill("botstar.*")
     page.get_by_label("An action").check()
