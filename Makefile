@@ -76,9 +76,12 @@ ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
+# By file: cargo-fmt finds no file that a macro declares, and the platforms' modules are declared by one.
+RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test stress check fuzz template e2e console console-test openapi screenshots bench bench-check cost lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: help run sandbox watch test stress check fuzz template e2e console console-test openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
 .PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
@@ -172,8 +175,15 @@ template: need-cargo need-cc $(LINT_READY) $(CHECKOV_READY) ## Grade the templat
 	$(VENV_CHECKOV)/bin/checkov --config-file .checkov.yaml --file .aws-sam/expanded.json
 	cargo test --workspace --test template
 
-lint: need-cargo need-cc ## Check formatting, clippy and, with cargo-deny, the dependencies
-	cargo fmt --all --check
+fmt: need-cargo ## Format the Rust code
+	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT)
+
+lint: need-cargo need-cc need-python3 ## Check formatting, words, clippy, the workflows and, with cargo-deny, the dependencies
+	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT) --check
+	scripts/plain-english
+	scripts/module-circles
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory workflows; else \
+		echo "skipped: npm is missing, so the workflows were not linted" >&2; fi
 	cargo clippy --workspace --all-targets -- -D warnings
 	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; if cargo deny --version >/dev/null 2>&1; then \
 		set -x; cargo deny check bans licenses sources; \

@@ -1,7 +1,10 @@
 //! `botdistrikt.register-user`: `POST /webchat_apps/{webchat_app_id}/user`. The answer is stored as a subscriber: each
 //! message sends it along, and a second call for the same person finds it.
 
-use crate::{bot_user::{REGISTERED, WebchatId}, client::{BotUser, Client}};
+use crate::{
+    bot_user::{REGISTERED, WebchatId},
+    client::{BotUser, Client},
+};
 use connector::{ActionContext, Code, Problem, Retry, action};
 use models::{EventId, Person, SubscriberId, clock::random, ids::ContentKey};
 use payload::{Mapping, mapping};
@@ -91,9 +94,12 @@ async fn register(
     let kept = registered(context, &person.id)
         .await
         .map_err(|problem| Problem { source: problem.source, ..begun("may not be stored") })?;
-    let kept = kept.ok_or_else(|| begun("is not stored: the object is too large, or the person was erased in the meantime"))?;
+    let kept =
+        kept.ok_or_else(|| begun("is not stored: the object is too large, or the person was erased in the meantime"))?;
     match asked {
-        Some(asked) if asked != registered_as => Err(begun(&format!("not as {asked}, which was requested; use the former id"))),
+        Some(asked) if asked != registered_as => {
+            Err(begun(&format!("not as {asked}, which was requested; use the former id")))
+        }
         _ => Ok(Output { reused: false, ..kept }),
     }
 }

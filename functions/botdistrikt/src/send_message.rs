@@ -1,7 +1,11 @@
 //! `botdistrikt.send-message`: `POST /webchat_apps/{webchat_app_id}/message`, as a registered user. Neither the fields
 //! of a message nor the shape of the answer are documented, so both are passed on unchanged.
 
-use crate::{bot_user::WebchatId, client::Client, register_user::{stored_user, subscriber_id}};
+use crate::{
+    bot_user::WebchatId,
+    client::Client,
+    register_user::{stored_user, subscriber_id},
+};
 use connector::{ActionContext, Code, Problem, Retry, action};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -59,7 +63,8 @@ fn output() -> Schema {
 }
 
 /// BotDistrikt checks the domain and the user together, so a rejection may concern either.
-const STALE: &str = "if the domain is correct, BotDistrikt may have deleted the user: register it again with `reuse` false";
+const STALE: &str =
+    "if the domain is correct, BotDistrikt may have deleted the user: register it again with `reuse` false";
 
 async fn run(context: ActionContext<'_>, input: Input) -> Result<Output, Problem> {
     let WebchatId(webchat_id) = input.webchat_id;
@@ -84,8 +89,9 @@ fn responses(body: &str) -> Option<Vec<Box<RawValue>>> {
         responses: Vec<Box<RawValue>>,
     }
     let list = serde_json::from_str(body);
-    list.ok()
-        .or_else(|| serde_json::from_str(body).ok().filter(|_| is_object(body)).map(|ResponseList { responses }| responses))
+    list.ok().or_else(|| {
+        serde_json::from_str(body).ok().filter(|_| is_object(body)).map(|ResponseList { responses }| responses)
+    })
 }
 
 /// serde would accept a list in place of a struct.

@@ -1,7 +1,11 @@
 //! `chatbot.call-api`: any call of ChatBot's API. The token is added here, and can be neither seen nor replaced.
 
 use crate::client::Client;
-use connector::{ActionContext, Problem, action, client::Answer, mask::{Secrets, without, without_hooks}};
+use connector::{
+    ActionContext, Problem, action,
+    client::Answer,
+    mask::{Secrets, without, without_hooks},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use models::Fault;
 use payload::mapping::escape;

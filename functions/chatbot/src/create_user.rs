@@ -1,6 +1,9 @@
 //! `chatbot.create-user`: `POST /users`. Segments are given by id or by name; names are looked up first.
 
-use crate::{client::Client, user::{self, Attributes}};
+use crate::{
+    client::Client,
+    user::{self, Attributes},
+};
 use connector::{ActionContext, Problem, Retry, action};
 use models::{Fault, clock::random};
 use schemars::{JsonSchema, schema_for};

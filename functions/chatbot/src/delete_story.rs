@@ -1,6 +1,9 @@
 //! `chatbot.delete-story`: `DELETE /v2/stories/:storyId`. The path is inferred: ChatBot does not document it.
 
-use crate::{client::Client, story::{StoryId, Touched}};
+use crate::{
+    client::Client,
+    story::{StoryId, Touched},
+};
 use connector::{ActionContext, Code, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;

@@ -1,6 +1,9 @@
 //! `chatbot.get-story`: `GET /v2/stories/:storyId`.
 
-use crate::{client::Client, story::{self, StoryId}};
+use crate::{
+    client::Client,
+    story::{self, StoryId},
+};
 use connector::{ActionContext, Problem, action};
 use schemars::JsonSchema;
 use serde::Deserialize;

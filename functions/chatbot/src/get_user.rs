@@ -1,6 +1,9 @@
 //! `chatbot.get-user`: `GET /users/:id`.
 
-use crate::{client::{Client, Object}, user::{self, UserId}};
+use crate::{
+    client::{Client, Object},
+    user::{self, UserId},
+};
 use connector::{ActionContext, Problem, action};
 use schemars::JsonSchema;
 use serde::Deserialize;

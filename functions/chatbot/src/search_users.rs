@@ -1,7 +1,12 @@
 //! `chatbot.search-users`: `GET /users`, page by page, 40 users each. ChatBot's syntax for filters is not public, so
 //! they are applied to its list.
 
-use crate::{client::{Client, id}, filters::{self, Filter, FilterField, Match}, list::{self, List}, user};
+use crate::{
+    client::{Client, id},
+    filters::{self, Filter, FilterField, Match},
+    list::{self, List},
+    user,
+};
 use connector::{ActionContext, Code, Problem, action};
 use models::Fault;
 use schemars::{JsonSchema, Schema};
@@ -116,7 +121,12 @@ const fn is_passing(code: Code) -> bool {
 fn refuse_segments(filters: &[Filter]) -> Result<(), Problem> {
     let segments = filters.iter().enumerate().filter(|(_, filter)| filter.kind == FilterField::Segment);
     let errors: Vec<Fault> = segments
-        .map(|(index, _)| Fault::new(format!("/filters/{index}/type"), "can't be applied: ChatBot's list does not contain users' segments"))
+        .map(|(index, _)| {
+            Fault::new(
+                format!("/filters/{index}/type"),
+                "can't be applied: ChatBot's list does not contain users' segments",
+            )
+        })
         .collect();
     if errors.is_empty() {
         return Ok(());

@@ -1,7 +1,10 @@
 //! `chatbot.update-story`: `PUT /v2/stories/:storyId`. The fields `name` and `description` are inferred from Make's
 //! form.
 
-use crate::{client::{Client, Object}, story::{StoryId, Touched}};
+use crate::{
+    client::{Client, Object},
+    story::{StoryId, Touched},
+};
 use connector::{ActionContext, Problem, action};
 use models::Fault;
 use schemars::{JsonSchema, schema_for};

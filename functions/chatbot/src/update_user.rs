@@ -1,6 +1,9 @@
 //! `chatbot.update-user`: `PUT /users/:id`.
 
-use crate::{client::Client, user::{self, Attributes, UserId}};
+use crate::{
+    client::Client,
+    user::{self, Attributes, UserId},
+};
 use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};

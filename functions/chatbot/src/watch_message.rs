@@ -5,15 +5,19 @@
 //! <https://chatbot.com/help/webhooks/verification-request>
 
 use crate::client::Client;
-use connector::{Access, App, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route, receive::{self, Received}, respond, trigger};
+use connector::{
+    Access, App, Problem, Query, QueryValue, Registrar, Request, RequestExt as _, Response, Route,
+    receive::{self, Received},
+    respond, trigger,
+};
 use http::{Method, StatusCode};
 use models::MessageKey;
 use payload::Field;
-use store::hooks::verification_token;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
+use store::hooks::verification_token;
 use subtle::ConstantTimeEq as _;
 
 trigger! {

@@ -1,14 +1,19 @@
 //! Requests and answers in the form of API Gateway's HTTP API (payload format 2.0).
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 //!
-//! An answer has `lambda_http`'s type. A request has not: `lambda_http` panics on some requests that a stranger may
-//! send, for example on a space in the query, and a panic ends the process. It also parses all of an event.
+//! Both have `lambda_http`'s types, and requests go through its conversion. The event is parsed here and made safe before
+//! that: the conversion panics on some requests that a stranger may send, for example on a space in the query, and a panic
+//! ends the process. `lambda_http`'s own parser rejects headers that are not ASCII, and parses five times as much.
 
 use crate::{Code, Problem, Request, Response, request::RequestId};
 use bytes::Bytes;
 use data_encoding::BASE64;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::PathAndQuery};
-use lambda_http::{Body, aws_lambda_events::apigw::ApiGatewayV2httpResponse};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use lambda_http::{
+    Body,
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    request::LambdaRequest,
+};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{
     Deserialize, Deserializer,
@@ -22,9 +27,13 @@ use std::fmt;
 const MAX_ESCAPED_BYTES: usize = 5 * 1024 * 1024;
 
 /// Characters that are invalid in a URI's path. <https://www.rfc-editor.org/rfc/rfc3986#section-3.3>
-const NOT_IN_PATHS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`');
+const NOT_IN_PATHS: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'\\').add(b'`').add(b'{').add(b'}');
 /// Characters that are invalid in a URI's query.
 const NOT_IN_QUERIES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+/// Longest path with its query, in bytes. The `http` crate limits a URI to 65,534.
+const MAX_URI_BYTES: usize = 65_000;
 
 /// The fields of a request that are read: a fifth of the event.
 #[derive(Deserialize)]
@@ -82,35 +91,48 @@ pub fn request(event: &RawValue) -> Result<Request, Problem> {
     // serde would accept a list in place of a struct.
     let object = event.get().starts_with('{').then(|| event.get()).ok_or_else(unreadable)?;
     // The answer omits the error, which may repeat a header.
-    let event: Event = serde_json::from_str(object).map_err(|_| unreadable())?;
-    let text = event.body.unwrap_or_default();
+    let mut event: Event = serde_json::from_str(object).map_err(|_| unreadable())?;
+    let text = event.body.take().unwrap_or_default();
     let body = if event.is_base64_encoded {
         let decoded = BASE64.decode(text.as_bytes());
         decoded.map_err(|_| Problem::new(Code::UnreadableBody, "the body is declared as base64, but is not"))?
     } else {
         text.into_bytes()
     };
-    let mut request = Request::new(body.into());
-    *request.method_mut() = event.request_context.http.method.parse().map_err(|_| unreadable())?;
-    *request.uri_mut() = uri(event.raw_path, event.raw_query_string).ok_or_else(unreadable)?;
-    *request.headers_mut() = event.headers.map(|Headers(headers)| headers).unwrap_or_default();
-    if let Some(id) = event.request_context.request_id {
+    let request_id = event.request_context.request_id.take();
+    let headers = event.headers.take().map(|Headers(headers)| headers).unwrap_or_default();
+    let converted: http::Request<Body> = LambdaRequest::ApiGatewayV2(event.made_safe().ok_or_else(unreadable)?).into();
+    let mut request = converted.map(|_| Bytes::from(body));
+    // Added after the conversion, which builds a URI from the host, and panics if that is not a host.
+    *request.headers_mut() = headers;
+    if let Some(id) = request_id {
         request.extensions_mut().insert(RequestId(id));
     }
     Ok(request)
 }
 
-/// Builds a URI from a path and a query. API Gateway passes on characters that are invalid in a URI; they are
-/// percent-encoded.
-fn uri(path: Option<String>, query: Option<String>) -> Option<Uri> {
-    let path = path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
-    let path = utf8_percent_encode(&path, NOT_IN_PATHS);
-    let query = query.filter(|query| !query.is_empty());
-    let text = match &query {
-        Some(query) => format!("{path}?{}", utf8_percent_encode(query, NOT_IN_QUERIES)),
-        None => path.to_string(),
-    };
-    PathAndQuery::try_from(text).ok().map(Uri::from)
+impl Event {
+    /// The event for `lambda_http`'s conversion, percent-encoded so that it can't panic. None if the path is too long or a
+    /// URL parser would shorten it, and if the method is not a token.
+    fn made_safe(self) -> Option<ApiGatewayV2httpRequest> {
+        let path = self.raw_path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
+        let path = utf8_percent_encode(&path, NOT_IN_PATHS).to_string();
+        let query = utf8_percent_encode(&self.raw_query_string.unwrap_or_default(), NOT_IN_QUERIES).to_string();
+        if !path.starts_with('/') || path.split('/').any(is_dots) || path.len() + query.len() > MAX_URI_BYTES {
+            return None;
+        }
+        let mut event = ApiGatewayV2httpRequest::default();
+        event.request_context.http.method = self.request_context.http.method.parse().ok()?;
+        event.raw_path = Some(path);
+        event.raw_query_string = Some(query);
+        Some(event)
+    }
+}
+
+/// True for a dot segment, also if it is percent-encoded: a URL parser resolves it.
+/// <https://url.spec.whatwg.org/#double-dot-path-segment>
+fn is_dots(segment: &str) -> bool {
+    segment.starts_with(['.', '%']) && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
 pub fn answer(response: Response) -> ApiGatewayV2httpResponse {
@@ -159,6 +181,17 @@ mod tests {
         assert_eq!(request.headers()["authorization"], "Bearer key");
         assert_eq!(request.headers()["x-name"].as_bytes(), "é".as_bytes());
         assert!(request.body().is_empty());
+    }
+
+    #[test]
+    fn a_path_that_a_url_parser_would_change_is_refused() {
+        let event = |path: &str| json!({ "rawPath": path, "requestContext": { "http": { "method": "GET" } } });
+        for path in ["/a/../b", "/a/.", "/%2e%2E/a", "/.%2e", "a", "http://host/", &"/a".repeat(40_000)] {
+            assert_eq!(read(&event(path)).err().map(|problem| problem.code), Some(Code::UnreadableBody), "{path}");
+        }
+        for path in ["/a\\b", "//host/a", "/...", "/a%2e", "/%", "/a|b^c[]{}"] {
+            assert!(read(&event(path)).unwrap().uri().path().starts_with('/'), "{path}");
+        }
     }
 
     #[test]

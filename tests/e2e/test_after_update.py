@@ -1,4 +1,5 @@
-"""The update of a stack that was made before the template had loops. All other tests call the updated stack."""
+"""The update of a stack that was made before the template had loops. The first file, as pytest takes them by name: all other
+tests call the updated stack."""
 
 from client import until
 from conftest import KEPT
