@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use tests::{Bundle, TestHook, eventually};
 use tokio::time::timeout;
 
-const EVENTS: usize = 700;
 const MOST: f64 = 1.5;
 /// Time limit of one delivery to the good target.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -58,12 +57,12 @@ fn p99(mut times: Vec<Duration>) -> Duration {
 async fn a_slow_target_delays_no_other() {
     let slow = Target::start(|_| (StatusCode::NO_CONTENT, Duration::from_secs(10))).await;
     let quick = Target::start(TAKES_ALL).await;
-    let waiting = scale(500, 1_000);
+    let (waiting, events) = (scale(500, 1_000), scale(400, 700));
     let (beside, alone) = (Lane::start(&slow, waiting).await, Lane::start(&quick, waiting).await);
     eventually(|| async { (quick.count() == waiting && slow.count() >= 10).then_some(()) }).await;
 
     let (mut of_beside, mut of_alone) = (Vec::new(), Vec::new());
-    for number in 0..EVENTS {
+    for number in 0..events {
         of_alone.push(alone.latency(number).await);
         of_beside.push(beside.latency(number).await);
     }
