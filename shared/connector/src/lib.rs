@@ -12,7 +12,6 @@ pub mod settings;
 pub use action::ActionContext;
 pub use app::{App, Function, Handler, Route, lambda};
 pub use client::{self, mask};
-pub use http::{HeaderName, Method};
 pub use models::Fault;
 pub use platform::{Connector, Platform, Registrar};
 pub use web::{

@@ -95,7 +95,7 @@ async fn a_success_in_between_keeps_it_closed_and_a_route_never_receives_its_own
     assert!(health(&worker, &route).await.unwrap().failing);
     assert_eq!(worker.own_events(ROUTE_FAILING).await.len(), 1);
     worker.dispatch().await;
-    assert_eq!(worker.sent(), [], "it is not for the route that it tells of");
+    assert_eq!(worker.sent(), [], "an event about a route never goes to that route");
     let other = worker.route(json!({ "events": ["switchboard.route.*"] })).await;
     let records = worker.harness.so_far().await;
     worker.harness.handle(&records[records.len() - 1..]).await;

@@ -33,13 +33,13 @@ static ROUTES: [RouteInfo; COUNT] = {
 const COUNT: usize = copy(&mut []);
 
 /// The functions of a platform, of the API, or of this crate, by their place in the document.
-const fn group(at: usize) -> Option<&'static [&'static Function]> {
+const fn group(place: usize) -> Option<&'static [&'static Function]> {
     let platforms = registry::FUNCTIONS.len();
-    if at < platforms {
-        Some(registry::FUNCTIONS[at])
-    } else if at == platforms {
+    if place < platforms {
+        Some(registry::FUNCTIONS[place])
+    } else if place == platforms {
         Some(api::FUNCTIONS)
-    } else if at == platforms + 1 {
+    } else if place == platforms + 1 {
         Some(crate::FUNCTIONS)
     } else {
         None
@@ -48,8 +48,8 @@ const fn group(at: usize) -> Option<&'static [&'static Function]> {
 
 /// Copies as many routes as fit, and counts all.
 const fn copy(routes: &mut [RouteInfo]) -> usize {
-    let (mut count, mut platform) = (0, 0);
-    while let Some(functions) = group(platform) {
+    let (mut count, mut place) = (0, 0);
+    while let Some(functions) = group(place) {
         let mut at = 0;
         while at < functions.len() {
             let (function, mut route) = (functions[at], 0);
@@ -61,7 +61,7 @@ const fn copy(routes: &mut [RouteInfo]) -> usize {
             }
             at += 1;
         }
-        platform += 1;
+        place += 1;
     }
     count
 }
