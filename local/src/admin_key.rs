@@ -39,6 +39,8 @@ impl AdminKey {
             scope: Scope::Admin,
             sha256: fingerprint(&key.secret),
             created_at: app.now(),
+            expires_at: None,
+            expires: None,
         };
         if earlier.as_ref().is_none_or(|earlier| earlier.sha256 != stored.sha256) {
             if let Some(earlier) = earlier {

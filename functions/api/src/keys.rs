@@ -1,18 +1,20 @@
-//! API keys: created, listed, deleted. A key is shown once, in the answer to its creation.
+//! API keys: created, listed, deleted. A key is shown once, in the answer to its creation. A key may have an end, after
+//! which it is refused.
 
 use crate::{ADMIN, CURSOR, LIMIT, READ, control};
 use app::{App, Function, Route};
 use http::StatusCode;
-use models::{KeyId, Scope, Timestamp, clock::random, fingerprint};
+use models::{Fault, KeyId, Scope, Timestamp, clock::random, fingerprint};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::future::ready;
 use store::{StoreError, keys::Key};
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-keys",
-    routes: &[CREATE, LIST, DELETE],
+    routes: &[CREATE, LIST, CURRENT, DELETE],
     // A new deployment's first key: who may invoke the function, IAM says.
     direct: Some(|app, request| Box::pin(create(app, request))),
     settings: Vec::new,
@@ -24,6 +26,8 @@ struct NewKey {
     #[schemars(length(min = 1, max = 200))]
     name: String,
     scope: Scope,
+    /// End of the key, at most ten years ahead. If absent or null, the key has no end.
+    expires_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -31,6 +35,8 @@ struct KeyView {
     id: KeyId,
     name: String,
     scope: Scope,
+    /// End of the key; null if it has no end.
+    expires_at: Option<Timestamp>,
     created_at: Timestamp,
     /// The key itself: shown only when it is created, and null afterwards.
     key: Option<String>,
@@ -38,9 +44,13 @@ struct KeyView {
 
 impl KeyView {
     fn new(key: Key, secret: Option<String>) -> Self {
-        Self { id: key.id, name: key.name, scope: key.scope, created_at: key.created_at, key: secret }
+        let Key { id, name, scope, expires_at, created_at, .. } = key;
+        Self { id, name, scope, expires_at, created_at, key: secret }
     }
 }
+
+/// Longest time until a key's end: ten years.
+const MAX_SECONDS: u64 = 3_653 * 86_400;
 
 /// Prefix of keys, by which scanners recognise a leaked one.
 const PREFIX: &str = "sbk_";
@@ -50,7 +60,7 @@ const CREATE: Route = Route::post("/v1/keys", ADMIN, "Create a key", |app, reque
     .creates::<KeyView>();
 
 async fn create(app: &App, request: Request) -> Result<Response, Problem> {
-    let new: NewKey = input::body(&request)?;
+    let new: NewKey = input::body_with(&request, |body| Ok(end_faults(body, request.now())))?;
     let secret = format!("{PREFIX}{}", data_encoding::BASE64URL_NOPAD.encode(&random::<32>()?));
     let key = Key {
         id: KeyId::new(request.now(), random()?),
@@ -60,9 +70,24 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
         scope: new.scope,
         sha256: fingerprint(&secret),
         created_at: request.now(),
+        expires_at: None,
+        expires: None,
     };
+    let key = key.until(new.expires_at);
     app.store.put_key(&key).await?;
     respond::json(StatusCode::CREATED, &KeyView::new(key, Some(secret)))
+}
+
+/// Faults of `expires_at` that the schema can't express.
+fn end_faults(body: &Value, now: Timestamp) -> Vec<Fault> {
+    let fault = match body["expires_at"].as_str().map(Timestamp::parse) {
+        None => return Vec::new(),
+        Some(None) => "must be an RFC 3339 time",
+        Some(Some(end)) if end <= now => "must be in the future",
+        Some(Some(end)) if end > now.plus_seconds(MAX_SECONDS) => "must be at most ten years ahead",
+        Some(Some(_)) => return Vec::new(),
+    };
+    vec![Fault::new("/expires_at", fault)]
 }
 
 const LIST: Route = Route::get("/v1/keys", READ, "List keys", |app, request| Box::pin(list(app, request)))
@@ -71,6 +96,29 @@ const LIST: Route = Route::get("/v1/keys", READ, "List keys", |app, request| Box
 
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     control::list(app, &request, "keys", |key| ready(Ok(KeyView::new(key, None)))).await
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CurrentKey {
+    id: KeyId,
+    name: String,
+    scope: Scope,
+    /// End of the key; null if it has no end.
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+}
+
+const CURRENT: Route =
+    Route::get("/v1/keys/current", READ, "Get the key of this request", |app, request| Box::pin(current(app, request)))
+        .answers::<CurrentKey>();
+
+async fn current(app: &App, request: Request) -> Result<Response, Problem> {
+    let deleted = || Problem::unauthorized("no such key");
+    let known = request.key().ok_or_else(deleted)?;
+    // The request's key may come from the cache, and be deleted meanwhile.
+    let key: Key = app.store.find(known.id.as_str()).await?.ok_or_else(deleted)?;
+    let Key { id, name, scope, expires_at, created_at, .. } = key;
+    respond::ok(&CurrentKey { id, name, scope, expires_at, created_at })
 }
 
 const DELETE: Route =
@@ -91,11 +139,11 @@ async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
 /// Retry limit for concurrent deletions of admin keys.
 const ATTEMPTS: usize = 20;
 
-/// Removes a key of scope `admin`, unless it is the last one: without it, nobody could create another.
+/// Removes a key of scope `admin`, unless no other one without an end is left: then nobody could create another.
 async fn remove_admin_key(app: &App, key: &Key) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS {
         let other = other_admin_key(app, &key.id).await?.ok_or_else(|| {
-            let detail = "this is the last key of scope admin, which is needed to create keys; create another first";
+            let detail = "no other key of scope admin without an end is left to create keys; create another first";
             Problem::new(Code::LastAdminKey, detail)
         })?;
         match app.store.remove_key_beside(key, &other).await {
@@ -112,7 +160,7 @@ async fn other_admin_key(app: &App, id: &KeyId) -> Result<Option<KeyId>, StoreEr
     loop {
         let page = app.store.page::<Key>(100, after.as_deref()).await?;
         let mut readable = page.items.into_iter().filter_map(Result::ok);
-        let other = readable.find(|key| key.scope == Scope::Admin && key.id != *id);
+        let other = readable.find(|key| key.scope == Scope::Admin && key.expires_at.is_none() && key.id != *id);
         match (other, page.next) {
             (Some(other), _) => return Ok(Some(other.id)),
             (None, None) => return Ok(None),

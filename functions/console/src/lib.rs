@@ -5,7 +5,7 @@ use app::{App, Function, Route};
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use web::{Access, Problem, Request, RequestExt as _, Response, respond};
+use web::{Access, Problem, Request, RequestExt as _, Response, compression::accepts_gzip, respond};
 
 pub static FUNCTION: Function = Function {
     name: "console",
@@ -70,7 +70,7 @@ async fn file(_: &App, request: Request) -> Result<Response, Problem> {
 }
 
 fn answer(file: &File, request: &Request) -> Result<Response, Problem> {
-    let is_packed = request.header(&header::ACCEPT_ENCODING).is_some_and(takes_gzip);
+    let is_packed = accepts_gzip(request.headers());
     let content = if is_packed { file.packed } else { file.content };
     let tag = format!("\"{}\"", HEXLOWER.encode(&digest(&SHA256, content).as_ref()[..16]));
     let is_known = request.header(&header::IF_NONE_MATCH).is_some_and(|known| known.contains(&tag));
@@ -82,14 +82,4 @@ fn answer(file: &File, request: &Request) -> Result<Response, Problem> {
     }
     let (status, body) = if is_known { (StatusCode::NOT_MODIFIED, &[][..]) } else { (StatusCode::OK, content) };
     Ok(respond::bytes(status, headers, body.to_vec()))
-}
-
-/// True if gzip is among the accepted encodings. `gzip;q=0` excludes it.
-fn takes_gzip(accepted: &str) -> bool {
-    accepted.split(',').any(|coding| match coding.split_once(';') {
-        Some((name, weight)) => {
-            name.trim() == "gzip" && !matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
-        }
-        None => coding.trim() == "gzip",
-    })
 }

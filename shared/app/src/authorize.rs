@@ -49,6 +49,9 @@ async fn authorize(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Know
             known
         }
     };
+    if known.has_expired(now) {
+        return Err(Problem::unauthorized("the key has expired"));
+    }
     if known.scope < needed {
         let detail = format!("the key's scope is {:?}; this requires {needed:?}", known.scope).to_lowercase();
         return Err(Problem::new(Code::Forbidden, detail));

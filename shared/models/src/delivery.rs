@@ -1,5 +1,9 @@
 //! Deliveries: one event on its way to one route's target, with its attempts.
 
+mod reason;
+
+pub use reason::Reason;
+
 use crate::{
     ids::{DeliveryId, EventId, ReplayId, RouteId, SHARDS},
     time::Timestamp,
@@ -45,32 +49,6 @@ impl DeliveryState {
     }
 }
 
-/// The reason why a delivery is dead or skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Dead: every attempt failed.
-    AttemptsUsedUp,
-    /// Dead: the action may have been done, and repeating it might do it twice.
-    UnknownOutcome,
-    /// Dead: the action rejected the call, and a repetition would be rejected again.
-    ActionRefused,
-    /// Dead: the route's expressions can't be applied to the event.
-    Unmappable,
-    /// Dead: the event passed through more than eight routes in a row, each posting to the hook of the next.
-    Loop,
-    /// Skipped: the target refused further events, by a 410 or by `webhook-delivery: disable`.
-    TargetGone,
-    /// Skipped: the route was deleted.
-    RouteDeleted,
-    /// Dead: the route was disabled after failing for `ROUTE_FAILS_DAYS`. Skipped: it was disabled for another reason.
-    RouteDisabled,
-    /// Skipped: the event has expired.
-    EventExpired,
-    /// Skipped: the event's person was erased.
-    PersonErased,
-}
-
 /// One attempt of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
@@ -85,7 +63,7 @@ pub struct Attempt {
 }
 
 /// A delivery as the API returns it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     pub id: DeliveryId,
     pub event: EventId,

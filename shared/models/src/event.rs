@@ -3,7 +3,7 @@
 use crate::{
     envelope::Envelope,
     ids::{ConnectionId, ContentKey, EventId, HookId, RouteId, SubscriberId},
-    subscriber::{self, Person},
+    subscriber::{self, Person, PersonSummary},
     time::Timestamp,
 };
 use payload::{
@@ -311,6 +311,12 @@ impl OpenEvent<'_> {
     pub fn person(&self) -> Option<Person> {
         self.stored.raw.as_ref()?;
         Person::read(&self.stored.platform, self.stored.connection.as_ref()?, &self.reading, &self.body)
+    }
+
+    /// The person in the body, in short.
+    pub fn person_summary(&self) -> Option<PersonSummary> {
+        self.stored.raw.as_ref()?;
+        PersonSummary::read(&self.stored.platform, self.stored.connection.as_ref()?, &self.reading, &self.body)
     }
 
     pub fn envelope(&self) -> Result<Envelope<'_>, Malformed> {

@@ -1,6 +1,6 @@
 //! API keys: their scopes, and the digest of their secrets.
 
-use crate::KeyId;
+use crate::{KeyId, Timestamp};
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use schemars::JsonSchema;
@@ -26,6 +26,15 @@ pub enum Scope {
 pub struct KnownKey {
     pub id: KeyId,
     pub scope: Scope,
+    /// End of the key; none if it has no end.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl KnownKey {
+    /// True from the key's end on.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
 }
 
 /// SHA-256 of a secret in hexadecimal. Secrets are stored and found by it.

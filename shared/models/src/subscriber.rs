@@ -4,8 +4,10 @@
 //! the later event wins, field by field. Folding the same events in any order gives the same subscriber.
 
 mod stored;
+mod summary;
 mod view;
 
+pub use summary::PersonSummary;
 pub use view::view;
 
 use crate::{

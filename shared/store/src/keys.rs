@@ -19,6 +19,24 @@ pub struct Key {
     pub scope: Scope,
     pub sha256: String,
     pub created_at: Timestamp,
+    /// End of the key; none if it has no end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires_at: Option<Timestamp>,
+    /// Time at which DynamoDB may delete the key, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<u64>,
+}
+
+/// Time in days that an expired key stays listed.
+const LISTED_DAYS: u64 = 30;
+
+impl Key {
+    /// The same key with an end.
+    #[must_use]
+    pub fn until(self, expires_at: Option<Timestamp>) -> Self {
+        let expires = expires_at.map(|end| end.plus_seconds(LISTED_DAYS * 86_400).seconds());
+        Self { expires_at, expires, ..self }
+    }
 }
 
 impl Controlled for Key {
@@ -41,6 +59,10 @@ struct Fingerprint {
     sk: String,
     id: KeyId,
     scope: Scope,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    expires: Option<u64>,
 }
 
 fn fingerprint_key(sha256: &str) -> String {
@@ -52,7 +74,7 @@ impl Store {
         let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
         let got = get.key("pk", text(fingerprint_key(sha256))).key("sk", text("key")).send().await?;
         let found: Option<Fingerprint> = got.item.map(from_item).transpose()?;
-        Ok(found.map(|found| KnownKey { id: found.id, scope: found.scope }))
+        Ok(found.map(|found| KnownKey { id: found.id, scope: found.scope, expires_at: found.expires_at }))
     }
 
     /// Stores a key and its fingerprint in one transaction. Replaces an earlier key with the same id.
@@ -62,6 +84,8 @@ impl Store {
             sk: "key".to_owned(),
             id: key.id.clone(),
             scope: key.scope,
+            expires_at: key.expires_at,
+            expires: key.expires,
         };
         let table = &self.tables.control;
         let stored = |item| put(Put::builder().table_name(table).set_item(Some(item)));
@@ -72,13 +96,13 @@ impl Store {
         self.transact(self.removal(key)?).await
     }
 
-    /// Removes a key on condition that another of scope `admin` remains.
+    /// Removes a key on condition that another of scope `admin`, which has no end, remains.
     pub async fn remove_key_beside(&self, key: &Key, other: &KeyId) -> Result<(), StoreError> {
         let stays = ConditionCheck::builder()
             .table_name(&self.tables.control)
             .key("pk", text(Key::KIND))
             .key("sk", text(other.as_str()))
-            .condition_expression("#scope = :admin")
+            .condition_expression("#scope = :admin AND attribute_not_exists(expires_at)")
             .expression_attribute_names("#scope", "scope")
             .expression_attribute_values(":admin", serde_dynamo::to_attribute_value(Scope::Admin)?);
         let mut writes = self.removal(key)?;

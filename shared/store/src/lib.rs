@@ -5,6 +5,7 @@ pub mod connections;
 pub mod control;
 pub mod deliveries;
 pub mod delivery_inputs;
+mod event_batch;
 pub mod events;
 pub mod health;
 pub mod hooks;

@@ -57,7 +57,8 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-pub(super) const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Largest page, in bytes of JSON. A page with one item may exceed it.
+pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Limits on the items that a page reads and on the entries that it checks. A page that reaches one ends early.
 pub(super) const MAX_READ: usize = 400;
 pub(super) const MAX_ENTRIES: usize = 4_000;

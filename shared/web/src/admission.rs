@@ -2,6 +2,7 @@
 
 use crate::{
     Code, MAX_API_BODY_BYTES, MAX_WEBHOOK_BODY_BYTES, Problem, Request, Response, Router, Service,
+    compression::accepts_gzip,
     input::check_query,
     outcome::{finish, log_cause, new_request_id, within_limit},
     request::{Context, Params, RequestId},
@@ -87,6 +88,8 @@ impl<S: Service> Admission<S> {
         let started = Instant::now();
         let Self { request_id, parts, endpoint, verdict, spent } = self;
         let is_head = parts.method == Method::HEAD;
+        let compressor = endpoint.and_then(|endpoint| endpoint.route.compress);
+        let compressor = compressor.map(|compress| (compress, accepts_gzip(&parts.headers)));
         let result = match (verdict, body, endpoint) {
             (Ok(admitted), Ok(body), Some(endpoint)) => call(state, endpoint, admitted, parts, body, &request_id).await,
             (Ok(_), Ok(_), None) => Err(Problem::not_found("route")),
@@ -98,6 +101,9 @@ impl<S: Service> Admission<S> {
         });
         if is_head {
             response.body_mut().clear();
+        }
+        if let Some((compress, is_accepted)) = compressor {
+            response = compress(response, is_accepted);
         }
         let elapsed = spent + started.elapsed();
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);

@@ -1,7 +1,11 @@
 //! Functions and their routes. The router serves them; tests compare the OpenAPI document, the router of `cargo lambda
 //! watch` and the template with them.
 
-use crate::{Problem, Request, Response, settings::Setting};
+use crate::{
+    Problem, Request, Response,
+    compression::{Compressor, gzip},
+    settings::Setting,
+};
 use http::StatusCode;
 use models::Scope;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -53,6 +57,8 @@ pub struct Route<S: 'static> {
     /// Status and JSON Schema of the successful answer.
     pub success: (StatusCode, Option<fn() -> Schema>),
     pub handler: Handler<S>,
+    /// None for webhooks, whose answers are small and go to platforms.
+    pub compress: Option<Compressor>,
 }
 
 impl<S> Route<S> {
@@ -79,7 +85,12 @@ impl<S> Route<S> {
         summary: &'static str,
         handler: Handler<S>,
     ) -> Self {
-        Self { method, path, access, summary, query: &[], body: Body::None, success: (StatusCode::OK, None), handler }
+        let compress: Option<Compressor> = match access {
+            Access::Hook => None,
+            Access::Public | Access::Key(_) => Some(gzip),
+        };
+        let success = (StatusCode::OK, None);
+        Self { method, path, access, summary, query: &[], body: Body::None, success, handler, compress }
     }
 
     pub const fn with_query(self, query: &'static [Query]) -> Self {

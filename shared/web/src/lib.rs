@@ -2,6 +2,7 @@
 //! Gateway's events. Architecture invariant: no code here knows a table, an AWS client or a platform.
 
 mod admission;
+pub mod compression;
 pub mod cursor;
 pub mod encoding;
 pub mod function;

@@ -2,9 +2,11 @@
 
 mod answer_headers;
 mod bad_input;
+mod compression;
 mod connections;
 mod console;
 mod hooks;
+mod key_ends;
 mod keys;
 mod last_admin_key;
 mod lists;

@@ -242,7 +242,7 @@ async fn the_routes_answer_as_the_document_says() {
     walker.call("PATCH", "/v1/takeovers/{id}", &ids["/v1/takeovers"], json!({ "state": "claimed" })).await;
     walker.call("DELETE", "/v1/subscribers/{id}", &ids["/v1/subscribers"], none.clone()).await;
     walker.call("GET", "/v1/events", "", none.clone()).await;
-    for list in ["/v1/connections", "/v1/hooks", "/v1/keys", "/v1/metrics"] {
+    for list in ["/v1/connections", "/v1/hooks", "/v1/keys", "/v1/keys/current", "/v1/metrics"] {
         walker.call("GET", list, "", none.clone()).await;
     }
     for hook in hooks {

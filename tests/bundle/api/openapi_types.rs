@@ -55,7 +55,7 @@ async fn every_parameter_is_typed_and_every_operation_states_its_refusals() {
     let bundle = Bundle::start().await;
     let document = document(&bundle).await;
     assert_eq!(document["servers"], json!([{ "url": bundle.local.url }]));
-    let free = ["tag", "checkpoint", "type", "challenge", "token"];
+    let free = ["tag", "platform_id", "checkpoint", "type", "challenge", "token"];
     for (path, method, operation) in operations(&document) {
         for parameter in operation["parameters"].as_array().unwrap() {
             let (name, schema) = (string(&parameter["name"]), &parameter["schema"]);
@@ -102,6 +102,12 @@ async fn a_list_refuses_values_that_its_parameters_exclude() {
         ("/v1/events", "type", json!("botstar.*"), true),
         ("/v1/deliveries", "state", json!("dead"), true),
         ("/v1/deliveries", "state", json!("gone"), false),
+        ("/v1/deliveries", "reason", json!("unmappable"), true),
+        ("/v1/deliveries", "reason", json!("gone"), false),
+        ("/v1/deliveries", "before", json!("2026-02-28T00:00:00Z"), true),
+        ("/v1/deliveries", "after", json!("today"), false),
+        ("/v1/deliveries", "expand", json!("event"), true),
+        ("/v1/deliveries", "expand", json!("route"), false),
         ("/v1/deliveries", "event", json!("evt_000000000000000000000000000000000000000000"), true),
         ("/v1/deliveries", "event", json!("evt_0"), false),
         ("/v1/takeovers", "state", json!("closed"), true),

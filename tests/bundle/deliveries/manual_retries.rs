@@ -237,3 +237,32 @@ async fn every_fault_of_a_filter_has_its_pointer() {
     let cursor = bundle.request(Method::POST, "/v1/deliveries/retry?cursor=x").json(&json!({}));
     assert_eq!(pointers(&refused(cursor, 422, "invalid_query").await), ["cursor"]);
 }
+
+#[tokio::test]
+async fn a_dry_run_counts_and_retries_nothing() {
+    let (bundle, (receiver, url)) = (start("0").await, Receiver::start().await);
+    receiver.says(500, "no");
+    let to = route(&bundle, "botstar.*", &url).await;
+    let hook = bundle.hook("botstar.watch-tag").await;
+    for n in 0..3 {
+        bundle.accept(&hook, &tagged(n)).await;
+    }
+    let dead = until_all(&bundle, "/v1/deliveries", "dead", 3).await;
+    receiver.received();
+    let before = dead[0]["event"].as_str().unwrap().parse::<EventId>().unwrap().time();
+    for (filter, count) in [
+        (json!({}), 3),
+        (json!({ "route": to }), 3),
+        (json!({ "before": before }), 2),
+        (json!({ "reason": "loop" }), 0),
+    ] {
+        let mut body = filter.clone();
+        body["dry_run"] = json!(true);
+        let counted = bundle.post("/v1/deliveries/retry", &body, 200).await;
+        assert_eq!(counted, json!({ "retried": count, "left": 0, "next": null }), "{filter}");
+    }
+    assert_eq!(bundle.all("/v1/deliveries").await, dead);
+    assert_eq!(receiver.received().len(), 0);
+    let retried = bundle.post("/v1/deliveries/retry", &json!({ "before": before, "dry_run": false }), 200).await;
+    assert_eq!(retried["retried"], 2);
+}

@@ -8,6 +8,7 @@ mod exact_numbers;
 mod failing_routes;
 mod first_attempt;
 mod incidents;
+mod list_filters;
 mod lists;
 mod long_waits;
 mod loops;

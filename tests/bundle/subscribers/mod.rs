@@ -4,4 +4,5 @@ mod checkpoint_records;
 mod erasure;
 mod erasure_of_deliveries;
 mod erasure_search;
+mod platform_ids;
 mod takeovers;

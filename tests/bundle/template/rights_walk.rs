@@ -304,9 +304,11 @@ impl Walk<'_> {
 
     async fn deliveries(&self) {
         let dead = &self.api.get("/v1/deliveries?state=dead", 200).await["items"][0];
-        for list in
-            ["?state=pending".to_owned(), "?state=skipped".to_owned(), format!("?event={}", string(&dead["event"]))]
-        {
+        for list in [
+            "?state=pending&expand=event".to_owned(),
+            "?state=skipped".to_owned(),
+            format!("?event={}", string(&dead["event"])),
+        ] {
             self.api.get(&format!("/v1/deliveries{list}"), 200).await;
         }
         let path = format!("/v1/deliveries/{}", string(&dead["id"]));
@@ -331,6 +333,7 @@ impl Walk<'_> {
 
     async fn records(&self) {
         let person = &self.api.get("/v1/subscribers?platform=botstar", 200).await["items"][0];
+        self.api.get(&format!("/v1/subscribers?platform_id={}", string(&person["platform_id"])), 200).await;
         let path = format!("/v1/subscribers/{}", string(&person["id"]));
         self.api.get(&path, 200).await;
         self.api.get(&format!("/v1/events?subscriber={}", string(&person["id"])), 200).await;
@@ -353,6 +356,7 @@ impl Walk<'_> {
     async fn keys_and_modules(&self) {
         let key = self.api.post("/v1/keys", &json!({ "name": "Demo", "scope": "read" }), 201).await;
         self.api.get("/v1/keys", 200).await;
+        self.api.get("/v1/keys/current", 200).await;
         self.api.delete(&format!("/v1/keys/{}", string(&key["id"])), 204).await;
         let key = self.api.post("/v1/keys", &json!({ "name": "Demo", "scope": "admin" }), 201).await;
         self.api.delete(&format!("/v1/keys/{}", string(&key["id"])), 204).await;

@@ -1,8 +1,10 @@
 //! Deliveries: listed, read and retried.
 
+mod expand;
 mod list;
 mod retry;
 mod retry_all;
+mod span;
 
 use crate::READ;
 use app::{App, Function, Route};

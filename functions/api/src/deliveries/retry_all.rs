@@ -1,20 +1,18 @@
 //! `POST /v1/deliveries/retry`: retries all deliveries that match a filter.
 
-use super::{list::is_to, retry::is_past};
+use super::{list::is_to, retry::is_past, span::EventSpan};
 use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
 use app::{App, Route};
 use flow::pending;
 use futures::future::try_join_all;
-use models::{
-    DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, causes, delivery::Reason, ids::lower_bound,
-};
+use models::{DeliveryState, EventId, RouteId, StoredDelivery, Timestamp, causes, delivery::Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
-use store::{Item, StoreError, deliveries::stored_delivery, list::Listing, walk::DeliveryWalk};
+use store::{Item, StoreError, deliveries::stored_delivery, walk::DeliveryWalk};
 use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -33,6 +31,9 @@ pub struct Retrying {
     after: Option<Timestamp>,
     /// Only deliveries of events accepted before this time.
     before: Option<Timestamp>,
+    /// Only counts the deliveries that would be retried.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// The states that can be retried in bulk.
@@ -46,7 +47,7 @@ enum Over {
 
 #[derive(Default, Serialize, JsonSchema)]
 pub struct Retried {
-    /// Number of deliveries that were retried.
+    /// Number of deliveries that were retried, or with `dry_run` would be.
     retried: u64,
     /// Number of deliveries that were skipped: the route is deleted or disabled, the event expired, the person was
     /// erased, or `unknown_outcome` was not requested.
@@ -109,7 +110,7 @@ pub async fn retry_all(app: &App, request: Request) -> Result<Response, Problem>
     while let Some(items) = way.next(retrying.route.as_ref()).await? {
         let (again, left) = retrying.sort_out(items, &routes);
         retried.left += left;
-        retried.retried += retry(app, again).await?;
+        retried.retried += if retrying.dry_run { again.len() as u64 } else { retry(app, again).await? };
         if retried.retried >= MOST {
             break;
         }
@@ -128,30 +129,18 @@ impl Retrying {
         let deadline = Instant::now() + TIME;
         let walk = match (&self.event, self.state) {
             (None, Over::Dead) => {
-                let listing = self.within(app.store.dead_letters(position));
+                let listing = self.span().part_of(app.store.dead_letters(position));
                 return Ok(DeliverySource::Listed(Batches::begin(&app.store, listing).await?));
             }
             (None, Over::Skipped) => app.store.walk_events(self.after, self.before, position).await?,
-            (Some(event), _) if self.is_within(event) => app.store.walk_event(event, position),
+            (Some(event), _) if self.span().contains(event) => app.store.walk_event(event, position),
             (Some(_), _) => return Ok(DeliverySource::Nowhere),
         };
         Ok(DeliverySource::Walked(walk, deadline))
     }
 
-    fn within<'a>(&self, letters: Listing<'a>) -> Listing<'a> {
-        let bound = |at: Timestamp| lower_bound(DeliveryId::PREFIX, at);
-        let from = self.after.map(|after| bound(Timestamp::from_millis(after.millis() + 1)));
-        let until = self.before.map(bound);
-        Listing {
-            from: from.unwrap_or(letters.from),
-            until: until.map_or(letters.until.clone(), |until| until.min(letters.until)),
-            ..letters
-        }
-    }
-
-    fn is_within(&self, event: &EventId) -> bool {
-        let at = event.time();
-        self.after.is_none_or(|after| at > after) && self.before.is_none_or(|before| at < before)
+    const fn span(&self) -> EventSpan {
+        EventSpan { after: self.after, before: self.before }
     }
 
     /// The deliveries that can be retried, and the number of others in the state.

@@ -1,5 +1,6 @@
 //! Subscribers: the people in events; listed, read, erased.
 
+mod by_platform_id;
 mod erase;
 mod names;
 
@@ -28,6 +29,11 @@ const LIST_QUERY: &[Query] = &[
         value: QueryValue::OneOf(registry::NAMES),
     },
     Query { name: "tag", description: "Only subscribers with this tag.", value: QueryValue::Text },
+    Query {
+        name: "platform_id",
+        description: "Only subscribers with this id at the platform: at most one per connection, those of the newest connection first.",
+        value: QueryValue::Text,
+    },
     LIMIT,
     CURSOR,
 ];
@@ -40,24 +46,53 @@ const LIST: Route =
     .answers_with(StatusCode::OK, crate::page_of_any::<Subscriber>);
 
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
-    let platform = request.query("platform");
-    if platform.as_deref().is_some_and(|name| !registry::NAMES.contains(&name)) {
-        return Err(Problem::invalid_query("platform", "must be a platform of the catalogue"));
+    let filter = SubscriberFilter::read(&request)?;
+    let (limit, position) = (request.limit()?, request.position("subscribers")?);
+    let page = match request.query("platform_id") {
+        Some(platform_id) => by_platform_id::page(app, &filter, &platform_id, limit, position).await?,
+        None => {
+            let until = position.unwrap_or_else(|| END.to_owned());
+            let listing = app.store.records(RecordKind::Subscriber, "!".to_owned(), until);
+            let keep = |entry: &Entry| entry.sort.rsplit(' ').next().is_some_and(|name| filter.has_platform(name));
+            let id = |entry: &Entry| entry.pk.parse().ok().and_then(|id| filter.stub(&id));
+            app.store.page_of(listing, limit, keep, id, |item| filter.show(item)).await?
+        }
+    };
+    respond::page(page.items, request.cursor("subscribers", page.next))
+}
+
+/// The filters of a list, except those that decide where it is read.
+struct SubscriberFilter {
+    platform: Option<String>,
+    tag: Option<String>,
+}
+
+impl SubscriberFilter {
+    fn read(request: &Request) -> Result<Self, Problem> {
+        let (platform, tag) = (request.query("platform"), request.query("tag"));
+        if platform.as_deref().is_some_and(|name| !registry::NAMES.contains(&name)) {
+            return Err(Problem::invalid_query("platform", "must be a platform of the catalogue"));
+        }
+        Ok(Self { platform, tag })
     }
-    let tag = request.query("tag");
-    let until = request.position("subscribers")?.unwrap_or_else(|| END.to_owned());
-    let listing = app.store.records(RecordKind::Subscriber, "!".to_owned(), until);
-    let keep = |entry: &Entry| platform.as_deref().is_none_or(|name| entry.sort.ends_with(&format!(" {name}")));
-    let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {
+
+    fn has_platform(&self, platform: &str) -> bool {
+        self.platform.as_deref().is_none_or(|name| name == platform)
+    }
+
+    /// A stored subscriber as JSON; none if it was erased or is not wanted.
+    fn show(&self, item: Item) -> Result<Option<Box<RawValue>>, StoreError> {
         let Ok(id) = text_of(&item, "pk").parse::<SubscriberId>() else { return Ok(None) };
         let Some(profile) = from_item::<StoredSubscriber>(item)?.open()? else { return Ok(None) };
         let subscriber = profile.into_subscriber(id);
-        let wanted = tag.as_ref().is_none_or(|tag| subscriber.tags.contains(tag));
-        Ok(if wanted { Some(to_raw_value(&subscriber)?) } else { None })
-    };
-    let id = |entry: &Entry| tag.is_none().then(|| entry.pk.clone());
-    let page = app.store.page_of(listing, request.limit()?, keep, id, show).await?;
-    respond::page(page.items, request.cursor("subscribers", page.next))
+        let is_wanted = self.tag.as_ref().is_none_or(|tag| subscriber.tags.contains(tag));
+        Ok(if is_wanted { Some(to_raw_value(&subscriber)?) } else { None })
+    }
+
+    /// The id that stands for an unreadable subscriber; none if its tags matter.
+    fn stub(&self, id: &SubscriberId) -> Option<String> {
+        self.tag.is_none().then(|| id.to_string())
+    }
 }
 
 const GET: Route =
