@@ -81,8 +81,8 @@ RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox watch test stress check fuzz template e2e console console-test openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
-.PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: help run demo sandbox watch test stress check fuzz template e2e console console-test openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: bench-binaries need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary demo-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ help: ## List the targets
 # By default glibc has a heap per thread: no faster here, and a sixth more memory.
 run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see docs/settings.md)
 	@MALLOC_ARENA_MAX=1 exec "$(TARGET_DIR)/debug/local"
+
+demo: demo-binary ## Run everything in memory with made-up people and events, on http://127.0.0.1:9010 (DEMO_PORT)
+	@MALLOC_ARENA_MAX=1 exec "$(TARGET_DIR)/debug/demo"
 
 sandbox: sandbox-binary ## Simulate the platforms on http://127.0.0.1:9100, to try everything without an account (SANDBOX_PORT)
 	@exec "$(TARGET_DIR)/debug/sandbox"
@@ -238,6 +241,9 @@ clean: need-cargo ## Remove built files (.data and the virtual environments stay
 # `cargo run -p local` would resolve other features and build the dependencies again.
 local-binary: need-cargo need-cc
 	cargo build --workspace --bin local
+
+demo-binary: need-cargo need-cc
+	cargo build --workspace --bin demo
 
 sandbox-binary: need-cargo need-cc
 	cargo build --workspace --bin sandbox

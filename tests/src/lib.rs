@@ -1,8 +1,9 @@
 //! Test support: the whole bundle in one process, on its own port and database, called over HTTP; and the sandbox,
-//! which simulates the platforms.
+//! which simulates the platforms; and the demo, which has both.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
+pub mod demo;
 pub mod lambda;
 mod process;
 pub mod sandbox;
