@@ -2,7 +2,6 @@
 
 use crate::{
     Code, MAX_API_BODY_BYTES, MAX_WEBHOOK_BODY_BYTES, Problem, Request, Response, Router, Service,
-    compression::accepts_gzip,
     input::check_query,
     outcome::{finish, log_cause, new_request_id, within_limit},
     request::{Context, Params, RequestId},
@@ -89,7 +88,7 @@ impl<S: Service> Admission<S> {
         let Self { request_id, parts, endpoint, verdict, spent } = self;
         let is_head = parts.method == Method::HEAD;
         let compressor = endpoint.and_then(|endpoint| endpoint.route.compress);
-        let compressor = compressor.map(|compress| (compress, accepts_gzip(&parts.headers)));
+        let encode = compressor.map(|compressor| compressor(&parts.headers));
         let result = match (verdict, body, endpoint) {
             (Ok(admitted), Ok(body), Some(endpoint)) => call(state, endpoint, admitted, parts, body, &request_id).await,
             (Ok(_), Ok(_), None) => Err(Problem::not_found("route")),
@@ -102,8 +101,8 @@ impl<S: Service> Admission<S> {
         if is_head {
             response.body_mut().clear();
         }
-        if let Some((compress, is_accepted)) = compressor {
-            response = compress(response, is_accepted);
+        if let Some(encode) = encode {
+            response = encode(response);
         }
         let elapsed = spent + started.elapsed();
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);

@@ -5,17 +5,24 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
 use std::io::{self, Write as _};
 
-/// Compression of an answer, if the client accepts gzip. A route holds it as a pointer, so a function that only has
-/// routes without one doesn't link the compressor.
-pub type Compressor = fn(Response, bool) -> Response;
+/// Encodes an answer in the way that the headers of its request allow. A route holds it as a pointer, so a function that
+/// only has routes without one links none of this.
+pub type Compressor = fn(&HeaderMap) -> Encoder;
+/// Encodes an answer.
+pub type Encoder = fn(Response) -> Response;
 
 /// Largest body that is not compressed, in bytes: gzip would save no packet.
 const MAX_PLAIN_BYTES: usize = 1024;
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const JSON: [&str; 3] = ["application/json", "application/problem+json", "application/cloudevents+json"];
 
-/// Compresses an answer of JSON. Another type, and an answer that is encoded already, stays as it is.
-pub fn gzip(mut response: Response, is_accepted: bool) -> Response {
+/// Compresses answers of JSON, if the client accepts gzip. Another type, and an answer that is encoded already, stays as
+/// it is.
+pub fn compressor(headers: &HeaderMap) -> Encoder {
+    if accepts_gzip(headers) { |response| encode(response, true) } else { |response| encode(response, false) }
+}
+
+fn encode(mut response: Response, is_accepted: bool) -> Response {
     let headers = response.headers();
     if response.body().len() <= MAX_PLAIN_BYTES || !is_json(headers) || headers.contains_key(header::CONTENT_ENCODING) {
         return response;
@@ -98,12 +105,12 @@ mod tests {
     fn large_json_is_compressed_and_nothing_else() {
         let text = format!("[{}0]", "12345,".repeat(1_000)).into_bytes();
         let json = || respond::written_json(StatusCode::OK, text.clone());
-        let sent = gzip(json(), true);
+        let sent = encode(json(), true);
         assert!(sent.headers()["content-encoding"] == "gzip" && sent.headers()["vary"] == "accept-encoding");
         let mut read = Vec::new();
         GzDecoder::new(&sent.body()[..]).read_to_end(&mut read).unwrap();
         assert!(read == text && sent.body().len() < text.len() / 10, "{} bytes", sent.body().len());
-        let plain = gzip(json(), false);
+        let plain = encode(json(), false);
         assert!(plain.headers().get("content-encoding").is_none() && plain.headers()["vary"] == "accept-encoding");
         assert_eq!(*plain.body(), text);
         let mut encoded = json();
@@ -115,7 +122,7 @@ mod tests {
             respond::no_content(),
         ] {
             let (headers, body) = (left.headers().clone(), left.body().clone());
-            let sent = gzip(left, true);
+            let sent = encode(left, true);
             assert_eq!((sent.headers(), sent.body()), (&headers, &body));
         }
     }

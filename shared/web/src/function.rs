@@ -3,7 +3,7 @@
 
 use crate::{
     Problem, Request, Response,
-    compression::{Compressor, gzip},
+    compression::{Compressor, compressor},
     settings::Setting,
 };
 use http::StatusCode;
@@ -87,7 +87,7 @@ impl<S> Route<S> {
     ) -> Self {
         let compress: Option<Compressor> = match access {
             Access::Hook => None,
-            Access::Public | Access::Key(_) => Some(gzip),
+            Access::Public | Access::Key(_) => Some(compressor),
         };
         let success = (StatusCode::OK, None);
         Self { method, path, access, summary, query: &[], body: Body::None, success, handler, compress }
