@@ -26,8 +26,8 @@ fn start(data: &Path) -> (Process, Api) {
     (process, api)
 }
 
-/// Has an event delivered to another route. What was under way before has been seen to by then, a sweep and the
-/// rebuilding of the queue too.
+/// Has an event delivered to another route. By then earlier work is done, including a sweep and the rebuilding of the
+/// queue.
 async fn pass_time(api: &Api, hook: &TestHook, other: &Target, text: &str) {
     let event = api.accept(hook, &json!({ "user": { "id": "u-2" }, "reason": text })).await;
     eventually(|| async { other.took(&event).then_some(()) }).await;

@@ -1,4 +1,4 @@
-//! One person, told of by registrations and by events.
+//! One person, known from registrations and from events.
 
 use crate::support::{botdistrikt::BotDistrikt, harness::Harness};
 use reqwest::Method;
