@@ -3,7 +3,7 @@
 use crate::stop::stop;
 use app::App;
 use aws::{
-    history::{History, Reading, Series, Span, Statistic},
+    history::{History, Reading, Series, Statistic, TimeSpan},
     metrics::{Counts, Metric, MetricValue},
 };
 use models::Timestamp;
@@ -60,7 +60,7 @@ impl MemoryHistory {
         *minutes = minutes.split_off(&oldest);
     }
 
-    fn series(&self, span: &Span) -> Vec<Series> {
+    fn series(&self, span: &TimeSpan) -> Vec<Series> {
         let mut all = Series::all(span);
         let mut sketches: BTreeMap<(Metric, usize), DDSketch> = BTreeMap::new();
         let minutes = self.minutes();
@@ -97,7 +97,7 @@ impl MemoryHistory {
 }
 
 impl History for MemoryHistory {
-    fn read(&self, span: Span) -> Reading<'_> {
+    fn read(&self, span: TimeSpan) -> Reading<'_> {
         Box::pin(async move { Ok(self.series(&span)) })
     }
 }

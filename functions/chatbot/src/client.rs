@@ -237,7 +237,7 @@ impl<'a> Client<'a> {
 fn successful(answer: Answer, secrets: &[&str]) -> Result<Answer, Problem> {
     let answer = answer.successful(secrets)?;
     match body_status(&answer.body) {
-        Some(status) if !(200..300).contains(&status) => Err(answer.refusal(status, secrets)),
+        Some(status) if !(200..300).contains(&status) => Err(answer.error_for_status(status, secrets)),
         _ => Ok(answer),
     }
 }

@@ -92,7 +92,7 @@ pub async fn seal(
 }
 
 /// Shortest secret whose last characters are shown. They would reveal too much of a shorter one.
-const LEAST_TO_SHOW_A_TAIL: usize = 16;
+const MIN_BYTES_TO_SHOW_A_TAIL: usize = 16;
 
 fn mask(credentials: &Value) -> Value {
     match credentials {
@@ -100,7 +100,7 @@ fn mask(credentials: &Value) -> Value {
             Value::Object(fields.iter().map(|(name, value)| (name.clone(), mask(value))).collect())
         }
         Value::Null => Value::Null,
-        Value::String(secret) if secret.chars().count() >= LEAST_TO_SHOW_A_TAIL => {
+        Value::String(secret) if secret.chars().count() >= MIN_BYTES_TO_SHOW_A_TAIL => {
             let tail: Vec<char> = secret.chars().rev().take(4).collect();
             Value::String(MASK.chars().chain(tail.into_iter().rev()).collect())
         }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_tells_a_long_secret_by_its_last_four() {
+    fn a_mask_shows_the_last_four_characters_of_a_long_secret() {
         assert_eq!(
             mask(&json!({ "long": "0123456789abcdef", "short": "0123456789abcde", "none": null, "number": 1 })),
             json!({ "long": "••••cdef", "short": "••••", "none": null, "number": "••••" })

@@ -1,7 +1,7 @@
 //! Subscribers: the people in events; listed, read, erased.
 
 mod erase;
-mod names;
+mod mentions;
 
 use crate::{CURSOR, LIMIT, READ};
 use app::{App, Function, Route};
@@ -13,7 +13,7 @@ use models::{
 use serde_json::value::{RawValue, to_raw_value};
 use store::{
     Item, StoreError, from_item,
-    list::{END, Entry},
+    list::{Entry, HIGHEST_SORT_KEY},
     text_of,
 };
 use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
@@ -45,7 +45,7 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
         return Err(Problem::invalid_query("platform", "must be a platform of the catalogue"));
     }
     let tag = request.query("tag");
-    let until = request.position("subscribers")?.unwrap_or_else(|| END.to_owned());
+    let until = request.position("subscribers")?.unwrap_or_else(|| HIGHEST_SORT_KEY.to_owned());
     let listing = app.store.records(RecordKind::Subscriber, "!".to_owned(), until);
     let keep = |entry: &Entry| platform.as_deref().is_none_or(|name| entry.sort.ends_with(&format!(" {name}")));
     let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::{
     Deliverer,
-    actions::{ActionOutcome, words},
+    actions::{ActionOutcome, problem_text},
 };
 use crate::request::Prepared;
 use aws::metrics::Metric;
@@ -74,7 +74,7 @@ impl Deliverer {
         match prepared {
             Prepared::Webhook { url, headers, body } => Ok(post(&self.client, now, &url, headers, body).await),
             Prepared::Action { action, effect, keyed, connection, input } => {
-                let key = keyed.then(|| format!("{} {}", delivery.id, delivery.retried));
+                let key = keyed.then(|| format!("{} {}", delivery.id, delivery.manual_retries));
                 // Routes of earlier releases have no effect stored.
                 let effect = effect.unwrap_or(if keyed { Effect::NotIdempotent } else { Effect::Safe });
                 let is_repeatable = effect.of(&method_of(&input)).is_repeatable();
@@ -183,7 +183,7 @@ fn of_action(ran: ActionOutcome, is_repeatable: bool, now: Timestamp) -> Judged 
         ActionOutcome::Unknown(error) => (of_retry(Retry::Unknown), None, Some(error), None),
         ActionOutcome::Failed(problem) => {
             let status = problem.code.status().as_u16();
-            (of_retry(problem.retry), Some(status), Some(words(&problem)), None)
+            (of_retry(problem.retry), Some(status), Some(problem_text(&problem)), None)
         }
     }
 }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_answer_means() {
+    fn verdicts_by_status() {
         for status in [200, 201, 202, 204, 299] {
             assert_eq!(answer(status, Some("9"), None), Verdict::Succeeded, "{status}");
         }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_says_when_it_wants_to_be_asked_again() {
+    fn a_retry_after_header_delays_the_next_attempt() {
         for (text, seconds) in [
             ("120", Some(120)),
             ("0", Some(0)),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_of_an_action_is_repeated_as_its_verdict_says() {
+    fn an_actions_problem_is_retried_by_its_verdict() {
         let failed = |retry| ActionOutcome::Failed(Problem::new(Code::PlatformRejected, "x").retried(retry));
         for is_repeatable in [true, false] {
             let unknown = if is_repeatable { Verdict::Failed(None) } else { Verdict::Dead(Reason::UnknownOutcome) };

@@ -2,10 +2,10 @@
 
 use app::App;
 use models::{EventId, Folding, Profile, StoredEvent, SubscriberId, event::OpenEvent, records::StoredSubscriber};
-use store::{StoreError, back_off, from_item, list::END, subscribers::ATTEMPTS};
+use store::{StoreError, back_off, from_item, list::HIGHEST_SORT_KEY, subscribers::ATTEMPTS};
 
 /// Number of a person's events that are folded again after a take-back. Older events keep their values.
-const MOST_FOLDED_AGAIN: usize = 1_000;
+const MAX_FOLDED_AGAIN: usize = 1_000;
 
 /// Folds events of one person. Returns the events that are older than the person's erasure.
 pub async fn fold<'e>(app: &App, events: &'e [OpenEvent<'e>]) -> Result<Vec<&'e OpenEvent<'e>>, StoreError> {
@@ -54,11 +54,11 @@ pub async fn take_back(app: &App, id: &SubscriberId, event: &OpenEvent<'_>) -> R
 
 /// Folds a person's other events again. Returns the number of events with data about the person.
 async fn fold_again(app: &App, id: &SubscriberId, but: &EventId, profile: &mut Profile) -> Result<usize, StoreError> {
-    let listing = app.store.events_of(id, END.to_owned());
+    let listing = app.store.events_of(id, HIGHEST_SORT_KEY.to_owned());
     let table = listing.table;
     let mut entries = app.store.entries(listing, 50).await?;
     let (mut batch, mut count) = (Vec::new(), 0);
-    while batch.len() < MOST_FOLDED_AGAIN {
+    while batch.len() < MAX_FOLDED_AGAIN {
         let Some(entry) = entries.next().await? else { break };
         batch.push(entry);
     }
