@@ -289,21 +289,16 @@ async fn a_remap_does_not_restore_data_from_before_an_erasure() {
     harness.accept(&hook, &order("u-1", "Ava")).await;
     harness.handle(&harness.stream(1).await).await;
     let path = format!("/v1/subscribers/{}", string(&harness.all("/v1/subscribers").await[0]["id"]));
-    let cut_off =
-        harness.failing(
-            RetryConfig::disabled(),
-            |operation, _| {
-                if operation == "Query" { Fault::Unreached } else { Fault::None }
-            },
-        );
+    let without_queries = |operation: &str, _: &str| if operation == "Query" { Fault::Unreached } else { Fault::None };
+    let cut_off = harness.failing(RetryConfig::disabled(), without_queries);
     assert_eq!(cut_off.answer(Method::DELETE, &path, "").await.status, 503);
     assert_eq!(harness.answer(Method::GET, &path, "").await.status, 404);
     bundle.clock.advance(Duration::from_secs(60));
-    harness.accept(&hook, &json!({ "who": "u-1", "checkpoint": "Order", "phone": "+1 555 0100" })).await;
+    harness.accept(&hook, &json!({ "who": "u-1", "checkpoint": "Order", "callback": "+1 555 0100" })).await;
     harness.handle(&harness.stream(2).await[1..]).await;
     let second = harness.stream(2).await[1]["dynamodb"]["Keys"]["pk"].clone();
     let corrected =
-        json!({ "mapping": { "subscriber.id": RIGHT, "subscriber.name": "/name", "subscriber.phone": "/phone" } });
+        json!({ "mapping": { "subscriber.id": RIGHT, "subscriber.name": "/name", "subscriber.phone": "/callback" } });
     change(&harness, &hook, &corrected).await;
     let records = harness.so_far().await;
     let remapped: Vec<Value> =
