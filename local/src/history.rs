@@ -33,7 +33,7 @@ impl MemoryHistory {
     pub async fn keep(self: Arc<Self>, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         let mut timer = time::interval(EVERY);
         loop {
-            self.take_in(app.now(), app.metrics.take());
+            self.add_counts(app.now(), app.metrics.take());
             tokio::select! {
                 _ = timer.tick() => {}
                 () = stop(&mut stopped) => return,
@@ -41,7 +41,7 @@ impl MemoryHistory {
         }
     }
 
-    fn take_in(&self, now: Timestamp, counts: Counts) {
+    fn add_counts(&self, now: Timestamp, counts: Counts) {
         if counts.is_empty() {
             return;
         }

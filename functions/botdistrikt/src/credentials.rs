@@ -86,7 +86,7 @@ const fn kind(c: u8) -> (bool, bool) {
 const SECRET_BYTES: usize = 32;
 
 /// A random domain below a name that nobody can register (RFC 6761).
-pub fn make_domain() -> Result<String, Problem> {
+pub fn generate_domain() -> Result<String, Problem> {
     Ok(format!("{}.invalid", BASE32_DNSSEC.encode(&random::<SECRET_BYTES>()?)))
 }
 
@@ -130,7 +130,7 @@ mod tests {
         ] {
             assert!(bits(good) >= MIN_BITS, "{good}: {}", bits(good));
         }
-        let made = make_domain().unwrap();
-        assert!(bits(&made) >= MIN_BITS && made != make_domain().unwrap(), "{made}");
+        let made = generate_domain().unwrap();
+        assert!(bits(&made) >= MIN_BITS && made != generate_domain().unwrap(), "{made}");
     }
 }

@@ -160,7 +160,7 @@ impl CloudWatch {
         for _ in 0..MAX_PAGES {
             let page = request.clone().set_next_token(next).send().await;
             let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
-            take_in(&mut all, &page, &span)?;
+            add_page(&mut all, &page, &span)?;
             next = page.next_token;
             if next.is_none() {
                 return Ok(all);
@@ -170,7 +170,7 @@ impl CloudWatch {
     }
 }
 
-fn take_in(all: &mut [Series], page: &GetMetricDataOutput, span: &TimeSpan) -> Result<(), String> {
+fn add_page(all: &mut [Series], page: &GetMetricDataOutput, span: &TimeSpan) -> Result<(), String> {
     for result in page.metric_data_results() {
         if let Some(status @ (StatusCode::InternalError | StatusCode::Forbidden)) = result.status_code() {
             return Err(format!("CloudWatch returned the status {} for a metric", status.as_str()));
@@ -221,7 +221,7 @@ mod tests {
             .metric_data_results(result("s0", 900, 1.0))
             .metric_data_results(result("unknown", 0, 1.0))
             .build();
-        take_in(&mut all, &page, &SPAN).unwrap();
+        add_page(&mut all, &page, &SPAN).unwrap();
         assert_eq!((all[0].metric, &all[0].values), (Metric::Accepted, &vec![Some(0.0), Some(4.0), Some(0.0)]));
         assert_eq!((all[8].metric, all[8].statistic), (Metric::Latency, Statistic::P99));
         assert_eq!(all[8].values, [None, None, Some(12.5)]);
@@ -229,6 +229,6 @@ mod tests {
 
         let failed = MetricDataResult::builder().id("s0").status_code(StatusCode::InternalError).build();
         let page = GetMetricDataOutput::builder().metric_data_results(failed).build();
-        assert!(take_in(&mut all, &page, &SPAN).is_err(), "it is no zero");
+        assert!(add_page(&mut all, &page, &SPAN).is_err(), "it is no zero");
     }
 }

@@ -253,7 +253,7 @@ impl Store {
 
 impl RejectedCall {
     /// True if a rejected call belongs to this hook, from its sort key.
-    pub fn is_of(hook: &HookId, sort: &str) -> bool {
+    pub fn belongs_to(hook: &HookId, sort: &str) -> bool {
         sort.split(' ').nth(1) == Some(hook.as_str())
     }
 }

@@ -36,7 +36,7 @@ impl CheckedCredentials {
             }
             _ => return Ok(Vec::new()),
         };
-        let generated = match generate.then(|| make(connector, &mut credentials)).transpose()? {
+        let generated = match generate.then(|| generate_credential(connector, &mut credentials)).transpose()? {
             Some(Err(fault)) => return Ok(vec![fault]),
             Some(Ok(generated)) => Some(generated),
             None => None,
@@ -49,14 +49,14 @@ impl CheckedCredentials {
         input::normalize_part(&mut whole, "/credentials", &schema)?;
         let Value::Object(credentials) = whole["credentials"].take() else { return Ok(Vec::new()) };
         let review = (connector.review)(app, &credentials)?;
-        let warnings = below(review.warnings);
+        let warnings = with_prefix(review.warnings);
         *given = Some(Self { credentials, generated, warnings });
-        Ok(below(review.faults))
+        Ok(with_prefix(review.faults))
     }
 }
 
 /// Generates the platform's generated credential, and returns it alone as well.
-fn make(
+fn generate_credential(
     connector: &Connector,
     credentials: &mut Map<String, Value>,
 ) -> Result<Result<Map<String, Value>, Fault>, Problem> {
@@ -73,7 +73,7 @@ fn make(
     Ok(Ok(Map::from_iter([(name.to_owned(), secret)])))
 }
 
-fn below(found: Vec<Fault>) -> Vec<Fault> {
+fn with_prefix(found: Vec<Fault>) -> Vec<Fault> {
     found.into_iter().map(|fault| Fault { pointer: format!("/credentials{}", fault.pointer), ..fault }).collect()
 }
 

@@ -129,7 +129,7 @@ impl RetryFilter {
         let walk = match (&self.event, self.state) {
             (None, RetryableState::Dead) => {
                 let listing = self.within(app.store.dead_letters(position));
-                return Ok(DeliverySource::Listed(Batches::begin(&app.store, listing).await?));
+                return Ok(DeliverySource::Listed(Batches::start(&app.store, listing).await?));
             }
             (None, RetryableState::Skipped) => app.store.walk_events(self.after, self.before, position).await?,
             (Some(event), _) if self.is_within(event) => app.store.walk_event(event, position),

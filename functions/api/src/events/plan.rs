@@ -22,7 +22,7 @@ use web::Problem;
 const CONCURRENCY: usize = 8;
 
 /// True if an entry's event has this hook and type, as far as they are given.
-pub fn is_of(entry: &Entry, hook: Option<&HookId>, event_type: Option<&str>) -> bool {
+pub fn is_selected(entry: &Entry, hook: Option<&HookId>, event_type: Option<&str>) -> bool {
     EventKey::parse(&entry.sort).is_some_and(|key| {
         hook.is_none_or(|hook| key.origin.hook() == Some(hook))
             && event_type.is_none_or(|pattern| matches_pattern(pattern, &key.event_type))

@@ -2,7 +2,7 @@
 //! them aside or gave up. Repeating a redispatch creates nothing twice.
 
 use super::{
-    plan::{Planner, is_of, stored},
+    plan::{Planner, is_selected, stored},
     replay::routes,
 };
 use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
@@ -90,7 +90,7 @@ pub async fn redispatch(app: &App, request: Request) -> Result<Response, Problem
     let id: EventId = request.id("event")?;
     let RedispatchOptions { dry_run } = input::optional_body(&request)?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
-    let redispatch = Redispatch::begin(app, dry_run).await?;
+    let redispatch = Redispatch::prepare(app, dry_run).await?;
     let mut tally = Tally::default();
     if !event.is_erased() {
         let events = vec![event];
@@ -114,11 +114,13 @@ pub async fn redispatch_span(app: &App, request: Request) -> Result<Response, Pr
     let span: RedispatchSpan = input::body_with(&request, |body| Ok(span_faults(body)))?;
     // The cursor is bound to the span.
     let list = format!("redispatch {}", serde_json::to_string(&span).map_err(Problem::internal)?);
-    let redispatch = Redispatch::begin(app, span.dry_run).await?;
+    let redispatch = Redispatch::prepare(app, span.dry_run).await?;
     let listing = app.store.events(Some(span.after), Some(span.before), request.position(&list)?);
-    let mut batches = Batches::begin(&app.store, listing).await?;
+    let mut batches = Batches::start(&app.store, listing).await?;
     let mut tally = Tally::default();
-    while let Some(items) = batches.next(|entry| is_of(entry, span.hook.as_ref(), span.event_type.as_deref())).await? {
+    while let Some(items) =
+        batches.next(|entry| is_selected(entry, span.hook.as_ref(), span.event_type.as_deref())).await?
+    {
         let events = stored(items).into_iter().filter(|event| !event.is_erased()).collect();
         redispatch.batch(events, &mut tally).await?;
         if tally.events >= MAX_EVENTS {
@@ -135,7 +137,7 @@ struct Redispatch<'a> {
 }
 
 impl<'a> Redispatch<'a> {
-    async fn begin(app: &'a App, dry_run: bool) -> Result<Self, Problem> {
+    async fn prepare(app: &'a App, dry_run: bool) -> Result<Self, Problem> {
         let planner = Planner { app, routes: routes(app, None).await?, route: None, replay: None, missing_only: true };
         Ok(Self { app, dry_run, planner })
     }

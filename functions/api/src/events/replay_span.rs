@@ -1,7 +1,7 @@
 //! `POST /v1/events/replay`: new deliveries of all stored events of a time span, or only the missing ones.
 
 use super::{
-    plan::{Planner, is_of, stored},
+    plan::{Planner, is_selected, stored},
     replay::routes,
 };
 use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
@@ -76,9 +76,11 @@ pub async fn replay_span(app: &App, request: Request) -> Result<Response, Proble
         missing_only: span.missing_only,
     };
     let listing = app.store.events(Some(span.after), Some(span.before), position);
-    let mut batches = Batches::begin(&app.store, listing).await?;
+    let mut batches = Batches::start(&app.store, listing).await?;
     let (mut events, mut deliveries, mut delivered_before) = (0, 0, 0);
-    while let Some(items) = batches.next(|entry| is_of(entry, span.hook.as_ref(), span.event_type.as_deref())).await? {
+    while let Some(items) =
+        batches.next(|entry| is_selected(entry, span.hook.as_ref(), span.event_type.as_deref())).await?
+    {
         let plan = planner.plan(stored(items)).await?;
         events += plan.events;
         delivered_before += plan.delivered_before;

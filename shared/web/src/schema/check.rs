@@ -65,7 +65,7 @@ impl<'a> Check<'a> {
     }
 
     /// The flaws of the value by a schema, without adding them to the result.
-    fn apart(&mut self, node: &'a Node, value: &'a Value) -> Vec<Flaw<'a>> {
+    fn check_separately(&mut self, node: &'a Node, value: &'a Value) -> Vec<Flaw<'a>> {
         let before = std::mem::take(&mut self.flaws);
         self.node(node, value);
         std::mem::replace(&mut self.flaws, before)
@@ -126,13 +126,13 @@ impl<'a> Check<'a> {
                 }
             }
             (Keyword::AnyOf(nodes), _) => {
-                let found: Vec<_> = nodes.iter().map(|node| self.apart(node, value)).collect();
+                let found: Vec<_> = nodes.iter().map(|node| self.check_separately(node, value)).collect();
                 if !found.iter().any(Vec::is_empty) {
                     self.found(FlawKind::NoneOf(found));
                 }
             }
             (Keyword::OneOf(nodes), _) => {
-                let found: Vec<_> = nodes.iter().map(|node| self.apart(node, value)).collect();
+                let found: Vec<_> = nodes.iter().map(|node| self.check_separately(node, value)).collect();
                 match found.iter().filter(|flaws| flaws.is_empty()).count() {
                     0 => self.found(FlawKind::NoneOf(found)),
                     1 => {}
@@ -141,7 +141,7 @@ impl<'a> Check<'a> {
                     ),
                 }
             }
-            (Keyword::Not { schema, node }, _) if self.apart(node, value).is_empty() => {
+            (Keyword::Not { schema, node }, _) if self.check_separately(node, value).is_empty() => {
                 self.found(FlawKind::Not(schema))
             }
             (Keyword::Reference(name), _) => {
