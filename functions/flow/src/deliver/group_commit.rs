@@ -11,7 +11,7 @@ use std::{
 };
 use store::StoreError;
 
-type Outcome = Result<(), StoreError>;
+type WriteResult = Result<(), StoreError>;
 
 #[derive(Default)]
 pub struct GroupCommit {
@@ -22,12 +22,12 @@ pub struct GroupCommit {
 #[derive(Default)]
 struct PendingWrites {
     deliveries: Vec<StoredDelivery>,
-    senders: Vec<oneshot::Sender<Outcome>>,
+    senders: Vec<oneshot::Sender<WriteResult>>,
 }
 
 impl GroupCommit {
     /// Stores a delivery, unless it exists.
-    pub async fn store(&self, app: &App, delivery: StoredDelivery) -> Outcome {
+    pub async fn store(&self, app: &App, delivery: StoredDelivery) -> WriteResult {
         let outcome = self.enqueue(delivery);
         let turn = self.turn.lock().await;
         let PendingWrites { mut deliveries, senders } = mem::take(&mut *self.pending());
@@ -41,7 +41,7 @@ impl GroupCommit {
         outcome.await.map_err(|_| StoreError::Unavailable("the write of a group was cancelled".into()))?
     }
 
-    fn enqueue(&self, delivery: StoredDelivery) -> oneshot::Receiver<Outcome> {
+    fn enqueue(&self, delivery: StoredDelivery) -> oneshot::Receiver<WriteResult> {
         let (sender, outcome) = oneshot::channel();
         let mut pending = self.pending();
         pending.deliveries.push(delivery);
