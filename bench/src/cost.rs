@@ -1,7 +1,7 @@
 //! Cost of a million events: the measured counts at AWS's list prices.
 
 use crate::{
-    Failure,
+    BoxError,
     setup::{QUEUE_BATCH, STREAM_BATCH},
     table::Table,
 };
@@ -37,7 +37,7 @@ struct Other {
 }
 
 /// Purposes of DynamoDB requests, by step, operation, and table or index.
-const BUYS: &[(&str, &str, &str, &str)] = &[
+const PURPOSES: &[(&str, &str, &str, &str)] = &[
     ("accept", "PutItem", "events", "storing the event, which is also dedupe record and outbox entry"),
     ("accept", "PutItem", "events.by_time", "the event's entry in the list of events"),
     ("accept", "PutItem", "events.by_person", "the event's entry in its person's history, where an erasure finds it"),
@@ -51,7 +51,7 @@ const BUYS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// Purpose of a request that is not in the list.
-const UNNAMED: &str = "no stated purpose";
+const NO_PURPOSE: &str = "no stated purpose";
 
 struct Bill {
     prices: Prices,
@@ -60,18 +60,18 @@ struct Bill {
 
 impl Bill {
     /// Adds a quantity for a million events.
-    fn add(&mut self, what: &str, price: &str, count: f64) -> Result<(), Failure> {
+    fn add(&mut self, what: &str, price: &str, count: f64) -> Result<(), BoxError> {
         let Price { dollars, per, .. } =
             self.prices.aws.get(price).ok_or_else(|| format!("{PRICES} has no {price}"))?;
         self.lines.push((what.to_owned(), count, count * dollars / per));
         Ok(())
     }
 
-    fn assumed(&self, name: &str) -> Result<f64, Failure> {
+    fn assumed(&self, name: &str) -> Result<f64, BoxError> {
         self.prices.assumed.get(name).copied().ok_or_else(|| format!("{PRICES} assumes no {name}").into())
     }
 
-    fn lambda(&mut self, function: &str, events: usize, milliseconds: &str) -> Result<(), Failure> {
+    fn lambda(&mut self, function: &str, events: usize, milliseconds: &str) -> Result<(), BoxError> {
         let invocations = MILLION / events as f64;
         let seconds = self.assumed(milliseconds)? / 1e3;
         self.add(&format!("Lambda: `{function}`, invocations"), "lambda_request", invocations)?;
@@ -79,15 +79,15 @@ impl Bill {
         self.add(&format!("Lambda: `{function}`, GB-seconds"), "lambda_gb_second", invocations * seconds * gigabytes)
     }
 
-    fn dynamodb(&mut self, counted: &Table) -> Result<(), Failure> {
+    fn dynamodb(&mut self, counted: &Table) -> Result<(), BoxError> {
         for (name, units) in counted.figures() {
             let Some(asked) = name.strip_suffix(".known.units") else { continue };
             let mut parts = asked.splitn(3, '.');
             let (Some(step), Some(operation), Some(place)) = (parts.next(), parts.next(), parts.next()) else {
                 continue;
             };
-            let known = BUYS.iter().find(|(a, b, c, _)| (*a, *b, *c) == (step, operation, place));
-            let buys = known.map_or(UNNAMED, |(.., buys)| buys);
+            let known = PURPOSES.iter().find(|(a, b, c, _)| (*a, *b, *c) == (step, operation, place));
+            let buys = known.map_or(NO_PURPOSE, |(.., buys)| buys);
             let is_read = matches!(operation, "BatchGetItem" | "GetItem" | "Query");
             let price = if is_read { "read_unit" } else { "write_unit" };
             self.add(&format!("DynamoDB: {buys} ({operation} {place})"), price, units * MILLION)?;
@@ -97,7 +97,7 @@ impl Bill {
 }
 
 /// Prices the measured counts, adds the sum to the figures, and returns the table.
-pub fn bill(counted: &mut Table) -> Result<String, Failure> {
+pub fn bill(counted: &mut Table) -> Result<String, BoxError> {
     let prices: Prices = serde_json::from_slice(&fs::read(PRICES)?)?;
     let mut bill = Bill { prices, lines: Vec::new() };
     bill.add("API Gateway: the request", "http_api_request", MILLION)?;
@@ -113,7 +113,7 @@ pub fn bill(counted: &mut Table) -> Result<String, Failure> {
     }
     let access = bill.assumed("access_log_bytes")?;
     bill.add("logs: API Gateway's access log", "log_byte", access * MILLION)?;
-    let unnamed = bill.lines.iter().filter(|(what, ..)| what.contains(UNNAMED)).count();
+    let unnamed = bill.lines.iter().filter(|(what, ..)| what.contains(NO_PURPOSE)).count();
     counted.count("cost", "cost.unnamed", "kinds of request without a stated purpose", unnamed as f64, "");
     let sum: f64 = bill.lines.iter().map(|(.., dollars)| dollars).sum();
     counted.count("cost", "cost.million", "a million events", sum, "dollars");

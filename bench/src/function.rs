@@ -1,6 +1,6 @@
 //! A function as a process, run as by Lambda, optionally under callgrind.
 
-use crate::Failure;
+use crate::BoxError;
 use serde_json::Value;
 use std::{
     fs,
@@ -33,7 +33,7 @@ pub enum Profiler {
 
 impl Function {
     /// Starts a binary with only these settings.
-    pub async fn start(binary: &Path, settings: &[(String, String)], under: Profiler) -> Result<Self, Failure> {
+    pub async fn start(binary: &Path, settings: &[(String, String)], under: Profiler) -> Result<Self, BoxError> {
         if !binary.is_file() {
             return Err(format!("{} is missing: `make bench` builds it", binary.display()).into());
         }
@@ -63,7 +63,7 @@ impl Function {
         self.started.elapsed()
     }
 
-    pub async fn invoke(&mut self, event: &Value) -> Result<Value, Failure> {
+    pub async fn invoke(&mut self, event: &Value) -> Result<Value, BoxError> {
         match self.api.invoke(event.to_string()).await {
             Outcome::Answered(answer) => Ok(answer),
             Outcome::Failed { error_type, problem } => Err(format!("{error_type}: {problem}").into()),
@@ -75,7 +75,7 @@ impl Function {
     }
 
     /// CPU time of its threads so far.
-    pub fn cpu(&self) -> Result<Duration, Failure> {
+    pub fn cpu(&self) -> Result<Duration, BoxError> {
         let mut nanos = 0;
         for task in fs::read_dir(self.proc("task"))? {
             let stat = fs::read_to_string(task?.path().join("schedstat"))?;
@@ -86,14 +86,14 @@ impl Function {
 
     /// Bytes that it has logged so far, as CloudWatch counts them:
     /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>.
-    pub fn log_bytes(&self) -> Result<u64, Failure> {
+    pub fn log_bytes(&self) -> Result<u64, BoxError> {
         let log = fs::read(self.log.path())?;
         let lines = log.iter().filter(|byte| **byte == b'\n').count();
         Ok((log.len() + lines * BYTES_OF_A_LINE) as u64)
     }
 
     /// Its peak memory, in MiB.
-    pub fn peak_mib(&self) -> Result<f64, Failure> {
+    pub fn peak_mib(&self) -> Result<f64, BoxError> {
         peak_mib(&self.proc("status"))
     }
 
@@ -102,15 +102,15 @@ impl Function {
     }
 
     /// Stops it. Returns the instructions counted by callgrind.
-    pub fn instructions(mut self) -> Result<f64, Failure> {
+    pub fn instructions(mut self) -> Result<f64, BoxError> {
         Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status()?;
-        let mut said = String::new();
+        let mut output = String::new();
         if let Some(mut pipe) = self.child.stderr.take() {
-            pipe.read_to_string(&mut said)?;
+            pipe.read_to_string(&mut output)?;
         }
         self.child.wait()?;
-        let collected = said.lines().find_map(|line| line.split("Collected :").nth(1));
-        collected.and_then(|count| count.trim().parse().ok()).ok_or_else(|| format!("valgrind: {said}").into())
+        let collected = output.lines().find_map(|line| line.split("Collected :").nth(1));
+        collected.and_then(|count| count.trim().parse().ok()).ok_or_else(|| format!("valgrind: {output}").into())
     }
 }
 
@@ -123,7 +123,7 @@ impl Drop for Function {
 }
 
 /// Peak memory of a process, by its `/proc/…/status`.
-pub fn peak_mib(status: &Path) -> Result<f64, Failure> {
+pub fn peak_mib(status: &Path) -> Result<f64, BoxError> {
     let status = fs::read_to_string(status)?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
     Ok(line.trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)

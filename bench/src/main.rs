@@ -17,7 +17,7 @@ use rows::Row;
 use std::{env, process::ExitCode};
 use table::Table;
 
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     })
 }
 
-async fn table(rows: impl IntoIterator<Item = &Row>) -> Result<Table, Failure> {
+async fn table(rows: impl IntoIterator<Item = &Row>) -> Result<Table, BoxError> {
     let mut table = Table::default();
     for row in rows {
         eprintln!("measuring {} ...", row.name);
@@ -42,17 +42,17 @@ async fn table(rows: impl IntoIterator<Item = &Row>) -> Result<Table, Failure> {
     Ok(table)
 }
 
-async fn measure(names: &[&str]) -> Result<ExitCode, Failure> {
+async fn measure(names: &[&str]) -> Result<ExitCode, BoxError> {
     print!("{}", table(rows::named(names)?).await?.to_markdown());
     Ok(ExitCode::SUCCESS)
 }
 
-async fn cost() -> Result<ExitCode, Failure> {
+async fn cost() -> Result<ExitCode, BoxError> {
     println!("{}", cost::bill(&mut table(rows::named(&["requests"])?).await?)?);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check() -> Result<ExitCode, Failure> {
+async fn check() -> Result<ExitCode, BoxError> {
     let mut table = table(rows::ROWS.iter().filter(|row| row.is_repeatable)).await?;
     cost::bill(&mut table)?;
     let over = budget::over(&table);

@@ -1,7 +1,7 @@
 //! Environment of the measurements: a database with a hook and a route, AWS, and a receiver.
 
 use crate::{
-    Failure,
+    BoxError,
     aws::Aws,
     function::{Function, Profiler},
 };
@@ -49,7 +49,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub async fn prepare() -> Result<Self, Failure> {
+    pub async fn prepare() -> Result<Self, BoxError> {
         let folder = folder()?;
         let data = folder.path().join("data");
         let sandbox = Sandbox::start(0).await?;
@@ -119,16 +119,16 @@ impl Setup {
     }
 
     /// Starts a function with this database and queue.
-    pub async fn start(&self, name: &str, under: Profiler) -> Result<Function, Failure> {
+    pub async fn start(&self, name: &str, under: Profiler) -> Result<Function, BoxError> {
         self.start_without(&[], name, under).await
     }
 
     /// Starts a function with AWS's own endpoints, derived from the region. It can't be invoked here.
-    pub async fn start_on_aws(&self, name: &str, under: Profiler) -> Result<Function, Failure> {
+    pub async fn start_on_aws(&self, name: &str, under: Profiler) -> Result<Function, BoxError> {
         self.start_without(&["AWS_ENDPOINT_URL"], name, under).await
     }
 
-    async fn start_without(&self, unset: &[&str], name: &str, under: Profiler) -> Result<Function, Failure> {
+    async fn start_without(&self, unset: &[&str], name: &str, under: Profiler) -> Result<Function, BoxError> {
         // A baseline runs with defaults.
         let is_ours = |setting: &str| setting == "GLIBC_TUNABLES" && name.starts_with("baseline");
         let is_set = |(setting, _): &&(String, String)| !is_ours(setting) && !unset.contains(&setting.as_str());
@@ -158,7 +158,7 @@ impl Setup {
     }
 
     /// The next batch of stream records for dispatch.
-    pub async fn stream_batch(&mut self) -> Result<Value, Failure> {
+    pub async fn stream_batch(&mut self) -> Result<Value, BoxError> {
         let batch = self.stream.next().await?;
         self.stream.done(&batch.position).await?;
         Ok(json!({ "Records": batch.records }))
@@ -180,7 +180,7 @@ fn folder() -> std::io::Result<TempDir> {
     TempDir::new_in(if memory.is_dir() { memory.to_owned() } else { env::temp_dir() })
 }
 
-pub fn path(path: &Path) -> Result<&str, Failure> {
+pub fn path(path: &Path) -> Result<&str, BoxError> {
     path.to_str().ok_or_else(|| "a path that is not UTF-8".into())
 }
 
@@ -210,13 +210,13 @@ pub fn body(number: usize, visit: usize) -> String {
         })
         .to_string()
     };
-    let words = "Please ring twice at the side door, the front one sticks in the rain. ";
+    let sentence = "Please ring twice at the side door, the front one sticks in the rain. ";
     let room = BODY_BYTES.saturating_sub(body("").len());
-    body(&words.chars().cycle().take(room).collect::<String>())
+    body(&sentence.chars().cycle().take(room).collect::<String>())
 }
 
 /// A target that accepts everything.
-async fn receiver() -> Result<String, Failure> {
+async fn receiver() -> Result<String, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?);
     let router = Router::new().fallback(|_: axum::body::Bytes| async { "ok" });

@@ -1,6 +1,6 @@
 //! The first admin key: given as `ADMIN_KEY`, or created once and stored beside the database for its owner alone.
 
-use crate::{Failure, Options, admin_key_file};
+use crate::{BoxError, Options, admin_key_file};
 use app::App;
 use models::{KeyId, Scope, Timestamp, clock::random, fingerprint};
 use std::{
@@ -20,7 +20,7 @@ pub struct AdminKey {
 impl AdminKey {
     /// Finds or creates the key, and stores it in place of an earlier one. If a stored key is missing in the database,
     /// it was deleted: it stays deleted, and another one is created.
-    pub(crate) async fn prepare(app: &App, options: &Options, folder: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn prepare(app: &App, options: &Options, folder: &Path) -> Result<Self, BoxError> {
         let id = KeyId::new(Timestamp::from_millis(0), [0; 10]);
         let earlier = app.store.find::<Key>(id.as_str()).await?;
         let key = match (&options.admin_key, &options.data_dir) {
@@ -63,7 +63,7 @@ impl AdminKey {
         }
     }
 
-    fn made_in(folder: &Path) -> Result<Self, Failure> {
+    fn made_in(folder: &Path) -> Result<Self, BoxError> {
         let path = admin_key_file(folder);
         let secret = new_secret()?;
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
@@ -74,7 +74,7 @@ impl AdminKey {
 }
 
 /// The key stored in a folder.
-fn kept_in(folder: &Path) -> Result<Option<String>, Failure> {
+fn kept_in(folder: &Path) -> Result<Option<String>, BoxError> {
     let path = admin_key_file(folder);
     match fs::read_to_string(&path) {
         Ok(text) if is_key(text.trim()) => Ok(Some(text.trim().to_owned())),
@@ -85,13 +85,13 @@ fn kept_in(folder: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
-const LEAST_CHARACTERS: usize = 32;
+const MIN_CHARACTERS: usize = 32;
 
 /// True for a valid key: long enough, and only characters allowed in a header.
 pub fn is_key(text: &str) -> bool {
-    text.len() >= LEAST_CHARACTERS && text.chars().all(|c| c.is_ascii_graphic())
+    text.len() >= MIN_CHARACTERS && text.chars().all(|c| c.is_ascii_graphic())
 }
 
-fn new_secret() -> Result<String, Failure> {
+fn new_secret() -> Result<String, BoxError> {
     Ok(format!("sbk_{}", data_encoding::BASE64URL_NOPAD.encode(&random::<32>()?)))
 }

@@ -1,7 +1,7 @@
 //! The background work that AWS does on its own: the stream reaches dispatch, the queue reaches deliver, a schedule
 //! runs the sweep, time to live deletes items, and CloudWatch stores metrics.
 
-use crate::{Failure, actions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop};
+use crate::{BoxError, actions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop};
 use app::App;
 use embedded::{Batch, Database, Follower};
 use flow::{
@@ -26,7 +26,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub struct Background([JoinHandle<()>; 5]);
 
 impl Background {
-    pub fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, Failure> {
+    pub fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, BoxError> {
         let queue = Arc::new(LocalQueue::new(Arc::clone(&app.clock)));
         app.set_queue(Arc::clone(&queue) as _);
         let deliverer = Deliverer::new(app, Box::new(InProcess(Arc::clone(app))))?;
@@ -71,7 +71,7 @@ async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Recei
 }
 
 /// Handles a batch until each record is handled or set aside. Until then the records stay in the stream.
-async fn handle(app: &App, dispatcher: &Dispatcher, follower: &Follower, batch: Batch) -> Result<(), Failure> {
+async fn handle(app: &App, dispatcher: &Dispatcher, follower: &Follower, batch: Batch) -> Result<(), BoxError> {
     while !dispatcher.dispatch(app, batch.records.clone()).await.is_empty() {
         time::sleep(RETRY_AFTER).await;
     }

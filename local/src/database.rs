@@ -1,6 +1,6 @@
 //! The tables, and the database on its own for functions that run as processes of their own.
 
-use crate::{Environment, Failure, Options, background::Background};
+use crate::{BoxError, Environment, Options, background::Background};
 use embedded::{Database, IndexSpec, TableSpec};
 use models::clock::{SystemClock, random};
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
@@ -10,7 +10,7 @@ use store::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
-pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), Failure> {
+pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), BoxError> {
     let spec = |table: &Table, name: &str| TableSpec {
         name: name.to_owned(),
         key: table.key,
@@ -37,7 +37,7 @@ pub async fn serve_database(
     options: Options,
     env_file: &Path,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Failure> {
+) -> Result<(), BoxError> {
     let ground = Environment::prepare(&options, options.port, Arc::new(SystemClock)).await?;
     ground.admin_key.announce(options.data_dir.as_deref());
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -70,7 +70,7 @@ pub async fn serve_database(
 }
 
 /// Writes the file atomically, because a reader waits for it.
-fn write_settings(file: &Path, settings: &[(&str, &str)]) -> Result<(), Failure> {
+fn write_settings(file: &Path, settings: &[(&str, &str)]) -> Result<(), BoxError> {
     let part = file.with_extension("part");
     let mut writer = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     for (name, value) in settings {

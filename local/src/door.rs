@@ -62,11 +62,11 @@ pub async fn serve(
     let door = Arc::new(Door { app, router, limits, _working: working });
     loop {
         let next = async { (accept(&listener).await, connections.enter().await) };
-        let (stream, place) = tokio::select! {
+        let (stream, slot) = tokio::select! {
             next = next => next,
             () = stop(&mut stopped) => break,
         };
-        tokio::spawn(Arc::clone(&door).serve_connection(stream, place, stopped.clone()));
+        tokio::spawn(Arc::clone(&door).serve_connection(stream, slot, stopped.clone()));
     }
     drop((listener, door));
     // Nothing is sent: this returns when the last sender is dropped.
@@ -86,8 +86,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 impl Door {
-    async fn serve_connection(self: Arc<Self>, stream: TcpStream, place: Slot, mut stopped: watch::Receiver<bool>) {
-        let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(&place, request).await));
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream, slot: Slot, mut stopped: watch::Receiver<bool>) {
+        let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(&slot, request).await));
         let mut http = http1::Builder::new();
         // The timeout covers a whole header section, and the wait for the next request on a kept connection.
         http.timer(TokioTimer::new()).header_read_timeout(self.limits.header_timeout);
@@ -96,16 +96,16 @@ impl Door {
         // An error is caused by the client: it has disconnected, or does not send HTTP.
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = place.given_up() => return,
+            () = slot.closed() => return,
             () = stop(&mut stopped) => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
             _ = connection => {}
-            () = place.given_up() => {}
+            () = slot.closed() => {}
         }
     }
 
-    async fn answer(self: &Arc<Self>, place: &Slot, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: &Arc<Self>, slot: &Slot, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if let Some(moved) = redirect(&request) {
             return moved;
         }
@@ -115,7 +115,7 @@ impl Door {
         let admission = self.router.admit(&*self.app, parts).await;
         let is_refused = admission.is_refused();
         if !is_refused {
-            place.enter(Stage::Receiving);
+            slot.enter(Stage::Receiving);
         }
         let (body, is_read) = if is_refused && waits_to_send {
             (Ok(ReceivedBody::whole(Bytes::new())), false)
@@ -124,7 +124,7 @@ impl Door {
             let is_read = body.is_ok();
             (body, is_read)
         };
-        if !place.enter(Stage::Working) {
+        if !slot.enter(Stage::Working) {
             return pending().await;
         }
         // A task of its own: a started request completes, as on Lambda, even if its client has disconnected.
@@ -134,7 +134,7 @@ impl Door {
         if !is_read {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        place.enter(Stage::Waiting);
+        slot.enter(Stage::Waiting);
         response.map(Full::from)
     }
 }

@@ -3,7 +3,7 @@
 use crate::stop::stop;
 use app::App;
 use aws::{
-    history::{History, Reading, Series, Span, Statistic},
+    history::{History, Reading, Series, Statistic, TimeSpan},
     metrics::{Counts, Metric, MetricValue},
 };
 use models::Timestamp;
@@ -33,7 +33,7 @@ impl MemoryHistory {
     pub async fn keep(self: Arc<Self>, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         let mut timer = time::interval(EVERY);
         loop {
-            self.take_in(app.now(), app.metrics.take());
+            self.add_counts(app.now(), app.metrics.take());
             tokio::select! {
                 _ = timer.tick() => {}
                 () = stop(&mut stopped) => return,
@@ -41,7 +41,7 @@ impl MemoryHistory {
         }
     }
 
-    fn take_in(&self, now: Timestamp, counts: Counts) {
+    fn add_counts(&self, now: Timestamp, counts: Counts) {
         if counts.is_empty() {
             return;
         }
@@ -60,7 +60,7 @@ impl MemoryHistory {
         *minutes = minutes.split_off(&oldest);
     }
 
-    fn series(&self, span: &Span) -> Vec<Series> {
+    fn series(&self, span: &TimeSpan) -> Vec<Series> {
         let mut all = Series::all(span);
         let mut sketches: BTreeMap<(Metric, usize), DDSketch> = BTreeMap::new();
         let minutes = self.minutes();
@@ -97,7 +97,7 @@ impl MemoryHistory {
 }
 
 impl History for MemoryHistory {
-    fn read(&self, span: Span) -> Reading<'_> {
+    fn read(&self, span: TimeSpan) -> Reading<'_> {
         Box::pin(async move { Ok(self.series(&span)) })
     }
 }

@@ -35,7 +35,7 @@ pub use options::{Limits, Options};
 
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A running Switchboard.
 pub struct Local {
@@ -58,7 +58,7 @@ struct Environment {
 }
 
 impl Environment {
-    async fn prepare(options: &Options, port: u16, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+    async fn prepare(options: &Options, port: u16, clock: Arc<dyn Clock>) -> Result<Self, BoxError> {
         let (location, folder, keeps) = match &options.data_dir {
             Some(folder) => (Location::Directory(folder.clone()), folder.clone(), None),
             None => {
@@ -85,32 +85,32 @@ impl Local {
     }
 
     /// Starts everything, and returns once it serves.
-    pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+    pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, BoxError> {
         let listener = door::listen(options.port).map_err(|error| {
             format!("cannot listen on 127.0.0.1:{}: {error}; stop the other program, or set PORT", options.port)
         })?;
         let port = listener.local_addr()?.port();
-        let ground = Environment::prepare(&options, port, clock).await?;
+        let environment = Environment::prepare(&options, port, clock).await?;
         let functions: Vec<_> = catalog::functions().collect();
         let router = Router::new(&functions)?;
         let (stop, stopped) = watch::channel(false);
-        let background = Background::start(&ground.app, &ground.database, stopped.clone())?;
+        let background = Background::start(&environment.app, &environment.database, stopped.clone())?;
         let limits = Limits { connections: make_room(options.limits.connections), ..options.limits };
-        let door = tokio::spawn(door::serve(listener, Arc::clone(&ground.app), router, limits, stopped));
+        let door = tokio::spawn(door::serve(listener, Arc::clone(&environment.app), router, limits, stopped));
         Ok(Self {
             url: format!("http://127.0.0.1:{port}"),
-            admin_key: ground.admin_key,
-            app: ground.app,
-            database: ground.database,
+            admin_key: environment.admin_key,
+            app: environment.app,
+            database: environment.database,
             stop,
             door,
             background,
-            _keeps: ground.keeps,
+            _keeps: environment.keeps,
         })
     }
 
     /// Finishes running requests and events, and stops. Requests that do not end in time are abandoned.
-    pub async fn stop(self) -> Result<(), Failure> {
+    pub async fn stop(self) -> Result<(), BoxError> {
         // If no receiver is left, everything has stopped.
         let _ = self.stop.send(true);
         let finish = async {
@@ -126,7 +126,7 @@ impl Local {
 }
 
 /// Creates the sealing key, before anything is sealed.
-fn prepare_sealing_key(folder: &Path, key: &Path) -> Result<(), Failure> {
+fn prepare_sealing_key(folder: &Path, key: &Path) -> Result<(), BoxError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| format!("cannot use the directory {}: {error}", folder.display()))?;
     if folder.join(embedded::DATABASE_FILE).exists() && !key.exists() {

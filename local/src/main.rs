@@ -2,7 +2,7 @@
 //! functions under `cargo lambda watch`.
 
 use app::{Config, log};
-use local::{Failure, Local, Options, serve_database};
+use local::{BoxError, Local, Options, serve_database};
 use models::clock::SystemClock;
 use std::{env, io::Write as _, iter, path::Path, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,10 +16,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if let ["--help" | "-h"] = arguments.as_slice() {
-        say(USAGE);
+        print_line(USAGE);
         return ExitCode::SUCCESS;
     }
-    let run = tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| {
+    let run = tokio::runtime::Runtime::new().map_err(BoxError::from).and_then(|runtime| {
         runtime.block_on(async {
             let settings = Settings::from_env();
             start_log(&settings)?;
@@ -36,13 +36,13 @@ fn main() -> ExitCode {
         Err(error) => {
             let causes: String =
                 iter::successors(error.source(), |cause| cause.source()).map(|cause| format!(": {cause}")).collect();
-            say(&format!("error: {error}{causes}"));
+            print_line(&format!("error: {error}{causes}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn start_log(settings: &Settings) -> Result<(), Failure> {
+fn start_log(settings: &Settings) -> Result<(), BoxError> {
     let tables =
         ["CONTROL_TABLE", "EVENTS_TABLE", "RECORDS_TABLE", "DELIVERIES_TABLE"].map(|name| (name, name.to_owned()));
     let settings = settings.with_defaults(tables).with_defaults([("LOG_FORMAT", "pretty".to_owned())]);
@@ -51,28 +51,28 @@ fn start_log(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Prints to standard error. A closed one is no reason to stop.
-fn say(line: &str) {
+fn print_line(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-async fn serve(options: Options) -> Result<(), Failure> {
+async fn serve(options: Options) -> Result<(), BoxError> {
     let folder = options.data_dir.clone();
     let stopped = stopped()?;
     let local = Local::start(options, Arc::new(SystemClock)).await?;
     local.admin_key.announce(folder.as_deref());
-    say(&format!("the console: {}", local.console_url()));
-    say(&format!("listening on {}", local.url));
+    print_line(&format!("the console: {}", local.console_url()));
+    print_line(&format!("listening on {}", local.url));
     stopped.await;
-    say("stopping");
+    print_line("stopping");
     local.stop().await
 }
 
-async fn database(options: Options, env_file: &Path) -> Result<(), Failure> {
+async fn database(options: Options, env_file: &Path) -> Result<(), BoxError> {
     serve_database(options, env_file, stopped()?).await
 }
 
 /// Resolves on SIGINT or SIGTERM.
-fn stopped() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+fn stopped() -> Result<impl Future<Output = ()> + Send + 'static, BoxError> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {

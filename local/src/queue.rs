@@ -23,18 +23,18 @@ use tokio::{
 };
 
 /// Limit on running deliveries per route: Lambda's batch size.
-const IN_HAND_OF_ROUTE: usize = 10;
+const MAX_RUNNING_PER_ROUTE: usize = 10;
 /// Limit on running deliveries of all routes.
-const IN_HAND: usize = 250;
+const MAX_RUNNING: usize = 250;
 /// Interval of clock checks, because the clock may be changed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-const AGAIN_AFTER_SECONDS: u64 = 5;
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+const RETRY_AFTER_SECONDS: u64 = 5;
 /// Retry limit, as on AWS. After it, the sweep finds the delivery in the table.
-const MOST_TRIES: u32 = 10;
+const MAX_TRIES: u32 = 10;
 
 /// A message in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Kept {
+struct QueuedMessage {
     message: Message,
     /// The message may have been handled in part.
     is_redelivered: bool,
@@ -50,12 +50,12 @@ pub struct LocalQueue {
 #[derive(Default)]
 struct Messages {
     /// Delayed messages by their due time. The number distinguishes messages of one instant.
-    kept_back: BTreeMap<(Timestamp, u64), Kept>,
+    delayed: BTreeMap<(Timestamp, u64), QueuedMessage>,
     count: u64,
-    ready: HashMap<RouteId, VecDeque<Kept>>,
+    ready: HashMap<RouteId, VecDeque<QueuedMessage>>,
     /// Routes with messages that are ready, in the order of their turns.
     turns: VecDeque<RouteId>,
-    in_hand: HashMap<RouteId, usize>,
+    running: HashMap<RouteId, usize>,
 }
 
 impl LocalQueue {
@@ -71,14 +71,14 @@ impl LocalQueue {
                 "the queue was not rebuilt; the sweep finds pending deliveries within an hour"
             );
         }
-        let mut in_hand = JoinSet::new();
+        let mut running = JoinSet::new();
         loop {
             tokio::select! {
-                kept = self.next(), if in_hand.len() < IN_HAND => {
+                queued = self.next(), if running.len() < MAX_RUNNING => {
                     let (queue, app, deliverer) = (Arc::clone(&self), Arc::clone(&app), Arc::clone(&deliverer));
-                    in_hand.spawn(async move { queue.handle(&app, &deliverer, kept).await });
+                    running.spawn(async move { queue.handle(&app, &deliverer, queued).await });
                 }
-                Some(ended) = in_hand.join_next() => {
+                Some(ended) = running.join_next() => {
                     if let Err(error) = ended {
                         tracing::error!(cause = causes(&error), "a delivery panicked; the sweep finds it within an hour");
                     }
@@ -86,10 +86,15 @@ impl LocalQueue {
                 () = stop(&mut stopped) => break,
             }
         }
-        while in_hand.join_next().await.is_some() {}
+        while running.join_next().await.is_some() {}
     }
 
-    async fn handle(&self, app: &App, deliverer: &Deliverer, Kept { message, is_redelivered, tries }: Kept) {
+    async fn handle(
+        &self,
+        app: &App,
+        deliverer: &Deliverer,
+        QueuedMessage { message, is_redelivered, tries }: QueuedMessage,
+    ) {
         let handled = deliverer.deliver(app, DeliveryCheck { message: message.clone(), is_redelivered }).await;
         let route = message.route.clone();
         if let Err(problem) = handled {
@@ -100,16 +105,16 @@ impl LocalQueue {
                 cause,
                 "a message failed and will be delivered again"
             );
-            let at = self.clock.now().plus_seconds(AGAIN_AFTER_SECONDS << tries);
-            if tries < MOST_TRIES {
-                self.messages().keep_back(Kept {
+            let at = self.clock.now().plus_seconds(RETRY_AFTER_SECONDS << tries);
+            if tries < MAX_TRIES {
+                self.messages().delay(QueuedMessage {
                     message: Message { at, ..message },
                     is_redelivered: true,
                     tries: tries + 1,
                 });
             }
         }
-        self.messages().put_down(&route);
+        self.messages().finish(&route);
         self.changed.notify_one();
     }
 
@@ -119,28 +124,28 @@ impl LocalQueue {
         while let Some(entry) = entries.next().await? {
             let Some(key) = DeliveryKey::parse(&entry.sort) else { continue };
             let message = Message { delivery: key.id, route: key.route, at: self.clock.now(), is_first: false };
-            self.messages().keep_back(Kept { message, is_redelivered: true, tries: 0 });
+            self.messages().delay(QueuedMessage { message, is_redelivered: true, tries: 0 });
         }
         Ok(())
     }
 
     /// The next message that is due and whose route is below its limit; waits until there is one.
-    async fn next(&self) -> Kept {
+    async fn next(&self) -> QueuedMessage {
         loop {
             let changed = self.changed.notified();
             let now = self.clock.now();
             let wait = {
                 let mut messages = self.messages();
-                messages.hand_out(now);
-                if let Some(kept) = messages.take() {
-                    return kept;
+                messages.release_due(now);
+                if let Some(queued) = messages.take() {
+                    return queued;
                 }
-                messages.kept_back.first_key_value().map(|((at, _), _)| Duration::from_millis(at.millis_since(now)))
+                messages.delayed.first_key_value().map(|((at, _), _)| Duration::from_millis(at.millis_since(now)))
             };
             match wait {
                 // On timeout or wake-up, it checks again.
                 Some(wait) => {
-                    let _ = time::timeout(wait.min(LOOK_EVERY), changed).await;
+                    let _ = time::timeout(wait.min(CHECK_INTERVAL), changed).await;
                 }
                 None => changed.await,
             }
@@ -154,44 +159,44 @@ impl LocalQueue {
 }
 
 impl Messages {
-    fn keep_back(&mut self, kept: Kept) {
+    fn delay(&mut self, queued: QueuedMessage) {
         self.count += 1;
-        self.kept_back.insert((kept.message.at, self.count), kept);
+        self.delayed.insert((queued.message.at, self.count), queued);
     }
 
     /// Makes due messages ready.
-    fn hand_out(&mut self, now: Timestamp) {
-        while let Some(first) = self.kept_back.first_entry().filter(|first| first.key().0 <= now) {
-            let kept = first.remove();
-            let ready = self.ready.entry(kept.message.route.clone()).or_default();
+    fn release_due(&mut self, now: Timestamp) {
+        while let Some(first) = self.delayed.first_entry().filter(|first| first.key().0 <= now) {
+            let queued = first.remove();
+            let ready = self.ready.entry(queued.message.route.clone()).or_default();
             if ready.is_empty() {
-                self.turns.push_back(kept.message.route.clone());
+                self.turns.push_back(queued.message.route.clone());
             }
-            ready.push_back(kept);
+            ready.push_back(queued);
         }
     }
 
     /// Takes a message of the first route below its limit, and moves the route behind the others.
-    fn take(&mut self) -> Option<Kept> {
-        let free = |route: &RouteId| self.in_hand.get(route).is_none_or(|count| *count < IN_HAND_OF_ROUTE);
+    fn take(&mut self) -> Option<QueuedMessage> {
+        let free = |route: &RouteId| self.running.get(route).is_none_or(|count| *count < MAX_RUNNING_PER_ROUTE);
         let at = self.turns.iter().position(free)?;
         let route = self.turns.remove(at)?;
         let ready = self.ready.get_mut(&route)?;
-        let kept = ready.pop_front();
+        let queued = ready.pop_front();
         if ready.is_empty() {
             self.ready.remove(&route);
         } else {
             self.turns.push_back(route.clone());
         }
-        *self.in_hand.entry(route).or_default() += 1;
-        kept
+        *self.running.entry(route).or_default() += 1;
+        queued
     }
 
-    fn put_down(&mut self, route: &RouteId) {
-        if let Some(count) = self.in_hand.get_mut(route) {
+    fn finish(&mut self, route: &RouteId) {
+        if let Some(count) = self.running.get_mut(route) {
             *count -= 1;
             if *count == 0 {
-                self.in_hand.remove(route);
+                self.running.remove(route);
             }
         }
     }
@@ -202,7 +207,7 @@ impl Queue for LocalQueue {
         Box::pin(async move {
             let mut queue = self.messages();
             for message in messages {
-                queue.keep_back(Kept { message, is_redelivered: false, tries: 0 });
+                queue.delay(QueuedMessage { message, is_redelivered: false, tries: 0 });
             }
             drop(queue);
             self.changed.notify_one();
@@ -210,7 +215,7 @@ impl Queue for LocalQueue {
         })
     }
 
-    fn keeps(&self) -> bool {
+    fn is_durable(&self) -> bool {
         false
     }
 }
@@ -224,43 +229,47 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn kept(route: u8, number: u8, millis: u64) -> Kept {
+    fn queued(route: u8, number: u8, millis: u64) -> QueuedMessage {
         let route = RouteId::new(at(0), [route; 10]);
         let event = EventId::new(at(0), ContentKey::digest(&HookId::new(at(0), [0; 10]), &[&[number]]));
         let delivery = DeliveryId::derive(&event, &route, None);
-        Kept { message: Message { delivery, route, at: at(millis), is_first: false }, is_redelivered: false, tries: 0 }
+        QueuedMessage {
+            message: Message { delivery, route, at: at(millis), is_first: false },
+            is_redelivered: false,
+            tries: 0,
+        }
     }
 
     #[test]
-    fn routes_take_turns_and_none_has_more_in_hand_than_it_may() {
+    fn routes_take_turns_and_none_exceeds_its_limit_of_running_deliveries() {
         let mut messages = Messages::default();
-        let slow: Vec<Kept> = (0..30).map(|number| kept(1, number, 0)).collect();
-        let good: Vec<Kept> = (0..3).map(|number| kept(2, number, 0)).collect();
-        for kept in slow.iter().chain(&good) {
-            messages.keep_back(kept.clone());
+        let slow: Vec<QueuedMessage> = (0..30).map(|number| queued(1, number, 0)).collect();
+        let good: Vec<QueuedMessage> = (0..3).map(|number| queued(2, number, 0)).collect();
+        for queued in slow.iter().chain(&good) {
+            messages.delay(queued.clone());
         }
-        messages.hand_out(at(0));
-        let taken: Vec<Kept> = std::iter::from_fn(|| messages.take()).collect();
+        messages.release_due(at(0));
+        let taken: Vec<QueuedMessage> = std::iter::from_fn(|| messages.take()).collect();
         assert_eq!(taken[..6], [&slow[0], &good[0], &slow[1], &good[1], &slow[2], &good[2]].map(Clone::clone));
-        assert_eq!(taken.len(), IN_HAND_OF_ROUTE + good.len());
-        messages.put_down(&slow[0].message.route);
+        assert_eq!(taken.len(), MAX_RUNNING_PER_ROUTE + good.len());
+        messages.finish(&slow[0].message.route);
         assert_eq!(messages.take(), Some(slow[10].clone()));
         assert_eq!(messages.take(), None);
     }
 
     #[test]
-    fn what_is_kept_back_comes_at_its_time() {
+    fn a_delayed_message_is_released_when_due() {
         let mut messages = Messages::default();
-        let (late, early) = (kept(1, 1, 20), kept(1, 2, 10));
-        for kept in [&late, &early] {
-            messages.keep_back(kept.clone());
+        let (late, early) = (queued(1, 1, 20), queued(1, 2, 10));
+        for queued in [&late, &early] {
+            messages.delay(queued.clone());
         }
-        messages.hand_out(at(9));
+        messages.release_due(at(9));
         assert_eq!(messages.take(), None);
-        messages.hand_out(at(10));
+        messages.release_due(at(10));
         assert_eq!((messages.take(), messages.take()), (Some(early), None));
-        messages.hand_out(at(30));
+        messages.release_due(at(30));
         assert_eq!(messages.take(), Some(late));
-        assert!(messages.kept_back.is_empty() && messages.ready.is_empty() && messages.turns.is_empty());
+        assert!(messages.delayed.is_empty() && messages.ready.is_empty() && messages.turns.is_empty());
     }
 }

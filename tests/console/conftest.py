@@ -62,7 +62,7 @@ class Switchboard:
         return (self.folder / "data/admin-key").read_text().strip()
 
     def call(self, method, path, body=None, key=None):
-        """What the API answers."""
+        """The API's answer."""
         content = None if body is None else json.dumps(body).encode()
         headers = {"authorization": f"Bearer {key or self.key}", "content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}{path}", content, headers, method=method)

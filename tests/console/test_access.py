@@ -1,4 +1,4 @@
-"""Whether those can use it who see, hear or move in other ways: axe's rules, a phone's screen, keys alone."""
+"""People who see, hear or move in other ways can use the console: axe's rules, a phone's screen, keys alone."""
 
 import json
 import time

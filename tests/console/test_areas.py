@@ -1,4 +1,4 @@
-"""What each area of the console is for, done."""
+"""The purpose of each area of the console, carried out."""
 
 import json
 import re

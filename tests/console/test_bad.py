@@ -1,4 +1,4 @@
-"""What a person sees when something is wrong."""
+"""Errors as a person sees them."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What a person sees when something is in the way of a change."""
+"""Messages of the console for a change that conflicts with another."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What all tests share: one MiniStack with one stack in it, made when it is first needed."""
+"""Fixtures of all tests: one MiniStack with one stack, created on first use."""
 
 import json
 import platform
@@ -185,7 +185,7 @@ def webhook(listener, route_to):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """What MiniStack and the functions logged while a test failed is shown with it."""
+    """Adds the logs of MiniStack and of the functions to the report of a failed test."""
     report = yield
     cloud = item.funcargs.get("cloud")
     if report.failed and cloud and cloud.log.exists():

@@ -15,7 +15,7 @@ class Delivery:
         return self.headers["webhook-id"]
 
     def verified(self, secret):
-        """What it says; raises if it is not signed with the secret."""
+        """The parsed body; raises if it is not signed with the secret."""
         return Webhook(secret).verify(self.body, self.headers)
 
 

@@ -10,7 +10,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent():
-    """Has Linux end this process when the one that started it has died, be it killed."""
+    """Makes Linux end this process when its parent has died, even if the parent was killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

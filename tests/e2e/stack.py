@@ -8,8 +8,8 @@ In the copy of the built template that is deployed (`bridge`):
 - Parameters named ...Url lose their AllowedPattern: they take https only, and the sandbox has no certificate.
 - A literal takes the place of the ScalingConfig's reference to a parameter: MiniStack compares its text with a number.
 - Rights lose the condition on KMS's encryption context, which MiniStack does not know.
-- Who may send a message or insert by PartiQL may make the calls that do so with several: MiniStack asks for a right by
-  the call's name, AWS by what it does; and for that of PartiQL on no table in particular.
+- A role that may send a message, or insert by PartiQL, may also make the batch calls: MiniStack checks rights by the
+  call's name, AWS by its effect. For PartiQL, MiniStack checks them without a table.
 
 In the deployed stack (`connect`):
 

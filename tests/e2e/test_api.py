@@ -50,7 +50,7 @@ def test_a_botstar_webhook_becomes_an_event_and_records(api, hook):
 
 
 def lines_of_metrics(cloud, stack):
-    """What a hook function's log has, and the lines of it that count."""
+    """The log of a hook function, and its lines with metrics."""
     group = stack.id("BotstarWatchCheckpointRecordLogGroup")
     log = [event["message"] for event in cloud.client("logs").filter_log_events(logGroupName=group)["events"]]
     return log, [json.loads(line) for line in log if '"_aws"' in line]

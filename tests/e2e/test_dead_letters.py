@@ -1,4 +1,4 @@
-"""What can't be handled is set aside in the dead-letter queue, and the rest goes on."""
+"""Records that can't be handled go to the dead-letter queue, and the others are handled."""
 
 import json
 

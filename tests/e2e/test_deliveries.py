@@ -39,7 +39,7 @@ def test_a_delivery_that_keeps_failing_is_dead_and_an_event_reports_it(api, hook
             for event in api.get("/v1/events?type=switchboard.delivery.dead")["items"]
             if event["data"]["delivery"]["id"] == delivery["id"]
         ],
-        "the event that tells of the dead letter",
+        "the event about the dead letter",
     )
     assert [(one["route"]["id"], one["delivery"]["event"]) for one in reported] == [(route["id"], event)]
 

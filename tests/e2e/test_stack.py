@@ -22,7 +22,7 @@ DELIVERED_SECONDS = 90
 
 @pytest.fixture
 def refusal(cloud, template):
-    """What CloudFormation says to a parameter of the template's; none if it takes it."""
+    """CloudFormation's error for a parameter's value; none if the value is valid."""
     # The stack has only this dummy resource: parameters are validated before any resource is created.
     resources = {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
     body = json.dumps({"Parameters": template["Parameters"], "Resources": resources})

@@ -71,7 +71,7 @@ def until(met, seconds, what):
 
 
 def processes():
-    """What runs, by id: its parent's id and its command."""
+    """Running processes by id, each with its parent's id and its command."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
     rows = (line.split(None, 3) for line in listed.stdout.splitlines())
     return {int(pid): (int(parent), command) for pid, parent, state, command in rows if state[0] != "Z"}

@@ -35,7 +35,7 @@ use web::settings::Setting;
 /// Lambda's limit for a response.
 const MAX_ANSWER_BYTES: usize = 6_291_556;
 /// Limit for one invocation, from the event to the outcome.
-const PATIENCE: Duration = Duration::from_secs(40);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 /// Default timeout of a function: that of the actions and of the API's functions.
 const TIMEOUT: Duration = Duration::from_secs(29);
 const DATABASE_KEY: &str = "a-key-of-the-database-for-tests";
@@ -115,7 +115,7 @@ impl RuntimeApi {
 
     /// Waits until the function asks for an invocation.
     pub async fn polled(&self) {
-        timeout(PATIENCE, self.polled.notified()).await.expect("a function that starts");
+        timeout(ANSWER_TIMEOUT, self.polled.notified()).await.expect("a function that starts");
     }
 
     /// Invokes the function with the bytes of an event.
@@ -138,8 +138,10 @@ impl RuntimeApi {
         let id = self.id.clone();
         let invocation = Invocation { id: id.clone(), event, timeout: lasting };
         self.invocations.send(invocation).await.expect("a server");
-        let answered = timeout(PATIENCE, self.outcomes.recv()).await;
-        let Ok(Some((answers, outcome))) = answered else { panic!("the function did not answer within {PATIENCE:?}") };
+        let answered = timeout(ANSWER_TIMEOUT, self.outcomes.recv()).await;
+        let Ok(Some((answers, outcome))) = answered else {
+            panic!("the function did not answer within {ANSWER_TIMEOUT:?}")
+        };
         assert_eq!(answers, id, "it answers another invocation");
         outcome
     }

@@ -2,7 +2,7 @@
 
 use super::accepted;
 use crate::{
-    Failure,
+    BoxError,
     function::Profiler,
     setup::{HOOK, PUT_ITEM, Setup},
     table::Table,
@@ -11,7 +11,7 @@ use crate::{
 const CALLS: usize = 1_000;
 const ROUNDS: usize = 5;
 
-pub async fn times(table: &mut Table) -> Result<(), Failure> {
+pub async fn times(table: &mut Table) -> Result<(), BoxError> {
     let setup = Setup::prepare().await?;
     let (mut bare, mut hook) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

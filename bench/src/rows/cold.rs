@@ -1,8 +1,8 @@
 //! Start of a function: the time from its process to its first request for an invocation, and to its first answer.
 
-use super::begun;
+use super::queue_deliveries;
 use crate::{
-    Failure,
+    BoxError,
     function::Profiler,
     setup::{ACTION, HOOK, NO_OP, PUT_ITEM, Setup},
     table::Table,
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 const ROUNDS: usize = 15;
 
 /// Instructions until a function asks for its first invocation. It starts as on AWS, where it must load certificates.
-pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
+pub async fn instructions(table: &mut Table) -> Result<(), BoxError> {
     let setup = Setup::prepare().await?;
     let mut starts = BTreeMap::new();
     for (name, what) in [
@@ -33,9 +33,9 @@ pub async fn instructions(table: &mut Table) -> Result<(), Failure> {
 }
 
 /// Start times of all functions in turn, round by round, so that a busy moment affects all.
-pub async fn times(table: &mut Table) -> Result<(), Failure> {
+pub async fn times(table: &mut Table) -> Result<(), BoxError> {
     let mut setup = Setup::prepare().await?;
-    begun(&mut setup, ROUNDS).await?;
+    queue_deliveries(&mut setup, ROUNDS).await?;
     let messages = setup.queue_batches(1);
     let mut times: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
     for message in messages.iter().take(ROUNDS) {

@@ -1,8 +1,8 @@
 //! Throughput of one `deliver` process.
 
-use super::{begun, succeeded};
+use super::{queue_deliveries, succeeded};
 use crate::{
-    Failure,
+    BoxError,
     function::Profiler,
     setup::{QUEUE_BATCH, STREAM_BATCH, Setup},
     table::Table,
@@ -12,9 +12,9 @@ use std::time::Instant;
 const DELIVERIES: usize = 2_000;
 const PARTS: usize = 5;
 
-pub async fn times(table: &mut Table) -> Result<(), Failure> {
+pub async fn times(table: &mut Table) -> Result<(), BoxError> {
     let mut setup = Setup::prepare().await?;
-    begun(&mut setup, DELIVERIES + STREAM_BATCH).await?;
+    queue_deliveries(&mut setup, DELIVERIES + STREAM_BATCH).await?;
     let mut deliver = setup.start("deliver", Profiler::Nothing).await?;
     let batches = setup.queue_batches(QUEUE_BATCH);
     let (warming, timed) = batches.split_at(STREAM_BATCH / QUEUE_BATCH);

@@ -1,9 +1,9 @@
 //! Instructions of the most frequent operations of a warm process: an accept and a delivery, compared with a function
 //! that only puts an item.
 
-use super::{begun, succeeded};
+use super::{queue_deliveries, succeeded};
 use crate::{
-    Failure,
+    BoxError,
     function::Profiler,
     setup::{HOOK, PUT_ITEM, QUEUE_BATCH, Setup},
     table::Table,
@@ -14,7 +14,7 @@ use serde_json::Value;
 const FEW: usize = 20;
 const MANY: usize = 220;
 
-pub async fn count(table: &mut Table) -> Result<(), Failure> {
+pub async fn count(table: &mut Table) -> Result<(), BoxError> {
     let setup = Setup::prepare().await?;
     let bare = of_accept(&setup, PUT_ITEM).await?;
     let accept = of_accept(&setup, HOOK).await?;
@@ -31,21 +31,21 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn of_accept(setup: &Setup, name: &str) -> Result<f64, Failure> {
+async fn of_accept(setup: &Setup, name: &str) -> Result<f64, BoxError> {
     let calls = |count: usize| (0..count).map(|_| setup.event(name)).collect::<Vec<_>>();
     Ok(of_one(setup, name, calls(FEW), calls(MANY)).await? / (MANY - FEW) as f64)
 }
 
-async fn of_delivery() -> Result<f64, Failure> {
+async fn of_delivery() -> Result<f64, BoxError> {
     let mut setup = Setup::prepare().await?;
-    begun(&mut setup, FEW + MANY).await?;
+    queue_deliveries(&mut setup, FEW + MANY).await?;
     let mut few = setup.queue_batches(QUEUE_BATCH);
     let many = few.split_off(FEW / QUEUE_BATCH);
     Ok(of_one(&setup, "deliver", few, many).await? / (MANY - FEW) as f64)
 }
 
 /// The difference in cost between many invocations and a few.
-async fn of_one(setup: &Setup, name: &str, few: Vec<Value>, many: Vec<Value>) -> Result<f64, Failure> {
+async fn of_one(setup: &Setup, name: &str, few: Vec<Value>, many: Vec<Value>) -> Result<f64, BoxError> {
     let mut counts = Vec::new();
     for invocations in [few, many] {
         let mut function = setup.start(name, Profiler::Callgrind).await?;

@@ -1,7 +1,7 @@
 //! Throughput of `local`, as started by `make run`.
 
 use crate::{
-    Failure,
+    BoxError,
     function::peak_mib,
     setup::{body, path},
     table::Table,
@@ -19,7 +19,7 @@ use tests::{ADMIN_KEY, Api, Process};
 const ROUNDS: usize = 3;
 const ACCEPTS: usize = 1_500;
 
-pub async fn accept(table: &mut Table) -> Result<(), Failure> {
+pub async fn accept(table: &mut Table) -> Result<(), BoxError> {
     for (kind, what) in [("file", "on file"), ("memory", "in memory")] {
         for connections in [1, 32] {
             let (mut rates, mut p50, mut p99, mut mib) = (Vec::new(), Vec::new(), Vec::new(), 0.0_f64);
@@ -54,7 +54,7 @@ impl Round {
     }
 }
 
-async fn round(on_file: bool, connections: usize) -> Result<Round, Failure> {
+async fn round(on_file: bool, connections: usize) -> Result<Round, BoxError> {
     let folder = TempDir::new()?;
     let data = folder.path().join("data");
     let data_dir = if on_file { path(&data)? } else { ":memory:" };
@@ -72,7 +72,7 @@ async fn round(on_file: bool, connections: usize) -> Result<Round, Failure> {
     Ok(Round { elapsed, latencies, mib })
 }
 
-async fn post(api: &Api, url: &str, next: &AtomicUsize) -> Result<Vec<Duration>, Failure> {
+async fn post(api: &Api, url: &str, next: &AtomicUsize) -> Result<Vec<Duration>, BoxError> {
     let mut latencies = Vec::new();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);

@@ -9,7 +9,7 @@ mod requests;
 mod sizes;
 
 use crate::{
-    Failure,
+    BoxError,
     function::{Function, Profiler},
     setup::{HOOK, STREAM_BATCH, Setup},
     table::Table,
@@ -17,7 +17,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::pin::Pin;
 
-pub type Measuring<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+pub type Measuring<'a> = Pin<Box<dyn Future<Output = Result<(), BoxError>> + 'a>>;
 
 pub struct Row {
     pub name: &'static str,
@@ -38,7 +38,7 @@ pub const ROWS: [Row; 8] = [
 ];
 
 /// Rows by name; all if no name is given.
-pub fn named(names: &[&str]) -> Result<Vec<&'static Row>, Failure> {
+pub fn named(names: &[&str]) -> Result<Vec<&'static Row>, BoxError> {
     if names.is_empty() {
         return Ok(ROWS.iter().collect());
     }
@@ -52,7 +52,7 @@ pub fn named(names: &[&str]) -> Result<Vec<&'static Row>, Failure> {
 }
 
 /// Invokes a function a number of times.
-async fn accepted(setup: &Setup, function: &mut Function, name: &str, calls: usize) -> Result<(), Failure> {
+async fn accepted(setup: &Setup, function: &mut Function, name: &str, calls: usize) -> Result<(), BoxError> {
     for _ in 0..calls {
         succeeded(name, &function.invoke(&setup.event(name)).await?)?;
     }
@@ -60,13 +60,13 @@ async fn accepted(setup: &Setup, function: &mut Function, name: &str, calls: usi
 }
 
 /// Fails if an answer reports an error.
-fn succeeded(name: &str, answer: &Value) -> Result<(), Failure> {
+fn succeeded(name: &str, answer: &Value) -> Result<(), BoxError> {
     let is_done = answer["statusCode"] == 200 || answer["batchItemFailures"] == json!([]);
     if is_done { Ok(()) } else { Err(format!("{name} answered {answer}").into()) }
 }
 
 /// Accepts and dispatches a number of events, so that their deliveries are in the queue.
-async fn begun(setup: &mut Setup, events: usize) -> Result<(), Failure> {
+async fn queue_deliveries(setup: &mut Setup, events: usize) -> Result<(), BoxError> {
     let mut hook = setup.start(HOOK, Profiler::Nothing).await?;
     let mut dispatch = setup.start("dispatch", Profiler::Nothing).await?;
     accepted(setup, &mut hook, HOOK, events).await?;

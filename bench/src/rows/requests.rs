@@ -2,14 +2,14 @@
 
 use super::{accepted, succeeded};
 use crate::{
-    Failure,
+    BoxError,
     aws::{RequestCount, RequestCounts},
     function::Profiler,
     setup::{HOOK, QUEUE_BATCH, STREAM_BATCH, Setup},
     table::Table,
 };
 
-pub async fn count(table: &mut Table) -> Result<(), Failure> {
+pub async fn count(table: &mut Table) -> Result<(), BoxError> {
     let mut setup = Setup::prepare().await?;
     let mut hook = setup.start(HOOK, Profiler::Nothing).await?;
     let mut dispatch = setup.start("dispatch", Profiler::Nothing).await?;
@@ -30,7 +30,7 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
         let known = if warm { "known" } else { "new" };
         let functions = [&hook, &dispatch, &deliver];
         for (((step, events, asked), function), before) in asked.into_iter().zip(functions).zip(logged) {
-            tell(table, step, known, events, &asked);
+            add_requests(table, step, known, events, &asked);
             if warm {
                 let requests = asked.values().map(|asks| asks.requests).sum();
                 table.count(
@@ -52,7 +52,7 @@ pub async fn count(table: &mut Table) -> Result<(), Failure> {
 }
 
 /// Adds the requests per event, for known or new people.
-fn tell(table: &mut Table, step: &str, known: &str, events: usize, asked: &RequestCounts) {
+fn add_requests(table: &mut Table, step: &str, known: &str, events: usize, asked: &RequestCounts) {
     for ((operation, name), RequestCount { requests, units }) in asked {
         let figure = format!("{step}.{operation}.{name}.{known}");
         let what = format!("{step}, {events} events of {known} people: {operation} {name}");

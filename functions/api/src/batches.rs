@@ -19,7 +19,7 @@ pub struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    pub async fn begin(store: &'a Store, listing: Listing<'a>) -> Result<Self, StoreError> {
+    pub async fn start(store: &'a Store, listing: Listing<'a>) -> Result<Self, StoreError> {
         let deadline = Instant::now() + TIME;
         let (table, position) = (listing.table, Some(listing.until.clone()));
         Ok(Self { store, table, entries: store.entries(listing, 400).await?, deadline, position })

@@ -2,7 +2,7 @@
 
 use crate::{AFTER, BEFORE, READ};
 use app::{App, Function, Route};
-use aws::history::{MOST_PERIODS, Series, Span};
+use aws::history::{MAX_PERIODS, Series, TimeSpan};
 use models::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,7 +53,7 @@ async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&Metrics { times, period: span.period_seconds, series: history.read(span).await? })
 }
 
-fn span(request: &Request) -> Result<Span, Problem> {
+fn span(request: &Request) -> Result<TimeSpan, Problem> {
     let until = request.query_time("before")?.unwrap_or(request.now());
     let day_before = Timestamp::from_millis(until.millis().saturating_sub(DAY_SECONDS * 1000));
     let after = request.query_time("after")?.unwrap_or(day_before);
@@ -65,12 +65,12 @@ fn span(request: &Request) -> Result<Span, Problem> {
     let from = after.seconds() / period_seconds * period_seconds;
     let periods = (until.millis().div_ceil(1000) - from).div_ceil(period_seconds);
     // The first and the last period may be incomplete, so one more than the limit is allowed.
-    if periods > MOST_PERIODS + 1 {
-        let detail = format!("gives {periods} periods; at most {MOST_PERIODS} are allowed");
+    if periods > MAX_PERIODS + 1 {
+        let detail = format!("gives {periods} periods; at most {MAX_PERIODS} are allowed");
         return Err(Problem::invalid_query("period", &detail));
     }
     let periods = usize::try_from(periods).map_err(Problem::internal)?;
-    Ok(Span { from: Timestamp::from_millis(from * 1000), periods, period_seconds })
+    Ok(TimeSpan { from: Timestamp::from_millis(from * 1000), periods, period_seconds })
 }
 
 fn period(request: &Request, seconds: u64, age: u64) -> Result<u64, Problem> {

@@ -25,7 +25,7 @@ pub async fn not_created(app: &App, error: StoreError, named: &BTreeSet<Referenc
 /// The first of these references that does not exist.
 pub async fn missing<'r>(app: &App, named: &'r BTreeSet<Reference>) -> Result<Option<&'r Reference>, Problem> {
     for reference in named {
-        if !app.store.is_there(reference).await? {
+        if !app.store.reference_exists(reference).await? {
             return Ok(Some(reference));
         }
     }

@@ -21,7 +21,7 @@ const fn a_day() -> u64 {
 
 /// Limit on valid secrets: the newest, and those in their grace period. Each of a route's secrets adds a signature to
 /// the header.
-const MOST_VALID: usize = 5;
+const MAX_VALID: usize = 5;
 
 /// A secret that can be rotated.
 pub trait Rotated {
@@ -53,11 +53,11 @@ impl Rotation {
             *expires_at = Some(expires_at.filter(|_| !ends_all).unwrap_or(end));
         }
         secrets.retain_mut(|secret| secret.expires_at().is_some_and(|end| now < end));
-        if secrets.len() < MOST_VALID {
+        if secrets.len() < MAX_VALID {
             return Ok(());
         }
         ends.sort();
-        let excess = secrets.len() - MOST_VALID;
+        let excess = secrets.len() - MAX_VALID;
         Err(ends.get(excess).map_or_else(|| Problem::internal("a secret without an end"), |end| full(*end, now)))
     }
 }
@@ -65,7 +65,7 @@ impl Rotation {
 fn full(end: Timestamp, now: Timestamp) -> Problem {
     let seconds = end.millis_since(now).div_ceil(1_000);
     let detail = format!(
-        "at most {MOST_VALID} are valid at a time, including those in their grace period; rotate again at {end}, or now \
+        "at most {MAX_VALID} are valid at a time, including those in their grace period; rotate again at {end}, or now \
          with grace_seconds 0, which ends all but the new one"
     );
     Problem::new(Code::TooManySecrets, detail).retried(Retry::After(seconds))
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sixth_secret_waits_until_enough_of_the_earlier_have_ended() {
+    fn a_sixth_secret_is_refused_until_an_earlier_one_expires() {
         let now = Timestamp::from_millis(100_000);
         for (ends, grace_seconds, waits) in [
             (vec![None], 60, None),
@@ -98,13 +98,13 @@ mod tests {
             let made = Rotation { grace_seconds }.make_room(&mut kept, now);
             let wait = made.as_ref().err().map(|problem| problem.retry.seconds().unwrap());
             assert_eq!(wait, waits, "{ends:?}");
-            assert!(made.is_err() || kept.len() < MOST_VALID, "{ends:?}");
+            assert!(made.is_err() || kept.len() < MAX_VALID, "{ends:?}");
             assert!(made.is_err() || kept.iter().all(|secret| secret.expires_at.is_some()), "{ends:?}");
         }
     }
 
     #[test]
-    fn a_later_rotation_leaves_an_earlier_secret_the_end_it_was_promised() {
+    fn a_later_rotation_does_not_change_when_an_earlier_secret_expires() {
         let now = Timestamp::from_millis(100_000);
         for (grace_seconds, ends) in [(2, vec![102_000, 160_000]), (3_600, vec![3_700_000, 160_000]), (0, vec![])] {
             let mut kept = secrets(&[None, Some(160_000)]);

@@ -13,7 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use store::{
     Item, StoreError, from_item,
     keys::Key,
-    list::{END, Entry},
+    list::{Entry, HIGHEST_SORT_KEY},
     records::TakeoverChange,
 };
 use web::{Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, input, respond};
@@ -51,7 +51,7 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
         }
         None => None,
     };
-    let until = request.position("takeovers")?.unwrap_or_else(|| END.to_owned());
+    let until = request.position("takeovers")?.unwrap_or_else(|| HIGHEST_SORT_KEY.to_owned());
     let listing = app.store.records(RecordKind::Takeover, TakeoverId::PREFIX.to_owned(), until);
     let show = |item: Item| -> Result<Option<Box<RawValue>>, StoreError> {
         let takeover = from_item::<StoredTakeover>(item)?.into_takeover();

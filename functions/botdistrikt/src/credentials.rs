@@ -29,11 +29,11 @@ pub fn schema() -> Schema {
 }
 
 /// Minimum estimated entropy of a domain without a warning.
-const LEAST_BITS: f64 = 64.0;
+const MIN_BITS: f64 = 64.0;
 
 pub fn review(_: &App, credentials: &Map<String, Value>) -> Result<Review, Problem> {
     let domain = credentials["domain"].as_str().unwrap_or_default();
-    let guessable = bits(domain) < LEAST_BITS;
+    let guessable = bits(domain) < MIN_BITS;
     let detail = "is guessable: anyone who guesses it can write as any user whose id they know; use one with a random part \
                   of at least 64 bits, or generate one with `generate`";
     let warnings = if guessable { vec![Fault::new("/domain", detail)] } else { Vec::new() };
@@ -57,11 +57,11 @@ fn bits(domain: &str) -> f64 {
 const BITS_IN_A_WORD: f64 = 1.0;
 /// Longest run of letters of one case, or of digits, in random text.
 const LONGEST_RUN: usize = 4;
-const LEAST_DIFFERENT: usize = 3;
+const MIN_DIFFERENT: usize = 3;
 
 fn bits_of_part(part: &str) -> f64 {
     let each = match () {
-        () if is_word(part) || different(part) < LEAST_DIFFERENT => BITS_IN_A_WORD,
+        () if is_word(part) || different(part) < MIN_DIFFERENT => BITS_IN_A_WORD,
         () if part.chars().all(|c| c.is_ascii_hexdigit()) => 4.0,
         () => 32.0_f64.log2(),
     };
@@ -86,7 +86,7 @@ const fn kind(c: u8) -> (bool, bool) {
 const SECRET_BYTES: usize = 32;
 
 /// A random domain below a name that nobody can register (RFC 6761).
-pub fn make_domain() -> Result<String, Problem> {
+pub fn generate_domain() -> Result<String, Problem> {
     Ok(format!("{}.invalid", BASE32_DNSSEC.encode(&random::<SECRET_BYTES>()?)))
 }
 
@@ -119,7 +119,7 @@ mod tests {
             "webchat2024support4711.example.com",
             "a1a1a1a1a1a1a1a1a1a1a1a1a1.example.com",
         ] {
-            assert!(bits(guessable) < LEAST_BITS, "{guessable}: {}", bits(guessable));
+            assert!(bits(guessable) < MIN_BITS, "{guessable}: {}", bits(guessable));
         }
         for good in [
             "x7k2m9q4w8z1v5n3.example.com",
@@ -128,9 +128,9 @@ mod tests {
             "f47ac10b-58cc-4372-a567-0e02b2c3d479.example.com",
             "https://www.example.com/KBxydDlxRjCEaYywKTwRwg",
         ] {
-            assert!(bits(good) >= LEAST_BITS, "{good}: {}", bits(good));
+            assert!(bits(good) >= MIN_BITS, "{good}: {}", bits(good));
         }
-        let made = make_domain().unwrap();
-        assert!(bits(&made) >= LEAST_BITS && made != make_domain().unwrap(), "{made}");
+        let made = generate_domain().unwrap();
+        assert!(bits(&made) >= MIN_BITS && made != generate_domain().unwrap(), "{made}");
     }
 }

@@ -25,7 +25,7 @@ pub static PLATFORM: Platform = Platform {
 pub static CONNECTOR: Connector = Connector {
     platform: &PLATFORM,
     review: credentials::review,
-    generated: Some(GeneratedCredential { credential: "domain", make: credentials::make_domain }),
+    generated: Some(GeneratedCredential { credential: "domain", make: credentials::generate_domain }),
     test: |app, _| Box::pin(credentials::test(app)),
 };
 

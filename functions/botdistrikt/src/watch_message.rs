@@ -60,19 +60,20 @@ const BOT: &str = "bot";
 const UNKNOWN: &str = "unknown";
 const KINDS: [&str; 4] = ["human", "broadcast", BOT, UNKNOWN];
 /// Longest id; longer ones are cut.
-const MOST_ID_CHARS: usize = 256;
+const MAX_ID_CHARS: usize = 256;
 
 async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = receive::find(&TRIGGER, &request)?;
     let settings: TriggerSettings = hook.settings.own().map_err(Problem::internal)?;
-    let kind = header(&request, SOURCE).and_then(|said| KINDS.into_iter().find(|kind| said.eq_ignore_ascii_case(kind)));
+    let kind =
+        header(&request, SOURCE).and_then(|given| KINDS.into_iter().find(|kind| given.eq_ignore_ascii_case(kind)));
     if kind == Some(BOT) && settings.include_bot != Some(true) {
         return receive::ignore(app).answer(&hook);
     }
-    let id = header(&request, SOURCE_ID).map(|id| id.chars().take(MOST_ID_CHARS).collect::<String>());
+    let id = header(&request, SOURCE_ID).map(|id| id.chars().take(MAX_ID_CHARS).collect::<String>());
     let source = json!({ "kind": kind.unwrap_or(UNKNOWN), "id": id });
-    let told = Map::from_iter([("source".to_owned(), source)]);
-    receive::take(app, &TRIGGER, &hook, &request, told).await?.answer(&hook)
+    let extra_data = Map::from_iter([("source".to_owned(), source)]);
+    receive::store_call(app, &TRIGGER, &hook, &request, extra_data).await?.answer(&hook)
 }
 
 fn header(request: &Request, name: &str) -> Option<String> {
@@ -92,7 +93,7 @@ mod tests {
     use payload::{Mapping, mapping};
 
     #[test]
-    fn the_sample_is_found_whole() {
+    fn every_field_of_the_sample_is_mapped() {
         let body = serde_json::from_str(SAMPLE).unwrap();
         let reading = mapping::resolve(TRIGGER.fields(), &Mapping::new(), &body);
         assert_eq!(reading.unmapped, [""; 0]);

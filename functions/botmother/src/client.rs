@@ -49,13 +49,13 @@ impl<'a> Event<'a> {
 
     /// The URL, and its parts that are secret.
     fn secrets(&self) -> Vec<&str> {
-        let steps = self.url.path_segments().into_iter().flatten().filter(|step| step.len() >= LEAST_SECRET);
+        let steps = self.url.path_segments().into_iter().flatten().filter(|step| step.len() >= MIN_SECRET);
         [self.url.as_str(), self.url.path()].into_iter().chain(steps).collect()
     }
 }
 
 /// Minimum length of a secret path segment; shorter ones are words.
-const LEAST_SECRET: usize = 9;
+const MIN_SECRET: usize = 9;
 
 /// Turns a 404 into an error of the credentials: the URL itself is the credential.
 fn unknown_url(problem: Problem) -> Problem {
@@ -74,7 +74,7 @@ impl Queued {
             (_, true) => "the limits of the bot's queue are exceeded",
             (false, false) => "Botmother rejected the event",
         };
-        let words: String = answer.text(secrets).chars().take(MAX_WORDS).collect();
+        let message: String = answer.text(secrets).chars().take(MAX_MESSAGE_CHARS).collect();
         let retry = match (self.result, exceeded) {
             // The event may have been queued all the same.
             (true, _) => Retry::Unknown,
@@ -83,8 +83,8 @@ impl Queued {
             (false, false) => Retry::Never,
         };
         let answer = self.limits.as_ref().map(|limits| Box::new(json!({ "limits": limits })));
-        Some(Problem { retry, answer, ..Problem::new(Code::PlatformRejected, format!("{why}: {words}")) })
+        Some(Problem { retry, answer, ..Problem::new(Code::PlatformRejected, format!("{why}: {message}")) })
     }
 }
 
-const MAX_WORDS: usize = 500;
+const MAX_MESSAGE_CHARS: usize = 500;

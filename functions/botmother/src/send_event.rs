@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn more_users_than_fit_are_split_and_all_of_them_are_sent_once() {
+    fn users_over_the_limit_are_split_and_each_is_sent_once() {
         let ids: Vec<Value> =
             (0..150_000_u64).map(|n| if n % 2 == 0 { json!(n) } else { json!(format!("u\"{n}")) }).collect();
         let data = json!({ "text": "x".repeat(10_000) });
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_too_large_with_any_user_is_refused() {
+    fn a_body_too_large_for_a_single_user_is_rejected() {
         let data = json!({ "text": "x".repeat(MAX_BODY_BYTES) });
         for to in
             [json!({ "users_bm": ["5c517b7773515eaa3078e2f0"] }), json!({ "platform": "any", "users": "everyone" })]

@@ -78,7 +78,7 @@ mod tests {
     use serde_json::{Map, Value};
 
     #[test]
-    fn the_sample_is_found_whole_and_has_what_is_to_be_pasted() {
+    fn every_field_of_the_sample_is_mapped_and_the_sample_has_every_field_to_paste() {
         let body: Value = serde_json::from_str(SAMPLE).unwrap();
         let reading = mapping::resolve(TRIGGER.fields(), &Mapping::new(), &body);
         assert_eq!(reading.unmapped, [""; 0]);

@@ -55,7 +55,7 @@ pub const PERSON: &[Field] = &[
 /// A module's sample, read like by a hook without a mapping. All expected fields must be found.
 #[cfg(test)]
 pub fn sample(module: &models::Module) -> (serde_json::Value, payload::Reading) {
-    let models::Kind::Trigger { trigger, sample, .. } = module.kind else { return Default::default() };
+    let models::ModuleKind::Trigger { trigger, sample, .. } = module.kind else { return Default::default() };
     let body = serde_json::from_str(sample).unwrap_or_default();
     let reading = payload::mapping::resolve(trigger.fields(), &payload::Mapping::new(), &body);
     assert_eq!(reading.unmapped, [""; 0]);

@@ -72,7 +72,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn the_sample_is_found_whole() {
+    fn every_field_of_the_sample_is_mapped() {
         let (body, reading) = sample(&MODULE);
         assert_eq!(reading.text("checkpoint.name", &body).as_deref(), Some("Coffee Order"));
         assert_eq!(reading.get("record.fields", &body).unwrap()["Product"], "Latte");

@@ -57,7 +57,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn the_sample_is_found_whole() {
+    fn every_field_of_the_sample_is_mapped() {
         sample(&MODULE);
         let flat: Value = json!({ "id": "u-1", "name": "Ava", "plan": "gold" });
         let reading = resolve(TRIGGER.fields(), &Mapping::new(), &flat);

@@ -51,7 +51,7 @@ mod tests {
     use crate::person::sample;
 
     #[test]
-    fn the_sample_is_found_whole() {
+    fn every_field_of_the_sample_is_mapped() {
         let (body, reading) = sample(&MODULE);
         assert_eq!(reading.text("tag", &body).as_deref(), Some("vip"));
     }

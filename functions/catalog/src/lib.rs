@@ -4,7 +4,7 @@ mod openapi;
 
 use app::{App, Function, Route};
 use http::StatusCode;
-use models::{Kind, Module, Scope};
+use models::{Module, ModuleKind, Scope};
 use registry::PLATFORMS;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -98,14 +98,14 @@ fn view(module: &Module) -> ModuleView {
         sample: None,
     };
     match module.kind {
-        Kind::Trigger { trigger, setup, sample, .. } => ModuleView {
+        ModuleKind::Trigger { trigger, setup, sample, .. } => ModuleView {
             kind: KindView::Trigger,
             event_type: Some(trigger.event_type),
             setup: Some(setup),
             sample: serde_json::from_str(sample).ok(),
             ..view
         },
-        Kind::Action(action) => ModuleView { path: Some(action.path), ..view },
+        ModuleKind::Action(action) => ModuleView { path: Some(action.path), ..view },
     }
 }
 

@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_say_who_calls_are_not_taken() {
+    fn headers_that_identify_the_caller_are_rejected() {
         let input = json!({ "path": "users", "headers": {
             "Authorization": "x", "HOST": "x", "Proxy-Authorization": "x", "proxy-anything": "x", "Connection": "x",
             "Keep-Alive": "x", "TE": "x", "Trailer": "x", "Transfer-Encoding": "x", "Upgrade": "x", "Content-Length": "1",

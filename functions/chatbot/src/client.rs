@@ -131,7 +131,7 @@ impl<'a> Client<'a> {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(story.get()).unwrap_or_default();
         match fields.get("id").map(|id| id.get()) {
             Some(id) if id.starts_with('"') && id != "\"\"" => Ok(story),
-            _ => Err(without_id(what)),
+            _ => Err(missing_id(what)),
         }
     }
 
@@ -161,20 +161,20 @@ impl<'a> Client<'a> {
         let WebhookRegistration { name, url, token } = webhook;
         let body = json!({ "name": name, "url": url, "token": token, "headers": [], "auth": {} });
         let answer = self.send(Method::POST, &["webhooks"], &[], Some(&body)).await?;
-        or_missing(id_of(answer, &[&self.token, token, last_step(url)]))
+        none_if_missing(id_of(answer, &[&self.token, token, last_segment(url)]))
     }
 
     /// The id of the webhook with the hook's URL.
     pub async fn find_webhook(&self, hook: &HookId) -> Result<Option<String>, Problem> {
-        let Some(answer) = or_missing(self.get(&["webhooks"], &[]).await)? else { return Ok(None) };
+        let Some(answer) = none_if_missing(self.get(&["webhooks"], &[]).await)? else { return Ok(None) };
         let known: Vec<KnownWebhook> = answer.json("ChatBot's list of webhooks", &self.secrets())?;
-        let of_hook = |url: &String| HookId::of_token(last_step(url)).as_ref() == Some(hook);
+        let of_hook = |url: &String| HookId::of_token(last_segment(url)).as_ref() == Some(hook);
         Ok(known.into_iter().find(|webhook| webhook.url.as_ref().is_some_and(of_hook)).map(|webhook| webhook.id))
     }
 
     /// Deletes a webhook, which may not exist.
     pub async fn delete_webhook(&self, id: &str) -> Result<(), Problem> {
-        or_missing(self.change(Method::DELETE, &["webhooks", id], None).await).map(drop)
+        none_if_missing(self.change(Method::DELETE, &["webhooks", id], None).await).map(drop)
     }
 
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, Problem> {
@@ -237,7 +237,7 @@ impl<'a> Client<'a> {
 fn successful(answer: Answer, secrets: &[&str]) -> Result<Answer, Problem> {
     let answer = answer.successful(secrets)?;
     match body_status(&answer.body) {
-        Some(status) if !(200..300).contains(&status) => Err(answer.refusal(status, secrets)),
+        Some(status) if !(200..300).contains(&status) => Err(answer.error_for_status(status, secrets)),
         _ => Ok(answer),
     }
 }
@@ -280,15 +280,15 @@ pub fn id(object: &Object) -> &str {
 }
 
 fn identified(object: &Object, what: &str) -> Result<(), Problem> {
-    if id(object).is_empty() { Err(without_id(what)) } else { Ok(()) }
+    if id(object).is_empty() { Err(missing_id(what)) } else { Ok(()) }
 }
 
-fn without_id(what: &str) -> Problem {
+fn missing_id(what: &str) -> Problem {
     invalid_answer(&format!("{what} has no text id"))
 }
 
 /// None if ChatBot has no such object.
-fn or_missing<T>(outcome: Result<T, Problem>) -> Result<Option<T>, Problem> {
+fn none_if_missing<T>(outcome: Result<T, Problem>) -> Result<Option<T>, Problem> {
     match outcome {
         Err(problem) if problem.code == Code::NotFound => Ok(None),
         outcome => outcome.map(Some),
@@ -296,7 +296,7 @@ fn or_missing<T>(outcome: Result<T, Problem>) -> Result<Option<T>, Problem> {
 }
 
 /// The position of the token in a hook's URL.
-fn last_step(url: &str) -> &str {
+fn last_segment(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }
 

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_compares_what_it_names() {
+    fn each_filter_compares_the_field_it_names() {
         for (filter, taken) in [
             (json!({ "type": "customer_user_id", "value": "customer-1" }), true),
             (json!({ "type": "customer_user_id", "operator": "not_equal", "value": "customer-1" }), false),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_compared_by_their_value() {
+    fn numbers_compare_by_value() {
         for (found, wanted, is_equal) in [
             ("5.50", "5.5", true),
             ("1e2", "100", true),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_is_told_with_its_place() {
+    fn operand_faults_have_a_position() {
         let input = json!({ "filters": [
             { "type": "attribute", "value": "x" },
             { "type": "default_name", "name": "x", "operator": "before", "value": "x" },

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const PAGE: usize = 40;
 const DEFAULT_LIMIT: usize = 20;
 /// Page limit of a filtered search.
-const MOST_PAGES: usize = 25;
+const MAX_PAGES: usize = 25;
 const FILTERING_TIME: Duration = Duration::from_secs(10);
 
 action! {
@@ -84,7 +84,7 @@ async fn run(context: ActionContext<'_>, input: Input) -> Result<List, Problem> 
         client = client.until(Instant::now() + FILTERING_TIME);
     }
     let (mut items, mut after) = (Vec::new(), input.after.clone());
-    for page in 0..MOST_PAGES {
+    for page in 0..MAX_PAGES {
         let wanted = if filtered { PAGE } else { PAGE.min(limit - items.len()) };
         let users = match client.users(&parameters(&input, after.as_deref(), &wanted.to_string())).await {
             Ok(users) => users,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// ChatBot's limit on a user's attributes.
-const MOST_ATTRIBUTES: usize = 99;
+const MAX_ATTRIBUTES: usize = 99;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -107,7 +107,7 @@ pub fn check(input: &Value) -> Vec<Fault> {
     let custom = input["custom_fields"].as_object().map_or(0, serde_json::Map::len);
     match own + custom {
         0 => vec![Fault::new("", "must have email or another attribute: ChatBot requires at least one")],
-        1..=MOST_ATTRIBUTES => Vec::new(),
+        1..=MAX_ATTRIBUTES => Vec::new(),
         _ => vec![Fault::new("/custom_fields", "must make at most 99 attributes in all, which is ChatBot's limit")],
     }
 }

@@ -137,7 +137,7 @@ async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
     if let Some(fault) = fault {
         return Err(receive::reject(app, &hook, &request, Problem::unauthorized(fault)).await);
     }
-    let received = receive::take(app, &TRIGGER, &hook, &request, Map::new()).await?;
+    let received = receive::store_call(app, &TRIGGER, &hook, &request, Map::new()).await?;
     let replied = settings.reply.and_then(|reply| replied(&received, &reply));
     received.reply(&replied.unwrap_or_else(|| json!({ "responses": [], "attributes": {} })))
 }
@@ -145,7 +145,7 @@ async fn receive(app: &App, request: Request) -> Result<Response, Problem> {
 /// The reply to an event; none if it is too large.
 fn replied(received: &Received, reply: &Answer) -> Option<Value> {
     let data = received.data()?;
-    let filled = received.filled(&serde_json::to_value(reply).ok()?, &data)?;
+    let filled = received.fill_reply(&serde_json::to_value(reply).ok()?, &data)?;
     Some(match data["raw"].get("result") {
         Some(_) => json!({ "responses": legacy(&filled["responses"], &filled["attributes"]) }),
         None => filled,

@@ -13,10 +13,11 @@ export default defineConfig({
     // The content security policy allows only our own files.
     assetsInlineLimit: 0,
     modulePreload: false,
+    cssCodeSplit: false,
     // The licences of bundled libraries require their notices.
     license: { fileName: "licenses.md" },
     rollupOptions: {
-      output: { entryFileNames: "console.js", assetFileNames: "console[extname]", codeSplitting: false },
+      output: { entryFileNames: "console.js", chunkFileNames: "[name].js", assetFileNames: "console[extname]" },
     },
   },
   server: { proxy: { "/v1": api, "/hooks": api } },

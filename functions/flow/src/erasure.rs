@@ -25,9 +25,9 @@ pub async fn scrub_delivery(app: &App, mut delivery: StoredDelivery) -> Result<b
     let is_pending = delivery.state == DeliveryState::Pending;
     if is_pending {
         // An attempt that is under way can then no longer write the target's answer.
-        delivery.end(DeliveryState::Skipped, Some(Reason::PersonErased));
+        delivery.finish(DeliveryState::Skipped, Some(Reason::PersonErased));
     }
-    if !delivery.scrub() && !is_pending {
+    if !delivery.remove_target_text() && !is_pending {
         return Ok(true);
     }
     match app.store.update_delivery(&mut delivery, app.now()).await {

@@ -1,11 +1,11 @@
 //! Fan-out: the routes that match an event, and a delivery for each.
 
-use crate::versions::RouteCache;
+use crate::route_cache::RouteCache;
 use app::App;
-use expression::{Event, Expression};
+use expression::{EventValues, Expression};
 use models::{
     ReplayId, StoredDelivery, Timestamp,
-    delivery::{Of, When},
+    delivery::{DeliveryOrigin, DeliveryTimes},
     event::{EventKey, OpenEvent},
 };
 use std::sync::Arc;
@@ -28,22 +28,22 @@ impl Routes {
     }
 
     /// Routes, enabled or not, whose hook and event types fit the event. Their connection and filter are not checked.
-    pub fn that_may_be_for(&self, event: &EventKey) -> impl Iterator<Item = &EventRoute> {
-        self.0.iter().map(|(route, _)| route).filter(|route| route.may_be_for(event))
+    pub fn candidates(&self, event: &EventKey) -> impl Iterator<Item = &EventRoute> {
+        self.0.iter().map(|(route, _)| route).filter(|route| route.may_match(event))
     }
 
     /// Enabled routes that match an event and whose filters it passes.
     pub fn of(&self, event: &OpenEvent<'_>) -> Result<Vec<&EventRoute>, StoreError> {
-        let mut read: Option<Event<'_>> = None;
+        let mut read: Option<EventValues<'_>> = None;
         let mut matching = Vec::new();
         for (route, filter) in &self.0 {
-            if !route.enabled || !route.is_for(&event.key, event.stored.connection.as_ref()) {
+            if !route.enabled || !route.matches(&event.key, event.stored.connection.as_ref()) {
                 continue;
             }
             if let Some(filter) = filter {
                 let read = match &mut read {
                     Some(read) => read,
-                    none => none.insert(Event::of(&event.envelope()?)),
+                    none => none.insert(EventValues::of(&event.envelope()?)),
                 };
                 if !filter.as_ref().as_ref().is_some_and(|filter| filter.matches(read)) {
                     continue;
@@ -76,10 +76,10 @@ pub fn delivery(
     event: &OpenEvent<'_>,
     route: &EventRoute,
     replay: Option<&ReplayId>,
-    when: When,
+    when: DeliveryTimes,
 ) -> StoredDelivery {
     // Deliveries of an event that is kept for good expire by their own time.
     let event_expires = event.stored.expires.unwrap_or(u64::MAX);
-    let of = Of { event: &event.key.id, event_expires, route: &route.id, replay };
+    let of = DeliveryOrigin { event: &event.key.id, event_expires, route: &route.id, replay };
     StoredDelivery::new(of, app.now(), when)
 }

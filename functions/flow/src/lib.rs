@@ -11,7 +11,7 @@ pub mod fan_out;
 pub mod own_events;
 pub mod pending;
 pub mod request;
-mod versions;
+mod route_cache;
 
 use models::{Failure, FailureKind};
 use std::error::Error;

@@ -55,12 +55,12 @@ pub fn of_disabled(
 /// `switchboard.delivery.dead`, without the target's answer, which may contain personal data. It continues the hop
 /// count of the delivery's event, so that a loop through events of this type ends as well.
 pub fn of_dead(app: &App, route: &EventRoute, delivery: &StoredDelivery, hops: u8) -> StoredEvent {
-    let key = format!("{DELIVERY_DEAD} {} {}", delivery.id, delivery.retried);
+    let key = format!("{DELIVERY_DEAD} {} {}", delivery.id, delivery.manual_retries);
     let data = json!({ "delivery": {
         "id": delivery.id,
         "event": delivery.event,
         "reason": delivery.reason,
-        "attempts": delivery.tried,
+        "attempts": delivery.attempts_made,
         "status": delivery.attempts.last().and_then(|attempt| attempt.status),
     } });
     StoredEvent { hops, ..of_route(app, route, DELIVERY_DEAD, &key, data) }

@@ -4,10 +4,10 @@
 
 use crate::QueueUnavailable;
 use app::App;
-use aws::queue::{MOST_DELAY_SECONDS, Queue};
+use aws::queue::{MAX_DELAY_SECONDS, Queue};
 use models::{
     StoredDelivery, Timestamp,
-    delivery::{Message, When},
+    delivery::{DeliveryTimes, Message},
 };
 use store::StoreError;
 
@@ -15,21 +15,21 @@ use store::StoreError;
 pub const LOST_AFTER_SECONDS: u64 = 3_600;
 
 /// The times of a wait. A wait longer than the queue's maximum delay is left to the sweep.
-pub fn until(app: &App, next_attempt_at: Timestamp) -> When {
-    let queued = app.queue().is_some() && next_attempt_at.millis_since(app.now()) <= MOST_DELAY_SECONDS * 1000;
+pub fn with_message(app: &App, next_attempt_at: Timestamp) -> DeliveryTimes {
+    let queued = app.queue().is_some() && next_attempt_at.millis_since(app.now()) <= MAX_DELAY_SECONDS * 1000;
     let due_at = if queued { next_attempt_at.plus_seconds(LOST_AFTER_SECONDS) } else { next_attempt_at };
-    When { due_at, ..parked(app, next_attempt_at) }
+    DeliveryTimes { due_at, ..without_message(app, next_attempt_at) }
 }
 
 /// The times of a wait without a message.
-pub fn parked(app: &App, next_attempt_at: Timestamp) -> When {
+pub fn without_message(app: &App, next_attempt_at: Timestamp) -> DeliveryTimes {
     let expires = next_attempt_at.plus_seconds(app.config.delivery_ttl_days * 86_400);
-    When { next_attempt_at, due_at: next_attempt_at, expires }
+    DeliveryTimes { next_attempt_at, due_at: next_attempt_at, expires }
 }
 
 /// True if the queue is durable, so that first attempts need not be stored.
-pub fn is_kept(app: &App) -> bool {
-    app.queue().is_some_and(Queue::keeps)
+pub fn is_queue_durable(app: &App) -> bool {
+    app.queue().is_some_and(Queue::is_durable)
 }
 
 /// Sends messages for pending deliveries, except for those left to the sweep.
@@ -69,8 +69,8 @@ pub async fn store_and_send(app: &App, deliveries: &mut [StoredDelivery]) -> Res
 }
 
 /// Starts new deliveries: a durable queue gets their messages alone. If sending fails, they are stored for the sweep.
-pub async fn begin(app: &App, deliveries: &mut [StoredDelivery]) -> Result<(), StoreError> {
-    if !is_kept(app) {
+pub async fn start(app: &App, deliveries: &mut [StoredDelivery]) -> Result<(), StoreError> {
+    if !is_queue_durable(app) {
         store_and_send(app, deliveries).await?;
         return Ok(());
     }
@@ -81,7 +81,7 @@ pub async fn begin(app: &App, deliveries: &mut [StoredDelivery]) -> Result<(), S
             "deliveries were not sent; they are stored for the next sweep"
         );
         for delivery in &mut *deliveries {
-            delivery.wait(parked(app, app.now()));
+            delivery.set_pending(without_message(app, app.now()));
         }
         app.store.create_deliveries(deliveries, app.now()).await?;
     }

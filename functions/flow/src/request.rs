@@ -3,7 +3,7 @@
 use app::App;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use expression::{Event, Fields};
+use expression::{EventValues, Fields};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp, clock::random};
 use serde_json::Value;
@@ -68,8 +68,8 @@ impl ReadyTarget {
         Ok(match target {
             Target::Webhook(webhook) => Self::Webhook(Box::new(ReadyWebhook {
                 url: webhook.url.parse().map_err(Problem::internal)?,
-                headers: own_headers(app, route, webhook).await?,
-                body: webhook.body.as_ref().map(compiled),
+                headers: route_headers(app, route, webhook).await?,
+                body: webhook.body.as_ref().map(compile),
                 secrets: secrets(app, route, &webhook.secrets).await?,
             })),
             Target::Action(ActionTarget { action, keyed, effect, connection, input }) => Self::Action {
@@ -77,7 +77,7 @@ impl ReadyTarget {
                 effect: *effect,
                 keyed: *keyed,
                 connection: connection.clone(),
-                input: compiled(input),
+                input: compile(input),
             },
         })
     }
@@ -91,7 +91,7 @@ impl ReadyTarget {
                 effect: *effect,
                 keyed: *keyed,
                 connection: connection.clone(),
-                input: filled("the input", input, &event)?,
+                input: evaluated("the input", input, &event)?,
             }),
         }
     }
@@ -102,7 +102,7 @@ impl ReadyWebhook {
         let id = event.id.clone();
         let (media, body) = match &self.body {
             None => (EVENT, Box::<str>::from(event.shown().map_err(Problem::internal)?).into()),
-            Some(fields) => (JSON, filled("the body", fields, &event)?),
+            Some(fields) => (JSON, evaluated("the body", fields, &event)?),
         };
         let body = Bytes::from(body);
         let mut headers = self.headers.clone();
@@ -117,7 +117,7 @@ impl ReadyWebhook {
     }
 }
 
-fn compiled(fields: &BTreeMap<String, String>) -> ReadyFields {
+fn compile(fields: &BTreeMap<String, String>) -> ReadyFields {
     let fields = fields.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect();
     Fields::compile_stored(&fields).map_err(|faults| {
         let first = faults.into_iter().next().map(|fault| format!("{}: {}", fault.pointer, fault.detail));
@@ -126,12 +126,12 @@ fn compiled(fields: &BTreeMap<String, String>) -> ReadyFields {
 }
 
 /// A JSON object of the expressions' values.
-fn filled(what: &str, fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, PrepareError> {
-    let fields = fields.as_ref().map_err(|words| PrepareError::Event(words.clone()))?;
-    fields.evaluate(&Event::of(event), what).map_err(PrepareError::Event)
+fn evaluated(what: &str, fields: &ReadyFields, event: &Envelope<'_>) -> Result<String, PrepareError> {
+    let fields = fields.as_ref().map_err(|message| PrepareError::Event(message.clone()))?;
+    fields.evaluate(&EventValues::of(event), what).map_err(PrepareError::Event)
 }
 
-async fn own_headers(app: &App, route: &RouteId, webhook: &WebhookTarget) -> Result<HeaderMap, Problem> {
+async fn route_headers(app: &App, route: &RouteId, webhook: &WebhookTarget) -> Result<HeaderMap, Problem> {
     let Some(sealed) = &webhook.headers else { return Ok(HeaderMap::new()) };
     let text = app.sealer()?.open(route.as_str(), sealed).await?;
     let fields: BTreeMap<String, String> = serde_json::from_str(&text).map_err(Problem::internal)?;

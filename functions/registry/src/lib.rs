@@ -2,7 +2,7 @@
 
 use app::Function;
 use connector::{Connector, Platform, Registrar};
-use models::{Action, Kind, Module, Trigger};
+use models::{Action, Module, ModuleKind, Trigger};
 use schemars::Schema;
 use web::settings::Setting;
 
@@ -62,10 +62,10 @@ impl TriggerEntry {
 
 pub fn triggers() -> impl Iterator<Item = TriggerEntry> {
     modules().filter_map(|(platform, module)| match module.kind {
-        Kind::Trigger { trigger, setup, sample, settings } => {
+        ModuleKind::Trigger { trigger, setup, sample, settings } => {
             Some(TriggerEntry { platform, trigger, setup, sample, settings })
         }
-        Kind::Action(_) => None,
+        ModuleKind::Action(_) => None,
     })
 }
 
@@ -75,8 +75,8 @@ pub fn trigger(name: &str) -> Option<TriggerEntry> {
 
 pub fn actions() -> impl Iterator<Item = &'static Action> {
     modules().filter_map(|(_, module)| match module.kind {
-        Kind::Action(action) => Some(action),
-        Kind::Trigger { .. } => None,
+        ModuleKind::Action(action) => Some(action),
+        ModuleKind::Trigger { .. } => None,
     })
 }
 

@@ -46,7 +46,7 @@ pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
 /// Number of concurrent operations. SQLite serializes them, so more would only be waiting threads, each with its
 /// memory.
-const HANDS: usize = 2;
+const MAX_OPERATIONS: usize = 2;
 
 /// Location of the data.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl Database {
         Ok(Self(Arc::new(Inner {
             engine,
             stream_rows,
-            hands: Arc::new(Semaphore::new(HANDS)),
+            hands: Arc::new(Semaphore::new(MAX_OPERATIONS)),
             writing: Mutex::default(),
             written: Notify::new(),
             calls: Mutex::default(),
@@ -153,7 +153,7 @@ impl Database {
 
     /// Lock for writers. The two connections would work without it, but SQLite has no queue for its lock: waiting
     /// writers poll at growing intervals, and eight busy writers delayed the pruning for seconds.
-    fn turn_to_write(&self) -> MutexGuard<'_, ()> {
+    fn lock_for_write(&self) -> MutexGuard<'_, ()> {
         self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -35,7 +35,7 @@ impl Database {
 
     fn answer_operation(&self, operation: &str, body: &[u8]) -> Reply {
         let writes = !is_read(operation);
-        let turn = writes.then(|| self.turn_to_write());
+        let turn = writes.then(|| self.lock_for_write());
         let result = self.run(operation, body);
         drop(turn);
 

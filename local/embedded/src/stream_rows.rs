@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cost_does_not_grow_with_the_events() {
+    fn the_cost_does_not_grow_with_the_number_of_events() {
         let (_directory, rows) = open();
         fill(&rows, "few", 20);
         fill(&rows, "many", 20_000);

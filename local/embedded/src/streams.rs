@@ -115,7 +115,7 @@ impl Follower {
     pub async fn done(&self, position: &Position) -> Result<(), Error> {
         let (database, table, Position(position)) = (self.database.clone(), self.table.clone(), *position);
         let prune = move || {
-            let _turn = database.turn_to_write();
+            let _turn = database.lock_for_write();
             database.0.stream_rows.prune(&table, position)
         };
         spawn_blocking(prune).await??;

@@ -37,15 +37,15 @@ struct Open {
 struct Connection {
     stage: Stage,
     since: Instant,
-    is_given_up: bool,
-    give_up: Arc<Notify>,
+    is_closing: bool,
+    close: Arc<Notify>,
 }
 
 /// The slot of one connection, released on drop.
 pub struct Slot {
     shared: Arc<Shared>,
     id: u64,
-    give_up: Arc<Notify>,
+    close: Arc<Notify>,
 }
 
 impl Connections {
@@ -56,8 +56,8 @@ impl Connections {
     /// A slot for a new connection; waits until there is one.
     pub async fn enter(&self) -> Slot {
         loop {
-            if let Some(place) = self.try_enter() {
-                return place;
+            if let Some(slot) = self.try_enter() {
+                return slot;
             }
             self.0.changed.notified().await;
         }
@@ -67,19 +67,15 @@ impl Connections {
     fn try_enter(&self) -> Option<Slot> {
         let mut open = self.0.lock();
         if open.connections.len() >= self.0.limit {
-            open.give_one_up();
+            open.close_longest_waiting();
             return None;
         }
         open.last_id += 1;
-        let (id, give_up) = (open.last_id, Arc::new(Notify::new()));
-        let connection = Connection {
-            stage: Stage::Waiting,
-            since: Instant::now(),
-            is_given_up: false,
-            give_up: Arc::clone(&give_up),
-        };
+        let (id, close) = (open.last_id, Arc::new(Notify::new()));
+        let connection =
+            Connection { stage: Stage::Waiting, since: Instant::now(), is_closing: false, close: Arc::clone(&close) };
         open.connections.insert(id, connection);
-        Some(Slot { shared: Arc::clone(&self.0), id, give_up })
+        Some(Slot { shared: Arc::clone(&self.0), id, close })
     }
 }
 
@@ -91,14 +87,14 @@ impl Shared {
 
 impl Open {
     /// Closes the connection that has waited longest, unless one is already ending.
-    fn give_one_up(&mut self) {
-        if self.connections.values().any(|connection| connection.is_given_up) {
+    fn close_longest_waiting(&mut self) {
+        if self.connections.values().any(|connection| connection.is_closing) {
             return;
         }
         let candidates = self.connections.values_mut().filter(|connection| connection.stage != Stage::Working);
         if let Some(longest) = candidates.min_by_key(|connection| (connection.stage, connection.since)) {
-            longest.is_given_up = true;
-            longest.give_up.notify_one();
+            longest.is_closing = true;
+            longest.close.notify_one();
         }
     }
 }
@@ -107,7 +103,7 @@ impl Slot {
     /// Sets the stage. False if the connection is being closed, so that no work may start on it.
     pub fn enter(&self, stage: Stage) -> bool {
         let mut open = self.shared.lock();
-        let Some(connection) = open.connections.get_mut(&self.id).filter(|connection| !connection.is_given_up) else {
+        let Some(connection) = open.connections.get_mut(&self.id).filter(|connection| !connection.is_closing) else {
             return false;
         };
         (connection.stage, connection.since) = (stage, Instant::now());
@@ -118,8 +114,8 @@ impl Slot {
     }
 
     /// Resolves when the connection must end in favour of another.
-    pub async fn given_up(&self) {
-        self.give_up.notified().await;
+    pub async fn closed(&self) {
+        self.close.notified().await;
     }
 }
 
@@ -135,10 +131,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_connection_that_waited_longest_gives_way_and_none_that_is_answered() {
+    async fn the_longest_waiting_connection_is_closed_but_never_one_being_answered() {
         let connections = Connections::new(4);
-        let places = [(); 4].map(|()| connections.try_enter().unwrap());
-        let [working, receiving, older, newer] = places;
+        let slots = [(); 4].map(|()| connections.try_enter().unwrap());
+        let [working, receiving, older, newer] = slots;
         working.enter(Stage::Working);
         receiving.enter(Stage::Receiving);
         let mut answered = vec![working];
@@ -146,21 +142,21 @@ mod tests {
             for _ in 0..2 {
                 assert!(connections.try_enter().is_none());
             }
-            let given_up: Vec<u64> = {
+            let closed: Vec<u64> = {
                 let open = connections.0.lock();
-                open.connections.iter().filter(|(_, it)| it.is_given_up).map(|(id, _)| *id).collect()
+                open.connections.iter().filter(|(_, it)| it.is_closing).map(|(id, _)| *id).collect()
             };
-            assert_eq!(given_up, [expected.id]);
+            assert_eq!(closed, [expected.id]);
             assert!(!expected.enter(Stage::Working), "a request on it would go without an answer");
-            expected.given_up().await;
+            expected.closed().await;
             drop(expected);
-            let place = connections.enter().await;
-            place.enter(Stage::Working);
-            answered.push(place);
+            let slot = connections.enter().await;
+            slot.enter(Stage::Working);
+            answered.push(slot);
         }
         assert!(connections.try_enter().is_none());
         answered[2].enter(Stage::Waiting);
         assert!(connections.try_enter().is_none());
-        answered[2].given_up().await;
+        answered[2].closed().await;
     }
 }

@@ -52,11 +52,11 @@ impl FromStr for LogFormat {
 }
 
 /// Largest window or time to live: a century.
-const MOST_DAYS: u64 = 36_500;
+const MAX_DAYS: u64 = 36_500;
 
 /// Longest wait, a day: a route that needs a longer one should be disabled.
-const MOST_WAIT_SECONDS: u64 = 86_400;
-const MOST_WAITS: usize = 50;
+const MAX_WAIT_SECONDS: u64 = 86_400;
+const MAX_WAITS: usize = 50;
 
 impl Config {
     /// All variables of [`Config::read`] except those of platforms.
@@ -94,11 +94,11 @@ impl Config {
                 deliveries: settings.required("DELIVERIES_TABLE")?,
             },
             public_url: settings.url("PUBLIC_URL")?,
-            dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MOST_DAYS * 86_400)?,
-            event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MOST_DAYS)?,
-            delivery_ttl_days: settings.number("DELIVERY_TTL_DAYS", 30, 1, MOST_DAYS)?,
+            dedupe_window_seconds: settings.number("DEDUPE_WINDOW_SECONDS", 600, 0, MAX_DAYS * 86_400)?,
+            event_ttl_days: settings.number("EVENT_TTL_DAYS", 90, 1, MAX_DAYS)?,
+            delivery_ttl_days: settings.number("DELIVERY_TTL_DAYS", 30, 1, MAX_DAYS)?,
             retry_schedule: schedule(settings, "RETRY_SCHEDULE", &[5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000])?,
-            route_fails_days: settings.number("ROUTE_FAILS_DAYS", 5, 0, MOST_DAYS)?,
+            route_fails_days: settings.number("ROUTE_FAILS_DAYS", 5, 0, MAX_DAYS)?,
             delivery_allow_cidrs: blocks(settings, "DELIVERY_ALLOW_CIDRS")?,
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
@@ -128,15 +128,15 @@ fn blocks(settings: &Settings, name: &str) -> Result<Vec<IpNet>, SettingError> {
 /// Parses comma-separated waits in seconds.
 fn schedule(settings: &Settings, name: &str, default: &[u64]) -> Result<Vec<u64>, SettingError> {
     let wait = |text: &str| match text.trim().parse() {
-        Ok(wait) if wait <= MOST_WAIT_SECONDS => Ok(wait),
+        Ok(wait) if wait <= MAX_WAIT_SECONDS => Ok(wait),
         _ => {
-            Err(SettingError::new(name, &format!("{text:?} must be a number of seconds from 0 to {MOST_WAIT_SECONDS}")))
+            Err(SettingError::new(name, &format!("{text:?} must be a number of seconds from 0 to {MAX_WAIT_SECONDS}")))
         }
     };
     let Some(list) = settings.get(name) else { return Ok(default.to_vec()) };
     let waits: Vec<u64> = list.split(',').map(wait).collect::<Result<_, _>>()?;
-    if waits.len() > MOST_WAITS {
-        return Err(SettingError::new(name, &format!("must have at most {MOST_WAITS} waits")));
+    if waits.len() > MAX_WAITS {
+        return Err(SettingError::new(name, &format!("must have at most {MAX_WAITS} waits")));
     }
     Ok(waits)
 }
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_documents() {
+    fn the_defaults_match_the_documents() {
         let config = read("PUBLIC_URL", "").unwrap();
         assert_eq!((config.dedupe_window_seconds, config.event_ttl_days), (600, 90));
         assert_eq!(config.platforms.url(&API_URL).unwrap().as_str(), "https://api.example.com/v1");
@@ -171,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_listed_by_commas() {
+    fn ranges_are_separated_by_commas() {
         let config = read("DELIVERY_ALLOW_CIDRS", "10.0.0.0/8, fd00::/8,127.0.0.1/32").unwrap();
         let blocks: Vec<String> = config.delivery_allow_cidrs.iter().map(ToString::to_string).collect();
         assert_eq!(blocks, ["10.0.0.0/8", "fd00::/8", "127.0.0.1/32"]);
     }
 
     #[test]
-    fn a_bad_value_is_named() {
+    fn a_bad_value_is_reported_with_its_name() {
         for (name, value, fault) in [
             ("EVENT_TTL_DAYS", "0", "must be a whole number from 1 to 36500, such as 90"),
             ("EVENT_TTL_DAYS", "ten", "must be a whole number from 1 to 36500, such as 90"),

@@ -51,11 +51,11 @@ pub async fn connect(app: &App, platform: &str, id: &str) -> Result<Arc<OpenConn
             opened
         }
     };
-    of_platform(&opened.platform, platform).map(|()| opened)
+    check_platform(&opened.platform, platform).map(|()| opened)
 }
 
 /// Fails unless a connection belongs to the given platform.
-pub fn of_platform(platform: &str, wanted: &str) -> Result<(), Problem> {
+pub fn check_platform(platform: &str, wanted: &str) -> Result<(), Problem> {
     if platform == wanted {
         return Ok(());
     }

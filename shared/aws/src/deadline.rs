@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_time_limit_ends_before_the_invocation_does() {
+    async fn a_timeout_ends_before_the_invocation() {
         assert_eq!(within(LIMIT, Duration::ZERO), LIMIT, "outside an invocation");
         assert_eq!(limit_at(NOW.millis() + 29_000).await, 20);
         assert_eq!(limit_at(NOW.millis() + 10_000).await, 7);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_of_an_aws_client_ends_at_the_deadline() {
+    async fn an_aws_clients_wait_ends_at_the_deadline() {
         let started = Instant::now();
         scope(NOW.millis() + 1_100, NOW, async {
             Timer.sleep(LIMIT).await;

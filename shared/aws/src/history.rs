@@ -19,9 +19,9 @@ use serde::Serialize;
 use std::{error::Error, pin::Pin};
 
 /// Largest number of periods in a request: a day by the minute.
-pub const MOST_PERIODS: u64 = 1_440;
+pub const MAX_PERIODS: u64 = 1_440;
 /// Largest number of CloudWatch pages that are combined. A page has 100,800 values.
-const MOST_PAGES: usize = 4;
+const MAX_PAGES: usize = 4;
 
 /// Statistic of a metric's values in a period, by CloudWatch's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -49,14 +49,14 @@ impl Statistic {
 
 /// A time span, divided into periods.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub struct TimeSpan {
     /// A multiple of the period.
     pub from: Timestamp,
     pub periods: usize,
     pub period_seconds: u64,
 }
 
-impl Span {
+impl TimeSpan {
     /// Start of a period.
     pub const fn at(&self, period: usize) -> Timestamp {
         self.from.plus_seconds(self.period_seconds * period as u64)
@@ -85,7 +85,7 @@ pub struct Series {
 
 impl Series {
     /// All series, without counts.
-    pub fn all(span: &Span) -> Vec<Self> {
+    pub fn all(span: &TimeSpan) -> Vec<Self> {
         let series = |metric: Metric| {
             let empty = vec![(!metric.is_of_times()).then_some(0.0); span.periods];
             let of = move |statistic: &Statistic| Self {
@@ -115,7 +115,7 @@ impl Failure for MetricsUnavailable {
 
 pub trait History: Send + Sync {
     /// Reads the series of [`Series::all`].
-    fn read(&self, span: Span) -> Reading<'_>;
+    fn read(&self, span: TimeSpan) -> Reading<'_>;
 }
 
 pub struct CloudWatch {
@@ -128,7 +128,12 @@ impl CloudWatch {
         Self { client: Client::new(&with_attempt_timeout(sdk, METRICS_ATTEMPT_TIMEOUT)), stack: stack.to_owned() }
     }
 
-    fn query(&self, id: usize, series: &Series, span: &Span) -> Result<MetricDataQuery, Box<dyn Error + Send + Sync>> {
+    fn query(
+        &self,
+        id: usize,
+        series: &Series,
+        span: &TimeSpan,
+    ) -> Result<MetricDataQuery, Box<dyn Error + Send + Sync>> {
         let stack = Dimension::builder().name(DIMENSION).value(&self.stack).build();
         let metric = Named::builder().namespace(NAMESPACE).metric_name(series.metric.name()).dimensions(stack).build();
         let statistic = MetricStat::builder()
@@ -139,7 +144,7 @@ impl CloudWatch {
         Ok(MetricDataQuery::builder().id(format!("s{id}")).metric_stat(statistic).build())
     }
 
-    async fn read_series(&self, span: Span) -> Result<Vec<Series>, Box<dyn Error + Send + Sync>> {
+    async fn read_series(&self, span: TimeSpan) -> Result<Vec<Series>, Box<dyn Error + Send + Sync>> {
         let mut all = Series::all(&span);
         let queries: Result<Vec<_>, _> =
             all.iter().enumerate().map(|(id, series)| self.query(id, series, &span)).collect();
@@ -152,10 +157,10 @@ impl CloudWatch {
             .end_time(instant(span.until()))
             .scan_by(ScanBy::TimestampAscending);
         let mut next = None;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let page = request.clone().set_next_token(next).send().await;
             let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
-            take_in(&mut all, &page, &span)?;
+            add_page(&mut all, &page, &span)?;
             next = page.next_token;
             if next.is_none() {
                 return Ok(all);
@@ -165,7 +170,7 @@ impl CloudWatch {
     }
 }
 
-fn take_in(all: &mut [Series], page: &GetMetricDataOutput, span: &Span) -> Result<(), String> {
+fn add_page(all: &mut [Series], page: &GetMetricDataOutput, span: &TimeSpan) -> Result<(), String> {
     for result in page.metric_data_results() {
         if let Some(status @ (StatusCode::InternalError | StatusCode::Forbidden)) = result.status_code() {
             return Err(format!("CloudWatch returned the status {} for a metric", status.as_str()));
@@ -183,7 +188,7 @@ fn take_in(all: &mut [Series], page: &GetMetricDataOutput, span: &Span) -> Resul
 }
 
 impl History for CloudWatch {
-    fn read(&self, span: Span) -> Reading<'_> {
+    fn read(&self, span: TimeSpan) -> Reading<'_> {
         Box::pin(async move { Ok(self.read_series(span).await?) })
     }
 }
@@ -193,17 +198,18 @@ mod tests {
     use super::*;
     use aws_sdk_cloudwatch::types::MetricDataResult;
 
-    const SPAN: Span = Span { from: Timestamp::from_millis(1_767_225_600_000), periods: 3, period_seconds: 300 };
+    const SPAN: TimeSpan =
+        TimeSpan { from: Timestamp::from_millis(1_767_225_600_000), periods: 3, period_seconds: 300 };
 
     #[test]
-    fn an_instant_is_in_the_period_that_begins_before_it() {
+    fn an_instant_belongs_to_the_period_that_starts_before_it() {
         let at = |seconds: u64| SPAN.period_of(SPAN.from.plus_seconds(seconds));
         assert_eq!([at(0), at(299), at(300), at(899), at(900)], [Some(0), Some(0), Some(1), Some(2), None]);
         assert_eq!(SPAN.period_of(Timestamp::from_millis(0)), None);
     }
 
     #[test]
-    fn values_come_to_their_series_and_periods() {
+    fn values_are_assigned_to_their_series_and_periods() {
         let mut all = Series::all(&SPAN);
         let result = |id: &str, seconds: i64, value: f64| {
             let at = DateTime::from_secs(1_767_225_600 + seconds);
@@ -215,7 +221,7 @@ mod tests {
             .metric_data_results(result("s0", 900, 1.0))
             .metric_data_results(result("unknown", 0, 1.0))
             .build();
-        take_in(&mut all, &page, &SPAN).unwrap();
+        add_page(&mut all, &page, &SPAN).unwrap();
         assert_eq!((all[0].metric, &all[0].values), (Metric::Accepted, &vec![Some(0.0), Some(4.0), Some(0.0)]));
         assert_eq!((all[8].metric, all[8].statistic), (Metric::Latency, Statistic::P99));
         assert_eq!(all[8].values, [None, None, Some(12.5)]);
@@ -223,6 +229,6 @@ mod tests {
 
         let failed = MetricDataResult::builder().id("s0").status_code(StatusCode::InternalError).build();
         let page = GetMetricDataOutput::builder().metric_data_results(failed).build();
-        assert!(take_in(&mut all, &page, &SPAN).is_err(), "it is no zero");
+        assert!(add_page(&mut all, &page, &SPAN).is_err(), "it is no zero");
     }
 }

@@ -17,7 +17,7 @@ pub const NAMESPACE: &str = "Switchboard";
 /// The only dimension.
 pub const DIMENSION: &str = "Stack";
 /// Largest number of values of a metric in a line.
-const MOST_VALUES: usize = 100;
+const MAX_VALUES: usize = 100;
 
 /// Metrics. docs/operations.md describes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -161,7 +161,7 @@ impl Metrics {
         let stack = self.stack.as_deref().filter(|_| !counts.is_empty())?;
         for counted in counts.values_mut() {
             if let MetricValue::Times(times) = counted {
-                times.truncate(MOST_VALUES);
+                times.truncate(MAX_VALUES);
             }
         }
         let metrics = counts.keys().map(|metric| Definition { name: *metric, unit: metric.unit() }).collect();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_what_the_specification_asks_for() {
+    fn a_line_matches_the_embedded_metric_format() {
         let text = counted(&Metric::ALL).line(NOW).unwrap();
         assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
         let line: Value = serde_json::from_str(&text).unwrap();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_what_happened_since_the_last() {
+    fn a_line_has_the_counts_since_the_previous_one() {
         let metrics = counted(&[Metric::Failed, Metric::Delivered, Metric::Failed, Metric::Latency, Metric::Latency]);
         let line: Value = serde_json::from_str(&metrics.line(NOW).unwrap()).unwrap();
         assert_eq!(keys(&line), ["_aws", "Stack", "Delivered", "Failed", "Latency"]);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_no_more_values_than_cloudwatch_takes() {
+    fn a_line_has_at_most_the_values_that_cloudwatch_accepts() {
         let line: Value = serde_json::from_str(&counted(&[Metric::Latency; 101]).line(NOW).unwrap()).unwrap();
         assert_eq!(line["Latency"].as_array().unwrap().len(), 100);
     }

@@ -13,7 +13,7 @@ use models::{
 use std::{error::Error, pin::Pin};
 
 /// Maximum delay of a message in seconds: SQS's limit. Deliveries that wait longer are left to the sweep.
-pub const MOST_DELAY_SECONDS: u64 = 900;
+pub const MAX_DELAY_SECONDS: u64 = 900;
 /// Number of messages that SQS accepts in one request.
 const BATCH: usize = 10;
 const CONCURRENCY: usize = 8;
@@ -25,7 +25,7 @@ pub trait Queue: Send + Sync {
     fn send(&self, messages: Vec<Message>) -> Sending<'_>;
 
     /// True if messages survive the end of the process, so that first attempts need not be stored.
-    fn keeps(&self) -> bool;
+    fn is_durable(&self) -> bool;
 }
 
 pub struct SqsQueue {
@@ -41,7 +41,7 @@ impl SqsQueue {
     async fn send_batch(&self, messages: Vec<Message>, now: Timestamp) -> Result<(), Box<dyn Error + Send + Sync>> {
         let mut batch = self.client.send_message_batch().queue_url(&self.url);
         for (at, message) in messages.iter().enumerate() {
-            let wait = message.at.millis_since(now).div_ceil(1000).min(MOST_DELAY_SECONDS);
+            let wait = message.at.millis_since(now).div_ceil(1000).min(MAX_DELAY_SECONDS);
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(at.to_string())
                 .message_body(serde_json::to_string(message)?)
@@ -72,7 +72,7 @@ impl Queue for SqsQueue {
         })
     }
 
-    fn keeps(&self) -> bool {
+    fn is_durable(&self) -> bool {
         true
     }
 }

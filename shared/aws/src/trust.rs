@@ -35,16 +35,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub fn http_client() -> Result<SharedHttpClient, HttpClientError> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let amazon = connector(TlsContext::builder().with_trust_store(roots).build()?);
-    let connectors = Connectors { amazon, system: OnceLock::new(), proven: AtomicBool::new(false) };
-    let connector = SharedHttpConnector::new(Trusting(Arc::new(connectors)));
+    let connectors = RootConnectors { amazon, system: OnceLock::new(), proven: AtomicBool::new(false) };
+    let connector = SharedHttpConnector::new(FallbackConnector(Arc::new(connectors)));
     Ok(http_client_fn(move |_, _| connector.clone()))
 }
 
 #[derive(Debug)]
-struct Trusting(Arc<Connectors>);
+struct FallbackConnector(Arc<RootConnectors>);
 
 #[derive(Debug)]
-struct Connectors {
+struct RootConnectors {
     amazon: Connector,
     system: OnceLock<Connector>,
     /// True once the first connector has reached a server. Until then a copy of the request is kept, to be sent by the
@@ -52,7 +52,7 @@ struct Connectors {
     proven: AtomicBool,
 }
 
-impl HttpConnector for Trusting {
+impl HttpConnector for FallbackConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let connectors = Arc::clone(&self.0);
         if let Some(system) = connectors.system.get() {

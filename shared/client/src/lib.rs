@@ -30,10 +30,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time limit of a call to a platform with its retries, within API Gateway's 29 s.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
-const MAX_WORDS: usize = 500;
+const MAX_MESSAGE_CHARS: usize = 500;
 const MAX_HEADERS: usize = 10_000;
 /// Time limit for the body of an answer with an error status.
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The platform is asked not to compress; a compressed answer is read all the same.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const MAX_REPETITIONS: usize = 2;
@@ -107,21 +107,21 @@ impl HttpClient {
             // Bodies are held in memory, so a copy always exists.
             let copy = request.try_clone().ok_or(SendError::NotClonable)?;
             let answer = self.send_once(client, copy, changes).await?;
-            if changes || !answer.is_passing() { Ok(answer) } else { Err(SendError::Passing(answer)) }
+            if changes || !answer.is_temporary() { Ok(answer) } else { Err(SendError::Temporary(answer)) }
         };
         let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(MAX_REPETITIONS).with_jitter();
         let sent = attempt.retry(waits).when(|failure| failure.may_be_repeated(changes));
         match tokio::time::timeout(timeout, sent).await {
-            Ok(Ok(answer) | Err(SendError::Passing(answer))) => Ok(answer),
+            Ok(Ok(answer) | Err(SendError::Temporary(answer))) => Ok(answer),
             Ok(Err(SendError::Unreadable(fault))) => {
-                Err(unanswered(Code::PlatformUnavailable, &format!("the answer {fault}"), changes))
+                Err(no_answer(Code::PlatformUnavailable, &format!("the answer {fault}"), changes))
             }
             Ok(Err(SendError::NoTime)) => {
                 Err(Problem::new(Code::PlatformTimeout, "not enough time is left for the call").retried(Retry::SOON))
             }
             Ok(Err(SendError::NotClonable)) => Err(Problem::internal("the body of a request can't be copied")),
             Ok(Err(SendError::Lost(error))) => Err(lost(error, changes)),
-            Err(_) => Err(unanswered(Code::PlatformTimeout, "the answer did not arrive in time", changes)),
+            Err(_) => Err(no_answer(Code::PlatformTimeout, "the answer did not arrive in time", changes)),
         }
     }
 
@@ -133,7 +133,7 @@ impl HttpClient {
     /// Checks that a server answers at an address. A 404 is an answer.
     pub async fn reach(&self, url: url::Url) -> Result<(), Problem> {
         let answer = self.send(self.request(http::Method::GET, url)?, TIMEOUT).await?;
-        if answer.status.is_server_error() { Err(answer.refusal(answer.status.as_u16(), &[])) } else { Ok(()) }
+        if answer.status.is_server_error() { Err(answer.error_for_status(answer.status.as_u16(), &[])) } else { Ok(()) }
     }
 
     async fn send_once(
@@ -150,7 +150,7 @@ impl HttpClient {
             read.await?;
         } else {
             // The status of a rejection suffices, even if its body is incomplete.
-            let _ = tokio::time::timeout(REFUSAL_PATIENCE, read).await;
+            let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, read).await;
         }
         let body = decoded(status, &mut headers, body.freeze()).map_err(SendError::Unreadable)?;
         Ok(Answer { status, headers, body, received_at: self.clock.now(), changes })
@@ -190,7 +190,7 @@ fn decoded(status: StatusCode, headers: &mut HeaderMap, body: Bytes) -> Result<B
 /// The reason to retry a request or to give it up.
 enum SendError {
     Lost(reqwest::Error),
-    Passing(Answer),
+    Temporary(Answer),
     /// A predicate of "the answer".
     Unreadable(String),
     NotClonable,
@@ -207,7 +207,7 @@ impl SendError {
     fn may_be_repeated(&self, changes: bool) -> bool {
         match self {
             Self::Lost(error) if error.is_connect() => true,
-            Self::Lost(_) | Self::Passing(_) => !changes,
+            Self::Lost(_) | Self::Temporary(_) => !changes,
             Self::Unreadable(_) | Self::NotClonable | Self::NoTime => false,
         }
     }
@@ -217,9 +217,9 @@ fn lost(error: reqwest::Error, changes: bool) -> Problem {
     let code = if error.is_timeout() { Code::PlatformTimeout } else { Code::PlatformUnavailable };
     let problem = match http_fault(&error) {
         _ if error.is_connect() => Problem::new(code, "cannot connect"),
-        _ if error.is_body() || error.is_decode() => unanswered(code, "the answer is incomplete", changes),
-        Some(fault) if fault.is_parse() => unanswered(code, "the answer is not HTTP", changes),
-        _ => unanswered(code, "the connection was closed before an answer arrived", changes),
+        _ if error.is_body() || error.is_decode() => no_answer(code, "the answer is incomplete", changes),
+        Some(fault) if fault.is_parse() => no_answer(code, "the answer is not HTTP", changes),
+        _ => no_answer(code, "the connection was closed before an answer arrived", changes),
     };
     // The error's URL may contain a secret.
     problem.caused_by(error.without_url())
@@ -231,7 +231,7 @@ fn http_fault(error: &reqwest::Error) -> Option<&hyper::Error> {
 }
 
 /// The problem for a request that was sent, but whose outcome the answer does not show.
-fn unanswered(code: Code, detail: &str, changes: bool) -> Problem {
+fn no_answer(code: Code, detail: &str, changes: bool) -> Problem {
     Problem::new(code, detail).retried(if changes { Retry::Unknown } else { Retry::SOON })
 }
 
@@ -245,8 +245,8 @@ impl Answer {
     /// body.
     pub fn json<T: DeserializeOwned>(&self, what: &str, secrets: &[&str]) -> Result<T, Problem> {
         let fault = |error: &dyn Display| {
-            let words: String = error.to_string().chars().take(MAX_WORDS).collect();
-            unanswered(Code::PlatformUnavailable, &format!("{what}: {words}"), self.changes)
+            let message: String = error.to_string().chars().take(MAX_MESSAGE_CHARS).collect();
+            no_answer(Code::PlatformUnavailable, &format!("{what}: {message}"), self.changes)
         };
         let text = self.text(secrets);
         if !text.trim_start().starts_with(['{', '[']) {
@@ -259,13 +259,13 @@ impl Answer {
 
     /// The answer if its status is a success, or else a problem that quotes the platform, with secrets masked.
     pub fn successful(self, secrets: &[&str]) -> Result<Self, Problem> {
-        if self.status.is_success() { Ok(self) } else { Err(self.refusal(self.status.as_u16(), secrets)) }
+        if self.status.is_success() { Ok(self) } else { Err(self.error_for_status(self.status.as_u16(), secrets)) }
     }
 
     /// True for a temporary failure without a required wait.
-    fn is_passing(&self) -> bool {
-        let passing = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
-        passing.contains(&self.status) && self.retry_after().is_none_or(|seconds| seconds == 0)
+    fn is_temporary(&self) -> bool {
+        let temporary = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
+        temporary.contains(&self.status) && self.retry_after().is_none_or(|seconds| seconds == 0)
     }
 
     fn retry_after(&self) -> Option<u64> {
@@ -273,7 +273,7 @@ impl Answer {
     }
 
     /// The problem for an error status, from the answer or from its body.
-    pub fn refusal(&self, status: u16, secrets: &[&str]) -> Problem {
+    pub fn error_for_status(&self, status: u16, secrets: &[&str]) -> Problem {
         let wait = self.retry_after();
         let unknown = if self.changes { Retry::Unknown } else { Retry::After(wait.unwrap_or(0)) };
         let (code, retry) = match status {
@@ -285,7 +285,7 @@ impl Answer {
             421 | 425 => (Code::PlatformUnavailable, Retry::After(wait.unwrap_or(0))),
             429 => match wait {
                 Some(seconds) => (Code::PlatformSlowDown, Retry::After(seconds.max(1))),
-                None => return Problem::new(Code::PlatformSlowDown, self.words(status, secrets)),
+                None => return Problem::new(Code::PlatformSlowDown, self.message(status, secrets)),
             },
             400..=499 => (Code::PlatformRejected, Retry::Never),
             503 if wait.is_some() => (Code::PlatformUnavailable, Retry::After(wait.unwrap_or(0))),
@@ -293,13 +293,13 @@ impl Answer {
             // A redirect may answer a POST that was carried out.
             _ => (Code::PlatformUnavailable, unknown),
         };
-        Problem::new(code, self.words(status, secrets)).retried(retry)
+        Problem::new(code, self.message(status, secrets)).retried(retry)
     }
 
-    fn words(&self, status: u16, secrets: &[&str]) -> String {
-        let words: String = self.text(secrets).chars().take(MAX_WORDS).collect();
-        let colon = if words.is_empty() { "" } else { ": " };
-        format!("the platform answered {status}{colon}{words}")
+    fn message(&self, status: u16, secrets: &[&str]) -> String {
+        let message: String = self.text(secrets).chars().take(MAX_MESSAGE_CHARS).collect();
+        let colon = if message.is_empty() { "" } else { ": " };
+        format!("the platform answered {status}{colon}{message}")
     }
 }
 
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_platform_that_does_not_answer_in_time_is_a_time_out() {
+    async fn a_platform_that_does_not_answer_in_time_is_a_timeout() {
         let client = HttpClient::new(Arc::new(SystemClock));
         // The operating system accepts the connection, but nobody reads from it.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -339,8 +339,8 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_taken_out_before_words_are_cut() {
-        let body = Bytes::from(format!("{}secret", "x".repeat(MAX_WORDS - 3)));
+    fn secrets_are_masked_before_a_message_is_truncated() {
+        let body = Bytes::from(format!("{}secret", "x".repeat(MAX_MESSAGE_CHARS - 3)));
         let answer = Answer {
             status: StatusCode::BAD_REQUEST,
             headers: HeaderMap::new(),

@@ -16,7 +16,7 @@ use std::{
 };
 use store::{
     StoreError,
-    idempotency::{Ending, IdempotencyRecord, KeyState},
+    idempotency::{CallAnswer, IdempotencyRecord, KeyState},
 };
 use web::{Access, Body, Code, Problem, Request, RequestExt as _, Response, Retry, input, respond, schema::Validator};
 
@@ -25,7 +25,7 @@ const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed
 const KEY_FIELD: &str = "idempotency_key";
 const MAX_KEY: usize = 255;
 /// Time limit of all calls of an action, within API Gateway's timeout.
-const ACTION_PATIENCE: Duration = Duration::from_secs(25);
+const ACTION_TIMEOUT: Duration = Duration::from_secs(25);
 /// Lease of an idempotency key: longer than any function runs.
 pub(crate) const LEASE_SECONDS: u64 = 60;
 
@@ -79,7 +79,7 @@ macro_rules! action {
         pub const MODULE: $crate::models::Module = $crate::models::Module {
             label: $label,
             description: $description,
-            kind: $crate::models::Kind::Action(&ACTION),
+            kind: $crate::models::ModuleKind::Action(&ACTION),
             output: $output,
         };
 
@@ -92,7 +92,7 @@ macro_rules! action {
 
         static INPUT: $crate::action::InputSchema = $crate::action::InputSchema::new(&ACTION);
 
-        const HANDLER: $crate::Handler = |app, request| Box::pin($crate::action::act(app, &INPUT, request, $run));
+        const HANDLER: $crate::Handler = |app, request| Box::pin($crate::action::handle(app, &INPUT, request, $run));
     };
 }
 
@@ -167,7 +167,7 @@ pub fn input_schema<Input: JsonSchema>(effect: Effect) -> Schema {
 }
 
 /// Runs an action.
-pub async fn act<'a, Input, Output, Running>(
+pub async fn handle<'a, Input, Output, Running>(
     app: &'a App,
     schema: &'static InputSchema,
     request: Request,
@@ -188,7 +188,7 @@ where
     let outcome = async {
         let connection =
             connect(app, action.platform, checked.connection()).await.map_err(Problem::with_nothing_done)?;
-        let context = ActionContext { app, connection, deadline: Instant::now() + ACTION_PATIENCE, is_repeated };
+        let context = ActionContext { app, connection, deadline: Instant::now() + ACTION_TIMEOUT, is_repeated };
         respond::ok(&run(context, input).await?)
     };
     let outcome = outcome.await;
@@ -254,7 +254,7 @@ impl CheckedCall {
             KeyState::Held(held) | KeyState::Ended(held, _) if held.body != own.body && !held.is_released => {
                 over(Problem::new(Code::IdempotencyKeyReused, "use a new key for another input"))
             }
-            KeyState::Ended(_, ending) => Ok(Begin::Answered(replay(ending))),
+            KeyState::Ended(_, answer) => Ok(Begin::Answered(replay(answer))),
             KeyState::Held(held) if now < held.lease => over(in_flight()),
             KeyState::Held(held) if self.effect == Effect::Idempotent => match app.store.take_over(&held, &own).await {
                 Ok(()) => Ok(Begin::Run { is_repeated: held.body == own.body, held: Some(own) }),
@@ -280,8 +280,8 @@ impl CheckedCall {
     ) {
         let kept = match outcome {
             Ok(response) => {
-                let ending = Ending { status: response.status().as_u16(), body: response.body().clone() };
-                app.store.end(request, &ending).await
+                let answer = CallAnswer { status: response.status().as_u16(), body: response.body().clone() };
+                app.store.end(request, &answer).await
             }
             Err(problem) => match (problem.retry, self.effect) {
                 // This call, or an earlier one with its key, may have been done.
@@ -289,8 +289,9 @@ impl CheckedCall {
                     app.store.release_unknown(request, app.now()).await
                 }
                 (Retry::Unknown | Retry::Done | Retry::Running, _) => {
-                    let ending = Ending { status: problem.code.status().as_u16(), body: problem.to_json(request_id) };
-                    app.store.end(request, &ending).await
+                    let answer =
+                        CallAnswer { status: problem.code.status().as_u16(), body: problem.to_json(request_id) };
+                    app.store.end(request, &answer).await
                 }
                 (Retry::Never | Retry::After(_), _) => app.store.release(request).await,
             },
@@ -329,15 +330,15 @@ fn key_fault(request: &Request, input: &Value) -> Option<Fault> {
 }
 
 /// The answer of the first call.
-fn replay(ending: Ending) -> Result<Response, Problem> {
+fn replay(answer: CallAnswer) -> Result<Response, Problem> {
     let replayed = (REPLAYED_HEADER, HeaderValue::from_static("true"));
-    if ending.status < 400 {
-        let status = StatusCode::from_u16(ending.status).map_err(Problem::internal)?;
-        let mut response = respond::written_json(status, ending.body);
+    if answer.status < 400 {
+        let status = StatusCode::from_u16(answer.status).map_err(Problem::internal)?;
+        let mut response = respond::written_json(status, answer.body);
         response.headers_mut().insert(replayed.0, replayed.1);
         return Ok(response);
     }
-    let problem = Problem::from_json(&ending.body);
+    let problem = Problem::from_json(&answer.body);
     Err(problem
         .unwrap_or_else(|| Problem::internal("a stored answer can't be read"))
         .with_header(replayed.0, replayed.1))

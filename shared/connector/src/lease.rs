@@ -13,8 +13,8 @@ use web::{Code, Problem, Retry};
 /// A held lease. If the process dies, the lease ends a minute later.
 struct Lease(IdempotencyRecord);
 
-const WAIT: Duration = Duration::from_millis(200);
-const MOST_WAITED: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 impl ActionContext<'_> {
     /// Finds a record, or creates it under a lease: concurrent callers wait for the one that creates it.
@@ -28,30 +28,30 @@ impl ActionContext<'_> {
         Finding: Future<Output = Result<Option<T>, Problem>>,
         Making: Future<Output = Result<T, Problem>>,
     {
-        let until = self.deadline.min(Instant::now() + MOST_WAITED);
+        let until = self.deadline.min(Instant::now() + MAX_WAIT);
         loop {
             if let Some(found) = find().await? {
                 return Ok(found);
             }
-            if let Some(turn) = self.turn(at).await? {
+            if let Some(lease) = self.acquire(at).await? {
                 let outcome = match find().await {
                     Ok(Some(found)) => Ok(found),
                     Ok(None) => make().await,
                     Err(problem) => Err(problem),
                 };
-                turn.end(self.app).await;
+                lease.release(self.app).await;
                 return outcome;
             }
             if Instant::now() >= until {
                 let detail = "another call is registering this user; retry after 1 s";
                 return Err(Problem::new(Code::Conflict, detail).retried(Retry::After(1)));
             }
-            tokio::time::sleep(WAIT).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     /// The lease, if no other call holds it.
-    async fn turn(&self, at: &str) -> Result<Option<Lease>, Problem> {
+    async fn acquire(&self, at: &str) -> Result<Option<Lease>, Problem> {
         let (store, now) = (&self.app.store, self.app.now());
         let nonce = data_encoding::BASE64URL_NOPAD.encode(&random::<12>()?);
         let key = fingerprint(&format!("turn {at}"));
@@ -69,7 +69,7 @@ impl ActionContext<'_> {
 }
 
 impl Lease {
-    async fn end(self, app: &App) {
+    async fn release(self, app: &App) {
         if let Err(error) = app.store.release(&self.0).await {
             tracing::error!(cause = Problem::internal(error).causes(), "a lease was not released");
         }

@@ -38,7 +38,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn secrets_are_left_out_however_they_are_written() {
+    fn secrets_are_removed_in_every_escaped_form() {
         for (query, rest) in
             [("token=t&a=1", "a=1"), ("a=1&tok%65n=t&b", "a=1&b"), ("token", ""), ("tokens=1", "tokens=1"), ("", "")]
         {
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_query_has_lists_of_values_and_at_most_4_kb() {
+    fn a_stored_query_has_lists_of_values_and_at_most_4_kb() {
         assert_eq!(kept("a=1&b=%20x&a=2&c"), json!({ "a": ["1", "2"], "b": [" x"], "c": [""] }));
         let long = format!("a=1&{}=2&b={}&c=3", "n".repeat(5_000), "%01".repeat(900));
         assert_eq!(kept(&long), json!({ "a": ["1"], "c": ["3"] }));

@@ -62,7 +62,7 @@ macro_rules! trigger {
         pub const MODULE: $crate::models::Module = $crate::models::Module {
             label: $label,
             description: $description,
-            kind: $crate::models::Kind::Trigger {
+            kind: $crate::models::ModuleKind::Trigger {
                 trigger: &TRIGGER,
                 setup: $setup,
                 sample: $sample,
@@ -151,7 +151,7 @@ pub fn answer_schema() -> Schema {
 /// Receives a webhook call of a trigger.
 pub async fn receive(app: &App, trigger: &'static Trigger, request: Request) -> Result<Response, Problem> {
     let hook = find(trigger, &request)?;
-    take(app, trigger, &hook, &request, Map::new()).await?.answer(&hook)
+    store_call(app, trigger, &hook, &request, Map::new()).await?.answer(&hook)
 }
 
 /// Outcome of a webhook call.
@@ -167,8 +167,8 @@ pub struct Received {
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 impl Received {
-    fn taken(event: StoredEvent, taken: &AcceptOutcome) -> Self {
-        let (status, event_id) = match taken {
+    fn stored(event: StoredEvent, outcome: &AcceptOutcome) -> Self {
+        let (status, event_id) = match outcome {
             AcceptOutcome::Accepted => ("accepted", event.sort.split(' ').next().map(str::to_owned)),
             AcceptOutcome::Duplicate(first) => ("duplicate", Some(first.to_string())),
         };
@@ -186,7 +186,7 @@ impl Received {
     }
 
     /// The reply template, filled in from the event's data; none if the result is too large.
-    pub fn filled(&self, reply: &Value, data: &Value) -> Option<Value> {
+    pub fn fill_reply(&self, reply: &Value, data: &Value) -> Option<Value> {
         let filled = reply::fill(reply, data, &mut { MAX_REPLY_BYTES });
         if filled.is_none() {
             tracing::warn!(event = self.event_id, "a hook's reply is too large; the default answer was sent");
@@ -202,7 +202,7 @@ impl Received {
             reply: Option<Value>,
         }
         let Replying { reply } = hook.settings.own().map_err(Problem::internal)?;
-        match reply.and_then(|reply| self.filled(&reply, &self.data()?)) {
+        match reply.and_then(|reply| self.fill_reply(&reply, &self.data()?)) {
             Some(reply) => self.reply(&reply),
             None => self.reply(&Receipt { status: self.status, event: self.event_id.as_deref() }),
         }
@@ -225,17 +225,17 @@ pub fn ignore(app: &App) -> Received {
     Received::ignored()
 }
 
-/// Stores a call as an event, unless it is a duplicate or the hook is disabled. `told` are fields of the event's data
+/// Stores a call as an event, unless it is a duplicate or the hook is disabled. `extra_data` are fields of the event's data
 /// that come from outside the body.
-pub async fn take(
+pub async fn store_call(
     app: &App,
     trigger: &'static Trigger,
     hook: &Hook,
     request: &Request,
-    told: Map<String, Value>,
+    extra_data: Map<String, Value>,
 ) -> Result<Received, Problem> {
     if !hook.enabled {
-        keep_rejected(app, hook, request, "hook_disabled", "the hook was disabled").await?;
+        store_rejected(app, hook, request, "hook_disabled", "the hook was disabled").await?;
         app.metrics.count(Metric::Rejected);
         return Ok(Received::ignored());
     }
@@ -257,20 +257,20 @@ pub async fn take(
         format: content.format,
         body: &content.body,
         reading: &reading,
-        told,
+        extra_data,
         encoding: content.encoding.map(str::to_owned),
         query: keeps_query.then(|| query::kept(&content.query)),
         hops: hops(request),
         nonce: data_encoding::BASE64URL_NOPAD.encode(&random::<6>()?),
         expires: app.event_expires(),
     });
-    let taken = app.store.accept(&event, window_seconds.saturating_mul(1000)).await?;
-    let metric = match taken {
+    let outcome = app.store.accept(&event, window_seconds.saturating_mul(1000)).await?;
+    let metric = match outcome {
         AcceptOutcome::Accepted => Metric::Accepted,
         AcceptOutcome::Duplicate(_) => Metric::Duplicate,
     };
     app.metrics.count(metric);
-    Ok(Received::taken(event, &taken))
+    Ok(Received::stored(event, &outcome))
 }
 
 /// The hop count of a call, at most 255. API Gateway joins repeated headers with commas; the largest number counts.
@@ -349,13 +349,13 @@ pub fn find(trigger: &Trigger, request: &Request) -> Result<Arc<Hook>, Problem> 
 
 /// Stores a rejected call, and returns the problem for its answer.
 pub async fn reject(app: &App, hook: &Hook, request: &Request, problem: Problem) -> Problem {
-    match keep_rejected(app, hook, request, problem.code.as_str(), &problem.detail).await {
+    match store_rejected(app, hook, request, problem.code.as_str(), &problem.detail).await {
         Ok(()) => problem,
         Err(unkept) => unkept,
     }
 }
 
-async fn keep_rejected(app: &App, hook: &Hook, request: &Request, code: &str, detail: &str) -> Result<(), Problem> {
+async fn store_rejected(app: &App, hook: &Hook, request: &Request, code: &str, detail: &str) -> Result<(), Problem> {
     let id = RejectedId::new(request.now(), random()?);
     let (kept, encoding) = match encoding::decode(request.headers(), request.body(), MAX_WEBHOOK_BODY_BYTES) {
         _ if request.context().body_bytes > MAX_WEBHOOK_BODY_BYTES as u64 => (None, None),

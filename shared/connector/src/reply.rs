@@ -47,7 +47,7 @@ pub fn fill(template: &Value, data: &Value, left: &mut usize) -> Option<Value> {
 fn fill_text(text: &str, data: &Value, left: &mut usize) -> Option<String> {
     let mut filled = String::new();
     for part in template_parts(text) {
-        let told = match part {
+        let value = match part {
             TemplatePart::Text(text) => Cow::Borrowed(text),
             TemplatePart::Pointer(pointer) => match data.pointer(pointer) {
                 None | Some(Value::Null) => Cow::Borrowed(""),
@@ -55,8 +55,8 @@ fn fill_text(text: &str, data: &Value, left: &mut usize) -> Option<String> {
                 Some(other) => Cow::Owned(other.to_string()),
             },
         };
-        *left = left.checked_sub(told.len())?;
-        filled.push_str(&told);
+        *left = left.checked_sub(value.len())?;
+        filled.push_str(&value);
     }
     Some(filled)
 }
@@ -94,7 +94,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn placeholders_are_filled_and_other_braces_stay() {
+    fn placeholders_are_replaced_and_other_braces_stay() {
         let data = json!({ "a": { "b/c": "x" }, "n": 1.5, "list": [true, null], "none": null });
         for (template, filled) in [
             ("Hello {{/a/b~1c}}!", "Hello x!"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_that_is_none_is_told_with_its_place() {
+    fn a_bad_pointer_is_reported_with_its_path() {
         let template = json!({ "a/b": [{ "t": "{{/x~2}} {{/fine~0}} {{not ours~}}" }] });
         let [fault] = faults(&template, "/settings/reply").try_into().unwrap();
         assert_eq!(fault.pointer, "/settings/reply/a~1b/0/t");

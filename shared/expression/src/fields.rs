@@ -1,6 +1,6 @@
 //! An object whose fields are expressions: a route's `body`, an action's `input`.
 
-use super::{BadExpression, Event, Expression, needs::Need, values::Variables, work::Budget};
+use super::{BadExpression, EventValues, Expression, needs::Need, values::Variables, work::Budget};
 use models::Fault;
 use payload::mapping;
 use serde_json::{Map, Value};
@@ -54,7 +54,7 @@ impl Fields {
 
     /// The object for an event as JSON of at most 1 MB. The error names the first field without a value, with the
     /// reason. All fields share one budget. `what` names the object in messages.
-    pub fn evaluate(&self, event: &Event<'_>, what: &str) -> Result<String, String> {
+    pub fn evaluate(&self, event: &EventValues<'_>, what: &str) -> Result<String, String> {
         let (variables, work) = (Variables::of(event, &self.data)?, Budget::new());
         work.output().push(b"{");
         for (at, (name, expression)) in self.fields.iter().enumerate() {

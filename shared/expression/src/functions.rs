@@ -54,14 +54,14 @@ pub fn context<'v>(variables: &'v dyn VariableResolver, work: &Budget, patterns:
                 if operator == "in" {
                     work.membership(&**left, &**right)?;
                 }
-                applied(operator, &**left, &**right).map(CowVal::Owned)
+                apply(operator, &**left, &**right).map(CowVal::Owned)
             }),
         );
     }
     context
 }
 
-fn applied<'v>(
+fn apply<'v>(
     operator: &str,
     left: &(dyn Val + 'v),
     right: &(dyn Val + 'v),
@@ -75,12 +75,12 @@ fn applied<'v>(
         ">" => ordered()? == Ordering::Greater,
         ">=" => ordered()? != Ordering::Less,
         "in" => is_in(left, right)?,
-        _ => return calculated(operator, left, right),
+        _ => return arithmetic(operator, left, right),
     };
     Ok(Box::new(CelBool::from(bool)))
 }
 
-fn calculated<'v>(
+fn arithmetic<'v>(
     operator: &str,
     left: &(dyn Val + 'v),
     right: &(dyn Val + 'v),

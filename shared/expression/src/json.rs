@@ -22,7 +22,7 @@ pub fn write(value: &dyn Val, output: &mut Output, work: &Budget) -> Result<(), 
             write(&**item, output, work)?;
         }
         output.push(b"]");
-        return work.spend(2 + list.inner().len() as u64);
+        return work.charge(2 + list.inner().len() as u64);
     }
     if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
         return write_map(map, output, work);
@@ -40,7 +40,7 @@ pub fn write(value: &dyn Val, output: &mut Output, work: &Budget) -> Result<(), 
     } else {
         return Err(failure(format!("JSON has no {}", value.get_type().name())));
     }
-    work.spend((output.bytes() - before) as u64)
+    work.charge((output.bytes() - before) as u64)
 }
 
 fn write_map(map: &CelMap<'_>, output: &mut Output, work: &Budget) -> Result<(), ExecutionError> {
@@ -63,7 +63,7 @@ fn write_map(map: &CelMap<'_>, output: &mut Output, work: &Budget) -> Result<(),
         write(&**value, output, work)?;
     }
     output.push(b"}");
-    work.spend(names as u64)
+    work.charge(names as u64)
 }
 
 fn number(value: &dyn Val) -> Result<Option<Number>, ExecutionError> {
@@ -79,6 +79,6 @@ fn number(value: &dyn Val) -> Result<Option<Number>, ExecutionError> {
     }
 }
 
-fn failure(words: impl ToString) -> ExecutionError {
-    ExecutionError::function_error(JSON, words)
+fn failure(message: impl ToString) -> ExecutionError {
+    ExecutionError::function_error(JSON, message)
 }

@@ -3,6 +3,7 @@
 mod fields;
 mod functions;
 mod json;
+mod messages;
 mod names;
 mod needs;
 mod nesting;
@@ -14,12 +15,11 @@ mod tests;
 mod times;
 mod tree;
 mod values;
-mod words;
 mod work;
 
 pub use fields::Fields;
-pub use output::MOST_BYTES;
-pub use values::Event;
+pub use output::MAX_OUTPUT_BYTES;
+pub use values::EventValues;
 
 use cel::{IdedExpr, ParseError, ParseErrors, parser::PrattParser};
 use needs::Need;
@@ -98,7 +98,7 @@ impl Expression {
 
     /// The value for an event as JSON of at most 1 MB, or the reason why there is none. The reason contains no data of
     /// the event.
-    pub fn evaluate(&self, event: &Event<'_>) -> Result<String, String> {
+    pub fn evaluate(&self, event: &EventValues<'_>) -> Result<String, String> {
         let work = Budget::new();
         self.write(&Variables::of(event, &self.data)?, &work)?;
         work.into_output("the value")
@@ -106,7 +106,7 @@ impl Expression {
 
     /// True for an event that passes a filter. False if the expression fails on it, for example because of a missing
     /// field.
-    pub fn matches(&self, event: &Event<'_>) -> bool {
+    pub fn matches(&self, event: &EventValues<'_>) -> bool {
         self.evaluate(event).as_deref() == Ok("true")
     }
 
@@ -115,7 +115,7 @@ impl Expression {
         let context = functions::context(variables, work, &self.patterns);
         // `resolve_val` would be compiled into this function, where a debug build takes 30 KB of stack per level.
         let written = cel::Value::resolve(&self.tree, &context);
-        written.map(|_| ()).map_err(|error| words::of(&error, &self.text))
+        written.map(|_| ()).map_err(|error| messages::of(&error, &self.text))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 /// Largest request body, in bytes.
-pub const MOST_BYTES: usize = 1 << 20;
+pub const MAX_OUTPUT_BYTES: usize = 1 << 20;
 
 /// A text of up to 1 MB. Bytes beyond the limit are counted, but not kept.
 #[derive(Default)]
@@ -15,7 +15,7 @@ pub struct Output {
 impl Output {
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
-        if self.bytes <= MOST_BYTES {
+        if self.bytes <= MAX_OUTPUT_BYTES {
             self.text.extend_from_slice(bytes);
         } else {
             self.text = Vec::new();
@@ -28,7 +28,7 @@ impl Output {
     }
 
     pub const fn is_too_large(&self) -> bool {
-        self.bytes > MOST_BYTES
+        self.bytes > MAX_OUTPUT_BYTES
     }
 
     pub const fn bytes(&self) -> usize {

@@ -14,9 +14,9 @@ use serde_json::{Number, Value};
 use std::collections::HashMap;
 
 /// The values of an expression's variables.
-pub struct Event<'a>([View<'a>; VARIABLES.len()]);
+pub struct EventValues<'a>([View<'a>; VARIABLES.len()]);
 
-impl<'a> Event<'a> {
+impl<'a> EventValues<'a> {
     pub fn of(envelope: &Envelope<'a>) -> Self {
         let Envelope { id, event_type, source, subject, time, data, .. } = envelope;
         Self([
@@ -36,7 +36,7 @@ impl<'a> Event<'a> {
 }
 
 /// Memory limit for the variables of an expression, in bytes. A body of 256 KB of brackets takes two thirds of it.
-const MOST_MEMORY: usize = 20 << 20;
+const MAX_MEMORY: usize = 20 << 20;
 /// Memory of a boxed value, additionally of a list or a map, and of each entry of a map.
 const VALUE: usize = 48;
 const CONTAINER: usize = 48;
@@ -49,12 +49,12 @@ pub struct Variables<'e>([(&'static str, Box<dyn Val + 'e>); VARIABLES.len()]);
 
 impl<'e> Variables<'e> {
     /// The variables, or the reason why the event is too large for them.
-    pub fn of(event: &'e Event<'_>, data: &Need) -> Result<Self, String> {
-        let mut room = MemoryBudget(MOST_MEMORY);
+    pub fn of(event: &'e EventValues<'_>, data: &Need) -> Result<Self, String> {
+        let mut memory = MemoryBudget(MAX_MEMORY);
         let mut values = VARIABLES.map(|name| (name, Box::new(CelNull) as Box<dyn Val + 'e>));
         for ((name, value), view) in values.iter_mut().zip(&event.0) {
             let need = if *name == "data" { data } else { &Need::All };
-            *value = room.view(view, need)?;
+            *value = memory.view(view, need)?;
         }
         Ok(Self(values))
     }
@@ -70,7 +70,7 @@ impl VariableResolver for Variables<'_> {
 struct MemoryBudget(usize);
 
 impl MemoryBudget {
-    fn take(&mut self, bytes: usize) -> Result<(), String> {
+    fn charge(&mut self, bytes: usize) -> Result<(), String> {
         self.0 = self.0.checked_sub(bytes).ok_or("the parts of the event that the expression uses are too large")?;
         Ok(())
     }
@@ -84,14 +84,14 @@ impl MemoryBudget {
     }
 
     fn value<'e>(&mut self, value: &'e Value, need: &Need) -> Result<Box<dyn Val + 'e>, String> {
-        self.take(VALUE)?;
+        self.charge(VALUE)?;
         Ok(match value {
             Value::Null => Box::new(CelNull),
             Value::Bool(bool) => Box::new(CelBool::from(*bool)),
             Value::Number(number) => self.number(number)?,
             Value::String(text) => Box::new(CelString::from(text.as_str())),
             Value::Array(items) => {
-                self.take(CONTAINER)?;
+                self.charge(CONTAINER)?;
                 // A list has no fields, so if a field of it is used, its items are not.
                 let items = if *need == Need::All { items.as_slice() } else { &[] };
                 let items = items.iter().map(|item| self.value(item, &Need::All));
@@ -110,7 +110,7 @@ impl MemoryBudget {
             (None, None, Some(double)) => Box::new(CelDouble::from(double)),
             (None, None, None) => {
                 // The digits are stored twice once the number is compared.
-                self.take(LONG_NUMBER + 2 * number.as_str().len())?;
+                self.charge(LONG_NUMBER + 2 * number.as_str().len())?;
                 Box::new(LongNumber::new(number.as_str()))
             }
         })
@@ -122,11 +122,11 @@ impl MemoryBudget {
         need: &Need,
         value: impl Fn(&mut Self, &'e T, &Need) -> Result<Box<dyn Val + 'e>, String>,
     ) -> Result<Box<dyn Val + 'e>, String> {
-        self.take(VALUE + CONTAINER)?;
+        self.charge(VALUE + CONTAINER)?;
         let mut map: HashMap<CelMapKey<'e>, Box<dyn Val + 'e>> = HashMap::new();
         for (name, field) in fields {
             let Some(need) = need.of(name) else { continue };
-            self.take(ENTRY)?;
+            self.charge(ENTRY)?;
             map.insert(CelMapKey::String(name.into()), value(self, field, need)?);
         }
         Ok(Box::new(CelMap::from(map)))

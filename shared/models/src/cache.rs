@@ -7,17 +7,17 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// A cache whose entries last `SECONDS`. It is emptied at `MOST` entries, so a process that serves many hooks does not
+/// A cache whose entries last `SECONDS`. It is emptied at `MAX_ENTRIES` entries, so a process that serves many hooks does not
 /// grow.
-pub struct Cache<K, V, const SECONDS: u64 = 60, const MOST: usize = 10_000>(Mutex<HashMap<K, (Timestamp, V)>>);
+pub struct Cache<K, V, const SECONDS: u64 = 60, const MAX_ENTRIES: usize = 10_000>(Mutex<HashMap<K, (Timestamp, V)>>);
 
-impl<K, V, const SECONDS: u64, const MOST: usize> Default for Cache<K, V, SECONDS, MOST> {
+impl<K, V, const SECONDS: u64, const MAX_ENTRIES: usize> Default for Cache<K, V, SECONDS, MAX_ENTRIES> {
     fn default() -> Self {
         Self(Mutex::new(HashMap::new()))
     }
 }
 
-impl<K: Eq + Hash, V: Clone, const SECONDS: u64, const MOST: usize> Cache<K, V, SECONDS, MOST> {
+impl<K: Eq + Hash, V: Clone, const SECONDS: u64, const MAX_ENTRIES: usize> Cache<K, V, SECONDS, MAX_ENTRIES> {
     pub fn get(&self, key: &K, now: Timestamp) -> Option<V> {
         let entries = self.entries();
         let (until, value) = entries.get(key)?;
@@ -26,7 +26,7 @@ impl<K: Eq + Hash, V: Clone, const SECONDS: u64, const MOST: usize> Cache<K, V, 
 
     pub fn put(&self, key: K, value: V, now: Timestamp) {
         let mut entries = self.entries();
-        if entries.len() >= MOST {
+        if entries.len() >= MAX_ENTRIES {
             entries.clear();
         }
         entries.insert(key, (now.plus_seconds(SECONDS), value));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_cache_starts_over() {
+    fn a_full_cache_is_emptied() {
         let (cache, now) = (Cache::<_, _, 60, 3>::default(), Timestamp::from_millis(1_000));
         for key in 1..=4 {
             cache.put(key, key, now);

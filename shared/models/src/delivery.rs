@@ -99,9 +99,11 @@ pub struct StoredDelivery {
     pub reason: Option<Reason>,
     pub attempts: Vec<Attempt>,
     /// Number of attempts since the delivery was created or last retried by hand.
-    pub tried: u32,
+    #[serde(rename = "tried")]
+    pub attempts_made: u32,
     /// Number of manual retries.
-    pub retried: u32,
+    #[serde(rename = "retried")]
+    pub manual_retries: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt_at: Option<Timestamp>,
     /// Partition key in the index of due deliveries. Every stored, pending delivery has one.
@@ -128,7 +130,7 @@ pub struct StoredDelivery {
 
 /// The event, route and replay that a delivery belongs to.
 #[derive(Debug, Clone, Copy)]
-pub struct Of<'a> {
+pub struct DeliveryOrigin<'a> {
     pub event: &'a EventId,
     /// Expiry of the event, in seconds since the epoch.
     pub event_expires: u64,
@@ -138,7 +140,7 @@ pub struct Of<'a> {
 
 /// The times of a pending delivery.
 #[derive(Debug, Clone, Copy)]
-pub struct When {
+pub struct DeliveryTimes {
     pub next_attempt_at: Timestamp,
     /// Time at which the sweep picks it up if it has not been attempted by then.
     pub due_at: Timestamp,
@@ -147,8 +149,8 @@ pub struct When {
 
 impl StoredDelivery {
     /// A delivery that has not been attempted. The same event, route and replay always give the same id.
-    pub fn new(of: Of<'_>, now: Timestamp, when: When) -> Self {
-        let Of { event, event_expires, route, replay } = of;
+    pub fn new(of: DeliveryOrigin<'_>, now: Timestamp, when: DeliveryTimes) -> Self {
+        let DeliveryOrigin { event, event_expires, route, replay } = of;
         let mut delivery = Self {
             event: event.clone(),
             id: DeliveryId::derive(event, route, replay),
@@ -159,8 +161,8 @@ impl StoredDelivery {
             state: DeliveryState::Pending,
             reason: None,
             attempts: Vec::new(),
-            tried: 0,
-            retried: 0,
+            attempts_made: 0,
+            manual_retries: 0,
             next_attempt_at: None,
             due: None,
             due_at: None,
@@ -171,12 +173,12 @@ impl StoredDelivery {
             event_expires,
             expires: 0,
         };
-        delivery.wait(when);
+        delivery.set_pending(when);
         delivery
     }
 
     /// Makes the delivery pending, with these times.
-    pub fn wait(&mut self, when: When) {
+    pub fn set_pending(&mut self, when: DeliveryTimes) {
         self.state = DeliveryState::Pending;
         (self.reason, self.dead, self.sort) = (None, None, None);
         self.next_attempt_at = Some(when.next_attempt_at);
@@ -192,20 +194,20 @@ impl StoredDelivery {
     }
 
     /// Raises the version for a write, and returns the version before it, the write's condition.
-    pub const fn change(&mut self, now: Timestamp) -> u64 {
+    pub const fn bump_version(&mut self, now: Timestamp) -> u64 {
         let read = self.version;
         (self.version, self.updated_at) = (read + 1, now);
         read
     }
 
     /// Starts the delivery again, with all its attempts.
-    pub fn retry(&mut self, when: When) {
-        (self.tried, self.retried) = (0, self.retried + 1);
-        self.wait(when);
+    pub fn retry(&mut self, when: DeliveryTimes) {
+        (self.attempts_made, self.manual_retries) = (0, self.manual_retries + 1);
+        self.set_pending(when);
     }
 
     /// Ends the delivery in this state.
-    pub fn end(&mut self, state: DeliveryState, reason: Option<Reason>) {
+    pub fn finish(&mut self, state: DeliveryState, reason: Option<Reason>) {
         (self.state, self.reason) = (state, reason);
         (self.next_attempt_at, self.due, self.due_at) = (None, None, None);
         let is_dead = state == DeliveryState::Dead;
@@ -213,23 +215,23 @@ impl StoredDelivery {
         self.sort = is_dead.then(|| format!("{} {}", self.id, self.route));
     }
 
-    pub fn attempted(&mut self, attempt: Attempt) {
-        self.tried += 1;
+    pub fn record_attempt(&mut self, attempt: Attempt) {
+        self.attempts_made += 1;
         self.attempts.push(attempt);
         let surplus = self.attempts.len().saturating_sub(KEPT_ATTEMPTS);
         self.attempts.drain(..surplus);
     }
 
     /// True if an attempt holds a text of the target.
-    pub fn tells(&self) -> bool {
-        let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-        self.attempts.iter().any(|attempt| said(&attempt.error) || said(&attempt.body))
+    pub fn has_target_text(&self) -> bool {
+        let has_text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        self.attempts.iter().any(|attempt| has_text(&attempt.error) || has_text(&attempt.body))
     }
 
     /// Removes the texts of the target from all attempts. Returns whether there was any.
-    pub fn scrub(&mut self) -> bool {
-        let said = |attempt: &mut Attempt| attempt.error.take().is_some() | attempt.body.take().is_some();
-        self.attempts.iter_mut().map(said).fold(false, |before, said| before | said)
+    pub fn remove_target_text(&mut self) -> bool {
+        let remove = |attempt: &mut Attempt| attempt.error.take().is_some() | attempt.body.take().is_some();
+        self.attempts.iter_mut().map(remove).fold(false, |before, removed| before | removed)
     }
 
     pub fn into_delivery(self) -> Delivery {
@@ -302,13 +304,13 @@ mod tests {
         (EventId::new(at, key), RouteId::new(at, [3; 10]))
     }
 
-    fn of<'a>(event: &'a EventId, route: &'a RouteId, replay: Option<&'a ReplayId>) -> Of<'a> {
-        Of { event, event_expires: 50, route, replay }
+    fn of<'a>(event: &'a EventId, route: &'a RouteId, replay: Option<&'a ReplayId>) -> DeliveryOrigin<'a> {
+        DeliveryOrigin { event, event_expires: 50, route, replay }
     }
 
-    fn at(millis: u64) -> When {
+    fn at(millis: u64) -> DeliveryTimes {
         let (next_attempt_at, due_at) = (Timestamp::from_millis(millis), Timestamp::from_millis(millis + 1));
-        When { next_attempt_at, due_at, expires: due_at.plus_seconds(60) }
+        DeliveryTimes { next_attempt_at, due_at, expires: due_at.plus_seconds(60) }
     }
 
     #[test]
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn the_indexes_have_what_is_due_and_what_is_dead() {
+    fn the_indexes_contain_due_and_dead_deliveries() {
         let (event, route) = ids();
         let mut delivery = StoredDelivery::new(of(&event, &route, None), Timestamp::from_millis(7), at(8));
         let places = |delivery: &StoredDelivery| {
@@ -336,19 +338,19 @@ mod tests {
         assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(8))));
         assert!(delivery.due_at.as_deref().unwrap().starts_with("1970-01-01T00:00:00.009Z "));
         assert_eq!((delivery.expires, delivery.is_left_to_sweep()), (50, false), "no longer than its event");
-        delivery.wait(When { due_at: Timestamp::from_millis(8), ..at(8) });
+        delivery.set_pending(DeliveryTimes { due_at: Timestamp::from_millis(8), ..at(8) });
         assert!(delivery.is_left_to_sweep());
-        delivery.wait(at(8));
+        delivery.set_pending(at(8));
         assert_eq!(DeliveryKey::parse(delivery.due_at.as_ref().unwrap()), Some(key.clone()));
-        delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
+        delivery.finish(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
         assert_eq!(places(&delivery), (false, false, true, None));
         assert_eq!(DeliveryKey::parse(delivery.sort.as_ref().unwrap()), Some(key));
-        delivery.tried = 9;
+        delivery.attempts_made = 9;
         delivery.retry(at(20));
-        assert_eq!((delivery.tried, delivery.retried, delivery.reason), (0, 1, None));
+        assert_eq!((delivery.attempts_made, delivery.manual_retries, delivery.reason), (0, 1, None));
         assert_eq!(delivery.sort, None);
         assert_eq!(places(&delivery), (true, true, false, Some(Timestamp::from_millis(20))));
-        delivery.end(DeliveryState::Succeeded, None);
+        delivery.finish(DeliveryState::Succeeded, None);
         assert_eq!(places(&delivery), (false, false, false, None));
     }
 
@@ -359,8 +361,8 @@ mod tests {
         for n in 0..25 {
             let attempt =
                 Attempt { at: Timestamp::from_millis(n), status: None, duration_ms: n, error: None, body: None };
-            delivery.attempted(attempt);
+            delivery.record_attempt(attempt);
         }
-        assert_eq!((delivery.tried, delivery.attempts.len(), delivery.attempts[0].duration_ms), (25, 20, 5));
+        assert_eq!((delivery.attempts_made, delivery.attempts.len(), delivery.attempts[0].duration_ms), (25, 20, 5));
     }
 }

@@ -55,8 +55,8 @@ pub struct StoredEvent {
     /// The [`Reading`] as JSON.
     pub reading: String,
     /// Fields of `data` that come from outside the body, as JSON.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub told: Option<String>,
+    #[serde(rename = "told", skip_serializing_if = "Option::is_none", default)]
+    pub extra_data: Option<String>,
     /// Distinguishes a retry of the same write from another call of the same instant and content.
     pub nonce: String,
     /// Expiry in seconds since the epoch; none for an event that is kept for good.
@@ -135,7 +135,7 @@ impl EventKey {
     /// True for the type of a checkpoint record, on any platform. Such an event is the record, so it is kept until its
     /// person is erased.
     pub fn is_checkpoint_record(&self) -> bool {
-        self.event_type.split_once('.').is_some_and(|(_, told)| told == CHECKPOINT_RECORD)
+        self.event_type.split_once('.').is_some_and(|(_, suffix)| suffix == CHECKPOINT_RECORD)
     }
 
     pub fn parse(sort: &str) -> Option<Self> {
@@ -176,7 +176,7 @@ pub struct Accepted<'a> {
     pub format: Format,
     pub body: &'a Value,
     pub reading: &'a Reading,
-    pub told: Map<String, Value>,
+    pub extra_data: Map<String, Value>,
     pub encoding: Option<String>,
     pub query: Option<Value>,
     pub hops: u8,
@@ -206,7 +206,7 @@ impl StoredEvent {
             query: accepted.query.map(|query| query.to_string()),
             hops: accepted.hops,
             reading: String::new(),
-            told: (!accepted.told.is_empty()).then(|| Value::Object(accepted.told).to_string()),
+            extra_data: (!accepted.extra_data.is_empty()).then(|| Value::Object(accepted.extra_data).to_string()),
             nonce: accepted.nonce,
             expires: (!key.is_checkpoint_record()).then(|| accepted.expires.seconds()),
             rev: 0,
@@ -246,7 +246,7 @@ impl StoredEvent {
     /// event that was kept for good expires at the given time.
     pub fn scrubbed(&self, expires: Timestamp) -> Self {
         let reading: Reading = serde_json::from_str(&self.reading).unwrap_or_default();
-        let reading = serde_json::to_string(&reading.emptied()).unwrap_or_default();
+        let reading = serde_json::to_string(&reading.without_values()).unwrap_or_default();
         let expires = self.expires.unwrap_or(expires.seconds());
         Self { rev: self.rev + 1, raw: None, query: None, reading, expires: Some(expires), ..self.clone() }
     }
@@ -340,9 +340,10 @@ impl OpenEvent<'_> {
             ("connection".into(), id(stored.connection.as_ref().map(ConnectionId::as_str))),
             ("subscriber".into(), self.subscriber().unwrap_or(View::NULL)),
         ];
-        let told: Map<String, Value> = stored.told.as_deref().map_or(Ok(Map::new()), serde_json::from_str)?;
-        let told = told.into_iter().map(|(name, value)| (name.into(), value.into()));
-        for (name, field) in told.chain(self.reading.data(&self.body)) {
+        let extra_data: Map<String, Value> =
+            stored.extra_data.as_deref().map_or(Ok(Map::new()), serde_json::from_str)?;
+        let extra_data = extra_data.into_iter().map(|(name, value)| (name.into(), value.into()));
+        for (name, field) in extra_data.chain(self.reading.data(&self.body)) {
             view::set(&mut fields, name, field);
         }
         let query: Option<Value> = stored.query.as_deref().map(serde_json::from_str).transpose()?;

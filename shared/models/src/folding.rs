@@ -4,7 +4,6 @@ use crate::{
     ids::{EventId, SubscriberId},
     records::{RecordKeys, StoredSubscriber},
     subscriber::{Person, Profile},
-    time::Timestamp,
 };
 
 /// A person's record as it was read, and the profile that events are folded into.
@@ -25,7 +24,7 @@ impl Folding {
 
     /// True for an event that is not folded, because the person was erased after it.
     pub fn is_late(&self, event: &EventId) -> bool {
-        self.erased_at().is_some_and(|erased_at| event.time() <= erased_at)
+        self.read.as_ref().is_some_and(|read| read.is_erased_after(event))
     }
 
     /// Folds an event's data about the person, unless the event is late.
@@ -40,10 +39,6 @@ impl Folding {
     pub fn changed(&self, id: &SubscriberId) -> Result<Option<StoredSubscriber>, serde_json::Error> {
         let Some(profile) = &self.profile else { return Ok(None) };
         profile.changed(id, self.read.as_ref())
-    }
-
-    fn erased_at(&self) -> Option<Timestamp> {
-        self.read.as_ref()?.erased_at
     }
 }
 

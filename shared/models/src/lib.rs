@@ -26,7 +26,7 @@ pub use ids::{
     SubscriberId, TakeoverId,
 };
 pub use key::{KnownKey, Scope, fingerprint};
-pub use module::{Action, Effect, Fault, Header, Kind, MessageKey, Module, Records, Trigger};
+pub use module::{Action, Effect, Fault, Header, MessageKey, Module, ModuleKind, Records, Trigger};
 pub use records::{CheckpointRecord, Takeover, TakeoverState};
 pub use subscriber::{Person, Profile, Subscriber};
 pub use time::Timestamp;

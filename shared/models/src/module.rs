@@ -11,13 +11,13 @@ use std::iter;
 pub struct Module {
     pub label: &'static str,
     pub description: &'static str,
-    pub kind: Kind,
+    pub kind: ModuleKind,
     /// JSON Schema of the event, or of the action's output.
     pub output: fn() -> Schema,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum ModuleKind {
     Trigger {
         trigger: &'static Trigger,
         /// Steps at the platform that register the hook's URL.
@@ -33,16 +33,16 @@ pub enum Kind {
 impl Module {
     pub const fn name(&self) -> &'static str {
         match self.kind {
-            Kind::Trigger { trigger, .. } => trigger.name,
-            Kind::Action(action) => action.name,
+            ModuleKind::Trigger { trigger, .. } => trigger.name,
+            ModuleKind::Action(action) => action.name,
         }
     }
 
     /// JSON Schema of a hook's settings, or of an action's input.
     pub const fn input(&self) -> fn() -> Schema {
         match self.kind {
-            Kind::Trigger { settings, .. } => settings,
-            Kind::Action(action) => action.input,
+            ModuleKind::Trigger { settings, .. } => settings,
+            ModuleKind::Action(action) => action.input,
         }
     }
 }

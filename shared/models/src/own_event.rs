@@ -27,11 +27,11 @@ const OWN_PLATFORM: &str = "switchboard";
 
 impl StoredEvent {
     /// An event about a route.
-    pub fn of_route(at: Timestamp, key: ContentKey, told: RouteEvent<'_>) -> Self {
+    pub fn of_route(at: Timestamp, key: ContentKey, content: RouteEvent<'_>) -> Self {
         let id = EventId::new(at, key);
         let list = list_key(id.shard());
-        let origin = Origin::Route(told.route.clone());
-        let sort = EventKey { id, event_type: told.event_type.to_owned(), origin }.sort();
+        let origin = Origin::Route(content.route.clone());
+        let sort = EventKey { id, event_type: content.event_type.to_owned(), origin }.sort();
         Self {
             pk: key.to_string(),
             v: VERSION,
@@ -47,10 +47,10 @@ impl StoredEvent {
             query: None,
             hops: 0,
             reading: serde_json::to_string(&Reading::default()).unwrap_or_default(),
-            told: Some(Value::Object(told.data).to_string()),
+            extra_data: Some(Value::Object(content.data).to_string()),
             // The event and the change it reports are written in one transaction, so no other writer has its key.
             nonce: String::new(),
-            expires: Some(told.expires.seconds()),
+            expires: Some(content.expires.seconds()),
             rev: 0,
         }
     }

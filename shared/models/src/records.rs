@@ -230,4 +230,9 @@ impl StoredSubscriber {
     pub fn open(&self) -> Result<Option<Profile>, serde_json::Error> {
         self.profile.as_deref().map(read_any_depth).transpose()
     }
+
+    /// True if the person was erased after this event, so that the event must not be folded in.
+    pub fn is_erased_after(&self, event: &EventId) -> bool {
+        self.erased_at.is_some_and(|erased_at| event.time() <= erased_at)
+    }
 }

@@ -111,13 +111,13 @@ struct Sourced<T> {
 struct Stamp(EventId, u32);
 
 fn set_if_newer<T>(slot: &mut Option<Sourced<T>>, value: T, by: &Stamp) {
-    if slot.as_ref().is_none_or(|told| told.by <= *by) {
+    if slot.as_ref().is_none_or(|sourced| sourced.by <= *by) {
         *slot = Some(Sourced { value, by: by.clone() });
     }
 }
 
-fn stamp<T>(told: &Option<Sourced<T>>) -> Option<Stamp> {
-    told.as_ref().map(|told| told.by.clone())
+fn stamp<T>(sourced: &Option<Sourced<T>>) -> Option<Stamp> {
+    sourced.as_ref().map(|sourced| sourced.by.clone())
 }
 
 /// Parts that a profile too large to store can lose.
@@ -183,10 +183,10 @@ impl Profile {
     /// overwritten come back when their events are folded again.
     pub fn remove_readings(&mut self, event: &EventId, revision: u32) {
         let stays = |by: &Stamp| by.0 != *event || by.1 >= revision;
-        self.texts.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
-        self.tags.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
-        self.attributes.retain(|_, told| told.as_ref().is_some_and(|told| stays(&told.by)));
-        self.platform_user = self.platform_user.take().filter(|told| stays(&told.by));
+        self.texts.retain(|_, sourced| sourced.as_ref().is_some_and(|sourced| stays(&sourced.by)));
+        self.tags.retain(|_, sourced| sourced.as_ref().is_some_and(|sourced| stays(&sourced.by)));
+        self.attributes.retain(|_, sourced| sourced.as_ref().is_some_and(|sourced| stays(&sourced.by)));
+        self.platform_user = self.platform_user.take().filter(|sourced| stays(&sourced.by));
         let (first, last) = (self.first_seen, self.last_seen);
         if first == event.time() {
             self.first_seen = last;
@@ -199,10 +199,10 @@ impl Profile {
     /// True if a value still comes from an earlier reading of an event.
     pub fn has_earlier(&self, event: &EventId, revision: u32) -> bool {
         let is_earlier = |by: &Stamp| by.0 == *event && by.1 < revision;
-        let texts = self.texts.values().flatten().map(|told| &told.by);
-        let tags = self.tags.values().flatten().map(|told| &told.by);
-        let attributes = self.attributes.values().flatten().map(|told| &told.by);
-        let user = self.platform_user.iter().map(|told| &told.by);
+        let texts = self.texts.values().flatten().map(|sourced| &sourced.by);
+        let tags = self.tags.values().flatten().map(|sourced| &sourced.by);
+        let attributes = self.attributes.values().flatten().map(|sourced| &sourced.by);
+        let user = self.platform_user.iter().map(|sourced| &sourced.by);
         texts.chain(tags).chain(attributes).chain(user).any(is_earlier)
     }
 
@@ -220,12 +220,12 @@ impl Profile {
         }
         let mut profile = Self { platform_user: None, ..self.clone() };
         let mut excess = serde_json::to_string(&profile)?.len().saturating_sub(MAX_PROFILE_BYTES);
-        for (_, part, name) in profile.oldest_first() {
+        for (_, part, name) in profile.droppable_parts() {
             if excess == 0 {
                 break;
             }
             let value = match part {
-                DroppablePart::Attribute => profile.attributes.remove(&name).flatten().map(|told| told.value),
+                DroppablePart::Attribute => profile.attributes.remove(&name).flatten().map(|sourced| sourced.value),
                 DroppablePart::Tag => profile.tags.remove(&name).and(None),
             };
             // A lower bound of the bytes saved: the name's quotes and the origin come on top.
@@ -234,17 +234,17 @@ impl Profile {
         serde_json::to_string(&profile)
     }
 
-    fn oldest_first(&self) -> Vec<(Option<Stamp>, DroppablePart, String)> {
+    fn droppable_parts(&self) -> Vec<(Option<Stamp>, DroppablePart, String)> {
         let attributes =
-            self.attributes.iter().map(|(name, told)| (stamp(told), DroppablePart::Attribute, name.clone()));
-        let tags = self.tags.iter().map(|(name, told)| (stamp(told), DroppablePart::Tag, name.clone()));
+            self.attributes.iter().map(|(name, sourced)| (stamp(sourced), DroppablePart::Attribute, name.clone()));
+        let tags = self.tags.iter().map(|(name, sourced)| (stamp(sourced), DroppablePart::Tag, name.clone()));
         let mut parts: Vec<_> = attributes.chain(tags).collect();
         parts.sort();
         parts
     }
 
     pub fn into_subscriber(mut self, id: SubscriberId) -> Subscriber {
-        let mut text = |field: &str| self.texts.remove(field).flatten().map(|told| told.value);
+        let mut text = |field: &str| self.texts.remove(field).flatten().map(|sourced| sourced.value);
         Subscriber {
             name: text("name"),
             first_name: text("first_name"),
@@ -260,8 +260,12 @@ impl Profile {
             connection: self.connection,
             platform_id: self.platform_id,
             tags: self.tags.into_keys().collect(),
-            attributes: self.attributes.into_iter().filter_map(|(name, told)| Some((name, told?.value))).collect(),
-            platform_user: self.platform_user.map(|told| told.value),
+            attributes: self
+                .attributes
+                .into_iter()
+                .filter_map(|(name, sourced)| Some((name, sourced?.value)))
+                .collect(),
+            platform_user: self.platform_user.map(|sourced| sourced.value),
             first_seen: Some(self.first_seen),
             last_seen: Some(self.last_seen),
         }
@@ -309,9 +313,9 @@ mod tests {
         EventId::new(at, ContentKey::digest(&HookId::new(at, [0; 10]), &[&millis.to_be_bytes()]))
     }
 
-    fn fold(tellings: &[(Person, u64)]) -> Profile {
-        let mut profile = Profile::new(&tellings[0].0, Timestamp::from_millis(tellings[0].1));
-        for (person, millis) in tellings {
+    fn fold(readings: &[(Person, u64)]) -> Profile {
+        let mut profile = Profile::new(&readings[0].0, Timestamp::from_millis(readings[0].1));
+        for (person, millis) in readings {
             profile.fold(person, &event(*millis), 0);
         }
         profile
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_is_taken_back() {
+    fn an_earlier_reading_is_removed() {
         let wrong = person(&[("name", "wrong")], &["wrong"], Value::Null);
         let right = person(&[("name", "right")], &[], Value::Null);
         let other = person(&[("email", "a@example.com")], &[], Value::Null);
@@ -344,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_does_not_say_who_told_is_none() {
+    fn a_value_without_its_event_is_rejected() {
         let text = fold(&[(person(&[("name", "A")], &[], Value::Null), 1)]).to_json().unwrap();
         assert!(serde_json::from_str::<Profile>(&text).is_ok());
         assert!(serde_json::from_str::<Profile>(&text.replace("[\"A\",0]", "[\"A\",1]")).is_err());
@@ -363,14 +367,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_order_and_any_repeats_give_the_same(
-            tellings in proptest::collection::vec(
+        fn order_and_repetition_do_not_matter(
+            readings in proptest::collection::vec(
                 (0_u64..6, proptest::sample::subsequence(vec!["name", "email"], 0..3), proptest::sample::subsequence(vec!["a", "b"], 0..3)), 1..8),
             order in proptest::collection::vec(any::<proptest::sample::Index>(), 0..24),
         ) {
             // The id of an event determines its data.
             let mut seen = BTreeMap::new();
-            for (millis, fields, tags) in &tellings {
+            for (millis, fields, tags) in &readings {
                 let texts: Vec<_> = fields.iter().map(|field| (*field, if millis % 2 == 0 { "even" } else { "odd" })).collect();
                 seen.entry(*millis).or_insert_with(|| person(&texts, tags, serde_json::json!({ "n": millis })));
             }

@@ -88,7 +88,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_time_of_the_pattern_is_read_unless_there_is_no_such_day(
+        fn a_time_matching_the_pattern_is_parsed_if_the_day_exists(
             text in proptest::string::string_regex(Timestamp::PATTERN.trim_matches(['^', '$'])).unwrap(),
         ) {
             let day: u8 = text[8..10].parse().unwrap();

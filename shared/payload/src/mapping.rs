@@ -85,7 +85,7 @@ enum CandidateScope {
 }
 
 impl CandidateScope {
-    fn takes(self, pointer: &str) -> bool {
+    fn allows(self, pointer: &str) -> bool {
         match self {
             Self::Anywhere => true,
             Self::Within(object) => pointer.strip_prefix(object).is_some_and(|rest| rest.starts_with('/')),
@@ -93,7 +93,7 @@ impl CandidateScope {
         }
     }
 
-    fn without(self, kind: FieldType, pointer: &'static str) -> Self {
+    fn narrowed(self, kind: FieldType, pointer: &'static str) -> Self {
         match pointer.rsplit_once('/') {
             _ if kind == FieldType::Id => Self::Nowhere,
             None | Some(("", _)) => self,
@@ -161,10 +161,10 @@ fn candidate(field: &Field, body: &Value, unusable: &mut Vec<Unusable>) -> Optio
     let mut scope = place.map_or(CandidateScope::Anywhere, |place| unusable[place].scope);
     let mut all_blank = place.is_none_or(|place| unusable[place].is_blank);
     for pointer in field.candidates {
-        match at(pointer, body).filter(|_| scope.takes(pointer)) {
+        match at(pointer, body).filter(|_| scope.allows(pointer)) {
             Some(value) if fits(kind, value) => return Some(pointer),
             Some(value) => {
-                scope = scope.without(kind, pointer);
+                scope = scope.narrowed(kind, pointer);
                 // An object at a text's place may contain the text's own candidates.
                 all_blank &= is_blank(value) || kind == FieldType::Object || value.is_object();
             }
@@ -253,13 +253,13 @@ pub fn json_bytes(text: &str) -> usize {
 pub fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(Cow::Borrowed(text)),
-        Value::Number(number) => of_number(number),
+        Value::Number(number) => number_text(number),
         _ => None,
     }
 }
 
 /// A number as a text, if 64 bits or a double hold it exactly. A longer one has several spellings.
-fn of_number(number: &Number) -> Option<Cow<'_, str>> {
+fn number_text(number: &Number) -> Option<Cow<'_, str>> {
     if number.is_i64() || number.is_u64() {
         return Some(Cow::Owned(number.to_string()));
     }
@@ -281,7 +281,7 @@ impl Reading {
     }
 
     /// The same fields without the subscriber's, none of them found.
-    pub fn emptied(&self) -> Self {
+    pub fn without_values(&self) -> Self {
         let paths = self.fields.keys().filter(|path| !path.starts_with("subscriber."));
         Self { fields: paths.map(|path| (path.clone(), None)).collect(), unmapped: Vec::new() }
     }

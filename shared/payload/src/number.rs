@@ -37,7 +37,7 @@ impl Decimal {
 
     fn integer(&self) -> Option<i64> {
         let zeros = usize::try_from(self.point).ok()?.checked_sub(self.digits.len())?;
-        if self.point > MOST_DIGITS {
+        if self.point > MAX_DIGITS {
             return None;
         }
         let text = format!("{}0{}{}", if self.is_negative { "-" } else { "" }, self.digits, "0".repeat(zeros));
@@ -78,7 +78,7 @@ pub fn double(number: &Number) -> Option<f64> {
 }
 
 /// Number of digits of [`EXACT_INTEGERS`].
-const MOST_DIGITS: i64 = 16;
+const MAX_DIGITS: i64 = 16;
 /// Doubles hold every integer below this exactly. A larger one that was written as a fraction may have been rounded.
 pub const EXACT_INTEGERS: i64 = 9_007_199_254_740_992;
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_ordered_by_their_value() {
+    fn numbers_are_ordered_by_value() {
         let ordered = [
             "-1e400",
             "-18446744073709551616",

@@ -1,6 +1,6 @@
 //! Batch reads of items, from one table or several.
 
-use super::{Item, Store, StoreError, back_off, refused, text};
+use super::{Item, Store, StoreError, back_off, invalid_request, text};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use std::collections::{BTreeSet, HashMap};
 
@@ -56,7 +56,7 @@ impl Store {
             let keys: BTreeSet<Key> = keys.into_iter().collect();
             let keys = keys.into_iter().map(Key::into_item).collect();
             let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(is_consistent).build();
-            pending.insert(table.to_owned(), keys.map_err(refused)?);
+            pending.insert(table.to_owned(), keys.map_err(invalid_request)?);
         }
         let mut items: HashMap<String, Vec<Item>> = HashMap::new();
         for attempt in 0..ATTEMPTS {

@@ -2,7 +2,7 @@
 
 use super::{
     Item, Store, StoreError, back_off, from_item,
-    list::{END, Entry, Listing},
+    list::{Entry, HIGHEST_SORT_KEY, Listing},
     number,
     statements::insertion,
     tables::{DEAD, DUE, Index},
@@ -17,7 +17,7 @@ use models::{
 /// Retry limit for conflicts with a transaction.
 const ATTEMPTS: u32 = 5;
 /// Sorts before every sort key.
-const BEGINNING: &str = "0";
+const LOWEST_SORT_KEY: &str = "0";
 
 impl Store {
     pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, StoreError> {
@@ -53,7 +53,7 @@ impl Store {
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
         let inserted = deliveries.iter_mut().map(|delivery| {
-            delivery.change(now);
+            delivery.bump_version(now);
             insertion(&self.tables.deliveries, to_item(delivery)?)
         });
         let inserted = self.execute(inserted.collect()).await;
@@ -67,7 +67,7 @@ impl Store {
 
     /// Writes a delivery: a changed one, unless it was changed since it was read; a new one, unless it exists.
     pub async fn update_delivery(&self, delivery: &mut StoredDelivery, now: Timestamp) -> Result<(), StoreError> {
-        let read = delivery.change(now);
+        let read = delivery.bump_version(now);
         for attempt in 0..ATTEMPTS {
             let put = self.client.put_item().table_name(&self.tables.deliveries).set_item(Some(to_item(delivery)?));
             let put = match read {
@@ -97,10 +97,10 @@ impl Store {
         &self,
         delivery: &mut StoredDelivery,
         now: Timestamp,
-        told: &StoredEvent,
+        event: &StoredEvent,
     ) -> Result<(), StoreError> {
-        let read = delivery.change(now);
-        self.write_with_event(&self.tables.deliveries, to_item(delivery)?, read, told).await
+        let read = delivery.bump_version(now);
+        self.write_with_event(&self.tables.deliveries, to_item(delivery)?, read, event).await
     }
 
     /// A page of a shard's deliveries that are due by `until`, the most overdue first, and the start of the next page.
@@ -120,7 +120,7 @@ impl Store {
             .expression_attribute_names("#due", DUE.key)
             .expression_attribute_names("#at", DUE.sort)
             .expression_attribute_values(":due", text(due_key(shard)))
-            .expression_attribute_values(":until", text(format!("{until} {END}")))
+            .expression_attribute_values(":until", text(format!("{until} {HIGHEST_SORT_KEY}")))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
             .send()
@@ -154,11 +154,11 @@ impl Store {
 
     /// Pending deliveries by their next check, latest first.
     pub fn pending_deliveries(&self, position: Option<String>) -> Listing<'_> {
-        self.listed(DUE, shards(due_key), BEGINNING, position)
+        self.listed(DUE, shards(due_key), LOWEST_SORT_KEY, position)
     }
 
     fn listed(&self, index: Index, shards: Vec<String>, from: &str, position: Option<String>) -> Listing<'_> {
-        let until = position.unwrap_or_else(|| END.to_owned());
+        let until = position.unwrap_or_else(|| HIGHEST_SORT_KEY.to_owned());
         Listing { table: &self.tables.deliveries, index, shards, from: from.to_owned(), until }
     }
 }

@@ -65,10 +65,10 @@ impl Store {
     /// A delivery's event: from the batch, or from its own id if a later event has taken its key.
     pub async fn event_of(
         &self,
-        grounds: &DeliveryInputs,
+        inputs: &DeliveryInputs,
         id: &EventId,
     ) -> Result<Option<Arc<StoredEvent>>, StoreError> {
-        if let Some(event) = found(&grounds.events, &id.key().to_string())?
+        if let Some(event) = found(&inputs.events, &id.key().to_string())?
             && event.key()?.id == *id
         {
             return Ok(Some(event));

@@ -2,7 +2,7 @@
 
 use super::{
     Item, Store, StoreError, from_item,
-    list::{END, Listing},
+    list::{HIGHEST_SORT_KEY, Listing},
     number,
     tables::{BY_PERSON, BY_TIME},
     text, to_item, transaction,
@@ -186,7 +186,7 @@ impl Store {
     /// Events after and before an instant, up to a position.
     pub fn events(&self, after: Option<Timestamp>, before: Option<Timestamp>, position: Option<String>) -> Listing<'_> {
         let bound = |at: Timestamp| lower_bound(EventId::PREFIX, at);
-        let before = before.map_or_else(|| END.to_owned(), bound);
+        let before = before.map_or_else(|| HIGHEST_SORT_KEY.to_owned(), bound);
         Listing {
             table: &self.tables.events,
             index: BY_TIME,
@@ -246,14 +246,14 @@ impl Store {
             index: BY_TIME,
             shards: (0..SHARDS).map(|shard| rejected_key(connection, shard)).collect(),
             from: RejectedId::PREFIX.to_owned(),
-            until: position.unwrap_or_else(|| END.to_owned()),
+            until: position.unwrap_or_else(|| HIGHEST_SORT_KEY.to_owned()),
         }
     }
 }
 
 impl RejectedCall {
     /// True if a rejected call belongs to this hook, from its sort key.
-    pub fn is_of(hook: &HookId, sort: &str) -> bool {
+    pub fn belongs_to(hook: &HookId, sort: &str) -> bool {
         sort.split(' ').nth(1) == Some(hook.as_str())
     }
 }

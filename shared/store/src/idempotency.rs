@@ -32,12 +32,12 @@ pub struct IdempotencyRecord {
     pub is_released: bool,
     /// None while the call is running.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    ended: Option<Ended>,
+    ended: Option<StoredAnswer>,
     expires: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Ended {
+struct StoredAnswer {
     status: u16,
     /// The answer, as far as it fits into the item.
     #[serde(with = "serde_bytes")]
@@ -53,7 +53,7 @@ const fn is_false(value: &bool) -> bool {
 
 /// Answer of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
+pub struct CallAnswer {
     pub status: u16,
     pub body: Vec<u8>,
 }
@@ -74,7 +74,7 @@ pub enum KeyState {
     First(IdempotencyRecord),
     /// Another call holds the key, or held it when its process died.
     Held(IdempotencyRecord),
-    Ended(IdempotencyRecord, Ending),
+    Ended(IdempotencyRecord, CallAnswer),
 }
 
 impl IdempotencyRecord {
@@ -112,10 +112,10 @@ impl Store {
         match &held.ended {
             None if held.nonce == call.nonce => Ok(KeyState::First(call)),
             None => Ok(KeyState::Held(held)),
-            Some(Ended { status, body, parts }) => {
+            Some(StoredAnswer { status, body, parts }) => {
                 let rest = try_join_all((0..*parts).map(|index| self.part(&held, index))).await?;
-                let ending = Ending { status: *status, body: [body.clone(), rest.concat()].concat() };
-                Ok(KeyState::Ended(held, ending))
+                let answer = CallAnswer { status: *status, body: [body.clone(), rest.concat()].concat() };
+                Ok(KeyState::Ended(held, answer))
             }
         }
     }
@@ -133,8 +133,8 @@ impl Store {
     }
 
     /// Stores a call's answer under its key, if the call still holds the key.
-    pub async fn end(&self, call: &IdempotencyRecord, ending: &Ending) -> Result<(), StoreError> {
-        let (body, rest) = ending.body.split_at(ending.body.len().min(PART_BYTES));
+    pub async fn end(&self, call: &IdempotencyRecord, answer: &CallAnswer) -> Result<(), StoreError> {
+        let (body, rest) = answer.body.split_at(answer.body.len().min(PART_BYTES));
         let mut parts = 0;
         for bytes in rest.chunks(PART_BYTES) {
             let (pk, bytes) = (call.part_key(parts), bytes.to_vec());
@@ -143,7 +143,7 @@ impl Store {
             put.send().await?;
             parts += 1;
         }
-        let ended = Some(Ended { status: ending.status, body: body.to_vec(), parts });
+        let ended = Some(StoredAnswer { status: answer.status, body: body.to_vec(), parts });
         let ended = IdempotencyRecord { ended, ..call.clone() };
         self.put_keyed(&ended, &call.nonce).await
     }

@@ -119,7 +119,7 @@ impl Failure for StoreError {
 }
 
 /// A request that could not be built.
-fn refused(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
+fn invalid_request(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
     StoreError::Refused(Box::new(error))
 }
 

@@ -21,7 +21,7 @@ pub struct Listing<'a> {
 }
 
 /// Sorts after every sort key.
-pub const END: &str = "~";
+pub const HIGHEST_SORT_KEY: &str = "~";
 
 /// The keys of an item in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -112,14 +112,14 @@ impl Store {
     /// Stores a takeover unless it exists: a repetition must not reopen a closed one.
     pub async fn put_takeover(&self, takeover: &StoredTakeover) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(takeover)?));
-        unless_there(put.condition_expression("attribute_not_exists(pk)").send().await.map(|_| ()))
+        ignore_existing(put.condition_expression("attribute_not_exists(pk)").send().await.map(|_| ()))
     }
 
     /// Stores takeovers like [`Self::put_takeover`], in few requests. Returns an outcome for each.
     pub async fn put_takeovers(&self, takeovers: &[StoredTakeover]) -> Vec<Result<(), StoreError>> {
         let table = &self.tables.records;
         let insertions = takeovers.iter().map(|takeover| insertion(table, to_item(takeover)?));
-        self.execute(insertions.collect()).await.into_iter().map(unless_there).collect()
+        self.execute(insertions.collect()).await.into_iter().map(ignore_existing).collect()
     }
 
     /// Writes a takeover's fields from a new reading of its event. Its state and claimant stay.
@@ -128,8 +128,8 @@ impl Store {
             return self.put_takeover(takeover).await;
         };
         let StoredTakeover { state, claimed_by, updated_at, .. } = kept;
-        let told = StoredTakeover { state, claimed_by, updated_at, ..takeover.clone() };
-        let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(&told)?));
+        let updated = StoredTakeover { state, claimed_by, updated_at, ..takeover.clone() };
+        let put = self.client.put_item().table_name(&self.tables.records).set_item(Some(to_item(&updated)?));
         put.condition_expression("updated_at = :read")
             .expression_attribute_values(":read", text(updated_at.to_string()))
             .send()
@@ -215,7 +215,7 @@ fn changed(updated: Result<UpdateItemOutput, StoreError>) -> Result<TakeoverChan
 }
 
 /// Accepts a failed condition: the item exists already.
-fn unless_there<E: Into<StoreError>>(written: Result<(), E>) -> Result<(), StoreError> {
+fn ignore_existing<E: Into<StoreError>>(written: Result<(), E>) -> Result<(), StoreError> {
     match written.map_err(Into::into) {
         Err(StoreError::Condition(_)) => Ok(()),
         other => other,

@@ -77,7 +77,7 @@ impl Store {
         let table = &self.tables.control;
         let mut writes = Vec::new();
         for reference in to {
-            let is_there = ConditionCheck::builder()
+            let reference_exists = ConditionCheck::builder()
                 .table_name(table)
                 .key("pk", text(reference.kind))
                 .key("sk", text(&reference.id))
@@ -91,7 +91,7 @@ impl Store {
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":one", number(1))
                 .expression_attribute_values(":now", number(now.millis()));
-            writes.extend([check(is_there)?, update(named)?]);
+            writes.extend([check(reference_exists)?, update(named)?]);
         }
         Ok(writes)
     }
@@ -145,7 +145,7 @@ impl Store {
     }
 
     /// True if the connection or hook exists.
-    pub async fn is_there(&self, reference: &Reference) -> Result<bool, StoreError> {
+    pub async fn reference_exists(&self, reference: &Reference) -> Result<bool, StoreError> {
         let get = self.client.get_item().table_name(&self.tables.control).consistent_read(true);
         let got = get.key("pk", text(reference.kind)).key("sk", text(&reference.id)).send().await?;
         Ok(got.item.is_some())

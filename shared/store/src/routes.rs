@@ -107,13 +107,13 @@ impl EventRoute {
     }
 
     /// True if a route matches an event, without its filter.
-    pub fn is_for(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
-        self.selection().takes(event, connection)
+    pub fn matches(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
+        self.selection().matches(event, connection)
     }
 
     /// True if a route may match an event, by the parts in a list of events.
-    pub fn may_be_for(&self, event: &EventKey) -> bool {
-        self.selection().may_take(event)
+    pub fn may_match(&self, event: &EventKey) -> bool {
+        self.selection().may_match(event)
     }
 
     pub fn selection(&self) -> Selection<'_> {
@@ -133,18 +133,18 @@ pub struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    pub fn takes(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
-        self.connection.is_none_or(|own| Some(own) == connection) && self.may_take(event)
+    pub fn matches(&self, event: &EventKey, connection: Option<&ConnectionId>) -> bool {
+        self.connection.is_none_or(|own| Some(own) == connection) && self.may_match(event)
     }
 
-    fn may_take(&self, event: &EventKey) -> bool {
+    fn may_match(&self, event: &EventKey) -> bool {
         self.hook.is_none_or(|hook| Some(hook) == event.origin.hook())
             && (self.route.is_none() || event.origin.route() != self.route)
-            && self.is_of(&event.event_type)
+            && self.selects_type(&event.event_type)
     }
 
     /// True if the selection has this event type.
-    pub fn is_of(&self, event_type: &str) -> bool {
+    pub fn selects_type(&self, event_type: &str) -> bool {
         self.events.iter().any(|pattern| matches_pattern(pattern, event_type))
     }
 }
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_run_dots_too() {
+    fn a_star_matches_any_characters_including_dots() {
         for (pattern, text, like) in [
             ("botstar.tag.added", "botstar.tag.added", true),
             ("botstar.tag.added", "botstar.tag.addedx", false),

@@ -1,6 +1,6 @@
 //! Batches of conditional writes. They are PartiQL statements, because BatchWriteItem supports no conditions.
 
-use super::{Item, Store, StoreError, back_off, number, refused};
+use super::{Item, Store, StoreError, back_off, invalid_request, number};
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
 };
@@ -107,5 +107,9 @@ pub(super) fn change(table: &str, mut item: Item, read: u64) -> Statement {
 }
 
 fn statement(statement: String, parameters: Vec<AttributeValue>) -> Statement {
-    BatchStatementRequest::builder().statement(statement).set_parameters(Some(parameters)).build().map_err(refused)
+    BatchStatementRequest::builder()
+        .statement(statement)
+        .set_parameters(Some(parameters))
+        .build()
+        .map_err(invalid_request)
 }

@@ -1,6 +1,6 @@
 //! Transactions: writes that happen together or not at all.
 
-use super::{Store, StoreError, back_off, refused};
+use super::{Store, StoreError, back_off, invalid_request};
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
@@ -39,17 +39,17 @@ fn is_conflict<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
 }
 
 pub(super) fn put(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
-    Ok(TransactWriteItem::builder().put(put.build().map_err(refused)?).build())
+    Ok(TransactWriteItem::builder().put(put.build().map_err(invalid_request)?).build())
 }
 
 pub(super) fn update(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
-    Ok(TransactWriteItem::builder().update(update.build().map_err(refused)?).build())
+    Ok(TransactWriteItem::builder().update(update.build().map_err(invalid_request)?).build())
 }
 
 pub(super) fn delete(delete: DeleteBuilder) -> Result<TransactWriteItem, StoreError> {
-    Ok(TransactWriteItem::builder().delete(delete.build().map_err(refused)?).build())
+    Ok(TransactWriteItem::builder().delete(delete.build().map_err(invalid_request)?).build())
 }
 
 pub(super) fn check(check: ConditionCheckBuilder) -> Result<TransactWriteItem, StoreError> {
-    Ok(TransactWriteItem::builder().condition_check(check.build().map_err(refused)?).build())
+    Ok(TransactWriteItem::builder().condition_check(check.build().map_err(invalid_request)?).build())
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Item, Store, StoreError,
-    list::{END, Entries, MAX_ENTRIES, MAX_PAGE_BYTES, MAX_READ, Page, json_or_stub},
+    list::{Entries, HIGHEST_SORT_KEY, MAX_ENTRIES, MAX_PAGE_BYTES, MAX_READ, Page, json_or_stub},
     text, text_of,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -47,7 +47,7 @@ struct DeliveryPage {
 impl Store {
     /// Walks through the deliveries of an event, from a position on.
     pub fn walk_event(&self, event: &EventId, position: Option<String>) -> DeliveryWalk<'_> {
-        let position = position.unwrap_or_else(|| END.to_owned());
+        let position = position.unwrap_or_else(|| HIGHEST_SORT_KEY.to_owned());
         let place = EventPosition { event: event.clone(), until: position.clone() };
         DeliveryWalk { store: self, events: None, open: VecDeque::from([place]), position, seen: 0, read: 0 }
     }
@@ -64,7 +64,7 @@ impl Store {
         // An event's sort key begins with its id, so entries before the id belong to other events.
         let until = open.as_ref().map_or_else(|| position.clone(), |place| Some(place.event.to_string()));
         let events = self.entries(self.events(after, before, until), EXPECTED_EVENTS).await?;
-        let position = position.unwrap_or_else(|| END.to_owned());
+        let position = position.unwrap_or_else(|| HIGHEST_SORT_KEY.to_owned());
         Ok(DeliveryWalk {
             store: self,
             events: Some(events),
@@ -159,7 +159,7 @@ impl DeliveryWalk<'_> {
             let Some(entry) = events.next().await? else { break };
             self.seen += 1;
             match EventKey::parse(&entry.sort).filter(&is_wanted) {
-                Some(key) => self.open.push_back(EventPosition { event: key.id, until: END.to_owned() }),
+                Some(key) => self.open.push_back(EventPosition { event: key.id, until: HIGHEST_SORT_KEY.to_owned() }),
                 None if self.open.is_empty() => self.position = entry.sort,
                 None => {}
             }

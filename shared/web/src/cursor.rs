@@ -43,14 +43,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_is_read_by_its_own_list_alone(list in ".*", other in ".*", position in ".*") {
+        fn a_cursor_is_valid_only_for_its_list(list in ".*", other in ".*", position in ".*") {
             let cursor = encode(&list, &position);
             prop_assert_eq!(decode(&list, &cursor), Some(position));
             prop_assert_eq!(decode(&other, &cursor).is_some(), other == list);
         }
 
         #[test]
-        fn no_text_is_taken_for_a_cursor(text in ".*") {
+        fn random_text_is_not_a_cursor(text in ".*") {
             prop_assert_eq!(decode("events", &text), None);
         }
     }

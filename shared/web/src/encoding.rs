@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_and_deflate_are_undone_within_the_limit() {
+    fn gzip_and_deflate_are_decoded_up_to_the_limit() {
         let level = Compression::default();
         let gzip = |text: &[u8]| read_all(GzEncoder::new(text, level));
         let text = &b"{\"id\":1}"[..];
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_body_is_read_as_far_as_it_goes() {
+    fn a_truncated_body_is_decoded_up_to_its_end() {
         let level = Compression::default();
         let text: Vec<u8> =
             (0..2000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn another_encoding_or_several_are_refused() {
+    fn other_or_multiple_encodings_are_rejected() {
         let body = Bytes::from_static(b"{}");
         for encodings in [&["br"][..], &["zstd"], &["gzip, gzip"], &["gzip", "deflate"], &["identity, gzip"]] {
             assert!(matches!(decoded(encodings, &body), Err(DecodeError::Unsupported(_))), "{encodings:?}");

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_sent_becomes_a_request() {
+    fn any_event_becomes_a_request() {
         let request = read(&json!({
             "rawPath": "/hooks/a b/%zz/ü\u{0}\"<>",
             "rawQueryString": "a= <>\"{}|\\^`ü\u{0}",
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_a_url_parser_would_change_is_refused() {
+    fn a_path_that_a_url_parser_would_change_is_rejected() {
         let event = |path: &str| json!({ "rawPath": path, "requestContext": { "http": { "method": "GET" } } });
         for path in ["/a/../b", "/a/.", "/%2e%2E/a", "/.%2e", "a", "http://host/", &"/a".repeat(40_000)] {
             assert_eq!(read(&event(path)).err().map(|problem| problem.code), Some(Code::UnreadableBody), "{path}");
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_to_be_base64_is_decoded_or_refused() {
+    fn a_base64_body_is_decoded_or_rejected() {
         let event = |body: &str| json!({ "requestContext": { "http": { "method": "POST" } }, "body": body, "isBase64Encoded": true });
         assert_eq!(read(&event("AP8=")).unwrap().body().as_ref(), [0, 0xff]);
         assert_eq!(read(&event("{}")).err().map(|problem| problem.code), Some(Code::UnreadableBody));
     }
 
     #[test]
-    fn the_largest_answer_fits_whatever_is_in_it() {
+    fn the_largest_answer_fits_with_any_content() {
         for (byte, encoded) in [(b'x', false), (b'"', true), (0xff, true)] {
             let handed_on = answer(Response::new(vec![byte; MAX_ANSWER_BYTES]));
             assert_eq!(handed_on.is_base64_encoded, encoded);

@@ -99,17 +99,17 @@ fn finish(mut faults: Vec<Fault>) -> Result<(), Problem> {
 pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = format!("/{}", error.path().to_string().replace('.', "/"));
-        let words = error.inner().to_string();
+        let message = error.inner().to_string();
         // The errors of serde_json for a number beyond 64 bits, or a fraction.
-        let is_of_number = NUMBER_ERRORS.iter().any(|start| words.starts_with(start));
-        let words = match value.pointer(&pointer) {
+        let is_of_number = NUMBER_ERRORS.iter().any(|start| message.starts_with(start));
+        let message = match value.pointer(&pointer) {
             Some(Value::Number(number)) if is_of_number && is_whole(number) => {
                 "must be a number of at most 64 bits".to_owned()
             }
             Some(Value::Number(_)) if is_of_number => "must be a whole number".to_owned(),
-            _ => words,
+            _ => message,
         };
-        Problem::invalid_body(vec![Fault::new(pointer, words)])
+        Problem::invalid_body(vec![Fault::new(pointer, message)])
     })
 }
 
@@ -154,9 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_does_not_fit_its_type_has_plain_words() {
+    fn a_number_outside_its_type_has_a_plain_message() {
         for field in ["unsigned", "signed", "small"] {
-            for (number, words) in [
+            for (number, message) in [
                 ("5.5", "must be a whole number"),
                 ("1e-3", "must be a whole number"),
                 ("100000000000000000001", "must be a number of at most 64 bits"),
@@ -168,7 +168,7 @@ mod tests {
                 let problem = typed::<Numbers>(&input).unwrap_err();
                 println!("{:?}", problem.errors);
                 let fault = &problem.errors[0];
-                assert_eq!((&*fault.pointer, &*fault.detail), (&*format!("/{field}"), words), "{number}");
+                assert_eq!((&*fault.pointer, &*fault.detail), (&*format!("/{field}"), message), "{number}");
             }
         }
     }

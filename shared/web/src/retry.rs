@@ -81,7 +81,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_906_740_000);
 
     #[test]
-    fn a_retry_after_is_seconds_or_a_date_in_any_of_the_three_forms_of_http() {
+    fn a_retry_after_is_seconds_or_a_date_in_any_of_the_three_http_forms() {
         for (text, seconds) in [
             ("120", Some(120)),
             (" 120\t", Some(120)),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_is_read_as_it_was_written() {
+    fn a_verdict_round_trips() {
         for retry in [Retry::Never, Retry::SOON, Retry::After(7), Retry::Unknown, Retry::Running, Retry::Done] {
             assert_eq!(Retry::parse(retry.as_str(), retry.seconds()), Some(retry));
         }

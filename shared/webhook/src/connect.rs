@@ -48,7 +48,7 @@ pub fn clients(
         let https = HttpsConnectorBuilder::new().with_tls_config(config.clone());
         let https = if plain { https.https_or_http() } else { https.https_only() };
         let https = https.enable_all_versions().wrap_connector(http);
-        builder().build(Connector { https, patience: times.connect })
+        builder().build(Connector { https, timeout: times.connect })
     };
     Ok((client(false), guard.allows_any().then(|| client(true))))
 }
@@ -72,7 +72,7 @@ fn builder() -> hyper_util::client::legacy::Builder {
 #[derive(Clone)]
 pub struct Connector {
     https: HttpsConnector<HttpConnector<Checked>>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Service<Uri> for Connector {
@@ -85,7 +85,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = timeout(self.patience, self.https.call(uri));
+        let connecting = timeout(self.timeout, self.https.call(uri));
         Box::pin(async move { Ok(Wire::new(connecting.await??)) })
     }
 }

@@ -39,7 +39,7 @@ impl CallFailure {
             return Self::Refused(refusal.clone());
         }
         if let Some(fault) = cause::<rustls::Error>(error) {
-            return Self::Tls(tls::words(fault));
+            return Self::Tls(tls::message(fault));
         }
         if let Some(reason) = cause::<h2::Error>(error).and_then(h2::Error::reason) {
             return Self::BrokenOff(reason.description().to_owned());

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_sets_no_header_that_says_how_the_body_is_written() {
+    fn a_route_cannot_set_headers_that_describe_the_body() {
         for name in ["Content-Encoding", "content-type", "CONTENT-MD5", "Content-Length", "Accept-Encoding"] {
             assert_eq!(of_route(name, "x"), Err("is a reserved header"), "{name}");
         }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_value_are_trimmed() {
+    fn whitespace_around_a_value_is_trimmed() {
         for (given, sent) in [("abc ", "abc"), (" \tabc", "abc"), ("a b\tc \t", "a b\tc"), ("  ", ""), ("abc", "abc")] {
             let (name, value) = of_route("X-Api-Key", given).unwrap();
             assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-api-key", sent), "{given:?}");

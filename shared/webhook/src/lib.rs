@@ -27,7 +27,7 @@ pub use signing::{Secret, sign};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
-use wire::Seen;
+use wire::Observations;
 pub use {headers::of_route as route_header, headers::trimmed, signing::headers};
 
 /// Header by which a target refuses further calls: `webhook-delivery: disable`.
@@ -87,7 +87,7 @@ impl WebhookClient {
     /// The outcome of a call whose answer is not valid HTTP: its status, if one was sent.
     fn without_answer(&self, error: &legacy::Error) -> Result<TargetAnswer, CallFailure> {
         let failure = CallFailure::of(error, self.times);
-        match (&failure, seen(error).and_then(|seen| seen.status())) {
+        match (&failure, observations(error).and_then(|observations| observations.status())) {
             (CallFailure::BadAnswer(_), Some(status)) => Ok(TargetAnswer::of_status(status)),
             _ => Err(failure),
         }
@@ -114,11 +114,12 @@ async fn send(
 }
 
 fn is_unread(error: &legacy::Error) -> bool {
-    !error.is_connect() && (failure::is_unprocessed(error) || seen(error).is_some_and(|seen| seen.was_stale()))
+    !error.is_connect()
+        && (failure::is_unprocessed(error) || observations(error).is_some_and(|observations| observations.was_stale()))
 }
 
 /// The traffic of the connection on which a call failed.
-fn seen(error: &legacy::Error) -> Option<Seen> {
+fn observations(error: &legacy::Error) -> Option<Observations> {
     let mut extensions = http::Extensions::new();
     error.connect_info()?.get_extras(&mut extensions);
     extensions.remove()

@@ -89,7 +89,7 @@ mod tests {
     /// The test vectors of the specification's JavaScript and Rust libraries.
     /// <https://github.com/standard-webhooks/standard-webhooks/tree/main/libraries>
     #[test]
-    fn signatures_are_those_of_the_specification() {
+    fn signatures_match_the_specification() {
         let first = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let signed = sign(slice(&first), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, BODY);
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_are_the_three_of_the_specification() {
+    fn the_headers_are_those_of_the_specification() {
         let secret = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let headers = headers(slice(&secret), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, BODY).unwrap();
         assert_eq!(headers.len(), 3);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_read_as_it_is_written_and_not_shown() {
+    fn a_secret_round_trips_and_is_not_in_debug_output() {
         let made = Secret::new().unwrap();
         assert_eq!((made.0.len(), secret(&made.to_text())), (32, made.clone()));
         assert_ne!(made, Secret::new().unwrap());

@@ -78,7 +78,7 @@ fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
 }
 
 /// The message for a TLS fault.
-pub fn words(fault: &Error) -> String {
+pub fn message(fault: &Error) -> String {
     match fault {
         Error::InvalidCertificate(fault) => of_certificate(fault),
         Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => {
@@ -105,7 +105,7 @@ pub fn words(fault: &Error) -> String {
 
 fn of_certificate(fault: &CertificateError) -> String {
     use CertificateError as Fault;
-    let words = match fault {
+    let message = match fault {
         Fault::Expired | Fault::ExpiredContext { .. } => "the certificate has expired",
         Fault::NotValidYet | Fault::NotValidYetContext { .. } => "the certificate is not valid yet",
         Fault::UnknownIssuer => {
@@ -125,7 +125,7 @@ fn of_certificate(fault: &CertificateError) -> String {
         Fault::Other(OtherError(other)) => return of_other(other.as_ref()),
         _ => "the certificate is not valid",
     };
-    words.to_owned()
+    message.to_owned()
 }
 
 /// Names in rustls' form: `DnsName("example.com")`.
@@ -140,7 +140,7 @@ fn of_other(fault: &(dyn std::error::Error + 'static)) -> String {
     if let Some(fault) = fault.downcast_ref::<SelfSigned>() {
         return fault.to_string();
     }
-    let words = match fault.downcast_ref::<webpki::Error>() {
+    let message = match fault.downcast_ref::<webpki::Error>() {
         Some(webpki::Error::CaUsedAsEndEntity) => "the certificate is an issuer's own, not a server's",
         Some(webpki::Error::EndEntityUsedAsCa) => "the certificate is signed by one that may not sign others",
         Some(webpki::Error::PathLenConstraintViolated) => "the certificate's chain is longer than its issuer allows",
@@ -148,7 +148,7 @@ fn of_other(fault: &(dyn std::error::Error + 'static)) -> String {
         Some(webpki::Error::UnsupportedCertVersion) => "the certificate is not of X.509 version 3",
         _ => "the certificate is not valid",
     };
-    words.to_owned()
+    message.to_owned()
 }
 
 /// The message for an alert, with its number and its name in RFC 8446, section 6.2.
@@ -192,17 +192,17 @@ mod tests {
     use rustls::{AlertDescription, InvalidMessage, PeerMisbehaved};
 
     fn of(fault: CertificateError) -> String {
-        words(&fault.into())
+        message(&fault.into())
     }
 
     #[test]
-    fn a_tls_fault_is_described_in_plain_words() {
+    fn a_tls_fault_has_a_plain_message() {
         let other = |fault: webpki::Error| of(CertificateError::Other(OtherError(Arc::new(fault))));
         let named = |names: &[&str]| {
             let presented = names.iter().map(|name| (*name).to_owned()).collect();
             of(CertificateError::NotValidForNameContext { expected: "a.test".try_into().unwrap(), presented })
         };
-        for (said, expected) in [
+        for (message, expected) in [
             (of(CertificateError::BadSignature), "the certificate's signature is wrong"),
             (of(CertificateError::ApplicationVerificationFailure), "the certificate is not valid"),
             (named(&[]), "the certificate is for another host"),
@@ -211,26 +211,26 @@ mod tests {
             (other(webpki::Error::CaUsedAsEndEntity), "the certificate is an issuer's own, not a server's"),
             (other(webpki::Error::BadDerTime), "the certificate is not valid"),
             (
-                words(&Error::AlertReceived(AlertDescription::HandshakeFailure)),
+                message(&Error::AlertReceived(AlertDescription::HandshakeFailure)),
                 "the server aborted the handshake with alert 40 (handshake failure)",
             ),
             (
-                words(&Error::AlertReceived(AlertDescription::Unknown(200))),
+                message(&Error::AlertReceived(AlertDescription::Unknown(200))),
                 "the server aborted the handshake with alert 200",
             ),
             (
-                words(&Error::InvalidMessage(InvalidMessage::InvalidContentType)),
+                message(&Error::InvalidMessage(InvalidMessage::InvalidContentType)),
                 "the server at this address does not speak TLS",
             ),
             (
-                words(&Error::PeerMisbehaved(PeerMisbehaved::IllegalHelloRetryRequestWithEmptyCookie)),
+                message(&Error::PeerMisbehaved(PeerMisbehaved::IllegalHelloRetryRequestWithEmptyCookie)),
                 "the server broke the rules of the TLS handshake",
             ),
-            (words(&Error::General("Debug { of: Rust }".to_owned())), "the handshake failed"),
+            (message(&Error::General("Debug { of: Rust }".to_owned())), "the handshake failed"),
         ] {
-            assert_eq!(said, expected);
+            assert_eq!(message, expected);
         }
-        let incompatible = words(&Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13));
+        let incompatible = message(&Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13));
         assert!(incompatible.ends_with("it needs TLS 1.2 or 1.3"), "{incompatible}");
     }
 }

@@ -17,14 +17,14 @@ const REQUEST: &[u8] = b"POST ";
 
 pub struct Wire<S> {
     stream: S,
-    seen: Seen,
+    observations: Observations,
     /// True once the target reads no more.
     is_shut: bool,
 }
 
 /// Traffic of a connection that shows the outcome of a call. Shared with the caller of the client.
 #[derive(Debug, Clone, Default)]
-pub struct Seen(Arc<Mutex<Traffic>>);
+pub struct Observations(Arc<Mutex<Traffic>>);
 
 #[derive(Debug, Default)]
 struct Traffic {
@@ -45,7 +45,7 @@ struct Head {
     status: Option<u16>,
 }
 
-impl Seen {
+impl Observations {
     /// The status of the answer to the latest request.
     pub fn status(&self) -> Option<u16> {
         self.lock().answer.status
@@ -107,15 +107,15 @@ impl Head {
 /// The status in a status line, with any version and spacing.
 fn status_of(line: &[u8]) -> Option<u16> {
     let text = str::from_utf8(line.split(|byte| !byte.is_ascii()).next()?).ok()?;
-    let mut words = text.split_ascii_whitespace();
-    words.next().filter(|version| version.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HTTP/")))?;
-    let status = words.next().filter(|status| status.len() == 3)?;
+    let mut parts = text.split_ascii_whitespace();
+    parts.next().filter(|version| version.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HTTP/")))?;
+    let status = parts.next().filter(|status| status.len() == 3)?;
     status.parse().ok().filter(|status| (100..600).contains(status))
 }
 
 impl<S> Wire<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, seen: Seen::default(), is_shut: false }
+        Self { stream, observations: Observations::default(), is_shut: false }
     }
 
     /// The outcome of a write. A target that closed the connection may have answered before, so errors are left to the
@@ -141,7 +141,7 @@ impl<S: Read + Unpin> Read for Wire<S> {
         let room = buffer.remaining().min(bytes.len());
         let mut read = hyper::rt::ReadBuf::new(&mut bytes[..room]);
         std::task::ready!(Pin::new(&mut self.stream).poll_read(context, read.unfilled()))?;
-        self.seen.received(read.filled());
+        self.observations.received(read.filled());
         buffer.put_slice(read.filled());
         Poll::Ready(Ok(()))
     }
@@ -149,7 +149,7 @@ impl<S: Read + Unpin> Read for Wire<S> {
 
 impl<S: Write + Unpin> Write for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.seen.sent(bytes);
+        self.observations.sent(bytes);
         if self.is_shut {
             return Poll::Ready(Ok(bytes.len()));
         }
@@ -158,7 +158,7 @@ impl<S: Write + Unpin> Write for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.seen.flushed();
+        self.observations.flushed();
         if self.is_shut {
             return Poll::Ready(Ok(()));
         }
@@ -173,7 +173,7 @@ impl<S: Write + Unpin> Write for Wire<S> {
 
 impl<S: Connection> Connection for Wire<S> {
     fn connected(&self) -> Connected {
-        self.stream.connected().extra(self.seen.clone())
+        self.stream.connected().extra(self.observations.clone())
     }
 }
 
@@ -182,14 +182,14 @@ mod tests {
     use super::*;
 
     fn status(parts: &[&str]) -> Option<u16> {
-        let seen = Seen::default();
-        seen.sent(b"POST / HTTP/1.1\r\n");
-        parts.iter().for_each(|part| seen.received(part.as_bytes()));
-        seen.status()
+        let observations = Observations::default();
+        observations.sent(b"POST / HTTP/1.1\r\n");
+        parts.iter().for_each(|part| observations.received(part.as_bytes()));
+        observations.status()
     }
 
     #[test]
-    fn the_status_of_an_answer_is_read_from_its_status_line_alone() {
+    fn the_status_is_parsed_from_the_status_line_alone() {
         for (answer, expected) in [
             ("HTTP/1.1 200 OK\r\n", Some(200)),
             ("HTTP/1.0 204\r\n", Some(204)),
@@ -216,35 +216,35 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_connection_is_stale_if_it_breaks_before_an_answer_begins() {
-        let seen = Seen::default();
-        seen.sent(b"POST /first HTTP/1.1\r\n");
-        assert!(!seen.was_stale(), "a first request may have been read");
-        seen.flushed();
-        seen.received(b"HTTP/1.1 200 OK\r\n\r\n");
-        seen.sent(b"POST /second HTTP/1.1\r\n");
-        seen.sent(b"its body");
-        assert!(seen.was_stale() && seen.status().is_none());
-        seen.received(b"H");
-        assert!(!seen.was_stale());
+    fn a_pooled_connection_is_stale_if_it_breaks_before_an_answer_begins() {
+        let observations = Observations::default();
+        observations.sent(b"POST /first HTTP/1.1\r\n");
+        assert!(!observations.was_stale(), "a first request may have been read");
+        observations.flushed();
+        observations.received(b"HTTP/1.1 200 OK\r\n\r\n");
+        observations.sent(b"POST /second HTTP/1.1\r\n");
+        observations.sent(b"its body");
+        assert!(observations.was_stale() && observations.status().is_none());
+        observations.received(b"H");
+        assert!(!observations.was_stale());
     }
 
     #[test]
-    fn a_body_that_is_written_in_parts_is_no_further_request() {
-        let seen = Seen::default();
+    fn a_body_written_in_parts_is_not_another_request() {
+        let observations = Observations::default();
         for part in ["POST /first HTTP/1.1\r\n", "POST POST", "POST /other HTTP/1.1\r\n", "POST "] {
-            seen.sent(part.as_bytes());
-            assert!(!seen.was_stale(), "{part}");
+            observations.sent(part.as_bytes());
+            assert!(!observations.was_stale(), "{part}");
         }
         // An answer that arrives before the whole request was read.
-        seen.received(b"HTTP/1.1 413 Too Large\r\n");
-        seen.sent(b"POST POST");
-        assert_eq!((seen.was_stale(), seen.status()), (false, Some(413)));
-        seen.flushed();
+        observations.received(b"HTTP/1.1 413 Too Large\r\n");
+        observations.sent(b"POST POST");
+        assert_eq!((observations.was_stale(), observations.status()), (false, Some(413)));
+        observations.flushed();
         // A write that has to wait is repeated.
-        seen.sent(b"POST /second HTTP/1.1\r\n");
-        seen.sent(b"POST /second HTTP/1.1\r\n");
-        assert!(seen.was_stale());
-        assert_eq!(seen.lock().requests, 2);
+        observations.sent(b"POST /second HTTP/1.1\r\n");
+        observations.sent(b"POST /second HTTP/1.1\r\n");
+        assert!(observations.was_stale());
+        assert_eq!(observations.lock().requests, 2);
     }
 }

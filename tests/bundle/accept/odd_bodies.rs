@@ -275,11 +275,11 @@ async fn a_message_is_one_event_by_the_id_that_the_event_shows() {
     for node in [json!(null), json!({}), json!({ "id": null }), json!({ "name": "A" })] {
         without_id.insert(send(call(json!("m-2"), node, "free")).await);
     }
-    assert_eq!(without_id.len(), 1, "a node without an id tells nothing apart");
+    assert_eq!(without_id.len(), 1, "a node without an id makes no difference");
     for blank in [json!("  "), json!(null), json!(false), json!("\u{fffd}")] {
         let (one, two) = (call(blank.clone(), node.clone(), "free"), call(blank.clone(), node.clone(), "gold"));
         let (one, two) = (send(one.clone()).await, send(two).await);
-        assert_ne!(one, two, "{blank}: the content tells them apart");
+        assert_ne!(one, two, "{blank}: their content differs");
     }
 }
 

@@ -23,7 +23,7 @@ fn body(number: usize) -> Value {
     })
 }
 
-/// Every event is whole and told once, and every acknowledged one is there.
+/// Every event is whole and has one record, and every acknowledged one is there.
 async fn assert_whole(api: &Api, load: &Load) {
     let events = api.all("/v1/events").await;
     let by_id: BTreeMap<String, &Value> = events.iter().map(|event| (string(&event["id"]), event)).collect();

@@ -246,7 +246,7 @@ async fn a_call_that_surely_did_nothing_frees_the_key() {
         let failed = chatbot.answer("create-user", &key, ava()).await;
         assert_eq!(failed.status, status, "{}", failed.text);
         assert!(failed.json()["retry"] != "unknown", "{}", failed.text);
-        // Free for another body too.
+        // The key is free for another body as well.
         let done = chatbot.answer("create-user", &key, json!({ "name": "Ben" })).await;
         assert_eq!((done.status.as_u16(), is_replayed(&done)), (200, false), "{}", done.text);
         assert_eq!(chatbot.created(), 2);

@@ -70,8 +70,8 @@ async fn every_failure_of_a_platform_has_its_problem() {
             assert_eq!(wait, (kind == FaultKind::SlowDown).then_some("7"), "{at}");
             let detail = string(&problem["detail"]);
             if status < 500 {
-                let words = if kind == FaultKind::Echo { "cannot take " } else { "this fault was armed" };
-                assert!(detail.contains(words), "{at}: {problem}");
+                let expected = if kind == FaultKind::Echo { "cannot take " } else { "this fault was armed" };
+                assert!(detail.contains(expected), "{at}: {problem}");
             }
             assert_eq!(detail.contains("••••"), kind == FaultKind::Echo, "{at}: {problem}");
             let whole = matches!(problem["answer"]["status"].as_u64(), Some(status) if status >= 300);

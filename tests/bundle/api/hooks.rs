@@ -261,6 +261,6 @@ async fn a_hook_answers_what_its_settings_say() {
         assert!(answer.headers["x-switchboard-event"].to_str().unwrap().starts_with("evt_"));
         bundle.patch(&path(&hook), &json!({ "enabled": false }), 200).await;
         let ignored = bundle.send(&hook.url, r#"{"n": 2}"#).await.json();
-        assert_eq!(ignored, json!({ "status": "ignored", "event": null }), "there is no event to tell of");
+        assert_eq!(ignored, json!({ "status": "ignored", "event": null }), "no event was made");
     }
 }

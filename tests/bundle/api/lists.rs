@@ -229,7 +229,7 @@ async fn records_are_filtered() {
 
 #[tokio::test]
 async fn a_page_ends_at_four_megabytes() {
-    const MOST: usize = 4 * 1024 * 1024;
+    const MAX_BYTES: usize = 4 * 1024 * 1024;
     let bundle = Bundle::start().await;
     let hook = bundle.hook("botstar.watch-tag").await;
     let count = 25;
@@ -239,11 +239,11 @@ async fn a_page_ends_at_four_megabytes() {
     let (mut shown, mut cursor) = (Vec::new(), String::new());
     loop {
         let text = answer(bundle.request(Method::GET, &format!("/v1/events?limit=100{cursor}"))).await.text;
-        assert!(text.len() < MOST + 1_000, "{}", text.len());
+        assert!(text.len() < MAX_BYTES + 1_000, "{}", text.len());
         let page: Value = serde_json::from_str(&text).expect("JSON");
         shown.extend(page["items"].as_array().expect("items").iter().map(|event| string(&event["data"]["tag"])));
         let Some(next) = page["next"].as_str() else { break };
-        assert!(text.len() > MOST - 260_000, "{}", text.len());
+        assert!(text.len() > MAX_BYTES - 260_000, "{}", text.len());
         cursor = format!("&cursor={next}");
     }
     assert_eq!(shown, (0..count).rev().map(|n| n.to_string()).collect::<Vec<_>>());

@@ -1,6 +1,6 @@
 //! Names of modules, and their schemas.
 
-use models::{Effect, Kind};
+use models::{Effect, ModuleKind};
 use registry::{FUNCTIONS, PLATFORMS};
 use web::{Body, input};
 
@@ -14,13 +14,13 @@ fn a_module_is_named_as_its_platform_its_function_and_its_path() {
             assert_eq!(function.name, module.name().replace('.', "-"));
             let route = &function.routes[0];
             let (stated, path) = match module.kind {
-                Kind::Trigger { trigger, .. } => {
+                ModuleKind::Trigger { trigger, .. } => {
                     let noun = verb_noun.strip_prefix("watch-").unwrap();
                     assert_eq!(trigger.path, format!("/hooks/{}/{noun}", platform.name));
                     assert!(function.direct.is_none());
                     (trigger.platform, format!("{}/{{token}}", trigger.path))
                 }
-                Kind::Action(action) => {
+                ModuleKind::Action(action) => {
                     assert_eq!(action.path, format!("/v1/actions/{}/{verb_noun}", platform.name));
                     assert!(function.direct.is_some() && function.routes.len() == 1);
                     (action.platform, action.path.to_owned())

@@ -92,7 +92,7 @@ async fn a_failing_delivery_waits_as_the_schedule_says_and_then_is_dead() {
     let waiting = worker.delivery(&delivery).await;
     let wait = waiting.next_attempt_at.unwrap().millis_since(worker.harness.app.now()) / 1000;
     assert!((1200..=1320).contains(&wait), "{wait}");
-    assert_eq!((waiting.tried, waiting.state), (3, DeliveryState::Pending));
+    assert_eq!((waiting.attempts_made, waiting.state), (3, DeliveryState::Pending));
     worker.deliver(&delivery).await;
     assert_eq!((worker.sent(), due::sweep(&worker.harness.app).await.unwrap()), (vec![], 0));
     bundle.clock.advance(seconds(wait - 30));
@@ -228,7 +228,7 @@ async fn workers_at_one_delivery_end_as_one() {
     join_all((0..5).map(|_| worker.deliver(&delivery))).await;
     assert_eq!(worker.sent().len(), 1, "one message follows");
     let delivered = worker.delivery(&delivery).await;
-    assert_eq!((delivered.tried, delivered.attempts.len()), (1, 1));
+    assert_eq!((delivered.attempts_made, delivered.attempts.len()), (1, 1));
 
     bundle.clock.advance(seconds(6));
     worker.target.says(202, "taken");

@@ -240,12 +240,12 @@ async fn a_delivery_that_does_not_fit_its_event_is_dead_at_once() {
 
     let body = json!({ "user": { "id": "u-1" }, "tag": "vip", "zero": 0, "list": [] });
     let event = bundle.accept(&hook, &body).await;
-    for ((target, reason, words), route) in expected.iter().zip(&routes) {
+    for ((target, reason, expected), route) in expected.iter().zip(&routes) {
         let delivery = over(&bundle, &event, route).await;
         assert_eq!((delivery.state, delivery.reason), (DeliveryState::Dead, Some(*reason)), "{target}");
         assert_eq!(delivery.attempts.len(), 1, "{target}");
         let error = delivery.attempts[0].error.clone().unwrap_or_default();
-        assert!(error.contains(words), "{target}: {error}");
+        assert!(error.contains(expected), "{target}: {error}");
     }
     eventually(|| async { (!good.calls().is_empty()).then_some(()) }).await;
     assert_eq!(good.calls().iter().map(|call| call.status).collect::<Vec<_>>(), [StatusCode::NO_CONTENT]);

@@ -52,7 +52,7 @@ async fn a_route_that_takes_nothing_is_left_alone_but_for_a_probe() {
     worker.deliver(&last).await;
     worker.sent();
     let kept = (worker.delivery(&waiting).await, worker.delivery(&last).await);
-    assert_eq!((kept.0.tried, kept.1.tried, worker.target.received().len()), (0, 1, 0));
+    assert_eq!((kept.0.attempts_made, kept.1.attempts_made, worker.target.received().len()), (0, 1, 0));
 
     // One of all that are due tries it, at each interval.
     advance(&bundle, 70);

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use models::{
     DeliveryState, ReplayId, StoredDelivery,
-    delivery::{Of, When},
+    delivery::{DeliveryOrigin, DeliveryTimes},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -119,10 +119,10 @@ async fn an_event_with_many_deliveries_is_listed_whole_between_its_neighbours() 
     let (event, to, now) = (events[2].parse().unwrap(), route.parse().unwrap(), bundle.local.app.now());
     let replayed = |n: u8| {
         let replay = ReplayId::new(now, [n; 10]);
-        let of = Of { event: &event, event_expires: u64::MAX, route: &to, replay: Some(&replay) };
-        let when = When { next_attempt_at: now, due_at: now, expires: now.plus_seconds(86_400) };
+        let of = DeliveryOrigin { event: &event, event_expires: u64::MAX, route: &to, replay: Some(&replay) };
+        let when = DeliveryTimes { next_attempt_at: now, due_at: now, expires: now.plus_seconds(86_400) };
         let mut delivery = StoredDelivery::new(of, now, when);
-        delivery.end(DeliveryState::Succeeded, None);
+        delivery.finish(DeliveryState::Succeeded, None);
         delivery
     };
     let mut made: Vec<StoredDelivery> = (0..MANY).map(replayed).collect();

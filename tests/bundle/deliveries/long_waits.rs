@@ -26,8 +26,8 @@ fn start(data: &Path) -> (Process, Api) {
     (process, api)
 }
 
-/// Has an event delivered to another route. What was under way before has been seen to by then, a sweep and the
-/// rebuilding of the queue too.
+/// Has an event delivered to another route. By then earlier work is done, including a sweep and the rebuilding of the
+/// queue.
 async fn pass_time(api: &Api, hook: &TestHook, other: &Target, text: &str) {
     let event = api.accept(hook, &json!({ "user": { "id": "u-2" }, "reason": text })).await;
     eventually(|| async { other.took(&event).then_some(()) }).await;
@@ -61,7 +61,7 @@ async fn a_long_wait_outlives_a_kill_and_ends_on_time() {
     let settings = [&SETTINGS[..], &[("DATA_DIR", data.to_str().unwrap())]].concat();
     let bundle = Bundle::start_with(&settings).await;
     let parked = delivery(&bundle, &event, &route).await.unwrap();
-    assert_eq!((parked.state, parked.tried, parked.attempts[0].status), (DeliveryState::Pending, 1, Some(503)));
+    assert_eq!((parked.state, parked.attempts_made, parked.attempts[0].status), (DeliveryState::Pending, 1, Some(503)));
     let wait = parked.next_attempt_at.unwrap().millis_since(parked.attempts[0].at);
     assert!((WAIT.as_millis()..=(WAIT + JITTER).as_millis() + 5_000).contains(&u128::from(wait)), "{wait}");
     let due_at = parked.due_at.clone().unwrap();
@@ -78,6 +78,6 @@ async fn a_long_wait_outlives_a_kill_and_ends_on_time() {
         delivery(&bundle, &event, &route).await.filter(|delivery| delivery.state == DeliveryState::Succeeded)
     })
     .await;
-    assert_eq!((done.tried, done.next_attempt_at, done.due_at), (2, None, None));
+    assert_eq!((done.attempts_made, done.next_attempt_at, done.due_at), (2, None, None));
     assert!(ill.calls()[1].is_signed(&string(&route["target"]["secret"])) && ill.calls()[1].id() == event);
 }

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use models::{
     DeliveryState, EventId, StoredDelivery, Timestamp,
-    delivery::{Of, Reason, When},
+    delivery::{DeliveryOrigin, DeliveryTimes, Reason},
     ids::ContentKey,
 };
 use reqwest::Method;
@@ -27,9 +27,9 @@ async fn retry(bundle: &Bundle, delivery: &Value) -> Value {
 }
 
 /// A retry that has to be refused, in these words.
-async fn not_retried(bundle: &Bundle, delivery: &Value, words: &str) {
+async fn not_retried(bundle: &Bundle, delivery: &Value, expected: &str) {
     let problem = refused(bundle.request(Method::POST, &format!("{}/retry", path(delivery))), 409, "conflict").await;
-    assert!(string(&problem["detail"]).contains(words), "{problem}");
+    assert!(string(&problem["detail"]).contains(expected), "{problem}");
     assert_eq!(bundle.get(&path(delivery), 200).await, *delivery, "it is as it was");
 }
 
@@ -163,10 +163,10 @@ async fn a_retry_of_many_goes_on_where_it_ended() {
         let mut key = [0; 20];
         key[..8].copy_from_slice(&n.to_be_bytes());
         let event = EventId::new(Timestamp::from_millis(now.millis() - 1000), ContentKey::unique(key));
-        let when = When { next_attempt_at: now, due_at: now, expires: now.plus_seconds(60) };
-        let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
+        let when = DeliveryTimes { next_attempt_at: now, due_at: now, expires: now.plus_seconds(60) };
+        let of = DeliveryOrigin { event: &event, event_expires: u64::MAX, route: &route, replay: None };
         let mut delivery = StoredDelivery::new(of, now, when);
-        delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
+        delivery.finish(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
         delivery
     };
     let mut all: Vec<StoredDelivery> = (0..MANY).map(dead).collect();
@@ -200,10 +200,10 @@ async fn an_unknown_outcome_is_retried_only_on_request() {
     let now = bundle.local.app.now();
     let dead = |(n, reason): (u8, Reason)| {
         let event = EventId::new(now, ContentKey::unique([n; 20]));
-        let when = When { next_attempt_at: now, due_at: now, expires: now.plus_seconds(60) };
-        let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
+        let when = DeliveryTimes { next_attempt_at: now, due_at: now, expires: now.plus_seconds(60) };
+        let of = DeliveryOrigin { event: &event, event_expires: u64::MAX, route: &route, replay: None };
         let mut delivery = StoredDelivery::new(of, now, when);
-        delivery.end(DeliveryState::Dead, Some(reason));
+        delivery.finish(DeliveryState::Dead, Some(reason));
         delivery
     };
     let reasons = [(1, Reason::UnknownOutcome), (2, Reason::AttemptsUsedUp), (3, Reason::ActionRefused)];

@@ -14,7 +14,7 @@ use flow::{
 };
 use models::{
     DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery,
-    delivery::{Of, When},
+    delivery::{DeliveryOrigin, DeliveryTimes},
     ids::ContentKey,
 };
 use serde_json::json;
@@ -46,7 +46,7 @@ async fn a_queue_that_is_down_delays_and_loses_nothing() {
     worker.target.says(500, "");
     let failed = worker.hand_over(&worker.harness.app, &stored.id).await;
     assert!(failed.is_err(), "the message is to come again");
-    assert_eq!(worker.delivery(&stored.id).await.tried, 1);
+    assert_eq!(worker.delivery(&stored.id).await.attempts_made, 1);
     worker.set_queue_down(false);
     worker.deliver(&stored.id).await;
     assert_eq!((worker.one_sent(), worker.target.received().len()), ((stored.id, 5), 1), "and sends what follows");
@@ -97,8 +97,12 @@ async fn all_that_is_due_is_sent_page_by_page() {
     let due_at = now.plus_seconds(30);
     let made = |number: usize| {
         let event = EventId::new(now, ContentKey::of_route(&route, &[&number.to_be_bytes()]));
-        let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
-        StoredDelivery::new(of, now, When { next_attempt_at: due_at, due_at, expires: due_at.plus_seconds(60) })
+        let of = DeliveryOrigin { event: &event, event_expires: u64::MAX, route: &route, replay: None };
+        StoredDelivery::new(
+            of,
+            now,
+            DeliveryTimes { next_attempt_at: due_at, due_at, expires: due_at.plus_seconds(60) },
+        )
     };
     let mut deliveries: Vec<StoredDelivery> = (0..COUNT).map(made).collect();
     let store = &worker.harness.app.store;

@@ -29,7 +29,7 @@ impl Receiver {
         Self { _process: process, _folder: folder, url }
     }
 
-    /// Tells it what a route's calls are to be verified with.
+    /// Sets the secrets that verify a route's calls.
     async fn expect_secrets(&self, bundle: &Bundle, name: &str, secrets: &[String]) {
         let url = format!("{}/{name}", self.url);
         expect(bundle.http.request(Method::PUT, url).json(&secrets), 204).await;

@@ -97,7 +97,11 @@ async fn an_action_that_another_worker_runs_is_waited_for() {
     worker.deliver(&delivery).await;
     assert_eq!(worker.one_sent(), (delivery.clone(), 60));
     let waiting = worker.delivery(&delivery).await;
-    assert_eq!((waiting.tried, waiting.version), (0, 1), "it was no attempt, and nothing undoes what the other writes");
+    assert_eq!(
+        (waiting.attempts_made, waiting.version),
+        (0, 1),
+        "it was no attempt, and nothing undoes what the other writes"
+    );
     bundle.clock.advance(Duration::from_secs(60));
     worker.actions.comes_to(ActionOutcome::Done(b"{}".to_vec()));
     worker.deliver(&delivery).await;

@@ -190,7 +190,7 @@ async fn a_person_erased_between_read_and_write_stays_erased() {
     }
 }
 
-/// Events of many people, and what they tell.
+/// Sends events of many people. Returns the events and the records made from them.
 async fn play(bundle: &Bundle, harness: &Harness<'_>) -> (Vec<Value>, Value) {
     bundle.clock.hold();
     let tags = bundle.hook("botstar.watch-tag").await;
@@ -245,7 +245,7 @@ async fn an_event_that_the_store_refuses_is_set_aside_alone() {
     let (mut reported, mut expected) = (harness.records().await, plain);
     for reported in [&mut reported, &mut expected] {
         reported["takeovers"].as_array_mut().unwrap().retain(|one| one["id"] != takeover.as_str());
-        // The one that was set aside has not been folded in: when the person was last seen tells.
+        // The event that was set aside has not been folded in, so `last_seen` differs.
         for person in reported["subscribers"].as_array_mut().unwrap() {
             person["last_seen"].take();
         }

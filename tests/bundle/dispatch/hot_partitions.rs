@@ -3,7 +3,7 @@
 
 use models::{
     ConnectionId, HookId, Profile, RouteId, StoredDelivery, StoredEvent, Timestamp,
-    delivery::{DeliveryState, Of, Reason, When},
+    delivery::{DeliveryOrigin, DeliveryState, DeliveryTimes, Reason},
     event::Accepted,
     ids::ContentKey,
     records::{RecordKeys, StoredSubscriber},
@@ -45,7 +45,7 @@ fn second() -> BTreeMap<&'static str, Vec<Item>> {
             format: Format::JSON,
             body: &body,
             reading: &mapping::resolve(botstar::watch_tag::TRIGGER.fields(), &Mapping::new(), &body),
-            told: Map::new(),
+            extra_data: Map::new(),
             encoding: None,
             query: None,
             hops: 0,
@@ -58,10 +58,10 @@ fn second() -> BTreeMap<&'static str, Vec<Item>> {
         let place = Some(RecordKeys::of_subscriber(&person.id, &profile));
         let subscriber = StoredSubscriber { place, version: 1, profile: None, erased_at: None, erasing: None };
         people.push(to_item(&subscriber).unwrap());
-        let of = Of { event: &opened.key.id, event_expires: at.seconds(), route: &route, replay: None };
-        let mut delivery = StoredDelivery::new(of, at, When { next_attempt_at: at, due_at: at, expires: at });
+        let of = DeliveryOrigin { event: &opened.key.id, event_expires: at.seconds(), route: &route, replay: None };
+        let mut delivery = StoredDelivery::new(of, at, DeliveryTimes { next_attempt_at: at, due_at: at, expires: at });
         deliveries.push(to_item(&delivery).unwrap());
-        delivery.end(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
+        delivery.finish(DeliveryState::Dead, Some(Reason::AttemptsUsedUp));
         let mut dead = to_item(&delivery).unwrap();
         // Only its place among the dead letters is new.
         dead.retain(|name, _| name == "dead");

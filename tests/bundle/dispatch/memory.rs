@@ -8,7 +8,7 @@ use tests::Bundle;
 /// A stream's batch of 6 MB has no more events of 256 KB.
 const EVENTS: usize = 24;
 /// Half of what `dispatch` has. Ours holds the database besides.
-const MOST_MEMORY: f64 = 256.0;
+const MAX_MEMORY: f64 = 256.0;
 const KIND: &str = "SWITCHBOARD_TEST_KIND";
 
 /// A line of `/proc/self/status`, in MB.
@@ -33,10 +33,10 @@ async fn a_batch_of_large_bodies_takes_less_than_256_megabytes() {
     for kind in ["many people", "one person", "nobody"] {
         let mut child = Command::new(std::env::current_exe().unwrap());
         let child = child.args(["--exact", &name, "--nocapture"]).env(KIND, kind);
-        let said = String::from_utf8(child.output().unwrap().stdout).unwrap();
-        let peak = said.lines().find_map(|line| line.strip_prefix("peak ")?.parse::<f64>().ok());
+        let output = String::from_utf8(child.output().unwrap().stdout).unwrap();
+        let peak = output.lines().find_map(|line| line.strip_prefix("peak ")?.parse::<f64>().ok());
         println!("{kind}: {peak:?} MB");
-        assert!(peak.is_some_and(|peak| peak < MOST_MEMORY), "{kind}: {said}");
+        assert!(peak.is_some_and(|peak| peak < MAX_MEMORY), "{kind}: {output}");
     }
 }
 

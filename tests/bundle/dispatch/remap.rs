@@ -71,8 +71,13 @@ async fn misread<'b>(bundle: &'b Bundle) -> (Harness<'b>, TestHook, Vec<String>)
 }
 
 async fn mend(harness: &Harness<'_>, hook: &TestHook, id: &str) -> Value {
+    change(harness, hook, &mapping(id)).await
+}
+
+/// Saves settings of a hook, and remaps its events.
+async fn change(harness: &Harness<'_>, hook: &TestHook, settings: &Value) -> Value {
     let path = format!("/v1/hooks/{}", hook.id);
-    let change = json!({ "settings": mapping(id) }).to_string();
+    let change = json!({ "settings": settings }).to_string();
     assert_eq!(harness.answer(Method::PATCH, &path, change).await.status, 200);
     harness.answer(Method::POST, &format!("{path}/remap"), "").await.json()
 }
@@ -206,4 +211,100 @@ async fn a_remap_is_completed_after_any_failure_of_the_store() {
             }
         }
     }
+}
+
+/// Fails all requests of a dispatch from this one on, as if its process had died.
+fn dying<'b>(harness: &Harness<'b>, at: usize) -> (Harness<'b>, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let dying = harness.failing(RetryConfig::disabled(), move |_, _| {
+        if counted.fetch_add(1, Ordering::SeqCst) >= at { Fault::Unreached } else { Fault::None }
+    });
+    (dying, count)
+}
+
+/// An earlier reading was removed in one write, and the new one added in the next. In between the person had no name, and
+/// the second event's time as `first_seen`, by which the list is ordered.
+#[tokio::test]
+async fn a_person_keeps_values_and_place_in_the_list_during_a_remap() {
+    let bundle = Bundle::start().await;
+    bundle.clock.hold();
+    let harness = Harness::beside(&bundle);
+    let hook = bundle.hook_with("botstar.watch-checkpoint-record", mapping(RIGHT)).await;
+    harness.accept(&hook, &order("u-1", "Ava")).await;
+    bundle.clock.advance(Duration::from_secs(60));
+    harness.accept(&hook, &json!({ "who": "u-1", "checkpoint": "Order" })).await;
+    let corrected = json!({ "mapping": { "subscriber.id": RIGHT, "subscriber.name": "/checkpoint" } });
+    change(&harness, &hook, &corrected).await;
+    let records = harness.stream(4).await;
+    let first = &records[0]["dynamodb"]["Keys"]["pk"];
+    let remapped = records[2..].iter().find(|record| record["dynamodb"]["Keys"]["pk"] == *first).unwrap();
+    for at in 0.. {
+        let harness = harness.with_records(&format!("records-{at}"));
+        harness.handle(&records[..2]).await;
+        let before = harness.all("/v1/subscribers").await;
+        assert_eq!(before[0]["name"], "Ava");
+        let (dying, count) = dying(&harness, at);
+        dying.dispatch(std::slice::from_ref(remapped)).await;
+        let after = harness.all("/v1/subscribers").await;
+        assert_eq!(after.len(), 1);
+        assert_eq!(after[0]["first_seen"], before[0]["first_seen"], "request {at}");
+        assert!(after[0]["name"] == "Ava" || after[0]["name"] == "Order", "request {at}: {after:?}");
+        if count.load(Ordering::SeqCst) <= at {
+            assert_eq!(after[0]["name"], "Order");
+            break;
+        }
+    }
+}
+
+/// The person's only event has no data but the id, and belongs to the person again when the record of an earlier remap
+/// is delivered once more.
+#[tokio::test]
+async fn a_redelivered_remap_keeps_a_person_whose_event_has_come_back() {
+    let bundle = Bundle::start().await;
+    bundle.clock.hold();
+    let harness = Harness::beside(&bundle);
+    let only_id = |id: &str| json!({ "mapping": { "subscriber.id": id } });
+    let hook = bundle.hook_with("botstar.watch-checkpoint-record", only_id(WRONG)).await;
+    harness.accept(&hook, &json!({ "order": { "id": "o-1" }, "who": "u-1", "checkpoint": "Order" })).await;
+    for id in [RIGHT, WRONG] {
+        assert_eq!(change(&harness, &hook, &only_id(id)).await["changed"], 1);
+    }
+    let records = harness.stream(3).await;
+    harness.handle(&records).await;
+    assert_eq!(platform_ids(&harness.all("/v1/subscribers").await), ["o-1"]);
+    harness.handle(&records[1..2]).await;
+    assert_eq!(platform_ids(&harness.all("/v1/subscribers").await), ["o-1", "u-1"]);
+    harness.handle(&records[2..]).await;
+    assert_eq!(platform_ids(&harness.all("/v1/subscribers").await), ["o-1"]);
+}
+
+/// The erasure was cut off after its tombstone, so the event still has its body.
+#[tokio::test]
+async fn a_remap_does_not_restore_data_from_before_an_erasure() {
+    let bundle = Bundle::start().await;
+    bundle.clock.hold();
+    let harness = Harness::beside(&bundle);
+    let hook = bundle.hook_with("botstar.watch-checkpoint-record", mapping(RIGHT)).await;
+    harness.accept(&hook, &order("u-1", "Ava")).await;
+    harness.handle(&harness.stream(1).await).await;
+    let path = format!("/v1/subscribers/{}", string(&harness.all("/v1/subscribers").await[0]["id"]));
+    let without_queries = |operation: &str, _: &str| if operation == "Query" { Fault::Unreached } else { Fault::None };
+    let cut_off = harness.failing(RetryConfig::disabled(), without_queries);
+    assert_eq!(cut_off.answer(Method::DELETE, &path, "").await.status, 503);
+    assert_eq!(harness.answer(Method::GET, &path, "").await.status, 404);
+    bundle.clock.advance(Duration::from_secs(60));
+    harness.accept(&hook, &json!({ "who": "u-1", "checkpoint": "Order", "callback": "+1 555 0100" })).await;
+    harness.handle(&harness.stream(2).await[1..]).await;
+    let second = harness.stream(2).await[1]["dynamodb"]["Keys"]["pk"].clone();
+    let corrected =
+        json!({ "mapping": { "subscriber.id": RIGHT, "subscriber.name": "/name", "subscriber.phone": "/callback" } });
+    change(&harness, &hook, &corrected).await;
+    let records = harness.so_far().await;
+    let remapped: Vec<Value> =
+        records[2..].iter().filter(|record| record["dynamodb"]["Keys"]["pk"] == second).cloned().collect();
+    assert_eq!(remapped.len(), 1);
+    harness.handle(&remapped).await;
+    let person = harness.answer(Method::GET, &path, "").await.json();
+    assert_eq!((&person["name"], &person["phone"]), (&Value::Null, &json!("+1 555 0100")));
 }

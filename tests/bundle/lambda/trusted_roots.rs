@@ -1,4 +1,4 @@
-//! Whom a function takes for AWS: a server that the system trusts, and no other.
+//! Servers that a function accepts as AWS: those that the system trusts, and no other.
 
 use data_encoding::BASE64;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};

@@ -274,7 +274,7 @@ fn the_bare_address_leads_to_the_console() {
     let mut post = door.sending(&head("POST", "/", 0));
     assert_eq!(status(&mut post), "HTTP/1.1 404");
     door.process.signal("TERM");
-    let said = door.process.ended().1;
+    let output = door.process.ended().1;
     let lines = format!("the console: {url}/console\nlistening on {url}\n", url = door.url);
-    assert!(said.contains(&lines), "{said}");
+    assert!(output.contains(&lines), "{output}");
 }

@@ -73,8 +73,8 @@ async fn it_finishes_the_request_in_hand_and_stops_on_either_signal() {
         let mut answer = String::new();
         request.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        let (status, said) = process.ended();
-        assert_eq!(status.code(), Some(0), "{said}");
+        let (status, output) = process.ended();
+        assert_eq!(status.code(), Some(0), "{output}");
 
         let (_process, url) = Process::start(&data);
         let api = Api::of(&url, &data);
@@ -102,13 +102,13 @@ fn a_second_process_on_the_same_folder_is_refused() {
     let (_folder, data) = folder();
     let (_first, _) = Process::start(&data);
     let settings = [("PORT", "0"), ("DATA_DIR", data.to_str().unwrap())];
-    let (status, said) = Process::spawn(data.parent().unwrap(), &settings).ended();
+    let (status, output) = Process::spawn(data.parent().unwrap(), &settings).ended();
     assert_eq!(status.code(), Some(1));
     let expected = format!(
         "error: the directory {} is in use by another process; stop that one or choose another directory",
         data.display()
     );
-    assert_eq!(said, expected);
+    assert_eq!(output, expected);
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn a_fault_at_the_start_is_one_readable_line() {
         let folder = TempDir::new().unwrap();
         let settings = BTreeMap::from([("PORT", "0"), ("DATA_DIR", ":memory:"), (name, value)]);
         let settings: Vec<_> = settings.into_iter().collect();
-        let (status, said) = Process::spawn(folder.path(), &settings).ended();
-        assert_eq!((status.code(), said), (Some(1), format!("error: {fault}")), "{name}={value}");
+        let (status, output) = Process::spawn(folder.path(), &settings).ended();
+        assert_eq!((status.code(), output), (Some(1), format!("error: {fault}")), "{name}={value}");
     }
 }
 
@@ -149,17 +149,17 @@ fn its_files_are_the_owners_and_the_admin_key_is_shown_once() {
     let (_folder, data) = folder();
     let (process, _) = Process::start(&data);
     process.signal("TERM");
-    let said = process.ended().1;
+    let output = process.ended().1;
     let key = fs::read_to_string(data.join("admin-key")).unwrap();
-    assert_eq!(said.matches(key.trim()).count(), 1, "{said}");
-    assert!(said.contains(&format!("stored in {}", data.join("admin-key").display())), "{said}");
+    assert_eq!(output.matches(key.trim()).count(), 1, "{output}");
+    assert!(output.contains(&format!("stored in {}", data.join("admin-key").display())), "{output}");
     assert_eq!(mode(&data), 0o700);
     assert_private(&data, &["admin-key", "sealing-key", "switchboard.db"]);
 
     let (process, _) = Process::start(&data);
     process.signal("TERM");
-    let said = process.ended().1;
-    assert!(!said.contains(key.trim()), "{said}");
+    let output = process.ended().1;
+    assert!(!output.contains(key.trim()), "{output}");
     assert_eq!(fs::read_to_string(data.join("admin-key")).unwrap(), key);
 }
 
@@ -201,9 +201,9 @@ fn a_key_file_that_is_broken_or_lost_is_named() {
             Some(content) => fs::write(data.join(file), content).unwrap(),
             None => fs::remove_file(data.join(file)).unwrap(),
         }
-        let (status, said) = Process::spawn(&data, &[("PORT", "0"), ("DATA_DIR", data.to_str().unwrap())]).ended();
+        let (status, output) = Process::spawn(&data, &[("PORT", "0"), ("DATA_DIR", data.to_str().unwrap())]).ended();
         assert_eq!(status.code(), Some(1));
-        assert!(said.contains(fault), "{said}");
+        assert!(output.contains(fault), "{output}");
     }
 }
 

@@ -190,7 +190,7 @@ async fn every_fault_of_a_route_has_its_pointer() {
 #[tokio::test]
 async fn a_target_that_nobody_may_reach_is_refused_with_the_range() {
     let bundle = Bundle::start().await;
-    for (url, words) in [
+    for (url, message) in [
         ("https://127.0.0.1/", "127.0.0.0/8"),
         ("https://2130706433/", "127.0.0.0/8"),
         ("https://[::ffff:10.0.0.1]/", "10.0.0.0/8"),
@@ -203,7 +203,7 @@ async fn a_target_that_nobody_may_reach_is_refused_with_the_range() {
     ] {
         let problem = refused(bundle.request(Method::POST, "/v1/routes").json(&to(url)), 422, "invalid_body").await;
         assert_eq!(pointers(&problem), ["/target/url"]);
-        assert!(string(&problem["errors"][0]["detail"]).contains(words), "{url}: {problem}");
+        assert!(string(&problem["errors"][0]["detail"]).contains(message), "{url}: {problem}");
     }
 }
 

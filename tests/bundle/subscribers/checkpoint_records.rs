@@ -175,13 +175,13 @@ async fn a_record_stays_and_its_deliveries_do_not() {
 #[test]
 fn an_event_is_a_checkpoint_record_by_its_type() {
     for watch in registry::triggers() {
-        let tells = watch.trigger.fields().any(|field| ["checkpoint.name", "record.fields"].contains(&field.path));
+        let has_record = watch.trigger.fields().any(|field| ["checkpoint.name", "record.fields"].contains(&field.path));
         let at = Timestamp::from_millis(0);
         let key = EventKey {
             id: EventId::new(at, ContentKey::unique([0; 20])),
             event_type: watch.trigger.event_type.to_owned(),
             origin: Origin::Hook(HookId::new(at, [0; 10])),
         };
-        assert_eq!(key.is_checkpoint_record(), tells, "{}", watch.trigger.event_type);
+        assert_eq!(key.is_checkpoint_record(), has_record, "{}", watch.trigger.event_type);
     }
 }

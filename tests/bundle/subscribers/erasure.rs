@@ -4,7 +4,7 @@ use crate::support::harness::{self, Fault, Harness};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use models::{
     DeliveryState, RouteId, StoredDelivery, Timestamp,
-    delivery::{Attempt, Of, When},
+    delivery::{Attempt, DeliveryOrigin, DeliveryTimes},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -266,13 +266,13 @@ async fn a_misread_event_of_an_erased_person_leaves_nobody() {
 /// A delivery of an event, whose target answered this.
 fn delivered(event: &str, answer: &str) -> StoredDelivery {
     let at = Timestamp::from_millis(1_767_225_600_000);
-    let when = When { next_attempt_at: at, due_at: at, expires: at.plus_seconds(86_400_000) };
+    let when = DeliveryTimes { next_attempt_at: at, due_at: at, expires: at.plus_seconds(86_400_000) };
     let (event, route) = (event.parse().unwrap(), RouteId::new(at, [1; 10]));
-    let of = Of { event: &event, event_expires: u64::MAX, route: &route, replay: None };
+    let of = DeliveryOrigin { event: &event, event_expires: u64::MAX, route: &route, replay: None };
     let mut delivery = StoredDelivery::new(of, at, when);
     let answer = Some(answer.to_owned());
-    delivery.attempted(Attempt { at, status: Some(200), duration_ms: 1, error: answer.clone(), body: answer });
-    delivery.end(DeliveryState::Succeeded, None);
+    delivery.record_attempt(Attempt { at, status: Some(200), duration_ms: 1, error: answer.clone(), body: answer });
+    delivery.finish(DeliveryState::Succeeded, None);
     delivery
 }
 

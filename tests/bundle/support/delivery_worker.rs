@@ -49,7 +49,7 @@ impl Queue for Kept {
         Box::pin(async move { if is_down { Err("the queue is down".into()) } else { Ok(()) } })
     }
 
-    fn keeps(&self) -> bool {
+    fn is_durable(&self) -> bool {
         !self.may_lose.load(Ordering::SeqCst)
     }
 }

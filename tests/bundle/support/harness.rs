@@ -124,7 +124,7 @@ impl<'b> Harness<'b> {
         answer["items"].as_array().cloned().unwrap_or_else(|| panic!("{answer}"))
     }
 
-    /// All that the events have told.
+    /// All records made from the events.
     pub async fn records(&self) -> Value {
         json!({
             "subscribers": self.all("/v1/subscribers").await,
@@ -135,10 +135,10 @@ impl<'b> Harness<'b> {
 
     /// Records in the stream so far, as dispatch receives them. There must be at least one.
     pub async fn so_far(&self) -> Vec<Value> {
-        const MOST: usize = 1_000;
-        let follower = self.bundle.local.database.follow(&self.app.config.tables.events, MOST);
+        const MAX_RECORDS: usize = 1_000;
+        let follower = self.bundle.local.database.follow(&self.app.config.tables.events, MAX_RECORDS);
         let records = follower.expect("a table with a stream").next().await.expect("its records").records;
-        assert!(records.len() < MOST, "there may be more");
+        assert!(records.len() < MAX_RECORDS, "there may be more");
         records
     }
 

@@ -1,5 +1,5 @@
-//! Targets of routes: servers on loopback that keep what they are sent and answer as a test says; and what the store tells
-//! of the deliveries to them.
+//! Targets of routes: servers on loopback that keep the requests and answer as a test says. And the deliveries to them, as
+//! stored.
 
 use axum::{
     body::Bytes,
@@ -158,7 +158,7 @@ pub async fn route_to(api: &Api, events: &str, url: &str) -> Value {
     api.post("/v1/routes", &json!({ "name": "Demo", "events": [events], "target": target }), 201).await
 }
 
-/// The deliveries that a listing tells.
+/// The deliveries of a listing.
 pub async fn listed(bundle: &Bundle, listing: Listing<'_>) -> Vec<StoredDelivery> {
     let store = &bundle.local.app.store;
     let mut entries = store.entries(listing, 400).await.unwrap();

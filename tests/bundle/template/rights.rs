@@ -50,7 +50,7 @@ async fn each_policy_allows_what_its_function_calls_and_nothing_else() {
     for function in functions() {
         let (policy, asked) = (Policy::of(&template, &function), deployment.aws.asked(&function));
         let refused = asked.iter().filter(|ask| !policy.allows(ask));
-        // One of each kind tells enough.
+        // One of each kind is enough.
         let refused: BTreeMap<_, &Ask> = refused.map(|ask| ((&ask.action, &ask.resource), ask)).collect();
         faults.extend(refused.values().map(|ask| format!("{function} may not {ask}")));
         let unused = policy.rights().into_iter().filter(|right| !asked.iter().any(|ask| right.is_used_by(ask)));

@@ -18,7 +18,7 @@ use models::{Effect, Timestamp, clock::Clock as _, fingerprint};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
-use store::idempotency::{Ending, IdempotencyRecord, KeyState};
+use store::idempotency::{CallAnswer, IdempotencyRecord, KeyState};
 use tests::{
     Api, TestHook, answer, expect,
     sandbox::{Fault, FaultKind},
@@ -212,7 +212,7 @@ impl Walk<'_> {
             panic!("{} has ended", case.name())
         };
         let body = Value::String("x".repeat(500_000)).to_string().into_bytes();
-        store.end(&kept, &Ending { status: 200, body }).await.unwrap();
+        store.end(&kept, &CallAnswer { status: 200, body }).await.unwrap();
     }
 
     /// Messages are lost, and the sweep finds their deliveries. What can't be read is set aside.
@@ -271,7 +271,10 @@ impl Walk<'_> {
             self.deployment.settle().await;
             let mut deliveries = store.deliveries_of(&event).await.unwrap();
             deliveries.retain(|delivery| delivery.route.as_str() == route);
-            assert!(deliveries.len() == 1 && !deliveries[0].tells() && deliveries[0].tried == 1, "{deliveries:?}");
+            assert!(
+                deliveries.len() == 1 && !deliveries[0].has_target_text() && deliveries[0].attempts_made == 1,
+                "{deliveries:?}"
+            );
         }
         self.api.delete(&format!("/v1/routes/{route}"), 204).await;
     }

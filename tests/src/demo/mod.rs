@@ -8,7 +8,7 @@ mod world;
 
 use crate::{Api, Sandbox};
 use life::Life;
-use local::{Failure, Local, Options};
+use local::{BoxError, Local, Options};
 use models::clock::SystemClock;
 use receiver::Receiver;
 use std::{sync::Arc, time::Duration};
@@ -29,7 +29,7 @@ pub struct Demo {
 impl Demo {
     /// Starts everything, with some history. Further events follow, one each `pause` on average. Port 0 means any free
     /// port. Settings of the environment have no effect.
-    pub async fn start(port: u16, pause: Duration) -> Result<Self, Failure> {
+    pub async fn start(port: u16, pause: Duration) -> Result<Self, BoxError> {
         let sandbox = Sandbox::start(0).await?;
         let receiver = Receiver::start().await?;
         let local = Local::start(options(port, &sandbox)?, Arc::new(SystemClock)).await?;
@@ -39,13 +39,13 @@ impl Demo {
         Ok(Self { local, life: tokio::spawn(life.go_on(pause)), _sandbox: sandbox })
     }
 
-    pub async fn stop(self) -> Result<(), Failure> {
+    pub async fn stop(self) -> Result<(), BoxError> {
         self.life.abort();
         self.local.stop().await
     }
 }
 
-fn options(port: u16, sandbox: &Sandbox) -> Result<Options, Failure> {
+fn options(port: u16, sandbox: &Sandbox) -> Result<Options, BoxError> {
     let settings: Settings = [
         ("PORT", port.to_string()),
         ("DATA_DIR", ":memory:".to_owned()),

@@ -21,17 +21,17 @@ impl Answered {
 }
 
 /// Makes a call with this timeout.
-pub async fn make(request: RequestBuilder, patience: Duration) -> Answered {
+pub async fn make(request: RequestBuilder, timeout: Duration) -> Answered {
     let started = Instant::now();
     let answer = async {
-        let response = request.timeout(patience).send().await?;
+        let response = request.timeout(timeout).send().await?;
         Ok::<_, reqwest::Error>((response.status(), response.text().await?))
     };
     let answer = answer.await;
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (status, parsed) = match answer {
         Ok((status, text)) => (Some(status), serde_json::from_str(&text).map_err(|_| text)),
-        Err(error) if error.is_timeout() => (None, Err(format!("timeout of {}ms exceeded", patience.as_millis()))),
+        Err(error) if error.is_timeout() => (None, Err(format!("timeout of {}ms exceeded", timeout.as_millis()))),
         Err(_) => (None, Err("there was no answer".to_owned())),
     };
     Answered { status, is_json: parsed.is_ok(), body: parsed.unwrap_or_else(Value::String), milliseconds }

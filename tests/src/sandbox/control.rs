@@ -42,7 +42,7 @@ pub async fn answer(shared: &Shared, method: &Method, path: &str, body: &str) ->
         return guide::help(&shared.url).into_response();
     }
     let reported = match path.strip_prefix("/sandbox/") {
-        Some(route) => tell(shared, method, route, body).await,
+        Some(route) => run(shared, method, route, body).await,
         None => Ok(None),
     };
     match reported {
@@ -54,7 +54,7 @@ pub async fn answer(shared: &Shared, method: &Method, path: &str, body: &str) ->
 }
 
 /// Runs a control route. Returns none if there is no such route.
-async fn tell(shared: &Shared, method: &Method, route: &str, body: &str) -> Result<Option<Value>, String> {
+async fn run(shared: &Shared, method: &Method, route: &str, body: &str) -> Result<Option<Value>, String> {
     match (method.as_str(), route) {
         ("POST", "faults") => lock(&shared.faults).push(read(body)?),
         ("DELETE", "faults") => lock(&shared.faults).clear(),

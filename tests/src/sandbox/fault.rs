@@ -133,11 +133,11 @@ impl FaultKind {
     }
 
     fn refuse(self, status: StatusCode, seen: &Seen) -> Response {
-        let words = match self {
+        let message = match self {
             Self::Echo => seen.platform.echo(seen),
             _ => ARMED.to_owned(),
         };
-        let mut response = json(status, &seen.platform.error(status, &words));
+        let mut response = json(status, &seen.platform.error(status, &message));
         if self == Self::SlowDown {
             response.headers_mut().insert(header::RETRY_AFTER, 7.into());
         }

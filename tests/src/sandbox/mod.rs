@@ -36,7 +36,7 @@ use std::{
 use tokio::{net::TcpListener, sync::watch};
 
 /// Default timeout of a platform's calls. ChatBot's own sample of an error says `timeout of 10000ms exceeded`.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Running sandbox. It stops when its last clone is dropped.
 #[derive(Clone)]
@@ -124,7 +124,7 @@ impl Sandbox {
     pub async fn start(port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
+        let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(TIMEOUT);
         let (sender, open) = watch::channel(());
         let shared = Arc::new(Shared {
             url: url.clone(),

@@ -45,11 +45,11 @@ impl Platform {
     }
 
     /// Body of an error.
-    pub(super) fn error(self, status: StatusCode, words: &str) -> Value {
+    pub(super) fn error(self, status: StatusCode, message: &str) -> Value {
         match self {
-            Self::ChatBot => chatbot::error(status, words),
-            Self::BotDistrikt => botdistrikt::error(status, words),
-            Self::Botmother => botmother::error(words),
+            Self::ChatBot => chatbot::error(status, message),
+            Self::BotDistrikt => botdistrikt::error(status, message),
+            Self::Botmother => botmother::error(message),
         }
     }
 

@@ -36,7 +36,7 @@ impl CheckedCredentials {
             }
             _ => return Ok(Vec::new()),
         };
-        let generated = match generate.then(|| make(connector, &mut credentials)).transpose()? {
+        let generated = match generate.then(|| generate_credential(connector, &mut credentials)).transpose()? {
             Some(Err(fault)) => return Ok(vec![fault]),
             Some(Ok(generated)) => Some(generated),
             None => None,
@@ -49,14 +49,14 @@ impl CheckedCredentials {
         input::normalize_part(&mut whole, "/credentials", &schema)?;
         let Value::Object(credentials) = whole["credentials"].take() else { return Ok(Vec::new()) };
         let review = (connector.review)(app, &credentials)?;
-        let warnings = below(review.warnings);
+        let warnings = with_prefix(review.warnings);
         *given = Some(Self { credentials, generated, warnings });
-        Ok(below(review.faults))
+        Ok(with_prefix(review.faults))
     }
 }
 
 /// Generates the platform's generated credential, and returns it alone as well.
-fn make(
+fn generate_credential(
     connector: &Connector,
     credentials: &mut Map<String, Value>,
 ) -> Result<Result<Map<String, Value>, Fault>, Problem> {
@@ -73,7 +73,7 @@ fn make(
     Ok(Ok(Map::from_iter([(name.to_owned(), secret)])))
 }
 
-fn below(found: Vec<Fault>) -> Vec<Fault> {
+fn with_prefix(found: Vec<Fault>) -> Vec<Fault> {
     found.into_iter().map(|fault| Fault { pointer: format!("/credentials{}", fault.pointer), ..fault }).collect()
 }
 
@@ -92,7 +92,7 @@ pub async fn seal(
 }
 
 /// Shortest secret whose last characters are shown. They would reveal too much of a shorter one.
-const LEAST_TO_SHOW_A_TAIL: usize = 16;
+const MIN_BYTES_TO_SHOW_A_TAIL: usize = 16;
 
 fn mask(credentials: &Value) -> Value {
     match credentials {
@@ -100,7 +100,7 @@ fn mask(credentials: &Value) -> Value {
             Value::Object(fields.iter().map(|(name, value)| (name.clone(), mask(value))).collect())
         }
         Value::Null => Value::Null,
-        Value::String(secret) if secret.chars().count() >= LEAST_TO_SHOW_A_TAIL => {
+        Value::String(secret) if secret.chars().count() >= MIN_BYTES_TO_SHOW_A_TAIL => {
             let tail: Vec<char> = secret.chars().rev().take(4).collect();
             Value::String(MASK.chars().chain(tail.into_iter().rev()).collect())
         }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_tells_a_long_secret_by_its_last_four() {
+    fn a_mask_shows_the_last_four_characters_of_a_long_secret() {
         assert_eq!(
             mask(&json!({ "long": "0123456789abcdef", "short": "0123456789abcde", "none": null, "number": 1 })),
             json!({ "long": "••••cdef", "short": "••••", "none": null, "number": "••••" })

@@ -164,7 +164,7 @@ impl DeliveryFilter {
     fn may_have(&self, event: &EventKey) -> bool {
         self.route.as_ref().is_none_or(|route| {
             let unchanged_since = Timestamp::from_millis(route.updated_at.millis() + SKEW_MILLIS);
-            event.id.time() <= unchanged_since || route.may_be_for(event)
+            event.id.time() <= unchanged_since || route.may_match(event)
         })
     }
 

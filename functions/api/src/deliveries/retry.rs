@@ -5,7 +5,7 @@ use app::{App, Route};
 use flow::pending;
 use models::{
     DeliveryId, DeliveryState, StoredDelivery,
-    delivery::{Delivery, Reason, When},
+    delivery::{Delivery, DeliveryTimes, Reason},
 };
 use std::slice;
 use store::routes::EventRoute;
@@ -26,7 +26,7 @@ pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
     if let Some(why) = not_retryable(&delivery, route.as_ref()) {
         return Err(Problem::new(Code::Conflict, why));
     }
-    begin(&mut delivery, pending::until(app, request.now()));
+    restart(&mut delivery, pending::with_message(app, request.now()));
     app.store.update_delivery(&mut delivery, request.now()).await?;
     pending::send_or_leave(app, slice::from_ref(&delivery)).await;
     let event = delivery.event.clone();
@@ -50,9 +50,9 @@ pub fn is_past(delivery: &StoredDelivery) -> bool {
 }
 
 /// Retries a finished delivery with all its attempts; attempts a pending one now.
-fn begin(delivery: &mut StoredDelivery, now: When) {
+fn restart(delivery: &mut StoredDelivery, now: DeliveryTimes) {
     match delivery.state {
-        DeliveryState::Pending => delivery.wait(now),
+        DeliveryState::Pending => delivery.set_pending(now),
         _ => delivery.retry(now),
     }
 }

@@ -17,13 +17,13 @@ use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Retrying {
+pub struct RetryFilter {
     /// Only the deliveries to this route.
     route: Option<RouteId>,
     /// Only the deliveries of this event.
     event: Option<EventId>,
     #[serde(default)]
-    state: Over,
+    state: RetryableState,
     /// Only deliveries with this reason. If absent: all except those with `unknown_outcome`, where the platform may have
     /// done the action already, and a retry might do it twice.
     reason: Option<Reason>,
@@ -39,7 +39,7 @@ pub struct Retrying {
 /// The states that can be retried in bulk.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Over {
+enum RetryableState {
     #[default]
     Dead,
     Skipped,
@@ -57,9 +57,9 @@ pub struct Retried {
 }
 
 /// A call ends with the batch that reaches this number of retried deliveries.
-const MOST: u64 = 500;
+const MAX_RETRIED: u64 = 500;
 /// Number of events whose deliveries are read, and of deliveries written, at a time.
-const AT_ONCE: usize = 50;
+const BATCH: usize = 50;
 /// Well within API Gateway's timeout.
 const TIME: Duration = Duration::from_secs(15);
 
@@ -77,7 +77,7 @@ impl DeliverySource<'_> {
     async fn next(&mut self, route: Option<&RouteId>) -> Result<Option<Vec<Item>>, StoreError> {
         match self {
             Self::Listed(batches) => batches.next(|entry| is_to(entry, route)).await,
-            Self::Walked(walk, deadline) if Instant::now() < *deadline => walk.next(AT_ONCE, |_| true).await,
+            Self::Walked(walk, deadline) if Instant::now() < *deadline => walk.next(BATCH, |_| true).await,
             Self::Walked(..) | Self::Nowhere => Ok(None),
         }
     }
@@ -97,25 +97,25 @@ pub const ROUTE: Route =
         Box::pin(retry_all(app, request))
     })
     .with_query(&[CURSOR])
-    .takes::<Retrying>()
+    .takes::<RetryFilter>()
     .answers::<Retried>();
 
 pub async fn retry_all(app: &App, request: Request) -> Result<Response, Problem> {
-    let retrying: Retrying = input::body_with(&request, |body| Ok(span_faults(body)))?;
+    let filter: RetryFilter = input::body_with(&request, |body| Ok(span_faults(body)))?;
     // The cursor is bound to the filter.
-    let list = format!("retry {}", serde_json::to_string(&retrying).map_err(Problem::internal)?);
+    let list = format!("retry {}", serde_json::to_string(&filter).map_err(Problem::internal)?);
     let routes = enabled(app).await?;
-    let mut way = retrying.way(app, request.position(&list)?).await?;
+    let mut source = filter.source(app, request.position(&list)?).await?;
     let mut retried = Retried::default();
-    while let Some(items) = way.next(retrying.route.as_ref()).await? {
-        let (again, left) = retrying.sort_out(items, &routes);
+    while let Some(items) = source.next(filter.route.as_ref()).await? {
+        let (again, left) = filter.split_retryable(items, &routes);
         retried.left += left;
-        retried.retried += if retrying.dry_run { again.len() as u64 } else { retry(app, again).await? };
-        if retried.retried >= MOST {
+        retried.retried += if filter.dry_run { again.len() as u64 } else { retry(app, again).await? };
+        if retried.retried >= MAX_RETRIED {
             break;
         }
     }
-    retried.next = request.cursor(&list, way.position().await?);
+    retried.next = request.cursor(&list, source.position().await?);
     respond::ok(&retried)
 }
 
@@ -124,15 +124,15 @@ async fn enabled(app: &App) -> Result<BTreeSet<RouteId>, StoreError> {
     Ok(routes.into_iter().filter(|route| route.enabled).map(|route| route.id).collect())
 }
 
-impl Retrying {
-    async fn way<'a>(&self, app: &'a App, position: Option<String>) -> Result<DeliverySource<'a>, StoreError> {
+impl RetryFilter {
+    async fn source<'a>(&self, app: &'a App, position: Option<String>) -> Result<DeliverySource<'a>, StoreError> {
         let deadline = Instant::now() + TIME;
         let walk = match (&self.event, self.state) {
-            (None, Over::Dead) => {
+            (None, RetryableState::Dead) => {
                 let listing = self.span().part_of(app.store.dead_letters(position));
-                return Ok(DeliverySource::Listed(Batches::begin(&app.store, listing).await?));
+                return Ok(DeliverySource::Listed(Batches::start(&app.store, listing).await?));
             }
-            (None, Over::Skipped) => app.store.walk_events(self.after, self.before, position).await?,
+            (None, RetryableState::Skipped) => app.store.walk_events(self.after, self.before, position).await?,
             (Some(event), _) if self.span().contains(event) => app.store.walk_event(event, position),
             (Some(_), _) => return Ok(DeliverySource::Nowhere),
         };
@@ -144,10 +144,10 @@ impl Retrying {
     }
 
     /// The deliveries that can be retried, and the number of others in the state.
-    fn sort_out(&self, items: Vec<Item>, routes: &BTreeSet<RouteId>) -> (Vec<StoredDelivery>, u64) {
+    fn split_retryable(&self, items: Vec<Item>, routes: &BTreeSet<RouteId>) -> (Vec<StoredDelivery>, u64) {
         let state = match self.state {
-            Over::Dead => DeliveryState::Dead,
-            Over::Skipped => DeliveryState::Skipped,
+            RetryableState::Dead => DeliveryState::Dead,
+            RetryableState::Skipped => DeliveryState::Skipped,
         };
         // An unreadable delivery must not block the others.
         let readable = items.into_iter().filter_map(|item| {
@@ -173,7 +173,7 @@ impl Retrying {
 async fn retry(app: &App, mut deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
     let mut count = 0;
     while !deliveries.is_empty() {
-        let batch = deliveries.split_off(deliveries.len().saturating_sub(AT_ONCE));
+        let batch = deliveries.split_off(deliveries.len().saturating_sub(BATCH));
         count += retry_batch(app, batch).await?;
     }
     Ok(count)
@@ -183,7 +183,7 @@ async fn retry(app: &App, mut deliveries: Vec<StoredDelivery>) -> Result<u64, Pr
 async fn retry_batch(app: &App, deliveries: Vec<StoredDelivery>) -> Result<u64, Problem> {
     let now = app.now();
     let written = try_join_all(deliveries.into_iter().map(|mut delivery| async move {
-        delivery.retry(pending::until(app, now));
+        delivery.retry(pending::with_message(app, now));
         match app.store.update_delivery(&mut delivery, now).await {
             Ok(()) => Ok(Some(delivery)),
             Err(StoreError::Condition(_)) => Ok(None),

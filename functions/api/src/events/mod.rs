@@ -49,7 +49,7 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let (after, before) = (request.query_time("after")?, request.query_time("before")?);
     let limit = request.limit()?;
     let listing = app.store.events_about(subscriber.as_ref(), after, before, request.position("events")?);
-    let keep = |entry: &Entry| plan::is_of(entry, hook.as_ref(), event_type.as_deref());
+    let keep = |entry: &Entry| plan::is_selected(entry, hook.as_ref(), event_type.as_deref());
     let id = |entry: &Entry| EventKey::parse(&entry.sort).map(|key| key.id.to_string());
     let is_summary = crate::is_summary(&request)?;
     let page = app.store.page_of(listing, limit, keep, id, |item| Ok(Some(show(item, is_summary)?))).await?;

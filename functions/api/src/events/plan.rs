@@ -22,7 +22,7 @@ use web::Problem;
 const CONCURRENCY: usize = 8;
 
 /// True if an entry's event has this hook and type, as far as they are given.
-pub fn is_of(entry: &Entry, hook: Option<&HookId>, event_type: Option<&str>) -> bool {
+pub fn is_selected(entry: &Entry, hook: Option<&HookId>, event_type: Option<&str>) -> bool {
     EventKey::parse(&entry.sort).is_some_and(|key| {
         hook.is_none_or(|hook| key.origin.hook() == Some(hook))
             && event_type.is_none_or(|pattern| matches_pattern(pattern, &key.event_type))
@@ -87,7 +87,7 @@ impl Planner<'_> {
         }
         let event = event.open()?;
         let routes: Vec<&EventRoute> =
-            self.routes.of(&event)?.into_iter().filter(|route| self.takes(&event, route)).collect();
+            self.routes.of(&event)?.into_iter().filter(|route| self.is_eligible(&event, route)).collect();
         if routes.is_empty() {
             return Ok(Plan::default());
         }
@@ -95,28 +95,28 @@ impl Planner<'_> {
         let delivered = |route: &&&EventRoute| {
             known.iter().any(|known| known.route == route.id && known.state == DeliveryState::Succeeded)
         };
-        let when = pending::until(self.app, self.app.now());
+        let when = pending::with_message(self.app, self.app.now());
         let delivered_before = routes.iter().filter(delivered).count() as u64;
-        let is_wanted = |route: &EventRoute, made: &StoredDelivery| {
-            let is_there = known.iter().any(|known| known.id == made.id);
-            !self.missing_only || !(is_there || self.may_be_queued(&event, route))
+        let is_wanted = |route: &EventRoute, planned: &StoredDelivery| {
+            let exists = known.iter().any(|known| known.id == planned.id);
+            !self.missing_only || !(exists || self.may_be_queued(&event, route))
         };
-        let made = routes.iter().filter_map(|route| {
-            let made = fan_out::delivery(self.app, &event, route, self.replay.as_ref(), when);
-            is_wanted(route, &made).then_some(made)
+        let planned = routes.iter().filter_map(|route| {
+            let planned = fan_out::delivery(self.app, &event, route, self.replay.as_ref(), when);
+            is_wanted(route, &planned).then_some(planned)
         });
-        Ok(Plan { events: 1, delivered_before, deliveries: made.collect() })
+        Ok(Plan { events: 1, delivered_before, deliveries: planned.collect() })
     }
 
     /// True if a delivery that is not stored may have a message in the queue.
     fn may_be_queued(&self, event: &OpenEvent<'_>, route: &EventRoute) -> bool {
         let came = event.key.id.time();
         let is_lost = self.app.now().millis_since(came) > LOST_AFTER_SECONDS * 1000;
-        pending::is_kept(self.app) && !is_lost && route.updated_at <= came
+        pending::is_queue_durable(self.app) && !is_lost && route.updated_at <= came
     }
 
     /// True if a matching route gets the event.
-    fn takes(&self, event: &OpenEvent<'_>, route: &EventRoute) -> bool {
+    fn is_eligible(&self, event: &OpenEvent<'_>, route: &EventRoute) -> bool {
         let came = event.key.id.time();
         let kept_millis = self.app.config.delivery_ttl_days * 86_400_000;
         let is_old = self.app.now().millis_since(came) > kept_millis;
@@ -124,7 +124,7 @@ impl Planner<'_> {
     }
 
     /// Creates deliveries, or only counts them in a dry run. Returns their number.
-    pub async fn make(&self, mut deliveries: Vec<StoredDelivery>, dry_run: bool) -> Result<u64, Problem> {
+    pub async fn create(&self, mut deliveries: Vec<StoredDelivery>, dry_run: bool) -> Result<u64, Problem> {
         if dry_run {
             return Ok(deliveries.len() as u64);
         }

@@ -2,7 +2,7 @@
 //! them aside or gave up. Repeating a redispatch creates nothing twice.
 
 use super::{
-    plan::{Planner, is_of, stored},
+    plan::{Planner, is_selected, stored},
     replay::routes,
 };
 use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
@@ -18,7 +18,7 @@ use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct One {
+pub struct RedispatchOptions {
     /// True to count without changing anything.
     #[serde(default)]
     dry_run: bool,
@@ -26,7 +26,7 @@ pub struct One {
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Span {
+pub struct RedispatchSpan {
     /// Only events of this hook.
     hook: Option<HookId>,
     /// Only events of this type; `*` matches any characters.
@@ -42,7 +42,7 @@ pub struct Span {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub struct Outcome {
+pub struct RedispatchResult {
     /// Number of events that were dispatched again. Erased events are skipped.
     events: u64,
     /// Number of subscribers whose record changed.
@@ -66,9 +66,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn outcome(self, next: Option<String>) -> Outcome {
+    fn outcome(self, next: Option<String>) -> RedispatchResult {
         let Self { events, people, takeovers, deliveries } = self;
-        Outcome { events, folded: people.len() as u64, takeovers, deliveries, next }
+        RedispatchResult { events, folded: people.len() as u64, takeovers, deliveries, next }
     }
 }
 
@@ -83,14 +83,14 @@ pub const REDISPATCH: Route = Route::post(
     "Dispatch an event again, creating missing records and deliveries",
     |app, request| Box::pin(redispatch(app, request)),
 )
-.may_take::<One>()
-.answers::<Outcome>();
+.may_take::<RedispatchOptions>()
+.answers::<RedispatchResult>();
 
 pub async fn redispatch(app: &App, request: Request) -> Result<Response, Problem> {
     let id: EventId = request.id("event")?;
-    let One { dry_run } = input::optional_body(&request)?;
+    let RedispatchOptions { dry_run } = input::optional_body(&request)?;
     let event = app.store.event(&id).await?.ok_or_else(|| Problem::not_found("event"))?;
-    let redispatch = Redispatch::begin(app, dry_run).await?;
+    let redispatch = Redispatch::prepare(app, dry_run).await?;
     let mut tally = Tally::default();
     if !event.is_erased() {
         let events = vec![event];
@@ -107,18 +107,20 @@ pub const REDISPATCH_SPAN: Route = Route::post(
     |app, request| Box::pin(redispatch_span(app, request)),
 )
 .with_query(&[CURSOR])
-.takes::<Span>()
-.answers::<Outcome>();
+.takes::<RedispatchSpan>()
+.answers::<RedispatchResult>();
 
 pub async fn redispatch_span(app: &App, request: Request) -> Result<Response, Problem> {
-    let span: Span = input::body_with(&request, |body| Ok(span_faults(body)))?;
+    let span: RedispatchSpan = input::body_with(&request, |body| Ok(span_faults(body)))?;
     // The cursor is bound to the span.
     let list = format!("redispatch {}", serde_json::to_string(&span).map_err(Problem::internal)?);
-    let redispatch = Redispatch::begin(app, span.dry_run).await?;
+    let redispatch = Redispatch::prepare(app, span.dry_run).await?;
     let listing = app.store.events(Some(span.after), Some(span.before), request.position(&list)?);
-    let mut batches = Batches::begin(&app.store, listing).await?;
+    let mut batches = Batches::start(&app.store, listing).await?;
     let mut tally = Tally::default();
-    while let Some(items) = batches.next(|entry| is_of(entry, span.hook.as_ref(), span.event_type.as_deref())).await? {
+    while let Some(items) =
+        batches.next(|entry| is_selected(entry, span.hook.as_ref(), span.event_type.as_deref())).await?
+    {
         let events = stored(items).into_iter().filter(|event| !event.is_erased()).collect();
         redispatch.batch(events, &mut tally).await?;
         if tally.events >= MAX_EVENTS {
@@ -135,7 +137,7 @@ struct Redispatch<'a> {
 }
 
 impl<'a> Redispatch<'a> {
-    async fn begin(app: &'a App, dry_run: bool) -> Result<Self, Problem> {
+    async fn prepare(app: &'a App, dry_run: bool) -> Result<Self, Problem> {
         let planner = Planner { app, routes: routes(app, None).await?, route: None, replay: None, missing_only: true };
         Ok(Self { app, dry_run, planner })
     }
@@ -198,7 +200,7 @@ impl<'a> Redispatch<'a> {
         let plan = self.planner.plan(events).await?;
         tally.people.extend(folded.folded);
         tally.takeovers += folded.takeovers;
-        tally.deliveries += self.planner.make(plan.deliveries, self.dry_run).await?;
+        tally.deliveries += self.planner.create(plan.deliveries, self.dry_run).await?;
         Ok(())
     }
 }

@@ -48,7 +48,7 @@ pub async fn replay(app: &App, request: Request) -> Result<Response, Problem> {
     let event = event.open().map_err(StoreError::from)?;
     let matching = routes.of(&event)?.into_iter().filter(|matching| is_named(matching, route.as_ref()));
     let mut deliveries: Vec<StoredDelivery> = matching
-        .map(|route| fan_out::delivery(app, &event, route, Some(&replay), pending::until(app, request.now())))
+        .map(|route| fan_out::delivery(app, &event, route, Some(&replay), pending::with_message(app, request.now())))
         .collect();
     pending::store_and_send(app, &mut deliveries).await?;
     let deliveries = deliveries.into_iter().map(|delivery| delivery.id).collect();

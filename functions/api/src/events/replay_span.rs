@@ -1,7 +1,7 @@
 //! `POST /v1/events/replay`: new deliveries of all stored events of a time span, or only the missing ones.
 
 use super::{
-    plan::{Planner, is_of, stored},
+    plan::{Planner, is_selected, stored},
     replay::routes,
 };
 use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
@@ -13,7 +13,7 @@ use web::{Problem, Request, RequestExt as _, Response, input, respond};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Span {
+pub struct ReplaySpan {
     /// Only events of this hook.
     hook: Option<HookId>,
     /// Only events of this type; `*` matches any characters.
@@ -52,7 +52,7 @@ pub struct Replayed {
 }
 
 /// A call ends with the batch that reaches this number of events with a route.
-const MOST: u64 = 500;
+const MAX_EVENTS: u64 = 500;
 pub const ROUTE: Route = Route::post(
     "/v1/events/replay",
     OPERATE,
@@ -60,14 +60,14 @@ pub const ROUTE: Route = Route::post(
     |app, request| Box::pin(replay_span(app, request)),
 )
 .with_query(&[CURSOR])
-.takes::<Span>()
+.takes::<ReplaySpan>()
 .answers::<Replayed>();
 
 pub async fn replay_span(app: &App, request: Request) -> Result<Response, Problem> {
-    let span: Span = input::body_with(&request, |body| Ok(span_faults(body)))?;
+    let span: ReplaySpan = input::body_with(&request, |body| Ok(span_faults(body)))?;
     // The cursor is bound to the span.
     let list = format!("replay {}", serde_json::to_string(&span).map_err(Problem::internal)?);
-    let (replay, position) = span.place(&request, &list)?;
+    let (replay, position) = span.start(&request, &list)?;
     let planner = Planner {
         app,
         routes: routes(app, span.route.as_ref()).await?,
@@ -76,33 +76,35 @@ pub async fn replay_span(app: &App, request: Request) -> Result<Response, Proble
         missing_only: span.missing_only,
     };
     let listing = app.store.events(Some(span.after), Some(span.before), position);
-    let mut batches = Batches::begin(&app.store, listing).await?;
+    let mut batches = Batches::start(&app.store, listing).await?;
     let (mut events, mut deliveries, mut delivered_before) = (0, 0, 0);
-    while let Some(items) = batches.next(|entry| is_of(entry, span.hook.as_ref(), span.event_type.as_deref())).await? {
+    while let Some(items) =
+        batches.next(|entry| is_selected(entry, span.hook.as_ref(), span.event_type.as_deref())).await?
+    {
         let plan = planner.plan(stored(items)).await?;
         events += plan.events;
         delivered_before += plan.delivered_before;
-        deliveries += planner.make(plan.deliveries, span.dry_run).await?;
-        if events >= MOST {
+        deliveries += planner.create(plan.deliveries, span.dry_run).await?;
+        if events >= MAX_EVENTS {
             break;
         }
     }
-    let next = request.cursor(&list, batches.position().map(|position| placed(replay.as_ref(), &position)));
+    let next = request.cursor(&list, batches.position().map(|position| cursor_position(replay.as_ref(), &position)));
     respond::ok(&Replayed { replay, events, deliveries, delivered_before, next })
 }
 
 /// Placeholder in a cursor without a replay.
-const NONE: &str = "-";
+const NO_REPLAY: &str = "-";
 
 /// A cursor's position, with the replay that continues there. So a repeated call creates the same deliveries.
-fn placed(replay: Option<&ReplayId>, position: &str) -> String {
-    format!("{} {position}", replay.map_or(NONE, ReplayId::as_str))
+fn cursor_position(replay: Option<&ReplayId>, position: &str) -> String {
+    format!("{} {position}", replay.map_or(NO_REPLAY, ReplayId::as_str))
 }
 
-impl Span {
+impl ReplaySpan {
     /// The replay of a call, and its start position.
-    fn place(&self, request: &Request, list: &str) -> Result<(Option<ReplayId>, Option<String>), Problem> {
-        let Some(placed) = request.position(list)? else {
+    fn start(&self, request: &Request, list: &str) -> Result<(Option<ReplayId>, Option<String>), Problem> {
+        let Some(position) = request.position(list)? else {
             let replays = !self.dry_run && !self.missing_only;
             return Ok((
                 replays.then(|| random().map(|random| ReplayId::new(request.now(), random))).transpose()?,
@@ -110,9 +112,9 @@ impl Span {
             ));
         };
         let forged = || Problem::invalid_query("cursor", "must be the `next` of a page of this list");
-        let (replay, position) = placed.split_once(' ').ok_or_else(forged)?;
+        let (replay, position) = position.split_once(' ').ok_or_else(forged)?;
         let replay = match replay {
-            NONE => None,
+            NO_REPLAY => None,
             replay => Some(replay.parse().map_err(|_| forged())?),
         };
         Ok((replay, Some(position.to_owned())))

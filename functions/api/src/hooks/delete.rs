@@ -20,7 +20,7 @@ use web::{Code, Problem, Query, QueryValue, Request, RequestExt as _, Response, 
 /// Time in which no route can name a hook that is being deregistered. It is longer than the function's timeout.
 const CLOSED_SECONDS: u64 = 60;
 /// Time limit for the platform in a forced deletion.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 const FORCE: Query = Query {
     name: "force",
@@ -134,7 +134,7 @@ async fn deregister(app: &App, registrar: &Registrar, hook: &mut Hook, version: 
 
 /// Deregisters a hook that is deleted in any case.
 async fn deregister_if_possible(app: &App, registrar: &Registrar, hook: &Hook) {
-    let problem = match timeout(PATIENCE, registration::remove(app, registrar, hook)).await {
+    let problem = match timeout(TIMEOUT, registration::remove(app, registrar, hook)).await {
         Ok(Ok(())) => return,
         Ok(Err(problem)) => problem.code.as_str(),
         Err(_) => "timeout",

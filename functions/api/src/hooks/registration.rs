@@ -51,7 +51,9 @@ async fn register_at_platform(
                 _ => Err(problem),
             }
         }
-        told => told.inspect_err(|problem| connections::evict_rejected(app, hook.connection.as_str(), problem)),
+        registered => {
+            registered.inspect_err(|problem| connections::evict_rejected(app, hook.connection.as_str(), problem))
+        }
     }
 }
 
@@ -81,8 +83,9 @@ async fn store_registration(app: &App, registrar: &Registrar, hook: &mut Hook) -
 
 /// The problem for a hook whose state at the platform is unknown.
 fn pending(problem: Problem, hook: &Hook) -> Problem {
-    let said = if problem.code == Code::StoreUnavailable { "the store is unavailable" } else { &problem.detail };
-    let detail = format!("{said}; delete {}, which also removes its webhook at the platform, if there is one", hook.id);
+    let reason = if problem.code == Code::StoreUnavailable { "the store is unavailable" } else { &problem.detail };
+    let detail =
+        format!("{reason}; delete {}, which also removes its webhook at the platform, if there is one", hook.id);
     Problem { detail, ..problem }
 }
 

@@ -61,7 +61,7 @@ pub async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = control::find::<Hook>(app, &request).await?;
     let with_body = !crate::is_summary(&request)?;
     let listing = app.store.rejected(&hook.connection, request.position("rejected")?);
-    let of_hook = |entry: &Entry| RejectedCall::is_of(&hook.id, &entry.sort);
+    let of_hook = |entry: &Entry| RejectedCall::belongs_to(&hook.id, &entry.sort);
     let id = |entry: &Entry| Some(entry.pk.clone());
     let page = app.store.page_of(listing, request.limit()?, of_hook, id, |item| show(item, with_body)).await?;
     respond::page(page.items, request.cursor("rejected", page.next))
@@ -88,7 +88,8 @@ pub async fn raw(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = control::find::<Hook>(app, &request).await?;
     let missing = || Problem::not_found("rejected call with a body");
     let id: RejectedId = request.param("rejected_id").parse().map_err(|_| missing())?;
-    let rejected = app.store.rejected_call(&id).await?.filter(|request| RejectedCall::is_of(&hook.id, &request.sort));
+    let rejected =
+        app.store.rejected_call(&id).await?.filter(|request| RejectedCall::belongs_to(&hook.id, &request.sort));
     let RejectedCall { body: Some(body), encoding, .. } = rejected.ok_or_else(missing)? else { return Err(missing()) };
     crate::raw::reply(id.as_str(), body, encoding.as_deref())
 }

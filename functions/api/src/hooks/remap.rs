@@ -37,7 +37,7 @@ pub async fn remap(app: &App, request: Request) -> Result<Response, Problem> {
     let hook = control::find::<Hook>(app, &request).await?;
     let is_of_hook =
         |entry: &Entry| EventKey::parse(&entry.sort).is_some_and(|key| key.origin.hook() == Some(&hook.id));
-    let mut batches = Batches::begin(&app.store, app.store.events(None, None, request.position("remap")?)).await?;
+    let mut batches = Batches::start(&app.store, app.store.events(None, None, request.position("remap")?)).await?;
     let mut remapped = Remapped::default();
     while let Some(items) = batches.next(is_of_hook).await? {
         remapped.read += items.len() as u64;

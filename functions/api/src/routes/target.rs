@@ -1,7 +1,7 @@
 //! A route's target: parsed and sealed.
 
 use crate::connections;
-use app::{App, connections::of_platform};
+use app::{App, connections::check_platform};
 use models::{Effect, Fault, RouteId};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -95,7 +95,7 @@ async fn webhook(
 async fn action(app: &App, new: NewAction) -> Result<ActionTarget, Problem> {
     let NewAction { action, connection, input, .. } = new;
     let connection = connections::by_id(app, &connection).await?;
-    of_platform(&connection.platform, action.split('.').next().unwrap_or_default())?;
+    check_platform(&connection.platform, action.split('.').next().unwrap_or_default())?;
     let effect = registry::actions().find(|known| known.name == action).map(|known| known.effect);
     let keyed = effect.is_some_and(|effect| effect != Effect::Safe);
     Ok(ActionTarget { action, keyed, effect, connection: connection.id, input })

@@ -9,7 +9,7 @@ use super::{
 use crate::{OPERATE, control};
 use app::{App, Route};
 use client::mask::MASK;
-use expression::{Event, Expression};
+use expression::{EventValues, Expression};
 use flow::{
     deliver::post,
     request::{PrepareError, Prepared, ReadyTarget},
@@ -36,7 +36,7 @@ use webhook::{WebhookClient, guard::Guard};
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Trial {
+pub struct TestOptions {
     /// A stored event. Default: an event made from the sample of a trigger that the route matches.
     event: Option<EventId>,
     /// True to send the webhook's request, which requires a key of scope `admin`. Actions are never run by a test: call
@@ -46,7 +46,7 @@ pub struct Trial {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub struct Tried {
+pub struct TestResult {
     #[schemars(with = "Envelope<'_>")]
     event: Box<RawValue>,
     /// True if the route matches the event, and the event passes its filter.
@@ -98,7 +98,7 @@ pub struct Draft {
 }
 
 /// The parts of a route that are tested.
-struct Trying<'a> {
+struct RouteTest<'a> {
     selection: Selection<'a>,
     filter: Option<&'a str>,
     target: Option<ReadyTarget>,
@@ -112,24 +112,25 @@ pub const TEST: Route = Route::post(
     "Test a route with an event, optionally sending the request",
     |app, request| Box::pin(test(app, request)),
 )
-.may_take::<Trial>()
-.answers::<Tried>();
+.may_take::<TestOptions>()
+.answers::<TestResult>();
 
 pub async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     let route = control::find::<EventRoute>(app, &request).await?;
-    let trial: Trial = input::optional_body(&request)?;
-    if trial.send && matches!(route.target, Target::Action(_)) {
+    let options: TestOptions = input::optional_body(&request)?;
+    if options.send && matches!(route.target, Target::Action(_)) {
         return Err(Problem::invalid_body(vec![Fault::new(
             "/send",
             "is only possible for a webhook; call the action itself",
         )]));
     }
-    if trial.send && !control::sees_secrets(&request) {
+    if options.send && !control::sees_secrets(&request) {
         return Err(Problem::new(Code::Forbidden, "sending requires a key of scope admin; leave `send` out"));
     }
     let target = Some(ReadyTarget::open(app, &route.id, &route.target).await?);
-    let trying = Trying { selection: route.selection(), filter: route.filter.as_deref(), target, send: trial.send };
-    respond::ok(&tried(app, trying, trial.event, control::sees_secrets(&request)).await?)
+    let test_of_route =
+        RouteTest { selection: route.selection(), filter: route.filter.as_deref(), target, send: options.send };
+    respond::ok(&run(app, test_of_route, options.event, control::sees_secrets(&request)).await?)
 }
 
 pub const TEST_DRAFT: Route = Route::post(
@@ -139,7 +140,7 @@ pub const TEST_DRAFT: Route = Route::post(
     |app, request| Box::pin(test_draft(app, request)),
 )
 .takes::<Draft>()
-.answers::<Tried>();
+.answers::<TestResult>();
 
 pub async fn test_draft(app: &App, request: Request) -> Result<Response, Problem> {
     let draft: Draft =
@@ -156,21 +157,26 @@ pub async fn test_draft(app: &App, request: Request) -> Result<Response, Problem
     };
     let selection =
         Selection { route: None, events: &draft.events, hook: hook.as_ref(), connection: connection.as_ref() };
-    let trying = Trying { selection, filter: draft.filter.as_deref(), target, send: false };
-    respond::ok(&tried(app, trying, draft.event, true).await?)
+    let test_of_route = RouteTest { selection, filter: draft.filter.as_deref(), target, send: false };
+    respond::ok(&run(app, test_of_route, draft.event, true).await?)
 }
 
-async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url: bool) -> Result<Tried, Problem> {
+async fn run(
+    app: &App,
+    test_of_route: RouteTest<'_>,
+    event: Option<EventId>,
+    shows_url: bool,
+) -> Result<TestResult, Problem> {
     let event = match &event {
         Some(id) => app.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))?,
-        None => sample(app, &trying.selection).await?,
+        None => sample(app, &test_of_route.selection).await?,
     };
     let opened = event.open().map_err(StoreError::from)?;
     let envelope = opened.envelope().map_err(StoreError::from)?;
-    let passed = trying.filter.map_or(Ok(true), |filter| passes(filter, &Event::of(&envelope)));
-    let matches = trying.selection.takes(&opened.key, event.connection.as_ref()) && passed == Ok(true);
+    let passed = test_of_route.filter.map_or(Ok(true), |filter| passes(filter, &EventValues::of(&envelope)));
+    let matches = test_of_route.selection.matches(&opened.key, event.connection.as_ref()) && passed == Ok(true);
     let (mut request, mut fault, mut attempt) = (None, passed.err(), None);
-    match trying.target.map(|target| target.prepare(app.now(), envelope.clone(), event.hops)) {
+    match test_of_route.target.map(|target| target.prepare(app.now(), envelope.clone(), event.hops)) {
         None => {}
         Some(Ok(Prepared::Action { action, connection, input, .. })) => {
             let input = RawValue::from_string(input).map_err(Problem::internal)?;
@@ -179,27 +185,27 @@ async fn tried(app: &App, trying: Trying<'_>, event: Option<EventId>, shows_url:
         Some(Ok(Prepared::Webhook { url, headers, body })) => {
             let address = if shows_url { url.to_string() } else { without_path(url.as_str()) };
             request = Some(shown(address, &headers, &body)?);
-            if trying.send {
+            if test_of_route.send {
                 let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))
                     .map_err(Problem::internal)?;
                 attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
             }
         }
-        Some(Err(PrepareError::Event(words))) => fault = Some(words),
+        Some(Err(PrepareError::Event(message))) => fault = Some(message),
         Some(Err(PrepareError::Problem(problem))) => return Err(problem),
     }
     let event = envelope.shown().map_err(Problem::internal)?;
-    Ok(Tried { event, matches, request, fault, attempt })
+    Ok(TestResult { event, matches, request, fault, attempt })
 }
 
 /// Evaluates a filter on an event. The error is the reason why it fails.
-fn passes(filter: &str, event: &Event<'_>) -> Result<bool, String> {
+fn passes(filter: &str, event: &EventValues<'_>) -> Result<bool, String> {
     let filter = Expression::compile_stored(filter).map_err(|bad| format!("the filter: {}", bad.detail))?;
     match filter.evaluate(event).as_deref() {
         Ok("true") => Ok(true),
         Ok("false") => Ok(false),
         Ok(_) => Err("the filter: must give true or false".to_owned()),
-        Err(words) => Err(format!("the filter: {words}")),
+        Err(message) => Err(format!("the filter: {message}")),
     }
 }
 
@@ -227,7 +233,7 @@ async fn sample(app: &App, selection: &Selection<'_>) -> Result<StoredEvent, Pro
         None => None,
     };
     let is_for = |watch: &TriggerEntry| {
-        selection.is_of(watch.trigger.event_type)
+        selection.selects_type(watch.trigger.event_type)
             && hook.as_ref().is_none_or(|hook| hook.trigger == watch.trigger.name)
             && connection.as_ref().is_none_or(|connection| connection.platform == watch.platform.name)
     };
@@ -250,7 +256,7 @@ async fn sample(app: &App, selection: &Selection<'_>) -> Result<StoredEvent, Pro
         format: Format::JSON,
         body: &body,
         reading: &mapping::resolve(trigger.fields(), &mapping, &body),
-        told: Map::new(),
+        extra_data: Map::new(),
         encoding: None,
         query: None,
         hops: 0,

@@ -4,7 +4,7 @@
 //! entries in all indexes are erased. If a call is cut off, the tombstone keeps the search's progress, and the next
 //! call continues.
 
-use super::names::names;
+use super::mentions::mentions;
 use crate::ADMIN;
 use app::{App, Route};
 use flow::erasure::scrub_deliveries;
@@ -21,7 +21,7 @@ use store::{
     StoreError,
     events::RejectedCall,
     from_item,
-    list::{END, Entry, Listing},
+    list::{Entry, HIGHEST_SORT_KEY, Listing},
 };
 use web::{Code, Problem, Request, RequestExt as _, Response, respond};
 
@@ -56,9 +56,9 @@ pub const ROUTE: Route = Route::delete(
 pub async fn erase(app: &App, request: Request) -> Result<Response, Problem> {
     let id: SubscriberId = request.id("subscriber")?;
     let deadline = Instant::now() + TIME;
-    let mut wanted = write_tombstone(app, &id, request.now()).await?;
-    let finished = search(app, &id, &mut wanted, deadline).await?;
-    store_progress(app, &id, if finished { None } else { Some(&wanted) }).await?;
+    let mut progress = write_tombstone(app, &id, request.now()).await?;
+    let finished = search(app, &id, &mut progress, deadline).await?;
+    store_progress(app, &id, if finished { None } else { Some(&progress) }).await?;
     if finished {
         return Ok(respond::no_content());
     }
@@ -72,10 +72,10 @@ impl ErasureProgress {
         id: &SubscriberId,
         now: Timestamp,
         profile: Option<Profile>,
-        begun: Option<Self>,
+        earlier: Option<Self>,
     ) -> Result<Self, StoreError> {
         let (mut identifiers, mut unique_values) =
-            begun.map(|begun| (begun.identifiers, begun.unique_values)).unwrap_or_default();
+            earlier.map(|earlier| (earlier.identifiers, earlier.unique_values)).unwrap_or_default();
         let (connection, last_seen) = match profile {
             Some(profile) => {
                 identifiers.extend(profile.identifiers());
@@ -92,7 +92,7 @@ impl ErasureProgress {
 
 /// The connection of a person's newest event.
 async fn connection_of(app: &App, id: &SubscriberId) -> Result<Option<ConnectionId>, StoreError> {
-    let events = app.store.events_of(id, END.to_owned());
+    let events = app.store.events_of(id, HIGHEST_SORT_KEY.to_owned());
     let table = events.table;
     let Some(newest) = app.store.entries(events, 1).await?.next().await? else { return Ok(None) };
     let items = app.store.read(table, &[newest]).await?.into_values();
@@ -104,33 +104,35 @@ async fn connection_of(app: &App, id: &SubscriberId) -> Result<Option<Connection
 async fn search(
     app: &App,
     id: &SubscriberId,
-    wanted: &mut ErasureProgress,
+    progress: &mut ErasureProgress,
     deadline: Instant,
 ) -> Result<bool, Problem> {
     let store = &app.store;
-    let end = |prefix: &str| lower_bound(prefix, Timestamp::from_millis(wanted.until.millis() + 1));
+    let end = |prefix: &str| lower_bound(prefix, Timestamp::from_millis(progress.until.millis() + 1));
     let events = store.events_of(id, end(EventId::PREFIX));
-    if each(app, events, deadline, |entries| scrub_events(app, entries)).await?.is_some() {
+    if for_each_batch(app, events, deadline, |entries| scrub_events(app, entries)).await?.is_some() {
         return Ok(false);
     }
     let takeovers = store.takeovers_of(id, end(TakeoverId::PREFIX));
-    if each(app, takeovers, deadline, |entries| remove_takeovers(app, entries)).await?.is_some() {
+    if for_each_batch(app, takeovers, deadline, |entries| remove_takeovers(app, entries)).await?.is_some() {
         return Ok(false);
     }
-    let Some(connection) = wanted.connection.clone() else { return Ok(true) };
-    let until = wanted.events_position.clone().unwrap_or_else(|| end(EventId::PREFIX));
+    let Some(connection) = progress.connection.clone() else { return Ok(true) };
+    let until = progress.events_position.clone().unwrap_or_else(|| end(EventId::PREFIX));
     let events = store.events_without_person(&connection, until);
-    let position = each(app, events, deadline, |entries| scrub_matching(app, entries, &wanted.unique_values)).await?;
+    let position =
+        for_each_batch(app, events, deadline, |entries| scrub_matching(app, entries, &progress.unique_values)).await?;
     if position.is_some() {
-        wanted.events_position = position;
+        progress.events_position = position;
         return Ok(false);
     }
     // This part of the search is finished: the position is now before all entries.
-    wanted.events_position = Some(EventId::PREFIX.to_owned());
-    let rejected = store.rejected(&connection, wanted.rejected_position.clone());
-    let position = each(app, rejected, deadline, |entries| scrub_rejected(app, entries, &wanted.identifiers)).await?;
-    wanted.rejected_position = position;
-    Ok(wanted.rejected_position.is_none())
+    progress.events_position = Some(EventId::PREFIX.to_owned());
+    let rejected = store.rejected(&connection, progress.rejected_position.clone());
+    let position =
+        for_each_batch(app, rejected, deadline, |entries| scrub_rejected(app, entries, &progress.identifiers)).await?;
+    progress.rejected_position = position;
+    Ok(progress.rejected_position.is_none())
 }
 
 /// Replaces the subscriber by a tombstone.
@@ -138,10 +140,10 @@ async fn write_tombstone(app: &App, id: &SubscriberId, now: Timestamp) -> Result
     for _ in 0..ATTEMPTS {
         let stored = app.store.subscriber_to_erase(id).await?;
         let stored = stored.ok_or_else(|| Problem::not_found("subscriber"))?;
-        let begun: Option<ErasureProgress> =
+        let earlier: Option<ErasureProgress> =
             stored.erasing.as_deref().map(serde_json::from_str).transpose().map_err(StoreError::from)?;
         let profile = match stored.open() {
-            Ok(None) => return begun.ok_or_else(|| Problem::not_found("subscriber")),
+            Ok(None) => return earlier.ok_or_else(|| Problem::not_found("subscriber")),
             Ok(profile) => profile,
             Err(error) => {
                 tracing::error!(
@@ -152,16 +154,16 @@ async fn write_tombstone(app: &App, id: &SubscriberId, now: Timestamp) -> Result
                 None
             }
         };
-        let wanted = ErasureProgress::of(app, id, now, profile, begun).await?;
+        let progress = ErasureProgress::of(app, id, now, profile, earlier).await?;
         let tombstone = StoredSubscriber {
             place: None,
             version: stored.version + 1,
             profile: None,
-            erased_at: Some(wanted.until),
-            erasing: Some(serde_json::to_string(&wanted).map_err(Problem::internal)?),
+            erased_at: Some(progress.until),
+            erasing: Some(serde_json::to_string(&progress).map_err(Problem::internal)?),
         };
         match app.store.write_subscriber(id, &tombstone).await {
-            Ok(()) => return Ok(wanted),
+            Ok(()) => return Ok(progress),
             Err(StoreError::Condition(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -170,12 +172,12 @@ async fn write_tombstone(app: &App, id: &SubscriberId, now: Timestamp) -> Result
 }
 
 /// Stores the progress of an erasure in the tombstone; none once it is finished.
-async fn store_progress(app: &App, id: &SubscriberId, wanted: Option<&ErasureProgress>) -> Result<(), Problem> {
-    let erasing = wanted.map(serde_json::to_string).transpose().map_err(StoreError::from)?;
+async fn store_progress(app: &App, id: &SubscriberId, progress: Option<&ErasureProgress>) -> Result<(), Problem> {
+    let erasing = progress.map(serde_json::to_string).transpose().map_err(StoreError::from)?;
     for _ in 0..ATTEMPTS {
         let Some(stored) = app.store.record::<StoredSubscriber>(id.as_str()).await? else { return Ok(()) };
-        let noted = StoredSubscriber { version: stored.version + 1, erasing: erasing.clone(), ..stored };
-        match app.store.write_subscriber(id, &noted).await {
+        let updated = StoredSubscriber { version: stored.version + 1, erasing: erasing.clone(), ..stored };
+        match app.store.write_subscriber(id, &updated).await {
             Ok(()) => return Ok(()),
             // A new event of the person was written in the meantime, which starts a new record.
             Err(StoreError::Condition(_)) => {}
@@ -186,7 +188,12 @@ async fn store_progress(app: &App, id: &SubscriberId, wanted: Option<&ErasurePro
 }
 
 /// Works through a listing in batches. Returns the position reached when the time ran out.
-async fn each<F, W>(app: &App, listing: Listing<'_>, deadline: Instant, work: F) -> Result<Option<String>, StoreError>
+async fn for_each_batch<F, W>(
+    app: &App,
+    listing: Listing<'_>,
+    deadline: Instant,
+    work: F,
+) -> Result<Option<String>, StoreError>
 where
     F: Fn(Vec<Entry>) -> W,
     W: Future<Output = Result<(), StoreError>>,
@@ -256,7 +263,7 @@ fn contains_value(body: &Value, wanted: &str) -> bool {
 async fn scrub_rejected(app: &App, entries: Vec<Entry>, identifiers: &[String]) -> Result<(), StoreError> {
     for item in app.store.read(&app.store.tables.events, &entries).await?.into_values() {
         let mut call: RejectedCall = from_item(item)?;
-        if identifiers.iter().any(|text| names(&call, text)) {
+        if identifiers.iter().any(|text| mentions(&call, text)) {
             call.body = None;
             app.store.reject(&call).await?;
         }

@@ -2,7 +2,7 @@
 
 mod by_platform_id;
 mod erase;
-mod names;
+mod mentions;
 
 use crate::{CURSOR, LIMIT, READ};
 use app::{App, Function, Route};
@@ -14,7 +14,7 @@ use models::{
 use serde_json::value::{RawValue, to_raw_value};
 use store::{
     Item, StoreError, from_item,
-    list::{END, Entry},
+    list::{Entry, HIGHEST_SORT_KEY},
     text_of,
 };
 use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
@@ -51,7 +51,7 @@ async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let page = match request.query("platform_id") {
         Some(platform_id) => by_platform_id::page(app, &filter, &platform_id, limit, position).await?,
         None => {
-            let until = position.unwrap_or_else(|| END.to_owned());
+            let until = position.unwrap_or_else(|| HIGHEST_SORT_KEY.to_owned());
             let listing = app.store.records(RecordKind::Subscriber, "!".to_owned(), until);
             let keep = |entry: &Entry| entry.sort.rsplit(' ').next().is_some_and(|name| filter.has_platform(name));
             let id = |entry: &Entry| entry.pk.parse().ok().and_then(|id| filter.stub(&id));

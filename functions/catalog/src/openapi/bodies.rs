@@ -11,7 +11,7 @@ const HEADER_NAME: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
 /// Visible ASCII, spaces and tabs.
 const HEADER_VALUE: &str = "^[\\t -~]*$";
 
-pub fn exact(route: &RouteInfo, schema: Value) -> Value {
+pub fn refine(route: &RouteInfo, schema: Value) -> Value {
     let mut schema = match (route.method, route.path) {
         ("POST", "/v1/connections") => by_platform(&schema),
         ("POST", "/v1/hooks") => by_trigger(&schema),

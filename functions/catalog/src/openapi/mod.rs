@@ -118,7 +118,7 @@ fn operation(route: &RouteInfo, components: &mut Map<String, Value>) -> Value {
         operation["description"] = Value::String(format!("Requires a key of scope {}.", scope_name(scope)));
     }
     if let Some((required, schema)) = body(route.body) {
-        let schema = inline(bodies::exact(route, schema().to_value()), components);
+        let schema = inline(bodies::refine(route, schema().to_value()), components);
         operation["requestBody"] =
             json!({ "required": required, "content": { "application/json": { "schema": schema } } });
     }

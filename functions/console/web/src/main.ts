@@ -1,10 +1,13 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
+import "./style/tokens.css";
 import "./style/base.css";
 import "./style/frame.css";
 import "./style/forms.css";
 import "./style/lists.css";
 import "./style/parts.css";
+import "./style/overview.css";
+import "./style/tree.css";
 
 const target = document.getElementById("app");
 if (target) mount(App, { target });

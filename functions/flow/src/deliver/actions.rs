@@ -79,7 +79,7 @@ fn not_invoked(error: &SdkError<InvokeError>) -> ActionOutcome {
 }
 
 /// A problem as text, for the list of attempts. Its detail omits the faults if there are several.
-pub fn words(problem: &Problem) -> String {
+pub fn problem_text(problem: &Problem) -> String {
     let several = if problem.errors.len() > 1 { problem.errors.as_slice() } else { &[] };
     let faults = several.iter().map(|Fault { pointer, detail }| format!("; {pointer}: {detail}"));
     format!("{}: {}{}", problem.code.as_str(), problem.detail, faults.collect::<String>())

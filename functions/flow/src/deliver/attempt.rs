@@ -2,7 +2,7 @@
 
 use super::{
     Deliverer,
-    actions::{ActionOutcome, words},
+    actions::{ActionOutcome, problem_text},
 };
 use crate::request::Prepared;
 use aws::metrics::Metric;
@@ -74,14 +74,14 @@ impl Deliverer {
         match prepared {
             Prepared::Webhook { url, headers, body } => Ok(post(&self.client, now, &url, headers, body).await),
             Prepared::Action { action, effect, keyed, connection, input } => {
-                let key = keyed.then(|| format!("{} {}", delivery.id, delivery.retried));
+                let key = keyed.then(|| format!("{} {}", delivery.id, delivery.manual_retries));
                 // Routes of earlier releases have no effect stored.
                 let effect = effect.unwrap_or(if keyed { Effect::NotIdempotent } else { Effect::Safe });
                 let is_repeatable = effect.of(&method_of(&input)).is_repeatable();
                 let input = input_of(&input, &connection, key.as_deref());
                 let started = Instant::now();
-                let ran = self.actions.run(&action, input).await;
-                Ok(attempted(now, started, of_action(ran, is_repeatable, answered_at(now, started))))
+                let outcome = self.actions.run(&action, input).await;
+                Ok(attempted(now, started, judge_action(outcome, is_repeatable, answered_at(now, started))))
             }
         }
     }
@@ -116,7 +116,7 @@ pub async fn post(
 ) -> (Verdict, Attempt) {
     let (started, secrets) = (Instant::now(), secrets(url, &headers));
     let judged = match client.post(url, headers, body).await {
-        Ok(outcome) => of_outcome(&outcome, &secrets, answered_at(now, started)),
+        Ok(outcome) => judge_answer(&outcome, &secrets, answered_at(now, started)),
         Err(failure) => (Verdict::Failed(None), None, Some(failure.to_string()), None),
     };
     attempted(now, started, judged)
@@ -144,20 +144,21 @@ fn secrets(url: &Url, headers: &HeaderMap) -> Secrets {
     secrets
 }
 
-fn of_outcome(outcome: &TargetAnswer, secrets: &Secrets, now: Timestamp) -> Judged {
+fn judge_answer(outcome: &TargetAnswer, secrets: &Secrets, now: Timestamp) -> Judged {
     let redirect = matches!(outcome.status, 301 | 302 | 303 | 307 | 308);
     let error = redirect.then(|| "the target answered a redirect, which is not followed".to_owned());
     let Body { text, is_cut } = &outcome.body;
     let body = if *is_cut { secrets.masked_cut(text) } else { secrets.masked(text) };
-    (of_answer(outcome, now), Some(outcome.status), error, Some(kept(body.as_bytes())))
+    (verdict_of_answer(outcome, now), Some(outcome.status), error, Some(kept(body.as_bytes())))
 }
 
-fn of_answer(outcome: &TargetAnswer, now: Timestamp) -> Verdict {
+fn verdict_of_answer(outcome: &TargetAnswer, now: Timestamp) -> Verdict {
     let taken = (200..300).contains(&outcome.status);
-    let no_more = outcome.webhook_delivery.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("disable"));
+    let is_unsubscribed =
+        outcome.webhook_delivery.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("disable"));
     match outcome.status {
         410 => Verdict::Gone { taken: false },
-        _ if no_more => Verdict::Gone { taken },
+        _ if is_unsubscribed => Verdict::Gone { taken },
         _ if taken => Verdict::Succeeded,
         _ => {
             let wait = outcome.retry_after.as_deref().and_then(|text| retry_after(text, now));
@@ -167,8 +168,8 @@ fn of_answer(outcome: &TargetAnswer, now: Timestamp) -> Verdict {
 }
 
 /// The verdict on an action's outcome. After an unknown outcome, the call is repeated if that does no harm.
-fn of_action(ran: ActionOutcome, is_repeatable: bool, now: Timestamp) -> Judged {
-    let of_retry = |retry| match retry {
+fn judge_action(outcome: ActionOutcome, is_repeatable: bool, now: Timestamp) -> Judged {
+    let verdict_of_retry = |retry| match retry {
         Retry::Never => Verdict::Dead(Reason::ActionRefused),
         Retry::After(0) => Verdict::Failed(None),
         Retry::After(seconds) => Verdict::Failed(Some(now.plus_seconds(seconds.min(MAX_RETRY_AFTER)))),
@@ -177,13 +178,13 @@ fn of_action(ran: ActionOutcome, is_repeatable: bool, now: Timestamp) -> Judged 
         Retry::Running => Verdict::Busy,
         Retry::Done => Verdict::Succeeded,
     };
-    match ran {
+    match outcome {
         ActionOutcome::Done(output) => (Verdict::Succeeded, Some(200), None, Some(kept(&output))),
-        ActionOutcome::NotStarted(error) => (of_retry(Retry::SOON), None, Some(error), None),
-        ActionOutcome::Unknown(error) => (of_retry(Retry::Unknown), None, Some(error), None),
+        ActionOutcome::NotStarted(error) => (verdict_of_retry(Retry::SOON), None, Some(error), None),
+        ActionOutcome::Unknown(error) => (verdict_of_retry(Retry::Unknown), None, Some(error), None),
         ActionOutcome::Failed(problem) => {
             let status = problem.code.status().as_u16();
-            (of_retry(problem.retry), Some(status), Some(words(&problem)), None)
+            (verdict_of_retry(problem.retry), Some(status), Some(problem_text(&problem)), None)
         }
     }
 }
@@ -197,11 +198,11 @@ mod tests {
 
     fn answer(status: u16, retry_after: Option<&str>, webhook_delivery: Option<&str>) -> Verdict {
         let (retry_after, webhook_delivery) = (retry_after.map(str::to_owned), webhook_delivery.map(str::to_owned));
-        of_answer(&TargetAnswer { status, retry_after, webhook_delivery, body: Body::default() }, NOW)
+        verdict_of_answer(&TargetAnswer { status, retry_after, webhook_delivery, body: Body::default() }, NOW)
     }
 
     #[test]
-    fn what_an_answer_means() {
+    fn verdicts_by_status() {
         for status in [200, 201, 202, 204, 299] {
             assert_eq!(answer(status, Some("9"), None), Verdict::Succeeded, "{status}");
         }
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_says_when_it_wants_to_be_asked_again() {
+    fn a_retry_after_header_delays_the_next_attempt() {
         for (text, seconds) in [
             ("120", Some(120)),
             ("0", Some(0)),
@@ -235,11 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_of_an_action_is_repeated_as_its_verdict_says() {
+    fn an_actions_problem_is_retried_by_its_verdict() {
         let failed = |retry| ActionOutcome::Failed(Problem::new(Code::PlatformRejected, "x").retried(retry));
         for is_repeatable in [true, false] {
             let unknown = if is_repeatable { Verdict::Failed(None) } else { Verdict::Dead(Reason::UnknownOutcome) };
-            for (ran, verdict) in [
+            for (outcome, verdict) in [
                 (failed(Retry::Never), Verdict::Dead(Reason::ActionRefused)),
                 (failed(Retry::SOON), Verdict::Failed(None)),
                 (failed(Retry::Unknown), unknown),
@@ -249,12 +250,12 @@ mod tests {
                 (ActionOutcome::Unknown("x".to_owned()), unknown),
                 (ActionOutcome::Done(Vec::new()), Verdict::Succeeded),
             ] {
-                assert_eq!(of_action(ran, is_repeatable, NOW).0, verdict);
+                assert_eq!(judge_action(outcome, is_repeatable, NOW).0, verdict);
             }
         }
         for (seconds, wait) in [(1, 1), (7, 7), (86_400, 86_400), (u64::MAX, 86_400)] {
             let until = Verdict::Failed(Some(NOW.plus_seconds(wait)));
-            assert_eq!(of_action(failed(Retry::After(seconds)), false, NOW).0, until);
+            assert_eq!(judge_action(failed(Retry::After(seconds)), false, NOW).0, until);
         }
     }
 }

@@ -13,9 +13,9 @@ use store::{health::RouteHealth, routes::EventRoute};
 const FAILURES: u32 = 20;
 /// Minimum age of the first of them.
 const FAILING_SECONDS: u64 = 60;
-const MOST_PROBE_SECONDS: u64 = 60;
+const MAX_PROBE_SECONDS: u64 = 60;
 /// Longest wait between two checks of the breaker.
-const MOST_WAIT_SECONDS: u64 = 900;
+const MAX_WAIT_SECONDS: u64 = 900;
 
 /// The failures of each route since its last success.
 #[derive(Default)]
@@ -107,14 +107,14 @@ pub fn disables_at(config: &Config, health: &RouteHealth) -> Option<Timestamp> {
 
 /// Seconds between two probes.
 pub fn probe_seconds(config: &Config) -> u64 {
-    config.retry_schedule.iter().copied().max().unwrap_or(MOST_PROBE_SECONDS).min(MOST_PROBE_SECONDS)
+    config.retry_schedule.iter().copied().max().unwrap_or(MAX_PROBE_SECONDS).min(MAX_PROBE_SECONDS)
 }
 
 /// Next check of a delivery that finds the breaker open. It is a random time within a window as long as the breaker has
 /// been open, so that some delivery checks whenever a probe is due.
 pub fn next_check_at(config: &Config, health: &RouteHealth, now: Timestamp, chance: u8) -> Timestamp {
     let least = probe_seconds(config) * 1000;
-    let most = now.millis_since(health.since).clamp(least, MOST_WAIT_SECONDS * 1000);
+    let most = now.millis_since(health.since).clamp(least, MAX_WAIT_SECONDS * 1000);
     Timestamp::from_millis(now.millis() + least + (most - least) * u64::from(chance) / 255)
 }
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_after_a_minute_and_twenty_failures_without_a_success() {
+    fn it_opens_after_twenty_failures_over_a_minute_without_a_success() {
         let (failures, route) = (Failures::default(), route(1));
         for second in 0..19 {
             assert_eq!(opening(&failures, &route, None, at(second), false), None);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_process_found_healthy_or_someone_has_changed_is_counted_anew() {
+    fn a_success_elsewhere_or_a_new_version_resets_the_streak() {
         let (failures, route) = (Failures::default(), route(1));
         for second in 0..25 {
             opening(&failures, &route, None, at(second * 4), false);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_version_came_to_says_nothing_of_the_route_as_it_is() {
+    fn outcomes_of_an_earlier_version_do_not_count() {
         let (failures, old) = (Failures::default(), route(1));
         let new = EventRoute { version: 2, ..old.clone() };
         for second in 0..25 {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_streak_is_by_content_if_each_of_its_failures_is() {
+    fn a_streak_is_by_content_if_every_failure_is() {
         for (odd, by_content) in [(None, true), (Some(0), false), (Some(7), false), (Some(19), false)] {
             let (failures, route) = (Failures::default(), route(1));
             let mut streak = None;
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_route_is_disabled_after_its_days_unless_that_is_off() {
+    fn a_failing_route_is_disabled_after_route_fails_days_unless_it_is_0() {
         for (days, seconds) in [("5", Some(432_000)), ("1", Some(86_400)), ("0", None)] {
             let config = config([("ROUTE_FAILS_DAYS", days)]);
             let health = health(true, 1_000);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_looks_again_between_a_probe_and_as_long_again() {
+    fn a_waiting_delivery_checks_within_the_breakers_window() {
         for (schedule, open_for, least, most) in [
             ("5,300", 90, 60, 90),
             ("5,300", 10, 60, 60),

@@ -11,46 +11,46 @@ use std::{
 };
 use store::StoreError;
 
-type Outcome = Result<(), StoreError>;
+type WriteResult = Result<(), StoreError>;
 
 #[derive(Default)]
 pub struct GroupCommit {
-    waiting: Mutex<PendingWrites>,
+    pending: Mutex<PendingWrites>,
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct PendingWrites {
     deliveries: Vec<StoredDelivery>,
-    tell: Vec<oneshot::Sender<Outcome>>,
+    senders: Vec<oneshot::Sender<WriteResult>>,
 }
 
 impl GroupCommit {
     /// Stores a delivery, unless it exists.
-    pub async fn store(&self, app: &App, delivery: StoredDelivery) -> Outcome {
-        let told = self.wait(delivery);
+    pub async fn store(&self, app: &App, delivery: StoredDelivery) -> WriteResult {
+        let outcome = self.enqueue(delivery);
         let turn = self.turn.lock().await;
-        let PendingWrites { mut deliveries, tell } = mem::take(&mut *self.waiting());
+        let PendingWrites { mut deliveries, senders } = mem::take(&mut *self.pending());
         if !deliveries.is_empty() {
             let stored = app.store.create_each(&mut deliveries, app.now()).await;
-            for (tell, outcome) in tell.into_iter().zip(stored) {
-                let _ = tell.send(outcome.map(drop));
+            for (sender, outcome) in senders.into_iter().zip(stored) {
+                let _ = sender.send(outcome.map(drop));
             }
         }
         drop(turn);
-        told.await.map_err(|_| StoreError::Unavailable("the write of a group was cancelled".into()))?
+        outcome.await.map_err(|_| StoreError::Unavailable("the write of a group was cancelled".into()))?
     }
 
-    fn wait(&self, delivery: StoredDelivery) -> oneshot::Receiver<Outcome> {
-        let (tell, told) = oneshot::channel();
-        let mut waiting = self.waiting();
-        waiting.deliveries.push(delivery);
-        waiting.tell.push(tell);
-        told
+    fn enqueue(&self, delivery: StoredDelivery) -> oneshot::Receiver<WriteResult> {
+        let (sender, outcome) = oneshot::channel();
+        let mut pending = self.pending();
+        pending.deliveries.push(delivery);
+        pending.senders.push(sender);
+        outcome
     }
 
     /// No code panics while it holds the lock, so the data of a poisoned lock is intact.
-    fn waiting(&self) -> MutexGuard<'_, PendingWrites> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, PendingWrites> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,7 +28,7 @@ const ATTEMPTS: usize = 5;
 
 impl Deliverer {
     /// Records the outcome of an attempt in the health of its route.
-    pub(super) async fn note_health(
+    pub(super) async fn write_health(
         &self,
         app: &App,
         route: &EventRoute,
@@ -62,10 +62,10 @@ impl Deliverer {
         &self,
         app: &App,
         route: &RouteId,
-        grounds: &DeliveryInputs,
+        inputs: &DeliveryInputs,
     ) -> Result<(), Problem> {
-        let Some(route) = grounds.route(route)? else { return Ok(()) };
-        let known = grounds.health(&route.id)?;
+        let Some(route) = inputs.route(route)? else { return Ok(()) };
+        let known = inputs.health(&route.id)?;
         match self.failures.streak(&route, known.as_ref()) {
             Some(streak) if app.now() >= streak.opens_at() => change(app, &route, known, Some(streak)).await,
             _ => Ok(()),

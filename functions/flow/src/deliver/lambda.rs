@@ -64,20 +64,20 @@ pub fn serve() -> Result<(), Error> {
 
 /// Handles all messages concurrently. Failed ones are reported, to be delivered again.
 pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, event: SqsEvent) -> BatchResponse {
-    let (mut ids, mut looks, mut again) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut checks, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for message in event.records {
         match parse_message(&message) {
             Ok(parse_message) => {
                 ids.push(message.message_id);
-                looks.push(parse_message);
+                checks.push(parse_message);
             }
             Err(reason) => again.extend(set_aside(letters, message.message_id, reason).await),
         }
     }
-    if looks.is_empty() {
+    if checks.is_empty() {
         return BatchResponse::again(again);
     }
-    match deliverer.deliver_all(app, looks).await {
+    match deliverer.deliver_all(app, checks).await {
         Ok(delivered) => {
             let failed = ids.into_iter().zip(delivered).filter_map(|(id, delivered)| Some((id, delivered.err()?)));
             again.extend(failed.map(|(id, problem)| retry_message(id, &problem)));

@@ -13,7 +13,7 @@ pub mod lambda;
 use crate::{
     QueueUnavailable, own_events, pending,
     request::{PrepareError, Prepared, ReadyTarget},
-    versions::RouteCache,
+    route_cache::RouteCache,
 };
 use actions::Actions;
 use app::App;
@@ -42,14 +42,14 @@ pub use lambda::serve;
 /// Wait before checking a delivery that another worker is attempting.
 const BUSY_SECONDS: u64 = 60;
 /// Longest chain of routes, each posting to the hook of the next. A longer one counts as a loop.
-const MOST_HOPS: u8 = 8;
+const MAX_HOPS: u8 = 8;
 
 pub struct Deliverer {
     client: WebhookClient,
     actions: Box<dyn Actions>,
     targets: RouteCache<ReadyTarget>,
     failures: Failures,
-    firsts: GroupCommit,
+    group_commit: GroupCommit,
 }
 
 /// A delivery to check, from a message.
@@ -64,30 +64,30 @@ struct Due<'a> {
     delivery: StoredDelivery,
     route: Arc<EventRoute>,
     health: Option<RouteHealth>,
-    grounds: &'a DeliveryInputs,
+    inputs: &'a DeliveryInputs,
 }
 
 impl Deliverer {
     pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, rustls::Error> {
         let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))?;
-        let (targets, failures, firsts) = Default::default();
-        Ok(Self { client, actions, targets, failures, firsts })
+        let (targets, failures, group_commit) = Default::default();
+        Ok(Self { client, actions, targets, failures, group_commit })
     }
 
     /// Checks a delivery, and attempts it if it is due.
-    pub async fn deliver(&self, app: &App, parse_message: DeliveryCheck) -> Result<(), Problem> {
-        self.deliver_all(app, vec![parse_message]).await?.into_iter().collect()
+    pub async fn deliver(&self, app: &App, check: DeliveryCheck) -> Result<(), Problem> {
+        self.deliver_all(app, vec![check]).await?.into_iter().collect()
     }
 
     /// Calls the target of a due delivery if its route exists and is enabled.
-    async fn deliver_due(&self, app: &App, delivery: StoredDelivery, grounds: &DeliveryInputs) -> Result<(), Problem> {
-        match grounds.route(&delivery.route)? {
+    async fn deliver_due(&self, app: &App, delivery: StoredDelivery, inputs: &DeliveryInputs) -> Result<(), Problem> {
+        match inputs.route(&delivery.route)? {
             Some(route) if route.enabled => {
-                let health = grounds.health(&delivery.route)?;
-                self.pass_breaker(app, Due { delivery, route, health, grounds }).await
+                let health = inputs.health(&delivery.route)?;
+                self.pass_breaker(app, Due { delivery, route, health, inputs }).await
             }
             Some(route) if route.disabled_reason == Some(DisabledReason::Failing) => {
-                match current_event(app, delivery, grounds).await? {
+                match current_event(app, delivery, inputs).await? {
                     Some((delivery, event)) => {
                         make_dead_letter(app, &route, &event, delivery, Reason::RouteDisabled).await
                     }
@@ -107,10 +107,10 @@ impl Deliverer {
             let may_probe = now >= health.next_probe_at;
             health.next_probe_at = now.plus_seconds(breaker::probe_seconds(&app.config));
             if !may_probe || !is_written(app.store.update(health).await)? {
-                return wait(app, due.delivery, next_check_at).await;
+                return postpone(app, due.delivery, next_check_at).await;
             }
         }
-        match current_event(app, due.delivery, due.grounds).await? {
+        match current_event(app, due.delivery, due.inputs).await? {
             Some((delivery, event)) => self.attempt_due(app, Due { delivery, ..due }, &event).await,
             None => Ok(()),
         }
@@ -124,7 +124,7 @@ impl Deliverer {
             Some(metric) => count(app, &delivery, metric),
             None => return check_later(app, delivery).await,
         }
-        delivery.attempted(attempt);
+        delivery.record_attempt(attempt);
         let id = delivery.id.clone();
         let gone = DisabledReason::TargetGone;
         if verdict == (Verdict::Gone { taken: false }) {
@@ -137,7 +137,7 @@ impl Deliverer {
         // The outcome is written by now. A failure here is only logged: the next attempt has the same effect.
         let health_written = match verdict {
             Verdict::Gone { .. } => health::disable(app, &route, gone).await.map(drop),
-            _ => self.note_health(app, &route, health, (&id, verdict)).await,
+            _ => self.write_health(app, &route, health, (&id, verdict)).await,
         };
         if let Err(problem) = health_written {
             tracing::error!(
@@ -157,14 +157,14 @@ impl Deliverer {
         delivery: &StoredDelivery,
         event: &StoredEvent,
     ) -> Result<(Verdict, Attempt), Problem> {
-        if event.hops > MOST_HOPS {
-            let words = format!("the event passed through more than {MOST_HOPS} routes in a row");
-            return Ok((Verdict::Dead(Reason::Loop), not_sent(app.now(), &words)));
+        if event.hops > MAX_HOPS {
+            let message = format!("the event passed through more than {MAX_HOPS} routes in a row");
+            return Ok((Verdict::Dead(Reason::Loop), not_sent(app.now(), &message)));
         }
         let target = self.target(app, route).await?;
         match prepare(app, &target, event)? {
             Ok(prepared) => self.attempt(app.now(), delivery, prepared).await,
-            Err(PrepareError::Event(words)) => Ok((Verdict::Dead(Reason::Unmappable), not_sent(app.now(), &words))),
+            Err(PrepareError::Event(message)) => Ok((Verdict::Dead(Reason::Unmappable), not_sent(app.now(), &message))),
             Err(PrepareError::Problem(problem)) => Err(problem),
         }
     }
@@ -180,16 +180,16 @@ impl Deliverer {
     ) -> Result<(), Problem> {
         match verdict {
             Verdict::Succeeded | Verdict::Gone { taken: true } if delivery.version == 0 => {
-                delivery.end(DeliveryState::Succeeded, None);
-                Ok(self.firsts.store(app, delivery).await?)
+                delivery.finish(DeliveryState::Succeeded, None);
+                Ok(self.group_commit.store(app, delivery).await?)
             }
             Verdict::Succeeded | Verdict::Gone { taken: true } => {
-                end(app, delivery, DeliveryState::Succeeded, None).await
+                finish(app, delivery, DeliveryState::Succeeded, None).await
             }
             Verdict::Gone { taken: false } => skip(app, delivery, Reason::TargetGone).await,
             Verdict::Dead(reason) => make_dead_letter(app, route, event, delivery, reason).await,
             Verdict::Failed(not_before) => match next_attempt_at(app, &delivery, not_before)? {
-                Some(at) => wait(app, delivery, at).await,
+                Some(at) => postpone(app, delivery, at).await,
                 None => make_dead_letter(app, route, event, delivery, Reason::AttemptsUsedUp).await,
             },
             Verdict::Busy => Ok(()),
@@ -227,7 +227,7 @@ fn next_attempt_at(
     delivery: &StoredDelivery,
     not_before: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, Problem> {
-    let tried = usize::try_from(delivery.tried).unwrap_or(usize::MAX);
+    let tried = usize::try_from(delivery.attempts_made).unwrap_or(usize::MAX);
     let Some(seconds) = app.config.retry_schedule.get(tried.saturating_sub(1)) else { return Ok(None) };
     let now = app.now();
     let at = now.plus_seconds(*seconds);
@@ -238,8 +238,8 @@ fn next_attempt_at(
 }
 
 /// An attempt that ended before its call.
-fn not_sent(at: Timestamp, words: &str) -> Attempt {
-    let error = kept(format!("nothing was sent: {words}").as_bytes());
+fn not_sent(at: Timestamp, message: &str) -> Attempt {
+    let error = kept(format!("nothing was sent: {message}").as_bytes());
     Attempt { at, status: None, duration_ms: 0, error: Some(error), body: None }
 }
 
@@ -247,11 +247,11 @@ fn not_sent(at: Timestamp, words: &str) -> Attempt {
 async fn current_event(
     app: &App,
     mut delivery: StoredDelivery,
-    grounds: &DeliveryInputs,
+    inputs: &DeliveryInputs,
 ) -> Result<Option<(StoredDelivery, Arc<StoredEvent>)>, Problem> {
-    let reason = match app.store.event_of(grounds, &delivery.event).await? {
+    let reason = match app.store.event_of(inputs, &delivery.event).await? {
         Some(event) if event.is_erased() => {
-            delivery.scrub();
+            delivery.remove_target_text();
             Reason::PersonErased
         }
         Some(event) => return Ok(Some((delivery, event))),
@@ -264,7 +264,7 @@ async fn current_event(
 /// Counts an attempt, with the latency of a delivery that it ends. A manual retry has no latency of its own.
 fn count(app: &App, delivery: &StoredDelivery, metric: Metric) {
     app.metrics.count(metric);
-    if metric == Metric::Delivered && delivery.retried == 0 {
+    if metric == Metric::Delivered && delivery.manual_retries == 0 {
         let begun = if delivery.replay.is_some() { delivery.created_at } else { delivery.event.time() };
         app.metrics.time(Metric::DeliveryLatency, app.now().millis_since(begun));
     }
@@ -275,7 +275,7 @@ fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
         delivery = delivery.id.as_str(),
         event = delivery.event.as_str(),
         route = delivery.route.as_str(),
-        attempt = delivery.tried + 1,
+        attempt = delivery.attempts_made + 1,
         status = attempt.status,
         duration_ms = attempt.duration_ms,
         verdict = verdict.as_str(),
@@ -294,8 +294,8 @@ async fn check_later(app: &App, delivery: StoredDelivery) -> Result<(), Problem>
 }
 
 /// Makes a delivery wait. On a conflict, the other writer has taken care of it.
-async fn wait(app: &App, mut delivery: StoredDelivery, at: Timestamp) -> Result<(), Problem> {
-    delivery.wait(pending::until(app, at));
+async fn postpone(app: &App, mut delivery: StoredDelivery, at: Timestamp) -> Result<(), Problem> {
+    delivery.set_pending(pending::with_message(app, at));
     if is_written(app.store.update_delivery(&mut delivery, app.now()).await)? {
         pending::send(app, slice::from_ref(&delivery)).await?;
     }
@@ -303,16 +303,16 @@ async fn wait(app: &App, mut delivery: StoredDelivery, at: Timestamp) -> Result<
 }
 
 async fn skip(app: &App, delivery: StoredDelivery, reason: Reason) -> Result<(), Problem> {
-    end(app, delivery, DeliveryState::Skipped, Some(reason)).await
+    finish(app, delivery, DeliveryState::Skipped, Some(reason)).await
 }
 
-async fn end(
+async fn finish(
     app: &App,
     mut delivery: StoredDelivery,
     state: DeliveryState,
     reason: Option<Reason>,
 ) -> Result<(), Problem> {
-    delivery.end(state, reason);
+    delivery.finish(state, reason);
     is_written(app.store.update_delivery(&mut delivery, app.now()).await)?;
     Ok(())
 }
@@ -326,7 +326,7 @@ async fn make_dead_letter(
     mut delivery: StoredDelivery,
     reason: Reason,
 ) -> Result<(), Problem> {
-    delivery.end(DeliveryState::Dead, Some(reason));
+    delivery.finish(DeliveryState::Dead, Some(reason));
     let written = if event.is_own() {
         app.store.update_delivery(&mut delivery, app.now()).await
     } else {

@@ -47,12 +47,12 @@ impl Change {
     /// Parses a record. None if it changes no event.
     pub fn read(record: Value) -> Result<Option<Self>, MalformedRecord> {
         let number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let poison = |event: String, error: &dyn std::fmt::Display| MalformedRecord {
+        let malformed = |event: String, error: &dyn std::fmt::Display| MalformedRecord {
             sequence_number: number.clone(),
             letter: DeadLetter { event, reason: error.to_string() },
         };
         let record: StreamRecord =
-            serde_json::from_value(record).map_err(|error| poison("unknown".to_owned(), &error))?;
+            serde_json::from_value(record).map_err(|error| malformed("unknown".to_owned(), &error))?;
         let images = record.dynamodb;
         let pk = match images.keys.get("pk") {
             Some(AttributeValue::S(pk)) => pk.clone(),
@@ -68,7 +68,7 @@ impl Change {
             Some(AttributeValue::S(sort)) => event_id(sort).unwrap_or(pk),
             _ => pk,
         };
-        let new: StoredEvent = serde_dynamo::from_item(new).map_err(|error| poison(id, &error))?;
+        let new: StoredEvent = serde_dynamo::from_item(new).map_err(|error| malformed(id, &error))?;
         let old = images.old_image.and_then(|image| serde_dynamo::from_item::<_, StoredEvent>(image).ok());
         let old = old.filter(|old| old.sort == new.sort);
         Ok(Some(Self { sequence_number: images.sequence_number, new, old }))

@@ -1,7 +1,7 @@
 //! Dispatch: folds events from the table's stream into subscribers and takeovers, then makes a delivery for each
 //! matching route.
 //!
-//! A batch's new events are handled together, in few requests (`together`). Other changes are handled one by one:
+//! A batch's new events are handled together, in few requests (`lane_batch`). Other changes are handled one by one:
 //! remaps, erasures, conflicts with another writer, malformed events.
 //!
 //! Stream records are delivered at least once, possibly late, and concurrently with other events of the same person. So
@@ -9,9 +9,9 @@
 
 mod change;
 mod lambda;
+mod lane_batch;
 mod person;
 mod redispatch;
-mod together;
 
 use crate::{
     dead_letters::{DeadLetter, DeadLetters},
@@ -41,7 +41,7 @@ const ATTEMPTS_END_SECONDS: u64 = 120;
 const CONCURRENCY: usize = 8;
 /// Limit on the bodies that are parsed at a time, in bytes. A parsed body takes up to 160 times its size, and a batch
 /// may hold 6 MB of bodies.
-const MOST_READ_BYTES: usize = 1 << 20;
+const MAX_READ_BYTES: usize = 1 << 20;
 
 /// Deliveries to make, each with the sequence number of its event's record.
 type Deliveries = Vec<(String, StoredDelivery)>;
@@ -73,7 +73,7 @@ impl Dispatcher {
             match Change::read(record) {
                 Ok(Some(change)) => changes.push(change),
                 Ok(None) => {}
-                Err(poison) => failed.extend(self.set_aside(poison.letter, poison.sequence_number).await),
+                Err(malformed) => failed.extend(self.set_aside(malformed.letter, malformed.sequence_number).await),
             }
         }
         // Routes are loaded for each batch, so that a route applies to every event after it. Without routes, people and
@@ -85,7 +85,7 @@ impl Dispatcher {
         let lanes = lanes(changes);
         let (mut deliveries, mut alone) = (Deliveries::new(), Vec::new());
         for lanes in runs(&lanes, |lane| bytes(lane)) {
-            for (lane, handled) in lanes.iter().zip(together::handle(app, &routes, lanes).await) {
+            for (lane, handled) in lanes.iter().zip(lane_batch::handle(app, &routes, lanes).await) {
                 match handled {
                     Some(made) => deliveries.extend(made),
                     None => alone.push(lane),
@@ -93,7 +93,7 @@ impl Dispatcher {
             }
         }
         let (light, heavy): (Vec<_>, Vec<_>) =
-            alone.into_iter().partition(|lane| bytes(lane) <= MOST_READ_BYTES / CONCURRENCY);
+            alone.into_iter().partition(|lane| bytes(lane) <= MAX_READ_BYTES / CONCURRENCY);
         for (lanes, concurrency) in [(light, CONCURRENCY), (heavy, 1)] {
             let mut handling = Vec::new();
             for lane in lanes {
@@ -105,18 +105,18 @@ impl Dispatcher {
                 deliveries.extend(lane.deliveries);
             }
         }
-        failed.extend(begin(app, deliveries).await);
+        failed.extend(start_deliveries(app, deliveries).await);
         failed.sort_unstable();
         failed.dedup();
         failed
     }
 
     async fn handle_lane(&self, app: &App, routes: &Routes, lane: &[Change]) -> Handled {
-        let together = |a: &Change, b: &Change| {
+        let lane_batch = |a: &Change, b: &Change| {
             a.previous_reading().is_none() && b.previous_reading().is_none() && a.new.subscriber() == b.new.subscriber()
         };
         let mut lane_handled = Handled::default();
-        for changes in lane.chunk_by(together).flat_map(|changes| runs(changes, Change::bytes)) {
+        for changes in lane.chunk_by(lane_batch).flat_map(|changes| runs(changes, Change::bytes)) {
             match handle(app, routes, changes).await {
                 Ok(deliveries) => lane_handled.deliveries.extend(deliveries),
                 // One of the changes is faulty: handling each alone finds it.
@@ -190,7 +190,7 @@ fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
         let mut sum = 0;
         let fitting = rest.iter().take_while(|item| {
             sum += bytes(item);
-            sum <= MOST_READ_BYTES
+            sum <= MAX_READ_BYTES
         });
         let (run, after) = rest.split_at(fitting.count().max(1));
         runs.push(run);
@@ -205,9 +205,9 @@ fn retry_record(change: &Change, error: &StoreError) -> String {
 }
 
 /// Starts deliveries. Returns the sequence numbers of those that may not have been started.
-async fn begin(app: &App, deliveries: Deliveries) -> BTreeSet<String> {
+async fn start_deliveries(app: &App, deliveries: Deliveries) -> BTreeSet<String> {
     let (numbers, mut deliveries): (BTreeSet<String>, Vec<StoredDelivery>) = deliveries.into_iter().unzip();
-    match pending::begin(app, &mut deliveries).await {
+    match pending::start(app, &mut deliveries).await {
         Ok(()) => BTreeSet::new(),
         Err(error) => {
             tracing::error!(
@@ -252,7 +252,7 @@ async fn handle(app: &App, routes: &Routes, changes: &[Change]) -> Result<Delive
 }
 
 fn deliveries_of(app: &App, routes: &Routes, change: &Change, event: &OpenEvent<'_>) -> Result<Deliveries, StoreError> {
-    let when = pending::until(app, app.now());
+    let when = pending::with_message(app, app.now());
     let made = routes.of(event)?.into_iter().map(|route| fan_out::delivery(app, event, route, None, when));
     Ok(made.map(|delivery| (change.sequence_number.clone(), delivery)).collect())
 }
@@ -260,13 +260,13 @@ fn deliveries_of(app: &App, routes: &Routes, change: &Change, event: &OpenEvent<
 /// Schedules another check of an erased event's deliveries, for a time when no earlier attempt can still be running. A
 /// delivery before its first attempt is not stored yet, so the erasure could not find it.
 async fn check_later(app: &App, routes: &Routes, event: &OpenEvent<'_>) -> Result<(), StoreError> {
-    let Some(queue) = app.queue().filter(|queue| queue.keeps()) else { return Ok(()) };
+    let Some(queue) = app.queue().filter(|queue| queue.is_durable()) else { return Ok(()) };
     let at = app.now().plus_seconds(ATTEMPTS_END_SECONDS);
     let message = |route: &EventRoute| {
         let delivery = DeliveryId::derive(&event.key.id, &route.id, None);
         Message { delivery, route: route.id.clone(), at, is_first: false }
     };
-    let messages = routes.that_may_be_for(&event.key).map(message).collect();
+    let messages = routes.candidates(&event.key).map(message).collect();
     queue.send(messages).await.map_err(StoreError::Unavailable)
 }
 
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_are_read_together_up_to_a_megabyte() {
+    fn bodies_are_parsed_together_up_to_a_megabyte() {
         let lengths = |items: &[usize]| runs(items, |bytes| *bytes).iter().map(|run| run.len()).collect::<Vec<_>>();
         assert_eq!(lengths(&[]), [0; 0]);
         assert_eq!(lengths(&[10_000; 100]), [100]);

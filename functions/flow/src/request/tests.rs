@@ -1,7 +1,7 @@
 //! Memory and size of the requests built from an event.
 
 use super::*;
-use expression::{Expression, MOST_BYTES};
+use expression::{Expression, MAX_OUTPUT_BYTES};
 use models::{HookId, StoredEvent, event::Accepted, ids::ContentKey};
 use payload::{
     Field, Mapping, body,
@@ -36,7 +36,7 @@ fn event(raw: &[u8], content_type: Option<&str>) -> StoredEvent {
         format,
         body: &body,
         reading: &reading,
-        told: serde_json::Map::new(),
+        extra_data: serde_json::Map::new(),
         encoding: None,
         query: None,
         hops: 0,
@@ -47,7 +47,7 @@ fn event(raw: &[u8], content_type: Option<&str>) -> StoredEvent {
 
 fn webhook(body: Option<&[(&str, &str)]>) -> ReadyTarget {
     let fields = |body: &[(&str, &str)]| {
-        compiled(&body.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+        compile(&body.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
     };
     ReadyTarget::Webhook(Box::new(ReadyWebhook {
         url: "https://example.org/".parse().unwrap(),
@@ -62,7 +62,7 @@ fn made(target: &ReadyTarget, event: &StoredEvent) -> Result<Bytes, String> {
     let opened = event.open().unwrap();
     match target.prepare(NOW, opened.envelope().unwrap(), 0) {
         Ok(Prepared::Webhook { body, .. }) => Ok(body),
-        Err(PrepareError::Event(words)) => Err(words),
+        Err(PrepareError::Event(message)) => Err(message),
         _ => panic!("neither a request nor words"),
     }
 }
@@ -148,7 +148,7 @@ fn status(name: &str) -> f64 {
 }
 
 /// Memory limit of a process that makes an attempt, in MB.
-const MOST_MEMORY: f64 = 64.0;
+const MAX_MEMORY: f64 = 64.0;
 const KIND: &str = "SWITCHBOARD_TEST_KIND";
 
 /// Builds the requests of hostile routes for hostile events, each event in its own process.
@@ -162,10 +162,10 @@ fn an_attempt_takes_less_than_64_megabytes() {
     for kind in EVENTS {
         let mut child = Command::new(std::env::current_exe().unwrap());
         let child = child.args(["--exact", &name, "--nocapture"]).env(KIND, kind);
-        let said = String::from_utf8(child.output().unwrap().stdout).unwrap();
-        let peak = said.lines().find_map(|line| line.strip_prefix("peak ")?.parse::<f64>().ok());
+        let output = String::from_utf8(child.output().unwrap().stdout).unwrap();
+        let peak = output.lines().find_map(|line| line.strip_prefix("peak ")?.parse::<f64>().ok());
         println!("{kind}: {peak:?} MB");
-        assert!(peak.is_some_and(|peak| peak < MOST_MEMORY), "{kind}: {said}");
+        assert!(peak.is_some_and(|peak| peak < MAX_MEMORY), "{kind}: {output}");
     }
 }
 
@@ -177,25 +177,25 @@ fn attempt(event: &StoredEvent) {
         drop(made(route, event));
     }
     let opened = event.open().unwrap();
-    Expression::compile("data == data").unwrap().matches(&Event::of(&opened.envelope().unwrap()));
+    Expression::compile("data == data").unwrap().matches(&EventValues::of(&opened.envelope().unwrap()));
     println!("\npeak {:.1}", status("VmHWM"));
 }
 
 #[test]
-fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
+fn a_body_over_a_megabyte_is_unmappable_and_the_error_has_its_size() {
     let text = |bytes: usize| event(format!("{{\"id\":\"u-1\",\"s\":\"{}\"}}", "a".repeat(bytes)).as_bytes(), None);
     let of = |fields: &[(&str, &str)], event: &StoredEvent| made(&webhook(Some(fields)), event);
     // The texts are wrapped in `{"a":"","bb":""}`.
     let (two, three) = ("data.raw.s + data.raw.s", "data.raw.s + data.raw.s + 'a'");
-    let event_of_most = text((MOST_BYTES - 16) / 4);
-    assert_eq!(of(&[("a", two), ("bb", two)], &event_of_most).unwrap().len(), MOST_BYTES);
-    for (fields, event, words) in [
+    let event_of_most = text((MAX_OUTPUT_BYTES - 16) / 4);
+    assert_eq!(of(&[("a", two), ("bb", two)], &event_of_most).unwrap().len(), MAX_OUTPUT_BYTES);
+    for (fields, event, message) in [
         ([("a", two), ("bb", three)], &event_of_most, "the body would have 1048577 bytes; at most 1048576 are allowed"),
         ([("a", two), ("bb", two)], &text(250_000), "the body would have 1000016 bytes"),
     ] {
         match of(&fields, event) {
-            Err(error) => assert_eq!(error, words),
-            Ok(body) => assert_eq!(format!("the body would have {} bytes", body.len()), words),
+            Err(error) => assert_eq!(error, message),
+            Ok(body) => assert_eq!(format!("the body would have {} bytes", body.len()), message),
         }
     }
     let controls = event(format!("{{\"s\":\"{}\"}}", "\\u0001".repeat(40_000)).as_bytes(), None);
@@ -207,7 +207,7 @@ fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
         error.starts_with("the body would have ") && error.ends_with(" bytes; at most 1048576 are allowed"),
         "{error}"
     );
-    let input = compiled(
+    let input = compile(
         &[("user_id".to_owned(), "data.raw.s + data.raw.s + data.raw.s + data.raw.s + data.raw.s".to_owned())].into(),
     );
     let opened_event = text(240_000);
@@ -222,6 +222,6 @@ fn a_body_of_more_than_a_megabyte_is_unmappable_and_says_how_large() {
     };
     let prepared = target.prepare(NOW, opened.envelope().unwrap(), 0);
     assert!(
-        matches!(prepared, Err(PrepareError::Event(words)) if words == "the input would have 1200014 bytes; at most 1048576 are allowed")
+        matches!(prepared, Err(PrepareError::Event(message)) if message == "the input would have 1200014 bytes; at most 1048576 are allowed")
     );
 }

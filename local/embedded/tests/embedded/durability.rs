@@ -57,7 +57,7 @@ async fn write_until_killed(directory: PathBuf) {
 
 #[cfg(unix)]
 #[test]
-fn the_directory_is_for_its_owner_alone() {
+fn only_the_owner_can_access_the_directory() {
     use std::os::unix::fs::PermissionsExt;
     let parent = TempDir::new().unwrap();
     let directory = parent.path().join("a/b");

@@ -46,7 +46,7 @@ async fn a_failed_condition_returns_the_old_item() {
 }
 
 #[tokio::test]
-async fn a_cancelled_transaction_says_why() {
+async fn a_cancelled_transaction_has_its_reasons() {
     let (_, client) = open(Location::Temporary);
     put(&client, 1).await;
     let new = |sk: &str| {
@@ -71,7 +71,7 @@ async fn a_cancelled_transaction_says_why() {
 }
 
 #[tokio::test]
-async fn an_index_is_paged_both_ways() {
+async fn an_index_is_paged_in_both_directions() {
     let (_, client) = open(Location::Temporary);
     for number in 1..=5 {
         put(&client, number).await;
@@ -140,7 +140,7 @@ async fn an_expired_item_is_swept_and_leaves_a_record() {
 }
 
 #[tokio::test]
-async fn what_the_product_does_not_use_is_refused() {
+async fn unused_operations_and_parameters_are_rejected() {
     let (database, client) = open(Location::Temporary);
     #[expect(clippy::disallowed_methods, reason = "the test shows that it is rejected")]
     let error = client.scan().table_name(TABLE).send().await.unwrap_err();

@@ -11,7 +11,7 @@ fn sort_keys(batch: &Batch) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_record_is_what_a_lambda_function_gets() {
+async fn a_record_has_the_form_that_lambda_sends() {
     let (database, client) = open(Location::Temporary);
     put(&client, 1).await;
     let update = client.update_item().table_name(TABLE).key("pk", text("p")).key("sk", text("00001"));
@@ -35,7 +35,7 @@ async fn a_record_is_what_a_lambda_function_gets() {
 }
 
 #[tokio::test]
-async fn records_come_in_order_and_wake_the_follower() {
+async fn records_arrive_in_order_and_wake_the_follower() {
     let (database, client) = open(Location::Temporary);
     let mut follower = database.follow(TABLE, 3).unwrap();
     let idle = timeout(Duration::from_millis(50), follower.next()).await;
@@ -56,7 +56,7 @@ async fn records_come_in_order_and_wake_the_follower() {
 }
 
 #[tokio::test]
-async fn after_a_restart_it_goes_on_with_what_was_not_done() {
+async fn after_a_restart_it_continues_with_unfinished_records() {
     let directory = TempDir::new().unwrap();
     let location = || Location::Directory(directory.path().to_owned());
     {

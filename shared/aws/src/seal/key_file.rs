@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_text_opens_for_its_record_alone() {
+    fn a_sealed_text_opens_only_for_its_record() {
         let sealer = key(7);
         let sealed = sealer.seal("con_1", "secret").unwrap();
         assert!(!sealed.contains("secret"));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_an_earlier_release_sealed_open() {
+    fn texts_sealed_by_an_earlier_release_open() {
         for (sealed, plain) in [
             ("aes256gcm.2Zn_EXjqm_tGoZjaAThnR1NvzrDuHXM5ZkQKOjcuPeu3Xw", "secret"),
             ("aes256gcm.KivkMJUjhAFVitv-BkUBWO03jX9LoPc1FVjQsw", ""),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_file_is_for_its_owner() {
+    fn only_the_owner_can_read_the_key_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         assert!(matches!(KeyFile::read(&path), Err(SealError::File { .. })));

@@ -21,8 +21,8 @@ const RECORD: &str = "record";
 
 /// Lifetime of an unwrapped data key in a process. A disabled key or a revoked permission takes effect within it. In
 /// `deliver`, which caches decrypted targets for as long, it takes effect within twice this time.
-const REMEMBERED_SECONDS: u64 = 300;
-const REMEMBERED_AT_MOST: usize = 1_000;
+const CACHE_SECONDS: u64 = 300;
+const MAX_CACHED: usize = 1_000;
 
 type Bytes = Arc<Zeroizing<Vec<u8>>>;
 
@@ -32,7 +32,7 @@ pub struct KmsKey {
     arn: String,
     clock: Arc<dyn Clock>,
     /// Decrypted data, by record and ciphertext, so that a warm `deliver` opens a route without a request.
-    decrypted: Cache<String, Bytes, REMEMBERED_SECONDS, REMEMBERED_AT_MOST>,
+    decrypted: Cache<String, Bytes, CACHE_SECONDS, MAX_CACHED>,
 }
 
 impl KmsKey {
@@ -76,7 +76,7 @@ impl KmsKey {
 
 /// Errors of the request itself. Others are temporary: throttling, a lost connection, a key or permission that does not
 /// exist yet.
-const LASTING: [&str; 4] =
+const PERMANENT_ERRORS: [&str; 4] =
     ["InvalidCiphertextException", "IncorrectKeyException", "InvalidKeyUsageException", "ValidationException"];
 
 fn failed<E, R>(error: SdkError<E, R>) -> SealError
@@ -85,7 +85,7 @@ where
 {
     let error = Box::new(aws_sdk_kms::Error::from(error));
     match error.code() {
-        Some(code) if LASTING.contains(&code) => SealError::Refused(error),
+        Some(code) if PERMANENT_ERRORS.contains(&code) => SealError::Refused(error),
         _ => SealError::Unavailable(error),
     }
 }

@@ -125,7 +125,7 @@ fn warm(kms: &Arc<Kms>) -> KmsKey {
 }
 
 #[tokio::test]
-async fn a_text_of_any_length_opens_for_its_record_alone() {
+async fn a_text_of_any_length_opens_only_for_its_record() {
     let (kms, key) = started();
     for plain in ["", "secret", "tokén ☃", &"x".repeat(4_097), &HEADERS.repeat(8_192), &"y".repeat(1_048_576)] {
         let sealed = key.seal("rt_1", plain).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_text_of_any_length_opens_for_its_record_alone() {
 }
 
 #[tokio::test]
-async fn each_text_has_a_data_key_of_its_own() {
+async fn each_text_has_its_own_data_key() {
     let (kms, key) = started();
     let (one, two) = (key.seal("rt_1", "secret").await.unwrap(), key.seal("rt_1", "secret").await.unwrap());
     assert_eq!(kms.take_asked(), ["GenerateDataKey", "GenerateDataKey"]);
@@ -151,7 +151,7 @@ async fn each_text_has_a_data_key_of_its_own() {
 }
 
 #[tokio::test]
-async fn texts_that_an_earlier_release_sealed_open() {
+async fn texts_sealed_by_an_earlier_release_open() {
     let (kms, key) = started();
     for plain in ["", "whsec_secret", "{\"access_token\":\"tokén\"}", &"x".repeat(4_096)] {
         let sealed = kms.encrypted_directly("con_1", plain);
@@ -161,7 +161,7 @@ async fn texts_that_an_earlier_release_sealed_open() {
 }
 
 #[tokio::test]
-async fn a_text_that_was_changed_anywhere_does_not_open() {
+async fn a_modified_text_does_not_open() {
     let (kms, key) = started();
     let sealed = key.seal("rt_1", "secret").await.unwrap();
     let parts: Vec<&str> = sealed.split('.').collect();
@@ -194,11 +194,11 @@ async fn a_text_that_was_changed_anywhere_does_not_open() {
 }
 
 #[tokio::test]
-async fn a_warm_process_opens_without_asking_kms_for_five_minutes() {
+async fn a_warm_process_caches_data_keys_for_five_minutes() {
     let (kms, key) = started();
     let sealed = [key.seal("rt_1", "secret").await.unwrap(), kms.encrypted_directly("rt_1", "older")];
     kms.take_asked();
-    for (wait, asked) in [(0, 2), (0, 0), (REMEMBERED_SECONDS - 1, 0), (1, 2), (1, 0)] {
+    for (wait, asked) in [(0, 2), (0, 0), (CACHE_SECONDS - 1, 0), (1, 2), (1, 0)] {
         kms.advance(wait);
         assert_eq!(key.open("rt_1", &sealed[0]).await.unwrap(), "secret");
         assert_eq!(key.open("rt_1", &sealed[1]).await.unwrap(), "older");
@@ -210,7 +210,7 @@ async fn a_warm_process_opens_without_asking_kms_for_five_minutes() {
 }
 
 #[tokio::test]
-async fn an_error_of_kms_that_may_pass_is_tried_again() {
+async fn a_temporary_kms_error_is_retried() {
     let (kms, key) = started();
     let sealed = key.seal("con_1", "secret").await.unwrap();
     let passing = [
@@ -222,7 +222,7 @@ async fn an_error_of_kms_that_may_pass_is_tried_again() {
         "AccessDeniedException",
     ];
     let passing = passing.iter().map(|name| (*name, FailureKind::StoreUnavailable(Service::Kms)));
-    for (name, kind) in passing.chain(LASTING.iter().map(|name| (*name, FailureKind::Internal))) {
+    for (name, kind) in passing.chain(PERMANENT_ERRORS.iter().map(|name| (*name, FailureKind::Internal))) {
         *kms.fails.lock().unwrap() = Some(name);
         for failed in [key.seal("con_1", "secret").await, key.open("con_1", &sealed).await] {
             assert_eq!(failed.unwrap_err().kind(), kind, "{name}");

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_opens_a_hook_is_masked_wherever_it_stands() {
+    fn hook_tokens_are_masked_anywhere() {
         let hook: HookId = "hook_06h0cgku0t3q2h2p8n6h4bq8ns".parse().unwrap();
         let token = hook.token(&[7; 32]);
         let url = format!("https://x.test/hooks/chatbot/message/{token}");

@@ -1,13 +1,13 @@
 //! Masking of secrets in answers. A platform or a target may repeat parts of a request, with any escaping.
 
+mod escaping;
 mod hooks;
-mod written;
 
 use data_encoding::BASE64;
+use escaping::{after_secret, is_beginning};
 pub use hooks::without_hooks;
 use percent_encoding::percent_decode_str;
 use url::Url;
-use written::{after_secret, is_beginning};
 
 /// Replacement of a secret.
 pub const MASK: &str = "••••";
@@ -173,16 +173,16 @@ fn looks_secret(part: &str) -> bool {
 }
 
 /// Masks the secrets of a call in a platform's answer. JSON stays valid.
-pub fn without(words: &str, secrets: &[&str]) -> String {
-    masked(words, secrets, false)
+pub fn without(text: &str, secrets: &[&str]) -> String {
+    masked(text, secrets, false)
 }
 
-fn masked(words: &str, secrets: &[&str], is_cut: bool) -> String {
-    if !is_cut && !words.contains(['\\', '%', '&', '+']) && !secrets.iter().any(|secret| words.contains(secret)) {
-        return words.to_owned();
+fn masked(text: &str, secrets: &[&str], is_cut: bool) -> String {
+    if !is_cut && !text.contains(['\\', '%', '&', '+']) && !secrets.iter().any(|secret| text.contains(secret)) {
+        return text.to_owned();
     }
-    let mut shown = String::with_capacity(words.len());
-    let mut rest = words;
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
     while let Some(next) = rest.chars().next() {
         let longest = secrets.iter().filter_map(|secret| after_secret(rest, secret)).min_by_key(|after| after.len());
         rest = match longest {
@@ -220,34 +220,34 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_masked_wherever_they_are() {
+    fn secrets_are_masked_anywhere() {
         assert_eq!(without("a secret, b", &["", "secret", "b"]), "a ••••, ••••");
         assert_eq!(without("secretive", &["secret", "secretive"]), "••••", "the longest one");
     }
 
     #[test]
-    fn a_secret_is_found_however_it_is_written() {
+    fn a_secret_is_found_in_every_escaped_form() {
         let secret = r#"a/b+c=%41"\"#;
-        for written in [
+        for escaped in [
             secret,
             r#"a\/b+c=%41\"\\"#,
             "a%2Fb%2bc%3D%2541%22%5C",
             r"\u0061\u002f\u0062\u002B\u0063=%41\u0022\u005c",
             "a&#47;b&#x2B;c=%41&quot;\\",
         ] {
-            assert_eq!(without(&format!("é{written}{written}é"), &[secret]), "é••••••••é", "{written}");
+            assert_eq!(without(&format!("é{escaped}{escaped}é"), &[secret]), "é••••••••é", "{escaped}");
         }
         for other in ["", "a", "a/b+c=A\"\\", "a%", "a%2", "a\\u00", "a%é", "a\\u00é", "a&#47", "a&;", "&"] {
             assert_eq!(without(other, &[secret]), other);
         }
-        for written in ["né😀", "n%C3%A9%f0%9f%98%80", r"n\u00e9\ud83d\ude00", "n&#233;&#x1F600;"] {
-            assert_eq!(without(written, &["né😀"]), MASK, "{written}");
+        for escaped in ["né😀", "n%C3%A9%f0%9f%98%80", r"n\u00e9\ud83d\ude00", "n&#233;&#x1F600;"] {
+            assert_eq!(without(escaped, &["né😀"]), MASK, "{escaped}");
         }
         assert_eq!(without("a+b a%20b", &["a b"]), "•••• ••••");
     }
 
     #[test]
-    fn a_short_header_is_masked_only_if_it_is_one_of_credentials() {
+    fn a_short_header_is_masked_only_if_it_holds_credentials() {
         let answer = "version 1 of 12345, abc, 123456";
         for (name, value, expected) in [
             ("x-api-version", "1", answer),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_credentials_are_masked_too() {
+    fn parts_of_credentials_are_masked() {
         let basic = format!("Basic {}", BASE64.encode(b"ava:hunter2"));
         let secrets = of_headers(&[("authorization", &basic)]);
         assert_eq!(secrets.masked("ava's hunter2 is wrong"), "ava's •••• is wrong");
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn path_and_query_of_a_url_are_masked_as_written_and_as_meant() {
+    fn a_urls_path_and_query_are_masked_encoded_and_decoded() {
         let secrets = of_url("https://x.test/api/hooks/T0K3N%20a?user=ava&key=s3cret+1&n=7");
         for (answer, expected) in [
             ("Cannot POST /api/hooks/T0K3N%20a?user=ava&key=s3cret+1&n=7", "Cannot POST ••••"),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_secret_that_the_end_cuts_short_is_masked() {
+    fn a_truncated_secret_at_the_end_is_masked() {
         let secrets = of_headers(&[("x-api-key", "abc\"defghi")]);
         for (text, expected) in [
             ("the key abc\"de", "the key ••••"),

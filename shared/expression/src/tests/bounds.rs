@@ -47,7 +47,7 @@ fn nested(depth: usize) -> Vec<String> {
 }
 
 #[test]
-fn what_nests_is_refused_before_it_overflows_a_stack() {
+fn deep_nesting_is_rejected_before_it_overflows_a_stack() {
     on_a_small_stack(|| {
         let mut deepest = 0;
         for depth in (1..80).chain([100, 150, 200, 300, 500, 700, 1000, 2000]) {
@@ -64,7 +64,7 @@ fn what_nests_is_refused_before_it_overflows_a_stack() {
 }
 
 #[test]
-fn the_deepest_event_that_is_read_fits_a_stack() {
+fn the_deepest_accepted_event_fits_a_stack() {
     let text = format!("{}1{}", "[".repeat(126), "]".repeat(126));
     let event = json!({ "data": { "raw": serde_json::from_str::<Value>(&text).unwrap() } });
     on_a_small_stack(move || {
@@ -75,7 +75,7 @@ fn the_deepest_event_that_is_read_fits_a_stack() {
 }
 
 #[test]
-fn what_users_nest_is_taken() {
+fn usual_nesting_is_accepted() {
     let conditions = vec!["data.tag == 'vip'"; 90].join(" || ");
     let parts = vec!["data.subscriber.name"; 60].join(" + ");
     let choices = "data.tag == 'a' ? 1 : ".repeat(60) + "2";
@@ -240,7 +240,7 @@ proptest! {
     fn no_expression_panics(text in expressions()) {
         if let Ok(expression) = Expression::compile(&text) {
             let value = value(&expression, &event());
-            prop_assert_eq!(expression.matches(&Event::of_json(&event())), value == Ok(json!(true)));
+            prop_assert_eq!(expression.matches(&EventValues::of_json(&event())), value == Ok(json!(true)));
         }
     }
 }
@@ -254,7 +254,7 @@ fn filled(open: &str, part: &str, separator: &str, close: &str) -> String {
 /// Expressions that would take minutes or gigabytes on an event of 256 KB. Prints the share of the budget that each
 /// used, and its time relative to reading and writing the largest event.
 #[test]
-fn hostile_expressions_are_stopped() {
+fn hostile_expressions_exhaust_their_budget() {
     let event = |raw: Value| json!({ "type": "a", "data": { "raw": raw } });
     let digits = |count: usize| (0..count).map(|number| number % 10).collect::<Vec<_>>();
     let many = event(json!({ "l": digits(120_000) }));
@@ -293,7 +293,7 @@ fn hostile_expressions_are_stopped() {
     let mut report = String::new();
     for (text, event) in cases {
         let expression = Expression::compile(&text).unwrap();
-        let (work, event) = (Budget::new(), Event::of_json(event));
+        let (work, event) = (Budget::new(), EventValues::of_json(event));
         let started = Instant::now();
         let variables = Variables::of(&event, &expression.data).unwrap();
         let written = expression.write(&variables, &work);
@@ -337,11 +337,11 @@ fn patterns_are_bounded() {
 }
 
 #[test]
-fn the_fields_share_one_measure_of_work() {
+fn the_fields_share_one_budget() {
     let event = json!({ "data": { "raw": "a".repeat(200_000) } });
     let evaluate = |count: usize| {
         let fields = (0..count).map(|number| (number.to_string(), json!("size(data.raw + data.raw)")));
-        Fields::compile(&fields.collect(), "/body").unwrap().evaluate(&Event::of_json(&event), "the body")
+        Fields::compile(&fields.collect(), "/body").unwrap().evaluate(&EventValues::of_json(&event), "the body")
     };
     assert!(evaluate(20).is_ok());
     let error = evaluate(50).unwrap_err();

@@ -37,11 +37,11 @@ fn evaluate(text: &str) -> Result<Value, String> {
 }
 
 fn value(expression: &Expression, event: &Value) -> Result<Value, String> {
-    expression.evaluate(&Event::of_json(event)).map(|json| serde_json::from_str(&json).unwrap())
+    expression.evaluate(&EventValues::of_json(event)).map(|json| serde_json::from_str(&json).unwrap())
 }
 
 #[test]
-fn what_users_write() {
+fn usual_expressions_give_their_values() {
     for (text, expected) in [
         // The event itself. `type` is a variable here, not CEL's function.
         (r#"type == "botstar.tag.added""#, json!(true)),
@@ -114,7 +114,7 @@ fn what_users_write() {
 }
 
 #[test]
-fn what_has_no_value() {
+fn expressions_without_a_value_are_errors() {
     for (text, expected) in [
         ("data.nothing", "there is no field `nothing`"),
         ("has(data.nothing.at.all)", "there is no field `nothing`"),
@@ -145,18 +145,18 @@ fn what_has_no_value() {
 }
 
 #[test]
-fn an_event_fits_where_the_value_is_true() {
-    let fits = |text: &str| Expression::compile(text).unwrap().matches(&Event::of_json(&event()));
+fn an_event_matches_if_the_value_is_true() {
+    let fits = |text: &str| Expression::compile(text).unwrap().matches(&EventValues::of_json(&event()));
     assert!(fits("data.tag == 'vip'"));
     assert!(!fits("data.tag == 'gold'"));
     assert!(!fits("data.nothing == 'gold'"));
     assert!(!fits("data.nothing != 'gold'"));
     assert!(!fits("data.tag"));
-    assert!(!Expression::compile("data.tag == 'vip'").unwrap().matches(&Event::of_json(&json!("no event"))));
+    assert!(!Expression::compile("data.tag == 'vip'").unwrap().matches(&EventValues::of_json(&json!("no event"))));
 }
 
 #[test]
-fn what_is_no_expression() {
+fn invalid_expressions_are_errors_with_a_position() {
     for (text, expected) in [
         ("", "1:1: something is missing at the end"),
         ("data.tag ==", "1:12: something is missing at the end"),
@@ -212,7 +212,7 @@ fn what_is_no_expression() {
 }
 
 #[test]
-fn texts_in_all_ways_to_write_them() {
+fn every_form_of_text_literal_is_parsed() {
     for (text, expected) in [
         (r#""\"a\\b\t\x41\u00e9\U0001f600\101\?""#, "\"a\\b\tAé😀A?"),
         ("'a\"b'", "a\"b"),
@@ -228,16 +228,16 @@ fn texts_in_all_ways_to_write_them() {
 }
 
 #[test]
-fn fields_are_told_with_their_faults() {
+fn faults_are_reported_by_field() {
     let compile = |fields: Value| Fields::compile(fields.as_object().unwrap(), "/target/body");
     let fields = compile(json!({ "who": "data.subscriber.name", "a/b": "size(data.raw.items)" })).unwrap();
-    let body = fields.evaluate(&Event::of_json(&event()), "the body");
+    let body = fields.evaluate(&EventValues::of_json(&event()), "the body");
     assert_eq!(body.as_deref(), Ok(r#"{"who":"Анна","a/b":2}"#));
 
     let faults = compile(json!({ "ok": "1", "a/b": "tag", "n": 1, "x": "1 +" })).err().unwrap();
-    let told: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.pointer, &*fault.detail)).collect();
+    let faults_by_field: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.pointer, &*fault.detail)).collect();
     assert_eq!(
-        told,
+        faults_by_field,
         [
             ("/target/body/a~1b", "1:1: unknown variable `tag`; an event has id, type, source, subject, time, data"),
             ("/target/body/n", "must be a string with an expression"),
@@ -247,7 +247,7 @@ fn fields_are_told_with_their_faults() {
 
     let fields = compile(json!({ "ok": "1", "who": "data.nobody" })).unwrap();
     assert_eq!(
-        fields.evaluate(&Event::of_json(&event()), "the body"),
+        fields.evaluate(&EventValues::of_json(&event()), "the body"),
         Err("`who`: there is no field `nobody`".to_owned())
     );
 
@@ -275,7 +275,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn json_comes_back_as_it_was(data in any_json()) {
+    fn json_round_trips(data in any_json()) {
         let event = json!({ "data": data });
         for text in ["data", "[data][0]", "{'a': data}.a", "true ? data : id"] {
             prop_assert_eq!(value(&Expression::compile(text).unwrap(), &event), Ok(data.clone()));

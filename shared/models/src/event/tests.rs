@@ -22,7 +22,7 @@ fn stored(raw: &[u8]) -> StoredEvent {
         format,
         body: &body,
         reading: &resolve(FIELDS, &Mapping::new(), &body),
-        told: Map::from_iter([("source".to_owned(), json!({ "kind": "human" }))]),
+        extra_data: Map::from_iter([("source".to_owned(), json!({ "kind": "human" }))]),
         encoding: None,
         query: None,
         hops: 0,
@@ -52,7 +52,7 @@ fn the_envelope_is_cloudevents_with_the_body_as_received() {
 }
 
 #[test]
-fn what_is_not_found_is_null_and_listed() {
+fn a_missing_field_is_null_and_unmapped() {
     let event = stored(b"[1,2]");
     let value = serde_json::to_value(event.open().unwrap().envelope().unwrap()).unwrap();
     assert_eq!(value["data"]["subscriber"], Value::Null);
@@ -62,7 +62,7 @@ fn what_is_not_found_is_null_and_listed() {
 }
 
 #[test]
-fn a_scrubbed_event_keeps_its_envelope_only() {
+fn a_scrubbed_event_keeps_only_its_envelope() {
     let event = stored(br#"{"user_id":"u-1","tag":"vip"}"#).scrubbed(Timestamp::from_millis(0));
     let text = serde_json::to_string(&event.open().unwrap().envelope().unwrap()).unwrap();
     assert!(!text.contains("u-1") && !text.contains("vip"), "{text}");

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn a_token_names_its_hook() {
+fn a_token_contains_its_hooks_id() {
     let hook = HookId::new(Timestamp::from_millis(1_767_225_600_000), [7; 10]);
     let token = hook.token(&[9; SECRET_BYTES]);
     assert_eq!(token.len(), 64);
@@ -12,7 +12,7 @@ fn a_token_names_its_hook() {
 }
 
 #[test]
-fn only_the_spelling_that_we_write_is_an_id() {
+fn only_the_canonical_spelling_is_an_id() {
     let id = KeyId::new(Timestamp::from_millis(1), [255; 10]).to_string();
     assert!(id.parse::<KeyId>().is_ok());
     assert!(id.to_uppercase().replace("KEY_", "key_").parse::<KeyId>().is_err());
@@ -49,7 +49,7 @@ pattern_is_exact! {
 }
 
 #[test]
-fn a_delivery_names_its_event_and_sorts_by_it() {
+fn a_delivery_id_contains_its_event_and_sorts_by_it() {
     let (early, late) = (Timestamp::from_millis(1_767_225_600_000), Timestamp::from_millis(1_767_225_600_001));
     let event = |at, key| EventId::new(at, ContentKey::unique(key));
     let (first, second) = (event(early, [255; 20]), event(late, [0; 20]));
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_are_not_run_together(a in ".{0,8}", b in ".{0,8}") {
+    fn parts_are_digested_separately(a in ".{0,8}", b in ".{0,8}") {
         let hook = HookId::new(Timestamp::from_millis(0), [0; 10]);
         let apart = ContentKey::digest(&hook, &[a.as_bytes(), b.as_bytes()]);
         let joined = ContentKey::digest(&hook, &[format!("{a}{b}").as_bytes()]);

@@ -43,18 +43,18 @@ pub struct MissingStamp;
 
 impl From<Profile> for Stored {
     fn from(profile: Profile) -> Self {
-        let texts = profile.texts.values().flatten().map(|told| &told.by);
-        let tags = profile.tags.values().flatten().map(|told| &told.by);
-        let attributes = profile.attributes.values().flatten().map(|told| &told.by);
-        let user = profile.platform_user.iter().map(|told| &told.by);
+        let texts = profile.texts.values().flatten().map(|sourced| &sourced.by);
+        let tags = profile.tags.values().flatten().map(|sourced| &sourced.by);
+        let attributes = profile.attributes.values().flatten().map(|sourced| &sourced.by);
+        let user = profile.platform_user.iter().map(|sourced| &sourced.by);
         let stamps: BTreeSet<Stamp> = texts.chain(tags).chain(attributes).chain(user).cloned().collect();
         let stamps = Vec::from_iter(stamps);
         let place = |by: &Stamp| stamps.binary_search(by).unwrap_or_default();
         Self {
-            texts: each(profile.texts, |told| At(told.value, place(&told.by))),
-            tags: each(profile.tags, |told| place(&told.by)),
-            attributes: each(profile.attributes, |told| At(told.value, place(&told.by))),
-            platform_user: profile.platform_user.map(|told| At(told.value, place(&told.by))),
+            texts: each(profile.texts, |sourced| At(sourced.value, place(&sourced.by))),
+            tags: each(profile.tags, |sourced| place(&sourced.by)),
+            attributes: each(profile.attributes, |sourced| At(sourced.value, place(&sourced.by))),
+            platform_user: profile.platform_user.map(|sourced| At(sourced.value, place(&sourced.by))),
             platform: profile.platform,
             connection: profile.connection,
             platform_id: profile.platform_id,
@@ -65,8 +65,8 @@ impl From<Profile> for Stored {
     }
 }
 
-fn each<T, S>(told: BTreeMap<String, Option<Sourced<T>>>, store: impl Fn(Sourced<T>) -> S) -> BTreeMap<String, S> {
-    told.into_iter().filter_map(|(name, told)| Some((name, store(told?)))).collect()
+fn each<T, S>(sourced: BTreeMap<String, Option<Sourced<T>>>, store: impl Fn(Sourced<T>) -> S) -> BTreeMap<String, S> {
+    sourced.into_iter().filter_map(|(name, sourced)| Some((name, store(sourced?)))).collect()
 }
 
 impl TryFrom<Stored> for Profile {
@@ -93,6 +93,6 @@ impl TryFrom<Stored> for Profile {
 
 type Read<T> = Result<BTreeMap<String, Option<Sourced<T>>>, MissingStamp>;
 
-fn read<S, T>(stored: BTreeMap<String, S>, told: impl Fn(S) -> Result<Sourced<T>, MissingStamp>) -> Read<T> {
-    stored.into_iter().map(|(name, value)| Ok((name, Some(told(value)?)))).collect()
+fn read<S, T>(stored: BTreeMap<String, S>, sourced: impl Fn(S) -> Result<Sourced<T>, MissingStamp>) -> Read<T> {
+    stored.into_iter().map(|(name, value)| Ok((name, Some(sourced(value)?)))).collect()
 }

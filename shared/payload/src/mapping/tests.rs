@@ -4,7 +4,7 @@ use serde_json::json;
 
 proptest! {
     #[test]
-    fn a_pointer_leads_where_rfc_6901_says(pointer in "(/(a|b|0|1|01|~0|~1|))*", plain in ".*") {
+    fn pointers_follow_rfc_6901(pointer in "(/(a|b|0|1|01|~0|~1|))*", plain in ".*") {
         let leaf = json!({ "a": [[1, { "": 2, "/": 3 }], 4], "b": { "0": 5, "01": [6], "~": 7, "": [8] }, "~": 9 });
         let body = json!({ "a": leaf, "b": [leaf], "": leaf, "0": leaf, "1": [leaf], "/": leaf });
         prop_assert_eq!(at(&pointer, &body), body.pointer(&pointer));
@@ -30,7 +30,7 @@ fn mapping(pairs: &[(&str, &str)]) -> Mapping {
 }
 
 #[test]
-fn candidates_are_tried_in_turn() {
+fn candidates_are_tried_in_order() {
     let body = json!({"user": {"id": 7, "name": "Ava", "plan": "gold"}, "checkpoint": "Coffee Order"});
     let reading = resolve(FIELDS, &Mapping::new(), &body);
     assert_eq!(reading.text("subscriber.id", &body).as_deref(), Some("7"));
@@ -44,7 +44,7 @@ fn candidates_are_tried_in_turn() {
 }
 
 #[test]
-fn a_mapping_comes_before_the_candidates_and_in_place_of_them() {
+fn a_mapping_replaces_the_candidates() {
     let body = json!({"id": "wrong", "who": {"a/b": "u-1"}, "tier": 3});
     let own = mapping(&[
         ("subscriber.id", "/who/a~1b"),
@@ -61,7 +61,7 @@ fn a_mapping_comes_before_the_candidates_and_in_place_of_them() {
 }
 
 #[test]
-fn a_value_of_another_kind_is_not_found() {
+fn a_value_of_the_wrong_type_is_not_found() {
     for body in [json!({"id": ""}), json!({"id": null}), json!({"id": {}}), json!([]), json!(5), json!(null)] {
         let reading = resolve(FIELDS, &Mapping::new(), &body);
         assert_eq!(reading.unmapped, ["subscriber.id", "checkpoint.name", "record.fields"], "{body}");
@@ -69,7 +69,7 @@ fn a_value_of_another_kind_is_not_found() {
 }
 
 #[test]
-fn a_number_that_a_float_can_not_tell_is_no_id() {
+fn a_number_that_a_float_cannot_represent_is_not_an_id() {
     for (body, id) in [
         (r#"{"id":18446744073709551615}"#, Some("18446744073709551615")),
         (r#"{"id":-9223372036854775808}"#, Some("-9223372036854775808")),
@@ -131,7 +131,7 @@ fn an_unusable_object_is_not_replaced_by_the_object_around_it() {
 }
 
 #[test]
-fn an_unusable_value_is_listed_wherever_it_stands_and_a_blank_one_is_not() {
+fn an_unusable_value_is_unmapped_but_a_blank_one_is_not() {
     let fields = [Field::optional("subscriber.phone", &["/phone", "/user/phone"])];
     for (value, listed) in [("[\"x\"]", true), ("false", true), ("null", false), ("\"\"", false), ("\" \"", false)] {
         let body = serde_json::from_str(&format!(r#"{{"phone":{value}}}"#)).unwrap();
@@ -145,7 +145,7 @@ fn an_unusable_value_is_listed_wherever_it_stands_and_a_blank_one_is_not() {
 }
 
 #[test]
-fn a_boolean_is_no_text() {
+fn a_boolean_is_not_a_text() {
     for value in ["false", "true"] {
         let body = format!(r#"{{"user":{{"id":"u-1","name":{value}}},"checkpoint":{value}}}"#);
         assert_eq!(found("subscriber.name", &body), None);
@@ -162,7 +162,7 @@ fn a_boolean_is_no_text() {
 }
 
 #[test]
-fn an_id_is_a_text_that_nothing_else_could_be() {
+fn an_id_is_an_unambiguous_text() {
     let id = |id: &str| found("subscriber.id", &format!(r#"{{"id":{id}}}"#));
     for lossy in [r#""\ud83d""#, r#""a\ud83eb""#, "\"\u{fffd}\"", r#""\ufffd""#] {
         let (_, body) = crate::body::read(format!(r#"{{"id":{lossy}}}"#).as_bytes(), None).unwrap();
@@ -206,7 +206,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_body_or_mapping_panics_and_what_is_found_is_there(
+    fn no_body_or_mapping_panics_and_every_pointer_found_exists(
         body in any_json(),
         own in proptest::collection::btree_map("(subscriber\\.(id|attributes\\.[a-z.]{0,3})|record\\.fields|.{0,5})", ".{0,8}", 0..5),
     ) {

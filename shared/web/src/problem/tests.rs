@@ -4,7 +4,7 @@ use super::*;
 use std::collections::BTreeSet;
 
 #[test]
-fn every_code_has_a_status_of_an_error_and_a_name_of_its_own() {
+fn every_code_has_an_error_status_and_a_unique_name() {
     let names: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(names.len(), Code::ALL.len());
     for code in Code::ALL {
@@ -34,7 +34,7 @@ fn the_body_is_problem_json_without_the_cause() {
 }
 
 #[test]
-fn a_body_is_read_as_it_was_written() {
+fn a_body_round_trips() {
     let faults = vec![Fault::new("/a", "is missing"), Fault::new("/b", "is not a text")];
     for written in [
         Problem::invalid_body(faults),

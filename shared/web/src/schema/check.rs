@@ -1,6 +1,6 @@
 //! Checks of a value against a schema. Faults are worded in the caller's terms.
 
-use super::{CountUnit, Keyword, Node, Others, Type, Validator};
+use super::{AdditionalFields, CountUnit, Keyword, Node, Type, Validator};
 use models::Fault;
 use payload::{mapping::escape, number::Decimal};
 use serde_json::{Number, Value};
@@ -54,8 +54,8 @@ impl<'a> Check<'a> {
         self.flaws.push(Flaw { at: self.at.clone(), kind });
     }
 
-    fn other(&mut self, words: String) {
-        self.found(FlawKind::Other(words));
+    fn other(&mut self, message: String) {
+        self.found(FlawKind::Other(message));
     }
 
     fn node(&mut self, node: &'a Node, value: &'a Value) {
@@ -65,7 +65,7 @@ impl<'a> Check<'a> {
     }
 
     /// The flaws of the value by a schema, without adding them to the result.
-    fn apart(&mut self, node: &'a Node, value: &'a Value) -> Vec<Flaw<'a>> {
+    fn check_separately(&mut self, node: &'a Node, value: &'a Value) -> Vec<Flaw<'a>> {
         let before = std::mem::take(&mut self.flaws);
         self.node(node, value);
         std::mem::replace(&mut self.flaws, before)
@@ -101,8 +101,8 @@ impl<'a> Check<'a> {
             (Keyword::Fields { known, others }, Value::Object(fields)) => {
                 for (name, value) in fields {
                     match (known.iter().find(|(known, _)| known == name), others) {
-                        (Some((_, node)), _) | (None, Others::Like(node)) => self.below(name, node, value),
-                        (None, Others::Unknown) => self.found(FlawKind::Unknown(name)),
+                        (Some((_, node)), _) | (None, AdditionalFields::Like(node)) => self.below(name, node, value),
+                        (None, AdditionalFields::Unknown) => self.found(FlawKind::Unknown(name)),
                     }
                 }
             }
@@ -126,13 +126,13 @@ impl<'a> Check<'a> {
                 }
             }
             (Keyword::AnyOf(nodes), _) => {
-                let found: Vec<_> = nodes.iter().map(|node| self.apart(node, value)).collect();
+                let found: Vec<_> = nodes.iter().map(|node| self.check_separately(node, value)).collect();
                 if !found.iter().any(Vec::is_empty) {
                     self.found(FlawKind::NoneOf(found));
                 }
             }
             (Keyword::OneOf(nodes), _) => {
-                let found: Vec<_> = nodes.iter().map(|node| self.apart(node, value)).collect();
+                let found: Vec<_> = nodes.iter().map(|node| self.check_separately(node, value)).collect();
                 match found.iter().filter(|flaws| flaws.is_empty()).count() {
                     0 => self.found(FlawKind::NoneOf(found)),
                     1 => {}
@@ -141,7 +141,7 @@ impl<'a> Check<'a> {
                     ),
                 }
             }
-            (Keyword::Not { schema, node }, _) if self.apart(node, value).is_empty() => {
+            (Keyword::Not { schema, node }, _) if self.check_separately(node, value).is_empty() => {
                 self.found(FlawKind::Not(schema))
             }
             (Keyword::Reference(name), _) => {
@@ -198,13 +198,13 @@ impl<'a> Flaw<'a> {
                     Some(wanted) => here(format!("must be one of {}", list(wanted.into_iter().flatten()))),
                     // An optional field is "this or null": the alternative that is not null explains the fault.
                     None => {
-                        let telling =
+                        let deepest =
                             alternatives.iter().max_by_key(|flaws| flaws.iter().map(Self::depth).max().unwrap_or(0));
-                        telling.into_iter().flatten().flat_map(Self::faults).collect()
+                        deepest.into_iter().flatten().flat_map(Self::faults).collect()
                     }
                 }
             }
-            _ => here(self.words()),
+            _ => here(self.message()),
         }
     }
 
@@ -226,11 +226,11 @@ impl<'a> Flaw<'a> {
     fn of_name(&self) -> String {
         match self.kind {
             FlawKind::Not(_) => "has a name that is reserved".to_owned(),
-            _ => format!("has a name that is not allowed: {}", self.words()),
+            _ => format!("has a name that is not allowed: {}", self.message()),
         }
     }
 
-    fn words(&self) -> String {
+    fn message(&self) -> String {
         match &self.kind {
             FlawKind::Type([one]) => format!("value is not of type \"{}\"", one.name()),
             FlawKind::Type(types) => {
@@ -239,7 +239,7 @@ impl<'a> Flaw<'a> {
             }
             FlawKind::NotEqual(value) => format!("{value} was expected"),
             FlawKind::Not(schema) => format!("{schema} is not allowed for value"),
-            FlawKind::Other(words) => words.clone(),
+            FlawKind::Other(message) => message.clone(),
             FlawKind::NotOneOf(values) => format!("value is not one of {}", list(values.iter())),
             FlawKind::Missing(_) | FlawKind::Unknown(_) | FlawKind::NoneOf(_) | FlawKind::Name(..) => {
                 "value does not fit".to_owned()

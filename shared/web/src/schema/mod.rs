@@ -40,7 +40,7 @@ enum Keyword {
     Count { of: CountUnit, least: bool, limit: u64 },
     Bound { least: bool, limit: i64 },
     Pattern(Regex),
-    Fields { known: Vec<(String, Node)>, others: Others },
+    Fields { known: Vec<(String, Node)>, others: AdditionalFields },
     Required(Vec<String>),
     Names(Node),
     Items(Node),
@@ -71,7 +71,7 @@ enum CountUnit {
 
 /// Rule for fields that are not listed.
 #[derive(Debug)]
-enum Others {
+enum AdditionalFields {
     Unknown,
     Like(Node),
 }
@@ -187,9 +187,9 @@ fn nodes_by_name<'a>(
 fn fields<'a>(keywords: &'a Map<String, Value>, references: &mut Vec<&'a str>) -> Result<Keyword, BadSchema> {
     let known = keywords.get("properties").map(|schemas| nodes_by_name("properties", schemas, references));
     let others = match keywords.get("additionalProperties") {
-        None => Others::Like(Vec::new()),
-        Some(Value::Bool(false)) => Others::Unknown,
-        Some(schema) => Others::Like(node(schema, references)?),
+        None => AdditionalFields::Like(Vec::new()),
+        Some(Value::Bool(false)) => AdditionalFields::Unknown,
+        Some(schema) => AdditionalFields::Like(node(schema, references)?),
     };
     Ok(Keyword::Fields { known: known.transpose()?.unwrap_or_default(), others })
 }

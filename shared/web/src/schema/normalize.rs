@@ -1,6 +1,6 @@
 //! Integers that are written as floats. JSON Schema counts 600.0 and 6e2 as integers; serde does not.
 
-use super::{Keyword, Node, Others, Type, Validator};
+use super::{AdditionalFields, Keyword, Node, Type, Validator};
 use payload::number;
 use serde_json::{Number, Value};
 
@@ -37,11 +37,11 @@ pub fn normalize(validator: &Validator, node: &Node, value: &mut Value) {
     }
 }
 
-fn fields(validator: &Validator, known: &[(String, Node)], others: &Others, value: &mut Value) {
+fn fields(validator: &Validator, known: &[(String, Node)], others: &AdditionalFields, value: &mut Value) {
     for (name, value) in value.as_object_mut().into_iter().flatten() {
         match (known.iter().find(|(known, _)| known == name), others) {
-            (Some((_, node)), _) | (None, Others::Like(node)) => normalize(validator, node, value),
-            (None, Others::Unknown) => {}
+            (Some((_, node)), _) | (None, AdditionalFields::Like(node)) => normalize(validator, node, value),
+            (None, AdditionalFields::Unknown) => {}
         }
     }
 }

@@ -37,8 +37,8 @@ fn translated(error: &ValidationError<'_>) -> Vec<Fault> {
             if let Some(wanted) = wanted {
                 return vec![Fault::new(at, format!("must be one of {}", Value::from(wanted.concat())))];
             }
-            let telling = context.iter().max_by_key(|errors| errors.iter().map(depth).max().unwrap_or(0)).unwrap();
-            telling.iter().flat_map(translated).collect()
+            let deepest = context.iter().max_by_key(|errors| errors.iter().map(depth).max().unwrap_or(0)).unwrap();
+            deepest.iter().flat_map(translated).collect()
         }
         ValidationErrorKind::Type { .. }
             if error.instance().is_number() && error.masked().to_string().contains("\"integer\"") =>
@@ -142,7 +142,7 @@ fn values() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn every_fault_is_found_and_no_other(schema in schemas(), values in vec(values(), 20)) {
+    fn the_faults_match_a_reference_validator(schema in schemas(), values in vec(values(), 20)) {
         let schema = json!({ "$defs": { "A": schema }, "properties": { "a": { "$ref": "#/$defs/A" } }, "$ref": "#/$defs/A" });
         for value in values {
             prop_assert_eq!(found(&schema, &value), by_library(&schema, &value), "{} {}", schema, value);
@@ -151,7 +151,7 @@ proptest! {
 }
 
 #[test]
-fn a_schema_that_would_not_be_heeded_is_refused() {
+fn an_unsupported_keyword_is_rejected() {
     for schema in [
         json!({ "multipleOf": 2 }),
         json!({ "properties": { "a": { "if": true } } }),

@@ -18,7 +18,7 @@ use std::{
 use url::{Host, Url};
 
 /// Time limit for resolving a name.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The reason why a URL is not called, as a predicate of the URL. It contains no part of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,18 +41,18 @@ pub enum Refusal {
     Slow(Duration),
 }
 
-pub type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+pub type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
 /// Resolves a name to its addresses.
 pub trait Lookup: Send + Sync {
-    fn addresses(&self, name: &str) -> Looking;
+    fn addresses(&self, name: &str) -> LookupFuture;
 }
 
 /// The system's resolver.
 struct System;
 
 impl Lookup for System {
-    fn addresses(&self, name: &str) -> Looking {
+    fn addresses(&self, name: &str) -> LookupFuture {
         let name = name.to_owned();
         Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) })
     }
@@ -62,19 +62,19 @@ impl Lookup for System {
 pub struct Guard {
     allow: Vec<IpNet>,
     lookup: Arc<dyn Lookup>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Guard {
     /// Allows ranges in addition to globally reachable addresses.
     pub fn new(allow: Vec<IpNet>) -> Self {
-        Self { allow, lookup: Arc::new(System), patience: PATIENCE }
+        Self { allow, lookup: Arc::new(System), timeout: LOOKUP_TIMEOUT }
     }
 
     /// Replaces the resolver and its time limit.
     #[must_use]
-    pub fn with_lookup(self, lookup: Arc<dyn Lookup>, patience: Duration) -> Self {
-        Self { lookup, patience, ..self }
+    pub fn with_lookup(self, lookup: Arc<dyn Lookup>, timeout: Duration) -> Self {
+        Self { lookup, timeout, ..self }
     }
 
     /// True if any range is allowed in addition to globally reachable addresses.
@@ -110,8 +110,8 @@ impl Guard {
 
     /// The addresses of a name, for a call with or without TLS.
     pub(crate) async fn look_up(&self, name: &str, plain: bool) -> Result<Vec<IpAddr>, Refusal> {
-        let found = tokio::time::timeout(self.patience, self.lookup.addresses(name)).await;
-        let found = found.map_err(|_| Refusal::Slow(self.patience))?;
+        let found = tokio::time::timeout(self.timeout, self.lookup.addresses(name)).await;
+        let found = found.map_err(|_| Refusal::Slow(self.timeout))?;
         let addresses = found.map_err(|error| Refusal::Unresolved(error.to_string()))?;
         if addresses.is_empty() {
             return Err(Refusal::Unresolved("it has no address".to_owned()));
@@ -147,12 +147,14 @@ impl Guard {
     }
 
     fn allows(&self, address: IpAddr) -> bool {
-        let carried = match address {
+        let embedded_ipv4 = match address {
             IpAddr::V4(_) => None,
-            IpAddr::V6(address) => ranges::carried(address),
+            IpAddr::V6(address) => ranges::embedded_ipv4(address),
         };
-        let carried = carried.map(|(address, _)| IpAddr::V4(address));
-        self.allow.iter().any(|block| block.contains(&address) || carried.is_some_and(|inner| block.contains(&inner)))
+        let embedded_ipv4 = embedded_ipv4.map(|(address, _)| IpAddr::V4(address));
+        self.allow
+            .iter()
+            .any(|block| block.contains(&address) || embedded_ipv4.is_some_and(|inner| block.contains(&inner)))
     }
 }
 

@@ -41,7 +41,7 @@ const fn v6<const N: usize>(groups: [u16; N], prefix: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix))
 }
 
-/// Address forms that [`carried`] converts have no row: mapped and compatible addresses, NAT64 and 6to4.
+/// Address forms that [`embedded_ipv4`] converts have no row: mapped and compatible addresses, NAT64 and 6to4.
 const RANGES: &[Range] = &[
     special(v4([0, 0, 0, 0], 8), "This network"),
     special(v4([0, 0, 0, 0], 32), "This host on this network"),
@@ -119,9 +119,9 @@ impl Special {
     pub fn of(address: IpAddr) -> Option<Self> {
         let IpAddr::V6(whole) = address else { return own(address) };
         let inside = |(v4, within): (Ipv4Addr, _)| Some(Self { within: Some(within), ..own(v4.into())? });
-        match carried(whole) {
-            Some(carried) => inside(carried),
-            None => own(address).or_else(|| tunnelled(whole).and_then(inside)),
+        match embedded_ipv4(whole) {
+            Some(embedded_ipv4) => inside(embedded_ipv4),
+            None => own(address).or_else(|| isatap_ipv4(whole).and_then(inside)),
         }
     }
 }
@@ -137,7 +137,7 @@ fn joined(high: u16, low: u16) -> Ipv4Addr {
 }
 
 /// The IPv4 address that an IPv6 address represents.
-pub fn carried(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
+pub fn embedded_ipv4(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
         [0, 0, 0, 0, 0, 0, high, low] => Some((joined(high, low), "::/96")),
@@ -149,7 +149,7 @@ pub fn carried(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
 }
 
 /// The IPv4 address at the end of an ISATAP address (RFC 5214). It is checked in addition to the address itself.
-fn tunnelled(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
+fn isatap_ipv4(address: Ipv6Addr) -> Option<(Ipv4Addr, &'static str)> {
     match address.segments() {
         [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => Some((joined(high, low), "an ISATAP address")),
         _ => None,
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_special_is_named() {
+    fn special_ranges_have_names() {
         for (address, expected) in [
             ("0.0.0.0", "0.0.0.0/32, This host on this network"),
             ("0.255.255.255", "0.0.0.0/8, This network"),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_globally_reachable_is_not_special() {
+    fn globally_reachable_addresses_are_not_special() {
         for address in [
             "1.1.1.1",
             "8.8.8.8",
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn every_range_begins_where_it_says() {
+    fn every_range_starts_at_its_network_address() {
         for range in RANGES {
             assert_eq!(range.block, range.block.trunc(), "{}", range.name);
         }

@@ -17,7 +17,7 @@ impl Names {
 }
 
 impl Lookup for Names {
-    fn addresses(&self, name: &str) -> Looking {
+    fn addresses(&self, name: &str) -> LookupFuture {
         let mut names = self.0.lock().unwrap();
         let found = names.get_mut(name).map(|lists| match lists.len() {
             1 => lists[0].clone(),
@@ -48,7 +48,7 @@ const MAPPED: &str = "points to 127.0.0.0/8, Loopback, as IPv4 inside ::ffff:0:0
 const PLAIN: &str = "must be https, except for addresses in DELIVERY_ALLOW_CIDRS";
 
 #[tokio::test]
-async fn what_leads_elsewhere_than_to_the_open_internet_is_refused() {
+async fn urls_to_special_addresses_are_rejected() {
     let public: &[&str] = &["93.184.215.14"];
     let guard = guard(
         &[],
@@ -185,7 +185,7 @@ async fn what_leads_elsewhere_than_to_the_open_internet_is_refused() {
 }
 
 #[tokio::test]
-async fn the_open_internet_is_called_with_tls() {
+async fn public_addresses_require_tls() {
     let guard = guard(
         &[],
         &[("public.test", &[&["93.184.215.14", "2606:4700::1111"]]), ("xn--bcher-kva.test.", &[&["8.8.8.8"]])],
@@ -206,7 +206,7 @@ async fn the_open_internet_is_called_with_tls() {
 }
 
 #[tokio::test]
-async fn an_allowed_range_is_open_without_tls_too_and_nothing_else_is() {
+async fn only_an_allowed_range_can_be_called_without_tls() {
     let names: &[(&str, &[&[&str]])] = &[
         ("inside.test", &[&["10.1.0.1", "fd00::1"]]),
         ("mixed.test", &[&["10.1.0.1", "93.184.215.14"]]),
@@ -255,7 +255,7 @@ proptest! {
     }
 
     #[test]
-    fn an_ipv4_address_is_judged_alike_however_it_is_written(bits in any::<u32>()) {
+    fn every_spelling_of_an_ipv4_address_is_judged_the_same(bits in any::<u32>()) {
         let guard = guard(&["10.0.0.0/8"], &[]);
         let [a, b, c, d] = bits.to_be_bytes();
         let plain = guard.check_url(&format!("https://{a}.{b}.{c}.{d}/")).is_ok();

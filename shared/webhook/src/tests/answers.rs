@@ -23,7 +23,7 @@ async fn answered(bytes: impl Into<Vec<u8>>) -> TargetAnswer {
 }
 
 #[tokio::test]
-async fn a_2xx_that_was_sent_counts_however_its_headers_are_written() {
+async fn a_2xx_counts_even_with_malformed_headers() {
     let numbered = |count: usize| (0..count).map(|number| format!("x-{number}: value\r\n")).collect::<String>();
     for lines in [
         numbered(101),
@@ -45,7 +45,7 @@ async fn a_2xx_that_was_sent_counts_however_its_headers_are_written() {
 
 /// The library stops reading; the body is not needed.
 #[tokio::test]
-async fn a_2xx_that_was_sent_counts_where_its_body_has_no_readable_length() {
+async fn a_2xx_counts_even_without_a_valid_body_length() {
     for answer in [
         "HTTP/1.1 200 OK\r\nx-nul: a\0b\r\nx-del: \x7f\r\ncontent-length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\nok",
@@ -86,7 +86,7 @@ async fn status_lines_are_read_leniently() {
 }
 
 #[tokio::test]
-async fn interim_answers_are_skipped_however_many_there_are() {
+async fn any_number_of_interim_answers_is_skipped() {
     for interim in
         ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", "HTTP/1.1 102 P\r\n\r\n"]
     {
@@ -96,7 +96,7 @@ async fn interim_answers_are_skipped_however_many_there_are() {
 }
 
 #[tokio::test]
-async fn a_head_has_limits() {
+async fn the_head_has_size_limits() {
     let begun = Instant::now();
     for line in ["x: y\r\n", "a-longer-name-for-a-header: and a longer value for it\r\n"] {
         let (port, served) = serve(move |mut stream| {
@@ -132,7 +132,7 @@ async fn an_answer_before_the_request_was_read_counts() {
 
 /// A server may close a kept connection at any time, even when it is used again.
 #[tokio::test]
-async fn a_kept_connection_that_was_closed_is_replaced() {
+async fn a_closed_pooled_connection_is_replaced() {
     let (listener, port) = listen();
     let served = thread::spawn(move || {
         for _ in 0..4 {
@@ -149,7 +149,7 @@ async fn a_kept_connection_that_was_closed_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_is_closed_on_the_next_request_is_replaced() {
+async fn a_pooled_connection_closed_by_the_next_request_is_replaced() {
     let (listener, port) = listen();
     let served = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -176,7 +176,7 @@ fn read_all(mut encoder: impl Read) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_that_was_not_asked_for_is_read() {
+async fn an_unrequested_compressed_answer_is_decoded() {
     let level = Compression::default();
     let text = "taken, ".repeat(1_000);
     let kept = &text[..1024];

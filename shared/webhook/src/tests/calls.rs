@@ -4,7 +4,7 @@ use super::*;
 use std::time::Instant;
 
 #[tokio::test]
-async fn a_signed_call_arrives_as_it_was_handed_in() {
+async fn a_signed_call_arrives_unchanged() {
     let (port, served) = serve(|mut stream| {
         let request = request(&mut stream, 20);
         stream
@@ -57,7 +57,7 @@ async fn a_signed_call_arrives_as_it_was_handed_in() {
 }
 
 #[tokio::test]
-async fn what_is_not_allowed_is_never_connected_to() {
+async fn forbidden_addresses_are_never_connected_to() {
     let (listener, port) = listen();
     let names: &[(&str, &[&[&str]])] =
         &[("target.test", &[&["127.0.0.1"]]), ("both.test", &[&["127.0.0.2", "127.0.0.1"]])];
@@ -70,8 +70,8 @@ async fn what_is_not_allowed_is_never_connected_to() {
     }
     assert_untouched(&listener);
     assert_eq!(failure_of(&client(&[], names), "https://target.test/").await, loopback());
-    let words = loopback().to_string();
-    assert_eq!(words, "the URL points to 127.0.0.0/8, Loopback, which is not globally reachable");
+    let message = loopback().to_string();
+    assert_eq!(message, "the URL points to 127.0.0.0/8, Loopback, which is not globally reachable");
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_name_that_changes_its_address_after_the_check_is_refused() {
 
 /// Both addresses have a listener on the same port; only the first is allowed.
 #[tokio::test]
-async fn a_call_resolves_once_and_connects_to_what_was_checked() {
+async fn a_call_resolves_once_and_connects_to_the_checked_address() {
     let shut = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = shut.local_addr().unwrap().port();
     let open = TcpListener::bind(("127.0.0.2", port)).unwrap();
@@ -106,7 +106,7 @@ async fn a_call_resolves_once_and_connects_to_what_was_checked() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_outcome() {
+async fn a_redirect_is_not_followed() {
     let (listener, port) = listen();
     let (from, _) = serve(move |mut stream| {
         request(&mut stream, 2);
@@ -118,7 +118,7 @@ async fn a_redirect_is_an_outcome() {
 }
 
 #[tokio::test]
-async fn no_more_of_an_answer_is_read_than_is_kept() {
+async fn an_answer_is_read_only_up_to_the_stored_part() {
     let begun = Instant::now();
     for head in ["", "content-length: 104857600\r\n"] {
         let (port, served) = serve(move |mut stream| {
@@ -137,7 +137,7 @@ async fn no_more_of_an_answer_is_read_than_is_kept() {
 }
 
 #[tokio::test]
-async fn the_status_stands_however_the_body_ends() {
+async fn the_status_counts_even_if_the_body_breaks_off() {
     for (bytes, text, is_cut) in [
         (OK, "ok", false),
         (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", "until the end", false),
@@ -162,7 +162,7 @@ async fn the_status_stands_however_the_body_ends() {
 }
 
 #[test]
-fn what_is_kept_ends_with_a_whole_character() {
+fn the_stored_part_ends_with_a_whole_character() {
     for (body, count) in [("é".repeat(600), 1024), (format!("x{}", "é".repeat(600)), 1023), ("€".repeat(400), 1023)]
     {
         assert_eq!(kept(body.as_bytes()), body[..count]);
@@ -171,14 +171,14 @@ fn what_is_kept_ends_with_a_whole_character() {
 }
 
 #[tokio::test]
-async fn a_failure_is_described_in_words() {
-    for (bytes, words) in [
+async fn every_failure_has_a_plain_message() {
+    for (bytes, message) in [
         (&b""[..], "the connection was closed before an answer arrived"),
         (b"HTTP/1.1 20", "the connection was closed before an answer arrived"),
         (b"SSH-2.0-OpenSSH_9.9\r\n", "the answer is not HTTP: invalid HTTP version parsed"),
         (b"HTTP/1.1 abc\r\n\r\n", "the answer is not HTTP: invalid HTTP status-code parsed"),
     ] {
-        assert_eq!(failure(answer(bytes), PATIENT).await, words);
+        assert_eq!(failure(answer(bytes), PATIENT).await, message);
     }
     let (silent, _) = serve(|mut stream| {
         request(&mut stream, 2);
@@ -196,13 +196,13 @@ async fn a_failure_is_described_in_words() {
     drop(listener);
     assert_eq!(failure(unused, PATIENT).await, "cannot connect: connection refused");
     let client = client(&["10.0.0.0/8"], &[("hangs.test", &[&[]]), ("public.test", &[&["93.184.215.14"]])]);
-    for (url, words) in [
+    for (url, message) in [
         ("http://public.test/", "the URL must be https, except for addresses in DELIVERY_ALLOW_CIDRS"),
         ("https://unknown.test/", "the URL does not resolve: no such name"),
         ("https://hangs.test/", "the URL does not resolve within 100ms"),
         ("ftp://unknown.test/", "the URL must be an https URL"),
     ] {
-        assert_eq!(failure_of(&client, url).await.to_string(), words);
+        assert_eq!(failure_of(&client, url).await.to_string(), message);
     }
 }
 
@@ -210,11 +210,11 @@ async fn a_failure_is_described_in_words() {
 #[test]
 fn proxies_of_the_environment_are_ignored() {
     let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "tests::calls::a_signed_call_arrives_as_it_was_handed_in"]);
+    again.args(["--exact", "tests::calls::a_signed_call_arrives_unchanged"]);
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         again.env(name, "http://127.0.0.1:1");
     }
-    let said = again.env_remove("no_proxy").env_remove("NO_PROXY").output().unwrap();
-    let text = String::from_utf8_lossy(&said.stdout);
-    assert!(said.status.success() && text.contains("1 passed"), "{text}");
+    let output = again.env_remove("no_proxy").env_remove("NO_PROXY").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }

@@ -52,7 +52,7 @@ fn answer(respond: &mut Respond, status: u16, body: &'static str) {
 }
 
 #[tokio::test]
-async fn a_target_that_speaks_http2_alone_is_called() {
+async fn a_target_with_only_http2_is_called() {
     let (client, url) = start(|mut connection, _| async move {
         while let Some(Ok((request, mut respond))) = connection.accept().await {
             tokio::spawn(async move {
@@ -72,7 +72,7 @@ async fn a_target_that_speaks_http2_alone_is_called() {
 }
 
 #[tokio::test]
-async fn an_answer_over_http2_counts_however_long_its_head_is_and_however_it_ends() {
+async fn an_http2_answer_counts_with_a_long_head_or_a_broken_body() {
     let (client, url) = start(|mut connection, count| async move {
         while let Some(Ok((_, mut respond))) = connection.accept().await {
             match count {
@@ -99,8 +99,8 @@ async fn an_answer_over_http2_counts_however_long_its_head_is_and_however_it_end
 }
 
 #[tokio::test]
-async fn a_stream_that_the_target_resets_is_a_failure_in_words() {
-    for (reason, words) in [
+async fn a_stream_reset_has_a_plain_message() {
+    for (reason, message) in [
         (Reason::INTERNAL_ERROR, "the target aborted the request: unexpected internal error encountered"),
         (Reason::ENHANCE_YOUR_CALM, "the target aborted the request: detected excessive load generating behavior"),
         (Reason::CANCEL, "the target aborted the request: stream no longer needed"),
@@ -112,13 +112,13 @@ async fn a_stream_that_the_target_resets_is_a_failure_in_words() {
             }
         })
         .await;
-        assert_eq!(failure_of(&client, &url).await.to_string(), words);
+        assert_eq!(failure_of(&client, &url).await.to_string(), message);
     }
 }
 
 /// A refused stream was not processed, so it is sent again immediately.
 #[tokio::test]
-async fn a_request_that_was_refused_unread_is_sent_again() {
+async fn a_request_that_was_not_processed_is_sent_again() {
     let (client, url) = start(|mut connection, _| async move {
         let mut refused = 0;
         while let Some(Ok((_, mut respond))) = connection.accept().await {
@@ -138,12 +138,12 @@ async fn a_request_that_was_refused_unread_is_sent_again() {
         }
     })
     .await;
-    let words = failure_of(&client, &url).await.to_string();
-    assert_eq!(words, "the target aborted the request: refused stream before processing any application logic");
+    let message = failure_of(&client, &url).await.to_string();
+    assert_eq!(message, "the target aborted the request: refused stream before processing any application logic");
 }
 
 #[tokio::test]
-async fn a_connection_that_goes_away_is_replaced() {
+async fn a_connection_after_goaway_is_replaced() {
     let (client, url) = start(|mut connection, count| async move {
         while let Some(Ok((_, mut respond))) = connection.accept().await {
             answer(&mut respond, 200, if count == 0 { "first" } else { "second" });
@@ -159,6 +159,6 @@ async fn a_connection_that_goes_away_is_replaced() {
         let _ = std::future::poll_fn(|context| connection.poll_closed(context)).await;
     })
     .await;
-    let words = failure_of(&client, &url).await.to_string();
-    assert_eq!(words, "the connection was closed before an answer arrived");
+    let message = failure_of(&client, &url).await.to_string();
+    assert_eq!(message, "the connection was closed before an answer arrived");
 }

@@ -82,9 +82,9 @@ async fn post(client: &WebhookClient, url: &str) -> Result<TargetAnswer, CallFai
 async fn failure(port: u16, times: Timeouts) -> String {
     let client = built(&["127.0.0.0/8"], &[], times, Vec::new());
     let failure = post(&client, &format!("http://127.0.0.1:{port}/p-secret?q=secret")).await;
-    let words = failure.unwrap_err().to_string();
-    assert!(!words.contains("secret"), "{words}");
-    words
+    let message = failure.unwrap_err().to_string();
+    assert!(!message.contains("secret"), "{message}");
+    message
 }
 
 async fn outcome_of(port: u16, times: Timeouts) -> TargetAnswer {

@@ -93,7 +93,7 @@ async fn certificates_are_verified_against_the_name_in_the_url() {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_is_called_so() {
+async fn a_self_signed_certificate_is_reported_as_such() {
     let mut as_authority = parameters("target.test");
     as_authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     for params in [parameters("target.test"), parameters("other.test"), as_authority] {
@@ -109,12 +109,12 @@ async fn a_self_signed_certificate_is_called_so() {
 }
 
 #[tokio::test]
-async fn a_server_that_breaks_off_the_handshake_says_why() {
+async fn an_aborted_handshake_has_its_reason() {
     let (identity, issuer) = signed("target.test", 2100);
     let (outcome, _) = called(config(identity, b"spdy/1"), vec![issuer]).await;
-    let words = outcome.unwrap_err();
-    assert_eq!(words, "TLS: the server aborted the handshake with alert 120 (no application protocol)");
-    for (alert, words) in [
+    let message = outcome.unwrap_err();
+    assert_eq!(message, "TLS: the server aborted the handshake with alert 120 (no application protocol)");
+    for (alert, expected) in [
         (40, "the server aborted the handshake with alert 40 (handshake failure)"),
         (70, "the server aborted the handshake with alert 70 (protocol version)"),
         (200, "the server aborted the handshake with alert 200"),
@@ -125,15 +125,15 @@ async fn a_server_that_breaks_off_the_handshake_says_why() {
         });
         let client = client(&["127.0.0.1/32"], &[]);
         let failure = failure_of(&client, &format!("https://127.0.0.1:{port}/")).await;
-        assert_eq!(failure, CallFailure::Tls(words.to_owned()));
+        assert_eq!(failure, CallFailure::Tls(expected.to_owned()));
         joined(served).await;
     }
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_told_apart() {
+async fn a_server_without_tls_is_recognised() {
     let client = client(&["127.0.0.1/32"], &[]);
-    for (bytes, words) in [
+    for (bytes, expected) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "TLS: the server at this address does not speak TLS"),
         (b"", "TLS: the connection was closed during the handshake"),
     ] {
@@ -141,12 +141,12 @@ async fn a_server_without_tls_is_told_apart() {
             assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
             stream.write_all(bytes).unwrap();
         });
-        assert_eq!(failure_of(&client, &format!("https://127.0.0.1:{port}/")).await.to_string(), words);
+        assert_eq!(failure_of(&client, &format!("https://127.0.0.1:{port}/")).await.to_string(), expected);
         joined(served).await;
     }
     let client = built(&["127.0.0.1/32"], &[], QUICK, Vec::new());
     let (port, served) = serve(|mut stream| while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {});
-    let words = failure_of(&client, &format!("https://127.0.0.1:{port}/")).await.to_string();
-    assert_eq!(words, "no connection within 200ms");
+    let message = failure_of(&client, &format!("https://127.0.0.1:{port}/")).await.to_string();
+    assert_eq!(message, "no connection within 200ms");
     joined(served).await;
 }

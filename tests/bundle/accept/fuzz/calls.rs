@@ -1,7 +1,7 @@
 //! Calls of hooks, as a sender with a right URL might make them.
 
 use flate2::{Compression, read::GzEncoder};
-use models::Kind;
+use models::ModuleKind;
 use proptest::{prelude::*, sample::select};
 use serde::{Deserialize, Serialize};
 use std::io::Read as _;
@@ -249,8 +249,8 @@ pub fn any_call() -> impl Strategy<Value = Call> {
         .iter()
         .flat_map(|platform| platform.modules)
         .filter_map(|module| match module.kind {
-            Kind::Trigger { trigger, sample, .. } => Some((trigger.name, sample)),
-            Kind::Action(_) => None,
+            ModuleKind::Trigger { trigger, sample, .. } => Some((trigger.name, sample)),
+            ModuleKind::Action(_) => None,
         })
         .collect();
     select(triggers).prop_flat_map(|(trigger, sample)| {

@@ -267,7 +267,7 @@ async fn a_connection_test_only_checks_that_botdistrikt_answers() {
     let bundle = &botdistrikt.bundle;
     let test = || bundle.request(Method::POST, &format!("{CONNECTIONS}/{}/test", botdistrikt.connection));
     let tested = expect(test(), 200).await;
-    assert_eq!(tested["ok"], Value::Null, "no documented call tells");
+    assert_eq!(tested["ok"], Value::Null, "no documented call checks it");
     assert!(string(&tested["detail"]).contains("botdistrikt.register-user"), "{tested}");
     let asked = botdistrikt.sandbox.requests();
     assert!(asked.iter().all(|seen| seen.method == Method::GET && seen.body.is_empty()), "{asked:?}");

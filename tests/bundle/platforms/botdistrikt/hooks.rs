@@ -72,11 +72,11 @@ async fn a_message_becomes_an_event_with_its_source() {
     let (botdistrikt, hook) = start_with(json!({})).await;
     let registered = botdistrikt.register("u-1").await;
     botdistrikt.sandbox.set_event_webhook(&hook.url);
-    let said =
+    let answer =
         botdistrikt.sandbox.bot_says(json!({ "source": "human", "source_id": "member-7", "text": "Hello" })).await;
-    assert_eq!((&said["status"], &said["body"]["status"]), (&json!(200), &json!("accepted")));
+    assert_eq!((&answer["status"], &answer["body"]["status"]), (&json!(200), &json!("accepted")));
     let [event] = botdistrikt.events().await.try_into().unwrap();
-    assert_eq!(said["body"]["event"], event["id"]);
+    assert_eq!(answer["body"]["event"], event["id"]);
     let (data, user) = (&event["data"], &registered["user"]);
     let reported = json!({
         "id": registered["subscriber"], "platform": "botdistrikt", "connection": botdistrikt.connection,
@@ -145,8 +145,8 @@ async fn the_bots_own_answers_are_ignored_unless_they_are_asked_for() {
     let before = counts(&botdistrikt.bundle).await;
     let is_ignored = async |settings: Value| {
         botdistrikt.bundle.patch(&path(&hook), &json!({ "settings": settings }), 200).await;
-        let said = botdistrikt.sandbox.bot_says(json!({ "source": "bot" })).await;
-        assert_eq!(said["body"], json!({ "status": "ignored", "event": null }), "{settings}: {said}");
+        let answer = botdistrikt.sandbox.bot_says(json!({ "source": "bot" })).await;
+        assert_eq!(answer["body"], json!({ "status": "ignored", "event": null }), "{settings}: {answer}");
         for source in ["bot", "Bot", " BOT "] {
             let answer = botdistrikt.post(&hook, Some(source.as_bytes()), Some(b"7"), &body(1)).await;
             assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &json!("ignored")));
@@ -162,8 +162,8 @@ async fn the_bots_own_answers_are_ignored_unless_they_are_asked_for() {
     assert_eq!(rejected(&botdistrikt.bundle, &hook.id).await, [Value::Null; 0]);
 
     botdistrikt.bundle.patch(&path(&hook), &json!({ "settings": { "include_bot": true } }), 200).await;
-    let said = botdistrikt.sandbox.bot_says(json!({ "source": "bot" })).await;
-    assert_eq!(said["body"]["status"], "accepted");
+    let answer = botdistrikt.sandbox.bot_says(json!({ "source": "bot" })).await;
+    assert_eq!(answer["body"]["status"], "accepted");
     let [event] = botdistrikt.events().await.try_into().unwrap();
     assert_eq!(event["data"]["source"], json!({ "kind": "bot", "id": null }));
     is_ignored(json!({ "include_bot": false })).await;

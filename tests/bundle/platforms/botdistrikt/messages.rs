@@ -10,7 +10,7 @@ use tests::{
 
 const SEND: &str = "send-message";
 
-fn said(message: Value) -> Value {
+fn input(message: Value) -> Value {
     json!({ "webchat_id": "u-1", "message": message })
 }
 
@@ -34,7 +34,7 @@ async fn a_message_goes_as_it_is_with_the_user_as_registered() {
         (json!({ "text": "Hi", "more": 1 }), json!({ "text": "Hi", "more": 1 }), "Hi".to_owned()),
         (whole.clone(), whole.clone(), whole.to_string()),
     ] {
-        let answer = botdistrikt.act(SEND, said(message), 200).await;
+        let answer = botdistrikt.act(SEND, input(message), 200).await;
         let responses = json!([{ "text": format!("You said: {echo}") }]);
         assert_eq!(answer, json!({ "responses": responses, "body": { "responses": responses } }));
         let [seen] = botdistrikt.sandbox.requests().try_into().unwrap();
@@ -75,22 +75,22 @@ async fn the_bots_answer_is_returned_unchanged() {
     ] {
         let answered = body.clone();
         botdistrikt.sandbox.script(move |_| answered.clone());
-        let answer = botdistrikt.answer(SEND, said(json!("Hi"))).await;
+        let answer = botdistrikt.answer(SEND, input(json!("Hi"))).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert_eq!(answer.text, format!("{{\"responses\":{responses},\"body\":{body}}}"));
     }
     for body in ["", " \r\n"] {
         botdistrikt.sandbox.script(move |_| body);
-        let answer = botdistrikt.act(SEND, said(json!("Hi")), 200).await;
+        let answer = botdistrikt.act(SEND, input(json!("Hi")), 200).await;
         assert_eq!(answer, json!({ "responses": null, "body": null }), "{body}");
     }
     for body in ["Hi \"there\"\n", "<p>Hi", "[1, 2", "[1] [2]", "{'responses': []}"] {
         botdistrikt.sandbox.script(move |_| body);
-        let problem = botdistrikt.refused(SEND, said(json!("Hi")), 502, "platform_unavailable").await;
+        let problem = botdistrikt.refused(SEND, input(json!("Hi")), 502, "platform_unavailable").await;
         assert_eq!(problem["retry"], "unknown", "{body}");
     }
     botdistrikt.sandbox.script(|_| [b'"', 0xff, b'"']);
-    assert_eq!(botdistrikt.act(SEND, said(json!("Hi")), 200).await["body"], "\u{fffd}");
+    assert_eq!(botdistrikt.act(SEND, input(json!("Hi")), 200).await["body"], "\u{fffd}");
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn only_a_user_registered_on_the_connection_sends_messages() {
     assert_eq!(botdistrikt.bundle.all("/v1/subscribers").await.len(), 1, "nobody is made by asking");
     // Registered here, but no more at BotDistrikt: what it says then is its own affair.
     botdistrikt.sandbox.fault(FaultKind::NotFound);
-    let problem = botdistrikt.refused(SEND, said(json!("Hi")), 404, "not_found").await;
+    let problem = botdistrikt.refused(SEND, input(json!("Hi")), 404, "not_found").await;
     assert!(string(&problem["detail"]).starts_with("the platform answered 404"), "{problem}");
 }
 
@@ -167,7 +167,7 @@ async fn after_every_failure_the_next_call_is_heard_at_once() {
     for failure in FAILURES.iter().filter(|failure| failure.kind != FaultKind::EnvelopeError) {
         let kind = failure.kind;
         let new = json!({ "webchat_id": format!("u-{kind:?}") });
-        for (action, input) in [("register-user", new), (SEND, said(json!("Hi")))] {
+        for (action, input) in [("register-user", new), (SEND, input(json!("Hi")))] {
             botdistrikt.sandbox.fault(kind);
             botdistrikt.refused(action, input.clone(), failure.status, failure.code).await;
             let again = botdistrikt.act(action, input, 200).await;

@@ -176,8 +176,8 @@ async fn an_erased_user_is_registered_again() {
     for lives in 2..4 {
         botdistrikt.bundle.delete(&path, 204).await;
         botdistrikt.bundle.get(&path, 404).await;
-        let said = json!({ "webchat_id": "u-1", "message": "Hi" });
-        let problem = botdistrikt.refused("send-message", said, 404, "not_found").await;
+        let input = json!({ "webchat_id": "u-1", "message": "Hi" });
+        let problem = botdistrikt.refused("send-message", input, 404, "not_found").await;
         assert!(string(&problem["detail"]).contains("botdistrikt.register-user"), "{problem}");
         let anew = botdistrikt.register("u-1").await;
         assert_eq!((&anew["subscriber"], &anew["reused"]), (&first["subscriber"], &json!(false)));

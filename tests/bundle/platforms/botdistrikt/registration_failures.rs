@@ -250,9 +250,9 @@ async fn a_domain_that_botdistrikt_repeats_is_never_shown_and_sent_back() {
     shown.extend([registered.text.clone(), botdistrikt.subscriber(&registered.json()).await.to_string()]);
     shown.push(botdistrikt.register("u-1").await.to_string());
     botdistrikt.asked();
-    let said = botdistrikt.say("u-1", "Hi").await;
-    assert_eq!(said, json!({ "responses": ["••••"], "body": ["••••"] }));
-    shown.push(said.to_string());
+    let answer = botdistrikt.say("u-1", "Hi").await;
+    assert_eq!(answer, json!({ "responses": ["••••"], "body": ["••••"] }));
+    shown.push(answer.to_string());
     for text in shown {
         assert!(!text.contains("sandbox-chat"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! One person, told of by registrations and by events.
+//! One person, known from registrations and from events.
 
 use crate::support::{botdistrikt::BotDistrikt, harness::Harness};
 use reqwest::Method;
@@ -63,8 +63,8 @@ async fn a_user_known_from_events_alone_is_not_registered() {
     botdistrikt.bundle.accept(&hook, &reported("u-1", "ava@example.com")).await;
     let [known] = botdistrikt.bundle.until_count("/v1/subscribers", 1).await.try_into().unwrap();
     assert_eq!(known["platform_user"], Value::Null);
-    let said = json!({ "webchat_id": "u-1", "message": "Hi" });
-    botdistrikt.refused("send-message", said, 404, "not_found").await;
+    let input = json!({ "webchat_id": "u-1", "message": "Hi" });
+    botdistrikt.refused("send-message", input, 404, "not_found").await;
     assert_eq!(botdistrikt.sandbox.requests().len(), 0);
     let registered = botdistrikt.register("u-1").await;
     assert_eq!((&registered["subscriber"], &registered["reused"]), (&known["id"], &json!(false)));

@@ -44,7 +44,7 @@ async fn sent_twice(botmother: &Botmother, key: &str) -> Answer {
 async fn a_refusal_inside_a_success_is_an_error_that_says_so() {
     let botmother = Botmother::start().await;
     let exceeded = json!({ "exceeded": true, "queued": { "big": 1 } });
-    for (body, unknown, words) in [
+    for (body, unknown, message) in [
         (json!({ "result": false }), false, "Botmother rejected the event: {\"result\":false}"),
         (json!({ "result": false, "message": "no such bot" }), false, "rejected the event: {\"result\":false,\"mess"),
         (json!({ "result": false, "limits": exceeded }), false, "the limits of the bot's queue are exceeded: {"),
@@ -57,7 +57,7 @@ async fn a_refusal_inside_a_success_is_an_error_that_says_so() {
         let first = sent_twice(&botmother, &body.to_string()).await;
         let reported = problem(&first, 422, "platform_rejected");
         assert_eq!(is_unknown(&first), unknown, "{body}");
-        assert!(string(&reported["detail"]).contains(words), "{reported}");
+        assert!(string(&reported["detail"]).contains(message), "{reported}");
     }
     says(&botmother, 200, json!({ "result": false, "message": "x".repeat(5_000) }).to_string());
     let long = botmother.refused(to_one(), 422, "platform_rejected").await;
@@ -86,7 +86,7 @@ async fn a_refusal_is_answered_and_frees_the_key() {
 #[tokio::test]
 async fn an_answer_without_a_result_leaves_the_outcome_unknown() {
     let botmother = Botmother::start().await;
-    for (status, text, words) in [
+    for (status, text, message) in [
         (200, "", "the answer is empty"),
         (204, "", "the answer is empty"),
         (200, "<!doctype html><p>Please sign in.", "the answer is not JSON"),
@@ -109,7 +109,7 @@ async fn an_answer_without_a_result_leaves_the_outcome_unknown() {
         let reported = problem(&first, 502, "platform_unavailable");
         assert!(is_unknown(&first), "{text}");
         let detail = string(&reported["detail"]);
-        assert!(detail.starts_with("Botmother's answer to an event: ") && detail.contains(words), "{detail}");
+        assert!(detail.starts_with("Botmother's answer to an event: ") && detail.contains(message), "{detail}");
     }
 }
 

@@ -264,7 +264,7 @@ async fn a_url_that_botmother_does_not_take_is_looked_up_anew() {
     let of_connection = format!("/v1/connections/{}", botmother.connection);
     botmother.bundle.patch(&of_connection, &credentials(&json!(wrong)), 200).await;
     botmother.refused(to_one(), 424, "connection_unauthorized").await;
-    // As another process changes it, which this one is not told of.
+    // As another process changes it, of which this one learns nothing.
     let store = &botmother.bundle.local.app.store;
     let mut connection: store::connections::Connection = store.find(&botmother.connection).await.unwrap().unwrap();
     let right = json!({ "event_url": botmother.sandbox.event_url() }).to_string();

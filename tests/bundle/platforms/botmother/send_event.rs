@@ -196,7 +196,7 @@ async fn a_value_of_the_wrong_type_has_its_pointer() {
             assert_eq!(pointers(&problem), [format!("/{name}")], "{input}: {problem}");
             let reported = string(&problem["errors"][0]["detail"]);
             assert!(
-                ["value ", "is ", "must be "].iter().any(|words| reported.starts_with(words)),
+                ["value ", "is ", "must be "].iter().any(|message| reported.starts_with(message)),
                 "{input}: {reported}"
             );
         }

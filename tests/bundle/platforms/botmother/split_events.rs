@@ -180,7 +180,7 @@ fn answer_in_turn<const N: usize>(botmother: &Botmother, answers: [(u16, Value);
 async fn a_failure_after_the_first_call_reports_its_progress_and_is_not_retried() {
     let botmother = Botmother::start().await;
     let queued = json!({ "result": true });
-    for (key, second, code, words) in [
+    for (key, second, code, message) in [
         ("slow", (429, json!({ "message": "not so fast" })), "platform_slow_down", "429: {\"message\":\"not so fast\""),
         ("down", (503, json!({})), "platform_unavailable", "the platform answered 503"),
         ("gone", (404, json!({})), "connection_unauthorized", "the platform answered 404"),
@@ -206,7 +206,7 @@ async fn a_failure_after_the_first_call_reports_its_progress_and_is_not_retried(
         let accepted = body(&asked[0])["users"].as_array().unwrap().len();
         assert_eq!(reported["answer"]["users"], accepted, "{reported}");
         let far = format!("1 of 2 calls were accepted, for the first {accepted} users; then {code}: ");
-        assert!(detail.starts_with(&far) && detail.contains(words), "{detail}");
+        assert!(detail.starts_with(&far) && detail.contains(message), "{detail}");
 
         let again = botmother.keyed(key, to_many()).await;
         assert_same_problem(&first, &again);

@@ -35,7 +35,7 @@ fn attributes() -> Vec<Field> {
 
 /// Make's dialogs, by action: the method, and every field.
 fn dialogs(user: &'static str, story: &'static str) -> Vec<(&'static str, &'static str, Vec<Field>)> {
-    let words = |name, value, wire, text: &str| Field(name, name, json!(value), wire, text.into());
+    let message = |name, value, wire, text: &str| Field(name, name, json!(value), wire, text.into());
     let segment = "0123456789abcdefABCDEF01";
     let mut create = attributes();
     create.push(field("Custom User ID", "custom_user_id", "customer-7", "/userId"));
@@ -58,9 +58,9 @@ fn dialogs(user: &'static str, story: &'static str) -> Vec<(&'static str, &'stat
                 Field("Limit", "limit", json!(7), "?limit", json!("7")),
             ],
         ),
-        ("search-users", "GET", vec![words("field", "last_seen", "?sort[field]", "lastSeen")]),
-        ("search-users", "GET", vec![words("order", "desc", "?sort[order]", "desc")]),
-        ("search-users", "GET", vec![words("match", "all", "?match", "all")]),
+        ("search-users", "GET", vec![message("field", "last_seen", "?sort[field]", "lastSeen")]),
+        ("search-users", "GET", vec![message("order", "desc", "?sort[order]", "desc")]),
+        ("search-users", "GET", vec![message("match", "all", "?match", "all")]),
         ("get-user", "GET", vec![field("User ID", "user_id", user, "path")]),
         ("create-user", "POST", create),
         ("create-user", "POST", vec![field("Gender", "gender", "male", "/attributes/default_gender")]),

@@ -128,7 +128,7 @@ async fn a_rotated_hook_is_verified_and_called_at_both_urls_until_the_grace_ends
     assert_eq!(rotated["registration"]["token"], token(&new));
     assert_eq!(rotated["registration"]["state"], "stale");
     assert!(string(&rotated["setup"]).contains("by hand"), "{rotated}");
-    assert_eq!(webhooks(&sandbox)[0]["url"], old, "no document tells how to change it");
+    assert_eq!(webhooks(&sandbox)[0]["url"], old, "no document describes how to change it");
     let both = async || (verified(&bundle, old, &token(old)).await, verified(&bundle, &new, &token(&new)).await);
     let crossed = async || (verified(&bundle, old, &token(&new)).await, verified(&bundle, &new, &token(old)).await);
     assert_eq!((both().await, crossed().await), ((200, 200), (401, 401)));

@@ -22,19 +22,19 @@ type Outcome = Result<Value, Refusal>;
 /// Reason for the refusal of a request.
 struct Refusal {
     status: StatusCode,
-    words: String,
+    message: String,
 }
 
-fn refusal(status: StatusCode, words: impl Into<String>) -> Refusal {
-    Refusal { status, words: words.into() }
+fn refusal(status: StatusCode, message: impl Into<String>) -> Refusal {
+    Refusal { status, message: message.into() }
 }
 
-fn unauthorized(words: &str) -> Refusal {
-    refusal(StatusCode::UNAUTHORIZED, words)
+fn unauthorized(message: &str) -> Refusal {
+    refusal(StatusCode::UNAUTHORIZED, message)
 }
 
-fn unprocessable(words: impl Into<String>) -> Refusal {
-    refusal(StatusCode::UNPROCESSABLE_ENTITY, words)
+fn unprocessable(message: impl Into<String>) -> Refusal {
+    refusal(StatusCode::UNPROCESSABLE_ENTITY, message)
 }
 
 /// State of the simulated platform.
@@ -63,14 +63,14 @@ impl World {
     }
 }
 
-pub fn error(status: StatusCode, words: &str) -> Value {
-    json!({ "error": { "statusCode": status.as_u16(), "name": "Error", "message": words } })
+pub fn error(status: StatusCode, message: &str) -> Value {
+    json!({ "error": { "statusCode": status.as_u16(), "name": "Error", "message": message } })
 }
 
 pub fn answer(shared: &Shared, seen: &Seen) -> (StatusCode, Value) {
     match route(shared, seen) {
         Ok(body) => (StatusCode::OK, body),
-        Err(refusal) => (refusal.status, error(refusal.status, &refusal.words)),
+        Err(refusal) => (refusal.status, error(refusal.status, &refusal.message)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Event Webhook: messages to a user from the bot, the team and broadcasts.
 
 use super::{World, users::Registration};
-use crate::sandbox::{PATIENCE, Shared, calls, lock};
+use crate::sandbox::{Shared, TIMEOUT, calls, lock};
 use reqwest::{RequestBuilder, header::HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub async fn say(shared: &Shared, said: Value) -> Result<Value, String> {
     let said: Said = serde_json::from_value(said).map_err(|error| error.to_string())?;
     let (url, body) = lock(&shared.botdistrikt).event(&said)?;
     let request = said.sign(shared.http.post(url).json(&body))?;
-    let answered = calls::make(request, PATIENCE).await;
+    let answered = calls::make(request, TIMEOUT).await;
     Ok(json!({ "status": answered.status(), "body": answered.body, "milliseconds": answered.milliseconds }))
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Timeout of the component.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// User of the bot, by the names of the template's variables.
 const USER: [(&str, &str); 9] = [
@@ -52,7 +52,7 @@ pub async fn request(shared: &Shared, asked: Value) -> Result<Value, String> {
     let asked: Asked = serde_json::from_value(asked).map_err(|error| error.to_string())?;
     calls::check(&asked.url)?;
     let body = asked.filled(&asked.body);
-    let answered = calls::make(shared.http.post(&asked.url).json(&body), PATIENCE).await;
+    let answered = calls::make(shared.http.post(&asked.url).json(&body), TIMEOUT).await;
     Ok(json!({
         "status": answered.status(), "last_request": answered.body, "milliseconds": answered.milliseconds,
         "screen": screen(&answered),

@@ -45,8 +45,8 @@ pub fn masked_path(seen: &Seen) -> String {
     }
 }
 
-pub fn error(words: &str) -> Value {
-    json!({ "result": false, "message": words })
+pub fn error(message: &str) -> Value {
+    json!({ "result": false, "message": message })
 }
 
 pub fn answer(shared: &Shared, seen: &Seen) -> (StatusCode, Value) {
@@ -58,6 +58,6 @@ pub fn answer(shared: &Shared, seen: &Seen) -> (StatusCode, Value) {
     }
     match lock(&shared.botmother).take(seen) {
         Ok(body) => (StatusCode::OK, body),
-        Err(words) => (StatusCode::BAD_REQUEST, error(&words)),
+        Err(message) => (StatusCode::BAD_REQUEST, error(&message)),
     }
 }

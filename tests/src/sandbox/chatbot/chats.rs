@@ -6,7 +6,7 @@ use super::{
     uuid,
     webhooks::Webhook,
 };
-use crate::sandbox::{PATIENCE, Shared, calls, lock};
+use crate::sandbox::{Shared, TIMEOUT, calls, lock};
 use futures::future::join_all;
 use models::clock::{Clock as _, SystemClock};
 use reqwest::Method;
@@ -142,7 +142,7 @@ impl Delivery {
     async fn make(&self, shared: &Shared) -> Value {
         let parameters: Vec<_> = self.token.iter().map(|token| ("token", token.as_str())).collect();
         let request = self.webhook.asked.call(shared, Method::POST, &parameters).json(&self.body);
-        let answered = calls::make(request, PATIENCE).await;
+        let answered = calls::make(request, TIMEOUT).await;
         let mut world = lock(&shared.chatbot);
         match answered.status {
             Some(status) if status.is_success() => {

@@ -29,15 +29,15 @@ type Outcome = Result<Value, Refusal>;
 /// Reason for the refusal of a request.
 struct Refusal {
     status: StatusCode,
-    words: String,
+    message: String,
 }
 
-fn bad(words: impl Into<String>) -> Refusal {
-    Refusal { status: StatusCode::BAD_REQUEST, words: words.into() }
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, message: message.into() }
 }
 
 fn missing(what: &str) -> Refusal {
-    Refusal { status: StatusCode::NOT_FOUND, words: format!("no such {what}") }
+    Refusal { status: StatusCode::NOT_FOUND, message: format!("no such {what}") }
 }
 
 /// State of the simulated platform.
@@ -113,9 +113,9 @@ fn made(id: &str) -> Value {
 }
 
 /// Error envelope. Its keys except `code` and `type` are synthetic, and so is the value of `type`.
-pub fn error(status: StatusCode, words: &str) -> Value {
+pub fn error(status: StatusCode, message: &str) -> Value {
     let mut envelope = envelope(status, "error");
-    envelope["status"]["message"] = words.into();
+    envelope["status"]["message"] = message.into();
     envelope
 }
 
@@ -125,12 +125,12 @@ pub fn authorized(seen: &Seen) -> bool {
 
 pub async fn answer(shared: &Shared, seen: &Seen) -> (StatusCode, Value) {
     if !authorized(seen) {
-        let words = "the developer access token is missing or wrong";
-        return (StatusCode::UNAUTHORIZED, error(StatusCode::UNAUTHORIZED, words));
+        let message = "the developer access token is missing or wrong";
+        return (StatusCode::UNAUTHORIZED, error(StatusCode::UNAUTHORIZED, message));
     }
     match route(shared, seen).await {
         Ok(body) => (StatusCode::OK, body),
-        Err(refusal) => (refusal.status, error(refusal.status, &refusal.words)),
+        Err(refusal) => (refusal.status, error(refusal.status, &refusal.message)),
     }
 }
 

@@ -5,7 +5,7 @@ import { isPlain } from "./paths";
 import { session } from "./session.svelte";
 import { isStub, type Stub } from "./types";
 
-const PATIENCE_MS = 35_000;
+const TIMEOUT_MS = 35_000;
 
 export interface Fault {
   pointer: string;
@@ -59,7 +59,7 @@ async function request(method: Method, path: string, body: string | null, key: s
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
       body,
       cache: "no-store",
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     content = new Uint8Array(await response.arrayBuffer());
   } catch (error) {

@@ -1,7 +1,7 @@
 // Bodies as platforms sent them, byte for byte.
 
 import { raw } from "./api";
-import { parse } from "./json";
+import { parse, write } from "./json";
 import type { Json } from "./types";
 
 const REVOKE_AFTER_MS = 60_000;
@@ -40,13 +40,22 @@ function json(text: string): Json | undefined {
   }
 }
 
-/** Saves bytes as a file of the browser's. */
+/** Saves a body as a file of the browser's. */
 export function download(name: string, { bytes, text, json }: Body) {
   const extension = text === null ? "bin" : json === undefined ? "txt" : "json";
-  const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+  saveBytes(`${name}.${extension}`, bytes);
+}
+
+/** Saves JSON as a file of the browser's. */
+export function save(name: string, value: Json) {
+  saveBytes(name, `${write(value, 2)}\n`);
+}
+
+export function saveBytes(name: string, content: BlobPart) {
+  const url = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
   const link = document.createElement("a");
   link.href = url;
-  link.download = `${name}.${extension}`;
+  link.download = name.replace(/[/\\]/g, "-");
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), REVOKE_AFTER_MS);
 }

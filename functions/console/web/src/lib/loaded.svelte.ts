@@ -1,7 +1,7 @@
 // Values and lists that a page fetches, with the problem if that fails.
 
 import { Problem, get, query, type Page } from "./api";
-import type { Event, Stub } from "./types";
+import type { Stub } from "./types";
 
 export class Loaded<T> {
   value = $state.raw<T | null>(null);
@@ -26,9 +26,13 @@ export class Loaded<T> {
   }
 }
 
-const PAGES_AT_ONCE = 25;
+const MAX_PAGES = 25;
+/** Rows of a page, a screenful. */
+const LIMIT = 40;
 
-/** A list, page by page. */
+export type Filters = Record<string, string | null>;
+
+/** A list, page by page. New items can be held back, so that rows don't move while they are read. */
 export class Listed<T extends { id: string }> {
   items = $state.raw<(T | Stub)[]>([]);
   next = $state<string | null>(null);
@@ -36,13 +40,14 @@ export class Listed<T extends { id: string }> {
   /** True once the first page is loaded. */
   begun = $state(false);
   busy = $state(false);
-  #path: string;
-  #filters: Record<string, string | null>;
+  /** Number of new items that are held back. */
+  held = $state(0);
   #ended = false;
 
-  constructor(path: string, filters: Record<string, string | null> = {}) {
-    this.#path = path;
-    this.#filters = filters;
+  constructor(
+    readonly path: string,
+    readonly filters: Filters = {},
+  ) {
     void this.more();
   }
 
@@ -51,8 +56,8 @@ export class Listed<T extends { id: string }> {
     if (this.busy) return;
     this.busy = true;
     this.#ended = false;
-    for (let pages = 0; pages < PAGES_AT_ONCE; pages++) {
-      const page = await this.#page(this.next);
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
+      const page = await this.page(this.next);
       if (!page) break;
       this.items = [...this.items, ...page.items];
       [this.next, this.begun] = [page.next, true];
@@ -66,19 +71,32 @@ export class Listed<T extends { id: string }> {
     this.#ended = true;
   }
 
-  /** Loads the first page again and keeps the pages after it. Returns the number of new items. */
-  async refresh(): Promise<number> {
+  /**
+   * Loads the first page again and keeps the pages after it. If there are more than `most` new items, they are counted
+   * and held back, and only the known ones are updated. Returns the number of new items that are shown.
+   */
+  async refresh(most = Infinity): Promise<number> {
     if (this.busy) return 0;
     if (!this.begun) {
       await this.more();
       return 0;
     }
-    const page = await this.#page(null);
-    if (!page) return 0;
-    const known = this.items.map(({ id }) => id);
-    const added = page.items.filter(({ id }) => !known.includes(id)).length;
+    const page = await this.page(null);
+    return page ? this.#merge(page, most) : 0;
+  }
+
+  #merge(page: Page<T>, most: number): number {
+    const known = new Set(this.items.map(({ id }) => id));
+    const added = page.items.filter(({ id }) => !known.has(id)).length;
+    if (added > most) {
+      const changed = new Map(page.items.map((item) => [item.id, item]));
+      this.items = this.items.map((item) => changed.get(item.id) ?? item);
+      this.held = added;
+      return 0;
+    }
+    this.held = 0;
     const last = page.items.at(-1);
-    const end = last ? known.indexOf(last.id) : -1;
+    const end = last ? this.items.findIndex(({ id }) => id === last.id) : -1;
     if (page.next && end >= 0) {
       this.items = [...page.items, ...this.items.slice(end + 1)];
     } else if (last || !page.next) {
@@ -88,9 +106,25 @@ export class Listed<T extends { id: string }> {
     return added;
   }
 
-  async #page(cursor: string | null): Promise<Page<T> | null> {
+  /** Loads the first page again, in place of everything. */
+  async reload() {
+    const page = await this.page(null);
+    if (page) [this.items, this.next, this.held] = [page.items, page.next, 0];
+  }
+
+  /** Shows the items that were held back. */
+  show(): Promise<number> {
+    return this.refresh();
+  }
+
+  /** Replaces an item that an operation has changed. */
+  replace(changed: T) {
+    this.items = this.items.map((item) => (item.id === changed.id ? changed : item));
+  }
+
+  protected async page(cursor: string | null, filters = this.filters): Promise<Page<T> | null> {
     try {
-      const page = await get<Page<T>>(query(this.#path, { ...this.#filters, cursor }));
+      const page = await get<Page<T>>(query(this.path, { limit: LIMIT, ...filters, cursor }));
       this.problem = null;
       return page;
     } catch (error) {
@@ -100,19 +134,14 @@ export class Listed<T extends { id: string }> {
   }
 }
 
-/** Events without their bodies. */
-export function events(filters: Record<string, string | null> = {}): Listed<Event> {
-  return new Listed<Event>("/v1/events", { ...filters, view: "summary" });
-}
-
-const INTERVAL_MS = 2_000;
+const INTERVAL_MS = 2_500;
 
 /** Repeats a task while the tab is visible, never two at once. For an `$effect`. */
-export function regularly(what: () => Promise<unknown>, interval = INTERVAL_MS): () => void {
+export function regularly(task: () => Promise<unknown>, interval = INTERVAL_MS): () => void {
   let timer: ReturnType<typeof setTimeout>;
   let ended = false;
   const turn = async () => {
-    if (!document.hidden) await what();
+    if (!document.hidden) await task();
     if (!ended) timer = setTimeout(turn, interval);
   };
   timer = setTimeout(turn, interval);
@@ -123,5 +152,5 @@ export function regularly(what: () => Promise<unknown>, interval = INTERVAL_MS):
 }
 
 export function problem(error: unknown): Problem {
-  return error instanceof Problem ? error : new Problem(0, "unknown", String(error));
+  return error instanceof Problem ? error : new Problem(0, "unknown", error instanceof Error ? error.message : String(error));
 }

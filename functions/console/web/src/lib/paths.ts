@@ -9,6 +9,7 @@ const PREFIXES = {
   takeovers: "tko",
   deliveries: "dlv",
   keys: "key",
+  records: "cpr",
   rejected: "rej",
 } as const;
 
@@ -29,7 +30,7 @@ function checked(kind: Kind, id: string): string {
 
 /** Path of an item or of an operation on it: `item("hooks", id, "rotate")` is `/v1/hooks/hook_…/rotate`. */
 export function item(kind: Exclude<Kind, "rejected">, id: string, does?: string): string {
-  const path = `/v1/${kind}/${checked(kind, id)}`;
+  const path = `/v1/${kind === "records" ? "checkpoint-records" : kind}/${checked(kind, id)}`;
   return does === undefined ? path : `${path}/${does}`;
 }
 

@@ -1,6 +1,7 @@
 // A route that is being edited, and its API body.
 
 import type { Fault } from "./api";
+import { bodyOf, fieldsOf, lost, type BodyField } from "./fields";
 import type { Hook, Json, Route, Schema } from "./types";
 
 export interface Pair {
@@ -21,11 +22,11 @@ export interface RouteDraft {
   url: string;
   headers: Pair[];
   /** True if the body has custom fields instead of the whole event. */
-  shaped: boolean;
-  body: Pair[];
+  hasCustomBody: boolean;
+  body: BodyField[];
   action: string;
   /** Connection that runs the action. */
-  account: string;
+  actionConnection: string;
   input: Record<string, string>;
 }
 
@@ -45,16 +46,12 @@ export function begin(types: string[], route?: Route): RouteDraft {
     url: webhook?.url ?? "",
     // The API never returns header values.
     headers: Object.keys(webhook?.headers ?? {}).map((name) => ({ name, value: "" })),
-    shaped: Boolean(webhook?.body),
-    body: pairs(webhook?.body ?? {}),
+    hasCustomBody: Boolean(webhook?.body),
+    body: fieldsOf(webhook?.body ?? {}),
     action: action?.action ?? "",
-    account: action?.connection ?? "",
+    actionConnection: action?.connection ?? "",
     input: { ...action?.input },
   };
-}
-
-function pairs(fields: Record<string, string>): Pair[] {
-  return Object.entries(fields).map(([name, value]) => ({ name, value }));
 }
 
 function fields(pairs: Pair[]): Record<string, string> {
@@ -75,17 +72,17 @@ export function selection(draft: RouteDraft) {
 /** Target for the API. Of an action's input, only its known fields are sent. */
 export function target(draft: RouteDraft, fieldsOf: (action: string) => string[]): Record<string, Json> {
   if (draft.kind === "webhook") {
-    const { url, headers, shaped, body } = draft;
-    return { type: "webhook", url: url.trim(), headers: fields(headers), ...(shaped && { body: fields(body) }) };
+    const { url, headers, hasCustomBody, body } = draft;
+    return { type: "webhook", url: url.trim(), headers: fields(headers), ...(hasCustomBody && { body: bodyOf(body) }) };
   }
   const known = fieldsOf(draft.action);
   const input = Object.entries(draft.input).filter(([name, text]) => known.includes(name) && text.trim());
-  return { type: "action", action: draft.action, connection: draft.account, input: Object.fromEntries(input) };
+  return { type: "action", action: draft.action, connection: draft.actionConnection, input: Object.fromEntries(input) };
 }
 
 /** True if the target is complete enough for a test. */
-export function hasTarget({ kind, url, action, account }: RouteDraft): boolean {
-  return kind === "webhook" ? url.trim() !== "" : action !== "" && account !== "";
+export function hasTarget({ kind, url, action, actionConnection }: RouteDraft): boolean {
+  return kind === "webhook" ? url.trim() !== "" : action !== "" && actionConnection !== "";
 }
 
 /** Missing values, with pointers to fields of the form. */
@@ -97,10 +94,10 @@ export function missing(draft: RouteDraft): Fault[] {
   if (draft.kind === "webhook") {
     need("/target/url", draft.url.trim() !== "");
     need("/target/headers", draft.headers.every(({ name, value }) => !name.trim() || value !== ""), "a value is required");
-    faults.push(...namesOf("/target/headers", draft.headers), ...(draft.shaped ? namesOf("/target/body", draft.body) : []));
+    faults.push(...namesOf("/target/headers", draft.headers), ...(draft.hasCustomBody ? lost(draft.body).map((detail) => ({ pointer: "/target/body", detail })) : []));
   } else {
     need("/target/action", draft.action !== "");
-    need("/target/connection", draft.account !== "");
+    need("/target/connection", draft.actionConnection !== "");
   }
   return faults;
 }

@@ -1,17 +1,27 @@
-// The current page, kept in the URL's fragment. It never holds a key or a token.
+// The current page and its filters, kept in the URL's fragment: `#/events?hook=hook_…`. It never holds a key or a token.
+
+type Values = Record<string, string | null | undefined>;
 
 class Place {
-  #path = $state(read());
+  #fragment = $state(read());
 
   constructor() {
-    addEventListener("hashchange", () => {
-      this.#path = read();
-    });
+    addEventListener("hashchange", () => this.update());
+  }
+
+  update() {
+    this.#fragment = read();
   }
 
   /** The segments of the path: `#/events/evt_…` is `["events", "evt_…"]`. */
   get steps(): string[] {
-    return this.#path.split("/").filter(Boolean).map(decoded);
+    return (this.#fragment.split("?")[0] ?? "").split("/").filter(Boolean).map(decoded);
+  }
+
+  /** Values after the question mark. */
+  get values(): URLSearchParams {
+    const at = this.#fragment.indexOf("?");
+    return new URLSearchParams(at < 0 ? "" : this.#fragment.slice(at));
   }
 }
 
@@ -35,6 +45,19 @@ export function at(...steps: string[]): string {
   return `#/${steps.map(encodeURIComponent).join("/")}`;
 }
 
+/** The link to a page with filters. Empty values are left out. */
+export function filtered(page: string, values: Values): string {
+  const set = Object.entries(values).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  return set.length > 0 ? `${at(page)}?${new URLSearchParams(set)}` : at(page);
+}
+
 export function go(...steps: string[]) {
   location.hash = at(...steps);
+}
+
+/** Changes values of the current page in place: Back leads to the page before, not to the former values. */
+export function change(values: Values) {
+  const all = { ...Object.fromEntries(place.values), ...values };
+  history.replaceState(null, "", filtered(place.steps.join("/"), all).replaceAll("%2F", "/"));
+  place.update();
 }

@@ -1,6 +1,8 @@
 // Types of the API's answers, with the fields that the console shows.
 
 import type { LosslessNumber } from "lossless-json";
+import type { Fault } from "./api";
+import type { Scope } from "./session.svelte";
 
 export type Json = null | boolean | number | LosslessNumber | string | Json[] | { [name: string]: Json };
 
@@ -13,6 +15,16 @@ export interface Stub {
 export function isStub(value: unknown): value is Stub {
   if (value === null || typeof value !== "object" || !("truncated" in value)) return false;
   return value.truncated === true && Object.keys(value).every((name) => name === "id" || name === "truncated");
+}
+
+/** A column of a list. */
+export interface Column {
+  title: string;
+  /** Width in per cent; columns without one share the rest. */
+  width?: number;
+  isNumber?: boolean;
+  /** True if it gives way to an open panel. */
+  isAside?: boolean;
 }
 
 export interface Schema {
@@ -56,7 +68,7 @@ export interface Connection {
   platform: string;
   name: string;
   credentials: Record<string, Json>;
-  warnings: string[];
+  warnings: Fault[];
   generated: Json;
   created_at: string;
 }
@@ -118,6 +130,9 @@ export interface Delivery {
   attempts: Attempt[];
   next_attempt_at: string | null;
   created_at: string;
+  /** Only with `expand=event`. */
+  event_type?: string | null;
+  subscriber?: { id: string; platform_id: string; name: string | null } | null;
 }
 
 export type Target =
@@ -182,9 +197,11 @@ export interface Takeover {
 export interface Key {
   id: string;
   name: string;
-  scope: "read" | "operate" | "act" | "admin";
+  scope: Scope;
   created_at: string;
-  key: string | null;
+  expires_at: string | null;
+  /** Only in the answer to its creation. */
+  key?: string | null;
 }
 
 export interface Metrics {

@@ -4,7 +4,7 @@
 //! A lane succeeds or fails as a whole. A lane that fails for any reason is handled alone, from its beginning;
 //! repeating its writes is harmless.
 
-use super::{Deliveries, MOST_READ_BYTES, change::Change, deliveries_of, person};
+use super::{Deliveries, MAX_READ_BYTES, change::Change, deliveries_of, person};
 use crate::fan_out::Routes;
 use app::App;
 use models::{
@@ -47,7 +47,7 @@ impl<'c> Lane<'c> {
         // One request can't write a key twice.
         let keys: BTreeSet<&str> = changes.iter().map(|change| change.new.pk.as_str()).collect();
         let bytes: usize = changes.iter().map(Change::bytes).sum();
-        if keys.len() < changes.len() || bytes > MOST_READ_BYTES || !changes.iter().all(fits) {
+        if keys.len() < changes.len() || bytes > MAX_READ_BYTES || !changes.iter().all(fits) {
             return None;
         }
         let events = changes.iter().map(|change| change.new.open()).collect::<Result<_, _>>().ok()?;

@@ -9,7 +9,7 @@ use std::{
 /// Lifetime of an entry, so that no secret stays decrypted for long once its route or its key is gone.
 const SECONDS: u64 = 300;
 /// The cache is emptied at this number of entries, so that a process that serves many routes does not grow.
-const MOST: usize = 1_000;
+const MAX_ENTRIES: usize = 1_000;
 
 /// Cached values by route, each for the version of the route that it was made from.
 pub struct RouteCache<T>(Mutex<HashMap<RouteId, CachedEntry<T>>>);
@@ -17,7 +17,7 @@ pub struct RouteCache<T>(Mutex<HashMap<RouteId, CachedEntry<T>>>);
 struct CachedEntry<T> {
     version: u64,
     until: Timestamp,
-    made: Arc<T>,
+    value: Arc<T>,
 }
 
 impl<T> Default for RouteCache<T> {
@@ -29,19 +29,22 @@ impl<T> Default for RouteCache<T> {
 impl<T> RouteCache<T> {
     pub fn get(&self, route: &RouteId, version: u64, now: Timestamp) -> Option<Arc<T>> {
         let entries = self.entries();
-        entries.get(route).filter(|of| of.version == version && now < of.until).map(|of| Arc::clone(&of.made))
+        entries
+            .get(route)
+            .filter(|entry| entry.version == version && now < entry.until)
+            .map(|entry| Arc::clone(&entry.value))
     }
 
     /// Caches a value, and drops expired ones, which may belong to deleted routes.
-    pub fn put(&self, route: RouteId, version: u64, made: T, now: Timestamp) -> Arc<T> {
-        let made = Arc::new(made);
+    pub fn put(&self, route: RouteId, version: u64, value: T, now: Timestamp) -> Arc<T> {
+        let value = Arc::new(value);
         let mut entries = self.entries();
-        entries.retain(|_, of| now < of.until);
-        if entries.len() >= MOST {
+        entries.retain(|_, entry| now < entry.until);
+        if entries.len() >= MAX_ENTRIES {
             entries.clear();
         }
-        entries.insert(route, CachedEntry { version, until: now.plus_seconds(SECONDS), made: Arc::clone(&made) });
-        made
+        entries.insert(route, CachedEntry { version, until: now.plus_seconds(SECONDS), value: Arc::clone(&value) });
+        value
     }
 
     /// No code panics while it holds the lock, so the map of a poisoned lock is intact.
@@ -63,16 +66,16 @@ mod tests {
     }
 
     #[test]
-    fn a_made_thing_is_kept_for_its_version_and_five_minutes() {
+    fn a_value_is_cached_for_its_version_for_five_minutes() {
         let kept = RouteCache::default();
         kept.put(route(1), 7, "seven", NOW);
-        let get = |version, seconds| kept.get(&route(1), version, NOW.plus_seconds(seconds)).map(|made| *made);
+        let get = |version, seconds| kept.get(&route(1), version, NOW.plus_seconds(seconds)).map(|value| *value);
         assert_eq!([get(7, 0), get(7, 299), get(7, 300)], [Some("seven"), Some("seven"), None]);
         assert_eq!([get(6, 0), get(8, 0)], [None, None]);
     }
 
     #[test]
-    fn a_deleted_routes_secrets_are_dropped_by_age() {
+    fn a_deleted_routes_secrets_are_evicted_by_age() {
         let kept = RouteCache::default();
         let secret = Arc::downgrade(&kept.put(route(1), 1, "secret", NOW));
         kept.put(route(2), 1, "other", NOW.plus_seconds(299));
@@ -82,11 +85,11 @@ mod tests {
     }
 
     #[test]
-    fn many_routes_are_kept_up_to_a_bound() {
+    fn the_cache_has_a_maximum_size() {
         let kept = RouteCache::default();
         for number in 0..2_500 {
             kept.put(route(number), 1, number, NOW);
-            assert!(kept.entries().len() <= MOST);
+            assert!(kept.entries().len() <= MAX_ENTRIES);
         }
         assert_eq!(kept.get(&route(2_499), 1, NOW).as_deref(), Some(&2_499));
     }

@@ -5,24 +5,24 @@ use serde_json::Value;
 use store::events::RejectedCall;
 
 /// True if a call's body contains a text: as received, parsed, or with JSON's escapes decoded.
-pub fn names(call: &RejectedCall, text: &str) -> bool {
+pub fn mentions(call: &RejectedCall, text: &str) -> bool {
     let Some(body) = &call.body else { return false };
     // A body that is nested too deep or declared wrongly is searched as well.
     let content_type = call.content_type.as_deref();
     let format =
         body::read(body, content_type).map_or_else(|_| body::declared(body, content_type), |(format, _)| format);
     let decoded = format.charset.decode_lossy(body);
-    has(&body::reread(body, format).0, text)
+    contains_text(&body::reread(body, format).0, text)
         || decoded.contains(text)
         || without_escapes(&decoded).contains(text)
         || String::from_utf8_lossy(body).contains(text)
 }
 
-fn has(value: &Value, text: &str) -> bool {
+fn contains_text(value: &Value, text: &str) -> bool {
     match value {
         Value::String(value) => value.contains(text),
-        Value::Array(values) => values.iter().any(|value| has(value, text)),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains(text) || has(value, text)),
+        Value::Array(values) => values.iter().any(|value| contains_text(value, text)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains(text) || contains_text(value, text)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -56,7 +56,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn escapes_of_json_are_undone_in_any_text() {
+    fn json_escapes_are_decoded_in_any_text() {
         for (text, undone) in [
             (r#"{"n":"Zo\u00eb","#, "{\"n\":\"Zoë\","),
             (r"org\/77001", "org/77001"),

@@ -1,0 +1,41 @@
+// The expression that is being edited: a path that is chosen in an event is inserted there, and paths complete it.
+
+import { expression } from "./cel";
+import { cut, entries, write } from "./json";
+import type { Json } from "./types";
+
+export interface Path {
+  path: string;
+  /** The value there, in short. */
+  value: string;
+}
+
+class Expressions {
+  /** Inserts a text into the expression that had the focus last. */
+  insert: ((text: string) => void) | null = null;
+  paths = $state.raw<Path[]>([]);
+}
+
+export const expressions = new Expressions();
+
+const MAX_PATHS = 400;
+const MAX_VALUE = 40;
+const step = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");
+
+/** Paths of an event, level by level. */
+export function pathsOf(event: Json): Path[] {
+  const found: Path[] = [];
+  let level: [string, Json][] = [["", event]];
+  while (level.length > 0 && found.length < MAX_PATHS) {
+    const next: [string, Json][] = [];
+    for (const [pointer, value] of level) {
+      for (const [name, one] of entries(value) ?? []) {
+        const place = `${pointer}/${step(name)}`;
+        found.push({ path: expression(event, place), value: cut(entries(one) ? "" : write(one), MAX_VALUE) });
+        next.push([place, one]);
+      }
+    }
+    level = next;
+  }
+  return found.slice(0, MAX_PATHS);
+}

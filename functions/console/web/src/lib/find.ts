@@ -1,0 +1,25 @@
+// Pages that belong to an id, for the search and for links.
+
+import { isId, type Kind } from "./paths";
+import { at } from "./router.svelte";
+
+const PAGES: [Kind, string, string][] = [
+  ["events", "events", "Event"],
+  ["deliveries", "deliveries", "Delivery"],
+  ["hooks", "hooks", "Hook"],
+  ["routes", "routes", "Route"],
+  ["connections", "connections", "Connection"],
+  ["subscribers", "subscribers", "Person"],
+  ["records", "records", "Checkpoint record"],
+  ["keys", "keys", "Key"],
+];
+
+/** The page of an id, with the kind in words; null if the text is no id. */
+export function pageOf(id: string): { kind: string; to: string } | null {
+  // A takeover has no page of its own; its id ends like that of its event.
+  if (isId("takeovers", id)) return { kind: "Takeover", to: at("events", id.replace(/^tko_/, "evt_")) };
+  const found = PAGES.find(([kind]) => isId(kind, id));
+  if (!found) return null;
+  const [kind, page, words] = found;
+  return { kind: words, to: kind === "keys" ? at(page) : at(page, id) };
+}
