@@ -151,6 +151,27 @@ def area():
 
 
 @pytest.fixture(scope="session")
+def act():
+    """Presses a button and confirms its question."""
+
+    def act(page, name):
+        page.get_by_role("button", name=name, exact=True).click()
+        page.get_by_role("dialog").get_by_role("button").last.click()
+
+    return act
+
+
+@pytest.fixture(scope="session")
+def tab():
+    """Chooses a tab of the page."""
+
+    def tab(page, name):
+        page.get_by_role("tab", name=name).click()
+
+    return tab
+
+
+@pytest.fixture(scope="session")
 def shot():
     """Takes a picture of what is to be seen, where a folder is named for them (`make screenshots`)."""
 

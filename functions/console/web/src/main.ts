@@ -6,6 +6,7 @@ import "./style/frame.css";
 import "./style/forms.css";
 import "./style/lists.css";
 import "./style/parts.css";
+import "./style/inspector.css";
 import "./style/overview.css";
 import "./style/tree.css";
 

@@ -44,6 +44,7 @@ function token(stream: StringStream): string | null {
   return null;
 }
 
+const MAX_OPTIONS = 10;
 const language = StreamLanguage.define({ name: "cel", token: (stream) => token(stream), tokenTable: { function: tags.keyword } });
 const colours = HighlightStyle.define([
   { tag: tags.string, color: "var(--json-text)" },
@@ -61,9 +62,11 @@ const theme = EditorView.theme({
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { background: "var(--accent-soft) !important" },
   "&.cm-focused .cm-matchingBracket": { background: "var(--accent-soft)" },
   ".cm-tooltip": { border: "1px solid var(--line-strong)", background: "var(--back)", color: "var(--text)" },
-  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "var(--text-s)", maxHeight: "14rem" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "var(--text-s)", maxHeight: "none" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { background: "var(--picked)", color: "var(--text)" },
   ".cm-completionDetail": { color: "var(--quiet)", fontStyle: "normal" },
+  // The editor's own underline is an image, which the page's policy does not allow.
+  ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--bad)", textDecorationSkipInk: "none" },
   ".cm-diagnostic": { fontFamily: "var(--font)", fontSize: "var(--text-s)" },
 });
 
@@ -109,7 +112,7 @@ export function create(host: HTMLElement, { label, value, change, focus, paths }
         language,
         syntaxHighlighting(colours),
         theme,
-        autocompletion({ override: [(context) => complete(context, paths())], icons: false }),
+        autocompletion({ override: [(context) => complete(context, paths())], icons: false, maxRenderedOptions: MAX_OPTIONS }),
         linter(null),
         keymap.of([...completionKeymap, ...historyKeymap, ...defaultKeymap]),
         attributes.of(about(false)),

@@ -45,10 +45,11 @@ export function at(...steps: string[]): string {
   return `#/${steps.map(encodeURIComponent).join("/")}`;
 }
 
-/** The link to a page with filters. Empty values are left out. */
+/** The link to a page, such as `routes/new`, with filters. Empty values are left out. */
 export function filtered(page: string, values: Values): string {
   const set = Object.entries(values).filter((entry): entry is [string, string] => Boolean(entry[1]));
-  return set.length > 0 ? `${at(page)}?${new URLSearchParams(set)}` : at(page);
+  const link = at(...page.split("/"));
+  return set.length > 0 ? `${link}?${new URLSearchParams(set)}` : link;
 }
 
 export function go(...steps: string[]) {
@@ -58,6 +59,6 @@ export function go(...steps: string[]) {
 /** Changes values of the current page in place: Back leads to the page before, not to the former values. */
 export function change(values: Values) {
   const all = { ...Object.fromEntries(place.values), ...values };
-  history.replaceState(null, "", filtered(place.steps.join("/"), all).replaceAll("%2F", "/"));
+  history.replaceState(null, "", filtered(place.steps.join("/"), all));
   place.update();
 }
