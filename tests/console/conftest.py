@@ -22,7 +22,7 @@ from sandbox import TOKEN, Sandbox  # noqa: E402
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 # As root, and in a machine without a network.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PATIENCE_MS = 10_000
+TIMEOUT_MS = 10_000
 START_SECONDS = 30
 SIZE = {"width": 1280, "height": 860}
 # Minutes shown by the charts of the shortest period.
@@ -119,7 +119,7 @@ def browser():
 def page(browser, switchboard):
     """A tab at the sign-in. What breaks in it, or is kept from it by its policy, fails the test."""
     context = browser.new_context(viewport=SIZE, permissions=["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     faults, asked = [], set()
     page.on("pageerror", lambda error: faults.append(str(error)))

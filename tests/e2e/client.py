@@ -5,7 +5,7 @@ import json
 import time
 from dataclasses import dataclass
 
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Api:
             page = self.get(f"{path}&limit=100&cursor={page['next']}")
 
 
-def until(look, what, seconds=PATIENCE_SECONDS):
+def until(look, what, seconds=TIMEOUT_SECONDS):
     """Looks again and again until there is something to see, and answers with it."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):
