@@ -16,11 +16,13 @@ const fn limit(name: &'static str, most: f64, what: &'static str) -> Limit {
 
 /// Largest zip of a function, in MB as the SAM CLI builds it: it is fetched and unpacked at each cold start.
 fn max_zipped(function: &str) -> f64 {
-    let platform = function.split('-').next().unwrap_or_default();
-    match platform {
-        "botstar" | "chatbot" | "botdistrikt" | "botmother" if function.contains("-watch-") => 3.0,
-        "botstar" | "chatbot" | "botdistrikt" | "botmother" => 3.4,
-        _ => 4.5,
+    let is_of = |module: &str| module.replace('.', "-") == function;
+    if registry::triggers().any(|watch| is_of(watch.trigger.name)) {
+        3.0
+    } else if registry::actions().any(|action| is_of(action.name)) {
+        3.4
+    } else {
+        4.5
     }
 }
 
