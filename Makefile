@@ -183,6 +183,8 @@ fmt: need-cargo ## Format the Rust code
 
 lint: need-cargo need-cc need-python3 ## Check formatting, words, clippy, the workflows and, with cargo-deny, the dependencies
 	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT) --check
+	@cargo metadata --locked --format-version 1 >/dev/null || { \
+		echo "Cargo.lock does not fit the manifests: run 'cargo check --workspace', and commit Cargo.lock" >&2; exit 1; }
 	scripts/plain-english
 	scripts/module-circles
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory workflows; else \
