@@ -34,6 +34,9 @@ use tests::{Api, Sandbox, TestClock, string};
 use tokio::{net::TcpListener, sync::Mutex as AsyncMutex};
 use web::{Request, settings::Settings};
 
+/// Largest batch that the queue gives to deliver, as in the template.
+const DELIVER_BATCH: usize = 10;
+
 /// Method and path of each route that was called.
 type Called = Arc<Mutex<BTreeSet<[String; 2]>>>;
 
@@ -150,9 +153,11 @@ impl Deployment {
     pub async fn deliver_as(&self, count: &str, messages: Vec<String>) {
         let record =
             |body| json!({ "messageId": "1", "body": body, "attributes": { "ApproximateReceiveCount": count } });
-        let event = json!({ "Records": messages.into_iter().map(record).collect::<Value>() });
-        let event = serde_json::from_value(event).unwrap();
-        assert_eq!(take(&self.apps["deliver"], &self.letters, &self.deliverer, event).await.failed(), 0);
+        for batch in messages.chunks(DELIVER_BATCH) {
+            let event = json!({ "Records": batch.iter().map(record).collect::<Value>() });
+            let event = serde_json::from_value(event).unwrap();
+            assert_eq!(take(&self.apps["deliver"], &self.letters, &self.deliverer, event).await.failed(), 0);
+        }
     }
 
     /// Runs the sweep; how many deliveries it sent.
