@@ -1,4 +1,4 @@
-//! BotDistrikt: two actions of its website chat, and a trigger for messages to users.
+//! BotDistrikt: actions of its website chat, and a trigger for messages to users.
 //! <https://docs.botdistrikt.com/messaging-channels/webchat-api>
 
 mod bot_user;

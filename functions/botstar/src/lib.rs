@@ -1,5 +1,5 @@
-//! BotStar: four triggers whose webhook bodies no public document describes. They are parsed leniently, by candidates
-//! and by a hook's own mapping; all samples are synthetic.
+//! BotStar: triggers whose webhook bodies no public document describes. They are parsed leniently, by candidates and by
+//! a hook's own mapping; all samples are synthetic.
 
 mod client;
 mod credentials;

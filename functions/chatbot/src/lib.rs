@@ -1,4 +1,4 @@
-//! ChatBot: eleven actions, and a trigger whose webhook is created and deleted through ChatBot's API.
+//! ChatBot: actions on users and stories, and a trigger whose webhook is created and deleted through ChatBot's API.
 //! <https://www.chatbot.com/docs/>
 
 mod client;

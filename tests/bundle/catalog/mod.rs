@@ -2,3 +2,4 @@
 
 mod modules;
 mod restated;
+mod restated_documents;
