@@ -21,6 +21,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::{
+    fmt::Display,
     future::Future,
     ops::Deref,
     sync::{
@@ -216,9 +217,10 @@ impl Api {
 
     /// Waits until a list has this many items, and returns them.
     pub async fn until_count(&self, path: &str, count: usize) -> Vec<Value> {
-        eventually(|| async {
+        eventually_ok(|| async {
             let items = self.all(path).await;
-            (items.len() == count).then_some(items)
+            let found = items.len();
+            if found == count { Ok(items) } else { Err(format!("{path} has {found} items, {count} were expected")) }
         })
         .await
     }
@@ -244,12 +246,21 @@ pub async fn expect(request: RequestBuilder, status: u16) -> Value {
 
 /// Polls until there is a result, or fails at the deadline.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
+    eventually_ok(|| {
+        let asked = ask();
+        async { asked.await.ok_or("it did not happen") }
+    })
+    .await
+}
+
+/// Polls until there is a result, or fails at the deadline with the last error.
+pub async fn eventually_ok<T, E: Display, F: Future<Output = Result<T, E>>>(mut ask: impl FnMut() -> F) -> T {
     let start = Instant::now();
     loop {
-        if let Some(found) = ask().await {
-            return found;
+        match ask().await {
+            Ok(found) => return found,
+            Err(error) => assert!(start.elapsed() < DEADLINE, "{error}, after {DEADLINE:?}"),
         }
-        assert!(start.elapsed() < DEADLINE, "it did not happen within {DEADLINE:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

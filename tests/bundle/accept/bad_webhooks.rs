@@ -32,9 +32,8 @@ async fn a_token_opens_its_own_path_alone() {
     let hook = bundle.hook("botstar.watch-tag").await;
     let token = hook.url.rsplit('/').next().unwrap();
     let before = counts(&bundle).await;
-    let paths = registry::triggers().map(|watch| watch.trigger.path).filter(|path| !path.ends_with("/tag"));
-    let mut urls: Vec<String> = paths.map(|path| format!("{path}/{token}")).collect();
-    assert_eq!(urls.len(), 6);
+    let others = registry::triggers().filter(|watch| watch.trigger.name != "botstar.watch-tag");
+    let mut urls: Vec<String> = others.map(|watch| format!("{}/{token}", watch.trigger.path)).collect();
     let mut flipped = token.to_owned().into_bytes();
     flipped[40] = if flipped[40] == b'A' { b'B' } else { b'A' };
     for wrong in [

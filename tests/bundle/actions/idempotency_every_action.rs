@@ -45,7 +45,7 @@ async fn every_action_that_changes_something_is_done_once() {
         }
         assert_eq!(before.checked_add_signed(case.makes()), Some(platforms.made()), "{}", case.asks);
     }
-    assert_eq!(called, stated.collect());
+    assert_eq!(called, stated.collect(), "actions of `cases` whose calls change something, and actions that state so");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Secrets in calls of actions: credentials and personal data must not leak.
 
 use crate::support::{
+    action_calls::uncalled,
     harness::items,
     log::{Log, contents},
     platforms::{GUEST, PLATFORMS, Platforms, SECRETS, credentials, wrong_credentials},
@@ -113,6 +114,8 @@ async fn neither_a_credential_nor_a_person_is_logged_and_no_answer_has_a_credent
     let log = Log::start();
     let folder = tempfile::tempdir().unwrap();
     let platforms = Platforms::start_with(&[("DATA_DIR", folder.path().to_str().unwrap())]).await;
+    let missing = uncalled(calls(&platforms).into_iter().map(|(action, _)| action));
+    assert_eq!(missing, [""; 0], "add calls of each to `calls` of this file, with personal data in every text");
     let (bundle, url) = (&platforms.bundle, &platforms.sandbox.url);
     let mut hidden: Vec<String> = SECRETS.map(str::to_owned).into();
     hidden.extend(secrets(&platforms, Sandbox::EVENT_TOKEN));
