@@ -111,6 +111,8 @@ def test_from_the_sign_in_to_a_dead_letter_that_is_retried(
     page.get_by_role("button", name="Clear the filters").click()
     expect(deliveries.filter(has_text="succeeded")).to_have_count(2)
 
+    # Metrics are written once a second.
+    page.wait_for_timeout(1_500)
     area(page, "Overview")
     expect(page.get_by_role("figure").filter(has_text="Webhooks")).to_contain_text("Accepted: 3")
     expect(page.get_by_role("figure").filter(has_text="Deliveries")).to_contain_text("Delivered: 2, Failed: 3, Dead: 1")

@@ -32,6 +32,8 @@ struct PlatformView {
     label: &'static str,
     /// JSON Schema of a connection's credentials.
     credentials: Value,
+    /// Name of the credential that a new connection's `generate` creates. Null if the platform has none.
+    generated: Option<&'static str>,
     modules: Vec<ModuleView>,
 }
 
@@ -79,9 +81,15 @@ async fn catalogue(_: &App, _: Request) -> Result<Response, Problem> {
         name: platform.name,
         label: platform.label,
         credentials: (platform.credentials)().to_value(),
+        generated: generated(platform.name),
         modules: platform.modules.iter().map(view).collect(),
     });
     respond::page(platforms.collect(), None)
+}
+
+/// Name of the credential that Switchboard can generate for a platform.
+fn generated(platform: &str) -> Option<&'static str> {
+    registry::GENERATED.iter().find(|(name, _)| *name == platform).and_then(|(_, credential)| *credential)
 }
 
 fn view(module: &Module) -> ModuleView {

@@ -51,8 +51,7 @@ fn by_platform(base: &Value) -> Value {
         let named = json!({ "const": platform.name });
         let whole = json!({ "platform": named, "credentials": credentials, "generate": { "const": false } });
         all.push(with(base, whole, required));
-        let generated = registry::GENERATED.iter().find(|(name, _)| *name == platform.name).and_then(|(_, made)| *made);
-        if let Some(made) = generated {
+        if let Some(made) = crate::generated(platform.name) {
             let mut others = credentials;
             if let Some(Value::Object(fields)) = others.get_mut("properties") {
                 fields.remove(made);

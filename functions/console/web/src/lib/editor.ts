@@ -11,7 +11,6 @@ import { tags } from "@lezer/highlight";
 import type { Path } from "./expressions.svelte";
 
 export interface Options {
-  label: string;
   value: string;
   change: (text: string) => void;
   focus: () => void;
@@ -21,7 +20,8 @@ export interface Options {
 export interface Editor {
   set: (text: string) => void;
   insert: (text: string) => void;
-  faults: (faults: string[]) => void;
+  /** Shows the label and the faults. */
+  describe: (label: string, faults: string[]) => void;
   destroy: () => void;
 }
 
@@ -90,14 +90,15 @@ function diagnostic(fault: string, state: EditorState): Diagnostic {
   const line = state.doc.line(Math.min(Math.max(Number(found?.[1] ?? 1), 1), state.doc.lines));
   const at = found ? Math.min(line.from + Number(found[2]) - 1, line.to) : line.from;
   const from = at === line.to ? Math.max(line.from, at - 1) : at;
-  const to = found ? Math.max(from + 1, at) : state.doc.length;
-  return { from, to: Math.min(to, state.doc.length), severity: "error", message: found?.[3] ?? fault };
+  const word = /^\w+/.exec(line.text.slice(from - line.from))?.[0].length ?? 1;
+  const to = found ? Math.min(from + word, line.to) : state.doc.length;
+  return { from, to, severity: "error", message: found?.[3] ?? fault };
 }
 
-export function create(host: HTMLElement, { label, value, change, focus, paths }: Options): Editor {
+export function create(host: HTMLElement, { value, change, focus, paths }: Options): Editor {
   const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
   const attributes = new Compartment();
-  const about = (isInvalid: boolean) =>
+  const about = (label: string, isInvalid: boolean) =>
     EditorView.contentAttributes.of({ "aria-label": label, "aria-invalid": String(isInvalid), spellcheck: "false" });
   const view = new EditorView({
     root,
@@ -115,7 +116,7 @@ export function create(host: HTMLElement, { label, value, change, focus, paths }
         autocompletion({ override: [(context) => complete(context, paths())], icons: false, maxRenderedOptions: MAX_OPTIONS }),
         linter(null),
         keymap.of([...completionKeymap, ...historyKeymap, ...defaultKeymap]),
-        attributes.of(about(false)),
+        attributes.of(about("", false)),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) change(update.state.doc.toString());
           if (update.focusChanged && update.view.hasFocus) focus();
@@ -132,8 +133,8 @@ export function create(host: HTMLElement, { label, value, change, focus, paths }
       view.dispatch(view.state.replaceSelection(text));
       view.focus();
     },
-    faults(faults) {
-      view.dispatch({ effects: attributes.reconfigure(about(faults.length > 0)) });
+    describe(label, faults) {
+      view.dispatch({ effects: attributes.reconfigure(about(label, faults.length > 0)) });
       view.dispatch(setDiagnostics(view.state, faults.map((fault) => diagnostic(fault, view.state))));
     },
     destroy: () => view.destroy(),

@@ -1,14 +1,19 @@
 // The list of events. Its polls fetch only events that are newer than the newest known one, so no body is fetched twice.
 
 import type { Page } from "./api";
-import { Listed, type Filters } from "./loaded.svelte";
+import { Listed, MAX_ROWS, type Filters } from "./loaded.svelte";
 import { isStub, type Event, type Json } from "./types";
 
 /** Events of functions whose clocks differ may arrive out of order: soon after an arrival, the whole page is read again. */
 const OUT_OF_ORDER_MS = 20_000;
+/** Held back events that are kept in memory. */
+const MAX_HELD = 200;
 
 export class Events extends Listed<Event> {
+  /** Events that are held back; none if they are too many. */
   #held: Event[] = [];
+  /** Time of the newest known event. */
+  #newest: string | null = null;
   #arrived = 0;
   #read = Date.now();
 
@@ -17,38 +22,50 @@ export class Events extends Listed<Event> {
   }
 
   override async refresh(most = Infinity): Promise<number> {
-    const newest = this.#held[0] ?? this.items.find((item): item is Event => !isStub(item));
+    const newest = this.#newest ?? this.items.find((item): item is Event => !isStub(item))?.time;
     const isSettled = this.#arrived < this.#read || Date.now() - this.#read < OUT_OF_ORDER_MS;
     if (!newest || !this.begun || this.busy || !isSettled) {
-      this.#read = Date.now();
-      this.#held = [];
-      return super.refresh(most);
+      return this.#whole(most);
     }
-    const page = await this.page(null, { ...this.filters, after: newest.time });
+    const page = await this.page(null, { ...this.filters, after: newest });
     if (!page) return 0;
-    if (page.next) {
-      this.#held = [];
-      return super.refresh(most);
-    }
-    return this.#add(page, most);
+    return page.next || page.items.some(isStub) ? this.#whole(most) : this.#add(page.items as Event[], most);
   }
 
-  async #add(page: Page<Event>, most: number): Promise<number> {
-    const found = page.items.filter((item): item is Event => !isStub(item));
-    if (found.length > 0) this.#arrived = Date.now();
+  /** Reads the whole first page. */
+  #whole(most: number): Promise<number> {
+    this.#read = Date.now();
+    return super.refresh(most);
+  }
+
+  protected override merge(page: Page<Event>, most: number): number {
+    const held = this.held;
+    const shown = super.merge(page, most);
+    this.#newest = page.items.find((item): item is Event => !isStub(item))?.time ?? null;
+    this.#held = [];
+    if (this.held > 0) this.held = Math.max(held, this.held);
+    return shown;
+  }
+
+  async #add(found: Event[], most: number): Promise<number> {
+    if (found[0]) [this.#arrived, this.#newest] = [Date.now(), found[0].time];
     this.#held = [...found, ...this.#held];
-    this.held = this.#held.length;
+    this.held += found.length;
+    if (this.held > MAX_HELD) this.#held = [];
     return this.held > most || this.held === 0 ? 0 : this.show();
   }
 
   override reload(): Promise<void> {
-    this.#held = [];
+    [this.#held, this.#newest] = [[], null];
     return super.reload();
   }
 
   override async show(): Promise<number> {
-    if (this.#held.length === 0) return super.refresh();
     const added = this.#held.length;
+    if (added < this.held || this.items.length + added > MAX_ROWS) {
+      await this.reload();
+      return added;
+    }
     this.items = [...this.#held, ...this.items];
     [this.#held, this.held] = [[], 0];
     return added;

@@ -29,6 +29,8 @@ export class Loaded<T> {
 const MAX_PAGES = 25;
 /** Rows of a page, a screenful. */
 const LIMIT = 40;
+/** Rows of a list that grows by itself. */
+export const MAX_ROWS = 400;
 
 export type Filters = Record<string, string | null>;
 
@@ -82,10 +84,10 @@ export class Listed<T extends { id: string }> {
       return 0;
     }
     const page = await this.page(null);
-    return page ? this.#merge(page, most) : 0;
+    return page ? this.merge(page, most) : 0;
   }
 
-  #merge(page: Page<T>, most: number): number {
+  protected merge(page: Page<T>, most: number): number {
     const known = new Set(this.items.map(({ id }) => id));
     const added = page.items.filter(({ id }) => !known.has(id)).length;
     if (added > most) {
@@ -97,10 +99,11 @@ export class Listed<T extends { id: string }> {
     this.held = 0;
     const last = page.items.at(-1);
     const end = last ? this.items.findIndex(({ id }) => id === last.id) : -1;
-    if (page.next && end >= 0) {
+    if (page.next && end >= 0 && this.items.length + added <= MAX_ROWS) {
       this.items = [...page.items, ...this.items.slice(end + 1)];
     } else if (last || !page.next) {
-      // The page is the whole list, or has no known item: items in between may be missing.
+      // The page is the whole list, or has no known item, so that items in between may be missing; or a list that grows
+      // while nobody reads it has become too long.
       [this.items, this.next] = [page.items, page.next];
     }
     return added;

@@ -22,8 +22,17 @@ export interface Wire {
 
 const MAX_ROWS = 12;
 
-/** Nodes and wires, and the number of hooks and routes that are left out. */
-export function draw(hooks: Hook[], routes: Route[], platforms: Platform[]): { nodes: Node[]; wires: Wire[]; left: number; rows: number } {
+export interface Drawing {
+  nodes: Node[];
+  wires: Wire[];
+  /** The same, route by route. */
+  paths: { hooks: Node[]; route: Node; target: Node | undefined }[];
+  /** Number of hooks and routes that are left out. */
+  left: number;
+  rows: number;
+}
+
+export function draw(hooks: Hook[], routes: Route[], platforms: Platform[]): Drawing {
   const modules = platforms.flatMap(({ label, modules }) => modules.map((module) => ({ ...module, platform: label })));
   const module = (name: string) => modules.find((module) => module.name === name);
   const type = (hook: Hook) => module(hook.trigger)?.event_type ?? "";
@@ -52,7 +61,12 @@ export function draw(hooks: Hook[], routes: Route[], platforms: Platform[]): { n
   });
   const nodes = [...senders, ...middle, ...targets.values()];
   const left = Math.max(0, hooks.length - MAX_ROWS) + Math.max(0, routes.length - MAX_ROWS);
-  return { nodes, wires, left, rows: Math.max(senders.length, middle.length, targets.size) };
+  const paths = middle.map((route) => ({
+    hooks: wires.filter(({ to }) => to === route).map(({ from }) => from),
+    route,
+    target: wires.find(({ from }) => from === route)?.to,
+  }));
+  return { nodes, wires, paths, left, rows: Math.max(senders.length, middle.length, targets.size) };
 }
 
 function state({ enabled, health }: Route): Node["state"] {

@@ -18,6 +18,7 @@ class Names {
   connections = $state.raw<Connection[] | null>(null);
   platforms = $state.raw<Platform[] | null>(null);
   #loading: Promise<void> | null = null;
+  #missed = new Set<string>();
 
   /** Loads the lists, unless they are loading. A list that can't be loaded stays as it is. */
   load(): Promise<void> {
@@ -40,15 +41,26 @@ class Names {
   }
 
   hook(id: string): string {
-    return this.hooks?.find((hook) => hook.id === id)?.name ?? (this.hooks ? "a deleted hook" : "…");
+    return this.#name(this.hooks, id, "a deleted hook");
   }
 
   route(id: string): string {
-    return this.routes?.find((route) => route.id === id)?.name ?? (this.routes ? "a deleted route" : "…");
+    return this.#name(this.routes, id, "a deleted route");
   }
 
   connection(id: string): string {
-    return this.connections?.find((connection) => connection.id === id)?.name ?? (this.connections ? "a deleted connection" : "…");
+    return this.#name(this.connections, id, "a deleted connection");
+  }
+
+  /** The name of an item. One that isn't known may be new, so the lists are loaded again, once for each id. */
+  #name(list: { id: string; name: string }[] | null, id: string, none: string): string {
+    const found = list?.find((item) => item.id === id);
+    if (found || !list) return found?.name ?? "…";
+    if (!this.#missed.has(id)) {
+      this.#missed.add(id);
+      setTimeout(() => void this.load());
+    }
+    return none;
   }
 
   module(name: string): Module | null {

@@ -18,8 +18,8 @@ export function exportRoute({ name, events, hook, connection, filter, target, en
 
 function withoutSecrets(target: Route["target"]): Json {
   if (target.type !== "webhook") return target as unknown as Json;
-  const { secret: _, headers, ...rest } = target;
-  return { ...rest, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, ""])) };
+  const { type, url, headers, body } = target;
+  return { type, url, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, ""])), ...(body && { body }) };
 }
 
 /** Bodies of a file: one, or a list. */

@@ -60,6 +60,8 @@ export interface Platform {
   name: string;
   label: string;
   credentials: Schema;
+  /** Name of the credential that can be generated. */
+  generated: string | null;
   modules: Module[];
 }
 
