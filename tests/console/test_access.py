@@ -48,8 +48,25 @@ def filled(switchboard, listener, post):
         assert time.monotonic() < ends
         time.sleep(0.2)
     event = switchboard.call("GET", "/v1/events?type=botstar.checkpoint_record.created")["items"][0]
-    ones = [f"connections/{connection}", f"hooks/{orders['id']}", f"routes/{route['id']}"]
-    return [*ones, f"events/{event['id']}", f"subscribers/{event['subject']}", "modules/botstar.watch-tag", "routes/new"]
+    other = switchboard.call("GET", "/v1/events?type=botstar.takeover.requested")["items"][0]
+    delivery = switchboard.call("GET", "/v1/deliveries")["items"][0]
+    hook = f"hooks/{orders['id']}"
+    return [
+        f"connections/{connection}",
+        *(hook + tab for tab in ["", "?tab=rejected", "?tab=mapping", "?tab=settings"]),
+        *(f"routes/{route['id']}{tab}" for tab in ["", "?tab=facts", "?tab=builder"]),
+        f"events/{event['id']}",
+        f"events?open={event['id']}",
+        f"compare?a={event['id']}&b={other['id']}",
+        f"deliveries/{delivery['id']}",
+        f"deliveries?open={delivery['id']}",
+        f"subscribers/{event['subject']}",
+        f"records/{event['id'].replace('evt_', 'cpr_')}",
+        "modules/botstar.watch-tag",
+        "modules/chatbot.create-user",
+        "rejected",
+        "routes/new",
+    ]
 
 
 def pages(page, switchboard, ones):
@@ -73,7 +90,20 @@ def test_no_page_has_a_serious_fault(signed_in, switchboard, filled, scheme):
         assert faults(signed_in) == [], name
 
 
-def test_a_dialog_has_no_serious_fault(signed_in, switchboard):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_dialog_has_a_serious_fault(signed_in, switchboard, filled, area, scheme):
+    signed_in.emulate_media(color_scheme=scheme)
+    for place, button in [("Events", "Replay all that match…"), ("Routes", "Import…"), ("Overview", "Search Ctrl K")]:
+        area(signed_in, place)
+        signed_in.get_by_role("button", name=button).click()
+        expect(signed_in.get_by_role("dialog")).to_be_visible()
+        signed_in.wait_for_load_state("networkidle")
+        assert faults(signed_in) == [], place
+        signed_in.keyboard.press("Escape")
+        expect(signed_in.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_form_with_faults_has_no_serious_fault(signed_in, switchboard):
     signed_in.goto(f"{switchboard.url}/console#/modules/chatbot.search-users")
     signed_in.get_by_role("button", name="Run").click()
     expect(signed_in.get_by_text("is required")).to_be_visible()

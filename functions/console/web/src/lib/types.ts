@@ -20,8 +20,8 @@ export function isStub(value: unknown): value is Stub {
 /** A column of a list. */
 export interface Column {
   title: string;
-  /** Width in per cent; columns without one share the rest. */
-  width?: number;
+  /** Width in per cent, or as in CSS; columns without one share the rest. */
+  width?: number | string;
   isNumber?: boolean;
   /** True if it gives way to an open panel. */
   isAside?: boolean;
