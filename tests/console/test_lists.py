@@ -1,12 +1,15 @@
 """Lists while events arrive: rows that are read stay, new ones are announced, and polls cost little."""
 
+import itertools
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
 
 BURST = 30
+MAX_ROWS = 400
 LARGE = 190_000
 WIDE = {"width": 1440, "height": 960}
 
@@ -71,6 +74,32 @@ def test_polls_of_large_events_cost_little(signed_in, switchboard, area, order):
     first = sum(received)
     signed_in.wait_for_timeout(10_000)
     assert sum(received) - first < LARGE / 4
+
+
+def test_an_hour_of_events_does_not_make_the_page_grow(signed_in, hook, area):
+    page, start, count = signed_in, datetime(2026, 1, 1, tzinfo=UTC), itertools.count(1)
+
+    def event(number):
+        time = (start + timedelta(seconds=number)).isoformat()
+        data = {"hook": hook["id"], "subscriber": {"name": f"Person {number}"}, "unmapped": []}
+        return {"id": f"evt_{number}", "type": "botstar.tag.added", "source": "/", "time": time, "data": data}
+
+    def newest(route):
+        last = next(count) * 4
+        first = max(last - 39, 1) if "after=" not in route.request.url else last - 3
+        route.fulfill(json={"items": [event(number) for number in range(last, first - 1, -1)], "next": None if first > 1 else "x"})
+
+    page.route(re.compile(r"/v1/events\?"), newest)
+    page.clock.install()
+    area(page, "Events")
+    rows_shown = page.get_by_role("table", name="Events, newest first").locator("tbody tr")
+    expect(rows_shown.first).to_be_visible()
+    most = 0
+    for _ in range(150):
+        page.clock.run_for(2_500)
+        most = max(most, rows_shown.count())
+    assert next(count) > 100
+    assert 100 < most <= MAX_ROWS
 
 
 def test_the_arrow_keys_walk_the_rows_and_the_panel(signed_in, area, order):

@@ -1,7 +1,8 @@
 // Values and lists that a page fetches, with the problem if that fails.
 
 import { Problem, get, query, type Page } from "./api";
-import type { Stub } from "./types";
+import { item } from "./paths";
+import type { Rejected, Stub } from "./types";
 
 export class Loaded<T> {
   value = $state.raw<T | null>(null);
@@ -135,6 +136,11 @@ export class Listed<T extends { id: string }> {
       return null;
     }
   }
+}
+
+/** Rejected calls of a hook, without their bodies. */
+export function rejectedCalls(hook: string): Listed<Rejected> {
+  return new Listed<Rejected>(item("hooks", hook, "rejected"), { view: "summary" });
 }
 
 const INTERVAL_MS = 2_500;
