@@ -85,9 +85,10 @@ def test_an_hour_of_events_does_not_make_the_page_grow(signed_in, hook, area):
         return {"id": f"evt_{number}", "type": "botstar.tag.added", "source": "/", "time": time, "data": data}
 
     def newest(route):
-        last = next(count) * 4
-        first = max(last - 39, 1) if "after=" not in route.request.url else last - 3
-        route.fulfill(json={"items": [event(number) for number in range(last, first - 1, -1)], "next": None if first > 1 else "x"})
+        last, is_poll = next(count) * 4, "after=" in route.request.url
+        first = last - 3 if is_poll else max(last - 39, 1)
+        items = [event(number) for number in range(last, first - 1, -1)]
+        route.fulfill(json={"items": items, "next": None if is_poll else "x"})
 
     page.route(re.compile(r"/v1/events\?"), newest)
     page.clock.install()
