@@ -88,7 +88,7 @@ def test_a_hook_that_registers_itself_says_how_it_stands(signed_in, switchboard,
     page.goto(f"{switchboard.url}/console#/modules/chatbot.watch-message")
     page.get_by_label("Name").fill("Messages")
     page.get_by_label("Connection").select_option(label="Helpdesk")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Create the hook").click()
     expect(page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
     expect(page.get_by_text("The platform has the URL.")).to_be_visible()
     tab(page, "Settings")
@@ -114,7 +114,7 @@ def test_a_route_to_an_action_is_built_changed_and_carries_an_event(signed_in, s
     expect(page.get_by_role("status").filter(has_text="The event passes.")).to_be_visible()
     page.get_by_label("Email", exact=True).fill("data.subscriber.platform_id + '@example.com'")
     expect(page.get_by_text('"u-1@example.com"')).to_be_visible()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Create the route").click()
     expect(page.get_by_role("heading", name="Into ChatBot")).to_be_visible()
 
     page.get_by_role("button", name="Change").click()
@@ -216,7 +216,7 @@ def test_the_builder_of_routes_shows_faults_and_drops_outdated_answers(signed_in
     for _ in range(2):
         page.get_by_role("button", name="Add field").click()
         page.get_by_label("Name of field").last.fill("who")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Create the route").click()
     expect(page.get_by_text("names must not be repeated")).to_be_visible()
 
     page.get_by_label("Or types").fill("botstar.*")
@@ -295,7 +295,7 @@ def test_people_records_and_takeovers_are_shown_claimed_and_erased(signed_in, sw
     page.get_by_role("button", name="Claim").click()
     expect(page.get_by_text("It is claimed.")).to_be_visible()
     page.get_by_label("State", exact=True).select_option("claimed")
-    page.get_by_role("button", name="Close Where is my coffee?").click()
+    page.get_by_role("button", name="Close Ava Chen").click()
     expect(page.get_by_text("It is closed.")).to_be_visible()
     area(page, "Subscribers")
     page.get_by_role("link", name="Ava Chen").click()

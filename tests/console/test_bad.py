@@ -125,7 +125,7 @@ def test_what_is_not_there_is_said_not_to_be(signed_in, switchboard, place, says
 def test_a_button_that_is_pressed_twice_does_it_once(signed_in, switchboard):
     signed_in.goto(f"{switchboard.url}/console#/connections?new=botstar")
     signed_in.get_by_label("Name").fill("Once")
-    signed_in.get_by_role("button", name="Save").dblclick()
+    signed_in.get_by_role("button", name="Create the connection").dblclick()
     expect(signed_in.get_by_role("table").get_by_role("link", name="Once")).to_be_visible()
     assert len(switchboard.call("GET", "/v1/connections")["items"]) == 1
 
@@ -133,7 +133,7 @@ def test_a_button_that_is_pressed_twice_does_it_once(signed_in, switchboard):
 def test_a_name_that_is_too_long_is_refused_at_its_field(signed_in, switchboard):
     signed_in.goto(f"{switchboard.url}/console#/connections?new=botstar")
     signed_in.get_by_label("Name").fill("x" * 200_000)
-    signed_in.get_by_role("button", name="Save").click()
+    signed_in.get_by_role("button", name="Create the connection").click()
     expect(signed_in.get_by_text("longer than 200 characters")).to_have_count(1)
     expect(signed_in.get_by_label("Name")).to_be_focused()
 

@@ -45,7 +45,7 @@ def test_a_takeover_that_another_was_faster_to_claim_says_by_whom(signed_in, swi
     page.get_by_role("button", name="Release").click()
     page.get_by_role("button", name="Claim").click()
     expect(page.get_by_role("table")).to_contain_text("by the first key")
-    page.get_by_role("button", name="Close Where is my coffee?").click()
+    page.get_by_role("button", name="Close u-1").click()
     expect(page.get_by_role("button", name="Reopen")).to_be_visible()
     expect(page.get_by_role("table")).not_to_contain_text("by the first key")
 

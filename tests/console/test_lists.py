@@ -178,6 +178,36 @@ def test_an_outcome_outlives_its_row_and_the_focus_stays_on_the_page(signed_in, 
     assert page.evaluate("document.activeElement.id") == "main"
 
 
+def test_one_odd_answer_does_not_end_the_polls(signed_in, area, order):
+    page = signed_in
+    order(0)
+    area(page, "Events")
+    expect(rows(page)).to_have_count(1)
+    page.route(re.compile(r"/v1/events\?"), lambda route: route.fulfill(json={"items": None}), times=1)
+    expect(page.get_by_role("alert")).to_contain_text("The answer is not from Switchboard.")
+    order(1)
+    expect(rows(page)).to_have_count(2)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 1024])
+def test_the_state_of_a_delivery_is_read_at_each_width(signed_in, switchboard, listener, area, order, width):
+    page = signed_in
+    page.set_viewport_size(WIDE | {"width": width})
+    target = {"type": "webhook", "url": f"{listener.url}/shop"}
+    switchboard.call("POST", "/v1/routes", {"name": "A route of a long name", "events": ["*"], "target": target})
+    order(1)
+    area(page, "Deliveries")
+    state = page.get_by_role("table", name="Deliveries").locator("tbody td").nth(1)
+    for _ in range(2):
+        expect(state.get_by_role("link")).to_contain_text("succeeded")
+        assert state.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+        state.get_by_role("link").click()
+        expect(page.get_by_role("complementary", name="Delivery")).to_be_visible()
+    page.get_by_role("button", name="Close the panel").click()
+    expect(state.get_by_role("link")).to_be_focused()
+
+
 def test_a_fault_of_a_page_is_shown_as_one(signed_in, area):
     page = signed_in
     broken = {"items": [{"id": "hook_0", "trigger": None, "name": None, "enabled": True}], "next": None}

@@ -122,7 +122,7 @@ def test_an_inspector_shows_attempts_the_request_now_and_what_came(signed_in, sw
     attempts.nth(0).get_by_label("Compare").check()
     attempts.nth(1).get_by_label("Compare").check()
     expect(page.get_by_role("heading", name="Attempts 2 and 3")).to_be_visible()
-    page.get_by_role("tab", name="Request now").click()
+    page.get_by_role("tab", name="Request as of now").click()
     expect(page.get_by_text("The requests of past attempts are not stored.")).to_be_visible()
     command = copied(page, "as curl")
     assert "s3cret" not in command and "webhook-signature" not in command
@@ -167,7 +167,7 @@ def test_a_body_is_built_of_texts_expressions_and_objects(signed_in, switchboard
     page.get_by_label("Name of field user.1").fill("name")
     page.get_by_label("Value of field user.name", exact=True).fill("data.subscriber.name")
     expect(page.get_by_text('"say \\"hi\\""')).to_be_visible()
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Create the route", exact=True).click()
     expect(page.get_by_role("heading", name="Nested", level=1)).to_be_visible()
     send(post, hook, 1)
     page.get_by_role("table", name="Deliveries").get_by_text("succeeded").wait_for()
@@ -175,6 +175,42 @@ def test_a_body_is_built_of_texts_expressions_and_objects(signed_in, switchboard
     page.get_by_role("tab", name="Builder and test").click()
     expect(page.get_by_label("Value of field note", exact=True)).to_have_value('say "hi"')
     expect(page.get_by_label("Value of field user.name", exact=True)).to_have_text("data.subscriber.name")
+
+
+def test_a_removed_field_leaves_the_kinds_of_the_others(signed_in, switchboard):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/routes/new")
+    page.get_by_label("Custom fields").check()
+    for number, name in enumerate(["greeting", "product"], 1):
+        page.get_by_role("button", name="Add field", exact=True).click()
+        page.get_by_label(f"Name of field {number}").fill(name)
+    page.get_by_label("Kind of Value of field greeting").select_option("text")
+    page.get_by_label("Value of field product", exact=True).fill("data.record.fields.Product")
+    page.get_by_role("button", name="Remove field greeting").click()
+    expect(page.get_by_label("Kind of Value of field product")).to_have_value("expression")
+    expect(page.get_by_label("Value of field product", exact=True)).to_have_text("data.record.fields.Product")
+
+
+def test_a_copy_of_a_route_leaves_the_draft_of_a_new_one_alone(signed_in, switchboard, route):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/routes/new")
+    page.get_by_role("textbox", name="Name").fill("Half done")
+    page.goto(f"{switchboard.url}/console#/routes/{route['id']}")
+    page.get_by_role("link", name="Duplicate").click()
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Copy of To the shop")
+    page.goto(f"{switchboard.url}/console#/routes")
+    page.get_by_role("link", name="Create a route").click()
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Half done")
+
+
+def test_a_second_sample_is_said_to_be_a_duplicate(signed_in, switchboard, hook):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/hooks/{hook['id']}")
+    page.get_by_role("button", name="Send a sample").click()
+    expect(page.get_by_text("A sample was sent and accepted.")).to_be_visible()
+    page.get_by_role("button", name="Send a sample").click()
+    page.get_by_role("link", name="Replay that event").click()
+    expect(page.get_by_role("heading", name="Checkpoint Record", level=1)).to_be_visible()
 
 
 def test_the_builder_offers_events_of_its_types(signed_in, switchboard, hook, post):
@@ -240,12 +276,23 @@ def test_a_route_is_duplicated_exported_and_imported(signed_in, switchboard, rou
     assert {one["name"] for one in switchboard.call("GET", "/v1/routes")["items"]} == {"To the shop", "Imported"}
 
 
-def test_a_hook_is_exported_without_its_url(signed_in, switchboard, hook):
+def test_a_hook_is_exported_without_its_url_and_imported(signed_in, switchboard, hook, tmp_path):
     page = signed_in
     page.goto(f"{switchboard.url}/console#/hooks/{hook['id']}?tab=settings")
     name, text = saved(page, "Export as JSON")
     assert name == "Orders.hook.json" and hook["url"].rsplit("/", 1)[1] not in text
     assert json.loads(text)["trigger"] == "botstar.watch-checkpoint-record"
+    file = tmp_path / name
+    file.write_text(text)
+    page.goto(f"{switchboard.url}/console#/hooks")
+    page.get_by_role("button", name="Import…").click()
+    dialog = page.get_by_role("dialog", name="Import hooks")
+    dialog.get_by_label("File").set_input_files(file)
+    dialog.get_by_role("button", name="Create 1").click()
+    expect(dialog.get_by_role("listitem")).to_have_text("Orders Created.")
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("button", name="Import…")).to_be_focused()
+    expect(page.get_by_role("table").locator("tbody tr")).to_have_count(2)
 
 
 def test_a_csv_has_no_formula_and_every_digit(signed_in, hook, post, area):
@@ -269,13 +316,13 @@ def test_a_connection_shows_its_warning_and_its_generated_credential(signed_in, 
     page.get_by_label("Name").fill("Guessable")
     page.get_by_label("Webchat app ID").fill("4711")
     page.get_by_label("Domain", exact=False).first.fill("coffee.example.com")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Create the connection").click()
     expect(page.get_by_role("main")).to_contain_text("is guessable: anyone who guesses it can write")
     expect(page.get_by_text("[object Object]")).to_have_count(0)
     page.get_by_label("Name").fill("Generated")
     page.get_by_label("Webchat app ID").fill("4712")
     page.get_by_label("Generate the domain for me").check()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Create the connection").click()
     expect(page.get_by_text("Generated for you, and shown only now:")).to_be_visible()
     assert len(copied(page, "domain")) >= 20
     area(page, "Overview")
@@ -296,8 +343,8 @@ def test_a_deletion_at_a_platform_is_asked_about(signed_in, switchboard, chatbot
     dialog.get_by_role("button", name="Cancel").click()
     assert sent == []
     page.get_by_role("button", name="Run").click()
-    dialog.get_by_role("button", name="Delete").click()
-    page.wait_for_event("requestfinished")
+    with page.expect_response("**/v1/actions/**"):
+        dialog.get_by_role("button", name="Delete").click()
     assert len(sent) == 1
 
 

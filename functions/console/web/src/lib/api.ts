@@ -34,7 +34,12 @@ type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 export async function call<T>(method: Method, path: string, body?: unknown, key = session.key): Promise<T> {
   const { content } = await request(method, path, body === undefined ? null : write(body), key);
-  return (content.length > 0 ? parse(decode(content)) : null) as T;
+  if (content.length === 0) return null as T;
+  try {
+    return parse(decode(content)) as T;
+  } catch {
+    throw new Problem(0, "unknown", "The answer is not from Switchboard. Is a proxy or a sign-in page in between?");
+  }
 }
 
 /** Bytes of a stored body, with the content encoding that was removed. */

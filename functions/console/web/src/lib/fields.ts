@@ -3,6 +3,8 @@
 import { entriesOf, map } from "./cel-text";
 
 export interface BodyField {
+  /** Identifies it in the builder. */
+  key: number;
   name: string;
   /** CEL; unused if there are `fields`. */
   value: string;
@@ -10,7 +12,9 @@ export interface BodyField {
   fields: BodyField[] | null;
 }
 
-export const emptyField = (): BodyField => ({ name: "", value: "", fields: null });
+let count = 0;
+
+export const emptyField = (): BodyField => ({ key: ++count, name: "", value: "", fields: null });
 
 export function fieldsOf(body: Record<string, string>): BodyField[] {
   return Object.entries(body).map(([name, value]) => fieldOf(name, value));
@@ -18,7 +22,7 @@ export function fieldsOf(body: Record<string, string>): BodyField[] {
 
 function fieldOf(name: string, value: string): BodyField {
   const inner = entriesOf(value);
-  return { name, value: inner ? "" : value, fields: inner?.map(([name, value]) => fieldOf(name, value)) ?? null };
+  return { key: ++count, name, value: inner ? "" : value, fields: inner?.map(([name, value]) => fieldOf(name, value)) ?? null };
 }
 
 const cel = ({ value, fields }: BodyField): string => (fields ? map(named(fields).map((field) => [field.name.trim(), cel(field)])) : value);

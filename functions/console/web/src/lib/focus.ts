@@ -1,4 +1,4 @@
-// Focus after a refused form.
+// Focus after a refused form, and after a dialog.
 
 const INVALID = "[aria-invalid=true]";
 
@@ -8,4 +8,13 @@ export function focusFault(form: HTMLElement) {
     const field = element.shadowRoot?.querySelector<HTMLElement>(INVALID) ?? (element.matches(INVALID) ? element : null);
     if (field) return field.focus();
   }
+}
+
+/** Returns the focus to the element that had it before a dialog, or to the page if the element is gone. */
+export function giveBack(before: Element | null) {
+  setTimeout(() => {
+    if (document.activeElement !== document.body || document.querySelector("dialog[open]")) return;
+    const target = before instanceof HTMLElement && before.isConnected && before !== document.body ? before : document.getElementById("main");
+    target?.focus();
+  });
 }

@@ -33,6 +33,8 @@ const LIMIT = 40;
 /** Rows of a list that grows by itself. */
 export const MAX_ROWS = 400;
 
+const NOT_A_LIST = "The answer is not from Switchboard. Is a proxy or a sign-in page in between?";
+
 export type Filters = Record<string, string | null>;
 
 /** A list, page by page. New items can be held back, so that rows don't move while they are read. */
@@ -129,6 +131,7 @@ export class Listed<T extends { id: string }> {
   protected async page(cursor: string | null, filters = this.filters): Promise<Page<T> | null> {
     try {
       const page = await get<Page<T>>(query(this.path, { limit: LIMIT, ...filters, cursor }));
+      if (!Array.isArray(page?.items)) throw new Problem(0, "unknown", NOT_A_LIST);
       this.problem = null;
       return page;
     } catch (error) {
@@ -150,7 +153,12 @@ export function regularly(task: () => Promise<unknown>, interval = INTERVAL_MS):
   let timer: ReturnType<typeof setTimeout>;
   let ended = false;
   const turn = async () => {
-    if (!document.hidden) await task();
+    try {
+      if (!document.hidden) await task();
+    } catch (error) {
+      // A poll goes on, whatever one answer was.
+      console.error(error);
+    }
     if (!ended) timer = setTimeout(turn, interval);
   };
   timer = setTimeout(turn, interval);

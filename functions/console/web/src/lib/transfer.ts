@@ -7,8 +7,8 @@ export type Kind = "routes" | "hooks";
 type Fields = Record<string, Json>;
 
 /** Body that creates a copy of the hook. */
-export function exportHook({ trigger, name, connection, enabled, settings }: Hook): Json {
-  return { trigger, name, connection, enabled, settings };
+export function exportHook({ trigger, name, connection, settings }: Hook): Json {
+  return { trigger, name, connection, settings };
 }
 
 /** Body that creates a copy of the route. The values of its headers are secrets: only their names are kept, with empty values. */
