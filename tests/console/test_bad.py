@@ -147,7 +147,7 @@ def test_names_with_markup_are_only_text(signed_in, hook, post, area):
         area(signed_in, place)
         expect(signed_in.get_by_role("table").get_by_text(MARKUP).first).to_be_visible()
     area(signed_in, "Hooks")
-    signed_in.get_by_role("table").get_by_role("link", name=MARKUP).click()
+    signed_in.get_by_role("table").get_by_role("link", name=MARKUP).first.click()
     expect(signed_in.get_by_role("heading", name=MARKUP)).to_be_visible()
     assert signed_in.title() != "taken"
 
