@@ -29,7 +29,7 @@ export class Loaded<T> {
 
 const MAX_PAGES = 25;
 /** Rows of a page, a screenful. */
-const LIMIT = 40;
+export const LIMIT = 30;
 /** Rows of a list that grows by itself. */
 export const MAX_ROWS = 400;
 
