@@ -178,8 +178,7 @@ def shot():
     def shot(page, name):
         if folder := os.environ.get("SCREENSHOTS"):
             page.mouse.move(0, 0)
-            for message in page.get_by_role("button", name="Close the message").all():
-                message.click()
+            page.evaluate("document.querySelectorAll('.toast button').forEach((close) => close.click())")
             page.evaluate("document.querySelectorAll('main, .trial').forEach((part) => part.scrollTo(0, 0))")
             # A layout as tall as the window makes the page taller still, hence the second measurement.
             for _ in range(2):
