@@ -375,8 +375,9 @@ def test_the_first_load_is_small(page, switchboard):
     page.get_by_label("Key").fill(switchboard.key)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("figure").first).to_be_visible()
-    first = sum(size for url, size in loaded.items() if "/console" in url)
-    assert 0 < first < 120_000
+    # The pages that are loaded in the background are not needed yet.
+    first = sum(size for url, size in loaded.items() if "/console" in url and not url.endswith("/later.js"))
+    assert 0 < first < 100_000
     page.goto(f"{switchboard.url}/console#/routes/new")
     expect(page.locator(".cm-editor").first).to_be_visible()
     assert loaded[f"{switchboard.url}/console/editor.js"] < 150_000

@@ -39,10 +39,11 @@ macro_rules! file {
 }
 
 static PAGE: File = file!("index.html", "text/html; charset=utf-8");
-static FILES: [File; 6] = [
+static FILES: [File; 7] = [
     file!("console.js", "text/javascript; charset=utf-8"),
     file!("Chart.js", "text/javascript; charset=utf-8"),
     file!("editor.js", "text/javascript; charset=utf-8"),
+    file!("later.js", "text/javascript; charset=utf-8"),
     file!("console.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
     file!("licenses.md", "text/plain; charset=utf-8"),
