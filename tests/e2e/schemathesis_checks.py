@@ -6,6 +6,8 @@ import schemathesis
 
 # Refusals that no schema can say: the code of the problem, where it is, and in which words.
 CONTENT = [
+    # A key ends within a span from now.
+    ("invalid_body", "/expires_at", "must be in the future|at most ten years ahead"),
     # Cursors are of one list and its filters; times are compared with each other.
     ("invalid_query", "cursor", "must be the `next` of a page of this list"),
     ("invalid_query", "after", "must be earlier than"),
