@@ -103,18 +103,6 @@ export function query(path: string, parameters: Record<string, string | number |
   return text ? `${path}?${text}` : path;
 }
 
-/** Posts again while an answer has a `next`. Returns the sum of the field `counted`. */
-export async function postThrough(path: string, counted: string, body: unknown = {}): Promise<number> {
-  let sum = 0;
-  let cursor: string | null = null;
-  do {
-    const answer: Record<string, unknown> = await post(query(path, { cursor }), body);
-    sum += Number(answer[counted]);
-    cursor = answer["next"] as string | null;
-  } while (cursor);
-  return sum;
-}
-
 /** All items of a short list, such as hooks; without those that are too large to show. */
 export async function all<T>(path: string): Promise<T[]> {
   const items: T[] = [];
