@@ -23,6 +23,11 @@ class Place {
     const at = this.#fragment.indexOf("?");
     return new URLSearchParams(at < 0 ? "" : this.#fragment.slice(at));
   }
+
+  /** A value after the question mark; empty if it is not set. */
+  value(name: string): string {
+    return this.values.get(name) ?? "";
+  }
 }
 
 /** Decoded segment. One typed by hand may not be percent-encoded. */
@@ -61,4 +66,9 @@ export function change(values: Values) {
   const all = { ...Object.fromEntries(place.values), ...values };
   history.replaceState(null, "", filtered(place.steps.join("/"), all));
   place.update();
+}
+
+/** Removes values of the current page in place. */
+export function clear(names: string[]) {
+  change(Object.fromEntries(names.map((name) => [name, null])));
 }
