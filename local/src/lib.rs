@@ -72,7 +72,11 @@ impl Environment {
         let config = Config::read(&options.settings(port, &sealing_key), &registry::settings())?;
         database::create_tables(&database, &config.tables)?;
         let client = aws_sdk_dynamodb::Client::from_conf(database.sdk_config());
+        flow::aws_target::check_setting(&config)?;
         let app = Arc::new(App::new(config, client, None, clock));
+        if let Some(client) = options.aws_client()? {
+            app.set_aws(client);
+        }
         let admin_key = AdminKey::prepare(&app, options, &folder).await?;
         Ok(Self { app, database, admin_key, keeps })
     }

@@ -1,6 +1,7 @@
 //! Options of `local`: environment variables, the same as on Lambda, with defaults for a laptop.
 
-use crate::admin_key::is_key;
+use crate::{BoxError, admin_key::is_key};
+use aws::{Environment, signed::SignedClient};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -70,6 +71,23 @@ impl Options {
             limits: Limits::read(&settings)?,
             settings,
         })
+    }
+
+    /// The client for AWS targets, if an emulator of AWS and its credentials are set. Without an emulator there is none, so
+    /// that credentials that happen to be in the environment reach no account.
+    pub(crate) fn aws_client(&self) -> Result<Option<SignedClient>, BoxError> {
+        let (url, get) = (self.settings.url("AWS_ENDPOINT_URL")?, |name| self.settings.get(name).map(str::to_owned));
+        let (Some(url), Some(access_key_id), Some(secret_access_key)) =
+            (url, get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY"))
+        else {
+            return Ok(None);
+        };
+        // Requests are signed for the region of the target's ARN.
+        let region = get("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
+        let session_token = get("AWS_SESSION_TOKEN");
+        let endpoint_url = Some(url.into());
+        let sdk = aws::sdk_config(Environment { access_key_id, secret_access_key, session_token, region, endpoint_url })?;
+        Ok(Some(SignedClient::new(&sdk)?))
     }
 
     /// The settings of the functions, with a laptop's defaults.

@@ -2,6 +2,7 @@
 
 use crate::{run, template::with_loops};
 use app::Config;
+use flow::aws_target::check_setting;
 use serde_json::Value;
 use std::process::Output;
 use store::tables::TABLES;
@@ -16,7 +17,58 @@ fn check(given: &[String]) -> Output {
 fn read(name: &str, value: &str) -> Result<Config, SettingError> {
     let tables = TABLES.iter().map(|table| (table.variable, "any"));
     let settings: Settings = tables.chain([(name, value)]).collect();
-    Config::read(&settings, &registry::settings())
+    let config = Config::read(&settings, &registry::settings())?;
+    check_setting(&config).map(|()| config)
+}
+
+fn arns() -> Vec<String> {
+    let good = "arn:aws:sqs:us-east-1:123456789012:orders";
+    let named = |kind: &str, length: usize| format!("arn:aws:{kind}{}", "x".repeat(length));
+    let mut arns: Vec<String> = [
+        "",
+        good,
+        "arn:aws-cn:sns:cn-north-1:123456789012:orders.fifo",
+        "arn:aws-us-gov:events:us-gov-west-1:123456789012:event-bus/a.b_c-d",
+        "arn:aws:states:us-east-1:123456789012:stateMachine:orders:live",
+        "arn:aws:lambda:us-east-1:123456789012:function:orders:$LATEST",
+        "arn:aws-iso:sqs:us-iso-east-1:123456789012:orders",
+        "arn:aws:s3:::orders",
+        "arn:aws:sqs:us-east-1:12345678901:orders",
+        "arn:aws:sqs:us-east-1:123456789012:*",
+        "arn:aws:sqs:us-east-1:123456789012:orders.fifo.fifo",
+        "arn:aws:sns:us-east-1:123456789012:orders:1",
+        "arn:aws:events:us-east-1:123456789012:event-bus/aws.partner/x/1",
+        "arn:aws:events:us-east-1:123456789012:event-busv2/orders/1",
+        "arn:aws:states:us-east-1:123456789012:execution:orders:1",
+        "arn:aws:states:us-east-1:123456789012:stateMachine:orders:",
+        "arn:aws:lambda:us-east-1:123456789012:function:orders:live:1",
+        "orders",
+    ]
+    .map(str::to_owned)
+    .into();
+    arns.extend([80, 81].map(|length| named("sqs:us-east-1:123456789012:", length)));
+    arns.extend([75, 76].map(|length| named("sqs:us-east-1:123456789012:", length) + ".fifo"));
+    arns.extend([256, 257].map(|length| named("sns:us-east-1:123456789012:", length)));
+    arns.extend([251, 252].map(|length| named("sns:us-east-1:123456789012:", length) + ".fifo"));
+    arns.extend([256, 257].map(|length| named("events:us-east-1:123456789012:event-bus/", length)));
+    arns.extend([80, 81].map(|length| named("states:us-east-1:123456789012:stateMachine:", length)));
+    arns.extend([64, 65].map(|length| named("lambda:us-east-1:123456789012:function:", length)));
+    arns.extend([",", ", ", ",,", " "].map(|between| format!("{good}{between}{good}")));
+    arns.extend([format!("{good},"), format!(",{good}"), format!("{good}\n")]);
+    arns
+}
+
+#[test]
+fn the_stacks_own_queues_and_functions_are_no_targets() {
+    for (name, is_own) in [
+        ("sqs:us-east-1:123456789012:switchboard-DeliveryQueue-1A2B3C", true),
+        ("lambda:us-east-1:123456789012:function:switchboard-chatbot-get-user", true),
+        ("sqs:us-east-1:123456789012:switchboards", false),
+        ("sns:us-east-1:123456789012:switchboard-orders", false),
+    ] {
+        let given = format!("AwsTargets=arn:aws:sns:us-east-1:123456789012:orders,arn:aws:{name}");
+        assert_eq!(check(&[given]).status.success(), !is_own, "{name}");
+    }
 }
 
 #[test]
@@ -32,9 +84,11 @@ fn make_deploy_accepts_the_values_that_the_functions_accept() {
     let urls = ["https://a.example", "https://a.example:1", "https://a.example:65535", "https://a.example:65536"];
     let urls =
         [&urls[..], &["https://a.example:99999", "https://a.example/x/y", "https://a.example?x", "a.example"]].concat();
+    let arns = arns();
     let settings = [
         ("RetrySchedule", "RETRY_SCHEDULE", schedules),
         ("DeliveryAllowCidrs", "DELIVERY_ALLOW_CIDRS", ranges),
+        ("AwsTargets", "AWS_TARGETS", arns.iter().map(String::as_str).collect()),
         ("PublicUrl", "PUBLIC_URL", urls.clone()),
         ("ChatbotApiUrl", "CHATBOT_API_URL", urls),
     ];

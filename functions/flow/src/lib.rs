@@ -1,6 +1,7 @@
 //! Processing of stored events: dispatch, routes and deliveries. Architecture invariant: no code here knows a platform.
 //! An event carries its own reading.
 
+pub mod aws_target;
 mod batch;
 pub mod dead_letters;
 pub mod deliver;

@@ -1,14 +1,15 @@
-//! Request of a delivery: a signed webhook call, or the input of an action.
+//! Request of a delivery: a signed webhook call, the input of an action, or a message for an AWS target.
 
+use crate::aws_target::{self, AwsMessage, TargetArn};
 use app::App;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use expression::{EventValues, Fields};
+use expression::{EventValues, Expression, Fields};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp, clock::random};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::routes::{ActionTarget, SealedSecret, Target, WebhookTarget};
+use store::routes::{ActionTarget, AwsTarget, SealedSecret, Target, WebhookTarget};
 use url::Url;
 use web::{HOPS_HEADER, Problem};
 
@@ -26,12 +27,15 @@ pub enum Prepared {
         /// A JSON object.
         input: String,
     },
+    Aws(Box<AwsMessage>),
 }
 
 /// The reason why no request could be made.
 pub enum PrepareError {
     /// The route's expressions can't be applied to the event.
     Event(String),
+    /// The deployment does not allow the target, or can't reach it.
+    Target(String),
     Problem(Problem),
 }
 
@@ -45,6 +49,14 @@ impl<E: Into<Problem>> From<E> for PrepareError {
 pub enum ReadyTarget {
     Webhook(Box<ReadyWebhook>),
     Action { action: String, effect: Option<Effect>, keyed: bool, connection: ConnectionId, input: ReadyFields },
+    Aws(Box<ReadyAws>),
+}
+
+pub struct ReadyAws {
+    /// The reason if the deployment does not allow it.
+    arn: Result<TargetArn, String>,
+    input: Option<ReadyFields>,
+    group: Option<Result<Expression, String>>,
 }
 
 pub struct ReadyWebhook {
@@ -60,8 +72,10 @@ type ReadyFields = Result<Fields, String>;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Media type of a CloudEvent in structured mode.
-const EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_MEDIA: &str = "application/cloudevents+json";
+const JSON_MEDIA: &str = "application/json";
+const EVENT: HeaderValue = HeaderValue::from_static(EVENT_MEDIA);
+const JSON: HeaderValue = HeaderValue::from_static(JSON_MEDIA);
 
 impl ReadyTarget {
     pub async fn open(app: &App, route: &RouteId, target: &Target) -> Result<Self, Problem> {
@@ -79,6 +93,11 @@ impl ReadyTarget {
                 connection: connection.clone(),
                 input: compile(input),
             },
+            Target::Aws(AwsTarget { arn, input, group }) => Self::Aws(Box::new(ReadyAws {
+                arn: aws_target::allowed(app, arn),
+                input: input.as_ref().map(compile),
+                group: group.as_ref().map(|text| Expression::compile_stored(text).map_err(|bad| bad.detail)),
+            })),
         })
     }
 
@@ -93,6 +112,7 @@ impl ReadyTarget {
                 connection: connection.clone(),
                 input: evaluated("the input", input, &event)?,
             }),
+            Self::Aws(aws) => aws.prepare(event),
         }
     }
 }
@@ -115,6 +135,25 @@ impl ReadyWebhook {
         headers.extend(signed);
         Ok(Prepared::Webhook { url: self.url.clone(), headers, body })
     }
+}
+
+impl ReadyAws {
+    fn prepare(&self, event: Envelope<'_>) -> Result<Prepared, PrepareError> {
+        let arn = self.arn.clone().map_err(|refusal| PrepareError::Target(format!("the target's ARN {refusal}")))?;
+        let group = self.group.as_ref().map(|expression| group_of(expression, &event)).transpose();
+        let group = group.map_err(|message| PrepareError::Event(format!("the group: {message}")))?;
+        let Envelope { id, source, event_type, time, .. } = event.clone();
+        let (media_type, body) = match &self.input {
+            None => (EVENT_MEDIA, Box::<str>::from(event.shown().map_err(Problem::internal)?).into()),
+            Some(fields) => (JSON_MEDIA, evaluated("the input", fields, &event)?),
+        };
+        let body = aws_target::escaped(body);
+        Ok(Prepared::Aws(Box::new(AwsMessage { arn, id, source, event_type, time, body, media_type, group })))
+    }
+}
+
+fn group_of(expression: &Result<Expression, String>, event: &Envelope<'_>) -> Result<String, String> {
+    aws_target::group(&expression.as_ref()?.evaluate(&EventValues::of(event))?)
 }
 
 fn compile(fields: &BTreeMap<String, String>) -> ReadyFields {

@@ -15,8 +15,13 @@ use crate::{Database, operations::CONTENT_TYPE};
 impl Database {
     /// The HTTP client for a custom configuration; [`Database::sdk_config`] is a complete one.
     pub fn http_client(&self) -> SharedHttpClient {
-        let connector = SharedHttpConnector::new(Connector(self.clone()));
+        let connector = self.connector();
         http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// The connector of that client.
+    pub fn connector(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector(self.clone()))
     }
 
     /// Configuration for `aws_sdk_dynamodb::Client::from_conf` with this database. The credentials and the endpoint are

@@ -20,6 +20,8 @@ pub struct Config {
     pub route_fails_days: u64,
     /// Ranges that routes may target in addition to globally reachable addresses.
     pub delivery_allow_cidrs: Vec<IpNet>,
+    /// ARNs that routes may target, as they are set. The functions that use them check them at their start.
+    pub aws_targets: Vec<String>,
     pub sealing_key_arn: Option<String>,
     pub sealing_key_file: Option<PathBuf>,
     pub delivery_queue_url: Option<String>,
@@ -60,7 +62,7 @@ const MAX_WAITS: usize = 50;
 
 impl Config {
     /// All variables of [`Config::read`] except those of platforms.
-    pub const VARIABLES: [&'static str; 19] = [
+    pub const VARIABLES: [&'static str; 20] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
@@ -72,6 +74,7 @@ impl Config {
         "RETRY_SCHEDULE",
         "ROUTE_FAILS_DAYS",
         "DELIVERY_ALLOW_CIDRS",
+        "AWS_TARGETS",
         "SEALING_KEY_ARN",
         "SEALING_KEY_FILE",
         "DELIVERY_QUEUE_URL",
@@ -100,6 +103,7 @@ impl Config {
             retry_schedule: schedule(settings, "RETRY_SCHEDULE", &[5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000])?,
             route_fails_days: settings.number("ROUTE_FAILS_DAYS", 5, 0, MAX_DAYS)?,
             delivery_allow_cidrs: blocks(settings, "DELIVERY_ALLOW_CIDRS")?,
+            aws_targets: settings.get("AWS_TARGETS").map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default(),
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
             delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),

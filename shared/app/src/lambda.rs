@@ -32,7 +32,8 @@ pub fn serve_sending(function: &'static Function) -> Result<(), Error> {
     })
 }
 
-fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), SettingError>) -> Result<(), Error> {
+/// Serves a function after a further check of its settings.
+pub fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), SettingError>) -> Result<(), Error> {
     block_on(async move {
         let app = start(&sdk_config()?, &(function.settings)())?;
         check(&app.config)?;

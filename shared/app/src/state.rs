@@ -6,11 +6,15 @@ use aws::{
     metrics::Metrics,
     queue::{Queue, SqsQueue},
     seal::{KeyFile, KmsKey, SealError, Sealer},
+    signed::SignedClient,
 };
 use aws_types::SdkConfig;
 use client::HttpClient;
 use models::{ConnectionId, HookId, KnownKey, Timestamp, cache::Cache, clock::Clock};
-use std::sync::{Arc, OnceLock};
+use std::{
+    error::Error,
+    sync::{Arc, OnceLock},
+};
 use store::{Store, hooks::Hook};
 
 pub struct App {
@@ -27,6 +31,7 @@ pub struct App {
     http: OnceLock<HttpClient>,
     queue: OnceLock<Arc<dyn Queue>>,
     history: OnceLock<Arc<dyn History>>,
+    aws: OnceLock<SignedClient>,
 }
 
 impl App {
@@ -51,6 +56,7 @@ impl App {
             http: OnceLock::new(),
             queue: OnceLock::new(),
             history: OnceLock::new(),
+            aws: OnceLock::new(),
         }
     }
 
@@ -104,6 +110,32 @@ impl App {
     /// Sets the history of metrics, unless one is set.
     pub fn set_history(&self, history: Arc<dyn History>) {
         self.history.get_or_init(|| history);
+    }
+
+    /// The client for AWS targets, created on first use. None on a laptop without an emulator.
+    pub fn aws(&self) -> Result<Option<&SignedClient>, Box<dyn Error + Send + Sync>> {
+        if let (None, Some(sdk)) = (self.aws.get(), &self.sdk) {
+            self.set_aws(SignedClient::new(sdk)?);
+        }
+        Ok(self.aws.get())
+    }
+
+    /// True if there is a client for AWS targets.
+    pub fn has_aws(&self) -> bool {
+        self.sdk.is_some() || self.aws.get().is_some()
+    }
+
+    /// An endpoint for AWS targets other than AWS's own.
+    pub fn aws_endpoint(&self) -> Option<&str> {
+        match self.aws.get() {
+            Some(client) => client.endpoint(),
+            None => self.sdk.as_ref().and_then(SdkConfig::endpoint_url),
+        }
+    }
+
+    /// Sets the client for AWS targets, unless one is set.
+    pub fn set_aws(&self, client: SignedClient) {
+        self.aws.get_or_init(|| client);
     }
 
     /// The HTTP client for platforms, created on first use.

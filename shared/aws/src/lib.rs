@@ -9,6 +9,7 @@ pub mod history;
 pub mod metrics;
 pub mod queue;
 pub mod seal;
+pub mod signed;
 mod trust;
 
 use aws_sdk_dynamodb::config::{
@@ -24,6 +25,8 @@ use std::{error::Error, time::Duration};
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Time limit of an attempt of a request to CloudWatch, which aggregates the data that it returns.
 pub const METRICS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit of a request to the target of a route.
+pub const TARGET_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time limit of an invocation of an action, which starts and then runs for up to 29 s.
 pub const INVOKE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(35);
 

@@ -33,11 +33,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Creates a client that is ready for its first request.
 pub fn http_client() -> Result<SharedHttpClient, HttpClientError> {
+    let connector = http_connector()?;
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
+/// The client's connector, for requests that no SDK client makes.
+pub fn http_connector() -> Result<SharedHttpConnector, HttpClientError> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let amazon = connector(TlsContext::builder().with_trust_store(roots).build()?);
     let connectors = RootConnectors { amazon, system: OnceLock::new(), proven: AtomicBool::new(false) };
-    let connector = SharedHttpConnector::new(FallbackConnector(Arc::new(connectors)));
-    Ok(http_client_fn(move |_, _| connector.clone()))
+    Ok(SharedHttpConnector::new(FallbackConnector(Arc::new(connectors))))
 }
 
 #[derive(Debug)]

@@ -28,7 +28,7 @@ pub struct RouteHealth {
     /// Time of the next probe while the route is failing.
     pub next_probe_at: Timestamp,
     /// True if every failure that opened the breaker was caused by an event's content: `unmappable`, `action_refused`,
-    /// `loop`. Such failures don't count for a route that selects other events.
+    /// `target_refused`, `too_large`, `loop`. Such failures don't count for a route that selects other events.
     #[serde(default)]
     pub by_content: bool,
 }

@@ -58,6 +58,7 @@ pub enum DisabledReason {
 pub enum Target {
     Webhook(WebhookTarget),
     Action(ActionTarget),
+    Aws(AwsTarget),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,6 +88,16 @@ pub struct ActionTarget {
     pub input: BTreeMap<String, String>,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AwsTarget {
+    /// The resource's ARN; its service decides the call.
+    pub arn: String,
+    /// CEL expressions by the field of the message; none if the message is the event.
+    pub input: Option<BTreeMap<String, String>>,
+    /// A CEL expression for the message group of a FIFO queue or topic.
+    pub group: Option<String>,
+}
+
 /// Signing secret of a webhook's requests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SealedSecret {
@@ -100,7 +111,7 @@ impl EventRoute {
     pub fn references(&self) -> BTreeSet<Reference> {
         let runs_on = match &self.target {
             Target::Action(target) => Some(&target.connection),
-            Target::Webhook(_) => None,
+            Target::Webhook(_) | Target::Aws(_) => None,
         };
         let connections = self.connection.iter().chain(runs_on).map(Reference::from);
         self.hook.iter().map(Reference::from).chain(connections).collect()

@@ -1,9 +1,11 @@
 //! Deliveries: attempts, retries, failing routes, dead letters, replays.
 
 mod attempts;
+mod aws_targets;
 mod bad_targets;
 mod batch;
 mod circuit_breaker;
+mod conformance;
 mod exact_numbers;
 mod failing_routes;
 mod first_attempt;

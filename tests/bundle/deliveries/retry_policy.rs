@@ -4,35 +4,14 @@
 mod connections;
 mod server;
 
-use crate::support::{delivery_worker::DeliveryWorker, target::ALLOW};
-use app::App;
-use flow::deliver::{
-    Deliverer,
-    actions::{ActionOutcome, Actions, Running},
-};
+use crate::support::{delivery_worker::DeliveryWorker, in_process::InProcess, target::ALLOW};
+use flow::deliver::Deliverer;
 use futures::{StreamExt as _, stream};
 use models::{DeliveryId, DeliveryState, delivery::Reason};
 use serde_json::{Value, json};
 use server::Server;
-use std::{collections::HashMap, fs, sync::Arc, time::Duration};
+use std::{collections::HashMap, fs, time::Duration};
 use tests::Bundle;
-use web::{Problem, invoke};
-
-/// The actions' functions, run in the process.
-struct InProcess(Arc<App>);
-
-impl Actions for InProcess {
-    fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
-        Box::pin(async move {
-            let name = action.replace('.', "-");
-            let function = registry::functions().find(|function| function.name == name).unwrap();
-            match invoke(&*self.0, function, "delivery", input.into()).await {
-                Ok(output) => ActionOutcome::Done(output),
-                Err(failed) => ActionOutcome::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
-            }
-        })
-    }
-}
 
 /// The columns of the table, each with the routes that it holds for.
 const LANES: [(&str, &[&str]); 4] = [
@@ -137,7 +116,7 @@ async fn worker<'b>(bundle: &'b Bundle, url: &str) -> (DeliveryWorker<'b>, HashM
 
 /// With the failures that are counted for the breaker forgotten.
 fn deliverer(worker: &DeliveryWorker<'_>) -> Deliverer {
-    Deliverer::new(&worker.harness.app, Box::new(InProcess(Arc::clone(&worker.harness.bundle.local.app)))).unwrap()
+    Deliverer::new(&worker.harness.app, Box::new(InProcess::of(worker.harness.bundle))).unwrap()
 }
 
 async fn bundle(url: &str) -> Bundle {

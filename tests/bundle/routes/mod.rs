@@ -1,5 +1,6 @@
 //! Routes: management, headers, secrets.
 
+mod aws_targets;
 mod headers;
 mod large_headers;
 mod manage;

@@ -166,7 +166,11 @@ impl<'b> Harness<'b> {
 
 fn app(bundle: &Bundle, tables: Tables, client: Client) -> App {
     let config = app::Config { tables, ..bundle.local.app.config.clone() };
-    App::new(config, client, None, bundle.clock.clone())
+    let app = App::new(config, client, None, bundle.clock.clone());
+    if let Some(client) = bundle.local.app.aws().unwrap() {
+        app.set_aws(client.clone());
+    }
+    app
 }
 
 pub fn create(database: &Database, table: &Table, name: &str) {

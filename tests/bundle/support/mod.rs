@@ -2,6 +2,7 @@
 
 pub mod action_calls;
 pub mod assertions;
+pub mod aws_services;
 pub mod botdistrikt;
 pub mod botmother;
 pub mod chatbot;
@@ -11,12 +12,14 @@ pub mod documents;
 pub mod functions;
 pub mod harness;
 pub mod idempotent_calls;
+pub mod in_process;
 pub mod load;
 pub mod log;
 pub mod platforms;
 pub mod raw_socket;
 pub mod receiver;
 pub mod scale;
+pub mod signature;
 pub mod sqs;
 pub mod target;
 pub mod template;

@@ -5,11 +5,12 @@ use crate::{
     support::{functions::functions, harness::create, template::logical_id},
     template::{
         aws::{Apps, Aws},
-        iam::{STACK, text},
+        iam::{STACK, TARGETS, text},
         resources::template,
     },
 };
 use app::{App, Config, Function, Router};
+use aws::signed::SignedClient;
 use axum::{
     body::{Body, to_bytes},
     http::{Request as HttpRequest, Response},
@@ -72,6 +73,7 @@ impl Deployment {
             ("BotdistriktApiUrl", sandbox.botdistrikt_url()),
             ("BotmotherApiUrl", sandbox.url.clone()),
             ("DeliveryAllowCidrs", "127.0.0.0/8".to_owned()),
+            ("AwsTargets", TARGETS.join(",")),
         ]);
         let apps: Apps = Arc::new(apps(&given, &aws, &clock));
         aws.deploy(&apps);
@@ -186,7 +188,10 @@ fn apps(given: &BTreeMap<&str, String>, aws: &Arc<Aws>, clock: &Arc<TestClock>) 
         let config = Config::read(&settings, &of_platforms(&name)).unwrap();
         let sdk = aws.sdk_config(&name);
         let client = aws_sdk_dynamodb::Client::new(&sdk);
-        (name, App::new(config, client, Some(sdk), Arc::clone(clock) as _))
+        let targets = SignedClient::over(aws.connector(&name), &sdk);
+        let app = App::new(config, client, Some(sdk), Arc::clone(clock) as _);
+        app.set_aws(targets);
+        (name, app)
     };
     functions().into_iter().map(app).collect()
 }

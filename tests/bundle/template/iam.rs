@@ -8,6 +8,15 @@ use store::routes::matches_pattern;
 /// The name of the stack.
 pub const STACK: &str = "switchboard";
 
+/// The resources that routes may target, one of each kind.
+pub const TARGETS: [&str; 5] = [
+    "arn:aws:events:us-east-1:123456789012:event-bus/orders",
+    "arn:aws:sqs:us-east-1:123456789012:orders",
+    "arn:aws:sns:us-east-1:123456789012:orders",
+    "arn:aws:states:us-east-1:123456789012:stateMachine:orders",
+    "arn:aws:lambda:us-east-1:123456789012:function:orders",
+];
+
 /// A call as IAM sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ask {
@@ -130,6 +139,12 @@ impl Policy {
             statements.push((statement["Sid"].as_str().is_some_and(|sid| sid.starts_with("Lambda")), statement));
         }
         statements.retain(|(is_lambda, _)| *is_lambda == is_for_lambda);
+        // A statement that depends on a parameter is there if the parameter is given.
+        for (_, statement) in &mut statements {
+            if let Some(given) = statement.pointer("/Fn::If/1") {
+                *statement = given.clone();
+            }
+        }
         Self::read(&statements.into_iter().map(|(_, statement)| statement).collect())
     }
 
@@ -168,13 +183,19 @@ impl Statement {
         };
         let mut rights = Vec::new();
         for action in &self.actions {
-            for resource in &self.resources {
+            for resource in self.resources.iter().filter(|resource| is_of_service(resource, action)) {
                 let of = |condition| Right { action: action.clone(), resource: resource.clone(), condition };
                 rights.extend(conditions.iter().cloned().map(of));
             }
         }
         rights
     }
+}
+
+/// False for an ARN of another service than the action's: a statement with several of both allows no such call.
+fn is_of_service(resource: &str, action: &str) -> bool {
+    let service = resource.starts_with("arn:").then(|| resource.split(':').nth(2)).flatten();
+    service.is_none_or(|service| action.starts_with(&format!("{service}:")))
 }
 
 fn only_field(object: &Value) -> (&str, &Value) {
@@ -195,6 +216,9 @@ pub fn text(value: &Value) -> String {
 }
 
 fn texts(one_or_more: &Value) -> Vec<String> {
+    if *one_or_more == json!({ "Fn::Split": [",", { "Ref": "AwsTargets" }] }) {
+        return TARGETS.map(str::to_owned).into();
+    }
     match one_or_more {
         Value::Array(several) => several.iter().map(text).collect(),
         one => vec![text(one)],

@@ -25,6 +25,8 @@ pub fn actions_of(operation: &str) -> Vec<&str> {
 /// Where CloudWatch takes the one operation of it that is called.
 pub const METRICS_PATH: &str = "/service/GraniteServiceVersion20100801/operation/GetMetricData";
 
+const QUEUE_ARNS: &str = "arn:aws:sqs:us-east-1:123456789012:";
+
 /// Permissions that a request needs, by the header that names its operation, or by its path.
 pub fn asks(target: &str, path: &str, body: &Value) -> Vec<Ask> {
     match target.split_once('.') {
@@ -33,23 +35,39 @@ pub fn asks(target: &str, path: &str, body: &Value) -> Vec<Ask> {
         // A batch is allowed by the right to send one message.
         Some(("AmazonSQS", operation)) => {
             let operation = operation.strip_suffix("Batch").unwrap_or(operation);
-            vec![Ask { action: format!("sqs:{operation}"), resource: string(&body["QueueUrl"]), context: None }]
+            let url = string(&body["QueueUrl"]);
+            // A queue of the stack stands for its URL.
+            let resource = url.rsplit_once('/').map_or(url.clone(), |(_, name)| format!("{QUEUE_ARNS}{name}"));
+            vec![Ask { action: format!("sqs:{operation}"), resource, context: None }]
+        }
+        Some(("AWSEvents", operation)) => {
+            let bus = body["Name"].as_str().map_or_else(|| string(&body["Entries"][0]["EventBusName"]), str::to_owned);
+            vec![Ask { action: format!("events:{operation}"), resource: bus, context: None }]
+        }
+        Some(("AWSStepFunctions", operation)) => {
+            let resource = string(&body["stateMachineArn"]);
+            vec![Ask { action: format!("states:{operation}"), resource, context: None }]
+        }
+        _ if path == "/" => {
+            let (action, resource) = (format!("sns:{}", string(&body["Action"])), string(&body["TopicArn"]));
+            vec![Ask { action, resource, context: None }]
         }
         _ if path == METRICS_PATH => {
             let action = "cloudwatch:GetMetricData".to_owned();
             vec![Ask { action, resource: "*".to_owned(), context: None }]
         }
         _ => {
-            let resource = logical_id(invoked(path).unwrap_or_else(|| panic!("{target} {path}")));
+            let function = invoked(path).unwrap_or_else(|| panic!("{target} {path}"));
+            let resource = if function.starts_with("arn:") { function } else { logical_id(&function) };
             vec![Ask { action: "lambda:InvokeFunction".to_owned(), resource, context: None }]
         }
     }
 }
 
-/// The function that a path of Lambda's invokes.
-pub fn invoked(path: &str) -> Option<&str> {
-    let name = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
-    name.strip_prefix(STACK)?.strip_prefix('-')
+/// The function that a path of Lambda's invokes: an action, or an ARN.
+pub fn invoked(path: &str) -> Option<String> {
+    let name = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?.replace("%3A", ":");
+    if name.starts_with("arn:") { Some(name) } else { Some(name.strip_prefix(STACK)?.strip_prefix('-')?.to_owned()) }
 }
 
 fn of_key(operation: &str, body: &Value) -> Ask {

@@ -27,11 +27,12 @@ const OF_LIBC: &str = "GLIBC_TUNABLES";
 const OWN: [(&str, &[&str]); 6] = [
     ("api-deliveries", &["DELIVERY_QUEUE_URL"]),
     ("api-events", &["DELIVERY_QUEUE_URL"]),
-    ("api-routes", &["DELIVERY_ALLOW_CIDRS", "ROUTE_FAILS_DAYS"]),
+    ("api-routes", &["AWS_TARGETS", "DELIVERY_ALLOW_CIDRS", "ROUTE_FAILS_DAYS"]),
     (
         "deliver",
         &[
             "ACTION_FUNCTION_PREFIX",
+            "AWS_TARGETS",
             "DEAD_LETTER_QUEUE_URL",
             "DELIVERY_ALLOW_CIDRS",
             "DELIVERY_QUEUE_URL",

@@ -11,7 +11,7 @@ use crate::{
         receiver::Receiver,
         target::{TAKES_ALL, Target, route_to},
     },
-    template::deployment::Deployment,
+    template::{deployment::Deployment, iam::TARGETS},
 };
 use axum::http::StatusCode;
 use models::{Effect, Timestamp, clock::Clock as _, fingerprint};
@@ -40,6 +40,7 @@ pub async fn walk(deployment: &Deployment) {
     walk.connections().await;
     walk.hooks().await;
     walk.routes_to_actions().await;
+    walk.routes_to_aws().await;
     let routes = walk.routes_to_webhooks().await;
     walk.calls_of_hooks().await;
     walk.calls_of_actions().await;
@@ -129,6 +130,13 @@ impl Walk<'_> {
             let connection = &self.connections[case.platform()];
             let target = json!({ "type": "action", "action": action, "connection": connection, "input": input });
             self.route(json!({ "name": action, "events": ["botstar.tag.added"], "target": target })).await;
+        }
+    }
+
+    async fn routes_to_aws(&self) {
+        for arn in TARGETS {
+            let target = json!({ "type": "aws", "arn": arn });
+            self.route(json!({ "name": arn, "events": ["botstar.subscriber.created"], "target": target })).await;
         }
     }
 

@@ -1,5 +1,5 @@
 use app::lambda;
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(&api::routes::FUNCTION)
+    lambda::serve_checked(&api::routes::FUNCTION, flow::aws_target::check_setting)
 }

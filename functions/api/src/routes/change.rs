@@ -20,7 +20,6 @@ use store::{
     routes::{EventRoute, Target, WebhookTarget},
 };
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
-use webhook::guard::Guard;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -83,7 +82,7 @@ pub const ROUTE: Route =
 pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     let mut route = control::find::<EventRoute>(app, &request).await?;
     let change: RouteChange =
-        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
+        input::body_with(&request, |body| faults::of(app, body))?;
     let recovery = change.recovery();
     let selects_others = change.selects_others(&route);
     let (named_before, was_enabled) = (route.references(), route.enabled);
@@ -96,7 +95,7 @@ pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     if let Some(fields) = change.target {
         let secrets = match route.target {
             Target::Webhook(WebhookTarget { secrets, .. }) => secrets,
-            Target::Action(_) => Vec::new(),
+            Target::Action(_) | Target::Aws(_) => Vec::new(),
         };
         route.target = target::read(app, &route.id, fields, secrets).await?;
     }

@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::{hooks::Hook, routes::EventRoute};
 use web::{Problem, Request, RequestExt as _, Response, input, respond};
-use webhook::guard::Guard;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -32,8 +31,9 @@ pub struct NewRoute {
     /// A CEL expression over `id`, `type`, `source`, `subject`, `time` and `data`. An event does not pass if the
     /// expression fails on it, for example because of a missing field.
     filter: Option<String>,
-    /// `{"type": "webhook", "url", "headers"?, "body"?}` or `{"type": "action", "action", "connection", "input"}`.
-    /// `body` and `input` are CEL expressions by field; without `body` the event is sent as it is.
+    /// `{"type": "webhook", "url", "headers"?, "body"?}`, `{"type": "action", "action", "connection", "input"}` or
+    /// `{"type": "aws", "arn", "input"?, "group"?}`. `body` and `input` are CEL expressions by field; a webhook without
+    /// `body` and an AWS target without `input` get the event as it is.
     target: Map<String, Value>,
     /// Default: true.
     enabled: Option<bool>,
@@ -46,7 +46,7 @@ pub const ROUTE: Route =
 
 pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     let new: NewRoute =
-        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
+        input::body_with(&request, |body| faults::of(app, body))?;
     let id = RouteId::new(request.now(), random()?);
     let route = EventRoute {
         hook: hook_id(app, new.hook.as_deref()).await?,

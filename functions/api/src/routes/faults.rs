@@ -1,7 +1,9 @@
-//! Checks of a route that its schema can't express: event patterns, expressions, and targets of either kind.
+//! Checks of a route that its schema can't express: event patterns, expressions, and targets of each kind.
 
-use super::target::{NewAction, NewWebhook};
+use super::target::{NewAction, NewAws, NewWebhook};
+use app::App;
 use expression::{Expression, Fields};
+use flow::aws_target::allowed;
 use models::{Fault, own_event::OWN_TYPES};
 use payload::mapping::escape;
 use schemars::schema_for;
@@ -11,7 +13,7 @@ use web::{Problem, input};
 use webhook::{guard::Guard, route_header};
 
 /// The faults of a new route's body, or of a change.
-pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
+pub fn of(app: &App, body: &Value) -> Result<Vec<Fault>, Problem> {
     let mut faults = Vec::new();
     for (at, pattern) in body["events"].as_array().into_iter().flatten().enumerate() {
         if pattern.as_str().is_some_and(is_of_nothing) {
@@ -24,6 +26,7 @@ pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
         Some("webhook") => {
             faults.extend(input::part_faults(body, "/target", Some(schema_for!(NewWebhook)))?);
             faults.extend(of_headers(&target["headers"]));
+            let guard = Guard::new(app.config.delivery_allow_cidrs.clone());
             let refusal = target["url"].as_str().and_then(|url| guard.check_url(url).err());
             faults.extend(refusal.map(|refusal| Fault::new("/target/url", refusal.to_string())));
             faults.extend(of_expressions(&target["body"], "/target/body"));
@@ -33,7 +36,13 @@ pub fn of(body: &Value, guard: &Guard) -> Result<Vec<Fault>, Problem> {
             faults.extend(of_expressions(&target["input"], "/target/input"));
             faults.extend(of_input(target));
         }
-        _ if target.is_object() => faults.push(Fault::new("/target/type", "must be webhook or action")),
+        Some("aws") => {
+            faults.extend(input::part_faults(body, "/target", Some(schema_for!(NewAws)))?);
+            faults.extend(of_expressions(&target["input"], "/target/input"));
+            faults.extend(of_expression(&target["group"], "/target/group"));
+            faults.extend(of_arn(app, target));
+        }
+        _ if target.is_object() => faults.push(Fault::new("/target/type", "must be webhook, action or aws")),
         _ => {}
     }
     Ok(faults)
@@ -70,6 +79,19 @@ fn of_headers(headers: &Value) -> Vec<Fault> {
         Some(Fault::new(format!("/target/headers/{}", escape(name)), detail))
     });
     faults.collect()
+}
+
+/// Checks that the deployment allows the ARN, and that a group is given where the service takes one.
+fn of_arn(app: &App, target: &Value) -> Option<Fault> {
+    let arn = match allowed(app, target["arn"].as_str()?) {
+        Ok(arn) => arn,
+        Err(refusal) => return Some(Fault::new("/target/arn", refusal)),
+    };
+    match (arn.is_fifo(), target["group"].is_string()) {
+        (true, false) => Some(Fault::new("/target/group", "is required for a FIFO queue or topic")),
+        (false, true) => Some(Fault::new("/target/group", "is only possible for a FIFO queue or topic")),
+        _ => None,
+    }
 }
 
 /// Checks the field names of an action's input against its schema.

@@ -37,9 +37,9 @@ async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     respond::ok(&view::view(app, route, sight).await?)
 }
 
-/// JSON Schemas of a webhook target and of an action target.
-pub fn target_schemas() -> [Schema; 2] {
-    [schema_for!(target::NewWebhook), schema_for!(target::NewAction)]
+/// JSON Schemas of a webhook target, an action target and an AWS target.
+pub fn target_schemas() -> [Schema; 3] {
+    [schema_for!(target::NewWebhook), schema_for!(target::NewAction), schema_for!(target::NewAws)]
 }
 
 /// Largest route as JSON. Its item in the table has at most 400 KB, and rotations add secrets.

@@ -23,7 +23,7 @@ pub async fn rotate(app: &App, request: Request) -> Result<Response, Problem> {
     let mut route = control::find::<EventRoute>(app, &request).await?;
     let rotation: Rotation = input::optional_body(&request)?;
     let Target::Webhook(webhook) = &mut route.target else {
-        return Err(Problem::new(Code::Conflict, "the route runs an action, so it has no secret"));
+        return Err(Problem::new(Code::Conflict, "the route's target is not a webhook, so it has no secret"));
     };
     rotation.make_room(&mut webhook.secrets, request.now())?;
     webhook.secrets.insert(0, new_secret(app, &route.id).await?);

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use store::routes::{ActionTarget, SealedSecret, Target, WebhookTarget};
+use store::routes::{ActionTarget, AwsTarget, SealedSecret, Target, WebhookTarget};
 use web::Problem;
 use webhook::guard::{Guard, Refusal};
 
@@ -39,6 +39,21 @@ pub struct NewAction {
     input: BTreeMap<String, String>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct NewAws {
+    #[serde(rename = "type")]
+    #[schemars(extend("const" = "aws"))]
+    _type: String,
+    /// An event bus, a queue, a topic, a state machine or a function that the deployment's `AWS_TARGETS` lists.
+    #[schemars(length(min = 1, max = 400))]
+    arn: String,
+    #[schemars(extend("maxProperties" = 50))]
+    input: Option<BTreeMap<String, String>>,
+    /// A CEL expression for the message group. Required for a FIFO queue or topic, and for no other target.
+    group: Option<String>,
+}
+
 /// Parses a target that was checked. A webhook keeps its secrets.
 pub async fn read(
     app: &App,
@@ -48,6 +63,7 @@ pub async fn read(
 ) -> Result<Target, Problem> {
     match fields["type"].as_str() {
         Some("webhook") => webhook(app, route, typed(fields)?, secrets).await.map(Target::Webhook),
+        Some("aws") => typed(fields).map(aws),
         _ => action(app, typed(fields)?).await.map(Target::Action),
     }
 }
@@ -60,8 +76,13 @@ pub async fn unsealed(app: &App, fields: Map<String, Value>) -> Result<Target, P
             let header_names = headers.into_keys().collect();
             Ok(Target::Webhook(WebhookTarget { url, headers: None, header_names, body, secrets: Vec::new() }))
         }
+        Some("aws") => typed(fields).map(aws),
         _ => action(app, typed(fields)?).await.map(Target::Action),
     }
+}
+
+fn aws(NewAws { arn, input, group, .. }: NewAws) -> Target {
+    Target::Aws(AwsTarget { arn, input, group })
 }
 
 fn typed<T: for<'de> Deserialize<'de>>(fields: Map<String, Value>) -> Result<T, Problem> {

@@ -8,15 +8,17 @@ use super::{
 };
 use crate::{OPERATE, control};
 use app::{App, Route};
+use aws::signed::UnsignedRequest;
 use client::mask::MASK;
 use expression::{EventValues, Expression};
 use flow::{
+    aws_target::{AwsMessage, TooLarge},
     deliver::post,
     request::{PrepareError, Prepared, ReadyTarget},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use models::{
-    ConnectionId, Envelope, EventId, Fault, HookId, RouteId, StoredEvent, clock::random, delivery::Attempt,
+    ConnectionId, DeliveryId, Envelope, EventId, Fault, HookId, RouteId, StoredEvent, clock::random, delivery::Attempt,
     event::Accepted, ids::ContentKey,
 };
 use payload::{body::Format, mapping};
@@ -39,8 +41,8 @@ use webhook::{WebhookClient, guard::Guard};
 pub struct TestOptions {
     /// A stored event. Default: an event made from the sample of a trigger that the route matches.
     event: Option<EventId>,
-    /// True to send the webhook's request, which requires a key of scope `admin`. Actions are never run by a test: call
-    /// the action itself.
+    /// True to send the webhook's request, which requires a key of scope `admin`. A test never runs an action, and never
+    /// calls an AWS target.
     #[serde(default)]
     send: bool,
 }
@@ -77,6 +79,14 @@ enum RequestView {
         #[schemars(with = "Map<String, Value>")]
         input: Box<RawValue>,
     },
+    /// Without its signature. The id in an execution's name or for deduplication is that of the event's first delivery.
+    Aws {
+        arn: String,
+        url: String,
+        headers: BTreeMap<String, String>,
+        /// JSON; for a topic a text, the form that is sent.
+        body: Value,
+    },
 }
 
 /// A draft of a route.
@@ -102,6 +112,8 @@ struct RouteTest<'a> {
     selection: Selection<'a>,
     filter: Option<&'a str>,
     target: Option<ReadyTarget>,
+    /// A draft has a made-up one.
+    route: &'a RouteId,
     /// True to send a webhook's request.
     send: bool,
 }
@@ -118,18 +130,20 @@ pub const TEST: Route = Route::post(
 pub async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     let route = control::find::<EventRoute>(app, &request).await?;
     let options: TestOptions = input::optional_body(&request)?;
-    if options.send && matches!(route.target, Target::Action(_)) {
-        return Err(Problem::invalid_body(vec![Fault::new(
-            "/send",
-            "is only possible for a webhook; call the action itself",
-        )]));
+    if options.send && !matches!(route.target, Target::Webhook(_)) {
+        let instead = match route.target {
+            Target::Aws(_) => "replay an event to try an AWS target",
+            _ => "call the action itself",
+        };
+        let fault = Fault::new("/send", format!("is only possible for a webhook; {instead}"));
+        return Err(Problem::invalid_body(vec![fault]));
     }
     if options.send && !control::sees_secrets(&request) {
         return Err(Problem::new(Code::Forbidden, "sending requires a key of scope admin; leave `send` out"));
     }
     let target = Some(ReadyTarget::open(app, &route.id, &route.target).await?);
-    let test_of_route =
-        RouteTest { selection: route.selection(), filter: route.filter.as_deref(), target, send: options.send };
+    let (selection, filter) = (route.selection(), route.filter.as_deref());
+    let test_of_route = RouteTest { selection, filter, target, route: &route.id, send: options.send };
     respond::ok(&run(app, test_of_route, options.event, control::sees_secrets(&request)).await?)
 }
 
@@ -144,20 +158,18 @@ pub const TEST_DRAFT: Route = Route::post(
 
 pub async fn test_draft(app: &App, request: Request) -> Result<Response, Problem> {
     let draft: Draft =
-        input::body_with(&request, |body| faults::of(body, &Guard::new(app.config.delivery_allow_cidrs.clone())))?;
+        input::body_with(&request, |body| faults::of(app, body))?;
     let hook = hook_id(app, draft.hook.as_deref()).await?;
     let connection = connection_id(app, draft.connection.as_deref()).await?;
+    // A draft's target has nothing sealed, so any id works.
+    let route = &RouteId::new(request.now(), random()?);
     let target = match draft.target {
-        // A draft's target has nothing sealed, so any id works.
-        Some(fields) => {
-            let id = RouteId::new(request.now(), random()?);
-            Some(ReadyTarget::open(app, &id, &target::unsealed(app, fields).await?).await?)
-        }
+        Some(fields) => Some(ReadyTarget::open(app, route, &target::unsealed(app, fields).await?).await?),
         None => None,
     };
     let selection =
         Selection { route: None, events: &draft.events, hook: hook.as_ref(), connection: connection.as_ref() };
-    let test_of_route = RouteTest { selection, filter: draft.filter.as_deref(), target, send: false };
+    let test_of_route = RouteTest { selection, filter: draft.filter.as_deref(), target, route, send: false };
     respond::ok(&run(app, test_of_route, draft.event, true).await?)
 }
 
@@ -191,7 +203,14 @@ async fn run(
                 attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
             }
         }
-        Some(Err(PrepareError::Event(message))) => fault = Some(message),
+        Some(Ok(Prepared::Aws(message))) => {
+            let delivery = DeliveryId::derive(&opened.key.id, test_of_route.route, None);
+            match message.request(&format!("{delivery}-0"), app.aws_endpoint()) {
+                Ok(unsigned) => request = Some(shown_unsigned(&message, unsigned)),
+                Err(TooLarge(message)) => fault = Some(message),
+            }
+        }
+        Some(Err(PrepareError::Event(message) | PrepareError::Target(message))) => fault = Some(message),
         Some(Err(PrepareError::Problem(problem))) => return Err(problem),
     }
     let event = envelope.shown().map_err(Problem::internal)?;
@@ -220,6 +239,16 @@ fn shown(url: String, headers: &HeaderMap, body: &[u8]) -> Result<RequestView, P
         headers: headers.iter().filter(has_value).map(|(name, value)| (name.to_string(), masked(value))).collect(),
         body: serde_json::from_slice(body).map_err(Problem::internal)?,
     })
+}
+
+fn shown_unsigned(message: &AwsMessage, UnsignedRequest { url, headers, body, .. }: UnsignedRequest) -> RequestView {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    RequestView::Aws {
+        arn: message.arn.to_string(),
+        url,
+        headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: serde_json::from_str(&body).unwrap_or(Value::String(body)),
+    }
 }
 
 /// An event made from the sample of the first trigger that the route matches, as its hook would read it.

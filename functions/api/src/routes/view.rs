@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use store::{
     StoreError,
     health::RouteHealth,
-    routes::{ActionTarget, DisabledReason, EventRoute, Target, WebhookTarget},
+    routes::{ActionTarget, AwsTarget, DisabledReason, EventRoute, Target, WebhookTarget},
 };
 use url::Url;
 use web::Problem;
@@ -76,6 +76,13 @@ pub enum TargetView {
         /// CEL expressions by the field of the action's input.
         input: BTreeMap<String, String>,
     },
+    Aws {
+        arn: String,
+        /// CEL expressions by the field of the message; null if the message is the event.
+        input: Option<BTreeMap<String, String>>,
+        /// A CEL expression for the message group; null unless the target is a FIFO queue or topic.
+        group: Option<String>,
+    },
 }
 
 /// The parts of a webhook that a caller may see. A URL may be a secret: anyone who knows a Slack URL can post there.
@@ -93,6 +100,7 @@ pub async fn view(app: &App, route: EventRoute, sight: UrlVisibility) -> Result<
         Target::Action(ActionTarget { action, connection, input, .. }) => {
             TargetView::Action { action, connection, input }
         }
+        Target::Aws(AwsTarget { arn, input, group }) => TargetView::Aws { arn, input, group },
         Target::Webhook(WebhookTarget { url, header_names, body, secrets, .. }) => {
             let newest = secrets.first().filter(|_| sight == UrlVisibility::UrlAndSecret);
             let secret = match newest {

@@ -86,9 +86,9 @@ fn with_headers(object: &mut Value) {
 }
 
 fn with_targets(mut schema: Value) -> Value {
-    let [mut webhook, action] = routes::target_schemas().map(schemars::Schema::to_value);
+    let [mut webhook, action, aws] = routes::target_schemas().map(schemars::Schema::to_value);
     with_headers(&mut webhook);
-    let mut all = vec![webhook];
+    let mut all = vec![webhook, aws];
     all.extend(registry::actions().map(|known| {
         let input = (known.input)().to_value();
         let own = |name: &str| name == "connection" || name == "idempotency_key";

@@ -5,6 +5,7 @@ use super::{
     actions::{ActionOutcome, problem_text},
 };
 use crate::request::Prepared;
+use app::App;
 use aws::metrics::Metric;
 use bytes::Bytes;
 use client::mask::Secrets;
@@ -61,16 +62,17 @@ impl Verdict {
 }
 
 /// Verdict, status, error and the beginning of the answer.
-type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
+pub(super) type Judged = (Verdict, Option<u16>, Option<String>, Option<String>);
 
 impl Deliverer {
     /// Calls a target once.
     pub(super) async fn attempt(
         &self,
-        now: Timestamp,
+        app: &App,
         delivery: &StoredDelivery,
         prepared: Prepared,
     ) -> Result<(Verdict, Attempt), Problem> {
+        let now = app.now();
         match prepared {
             Prepared::Webhook { url, headers, body } => Ok(post(&self.client, now, &url, headers, body).await),
             Prepared::Action { action, effect, keyed, connection, input } => {
@@ -82,6 +84,10 @@ impl Deliverer {
                 let started = Instant::now();
                 let outcome = self.actions.run(&action, input).await;
                 Ok(attempted(now, started, judge_action(outcome, is_repeatable, answered_at(now, started))))
+            }
+            Prepared::Aws(message) => {
+                let key = format!("{}-{}", delivery.id, delivery.manual_retries);
+                self.send_to_aws(app, &message, &key).await
             }
         }
     }
@@ -123,12 +129,12 @@ pub async fn post(
 }
 
 /// The time of the answer, from which a `Retry-After` counts.
-fn answered_at(at: Timestamp, started: Instant) -> Timestamp {
+pub(super) fn answered_at(at: Timestamp, started: Instant) -> Timestamp {
     let millis = started.elapsed().as_micros().div_ceil(1_000);
     Timestamp::from_millis(at.millis().saturating_add(u64::try_from(millis).unwrap_or(u64::MAX)))
 }
 
-fn attempted(at: Timestamp, started: Instant, (verdict, status, error, body): Judged) -> (Verdict, Attempt) {
+pub(super) fn attempted(at: Timestamp, started: Instant, (verdict, status, error, body): Judged) -> (Verdict, Attempt) {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let error = error.map(|error| kept(error.as_bytes()));
     (verdict, Attempt { at, status, duration_ms, error, body })

@@ -84,7 +84,16 @@ async fn check_later(app: &App, route: &EventRoute, delivery: &DeliveryId, strea
 
 /// True if a delivery is dead because of its event's content, so that other events may succeed.
 const fn is_for_content(reason: Reason) -> bool {
-    matches!(reason, Reason::Unmappable | Reason::ActionRefused | Reason::Loop)
+    match reason {
+        Reason::Unmappable | Reason::ActionRefused | Reason::TargetRefused | Reason::TooLarge | Reason::Loop => true,
+        Reason::AttemptsUsedUp
+        | Reason::UnknownOutcome
+        | Reason::TargetGone
+        | Reason::RouteDeleted
+        | Reason::RouteDisabled
+        | Reason::EventExpired
+        | Reason::PersonErased => false,
+    }
 }
 
 /// Opens the breaker of a route, given a streak of failures; closes it, given none. Does nothing if the breaker is in that

@@ -2,6 +2,7 @@
 
 use super::{Deliverer, DeliveryCheck, actions::Functions};
 use crate::{
+    aws_target::check_setting,
     batch::BatchResponse,
     dead_letters::{DeadLetter, DeadLetters, Queue},
 };
@@ -41,6 +42,7 @@ pub fn serve() -> Result<(), Error> {
     block_on(async {
         let sdk = sdk_config()?;
         let app = start(&sdk, &[])?;
+        check_setting(&app.config)?;
         app.queue().ok_or_else(|| SettingError::unset("DELIVERY_QUEUE_URL"))?;
         let letters =
             app.config.dead_letter_queue_url.clone().ok_or_else(|| SettingError::unset("DEAD_LETTER_QUEUE_URL"))?;

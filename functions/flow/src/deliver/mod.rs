@@ -3,6 +3,7 @@
 //! event.
 
 pub mod actions;
+mod aws_targets;
 mod attempt;
 mod batch;
 pub mod breaker;
@@ -19,6 +20,7 @@ use actions::Actions;
 use app::App;
 use attempt::Verdict;
 use aws::metrics::Metric;
+use aws_targets::KnownBuses;
 use breaker::Failures;
 use group_commit::GroupCommit;
 use models::{
@@ -48,6 +50,7 @@ pub struct Deliverer {
     client: WebhookClient,
     actions: Box<dyn Actions>,
     targets: RouteCache<ReadyTarget>,
+    buses: KnownBuses,
     failures: Failures,
     group_commit: GroupCommit,
 }
@@ -70,8 +73,8 @@ struct Due<'a> {
 impl Deliverer {
     pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, rustls::Error> {
         let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))?;
-        let (targets, failures, group_commit) = Default::default();
-        Ok(Self { client, actions, targets, failures, group_commit })
+        let (targets, buses, failures, group_commit) = Default::default();
+        Ok(Self { client, actions, targets, buses, failures, group_commit })
     }
 
     /// Checks a delivery, and attempts it if it is due.
@@ -163,8 +166,9 @@ impl Deliverer {
         }
         let target = self.target(app, route).await?;
         match prepare(app, &target, event)? {
-            Ok(prepared) => self.attempt(app.now(), delivery, prepared).await,
+            Ok(prepared) => self.attempt(app, delivery, prepared).await,
             Err(PrepareError::Event(message)) => Ok((Verdict::Dead(Reason::Unmappable), not_sent(app.now(), &message))),
+            Err(PrepareError::Target(message)) => Ok((Verdict::Failed(None), not_sent(app.now(), &message))),
             Err(PrepareError::Problem(problem)) => Err(problem),
         }
     }

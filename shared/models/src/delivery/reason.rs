@@ -16,6 +16,10 @@ pub enum Reason {
     ActionRefused,
     /// Dead: the route's expressions can't be applied to the event.
     Unmappable,
+    /// Dead: the AWS service rejected the event for its content.
+    TargetRefused,
+    /// Dead: the message is larger than its AWS service takes.
+    TooLarge,
     /// Dead: the event passed through more than eight routes in a row, each posting to the hook of the next.
     Loop,
     /// Skipped: the target refused further events, by a 410 or by `webhook-delivery: disable`.
@@ -31,11 +35,13 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::AttemptsUsedUp,
         Self::UnknownOutcome,
         Self::ActionRefused,
         Self::Unmappable,
+        Self::TargetRefused,
+        Self::TooLarge,
         Self::Loop,
         Self::TargetGone,
         Self::RouteDeleted,
@@ -62,6 +68,8 @@ impl Reason {
             Self::UnknownOutcome => "unknown_outcome",
             Self::ActionRefused => "action_refused",
             Self::Unmappable => "unmappable",
+            Self::TargetRefused => "target_refused",
+            Self::TooLarge => "too_large",
             Self::Loop => "loop",
             Self::TargetGone => "target_gone",
             Self::RouteDeleted => "route_deleted",
@@ -74,9 +82,13 @@ impl Reason {
     /// The state of all deliveries with this reason; none if they may be dead or skipped.
     pub const fn state(self) -> Option<DeliveryState> {
         match self {
-            Self::AttemptsUsedUp | Self::UnknownOutcome | Self::ActionRefused | Self::Unmappable | Self::Loop => {
-                Some(DeliveryState::Dead)
-            }
+            Self::AttemptsUsedUp
+            | Self::UnknownOutcome
+            | Self::ActionRefused
+            | Self::Unmappable
+            | Self::TargetRefused
+            | Self::TooLarge
+            | Self::Loop => Some(DeliveryState::Dead),
             Self::TargetGone | Self::RouteDeleted | Self::EventExpired | Self::PersonErased => {
                 Some(DeliveryState::Skipped)
             }

@@ -1,0 +1,39 @@
+//! The actions' functions, run in the process.
+
+use app::App;
+use flow::deliver::actions::{ActionOutcome, Actions, Running};
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+use tests::Bundle;
+use web::{Problem, invoke};
+
+#[derive(Clone)]
+pub struct InProcess {
+    app: Arc<App>,
+    inputs: Arc<Mutex<Vec<Value>>>,
+}
+
+impl InProcess {
+    pub fn of(bundle: &Bundle) -> Self {
+        Self { app: Arc::clone(&bundle.local.app), inputs: Arc::default() }
+    }
+
+    /// Inputs of the actions that were run since the last call.
+    pub fn inputs(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.inputs.lock().unwrap())
+    }
+}
+
+impl Actions for InProcess {
+    fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
+        self.inputs.lock().unwrap().push(serde_json::from_slice(&input).unwrap());
+        Box::pin(async move {
+            let name = action.replace('.', "-");
+            let function = registry::functions().find(|function| function.name == name).unwrap();
+            match invoke(&*self.app, function, "delivery", input.into()).await {
+                Ok(output) => ActionOutcome::Done(output),
+                Err(failed) => ActionOutcome::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
+            }
+        })
+    }
+}
