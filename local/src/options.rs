@@ -86,7 +86,8 @@ impl Options {
         let region = get("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
         let session_token = get("AWS_SESSION_TOKEN");
         let endpoint_url = Some(url.into());
-        let sdk = aws::sdk_config(Environment { access_key_id, secret_access_key, session_token, region, endpoint_url })?;
+        let sdk =
+            aws::sdk_config(Environment { access_key_id, secret_access_key, session_token, region, endpoint_url })?;
         Ok(Some(SignedClient::new(&sdk)?))
     }
 

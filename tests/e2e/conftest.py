@@ -18,6 +18,17 @@ from stack import Stack, make, packaged, packaged_without_loops
 # As samconfig.toml names it.
 STACK = "switchboard-dev"
 LOG_TAIL = 20_000
+ACCOUNT = "000000000000"
+# Resources that routes may target.
+TARGETS = {
+    "bus": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/e2e-orders",
+    "gone": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/e2e-gone",
+    "queue": f"arn:aws:sqs:us-east-1:{ACCOUNT}:e2e-orders",
+    "fifo": f"arn:aws:sqs:us-east-1:{ACCOUNT}:e2e-orders.fifo",
+    "topic": f"arn:aws:sns:us-east-1:{ACCOUNT}:e2e-orders",
+    "machine": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:e2e-orders",
+    "function": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:e2e-orders",
+}
 # The lists of the API that the update has to leave as they are.
 KEPT = ("connections", "hooks", "events", "subscribers", "checkpoint-records", "routes", "deliveries", "keys")
 
@@ -72,6 +83,7 @@ def updated(cloud, sandbox, template):
     api = Api(cloud.port, urlsplit(stack.outputs["ApiUrl"]).netloc, json.loads(make(cloud, "key"))["key"])
     before = Before(api, stack)
     stack.template = template
+    stack.parameters["AwsTargets"] = ",".join(TARGETS.values())
     stack.deploy()
     del stack.outputs
     return before

@@ -115,12 +115,14 @@ def bridge(template):
 
 
 def bridge_rights(statements):
-    for statement in statements:
+    # A statement that depends on a parameter stays as it is.
+    unconditional = [statement for statement in statements if "Fn::If" not in statement]
+    for statement in unconditional:
         if "kms:EncryptionContext:record" in statement.get("Condition", {}).get("StringLike", {}):
             del statement["Condition"]
         if "sqs:SendMessage" in statement["Action"]:
             statement["Action"].append("sqs:SendMessageBatch")
-    if any("dynamodb:PartiQLInsert" in statement["Action"] for statement in statements):
+    if any("dynamodb:PartiQLInsert" in statement["Action"] for statement in unconditional):
         statements.append({"Effect": "Allow", "Action": ["dynamodb:BatchExecuteStatement"], "Resource": "*"})
 
 

@@ -1,6 +1,5 @@
 """The document on `cargo lambda watch`, as a reader would run it, and how it all ends."""
 
-import json
 import os
 import re
 import signal
@@ -14,42 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from documents import FIRST_EXAMPLE, blocks, run_steps, steps
+
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/watch.md").read_text()
-# Its shorthand is used.
-FIRST_EXAMPLE = (ROOT / "README.md").read_text().split("\n## First example\n", 1)[1].split("\n## ", 1)[0]
 # The first start may build everything and install cargo-lambda.
 START_SECONDS = 1200
 END_SECONDS = 30
-# Stands between the outputs of two blocks.
-BETWEEN = "\x1e"
-# Ids, keys and times, which differ between runs.
-VARYING = re.compile(
-    r"\b(?:key|evt)_[a-z0-9]+|\bsbk_[\w-]+|\d{4}-\d\d-\d\dT[\d:.]+Z"
-    r"|\b[0-9a-f]{24}\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
-)
-
-
-def blocks(document):
-    """The fenced blocks of a document: language and text."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
-
-
-def steps():
-    """Commands, each with the language and text of what they print."""
-    found = []
-    for language, text in blocks(DOCUMENT):
-        if language == "sh":
-            found.append((text, None))
-        elif language:
-            commands, _ = found.pop()
-            found.append((commands, (language, text)))
-    return found
-
-
-def comparable(language, text):
-    text = VARYING.sub("…", text).strip()
-    return [json.loads(line) for line in text.splitlines()] if language == "json" else text
 
 
 def free_port():
@@ -118,22 +88,12 @@ def test_the_examples_do_what_they_say(tmp_path):
         return text.replace(".data/", f"{data}/")
 
     start = [text.strip() for language, text in blocks(DOCUMENT) if not language][-1]
-    shorthand = blocks(FIRST_EXAMPLE)[0][1]
-    examples = steps()
-    script = "".join(f"{here(commands)}\nprintf '{BETWEEN}'\n" for commands, _ in [(shorthand, None), *examples])
+    shorthand, *_ = steps(FIRST_EXAMPLE)
     with (
         running("make sandbox", ports["9100"], tmp_path / "sandbox.log", SANDBOX_PORT=ports["9100"]),
         running(here(start), ports["9000"], tmp_path / "watch.log", PORT=ports["9000"], DATA_DIR=str(data)),
     ):
-        ran = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=START_SECONDS,
-        )  # fmt: skip
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    printed = ran.stdout.split(BETWEEN)[1:-1]
-    for (commands, output), text in zip(examples, printed, strict=True):
-        language, expected = output or ("text", "")
-        assert comparable(language, text) == comparable(language, expected), commands
+        run_steps([shorthand, *steps(DOCUMENT)], here, ROOT, START_SECONDS)
 
 
 def interrupt(process):

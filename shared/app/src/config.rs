@@ -103,7 +103,10 @@ impl Config {
             retry_schedule: schedule(settings, "RETRY_SCHEDULE", &[5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000])?,
             route_fails_days: settings.number("ROUTE_FAILS_DAYS", 5, 0, MAX_DAYS)?,
             delivery_allow_cidrs: blocks(settings, "DELIVERY_ALLOW_CIDRS")?,
-            aws_targets: settings.get("AWS_TARGETS").map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+            aws_targets: settings
+                .get("AWS_TARGETS")
+                .map(|list| list.split(',').map(str::to_owned).collect())
+                .unwrap_or_default(),
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
             delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),

@@ -41,12 +41,9 @@ fn changes_of_template() -> Vec<String> {
         has("HttpApi, RouteSettings:", format!("        \"ANY {path}/{{token}}\": {rates}"));
         let url = "{ Url: !If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint] }";
         let what = format!("Form of the URL of a {} hook.", watch.trigger.name);
-        let output = [
-            format!("  {hook}HookUrl:"),
-            format!("    Description: {what} POST /v1/hooks answers with one that has a token."),
-            format!("    Value: !Sub [\"${{Url}}{path}/{{token}}\", {url}]"),
-        ];
-        has("Outputs:", output.join("\n"));
+        let description = format!("\"{what} POST /v1/hooks answers with one that has a token.\"");
+        let value = format!("!Sub [\"${{Url}}{path}/{{token}}\", {url}]");
+        has("Outputs:", format!("  {hook}HookUrl: {{ Description: {description}, Value: {value} }}"));
         triggers.insert(id);
     }
     for action in registry::actions() {

@@ -61,7 +61,7 @@ async fn an_event_bus_gets_an_entry_by_which_rules_can_select_it() {
     let (sent, delivery) = aws.attempt(&worker).await;
     let operations: Vec<_> = sent.iter().map(|sent| sent.operation.as_str()).collect();
     assert_eq!(operations, ["DescribeEventBus", "PutEvents"]);
-    assert_eq!(sent[0].body, json!({ "Name": BUS }));
+    assert_eq!(sent[0].body, json!({ "Name": "orders" }));
     let [entry] = &sent[1].body["Entries"].as_array().unwrap()[..] else { panic!("{sent:?}") };
     let event = event_of(&entry["Detail"], &delivery);
     let rest = json!({
@@ -88,8 +88,7 @@ async fn a_queue_gets_a_message_with_attributes() {
         "type": attribute(&event["type"]), "source": attribute(&event["source"]),
     });
     let url = "https://sqs.us-east-1.amazonaws.com/123456789012/orders";
-    let expected =
-        json!({ "QueueUrl": url, "MessageBody": sent.body["MessageBody"], "MessageAttributes": attributes });
+    let expected = json!({ "QueueUrl": url, "MessageBody": sent.body["MessageBody"], "MessageAttributes": attributes });
     assert_eq!(sent.body, expected);
 }
 
@@ -101,7 +100,10 @@ async fn a_topic_gets_a_form_with_attributes_for_filter_policies() {
     event_of(&sent.body["Message"], &delivery);
     assert_eq!((&sent.body["TopicArn"], &sent.body["Version"]), (&json!(TOPIC), &json!("2010-03-31")));
     let attribute = |number: usize, part: &str| &sent.body[format!("MessageAttributes.entry.{number}.{part}")];
-    assert_eq!((attribute(3, "Name"), attribute(3, "Value.StringValue")), (&json!("type"), &json!("botstar.tag.added")));
+    assert_eq!(
+        (attribute(3, "Name"), attribute(3, "Value.StringValue")),
+        (&json!("type"), &json!("botstar.tag.added"))
+    );
     assert_eq!(attribute(3, "Value.DataType"), "String");
     assert_eq!(delivery.attempts[0].body.as_deref(), Some("id-1"), "the MessageId");
 }
@@ -114,10 +116,7 @@ async fn a_state_machine_gets_an_execution_named_after_the_delivery() {
     assert!(name.len() <= 80);
     let input = json!({ "tag": "vip" }).to_string();
     assert_eq!(sent.body, json!({ "stateMachineArn": STATE_MACHINE, "name": name, "input": input }));
-    assert_eq!(
-        delivery.attempts[0].body.as_deref(),
-        Some("arn:aws:states:us-east-1:123456789012:execution:orders:1")
-    );
+    assert_eq!(delivery.attempts[0].body.as_deref(), Some("arn:aws:states:us-east-1:123456789012:execution:orders:1"));
 }
 
 #[tokio::test]
@@ -227,7 +226,8 @@ async fn odd_characters_and_large_numbers_reach_a_queue() {
     worker.deliver(&delivery).await;
     let [sent] = &aws.services.sent()[..] else { panic!("one call") };
     let message = string(&sent.body["MessageBody"]);
-    let is_refused = |one: char| matches!(one, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    let is_refused =
+        |one: char| matches!(one, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
     assert!(!message.contains(is_refused), "{message}");
     let event: Value = serde_json::from_str(&message).unwrap();
     assert_eq!((&event["data"]["tag"], &event["data"]["raw"][odd]), (&json!(odd), &json!(odd)));

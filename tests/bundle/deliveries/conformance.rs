@@ -113,8 +113,16 @@ impl<'b> Suite<'b> {
 
     /// The identification by which each target recognises a repeated call, by kind.
     fn identifications(&self) -> BTreeMap<&'static str, (&'static str, String)> {
-        let key = self.actions.inputs().into_iter().map(|input| ("action", "idempotency key", input["idempotency_key"].clone()));
-        let sent = self.services.sent().into_iter().filter(|sent| !["DescribeEventBus", ""].contains(&&*sent.operation) || sent.service == "webhook");
+        let key = self
+            .actions
+            .inputs()
+            .into_iter()
+            .map(|input| ("action", "idempotency key", input["idempotency_key"].clone()));
+        let sent = self
+            .services
+            .sent()
+            .into_iter()
+            .filter(|sent| !["DescribeEventBus", ""].contains(&&*sent.operation) || sent.service == "webhook");
         let found = sent.map(|sent| identification(&sent)).chain(key);
         found.map(|(kind, name, value)| (kind, (name, string(&value)))).collect()
     }

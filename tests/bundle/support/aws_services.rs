@@ -29,7 +29,7 @@ pub const STATE_MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMach
 pub const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:orders:$LATEST";
 pub const ALL: [&str; 7] = [BUS, QUEUE, FIFO_QUEUE, TOPIC, FIFO_TOPIC, STATE_MACHINE, FUNCTION];
 
-/// What becomes of a call.
+/// Outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Play {
     Taken,
@@ -42,7 +42,7 @@ pub enum Play {
     Down,
     /// Refused by Lambda for its size.
     TooLarge,
-    /// The service has done it before, as far as it tells.
+    /// A repetition: a state machine answers that the execution exists.
     Repeated,
 }
 
@@ -98,7 +98,7 @@ impl Services {
         bundle
     }
 
-    /// Sets what becomes of calls from now on.
+    /// Sets the outcome of calls from now on.
     pub fn play(&self, play: Play) {
         self.state.lock().unwrap().play = play;
     }
@@ -206,9 +206,10 @@ fn refused(sent: &Sent, status: u16, code: &str) -> Response<String> {
             }
             response
         }
-        service => {
-            response(status, json!({ "__type": format!("com.amazonaws.{service}#{code}"), "message": "said so" }).to_string())
-        }
+        service => response(
+            status,
+            json!({ "__type": format!("com.amazonaws.{service}#{code}"), "message": "said so" }).to_string(),
+        ),
     }
 }
 

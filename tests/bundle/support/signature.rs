@@ -35,8 +35,7 @@ pub fn verify(uri: &Uri, headers: &HeaderMap, body: &Bytes, secret_key: &str) ->
         writeln!(canonical, "{name}:{}", text(name).trim()).unwrap();
     }
     write!(canonical, "\n{signed}\n{}", sha256(body)).unwrap();
-    let to_sign =
-        format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", text("x-amz-date"), sha256(canonical.as_bytes()));
+    let to_sign = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", text("x-amz-date"), sha256(canonical.as_bytes()));
     let key = [date, region, service, "aws4_request"]
         .iter()
         .fold(format!("AWS4{secret_key}").into_bytes(), |key, part| mac(&key, part.as_bytes()));

@@ -41,7 +41,8 @@ pub fn asks(target: &str, path: &str, body: &Value) -> Vec<Ask> {
             vec![Ask { action: format!("sqs:{operation}"), resource, context: None }]
         }
         Some(("AWSEvents", operation)) => {
-            let bus = body["Name"].as_str().map_or_else(|| string(&body["Entries"][0]["EventBusName"]), str::to_owned);
+            let arn = |name| format!("arn:aws:events:us-east-1:123456789012:event-bus/{name}");
+            let bus = body["Name"].as_str().map_or_else(|| string(&body["Entries"][0]["EventBusName"]), arn);
             vec![Ask { action: format!("events:{operation}"), resource: bus, context: None }]
         }
         Some(("AWSStepFunctions", operation)) => {

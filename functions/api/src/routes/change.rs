@@ -81,8 +81,7 @@ pub const ROUTE: Route =
 
 pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     let mut route = control::find::<EventRoute>(app, &request).await?;
-    let change: RouteChange =
-        input::body_with(&request, |body| faults::of(app, body))?;
+    let change: RouteChange = input::body_with(&request, |body| faults::of(app, body))?;
     let recovery = change.recovery();
     let selects_others = change.selects_others(&route);
     let (named_before, was_enabled) = (route.references(), route.enabled);

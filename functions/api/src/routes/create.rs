@@ -45,8 +45,7 @@ pub const ROUTE: Route =
         .creates::<RouteView>();
 
 pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
-    let new: NewRoute =
-        input::body_with(&request, |body| faults::of(app, body))?;
+    let new: NewRoute = input::body_with(&request, |body| faults::of(app, body))?;
     let id = RouteId::new(request.now(), random()?);
     let route = EventRoute {
         hook: hook_id(app, new.hook.as_deref()).await?,

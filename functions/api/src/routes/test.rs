@@ -157,8 +157,7 @@ pub const TEST_DRAFT: Route = Route::post(
 .answers::<TestResult>();
 
 pub async fn test_draft(app: &App, request: Request) -> Result<Response, Problem> {
-    let draft: Draft =
-        input::body_with(&request, |body| faults::of(app, body))?;
+    let draft: Draft = input::body_with(&request, |body| faults::of(app, body))?;
     let hook = hook_id(app, draft.hook.as_deref()).await?;
     let connection = connection_id(app, draft.connection.as_deref()).await?;
     // A draft's target has nothing sealed, so any id works.

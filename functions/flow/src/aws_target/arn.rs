@@ -114,7 +114,9 @@ fn name_of(service: Service, resource: &str) -> Result<&str, &'static str> {
         Service::Topic => {
             let plain = resource.strip_suffix(".fifo").unwrap_or(resource);
             let is_topic = resource.len() <= 256 && is_made_of(plain, 1..=256, is_word);
-            is_topic.then_some(resource).ok_or("must name a topic, such as …:orders or …:orders.fifo, not a subscription")
+            is_topic
+                .then_some(resource)
+                .ok_or("must name a topic, such as …:orders or …:orders.fifo, not a subscription")
         }
         Service::StateMachine => {
             let fault = "must name a state machine, such as …:stateMachine:orders, with at most an alias or a version";
@@ -125,8 +127,8 @@ fn name_of(service: Service, resource: &str) -> Result<&str, &'static str> {
         Service::Function => {
             let fault = "must name a function, such as …:function:orders, with at most an alias or a version";
             let (name, qualifier) = qualified(resource, "function:").ok_or(fault)?;
-            let is_function =
-                is_made_of(name, 1..=64, is_word) && is_made_of(qualifier, 0..=128, |byte| is_word(byte) || byte == b'$');
+            let is_function = is_made_of(name, 1..=64, is_word)
+                && is_made_of(qualifier, 0..=128, |byte| is_word(byte) || byte == b'$');
             is_function.then_some(name).ok_or(fault)
         }
     }

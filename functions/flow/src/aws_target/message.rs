@@ -146,9 +146,11 @@ impl AwsMessage {
     }
 }
 
-/// Asks whether an event bus exists. `PutEvents` answers success for one that doesn't.
-pub fn describe_bus(bus: &TargetArn, endpoint: Option<&str>) -> UnsignedRequest {
-    json_call(bus, endpoint, JSON_1_1, "AWSEvents.DescribeEventBus", &json!({ "Name": bus.as_str() }))
+/// Asks whether an event bus exists. `PutEvents` answers success for one that doesn't. A bus of another account is named by
+/// its ARN; one of the deployment's by its name, because emulators don't take the ARN.
+pub fn describe_bus(bus: &TargetArn, is_elsewhere: bool, endpoint: Option<&str>) -> UnsignedRequest {
+    let name = if is_elsewhere { bus.as_str() } else { &bus.name };
+    json_call(bus, endpoint, JSON_1_1, "AWSEvents.DescribeEventBus", &json!({ "Name": name }))
 }
 
 /// JSON in which no service refuses a character: SQS takes those of XML 1.0 only. Control characters are escaped in any

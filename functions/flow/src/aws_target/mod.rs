@@ -41,26 +41,40 @@ pub fn allowed(app: &App, text: &str) -> Result<TargetArn, String> {
     }
 }
 
-/// Refuses an ARN by what is known of the deployment: its partition and account, from the ARN of its key, and its name.
+/// Refuses an ARN by what is known of the deployment: its partition, its account and its name.
 fn check_deployment(config: &Config, arn: &TargetArn) -> Result<(), String> {
-    let mut own = config.sealing_key_arn.as_deref().unwrap_or_default().split(':').skip(1);
-    if let (Some(partition), Some(account)) = (own.next(), own.nth(2)) {
+    if let Some((partition, account)) = own_account(config) {
         if arn.partition != partition {
             return Err(format!("must be in the deployment's partition, {partition}"));
         }
         if arn.service == Service::StateMachine && arn.account != account {
-            return Err("must be in the deployment's account, because state machines take no calls from another; send to \
+            return Err(
+                "must be in the deployment's account, because state machines take no calls from another; send to \
                         an event bus there, and lead a rule of it to the state machine"
-                .to_owned());
+                    .to_owned(),
+            );
         }
     }
     match &config.stack_name {
         Some(stack) if is_own(stack, arn) => {
             let (kind, own) = (arn.service.name(), format!("{stack}-"));
-            Err(format!("must not be one of the deployment's own queues and functions: {kind} names that begin with {own}"))
+            Err(format!(
+                "must not be one of the deployment's own queues and functions: {kind} names that begin with {own}"
+            ))
         }
         _ => Ok(()),
     }
+}
+
+/// Partition and account of the deployment, from the ARN of its key. None on a laptop.
+fn own_account(config: &Config) -> Option<(&str, &str)> {
+    let mut parts = config.sealing_key_arn.as_deref()?.split(':').skip(1);
+    Some((parts.next()?, parts.nth(2)?))
+}
+
+/// True if a resource may be in another account than the deployment.
+pub fn is_elsewhere(config: &Config, arn: &TargetArn) -> bool {
+    own_account(config).is_some_and(|(_, account)| account != arn.account)
 }
 
 /// CloudFormation begins the names of a stack's queues and functions with the stack's name, of which it may cut the end.

@@ -5,7 +5,9 @@ use super::{
     attempt::{Judged, Verdict, answered_at, attempted},
     not_sent,
 };
-use crate::aws_target::{AwsMessage, AwsOutcome, Service, TargetArn, TooLarge, describe_bus, check_bus, outcome};
+use crate::aws_target::{
+    AwsMessage, AwsOutcome, Service, TargetArn, TooLarge, check_bus, describe_bus, is_elsewhere, outcome,
+};
 use app::App;
 use aws::{TARGET_TIMEOUT, signed::SignedClient};
 use models::{
@@ -40,9 +42,10 @@ impl Deliverer {
             Ok(request) => request,
             Err(TooLarge(fault)) => return Ok((Verdict::Dead(Reason::TooLarge), not_sent(now, &fault))),
         };
-        let client = app.aws().map_err(Problem::internal)?.ok_or_else(|| Problem::internal("there is no AWS client"))?;
+        let client =
+            app.aws().map_err(Problem::internal)?.ok_or_else(|| Problem::internal("there is no AWS client"))?;
         if message.arn.service == Service::EventBus
-            && let Err(fault) = self.buses.check(client, now, &message.arn).await
+            && let Err(fault) = self.buses.check(app, client, &message.arn).await
         {
             return Ok((Verdict::Failed(None), not_sent(now, &fault)));
         }
@@ -70,9 +73,10 @@ fn judge(outcome: AwsOutcome, status: u16, not_before: Option<Timestamp>) -> Jud
 
 impl KnownBuses {
     /// Fails if a bus does not exist, or if that can't be found out. Concurrent callers share one request.
-    async fn check(&self, client: &SignedClient, now: Timestamp, bus: &TargetArn) -> Result<(), String> {
-        let known = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(bus.to_string()).or_default());
-        let checked = known.get_or_try_init(|| ask(client, now, bus));
+    async fn check(&self, app: &App, client: &SignedClient, bus: &TargetArn) -> Result<(), String> {
+        let known =
+            Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(bus.to_string()).or_default());
+        let checked = known.get_or_try_init(|| ask(app, client, bus));
         match timeout(TARGET_TIMEOUT, checked).await {
             Ok(checked) => checked.copied(),
             Err(_) => Err("another delivery is still asking whether the event bus exists".to_owned()),
@@ -80,8 +84,9 @@ impl KnownBuses {
     }
 }
 
-async fn ask(client: &SignedClient, now: Timestamp, bus: &TargetArn) -> Result<(), String> {
-    let request = describe_bus(bus, client.endpoint());
-    let answer = client.post(now, request, TARGET_TIMEOUT).await.map_err(|error| format!("DescribeEventBus: {error}"))?;
+async fn ask(app: &App, client: &SignedClient, bus: &TargetArn) -> Result<(), String> {
+    let request = describe_bus(bus, is_elsewhere(&app.config, bus), client.endpoint());
+    let answer =
+        client.post(app.now(), request, TARGET_TIMEOUT).await.map_err(|error| format!("DescribeEventBus: {error}"))?;
     check_bus(bus, &answer)
 }

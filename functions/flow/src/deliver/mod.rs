@@ -3,8 +3,8 @@
 //! event.
 
 pub mod actions;
-mod aws_targets;
 mod attempt;
+mod aws_targets;
 mod batch;
 pub mod breaker;
 mod group_commit;
