@@ -282,3 +282,24 @@ async fn a_throttled_call_waits_as_long_as_the_service_asks_for() {
     assert!((90..=99).contains(&wait), "{wait}");
     assert_eq!(delivery.attempts[0].error.as_deref(), Some("AWS answered TooManyRequestsException: said so"));
 }
+
+#[tokio::test]
+async fn an_endpoint_that_can_not_be_reached_is_tried_again() {
+    let settings = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_TARGETS", QUEUE),
+        ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"),
+    ];
+    let bundle = Bundle::start_with(&settings).await;
+    bundle.clock.hold();
+    let worker = DeliveryWorker::of(&bundle).await;
+    worker.route(json!({ "target": { "type": "aws", "arn": QUEUE } })).await;
+    let delivery = worker.one_delivery().await;
+    worker.deliver(&delivery).await;
+    let delivery = worker.delivery(&delivery).await;
+    assert_eq!((delivery.state, delivery.attempts[0].status), (DeliveryState::Pending, None));
+    let error = delivery.attempts[0].error.clone().unwrap();
+    assert!(error.starts_with("no answer: "), "{error}");
+}

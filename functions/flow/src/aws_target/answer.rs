@@ -140,3 +140,100 @@ fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::{EventId, Timestamp, ids::ContentKey};
+    use serde_json::json;
+
+    fn message(arn: &str, body: &str) -> AwsMessage {
+        let at = Timestamp::from_millis(1_767_225_600_000);
+        AwsMessage {
+            arn: TargetArn::parse(arn).unwrap(),
+            id: EventId::new(at, ContentKey::unique([1; 20])),
+            source: "/hooks/hook_1".to_owned(),
+            event_type: "botstar.tag.added".to_owned(),
+            time: at,
+            body: body.to_owned(),
+            media_type: "application/cloudevents+json",
+            group: None,
+        }
+    }
+
+    fn answer(status: u16, body: &str) -> ServiceAnswer {
+        ServiceAnswer { status, error_type: None, retry_after: None, body: body.as_bytes().to_vec() }
+    }
+
+    const BUS: &str = "arn:aws:events:us-east-1:123456789012:event-bus/orders";
+    const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:orders";
+    const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:orders";
+    const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:orders";
+
+    #[test]
+    fn a_code_decides_whether_an_event_may_pass_later() {
+        let outcome_of = |arn, status, code: &str| {
+            let body = json!({ "__type": format!("com.amazonaws#{code}"), "message": "x" });
+            outcome(&message(arn, "{}"), &answer(status, &body.to_string()))
+        };
+        for code in [
+            "MalformedDetail",
+            "InvalidArgument",
+            "InvalidMessageContents",
+            "InvalidExecutionInput",
+            "InvalidParameterValue",
+            "InvalidParameter",
+            "ValidationException",
+            "InvalidRequestContentException",
+        ] {
+            let expected = AwsOutcome::Dead(Reason::TargetRefused, format!("AWS answered {code}: x"));
+            assert_eq!(outcome_of(QUEUE, 400, code), expected);
+        }
+        for (status, code) in [
+            (400, "ThrottlingException"),
+            (400, "ExecutionLimitExceeded"),
+            (400, "KMSThrottlingException"),
+            (400, "QueueDoesNotExist"),
+            (400, "KmsAccessDenied"),
+            (403, "AccessDeniedException"),
+            (500, "InternalFailure"),
+            (503, "ServiceUnavailable"),
+            (400, "SomethingNew"),
+        ] {
+            assert_eq!(outcome_of(QUEUE, status, code), AwsOutcome::Failed(format!("AWS answered {code}: x")));
+        }
+        assert!(matches!(outcome_of(MACHINE, 400, "ExecutionAlreadyExists"), AwsOutcome::Taken(_)));
+        assert!(matches!(outcome_of(QUEUE, 400, "ExecutionAlreadyExists"), AwsOutcome::Failed(_)));
+        let too_large = outcome_of(QUEUE, 413, "RequestTooLargeException");
+        assert!(matches!(too_large, AwsOutcome::Dead(Reason::TooLarge, text) if text.contains(" bytes")));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_of_the_service_is_a_failure() {
+        for (status, body) in [(403, "<html>no</html>"), (502, ""), (301, ""), (400, "[]"), (404, "{\"__type\":1}")] {
+            let said = format!("AWS answered {status}: ");
+            assert_eq!(outcome(&message(QUEUE, "{}"), &answer(status, body)), AwsOutcome::Failed(said));
+        }
+        for body in ["", "{}", "<html>", "{\"FailedEntryCount\":0,\"Entries\":[]}"] {
+            assert!(matches!(outcome(&message(BUS, "{}"), &answer(200, body)), AwsOutcome::Failed(_)), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_failed_alone_counts_although_the_answer_is_200() {
+        let answered = |code| json!({ "FailedEntryCount": 1, "Entries": [{ "ErrorCode": code, "ErrorMessage": "x" }] });
+        let of = |code| outcome(&message(BUS, "{}"), &answer(200, &answered(code).to_string()));
+        assert!(matches!(of("MalformedDetail"), AwsOutcome::Dead(Reason::TargetRefused, _)));
+        assert!(matches!(of("InternalFailure"), AwsOutcome::Failed(_)));
+        assert!(matches!(of("NotAuthorizedForSourceException"), AwsOutcome::Failed(_)));
+    }
+
+    #[test]
+    fn a_topic_that_refuses_a_large_message_names_its_limit() {
+        let refused = "<ErrorResponse><Error><Code>InvalidParameter</Code><Message>Message too long</Message></Error></ErrorResponse>";
+        let large = outcome(&message(TOPIC, &"x".repeat(DEFAULT_TOPIC_BYTES)), &answer(400, refused));
+        assert!(matches!(large, AwsOutcome::Dead(Reason::TooLarge, text) if text.contains("takes 262144 unless")));
+        let small = outcome(&message(TOPIC, "{}"), &answer(400, refused));
+        assert!(matches!(small, AwsOutcome::Dead(Reason::TargetRefused, _)));
+    }
+}
