@@ -334,12 +334,15 @@ def test_an_event_is_filtered_opened_and_replayed(signed_in, switchboard, listen
 def test_a_key_is_made_shown_once_and_revoked(signed_in, switchboard, area, act):
     page = signed_in
     area(page, "Keys")
+    page.get_by_role("button", name="Create a key").click()
     page.get_by_label("Name").fill("Reporting")
     page.get_by_label("Scope").select_option("read")
-    page.get_by_role("button", name="Create").click()
+    page.get_by_role("button", name="Create the key").click()
     page.get_by_role("button", name="Copy key").click()
     key = page.evaluate("navigator.clipboard.readText()")
     assert key.startswith("sbk_")
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_text(key)).to_have_count(0)
     page.reload()
     expect(page.get_by_role("table")).to_contain_text("Reporting")
     expect(page.get_by_text(key)).to_have_count(0)
