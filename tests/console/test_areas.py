@@ -120,6 +120,7 @@ def test_a_route_to_an_action_is_built_changed_and_carries_an_event(signed_in, s
     page.get_by_role("button", name="Change").click()
     page.get_by_label("Filter").fill("data.record.fields.Product == 'Latte'")
     page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
     tab(page, "Target")
     expect(page.get_by_role("definition").filter(has_text="'Latte'")).to_be_visible()
     tab(page, "Deliveries")
