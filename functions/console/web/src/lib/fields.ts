@@ -80,12 +80,15 @@ export function bodyOf(fields: BodyField[]): Record<string, string> {
   return Object.fromEntries(named(fields).map((field) => [field.name.trim(), cel(field)]));
 }
 
-/** Details of what would be lost: fields without a name, and repeated names. */
-export function lost(fields: BodyField[]): string[] {
+/** Faults of names, by the field's key: missing ones, and repeated ones. */
+export function nameless(fields: BodyField[]): Map<number, string> {
+  const faults = new Map<number, string>();
   const names = fields.map(({ name }) => name.trim());
-  return [
-    ...(fields.some(({ name, value, fields }) => !name.trim() && (value !== "" || fields !== null)) ? ["a name is missing"] : []),
-    ...(names.some((name, at) => name && names.indexOf(name) !== at) ? ["names must not be repeated"] : []),
-    ...fields.flatMap(({ fields }) => (fields ? lost(fields) : [])),
-  ];
+  fields.forEach(({ key, fields }, at) => {
+    const name = names[at] ?? "";
+    if (name === "") faults.set(key, "a name is missing");
+    else if (names.indexOf(name) !== at) faults.set(key, "names must not be repeated");
+    for (const [inner, fault] of nameless(fields ?? [])) faults.set(inner, fault);
+  });
+  return faults;
 }
