@@ -70,7 +70,10 @@ fn policies_keep_within_the_bounds_of_iam() {
     let length = |policy: &Value| policy_length(&policy["PolicyDocument"]["Statement"]);
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     for (id, policy) in resources(&template, "AWS::IAM::ManagedPolicy") {
-        assert!(length(&policy["Properties"]) <= 6_144, "{id}");
+        // A list of ARNs, each in quotes, is as long as its parameter may be and a tenth more.
+        let targets = template["Parameters"]["AwsTargets"]["MaxLength"].as_u64().unwrap() as usize;
+        let targets = if id == "DeliverPolicy" { targets + targets / 10 } else { 0 };
+        assert!(length(&policy["Properties"]) + targets <= 6_144, "{id}");
     }
     let of_deliver = resources(&template, "AWS::IAM::Policy").into_values();
     let of_deliver: usize = of_deliver.map(|policy| length(&policy["Properties"])).sum();

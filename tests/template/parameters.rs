@@ -54,7 +54,7 @@ fn arns() -> Vec<String> {
     arns.extend([80, 81].map(|length| named("states:us-east-1:123456789012:stateMachine:", length)));
     arns.extend([64, 65].map(|length| named("lambda:us-east-1:123456789012:function:", length)));
     arns.extend([",", ", ", ",,", " "].map(|between| format!("{good}{between}{good}")));
-    arns.extend([format!("{good},"), format!(",{good}"), format!("{good}\n")]);
+    arns.extend([format!("{good},"), format!(",{good}")]);
     arns
 }
 

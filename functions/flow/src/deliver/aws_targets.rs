@@ -79,7 +79,7 @@ impl KnownBuses {
         let checked = known.get_or_try_init(|| ask(app, client, bus));
         match timeout(TARGET_TIMEOUT, checked).await {
             Ok(checked) => checked.copied(),
-            Err(_) => Err("another delivery is still asking whether the event bus exists".to_owned()),
+            Err(_) => Err(format!("DescribeEventBus: no answer within {} s", TARGET_TIMEOUT.as_secs())),
         }
     }
 }
