@@ -10,6 +10,7 @@ In the copy of the built template that is deployed (`bridge`):
 - Rights lose the condition on KMS's encryption context, which MiniStack does not know.
 - A role that may send a message, or insert by PartiQL, may also make the batch calls: MiniStack checks rights by the
   call's name, AWS by its effect. For PartiQL, MiniStack checks them without a table.
+- A role that may ask for a bus may ask for any: MiniStack takes the bus's name for a rule's.
 
 In the deployed stack (`connect`):
 
@@ -115,8 +116,9 @@ def bridge(template):
 
 
 def bridge_rights(statements):
-    # A statement that depends on a parameter stays as it is.
     unconditional = [statement for statement in statements if "Fn::If" not in statement]
+    if len(unconditional) < len(statements):
+        statements.append({"Effect": "Allow", "Action": ["events:DescribeEventBus"], "Resource": "*"})
     for statement in unconditional:
         if "kms:EncryptionContext:record" in statement.get("Condition", {}).get("StringLike", {}):
             del statement["Condition"]

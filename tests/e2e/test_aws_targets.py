@@ -24,7 +24,13 @@ def handler(event, context):
 def queues(cloud):
     """URLs of the target queues, and of one that a rule and a topic lead to."""
     sqs = cloud.client("sqs")
-    made = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("e2e-orders", "e2e-behind")}
+    services = {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]}
+    statement = {"Effect": "Allow", "Principal": services, "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    made = {
+        "e2e-orders": sqs.create_queue(QueueName="e2e-orders")["QueueUrl"],
+        "e2e-behind": sqs.create_queue(QueueName="e2e-behind", Attributes={"Policy": policy})["QueueUrl"],
+    }
     fifo = sqs.create_queue(QueueName="e2e-orders.fifo", Attributes={"FifoQueue": "true"})
     return made | {"e2e-orders.fifo": fifo["QueueUrl"]}
 
