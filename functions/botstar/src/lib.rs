@@ -1,9 +1,14 @@
-//! BotStar: triggers whose webhook bodies no public document describes. They are parsed leniently, by candidates and by
-//! a hook's own mapping; all samples are synthetic.
+//! BotStar: triggers whose webhook bodies no public document describes, and actions on its public API. The bodies are
+//! parsed leniently, by candidates and by a hook's own mapping; all samples are synthetic.
+//! <https://apis.botstar.com/docs/>
 
 mod client;
 mod credentials;
+mod entity;
+mod id;
+mod message;
 mod person;
+mod user;
 
 use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::no_review};
 
@@ -36,4 +41,15 @@ modules! {
     watch_subscriber,
     watch_tag,
     watch_human_takeover,
+    list_bots,
+    get_user,
+    update_user,
+    send_message,
+    list_entities,
+    list_items,
+    get_item,
+    create_item,
+    update_item,
+    delete_item,
+    call_api,
 }

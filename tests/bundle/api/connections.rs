@@ -150,7 +150,7 @@ async fn a_test_asks_botstar_for_its_bots() {
     let bots = r#"[{"id":"b-1","name":"Shop","team_name":"Sales"},{"id":"b-2","name":"Help","extra":{"a":1}}]"#;
     let (answer, botstar) = tested(200, &[], bots).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert_eq!(answer.json(), json!({ "ok": true, "detail": "the token reaches 2 bots" }));
+    assert_eq!(answer.json(), json!({ "ok": true, "detail": "the token reaches 2 bots: Shop (b-1), Help (b-2)" }));
     assert_eq!(botstar.asked(), [(Method::GET, "/v1/bots/".to_owned(), format!("Bearer {TOKEN}"))]);
 }
 

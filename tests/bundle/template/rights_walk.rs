@@ -60,10 +60,7 @@ pub async fn walk(deployment: &Deployment) {
 
 impl Walk<'_> {
     async fn connection(&self, platform: &'static str) -> String {
-        let credentials = match platform {
-            "botstar" => json!({}),
-            name => credentials(name, &self.deployment.sandbox.url),
-        };
+        let credentials = credentials(platform, &self.deployment.sandbox.url);
         let new = json!({ "platform": platform, "name": "Demo", "credentials": credentials });
         string(&self.api.post("/v1/connections", &new, 201).await["id"])
     }
