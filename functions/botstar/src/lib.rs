@@ -5,6 +5,7 @@
 mod client;
 mod credentials;
 mod entity;
+mod environment;
 mod id;
 mod message;
 mod person;
@@ -41,6 +42,9 @@ modules! {
     watch_subscriber,
     watch_tag,
     watch_human_takeover,
+    watch_attribute,
+    watch_item,
+    watch_response,
     list_bots,
     get_user,
     update_user,

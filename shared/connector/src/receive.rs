@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use std::{borrow::Cow, iter, sync::Arc};
 use store::{
     events::{AcceptOutcome, RejectedCall, rejected_key},
-    hooks::Hook,
+    hooks::{Hook, HookSettings},
 };
 use web::{
     Access, Code, EVENT_HEADER, HOPS_HEADER, MAX_WEBHOOK_BODY_BYTES, Problem, Request, RequestExt as _, Response,
@@ -44,6 +44,7 @@ macro_rules! trigger {
         data: $data:expr,
         sample: $sample:expr,
         $(settings: $settings:ty,)?
+        $(excludes: $excludes:path,)?
         $(answer: $answer:expr,)?
         $(receive: $receive:path,)?
         $(get: $get:expr,)?
@@ -79,7 +80,10 @@ macro_rules! trigger {
                     $label,
                     $crate::or_default!($crate::receive::answer_schema $(, $answer)?),
                     $crate::or_default!(
-                        |app, request| Box::pin($crate::receive::receive(app, &TRIGGER, request))
+                        |app, request| {
+                            let excludes = $crate::or_default!($crate::receive::nothing $(, $excludes)?);
+                            Box::pin($crate::receive::receive(app, &TRIGGER, request, excludes))
+                        }
                         $(, |app, request| Box::pin($receive(app, request)))?
                     ),
                 ),
@@ -148,10 +152,23 @@ pub fn answer_schema() -> Schema {
     ] })
 }
 
+/// True for a call that a hook's settings exclude, from its fields and its body.
+pub type Excludes = fn(&HookSettings, &Reading, &Value) -> Result<bool, Problem>;
+
+/// For a trigger whose settings exclude no call.
+pub fn nothing(_: &HookSettings, _: &Reading, _: &Value) -> Result<bool, Problem> {
+    Ok(false)
+}
+
 /// Receives a webhook call of a trigger.
-pub async fn receive(app: &App, trigger: &'static Trigger, request: Request) -> Result<Response, Problem> {
+pub async fn receive(
+    app: &App,
+    trigger: &'static Trigger,
+    request: Request,
+    excludes: Excludes,
+) -> Result<Response, Problem> {
     let hook = find(trigger, &request)?;
-    store_call(app, trigger, &hook, &request, Map::new()).await?.answer(&hook)
+    store_call_unless(app, trigger, &hook, &request, Map::new(), excludes).await?.answer(&hook)
 }
 
 /// Outcome of a webhook call.
@@ -234,6 +251,18 @@ pub async fn store_call(
     request: &Request,
     extra_data: Map<String, Value>,
 ) -> Result<Received, Problem> {
+    store_call_unless(app, trigger, hook, request, extra_data, nothing).await
+}
+
+/// Stores a call like [`store_call`], unless the hook's settings exclude it.
+async fn store_call_unless(
+    app: &App,
+    trigger: &'static Trigger,
+    hook: &Hook,
+    request: &Request,
+    extra_data: Map<String, Value>,
+    excludes: Excludes,
+) -> Result<Received, Problem> {
     if !hook.enabled {
         store_rejected(app, hook, request, "hook_disabled", "the hook was disabled").await?;
         app.metrics.count(Metric::Rejected);
@@ -244,6 +273,9 @@ pub async fn store_call(
         Err(problem) => return Err(reject(app, hook, request, problem).await),
     };
     let reading = mapping::resolve(trigger.fields(), &hook.settings.mapping, &content.body);
+    if excludes(&hook.settings, &reading, &content.body)? {
+        return Ok(ignore(app));
+    }
     let (key, window_seconds) = content.dedupe(app, trigger, hook, request, &reading)?;
     let keeps_query = hook.settings.keep_query == Some(true);
     let event = StoredEvent::new(Accepted {

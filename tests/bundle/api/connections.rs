@@ -191,7 +191,7 @@ async fn an_error_of_botstar_becomes_a_problem_in_its_own_words() {
 
 #[tokio::test]
 async fn nonsense_from_botstar_is_a_bad_gateway() {
-    for body in ["", "<html>", "{}", r#"{"bots":[]}"#, r#"[{"id":7}]"#, "[1]", "\"b-1\"", "[{\"name\":\"no id\"}]"] {
+    for body in ["", "<html>", "{}", r#"{"bots":[]}"#, r#"[{"id":true}]"#, "[1]", "\"b-1\"", "[{\"name\":\"no id\"}]"] {
         let (answer, _) = tested(200, &[], body).await;
         problem(&answer, 502, "platform_unavailable");
     }
