@@ -27,7 +27,10 @@ trigger! {
 }
 
 const RESPONSE: &[Field] = &[
-    Field::optional("response.block", &["/block/id", "/block_id", "/blockId", "/block/name", "/response/block", "/block"]),
+    Field::optional(
+        "response.block",
+        &["/block/id", "/block_id", "/blockId", "/block/name", "/response/block", "/block"],
+    ),
     Field::expected(
         "response.text",
         &[
