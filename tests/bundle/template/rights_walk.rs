@@ -281,6 +281,7 @@ impl Walk<'_> {
             let mapping = json!({ "subscriber.name": "/user/id" });
             self.api.patch(&self.hook(trigger), &json!({ "settings": { "mapping": mapping } }), 200).await;
             self.deployment.aws.win_race("api-hooks", "dynamodb:PutItem", "EventsTable");
+            self.api.post(&format!("{}/shape", self.hook(trigger)), &json!({}), 200).await;
             let remapped = self.api.post(&format!("{}/remap", self.hook(trigger)), &json!({}), 200).await;
             assert!(remapped["changed"].as_u64() > Some(0), "{remapped}");
             self.deployment.settle().await;
