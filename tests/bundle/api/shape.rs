@@ -3,7 +3,7 @@
 use crate::support::assertions::{make_key, pointers, refused, with_key};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Bundle, TestHook, string};
+use tests::{Bundle, TestHook, expect, string};
 
 async fn shape(bundle: &Bundle, hook: &TestHook, source: Value) -> Value {
     let answer = bundle.post(&format!("/v1/hooks/{}/shape", hook.id), &source, 200).await;
@@ -46,7 +46,9 @@ async fn the_body_is_the_named_or_the_newest_one() {
     assert_eq!(shape(&bundle, &hook, json!({})).await, json!("xxxx xxxx xxxx xxxx xxxx xxxx xx"));
     let first = event(&bundle, &hook, r#"{"tag":"a"}"#).await;
     let second = event(&bundle, &hook, r#"{"tag":"ab","user":{"id":7}}"#).await;
-    let form = event(&bundle, &other, "user%5Bid%5D=771&tag=vip&ava%40example.org=1").await;
+    let form = bundle.http.post(&other.url).header("content-type", "application/x-www-form-urlencoded");
+    let form = form.body("user%5Bid%5D=771&tag=vip&ava%40example.org=1");
+    let form = string(&expect(form, 200).await["event"]);
     let newest = json!({ "tag": "xx", "user": { "id": 1 } });
     for (source, expected) in [
         (json!({}), newest.clone()),
@@ -91,7 +93,7 @@ async fn an_erased_body_is_not_found_and_the_one_before_it_is_the_newest() {
 #[tokio::test]
 async fn only_an_admin_key_sees_a_shape() {
     let bundle = Bundle::start().await;
-    let hook = bundle.hook("chatbot.watch-message").await;
+    let hook = bundle.hook("botstar.watch-item").await;
     let path = format!("/v1/hooks/{}/shape", hook.id);
     for scope in ["read", "operate", "act"] {
         let (_, key) = make_key(&bundle, scope).await;

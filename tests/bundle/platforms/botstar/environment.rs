@@ -30,7 +30,6 @@ async fn every_trigger_reads_the_environment_by_either_name() {
             (json!({}), json!(null), false),
             (json!({ "environment": "" }), json!(null), false),
             (json!({ "environment": "production" }), json!(null), true),
-            (json!({ "environment": { "name": "live" } }), json!(null), true),
             (json!({ "env": 1 }), json!(null), true),
         ] {
             let data = data(&bundle, &hook, &more).await;
