@@ -135,8 +135,8 @@ proptest! {
     }
 
     #[test]
-    fn the_shape_depends_on_the_class_alone(first in "[a-z]{5,8}", second in "[a-z]{5,8}", n in 500..999_u64) {
-        let body = |text: &str, n: u64| json!({ "user": { text: n, "name": text }, "x": format!("{text}@{text}.org") });
+    fn the_shape_depends_on_the_class_alone(first in "[a-z]{5,7}", second in "[a-z]{5,7}", n in 500..999_u64) {
+        let body = |text: &str, n: u64| json!({ "user": { text: n, "name": text }, "x": [format!("{text} {text}"), "a"] });
         prop_assume!(!known().contains(&first) && !known().contains(&second));
         prop_assert_eq!(shape(&body(&first, n)), shape(&body(&second, n + 1)));
     }
