@@ -333,8 +333,9 @@ def test_a_record_s_field_may_be_named_as_a_column(signed_in, send, area):
 
 def test_a_key_may_have_the_scope_operate(signed_in, switchboard, area):
     area(signed_in, "Keys")
+    signed_in.get_by_role("button", name="Create a key").click()
     expect(signed_in.get_by_text("also tests routes without sending")).to_be_visible()
     signed_in.get_by_label("Name").fill("Support")
     signed_in.get_by_label("Scope").select_option("operate")
-    signed_in.get_by_role("button", name="Create").click()
+    signed_in.get_by_role("button", name="Create the key").click()
     expect(signed_in.get_by_role("table").get_by_role("row").filter(has_text="Support")).to_contain_text("operate")

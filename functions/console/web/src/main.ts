@@ -1,5 +1,6 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
+import { ask } from "./lib/lists";
 import "./style/tokens.css";
 import "./style/base.css";
 import "./style/frame.css";
@@ -10,5 +11,6 @@ import "./style/inspector.css";
 import "./style/overview.css";
 import "./style/tree.css";
 
+ask();
 const target = document.getElementById("app");
 if (target) mount(App, { target });

@@ -10,13 +10,21 @@ export interface Path {
   value: string;
 }
 
+/** Inserts a text into an expression. */
+type Insert = (text: string) => void;
+
 class Expressions {
-  /** Inserts a text into the expression that had the focus last. */
-  insert: ((text: string) => void) | null = null;
+  /** The expression that had the focus last, with its label. */
+  edited = $state.raw<{ label: string; insert: Insert } | null>(null);
   paths = $state.raw<Path[]>([]);
 }
 
 export const expressions = new Expressions();
+
+/** Ends the choice of paths for an expression that is gone. */
+export function leave(insert: Insert) {
+  if (expressions.edited?.insert === insert) expressions.edited = null;
+}
 
 const MAX_PATHS = 400;
 const MAX_VALUE = 40;

@@ -1,7 +1,7 @@
 // A route that is being edited, and its API body.
 
 import type { Fault } from "./api";
-import { bodyOf, fieldsOf, lost, type BodyField } from "./fields";
+import { bodyOf, fieldsOf, nameless, type BodyField } from "./fields";
 import type { Hook, Json, Route, Schema } from "./types";
 
 export interface Pair {
@@ -94,13 +94,17 @@ export function missing(draft: RouteDraft): Fault[] {
   if (draft.kind === "webhook") {
     need("/target/url", draft.url.trim() !== "");
     need("/target/headers", draft.headers.every(({ name, value }) => !name.trim() || value !== ""), "a value is required");
-    faults.push(...namesOf("/target/headers", draft.headers), ...(draft.hasCustomBody ? lost(draft.body).map((detail) => ({ pointer: "/target/body", detail })) : []));
+    faults.push(...namesOf("/target/headers", draft.headers));
+    if (draft.hasCustomBody) faults.push(...[...nameless(draft.body)].map(([key, detail]) => ({ pointer: nameOf(key), detail })));
   } else {
     need("/target/action", draft.action !== "");
     need("/target/connection", draft.actionConnection !== "");
   }
   return faults;
 }
+
+/** Pointer of a fault in the name of a body's field, which the API doesn't know. */
+export const nameOf = (key: number) => `name of field ${key}`;
 
 /** Faults of pairs that would be lost: those without a name, or with a repeated name. */
 function namesOf(pointer: string, pairs: Pair[]): Fault[] {

@@ -25,6 +25,8 @@ export interface Column {
   isNumber?: boolean;
   /** True if it gives way to an open panel. */
   isAside?: boolean;
+  /** True if it gives way on a narrow screen. */
+  isExtra?: boolean;
 }
 
 export interface Schema {
