@@ -9,6 +9,7 @@ mod environment;
 mod id;
 mod message;
 mod person;
+mod test_connection;
 mod user;
 
 use connector::{Connector, Platform, Registrar, Setting, SettingKind, modules, platform::no_review};
@@ -32,7 +33,7 @@ pub static CONNECTOR: Connector = Connector {
     platform: &PLATFORM,
     review: no_review,
     generated: None,
-    test: |app, credentials| Box::pin(credentials::test(app, credentials)),
+    test: |app, credentials| Box::pin(test_connection::test_connection(app, credentials)),
 };
 
 pub const REGISTRAR: Option<&Registrar> = None;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// BotStar's limit on the buttons of a message or a card.
 const MAX_BUTTONS: usize = 3;
-/// What a button does: exactly one of these.
+/// Actions of a button, which has exactly one.
 const BUTTON_ACTIONS: [&str; 4] = ["value", "payload", "phone_number", "web_url"];
 /// Texts of a button with a fixed list of values.
 const BUTTON_MODES: [(&str, &[&str]); 2] =
@@ -72,7 +72,7 @@ fn buttons(object: &Map<String, Value>, at: &str, faults: &mut Vec<Fault>) {
 }
 
 fn check_button(button: &Map<String, Value>, at: &str, faults: &mut Vec<Fault>) {
-    if !button.get("title").and_then(Value::as_str).is_some_and(|title| !title.is_empty()) {
+    if button.get("title").and_then(Value::as_str).is_none_or(str::is_empty) {
         faults.push(Fault::new(format!("{at}/title"), "must be a text, and not empty"));
     }
     let given = BUTTON_ACTIONS.iter().filter(|name| button.get(**name).is_some_and(|value| !value.is_null()));

@@ -33,12 +33,14 @@ struct Input {
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schemars(inline)]
 enum MessageTag {
-    ConfirmedEventUpdate,
-    PostPurchaseUpdate,
-    AccountUpdate,
+    #[serde(rename = "CONFIRMED_EVENT_UPDATE")]
+    ConfirmedEvent,
+    #[serde(rename = "POST_PURCHASE_UPDATE")]
+    PostPurchase,
+    #[serde(rename = "ACCOUNT_UPDATE")]
+    Account,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -4,6 +4,7 @@
 pub mod action;
 pub mod bearer_api;
 pub mod call_api;
+mod content;
 mod lease;
 pub mod list;
 pub mod platform;

@@ -1,20 +1,15 @@
 //! Receiving of webhooks: one conditional write, and only then 200.
 
-use crate::{query, reply};
+use crate::{content::Content, query, reply};
 use app::{App, Handler, Route};
 use aws::metrics::Metric;
-use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use models::{RejectedId, StoredEvent, Trigger, clock::random, event::Accepted, ids::ContentKey};
-use payload::{
-    Reading,
-    body::{self, Format},
-    mapping,
-};
+use models::{RejectedId, StoredEvent, Trigger, clock::random, event::Accepted};
+use payload::{Reading, mapping};
 use schemars::{JsonSchema, Schema, json_schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{borrow::Cow, iter, sync::Arc};
+use std::sync::Arc;
 use store::{
     events::{AcceptOutcome, RejectedCall, rejected_key},
     hooks::{Hook, HookSettings},
@@ -311,54 +306,6 @@ fn hops(request: &Request) -> u8 {
     let texts = values.flat_map(|value| value.split(',')).map(str::trim);
     let numbers = texts.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     numbers.map(|text| text.parse().unwrap_or(u8::MAX)).max().unwrap_or(0)
-}
-
-/// Content of a call: its body without the encoding, and the query without the platform's secrets.
-struct Content<'c> {
-    bytes: Bytes,
-    encoding: Option<&'static str>,
-    format: Format,
-    body: Value,
-    query: Cow<'c, str>,
-}
-
-impl<'c> Content<'c> {
-    fn read(trigger: &Trigger, request: &'c Request) -> Result<Self, Problem> {
-        if request.context().body_bytes > MAX_WEBHOOK_BODY_BYTES as u64 {
-            return Err(Problem::new(Code::BodyTooLarge, "the body must have at most 256 KB"));
-        }
-        let Decoded { bytes, encoding } = encoding::decode(request.headers(), request.body(), MAX_WEBHOOK_BODY_BYTES)?;
-        let read = body::read(&bytes, request.header(&header::CONTENT_TYPE));
-        let (format, body) = read.map_err(|error| Problem::new(Code::UnreadableBody, error.to_string()))?;
-        Ok(Self { bytes, encoding, format, body, query: query::without(request.raw_query(), trigger.secret_query) })
-    }
-
-    /// The dedupe key and its window: forever for the platform's own message id, or else the hook's window for the
-    /// content.
-    fn dedupe(
-        &self,
-        app: &App,
-        trigger: &Trigger,
-        hook: &Hook,
-        request: &Request,
-        reading: &Reading,
-    ) -> Result<(ContentKey, u64), Problem> {
-        if let Some(message) = trigger.message.and_then(|message| message.of(reading, &self.body)) {
-            let parts = iter::once(&b"message"[..]).chain(message.iter().map(String::as_bytes));
-            return Ok((ContentKey::digest(&hook.id, &parts.collect::<Vec<_>>()), u64::MAX));
-        }
-        let window = hook.settings.dedupe_seconds.unwrap_or(app.config.dedupe_window_seconds);
-        if window == 0 {
-            return Ok((ContentKey::unique(random()?), window));
-        }
-        let headers =
-            trigger.headers.iter().map(|header| request.headers().get(header.name).map_or(&b""[..], |v| v.as_bytes()));
-        let query = Some(self.query.as_bytes()).filter(|query| !query.is_empty());
-        // The same bytes in another charset are another text.
-        let charset = self.format.charset.stored_name().map(str::as_bytes);
-        let parts: Vec<&[u8]> = iter::once(&*self.bytes).chain(headers).chain(query).chain(charset).collect();
-        Ok((ContentKey::digest(&hook.id, &parts), window))
-    }
 }
 
 /// Answers all methods but POST, because senders check a URL before they save it.

@@ -55,7 +55,7 @@ async fn a_hook_is_made_read_and_changed() {
     let changed = bundle.patch(&path, &json!({ "settings": { "dedupe_seconds": 5 } }), 200).await;
     assert_eq!(
         changed["settings"],
-        json!({ "mapping": {}, "dedupe_seconds": 5, "keep_query": null, "reply": null }),
+        json!({ "mapping": {}, "dedupe_seconds": 5, "keep_query": null, "reply": null, "live_only": null }),
         "the settings are replaced whole"
     );
     assert_eq!(bundle.get(&path, 200).await, changed);

@@ -202,6 +202,7 @@ async fn the_routes_answer_as_the_document_says() {
         let made = walker.call("POST", "/v1/hooks", "", new).await;
         let (hook, url) = (string(&made["id"]), string(&made["url"]));
         walker.call("POST", "/v1/hooks/{id}/sample", &hook, none.clone()).await;
+        walker.call("POST", "/v1/hooks/{id}/shape", &hook, none.clone()).await;
         let path = format!("{}/{{token}}", watch.trigger.path);
         let of_path = |method: Method| routes().into_iter().find(|(of, at)| *of == method && *at == path).unwrap();
         let route = of_path(Method::POST);

@@ -56,7 +56,7 @@ async fn with_live_only_a_test_event_is_ignored_and_everything_else_is_kept() {
         }
         let events = bundle.get(&format!("/v1/events?hook={}", hook.id), 200).await;
         assert_eq!(events["items"].as_array().unwrap().len(), 3, "{trigger}");
-        // What can't be read is rejected all the same.
+        // An unreadable call is rejected all the same.
         refused(bundle.http.post(&hook.url).body("environment: test"), 400, "unreadable_body").await;
         assert_eq!(bundle.all(&format!("/v1/hooks/{}/rejected", hook.id)).await.len(), 1);
     }
