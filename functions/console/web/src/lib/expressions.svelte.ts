@@ -1,7 +1,7 @@
 // The expression that is being edited: a path that is chosen in an event is inserted there, and paths complete it.
 
 import { expression } from "./cel";
-import { cut, entries, write } from "./json";
+import { cut, entries, segment, write } from "./json";
 import type { Json } from "./types";
 
 export interface Path {
@@ -28,7 +28,6 @@ export function leave(insert: Insert) {
 
 const MAX_PATHS = 400;
 const MAX_VALUE = 40;
-const step = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");
 
 /** Paths of an event, level by level. */
 export function pathsOf(event: Json): Path[] {
@@ -38,7 +37,7 @@ export function pathsOf(event: Json): Path[] {
     const next: [string, Json][] = [];
     for (const [pointer, value] of level) {
       for (const [name, one] of entries(value) ?? []) {
-        const place = `${pointer}/${step(name)}`;
+        const place = `${pointer}/${segment(name)}`;
         found.push({ path: expression(event, place), value: cut(entries(one) ? "" : write(one), MAX_VALUE) });
         next.push([place, one]);
       }

@@ -45,3 +45,6 @@ export function cut(text: string, most: number): string {
   const isSplit = /[\uD800-\uDBFF]/.test(text.charAt(most - 1));
   return `${text.slice(0, isSplit ? most - 1 : most)}…`;
 }
+
+/** A name as a segment of a JSON Pointer (RFC 6901). */
+export const segment = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");

@@ -1,5 +1,6 @@
 // The map of a deployment: hooks, routes and targets, and their connections.
 
+import { resource } from "./aws";
 import { feeds } from "./wiring";
 import { at } from "./router.svelte";
 import type { Hook, Platform, Route } from "./types";
@@ -82,6 +83,10 @@ function target({ target }: Route, module: (name: string) => { label: string; pl
   if (target.type === "webhook") {
     const host = URL.canParse(target.url) ? new URL(target.url).host : target.url;
     return [host, host, "webhook"];
+  }
+  if (target.type === "aws") {
+    const { kind, name } = resource(target.arn);
+    return [target.arn, name, kind];
   }
   const action = module(target.action);
   return [`${target.action} ${target.connection}`, action?.label ?? target.action, `${action?.platform ?? ""} action`];

@@ -18,10 +18,13 @@ export interface RouteDraft {
   hook: string;
   connection: string;
   filter: string;
-  kind: "webhook" | "action";
+  kind: "webhook" | "action" | "aws";
   url: string;
+  arn: string;
+  /** CEL: the message group of a FIFO queue or topic. */
+  group: string;
   headers: Pair[];
-  /** True if the body has custom fields instead of the whole event. */
+  /** True if a webhook's body, or the input of an AWS service, has custom fields instead of the whole event. */
   hasCustomBody: boolean;
   body: BodyField[];
   action: string;
@@ -34,6 +37,8 @@ export function begin(types: string[], route?: Route): RouteDraft {
   const target = route?.target;
   const webhook = target?.type === "webhook" ? target : null;
   const action = target?.type === "action" ? target : null;
+  const aws = target?.type === "aws" ? target : null;
+  const custom = webhook?.body ?? aws?.input ?? null;
   const events = route?.events ?? [];
   return {
     name: route?.name ?? "",
@@ -44,10 +49,12 @@ export function begin(types: string[], route?: Route): RouteDraft {
     filter: route?.filter ?? "",
     kind: target?.type ?? "webhook",
     url: webhook?.url ?? "",
+    arn: aws?.arn ?? "",
+    group: aws?.group ?? "",
     // The API never returns header values.
     headers: Object.keys(webhook?.headers ?? {}).map((name) => ({ name, value: "" })),
-    hasCustomBody: Boolean(webhook?.body),
-    body: fieldsOf(webhook?.body ?? {}),
+    hasCustomBody: custom !== null,
+    body: fieldsOf(custom ?? {}),
     action: action?.action ?? "",
     actionConnection: action?.connection ?? "",
     input: { ...action?.input },
@@ -75,14 +82,21 @@ export function target(draft: RouteDraft, fieldsOf: (action: string) => string[]
     const { url, headers, hasCustomBody, body } = draft;
     return { type: "webhook", url: url.trim(), headers: fields(headers), ...(hasCustomBody && { body: bodyOf(body) }) };
   }
+  if (draft.kind === "aws") {
+    const { arn, hasCustomBody, body } = draft;
+    return { type: "aws", arn: arn.trim(), ...(hasCustomBody && { input: bodyOf(body) }), ...(isFifo(draft) && { group: draft.group.trim() }) };
+  }
   const known = fieldsOf(draft.action);
   const input = Object.entries(draft.input).filter(([name, text]) => known.includes(name) && text.trim());
   return { type: "action", action: draft.action, connection: draft.actionConnection, input: Object.fromEntries(input) };
 }
 
+/** True for a FIFO queue or topic, whose messages have a group. */
+export const isFifo = ({ arn }: RouteDraft) => arn.trim().endsWith(".fifo");
+
 /** True if the target is complete enough for a test. */
-export function hasTarget({ kind, url, action, actionConnection }: RouteDraft): boolean {
-  return kind === "webhook" ? url.trim() !== "" : action !== "" && actionConnection !== "";
+export function hasTarget({ kind, url, arn, action, actionConnection }: RouteDraft): boolean {
+  return { webhook: url.trim() !== "", aws: arn.trim() !== "", action: action !== "" && actionConnection !== "" }[kind];
 }
 
 /** Missing values, with pointers to fields of the form. */
@@ -95,10 +109,15 @@ export function missing(draft: RouteDraft): Fault[] {
     need("/target/url", draft.url.trim() !== "");
     need("/target/headers", draft.headers.every(({ name, value }) => !name.trim() || value !== ""), "a value is required");
     faults.push(...namesOf("/target/headers", draft.headers));
-    if (draft.hasCustomBody) faults.push(...[...nameless(draft.body)].map(([key, detail]) => ({ pointer: nameOf(key), detail })));
+  } else if (draft.kind === "aws") {
+    need("/target/arn", draft.arn.trim() !== "");
+    need("/target/group", !isFifo(draft) || draft.group.trim() !== "");
   } else {
     need("/target/action", draft.action !== "");
     need("/target/connection", draft.actionConnection !== "");
+  }
+  if (draft.kind !== "action" && draft.hasCustomBody) {
+    faults.push(...[...nameless(draft.body)].map(([key, detail]) => ({ pointer: nameOf(key), detail })));
   }
   return faults;
 }

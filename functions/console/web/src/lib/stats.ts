@@ -43,3 +43,11 @@ const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFrac
 export function rate(share: number | null): string {
   return share === null ? "–" : percent.format(share);
 }
+
+const GOOD = 0.95;
+const HALF = 0.5;
+
+/** Class of a success rate: a route whose target is healthy may still have deliveries that can't succeed. */
+export function tone(share: number | null): "" | "warn" | "bad" {
+  return share === null || share >= GOOD ? "" : share >= HALF ? "warn" : "bad";
+}

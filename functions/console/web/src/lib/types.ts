@@ -141,7 +141,8 @@ export interface Delivery {
 
 export type Target =
   | { type: "webhook"; url: string; headers: Record<string, string>; body: Record<string, string> | null; secret?: string | null }
-  | { type: "action"; action: string; connection: string; input: Record<string, string> };
+  | { type: "action"; action: string; connection: string; input: Record<string, string> }
+  | { type: "aws"; arn: string; input: Record<string, string> | null; group: string | null };
 
 export interface Route {
   id: string;
