@@ -4,6 +4,7 @@ pub mod action_calls;
 pub mod assertions;
 pub mod botdistrikt;
 pub mod botmother;
+pub mod botstar;
 pub mod chatbot;
 pub mod chatbot_hooks;
 pub mod delivery_worker;
