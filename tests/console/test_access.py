@@ -91,10 +91,17 @@ def test_no_page_has_a_serious_fault(signed_in, switchboard, filled, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_dialog_has_a_serious_fault(signed_in, switchboard, filled, area, scheme):
+def test_no_dialog_has_a_serious_fault(signed_in, switchboard, filled, scheme):
     signed_in.emulate_media(color_scheme=scheme)
-    for place, button in [("Events", "Replay all that match…"), ("Routes", "Import…"), ("Overview", "Search Ctrl K")]:
-        area(signed_in, place)
+    dialogs = [
+        ("events?time=24h", "Replay all that match…"),
+        ("routes", "Import…"),
+        ("keys", "Create a key"),
+        ("connections", "Create a connection"),
+        ("overview", "Search Ctrl K"),
+    ]
+    for place, button in dialogs:
+        signed_in.goto(f"{switchboard.url}/console#/{place}")
         signed_in.get_by_role("button", name=button).click()
         expect(signed_in.get_by_role("dialog")).to_be_visible()
         signed_in.wait_for_load_state("networkidle")

@@ -120,3 +120,70 @@ def test_values_of_a_row_have_their_column_s_title_on_a_phone(signed_in, hook, p
             .filter(({ content, display }) => content !== "none" && display !== "none").map(({ content }) => content)"""
     )
     assert labels == ['"Person"', '"Hook"', '"Id"', '"Received"']
+
+
+def test_a_field_without_a_name_is_a_fault_at_its_place(signed_in, switchboard):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/routes/new")
+    page.get_by_role("textbox", name="Name").fill("Nameless")
+    page.get_by_label("New Checkpoint Record").check()
+    page.get_by_label("URL").fill("https://example.com/")
+    page.get_by_label("Custom fields").check()
+    page.get_by_role("button", name="Add field", exact=True).click()
+    page.keyboard.type("user")
+    page.get_by_role("button", name="Make user an object").click()
+    page.get_by_role("button", name="Create the route", exact=True).click()
+    name = page.get_by_label("Name of field user.1")
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_be_focused()
+    expect(page.get_by_text("a name is missing")).to_have_count(1)
+    assert switchboard.call("GET", "/v1/routes")["items"] == []
+
+
+def test_a_name_of_the_event_goes_to_the_field_that_is_being_added(signed_in, switchboard):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/routes/new")
+    page.get_by_label("New Checkpoint Record").check()
+    page.get_by_role("button", name="Choose /data/subscriber/name").click()
+    expect(page.get_by_text("Click into an expression of the route first: the path is put there.")).to_be_visible()
+    page.get_by_label("Custom fields").check()
+    page.get_by_role("button", name="Add field", exact=True).click()
+    page.keyboard.type("who")
+    expect(page.get_by_text("to put its path into Value of field 1.")).to_be_visible()
+    page.get_by_role("button", name="Choose /data/subscriber/name").click()
+    expect(page.get_by_label("Value of field who", exact=True)).to_have_text("data.subscriber.name")
+
+
+def test_a_delivery_that_could_not_be_mapped_leads_to_its_field_in_the_builder(
+    signed_in, switchboard, chatbot, hook, post
+):
+    page = signed_in
+    target = {"type": "action", "action": "chatbot.get-user", "connection": chatbot, "input": {"user_id": "data.record.fields.Id"}}
+    switchboard.call("POST", "/v1/routes", {"name": "Look up", "events": ["botstar.*"], "target": target})
+    post(hook["url"], order(1))
+    page.goto(f"{switchboard.url}/console#/deliveries?state=dead")
+    page.get_by_role("table").get_by_role("link", name="dead: unmappable").click()
+    page.get_by_role("link", name="Fix the mapping").click()
+    expect(page.get_by_text("Nothing would be sent:")).to_be_visible()
+    expect(page.get_by_label("User id", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("for this event:")).to_be_visible()
+
+
+def test_the_end_of_a_retry_is_shown(signed_in, switchboard, listener, hook, route, post):
+    page = signed_in
+    listener.statuses["/shop"] = 500
+    post(hook["url"], order(1))
+    page.goto(f"{switchboard.url}/console#/deliveries?state=dead")
+    page.get_by_role("table").get_by_role("link", name="dead").click(timeout=20_000)
+    listener.statuses["/shop"] = 204
+    page.get_by_role("button", name="Retry", exact=True).click()
+    expect(page.get_by_text("Delivered: 204.")).to_be_visible()
+
+
+def test_a_place_may_be_chosen_before_its_field(signed_in, switchboard, hook, post, tab):
+    page = signed_in
+    post(hook["url"], order(1))
+    page.goto(f"{switchboard.url}/console#/hooks/{hook['id']}?tab=mapping")
+    page.get_by_role("button", name="Choose /checkpoint/name").click()
+    page.get_by_label("Field", exact=True).select_option("subscriber.name")
+    expect(page.get_by_role("list", name="Mapping")).to_contain_text("subscriber.name is at /checkpoint/name")

@@ -76,10 +76,10 @@ def test_all_that_match_are_replayed_as_in_the_dry_run(signed_in, switchboard, l
     page.on("request", lambda request: bodies.append(json.loads(request.post_data)) if "/replay" in request.url else None)
     page.get_by_role("button", name="Replay all that match…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Events: 3, new deliveries: 3")
+    expect(dialog).to_contain_text("This replays 3 events in 3 new deliveries.")
     send(post, hook, 3)
     dialog.get_by_role("button", name="Replay", exact=True).click()
-    expect(dialog).to_contain_text("Done. Events: 3, new deliveries: 3")
+    expect(page.get_by_text("Done: 3 events, 3 deliveries made.")).to_be_visible()
     dry, run = bodies
     assert dry.pop("dry_run") is True
     assert dry == run and run["type"] == "botstar.checkpoint_record.created" and run["before"]
@@ -98,8 +98,8 @@ def test_checked_events_are_replayed_and_two_are_compared(signed_in, switchboard
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Selected events: 2.")
     dialog.get_by_role("button", name="Replay", exact=True).click()
-    expect(dialog).to_contain_text("Done: 2 of 2.")
-    dialog.get_by_role("button", name="Close").click()
+    expect(page.get_by_text("Done: 2 of 2.")).to_be_visible()
+    expect(dialog).to_have_count(0)
     boxes.nth(0).check()
     boxes.nth(1).check()
     page.get_by_role("link", name="Compare the two").click()

@@ -3,7 +3,10 @@
 //! `POST /hooks/botstar/checkpoint-record/{token}`. BotStar's help shows where to enter the URL, not what is posted to
 //! it: <https://apps.make.com/botstar>.
 
-use crate::person::PERSON;
+use crate::{
+    environment::{ENVIRONMENT, TriggerSettings, excludes_test, with},
+    person::PERSON,
+};
 use connector::trigger;
 use payload::Field;
 use serde_json::{Value, json};
@@ -16,21 +19,26 @@ trigger! {
     setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Checkpoint Record, and paste the URL.",
     event: "botstar.checkpoint_record.created",
-    fields: &[CHECKPOINT, PERSON],
+    fields: &[ENVIRONMENT, CHECKPOINT, PERSON],
     data: data,
     sample: SAMPLE,
+    settings: TriggerSettings,
+    excludes: excludes_test,
 }
 
 const CHECKPOINT: &[Field] = &[
     Field::optional("checkpoint.id", &["/checkpoint/id", "/checkpoint_id", "/checkpointId"]),
     Field::expected("checkpoint.name", &["/checkpoint/name", "/checkpoint", "/checkpoint_name", "/checkpointName"]),
     Field::optional("record.id", &["/record/id", "/record_id", "/recordId"]),
-    Field::expected("record.fields", &["/record/fields", "/fields", "/record/data", "/data", "/record"]),
+    Field::expected(
+        "record.fields",
+        &["/record/fields", "/fields", "/record/data", "/checkpoint_data", "/checkpointData", "/data", "/record"],
+    ),
 ];
 
 /// JSON Schema of the fields of an event's `data`.
 fn data() -> Value {
-    json!({
+    with(json!({
         "checkpoint": {
             "type": "object",
             "required": ["id", "name"],
@@ -41,7 +49,7 @@ fn data() -> Value {
             "required": ["id", "fields"],
             "properties": { "id": { "type": ["string", "null"] }, "fields": { "type": ["object", "null"] } },
         },
-    })
+    }))
 }
 
 /// Synthetic: no public document shows BotStar's body.

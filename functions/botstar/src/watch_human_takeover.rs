@@ -3,7 +3,10 @@
 //! `POST /hooks/botstar/human-takeover/{token}`. BotStar's help shows where to enter the URL, not what is posted to it:
 //! <https://apps.make.com/botstar>.
 
-use crate::person::PERSON;
+use crate::{
+    environment::{ENVIRONMENT, TriggerSettings, excludes_test, with},
+    person::PERSON,
+};
 use connector::trigger;
 use payload::Field;
 use serde_json::{Value, json};
@@ -16,9 +19,11 @@ trigger! {
     setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Request for Human Takeover, and paste the URL.",
     event: "botstar.takeover.requested",
-    fields: &[TAKEOVER, PERSON],
+    fields: &[ENVIRONMENT, TAKEOVER, PERSON],
     data: data,
     sample: SAMPLE,
+    settings: TriggerSettings,
+    excludes: excludes_test,
 }
 
 const TAKEOVER: &[Field] =
@@ -26,13 +31,13 @@ const TAKEOVER: &[Field] =
 
 /// JSON Schema of the fields of an event's `data`.
 fn data() -> Value {
-    json!({
+    with(json!({
         "takeover": {
             "type": "object",
             "required": ["reason"],
             "properties": { "reason": { "type": ["string", "null"] } },
         },
-    })
+    }))
 }
 
 /// Synthetic: no public document shows BotStar's body.

@@ -3,7 +3,10 @@
 //! `POST /hooks/botstar/subscriber/{token}`. BotStar's help shows where to enter the URL, not what is posted to it:
 //! <https://apps.make.com/botstar>.
 
-use crate::person::PERSON;
+use crate::{
+    environment::{ENVIRONMENT, TriggerSettings, excludes_test, with},
+    person::PERSON,
+};
 use connector::trigger;
 use payload::Field;
 use serde_json::{Value, json};
@@ -16,9 +19,11 @@ trigger! {
     setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Subscriber, and paste the URL.",
     event: "botstar.subscriber.created",
-    fields: &[PERSON, WHOLE_BODY],
+    fields: &[ENVIRONMENT, PERSON, WHOLE_BODY],
     data: data,
     sample: SAMPLE,
+    settings: TriggerSettings,
+    excludes: excludes_test,
 }
 
 /// This event is only about the user, so the body itself may be the user.
@@ -30,7 +35,7 @@ const WHOLE_BODY: &[Field] = &[
 
 /// JSON Schema of the fields of an event's `data`.
 fn data() -> Value {
-    json!({})
+    with(json!({}))
 }
 
 /// Synthetic: no public document shows BotStar's body.

@@ -3,7 +3,10 @@
 //! `POST /hooks/botstar/tag/{token}`. BotStar's help shows where to enter the URL, not what is posted to it:
 //! <https://apps.make.com/botstar>.
 
-use crate::person::PERSON;
+use crate::{
+    environment::{ENVIRONMENT, TriggerSettings, excludes_test, with},
+    person::PERSON,
+};
 use connector::trigger;
 use payload::Field;
 use serde_json::{Value, json};
@@ -16,16 +19,18 @@ trigger! {
     setup: "In BotStar's Bot Builder, open Integrations, switch on the entry of the integration platform, choose the \
             event New Tag on User, and paste the URL.",
     event: "botstar.tag.added",
-    fields: &[TAG, PERSON],
+    fields: &[ENVIRONMENT, TAG, PERSON],
     data: data,
     sample: SAMPLE,
+    settings: TriggerSettings,
+    excludes: excludes_test,
 }
 
 const TAG: &[Field] = &[Field::expected("tag", &["/tag/name", "/tag", "/tag_name", "/tagName"])];
 
 /// JSON Schema of the fields of an event's `data`.
 fn data() -> Value {
-    json!({ "tag": { "type": ["string", "null"] } })
+    with(json!({ "tag": { "type": ["string", "null"] } }))
 }
 
 /// Synthetic: no public document shows BotStar's body.

@@ -2,23 +2,17 @@
 
 use crate::{API_URL, STORIES_PREFIX, credentials::Credentials};
 use connector::{
-    ActionContext, App, Code, Problem, Retry,
-    client::{Answer, HttpClient, RequestBuilder},
-    platform::WebhookRegistration,
+    ActionContext, App, Code, Problem, Retry, bearer_api::BearerApi, client::Answer, platform::WebhookRegistration,
 };
 use http::Method;
 use models::HookId;
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use std::{collections::BTreeMap, time::Instant};
-use url::Url;
 
 pub struct Client<'a> {
-    http: &'a HttpClient,
-    base: &'a Url,
+    pub api: BearerApi<'a>,
     stories: &'a str,
-    token: String,
-    deadline: Instant,
 }
 
 /// An object of ChatBot's, unchanged, with its id.
@@ -65,24 +59,19 @@ impl<'a> Client<'a> {
     }
 
     fn with_token(app: &'a App, token: String, deadline: Instant) -> Result<Self, Problem> {
-        let http = app.http();
-        let (base, stories) = (app.config.platforms.url(&API_URL)?, app.config.platforms.text(&STORIES_PREFIX)?);
-        Ok(Self { http, base, stories, token, deadline })
+        let stories = app.config.platforms.text(&STORIES_PREFIX)?;
+        Ok(Self { api: BearerApi::new(app, &API_URL, token, deadline)?, stories })
     }
 
     /// The same client with an earlier deadline.
     pub fn until(self, deadline: Instant) -> Self {
-        Self { deadline: self.deadline.min(deadline), ..self }
-    }
-
-    pub fn secrets(&self) -> [&str; 1] {
-        [&self.token]
+        Self { api: self.api.until(deadline), ..self }
     }
 
     /// A page of users, by ChatBot's documented parameters.
     pub async fn users(&self, query: &[(&str, &str)]) -> Result<Vec<Object>, Problem> {
         let answer = self.get(&["users"], query).await?;
-        let page: UserPage = answer.json("ChatBot's list of users", &self.secrets())?;
+        let page: UserPage = answer.json("ChatBot's list of users", &self.api.secrets())?;
         for user in &page.data {
             identified(user, "a user of ChatBot's list")?;
         }
@@ -91,7 +80,7 @@ impl<'a> Client<'a> {
 
     pub async fn user(&self, id: &str) -> Result<Object, Problem> {
         let what = "ChatBot's user";
-        let user: Object = self.get(&["users", id], &[]).await?.json(what, &self.secrets())?;
+        let user: Object = self.get(&["users", id], &[]).await?.json(what, &self.api.secrets())?;
         identified(&user, what)?;
         Ok(user)
     }
@@ -111,13 +100,13 @@ impl<'a> Client<'a> {
 
     pub async fn segments(&self) -> Result<Vec<Segment>, Problem> {
         let answer = self.get(&["users", "segments"], &[]).await?;
-        answer.json("ChatBot's list of segments", &self.secrets())
+        answer.json("ChatBot's list of segments", &self.api.secrets())
     }
 
     /// All stories: ChatBot documents no paging.
     pub async fn stories(&self) -> Result<Vec<Object>, Problem> {
         let answer = self.get(&self.story_path(None), &[]).await?;
-        let stories: Vec<Object> = answer.json("ChatBot's list of stories", &self.secrets())?;
+        let stories: Vec<Object> = answer.json("ChatBot's list of stories", &self.api.secrets())?;
         for story in &stories {
             identified(story, "a story of ChatBot's list")?;
         }
@@ -127,7 +116,7 @@ impl<'a> Client<'a> {
     /// A story, unparsed: its diagram is nested deeper than serde_json's limit.
     pub async fn story(&self, id: &str) -> Result<Box<RawValue>, Problem> {
         let what = "ChatBot's story";
-        let story: Box<RawValue> = self.get(&self.story_path(Some(id)), &[]).await?.json(what, &self.secrets())?;
+        let story: Box<RawValue> = self.get(&self.story_path(Some(id)), &[]).await?.json(what, &self.api.secrets())?;
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(story.get()).unwrap_or_default();
         match fields.get("id").map(|id| id.get()) {
             Some(id) if id.starts_with('"') && id != "\"\"" => Ok(story),
@@ -160,14 +149,14 @@ impl<'a> Client<'a> {
     pub async fn create_webhook(&self, webhook: &WebhookRegistration) -> Result<Option<String>, Problem> {
         let WebhookRegistration { name, url, token } = webhook;
         let body = json!({ "name": name, "url": url, "token": token, "headers": [], "auth": {} });
-        let answer = self.send(Method::POST, &["webhooks"], &[], Some(&body)).await?;
-        none_if_missing(id_of(answer, &[&self.token, token, last_segment(url)]))
+        let answer = self.api.send(Method::POST, &["webhooks"], &[], Some(&body)).await?;
+        none_if_missing(id_of(answer, &[self.api.token(), token, last_segment(url)]))
     }
 
     /// The id of the webhook with the hook's URL.
     pub async fn find_webhook(&self, hook: &HookId) -> Result<Option<String>, Problem> {
         let Some(answer) = none_if_missing(self.get(&["webhooks"], &[]).await)? else { return Ok(None) };
-        let known: Vec<KnownWebhook> = answer.json("ChatBot's list of webhooks", &self.secrets())?;
+        let known: Vec<KnownWebhook> = answer.json("ChatBot's list of webhooks", &self.api.secrets())?;
         let of_hook = |url: &String| HookId::of_token(last_segment(url)).as_ref() == Some(hook);
         Ok(known.into_iter().find(|webhook| webhook.url.as_ref().is_some_and(of_hook)).map(|webhook| webhook.id))
     }
@@ -178,58 +167,15 @@ impl<'a> Client<'a> {
     }
 
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, Problem> {
-        successful(self.send(Method::GET, path, query, None).await?, &self.secrets())
+        successful(self.api.send(Method::GET, path, query, None).await?, &self.api.secrets())
     }
 
     async fn create(&self, path: &[&str], body: &Value) -> Result<String, Problem> {
-        id_of(self.send(Method::POST, path, &[], Some(body)).await?, &self.secrets())
+        id_of(self.api.send(Method::POST, path, &[], Some(body)).await?, &self.api.secrets())
     }
 
     async fn change(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<(), Problem> {
-        done(self.send(method, path, &[], body).await?, &self.secrets()).map(drop)
-    }
-
-    async fn send(
-        &self,
-        method: Method,
-        path: &[&str],
-        query: &[(&str, &str)],
-        body: Option<&Value>,
-    ) -> Result<Answer, Problem> {
-        let mut url = self.url(path);
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let request = self.request(method, url)?.header("accept", "application/json");
-        self.send_request(match body {
-            Some(body) => request.json(body),
-            None => request,
-        })
-        .await
-    }
-
-    /// A URL of the API from path segments, which are encoded.
-    pub fn url(&self, path: &[&str]) -> Url {
-        let mut url = self.base.clone();
-        if let Ok(mut steps) = url.path_segments_mut() {
-            steps.pop_if_empty().extend(path);
-        }
-        url
-    }
-
-    /// A URL of the API from an encoded path.
-    pub fn url_of(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
-        url
-    }
-
-    pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Problem> {
-        Ok(self.http.request(method, url)?.bearer_auth(&self.token))
-    }
-
-    pub async fn send_request(&self, request: RequestBuilder) -> Result<Answer, Problem> {
-        self.http.send_before(self.deadline, request).await
+        done(self.api.send(method, path, &[], body).await?, &self.api.secrets()).map(drop)
     }
 }
 

@@ -4,7 +4,6 @@
 mod client;
 mod credentials;
 mod filters;
-mod list;
 mod story;
 mod test_connection;
 mod user;

@@ -1,12 +1,11 @@
 //! `chatbot.list-stories`: `GET /v2/stories`. ChatBot documents no paging, so the limit is applied here, as in Make's
 //! app.
 
-use crate::{
-    client::Client,
+use crate::{client::Client, story};
+use connector::{
+    ActionContext, Problem, action,
     list::{self, List},
-    story,
 };
-use connector::{ActionContext, Problem, action};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::json;

@@ -4,10 +4,12 @@
 use crate::{
     client::{Client, id},
     filters::{self, Filter, FilterField, Match},
-    list::{self, List},
     user,
 };
-use connector::{ActionContext, Code, Problem, action};
+use connector::{
+    ActionContext, Code, Problem, action,
+    list::{self, List},
+};
 use models::Fault;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;

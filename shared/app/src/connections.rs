@@ -27,9 +27,9 @@ pub async fn open(app: &App, connection: &Connection) -> Result<Value, Problem> 
     serde_json::from_str(&plain).map_err(Problem::internal)
 }
 
-/// Removes a connection from the cache if its platform rejected the credentials: they may have been replaced by now.
+/// Removes a connection from the cache if its credentials were missing or rejected: they may have been replaced by now.
 pub fn evict_rejected(app: &App, id: &str, problem: &Problem) {
-    if problem.code == Code::ConnectionUnauthorized
+    if matches!(problem.code, Code::ConnectionUnauthorized | Code::CredentialsMissing)
         && let Ok(id) = id.parse()
     {
         app.connections.forget(&id);

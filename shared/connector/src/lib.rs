@@ -2,7 +2,11 @@
 //! client, and registration of hooks at the platform. Architecture invariant: no code here knows a platform.
 
 pub mod action;
+pub mod bearer_api;
+pub mod call_api;
+mod content;
 mod lease;
+pub mod list;
 pub mod platform;
 mod query;
 pub mod receive;

@@ -1,23 +1,18 @@
 //! Receiving of webhooks: one conditional write, and only then 200.
 
-use crate::{query, reply};
+use crate::{content::Content, query, reply};
 use app::{App, Handler, Route};
 use aws::metrics::Metric;
-use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use models::{RejectedId, StoredEvent, Trigger, clock::random, event::Accepted, ids::ContentKey};
-use payload::{
-    Reading,
-    body::{self, Format},
-    mapping,
-};
+use models::{RejectedId, StoredEvent, Trigger, clock::random, event::Accepted};
+use payload::{Reading, mapping};
 use schemars::{JsonSchema, Schema, json_schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{borrow::Cow, iter, sync::Arc};
+use std::sync::Arc;
 use store::{
     events::{AcceptOutcome, RejectedCall, rejected_key},
-    hooks::Hook,
+    hooks::{Hook, HookSettings},
 };
 use web::{
     Access, Code, EVENT_HEADER, HOPS_HEADER, MAX_WEBHOOK_BODY_BYTES, Problem, Request, RequestExt as _, Response,
@@ -44,6 +39,7 @@ macro_rules! trigger {
         data: $data:expr,
         sample: $sample:expr,
         $(settings: $settings:ty,)?
+        $(excludes: $excludes:path,)?
         $(answer: $answer:expr,)?
         $(receive: $receive:path,)?
         $(get: $get:expr,)?
@@ -79,7 +75,10 @@ macro_rules! trigger {
                     $label,
                     $crate::or_default!($crate::receive::answer_schema $(, $answer)?),
                     $crate::or_default!(
-                        |app, request| Box::pin($crate::receive::receive(app, &TRIGGER, request))
+                        |app, request| {
+                            let excludes = $crate::or_default!($crate::receive::nothing $(, $excludes)?);
+                            Box::pin($crate::receive::receive(app, &TRIGGER, request, excludes))
+                        }
                         $(, |app, request| Box::pin($receive(app, request)))?
                     ),
                 ),
@@ -148,10 +147,23 @@ pub fn answer_schema() -> Schema {
     ] })
 }
 
+/// True for a call that a hook's settings exclude, from its fields and its body.
+pub type Excludes = fn(&HookSettings, &Reading, &Value) -> Result<bool, Problem>;
+
+/// For a trigger whose settings exclude no call.
+pub fn nothing(_: &HookSettings, _: &Reading, _: &Value) -> Result<bool, Problem> {
+    Ok(false)
+}
+
 /// Receives a webhook call of a trigger.
-pub async fn receive(app: &App, trigger: &'static Trigger, request: Request) -> Result<Response, Problem> {
+pub async fn receive(
+    app: &App,
+    trigger: &'static Trigger,
+    request: Request,
+    excludes: Excludes,
+) -> Result<Response, Problem> {
     let hook = find(trigger, &request)?;
-    store_call(app, trigger, &hook, &request, Map::new()).await?.answer(&hook)
+    store_call_unless(app, trigger, &hook, &request, Map::new(), excludes).await?.answer(&hook)
 }
 
 /// Outcome of a webhook call.
@@ -234,6 +246,18 @@ pub async fn store_call(
     request: &Request,
     extra_data: Map<String, Value>,
 ) -> Result<Received, Problem> {
+    store_call_unless(app, trigger, hook, request, extra_data, nothing).await
+}
+
+/// Stores a call like [`store_call`], unless the hook's settings exclude it.
+async fn store_call_unless(
+    app: &App,
+    trigger: &'static Trigger,
+    hook: &Hook,
+    request: &Request,
+    extra_data: Map<String, Value>,
+    excludes: Excludes,
+) -> Result<Received, Problem> {
     if !hook.enabled {
         store_rejected(app, hook, request, "hook_disabled", "the hook was disabled").await?;
         app.metrics.count(Metric::Rejected);
@@ -244,6 +268,9 @@ pub async fn store_call(
         Err(problem) => return Err(reject(app, hook, request, problem).await),
     };
     let reading = mapping::resolve(trigger.fields(), &hook.settings.mapping, &content.body);
+    if excludes(&hook.settings, &reading, &content.body)? {
+        return Ok(ignore(app));
+    }
     let (key, window_seconds) = content.dedupe(app, trigger, hook, request, &reading)?;
     let keeps_query = hook.settings.keep_query == Some(true);
     let event = StoredEvent::new(Accepted {
@@ -279,54 +306,6 @@ fn hops(request: &Request) -> u8 {
     let texts = values.flat_map(|value| value.split(',')).map(str::trim);
     let numbers = texts.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     numbers.map(|text| text.parse().unwrap_or(u8::MAX)).max().unwrap_or(0)
-}
-
-/// Content of a call: its body without the encoding, and the query without the platform's secrets.
-struct Content<'c> {
-    bytes: Bytes,
-    encoding: Option<&'static str>,
-    format: Format,
-    body: Value,
-    query: Cow<'c, str>,
-}
-
-impl<'c> Content<'c> {
-    fn read(trigger: &Trigger, request: &'c Request) -> Result<Self, Problem> {
-        if request.context().body_bytes > MAX_WEBHOOK_BODY_BYTES as u64 {
-            return Err(Problem::new(Code::BodyTooLarge, "the body must have at most 256 KB"));
-        }
-        let Decoded { bytes, encoding } = encoding::decode(request.headers(), request.body(), MAX_WEBHOOK_BODY_BYTES)?;
-        let read = body::read(&bytes, request.header(&header::CONTENT_TYPE));
-        let (format, body) = read.map_err(|error| Problem::new(Code::UnreadableBody, error.to_string()))?;
-        Ok(Self { bytes, encoding, format, body, query: query::without(request.raw_query(), trigger.secret_query) })
-    }
-
-    /// The dedupe key and its window: forever for the platform's own message id, or else the hook's window for the
-    /// content.
-    fn dedupe(
-        &self,
-        app: &App,
-        trigger: &Trigger,
-        hook: &Hook,
-        request: &Request,
-        reading: &Reading,
-    ) -> Result<(ContentKey, u64), Problem> {
-        if let Some(message) = trigger.message.and_then(|message| message.of(reading, &self.body)) {
-            let parts = iter::once(&b"message"[..]).chain(message.iter().map(String::as_bytes));
-            return Ok((ContentKey::digest(&hook.id, &parts.collect::<Vec<_>>()), u64::MAX));
-        }
-        let window = hook.settings.dedupe_seconds.unwrap_or(app.config.dedupe_window_seconds);
-        if window == 0 {
-            return Ok((ContentKey::unique(random()?), window));
-        }
-        let headers =
-            trigger.headers.iter().map(|header| request.headers().get(header.name).map_or(&b""[..], |v| v.as_bytes()));
-        let query = Some(self.query.as_bytes()).filter(|query| !query.is_empty());
-        // The same bytes in another charset are another text.
-        let charset = self.format.charset.stored_name().map(str::as_bytes);
-        let parts: Vec<&[u8]> = iter::once(&*self.bytes).chain(headers).chain(query).chain(charset).collect();
-        Ok((ContentKey::digest(&hook.id, &parts), window))
-    }
 }
 
 /// Answers all methods but POST, because senders check a URL before they save it.

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod mapping;
 pub mod number;
+pub mod shape;
 pub mod view;
 
 pub use mapping::{Field, Mapping, Reading};

@@ -57,15 +57,21 @@ enum FieldType {
     Text,
     Texts,
     Object,
+    /// `live` or `test`, in any case.
+    Environment,
     Any,
 }
+
+/// The environments of a bot.
+const ENVIRONMENTS: [&str; 2] = ["live", "test"];
 
 fn kind(path: &str) -> FieldType {
     match path {
         "subscriber.tags" => FieldType::Texts,
-        "subscriber.attributes" | "subscriber.platform_user" | "record.fields" => FieldType::Object,
-        "attributes" | "node" | "variables" => FieldType::Object,
-        "message" => FieldType::Any,
+        "subscriber.attributes" | "subscriber.platform_user" => FieldType::Object,
+        "record.fields" | "item.fields" | "attributes" | "node" | "variables" => FieldType::Object,
+        "environment" => FieldType::Environment,
+        "message" | "attribute.value" => FieldType::Any,
         _ if path.starts_with(ATTRIBUTE) => FieldType::Any,
         _ if path.ends_with(".id") || path.ends_with("_id") => FieldType::Id,
         _ => FieldType::Text,
@@ -208,6 +214,7 @@ fn fits(kind: FieldType, value: &Value) -> bool {
         FieldType::Object => value.is_object(),
         FieldType::Id => id(value).is_some(),
         FieldType::Text => text(value).is_some(),
+        FieldType::Environment => environment(value).is_some(),
         FieldType::Texts => value.is_array() || name(value).is_some(),
     }
 }
@@ -218,6 +225,7 @@ fn coerce(kind: FieldType, value: &Value) -> Option<Value> {
         FieldType::Any | FieldType::Object => fits(kind, value).then(|| value.clone()),
         FieldType::Id => id(value).map(Value::from),
         FieldType::Text => text(value).map(Value::from),
+        FieldType::Environment => environment(value).map(Value::from),
         FieldType::Texts => match value {
             Value::Array(items) => Some(items.iter().filter_map(name).map(Value::from).collect()),
             one => name(one).map(|tag| Value::Array(vec![tag.into()])),
@@ -256,6 +264,12 @@ pub fn text(value: &Value) -> Option<Cow<'_, str>> {
         Value::Number(number) => number_text(number),
         _ => None,
     }
+}
+
+/// A value as an environment.
+fn environment(value: &Value) -> Option<&'static str> {
+    let text = value.as_str()?.trim();
+    ENVIRONMENTS.into_iter().find(|known| text.eq_ignore_ascii_case(known))
 }
 
 /// A number as a text, if 64 bits or a double hold it exactly. A longer one has several spellings.

@@ -35,6 +35,7 @@ pub enum Code {
     InvalidBody,
     InvalidQuery,
     ConnectionMismatch,
+    CredentialsMissing,
     FilterUnsupported,
     IdempotencyKeyReused,
     IdempotencyInFlight,
@@ -54,7 +55,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::BadJson,
         Self::UnreadableBody,
         Self::UnsupportedEncoding,
@@ -73,6 +74,7 @@ impl Code {
         Self::InvalidBody,
         Self::InvalidQuery,
         Self::ConnectionMismatch,
+        Self::CredentialsMissing,
         Self::FilterUnsupported,
         Self::IdempotencyKeyReused,
         Self::IdempotencyInFlight,
@@ -122,6 +124,11 @@ impl Code {
             Self::ConnectionMismatch => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "connection_mismatch", "The connection belongs to another platform")
             }
+            Self::CredentialsMissing => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "credentials_missing",
+                "The connection lacks credentials that the action needs",
+            ),
             Self::FilterUnsupported => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "filter_unsupported", "A filter can't be applied")
             }
@@ -216,6 +223,7 @@ impl Code {
             | Self::InvalidBody
             | Self::InvalidQuery
             | Self::ConnectionMismatch
+            | Self::CredentialsMissing
             | Self::FilterUnsupported
             | Self::PlatformRejected
             | Self::ConnectionUnauthorized => Retry::Never,

@@ -81,6 +81,7 @@ async fn the_envelope_has_the_fields_of_the_body() {
                 "tags": tags, "attributes": { "plan": "gold" }, "platform_user": ava(),
                 "first_seen": null, "last_seen": null,
             },
+            "environment": null,
             "query": null,
             "truncated": false,
             "raw": body,

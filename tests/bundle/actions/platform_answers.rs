@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 /// Checks the credential of a request. Botmother's is part of the path.
 fn is_authorized(seen: &Seen) -> bool {
     match seen.platform {
+        Platform::BotStar => seen.authorization() == Some(&format!("Bearer {}", Sandbox::BOTSTAR_TOKEN)),
         Platform::ChatBot => seen.authorization() == Some(&format!("Bearer {}", Sandbox::TOKEN)),
         Platform::BotDistrikt => {
             serde_json::from_str::<Value>(&seen.body).is_ok_and(|body| body["domain"] == Sandbox::DOMAIN)
@@ -167,8 +168,7 @@ async fn a_refused_connection_has_changed_nothing() {
 #[tokio::test]
 async fn a_connection_of_another_platform_is_a_mismatch_and_a_missing_one_is_not_found() {
     let platforms = Platforms::start().await;
-    let mut foreign = BTreeMap::from([("botstar", platforms.bundle.connection("botstar").await)]);
-    foreign.extend(platforms.connections.clone());
+    let foreign = &platforms.connections;
     let mut gone = BTreeMap::new();
     for platform in PLATFORMS {
         let connection = platforms.connection(platform).await;
@@ -238,6 +238,7 @@ async fn a_body_at_fault_is_pointed_at_and_nothing_is_asked() {
 async fn credentials_that_are_replaced_are_used_at_the_next_call_after_they_were_refused() {
     let platforms = Platforms::start().await;
     for (platform, action, input) in [
+        ("botstar", "botstar.list-bots", json!({})),
         ("chatbot", "chatbot.list-stories", json!({})),
         ("botdistrikt", "botdistrikt.register-user", json!({})),
         ("botmother", "botmother.send-event", json!({ "platform": "tg", "users": ["771"] })),

@@ -17,7 +17,7 @@ use tests::{
 };
 
 /// Personal data of one user, over all fields.
-const PERSON: [&str; 11] = [
+const PERSON: [&str; 12] = [
     "zebedee@example.org",
     "zebedee-login",
     "Zebedee Quartermain",
@@ -29,6 +29,7 @@ const PERSON: [&str; 11] = [
     "a-marker-of-a-custom-field",
     "a-marker-of-a-story",
     "a-marker-of-a-call",
+    "a-marker-of-an-item",
 ];
 /// Personal data of a user who is registered, and then stored as a subscriber.
 const REGISTERED: [&str; 3] = ["webchat-of-balthazar-903", "Balthazar Pennyworth", "balthazar@example.net"];
@@ -44,7 +45,7 @@ const OTHER: &str = "another-secret-of-an-account-9876543210";
 const MISTYPED: &str = "a-mistyped-secret-of-the-shop";
 
 fn calls(platforms: &Platforms) -> Vec<(&'static str, Value)> {
-    let [email, login, name, url, zone, ip, city, id, custom, story, call] = PERSON;
+    let [email, login, name, url, zone, ip, city, id, custom, story, call, item] = PERSON;
     let attributes = json!({
         "email": email, "username": login, "name": name, "url": url, "avatar": url, "timezone": zone, "ip": ip,
         "city": city, "referrer": url, "custom_fields": { "plan": custom, custom: "x" },
@@ -55,6 +56,18 @@ fn calls(platforms: &Platforms) -> Vec<(&'static str, Value)> {
         input
     };
     let (ava, shop) = (&platforms.sandbox.users()[0]["id"], &platforms.sandbox.stories()[0]["id"]);
+    let entity = platforms.sandbox.entity_id();
+    let items = json!({ "name": item, "fields": { item: item } });
+    let of_item = |more: Value| {
+        let mut input = json!({ "entity_id": entity, "item_id": "i-1" });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let create_item = {
+        let mut input = items.clone();
+        input["entity_id"] = json!(entity);
+        input
+    };
     let api = |method: &str| {
         json!({
             "path": format!("users/{id}"), "method": method, "headers": { "x-call": call }, "query": { "email": email },
@@ -66,6 +79,20 @@ fn calls(platforms: &Platforms) -> Vec<(&'static str, Value)> {
     let register = json!({ "webchat_id": webchat_id, "user": { "first_name": first_name, "email": address } });
     let event = json!({ "platform": "tg", "users": [user], "data": { "text": data }, "extra": { "more": extra } });
     vec![
+        ("botstar.list-bots", json!({})),
+        ("botstar.get-user", json!({ "user_id": "u-1" })),
+        ("botstar.get-user", json!({ "user_id": email })),
+        ("botstar.update-user", json!({ "user_id": "u-1", "attributes": { "email": email, custom: name } })),
+        ("botstar.send-message", json!({ "user_id": "u-1", "message": SAID[0] })),
+        ("botstar.send-message", json!({ "user_id": id, "message": { "cards": [{ "title": SAID[1] }] } })),
+        ("botstar.list-entities", json!({ "bot_id": id })),
+        ("botstar.list-items", json!({ "entity_id": entity, "name": item })),
+        ("botstar.get-item", json!({ "entity_id": id, "item_id": item })),
+        ("botstar.create-item", create_item),
+        ("botstar.update-item", of_item(items)),
+        ("botstar.delete-item", json!({ "entity_id": entity, "item_id": item })),
+        ("botstar.call-api", api("GET")),
+        ("botstar.call-api", api("PATCH")),
         ("chatbot.create-user", with(json!({ "custom_user_id": id, "segments": [custom] }))),
         ("chatbot.create-user", with(json!({ "custom_user_id": id }))),
         ("chatbot.update-user", with(json!({ "user_id": ava }))),
@@ -88,6 +115,9 @@ fn calls(platforms: &Platforms) -> Vec<(&'static str, Value)> {
         ("botmother.send-event", event),
         ("botmother.send-event", json!({ "users_bm": ["5c517b7773515eaa3078e2f0"], "data": { "text": data } })),
         // Refused calls: the problem names the faults without the values.
+        ("botstar.get-user", json!({ "user_id": format!("{email}/{name}"), "bot_id": [name] })),
+        ("botstar.send-message", json!({ "user_id": [id], "message": { "text": [text], "buttons": [message] } })),
+        ("botstar.create-item", json!({ "entity_id": "e-1", "name": [item], "fields": { "name": item, item: 7 } })),
         (
             "chatbot.create-user",
             with(json!({ "gender": name, "surname": name, "email": name, "city": "x".repeat(2_000) })),
@@ -212,6 +242,7 @@ async fn neither_a_credential_nor_a_person_is_logged_and_no_answer_has_a_credent
 fn mistyped(platform: &str) -> Vec<Value> {
     let elsewhere = format!("https://example.org/api/bot/action/x/{MISTYPED}");
     match platform {
+        "botstar" => vec![json!({ "api_token": [MISTYPED], "bot_id": format!("../{MISTYPED}"), "token": MISTYPED })],
         "chatbot" => vec![json!({ "access_token": [MISTYPED], "token": MISTYPED })],
         "botdistrikt" => vec![json!({ "webchat_app_id": MISTYPED, "domain": format!("{MISTYPED} ") })],
         _ => vec![

@@ -150,7 +150,7 @@ async fn a_test_asks_botstar_for_its_bots() {
     let bots = r#"[{"id":"b-1","name":"Shop","team_name":"Sales"},{"id":"b-2","name":"Help","extra":{"a":1}}]"#;
     let (answer, botstar) = tested(200, &[], bots).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert_eq!(answer.json(), json!({ "ok": true, "detail": "the token reaches 2 bots" }));
+    assert_eq!(answer.json(), json!({ "ok": true, "detail": "the token reaches 2 bots: Shop (b-1), Help (b-2)" }));
     assert_eq!(botstar.asked(), [(Method::GET, "/v1/bots/".to_owned(), format!("Bearer {TOKEN}"))]);
 }
 
@@ -191,7 +191,7 @@ async fn an_error_of_botstar_becomes_a_problem_in_its_own_words() {
 
 #[tokio::test]
 async fn nonsense_from_botstar_is_a_bad_gateway() {
-    for body in ["", "<html>", "{}", r#"{"bots":[]}"#, r#"[{"id":7}]"#, "[1]", "\"b-1\"", "[{\"name\":\"no id\"}]"] {
+    for body in ["", "<html>", "{}", r#"{"bots":[]}"#, r#"[{"id":true}]"#, "[1]", "\"b-1\"", "[{\"name\":\"no id\"}]"] {
         let (answer, _) = tested(200, &[], body).await;
         problem(&answer, 502, "platform_unavailable");
     }

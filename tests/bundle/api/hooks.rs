@@ -22,7 +22,9 @@ async fn status(bundle: &Bundle, url: &str, number: u32) -> u16 {
 async fn a_hook_is_made_read_and_changed() {
     let bundle = Bundle::start().await;
     let connection = bundle.connection("botstar").await;
-    let settings = json!({ "mapping": { "tag": "/label" }, "dedupe_seconds": 0, "keep_query": null, "reply": null });
+    let settings = json!({
+        "mapping": { "tag": "/label" }, "dedupe_seconds": 0, "keep_query": null, "reply": null, "live_only": null,
+    });
     let new = json!({ "trigger": "botstar.watch-tag", "name": "Tags", "connection": connection, "settings": settings });
     let made = bundle.post("/v1/hooks", &new, 201).await;
     for field in ["trigger", "name", "connection", "settings"] {
@@ -53,7 +55,7 @@ async fn a_hook_is_made_read_and_changed() {
     let changed = bundle.patch(&path, &json!({ "settings": { "dedupe_seconds": 5 } }), 200).await;
     assert_eq!(
         changed["settings"],
-        json!({ "mapping": {}, "dedupe_seconds": 5, "keep_query": null, "reply": null }),
+        json!({ "mapping": {}, "dedupe_seconds": 5, "keep_query": null, "reply": null, "live_only": null }),
         "the settings are replaced whole"
     );
     assert_eq!(bundle.get(&path, 200).await, changed);

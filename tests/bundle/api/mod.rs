@@ -18,3 +18,4 @@ mod reference_races;
 mod references;
 mod rotation;
 mod secrets;
+mod shape;

@@ -35,15 +35,10 @@ fn changes_of_template() -> Vec<String> {
     let (mut triggers, mut actions) = (BTreeSet::new(), BTreeSet::new());
     for watch in registry::triggers() {
         let (name, path) = (function_of(watch.trigger.name), watch.trigger.path);
-        let (id, hook) = (logical_id(&name), logical_id(&path["/hooks/".len()..].replace('/', "-")));
+        let id = logical_id(&name);
         has("Mappings, Triggers:", format!("    {id}: {{ Name: {name}, Path: \"{path}/{{token}}\" }}"));
         let rates = "{ ThrottlingRateLimit: !Ref HookThrottleRate, ThrottlingBurstLimit: !Ref HookThrottleBurst }";
         has("HttpApi, RouteSettings:", format!("        \"ANY {path}/{{token}}\": {rates}"));
-        let url = "{ Url: !If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint] }";
-        let what = format!("Form of the URL of a {} hook.", watch.trigger.name);
-        let description = format!("\"{what} POST /v1/hooks answers with one that has a token.\"");
-        let value = format!("!Sub [\"${{Url}}{path}/{{token}}\", {url}]");
-        has("Outputs:", format!("  {hook}HookUrl: {{ Description: {description}, Value: {value} }}"));
         triggers.insert(id);
     }
     for action in registry::actions() {

@@ -101,11 +101,13 @@ fn the_examples_do_what_they_say() {
     let mut sandbox =
         Process::spawn_binary(Path::new(env!("CARGO_BIN_EXE_sandbox")), folder.path(), &[("SANDBOX_PORT", "0")]);
     let sandbox_url = sandbox.listening();
-    let (chatbot, botdistrikt) = (format!("{sandbox_url}/chatbot"), format!("{sandbox_url}/botdistrikt/api"));
+    let [botstar, chatbot, botdistrikt] =
+        ["botstar/v1", "chatbot", "botdistrikt/api"].map(|path| format!("{sandbox_url}/{path}"));
     let data = folder.path().join(".data");
     let settings = [
         ("PORT", "0"),
         ("DATA_DIR", data.to_str().unwrap()),
+        ("BOTSTAR_API_URL", &botstar),
         ("CHATBOT_API_URL", &chatbot),
         ("BOTDISTRIKT_API_URL", &botdistrikt),
         ("BOTMOTHER_API_URL", &sandbox_url),
@@ -113,7 +115,7 @@ fn the_examples_do_what_they_say() {
         ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"),
         ("RETRY_SCHEDULE", "1,60,300"),
     ];
-    for (name, value) in &settings[5..] {
+    for (name, value) in &settings[6..] {
         assert!(routes.contains(&format!("{name}={value} ")), "it is not said how to start it with {name}");
     }
     let mut process = Process::spawn(folder.path(), &settings);

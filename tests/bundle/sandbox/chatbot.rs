@@ -300,13 +300,25 @@ fn spawn(folder: &TempDir) -> Process {
 async fn the_process_prints_its_usage_and_is_controlled_over_http() {
     let folder = TempDir::new().unwrap();
     let mut process = spawn(&folder);
-    let setting = process.wait_for("  CHATBOT_API_URL=");
-    let settings = [setting, process.wait_for("  BOTDISTRIKT_API_URL="), process.wait_for("  BOTMOTHER_API_URL=")];
+    let setting = process.wait_for("  BOTSTAR_API_URL=");
+    let settings = [
+        setting,
+        process.wait_for("  CHATBOT_API_URL="),
+        process.wait_for("  BOTDISTRIKT_API_URL="),
+        process.wait_for("  BOTMOTHER_API_URL="),
+    ];
+    let api_token = process.wait_for("  of BotStar");
     let (token, domain) = (process.wait_for("  of ChatBot"), process.wait_for("  of BotDistrikt the webchat app 4711"));
     let event = process.wait_for("  of Botmother");
     let url = process.listening();
-    let bases = ["CHATBOT_API_URL={}/chatbot", "BOTDISTRIKT_API_URL={}/botdistrikt/api", "BOTMOTHER_API_URL={}"];
+    let bases = [
+        "BOTSTAR_API_URL={}/botstar/v1",
+        "CHATBOT_API_URL={}/chatbot",
+        "BOTDISTRIKT_API_URL={}/botdistrikt/api",
+        "BOTMOTHER_API_URL={}",
+    ];
     assert_eq!(settings, bases.map(|base| format!("  {}", base.replace("{}", &url))));
+    assert!(api_token.ends_with(Sandbox::BOTSTAR_TOKEN), "{api_token}");
     assert!(token.ends_with(Sandbox::TOKEN) && domain.ends_with(Sandbox::DOMAIN), "{token}: {domain}");
     let (id, secret) = (Sandbox::EVENT_ID, Sandbox::EVENT_TOKEN);
     assert!(event.ends_with(&format!(" {url}/api/bot/action/{id}/{secret}")), "{event}");

@@ -2,5 +2,6 @@
 
 mod botdistrikt;
 mod botmother;
+mod botstar;
 mod chatbot;
 mod faults;

@@ -45,7 +45,7 @@ impl ActionCall {
 
     /// True if a problem also contains the platform's answer.
     pub fn is_call_api(&self) -> bool {
-        self.name() == "chatbot.call-api"
+        self.name().ends_with(".call-api")
     }
 
     /// True if the output is built from the platform's answer.
@@ -73,8 +73,9 @@ impl ActionCall {
         let (status, code, may_have_happened) = match (self.platform(), failure.kind) {
             // The URL is the credential.
             ("botmother", FaultKind::NotFound | FaultKind::Gone) => (424, "connection_unauthorized", false),
-            // No document describes an error with a status of success, so the body is read as a user without an id.
-            ("botdistrikt", FaultKind::EnvelopeError) => (502, "platform_unavailable", true),
+            // No document describes an error with a status of success, so the body is read as an answer that lacks its
+            // parts.
+            ("botdistrikt" | "botstar", FaultKind::EnvelopeError) => (502, "platform_unavailable", true),
             _ => (failure.status, failure.code, failure.may_have_happened),
         };
         (status, code, may_have_happened && self.changes())
@@ -91,11 +92,40 @@ pub fn cases(sandbox: &Sandbox) -> Vec<ActionCall> {
         ActionCall { action, input, asks: asks.to_owned(), status: 200 }
     };
     let chatbot = |action: &str, input, asks: &str| case(&format!("chatbot.{action}"), input, asks);
-    let api = |method: &str, path: &str, body: Value| {
+    let api_of = |platform: &str, method: &str, path: &str, body: Value| {
         let input = json!({ "method": method, "path": path.trim_start_matches('/'), "body": body });
-        chatbot("call-api", input, &format!("{method} {path}"))
+        case(&format!("{platform}.call-api"), input, &format!("{method} {path}"))
     };
+    let api = |method: &str, path: &str, body: Value| api_of("chatbot", method, path, body);
+    let bot = format!("/bots/{}", Sandbox::BOT_ID);
+    let (bot_user, entity) = (format!("{bot}/users/u-1"), format!("{bot}/cms_entities/{}", sandbox.entity_id()));
+    let botstar = |action: &str, input, asks: &str| case(&format!("botstar.{action}"), input, asks);
+    let of_item = |more: Value| {
+        let mut input = json!({ "entity_id": sandbox.entity_id(), "item_id": sandbox.bot_items("draft")[0]["id"] });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let (items, item) =
+        (format!("{entity}/items"), format!("{entity}/items/{}", string(&of_item(json!({}))["item_id"])));
     vec![
+        botstar("list-bots", json!({}), "GET /bots/"),
+        botstar("get-user", json!({ "user_id": "u-1" }), &format!("GET {bot_user}")),
+        botstar(
+            "update-user",
+            json!({ "user_id": "u-1", "attributes": { "plan": "silver" } }),
+            &format!("PATCH {bot_user}"),
+        ),
+        botstar("send-message", json!({ "user_id": "u-1", "message": "Hello" }), "POST /messages"),
+        botstar("list-entities", json!({}), &format!("GET {bot}/cms_entities")),
+        botstar("list-items", json!({ "entity_id": sandbox.entity_id(), "limit": 2 }), &format!("GET {items}")),
+        botstar("get-item", of_item(json!({})), &format!("GET {item}")),
+        botstar("create-item", json!({ "entity_id": sandbox.entity_id(), "name": "Mocha" }), &format!("POST {items}")),
+        botstar("update-item", of_item(json!({ "fields": { "price": "3.00" } })), &format!("PATCH {item}")),
+        botstar("delete-item", of_item(json!({})), &format!("DELETE {item}")),
+        botstar("call-api", json!({ "method": "GET", "path": "bots/" }), "GET /bots/"),
+        api_of("botstar", "POST", "/bots/", json!({ "name": "Shop" })),
+        api_of("botstar", "PATCH", &bot_user, json!({ "plan": "silver" })),
+        ActionCall { status: 404, ..api_of("botstar", "DELETE", "/bots/of-nobody", Value::Null) },
         chatbot("search-users", json!({ "limit": 2 }), "GET /users"),
         chatbot("get-user", json!({ "user_id": user }), &format!("GET {of_user}")),
         chatbot("create-user", json!({ "name": "Ada" }), "POST /users"),

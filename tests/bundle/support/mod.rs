@@ -5,6 +5,7 @@ pub mod assertions;
 pub mod aws_services;
 pub mod botdistrikt;
 pub mod botmother;
+pub mod botstar;
 pub mod chatbot;
 pub mod chatbot_hooks;
 pub mod delivery_worker;

@@ -10,11 +10,12 @@ use tests::{
 };
 
 /// The platforms that have actions.
-pub const PLATFORMS: [&str; 3] = ["chatbot", "botdistrikt", "botmother"];
+pub const PLATFORMS: [&str; 4] = ["botstar", "chatbot", "botdistrikt", "botmother"];
 /// A user who is registered at BotDistrikt from the start.
 pub const GUEST: &str = "guest-7h2k9xq4mz";
 /// Secrets that must appear only in requests to the platforms.
-pub const SECRETS: [&str; 4] = [Sandbox::TOKEN, Sandbox::DOMAIN, Sandbox::EVENT_ID, Sandbox::EVENT_TOKEN];
+pub const SECRETS: [&str; 5] =
+    [Sandbox::BOTSTAR_TOKEN, Sandbox::TOKEN, Sandbox::DOMAIN, Sandbox::EVENT_ID, Sandbox::EVENT_TOKEN];
 
 pub struct Platforms {
     pub bundle: Bundle,
@@ -31,9 +32,10 @@ impl Platforms {
     /// Starts with settings besides those of the tests.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::start(0).await.unwrap();
-        let (chatbot, botdistrikt) = (sandbox.chatbot_url(), sandbox.botdistrikt_url());
+        let (botstar, chatbot, botdistrikt) = (sandbox.botstar_url(), sandbox.chatbot_url(), sandbox.botdistrikt_url());
         let urls = [
-            ("CHATBOT_API_URL", chatbot.as_str()),
+            ("BOTSTAR_API_URL", botstar.as_str()),
+            ("CHATBOT_API_URL", &chatbot),
             ("BOTDISTRIKT_API_URL", &botdistrikt),
             ("BOTMOTHER_API_URL", &sandbox.url),
         ];
@@ -88,7 +90,8 @@ impl Platforms {
         let lists =
             [self.sandbox.users(), self.sandbox.stories(), self.sandbox.messages(), self.sandbox.external_events()];
         let listed: usize = lists.iter().map(|list| list.as_array().unwrap().len()).sum();
-        listed + self.sandbox.registrations().len()
+        let more = [self.sandbox.bot_messages().as_array().unwrap().len(), self.sandbox.bot_items("draft").len()];
+        listed + self.sandbox.registrations().len() + more.into_iter().sum::<usize>()
     }
 }
 
@@ -106,6 +109,7 @@ pub fn path_of(action: &str) -> String {
 pub fn credentials(platform: &str, sandbox: &str) -> Value {
     let event_url = format!("{sandbox}/api/bot/action/{}/{}", Sandbox::EVENT_ID, Sandbox::EVENT_TOKEN);
     match platform {
+        "botstar" => json!({ "api_token": Sandbox::BOTSTAR_TOKEN, "bot_id": Sandbox::BOT_ID }),
         "chatbot" => json!({ "access_token": Sandbox::TOKEN }),
         "botdistrikt" => json!({ "webchat_app_id": Sandbox::WEBCHAT_APP_ID, "domain": Sandbox::DOMAIN }),
         "botmother" => json!({ "event_url": event_url }),
@@ -116,6 +120,7 @@ pub fn credentials(platform: &str, sandbox: &str) -> Value {
 /// Another account's credentials, with this in them.
 pub fn wrong_credentials(platform: &str, sandbox: &str, secret: &str) -> Value {
     match platform {
+        "botstar" => json!({ "api_token": secret, "bot_id": Sandbox::BOT_ID }),
         "chatbot" => json!({ "access_token": secret }),
         "botdistrikt" => json!({ "webchat_app_id": Sandbox::WEBCHAT_APP_ID, "domain": secret }),
         "botmother" => json!({ "event_url": format!("{sandbox}/api/bot/action/{}/{secret}", Sandbox::EVENT_ID) }),

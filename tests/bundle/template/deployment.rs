@@ -69,6 +69,7 @@ impl Deployment {
         let given = BTreeMap::from([
             ("PublicUrl", url.clone()),
             ("BotstarApiUrl", "http://127.0.0.1:9".to_owned()),
+            ("BotstarApiUrl", sandbox.botstar_url()),
             ("ChatbotApiUrl", sandbox.chatbot_url()),
             ("BotdistriktApiUrl", sandbox.botdistrikt_url()),
             ("BotmotherApiUrl", sandbox.url.clone()),

@@ -61,10 +61,7 @@ pub async fn walk(deployment: &Deployment) {
 
 impl Walk<'_> {
     async fn connection(&self, platform: &'static str) -> String {
-        let credentials = match platform {
-            "botstar" => json!({}),
-            name => credentials(name, &self.deployment.sandbox.url),
-        };
+        let credentials = credentials(platform, &self.deployment.sandbox.url);
         let new = json!({ "platform": platform, "name": "Demo", "credentials": credentials });
         string(&self.api.post("/v1/connections", &new, 201).await["id"])
     }
@@ -292,6 +289,7 @@ impl Walk<'_> {
             let mapping = json!({ "subscriber.name": "/user/id" });
             self.api.patch(&self.hook(trigger), &json!({ "settings": { "mapping": mapping } }), 200).await;
             self.deployment.aws.win_race("api-hooks", "dynamodb:PutItem", "EventsTable");
+            self.api.post(&format!("{}/shape", self.hook(trigger)), &json!({}), 200).await;
             let remapped = self.api.post(&format!("{}/remap", self.hook(trigger)), &json!({}), 200).await;
             assert!(remapped["changed"].as_u64() > Some(0), "{remapped}");
             self.deployment.settle().await;

@@ -1,6 +1,6 @@
 //! HTTP routes that control a sandbox in a process of its own, as methods control one in a test.
 
-use super::{Platform, Seen, Shared, botdistrikt, botmother, chatbot, given, guide, json, lock};
+use super::{Platform, Seen, Shared, botdistrikt, botmother, botstar, chatbot, given, guide, json, lock};
 use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -12,6 +12,12 @@ use serde_json::{Map, Value, json};
 #[serde(deny_unknown_fields)]
 struct Seed {
     count: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewBot {
+    name: String,
 }
 
 /// Answer of BotDistrikt to messages. No `body` restores the default.
@@ -60,6 +66,8 @@ async fn run(shared: &Shared, method: &Method, route: &str, body: &str) -> Resul
         ("DELETE", "faults") => lock(&shared.faults).clear(),
         ("GET", "requests") => return Ok(Some(lock(&shared.seen).iter().map(masked).collect())),
         ("DELETE", "requests") => lock(&shared.seen).clear(),
+        ("POST", "botstar/bots") => drop(lock(&shared.botstar).add_bot(&read::<NewBot>(body)?.name)),
+        ("POST", "botstar/items") => lock(&shared.botstar).seed_items(read::<Seed>(body)?.count.into()),
         ("POST", "chatbot/users") => lock(&shared.chatbot).seed_users(read::<Seed>(body)?.count.into()),
         ("POST", "chatbot/say") => return chatbot::say(shared, read(body)?).await.map(Some),
         ("POST", "botdistrikt/answer") => lock(&shared.botdistrikt).answer = read::<Answer>(body)?.body,
@@ -87,10 +95,12 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, String> {
     serde_json::from_str(body).map_err(|error| format!("the body: {error}"))
 }
 
-/// Request for display, with ChatBot's access token, BotDistrikt's domain and the token of Botmother's event masked.
+/// Request for display, with the tokens of BotStar and ChatBot, BotDistrikt's domain and the token of Botmother's event masked.
 fn masked(seen: &Seen) -> Value {
     let header = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
         let shown = match (name, seen.platform) {
+            (&header::AUTHORIZATION, Platform::BotStar) if botstar::authorized(seen) => "Bearer (the API token)".into(),
+            (&header::AUTHORIZATION, Platform::BotStar) => "(not the API token)".into(),
             (&header::AUTHORIZATION, Platform::ChatBot) if chatbot::authorized(seen) => {
                 "Bearer (the access token)".into()
             }
@@ -102,7 +112,7 @@ fn masked(seen: &Seen) -> Value {
     let headers: Map<String, Value> = seen.headers.iter().map(header).collect();
     let (method, mut path, query, mut body) = (seen.method.as_str(), seen.path.clone(), &seen.query, seen.body.clone());
     match seen.platform {
-        Platform::ChatBot => {}
+        Platform::BotStar | Platform::ChatBot => {}
         Platform::BotDistrikt => body = botdistrikt::masked_body(seen),
         Platform::Botmother => path = botmother::masked_path(seen),
     }

@@ -57,8 +57,8 @@ pub enum FaultKind {
     WrongShape,
     /// Carries the request out, and answers 200 with no body.
     Empty,
-    /// 400, with the secrets of the request in its message: for ChatBot the whole `Authorization`, for BotDistrikt the
-    /// `domain` and the `Authorization`, for Botmother the path.
+    /// 400, with the secrets of the request in its message: for BotStar and ChatBot the whole `Authorization`, for
+    /// BotDistrikt the `domain` and the `Authorization`, for Botmother the path.
     Echo,
     /// Carries the request out, and answers 200 with more than 5 MB of JSON.
     Huge,

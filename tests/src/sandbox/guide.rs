@@ -1,6 +1,6 @@
 //! Help text of a sandbox.
 
-use super::{botdistrikt, botmother, chatbot};
+use super::{botdistrikt, botmother, botstar, chatbot};
 
 const CONTROLS: &str = r#"
 POST   /sandbox/faults               arm a fault: {"kind": "slow_down", "platform": "chatbot", "path": "/webhooks",
@@ -11,6 +11,9 @@ POST   /sandbox/faults               arm a fault: {"kind": "slow_down", "platfor
 DELETE /sandbox/faults               disarm all
 GET    /sandbox/requests             what the platforms received, in order
 DELETE /sandbox/requests             forget it
+
+POST   /sandbox/botstar/bots         add a bot: {"name": "Shop"}
+POST   /sandbox/botstar/items        add items to the first entity: {"count": 100}
 
 POST   /sandbox/chatbot/users        add users: {"count": 100}
 POST   /sandbox/chatbot/say          have a user reach the webhook blocks: {"text": "Hi", "attributes": {"vip": "yes"}}
@@ -32,8 +35,14 @@ POST   /sandbox/botmother/switches   change the answers to events: {"refuse_even
 
 /// Settings that point Switchboard to this sandbox, one a line.
 pub fn settings(url: &str) -> String {
-    let (chatbot, botdistrikt) = (chatbot::PREFIX, botdistrikt::PREFIX);
-    format!("  CHATBOT_API_URL={url}{chatbot}\n  BOTDISTRIKT_API_URL={url}{botdistrikt}\n  BOTMOTHER_API_URL={url}")
+    let (botstar, chatbot, botdistrikt) = (botstar::PREFIX, chatbot::PREFIX, botdistrikt::PREFIX);
+    let lines = [
+        format!("  BOTSTAR_API_URL={url}{botstar}"),
+        format!("  CHATBOT_API_URL={url}{chatbot}"),
+        format!("  BOTDISTRIKT_API_URL={url}{botdistrikt}"),
+        format!("  BOTMOTHER_API_URL={url}"),
+    ];
+    lines.join("\n")
 }
 
 /// Credentials for a connection of each platform, one a line.
@@ -41,6 +50,7 @@ pub fn credentials(url: &str) -> String {
     let (token, app, domain, path) =
         (chatbot::TOKEN, botdistrikt::WEBCHAT_APP_ID, botdistrikt::DOMAIN, botmother::event_path());
     let lines = [
+        format!("  of BotStar this API token: {}", botstar::TOKEN),
         format!("  of ChatBot this access token: {token}"),
         format!("  of BotDistrikt the webchat app {app} and this domain: {domain}"),
         format!("  of Botmother this event URL: {url}{path}"),
@@ -51,7 +61,7 @@ pub fn credentials(url: &str) -> String {
 pub fn help(url: &str) -> String {
     let (settings, credentials) = (settings(url), credentials(url));
     format!(
-        "Switchboard's sandbox. It plays ChatBot, BotDistrikt and Botmother; everything in it is made up.\n\nStart \
+        "Switchboard's sandbox. It plays BotStar, ChatBot, BotDistrikt and Botmother; everything in it is made up.\n\nStart \
          Switchboard with\n{settings}\nand give a connection\n{credentials}\n{CONTROLS}"
     )
 }

@@ -4,6 +4,7 @@
 
 mod botdistrikt;
 mod botmother;
+mod botstar;
 mod calls;
 mod chatbot;
 mod control;
@@ -78,6 +79,7 @@ struct Shared {
     faults: Mutex<Vec<Fault>>,
     script: Mutex<Option<Script>>,
     seen: Mutex<Vec<Seen>>,
+    botstar: Mutex<botstar::World>,
     chatbot: Mutex<chatbot::World>,
     botdistrikt: Mutex<botdistrikt::World>,
     botmother: Mutex<botmother::World>,
@@ -109,6 +111,10 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 }
 
 impl Sandbox {
+    /// The only API token that BotStar accepts.
+    pub const BOTSTAR_TOKEN: &str = botstar::TOKEN;
+    /// The bot that BotStar has from the start.
+    pub const BOT_ID: &str = botstar::BOT_ID;
     /// The only access token that ChatBot accepts.
     pub const TOKEN: &str = chatbot::TOKEN;
     /// The only webchat app at BotDistrikt.
@@ -133,12 +139,17 @@ impl Sandbox {
             faults: Mutex::default(),
             script: Mutex::default(),
             seen: Mutex::default(),
+            botstar: Mutex::new(botstar::World::seeded()),
             chatbot: Mutex::new(chatbot::World::seeded()),
             botdistrikt: Mutex::default(),
             botmother: Mutex::default(),
         });
         tokio::spawn(server::serve(listener, shared.clone()));
         Ok(Self { url, shared, _open: sender })
+    }
+
+    pub fn botstar_url(&self) -> String {
+        format!("{}{}", self.url, botstar::PREFIX)
     }
 
     pub fn chatbot_url(&self) -> String {
@@ -185,6 +196,45 @@ impl Sandbox {
 
     pub fn forget_requests(&self) {
         lock(&self.shared.seen).clear();
+    }
+
+    /// Adds a bot without users and entities to BotStar's account. Returns its id.
+    pub fn add_bot(&self, name: &str) -> String {
+        lock(&self.shared.botstar).add_bot(name)
+    }
+
+    pub fn remove_bots(&self) {
+        lock(&self.shared.botstar).remove_bots();
+    }
+
+    /// The chat users of BotStar's bots.
+    pub fn bot_users(&self) -> Value {
+        lock(&self.shared.botstar).users()
+    }
+
+    /// The id of the first entity of BotStar's first bot.
+    pub fn entity_id(&self) -> String {
+        lock(&self.shared.botstar).entity_id().to_owned()
+    }
+
+    /// The items of BotStar's entities in an environment, `draft` or `live`.
+    pub fn bot_items(&self, environment: &str) -> Vec<Value> {
+        lock(&self.shared.botstar).items(environment)
+    }
+
+    /// Adds this many items to that entity.
+    pub fn seed_bot_items(&self, count: usize) {
+        lock(&self.shared.botstar).seed_items(count);
+    }
+
+    /// Makes BotStar give items their id as `_id`.
+    pub fn underscore_item_ids(&self, underscores: bool) {
+        lock(&self.shared.botstar).underscored_ids = underscores;
+    }
+
+    /// Bodies of the messages that BotStar accepted, in order.
+    pub fn bot_messages(&self) -> Value {
+        lock(&self.shared.botstar).messages()
     }
 
     /// Adds this many users, each created a second after the one before.

@@ -1,6 +1,6 @@
 //! The simulated platforms and their differences.
 
-use super::{Seen, Shared, botdistrikt, botmother, chatbot};
+use super::{Seen, Shared, botdistrikt, botmother, botstar, chatbot};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +8,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
+    BotStar,
     ChatBot,
     BotDistrikt,
     Botmother,
@@ -19,7 +20,7 @@ impl Platform {
         let under = |platform: Self| {
             path.strip_prefix(platform.prefix()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let mut all = [Self::ChatBot, Self::BotDistrikt, Self::Botmother].into_iter();
+        let mut all = [Self::BotStar, Self::ChatBot, Self::BotDistrikt, Self::Botmother].into_iter();
         all.find_map(|platform| Some((platform, under(platform)?))).map(|(platform, rest)| match platform {
             // Botmother's base is a host, so the prefix is part of the path.
             Self::Botmother => (platform, path),
@@ -30,6 +31,7 @@ impl Platform {
     /// Prefix of the platform's paths in the sandbox.
     pub(super) fn prefix(self) -> &'static str {
         match self {
+            Self::BotStar => botstar::PREFIX,
             Self::ChatBot => chatbot::PREFIX,
             Self::BotDistrikt => botdistrikt::PREFIX,
             Self::Botmother => botmother::PREFIX,
@@ -38,6 +40,7 @@ impl Platform {
 
     pub(super) async fn answer(self, shared: &Shared, seen: &Seen) -> (StatusCode, Value) {
         match self {
+            Self::BotStar => botstar::answer(shared, seen),
             Self::ChatBot => chatbot::answer(shared, seen).await,
             Self::BotDistrikt => botdistrikt::answer(shared, seen),
             Self::Botmother => botmother::answer(shared, seen),
@@ -47,6 +50,7 @@ impl Platform {
     /// Body of an error.
     pub(super) fn error(self, status: StatusCode, message: &str) -> Value {
         match self {
+            Self::BotStar => botstar::error(message),
             Self::ChatBot => chatbot::error(status, message),
             Self::BotDistrikt => botdistrikt::error(status, message),
             Self::Botmother => botmother::error(message),
@@ -57,7 +61,7 @@ impl Platform {
     pub(super) fn echo(self, seen: &Seen) -> String {
         let authorization = seen.authorization().unwrap_or_default();
         match self {
-            Self::ChatBot => {
+            Self::BotStar | Self::ChatBot => {
                 let token = authorization.trim_start_matches("Bearer ");
                 format!("cannot take authorization: {authorization}, token {token}")
             }

@@ -8,6 +8,7 @@ mod rejected;
 mod remap;
 mod rotate;
 mod sample;
+mod shape;
 mod view;
 
 use crate::{
@@ -31,6 +32,7 @@ pub static FUNCTION: Function = Function {
         rotate::ROUTE,
         remap::ROUTE,
         sample::ROUTE,
+        shape::ROUTE,
         rejected::LIST,
         rejected::RAW,
     ],

@@ -1,3 +1,7 @@
 //! BotStar.
 
+mod bots;
+mod environment;
 mod http_block;
+mod items;
+mod users;

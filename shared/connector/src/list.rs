@@ -1,13 +1,12 @@
 //! Output of the actions that return lists.
 
-use crate::client::Object;
 use schemars::{Schema, json_schema};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 #[derive(Serialize)]
 pub struct List {
-    pub items: Vec<Object>,
+    pub items: Vec<Map<String, Value>>,
     pub next: Option<String>,
 }
 

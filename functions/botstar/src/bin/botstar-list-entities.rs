@@ -1,0 +1,5 @@
+use connector::lambda;
+
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(&botstar::list_entities::FUNCTION)
+}
