@@ -187,3 +187,16 @@ def test_a_place_may_be_chosen_before_its_field(signed_in, switchboard, hook, po
     page.get_by_role("button", name="Choose /checkpoint/name").click()
     page.get_by_label("Field", exact=True).select_option("subscriber.name")
     expect(page.get_by_role("list", name="Mapping")).to_contain_text("subscriber.name is at /checkpoint/name")
+
+
+def test_the_shape_of_a_body_is_copied_without_its_content(signed_in, switchboard, hook, post):
+    page = signed_in
+    post(hook["url"], json.dumps({"user": {"id": "u-17", "name": "Ava Chen"}, "environment": "test"}))
+    event = switchboard.call("GET", "/v1/events")["items"][0]
+    page.goto(f"{switchboard.url}/console#/events/{event['id']}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("test")
+    page.get_by_role("button", name="Copy shape").click()
+    expect(page.get_by_text("Copied")).to_be_visible()
+    shape = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    assert shape["environment"] == "test" and set(shape["user"]) == {"id", "name"}
+    assert "Ava" not in json.dumps(shape) and "17" not in json.dumps(shape)
