@@ -200,3 +200,21 @@ def test_the_shape_of_a_body_is_copied_without_its_content(signed_in, switchboar
     shape = json.loads(page.evaluate("navigator.clipboard.readText()"))
     assert shape["environment"] == "test" and set(shape["user"]) == {"id", "name"}
     assert "Ava" not in json.dumps(shape) and "17" not in json.dumps(shape)
+
+
+def test_a_route_to_an_aws_service_has_a_group_only_for_fifo_and_its_fault_at_the_arn(signed_in, switchboard):
+    page = signed_in
+    page.goto(f"{switchboard.url}/console#/routes/new")
+    page.get_by_role("textbox", name="Name").fill("Into the queue")
+    page.get_by_label("New Checkpoint Record").check()
+    page.get_by_label("An AWS service").check()
+    arn = page.get_by_label("ARN")
+    arn.fill("arn:aws:sqs:eu-central-1:123456789012:orders.fifo")
+    expect(page.get_by_label("Message group", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Create the route", exact=True).click()
+    expect(page.get_by_text("is required")).to_have_count(1)
+    arn.fill("arn:aws:sqs:eu-central-1:123456789012:orders")
+    expect(page.get_by_label("Message group", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Create the route", exact=True).click()
+    expect(arn).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("add it to the parameter AwsTargets").first).to_be_visible()
