@@ -15,6 +15,7 @@ pub const ENVIRONMENT: &[Field] = &[Field::optional("environment", &["/environme
 #[serde(default)]
 pub struct TriggerSettings {
     /// True to ignore events of the environment `test`. Events without a known environment are kept. Default: false.
+    #[schemars(title = "Ignore test events")]
     live_only: Option<bool>,
 }
 

@@ -20,9 +20,10 @@ struct CommonSettings {
     mapping: Mapping,
     /// Time in seconds within which the same content is a duplicate; 0 turns deduplication off. Default: the
     /// deployment's window, 600.
-    #[schemars(range(min = 0, max = 31_536_000))]
+    #[schemars(title = "Ignore repeats within (seconds)", range(min = 0, max = 31_536_000))]
     dedupe_seconds: Option<u64>,
     /// True to store the call's query, up to 4 KB, as `data.query`. Default: false.
+    #[schemars(title = "Keep the URL's query")]
     keep_query: Option<bool>,
     /// Answer to the caller: up to 32 KB of JSON, whose texts may contain `{{/json/pointer}}` into the event's `data`.
     /// Default: the outcome of the call.
