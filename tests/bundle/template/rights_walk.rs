@@ -2,6 +2,7 @@
 //! what is done only where something comes between.
 
 mod failing;
+mod mcp;
 mod redispatch;
 
 use crate::{
@@ -53,6 +54,7 @@ pub async fn walk(deployment: &Deployment) {
     walk.events(&routes["taking"]).await;
     walk.redispatches().await;
     walk.records().await;
+    walk.tools(&routes["taking"]).await;
     walk.erased_meanwhile().await;
     walk.keys_and_modules().await;
     walk.failing_for_days(&routes["failing"]).await;
