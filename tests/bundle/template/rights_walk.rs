@@ -53,8 +53,8 @@ pub async fn walk(deployment: &Deployment) {
     walk.deliveries().await;
     walk.events(&routes["taking"]).await;
     walk.redispatches().await;
-    walk.records().await;
     walk.tools(&routes["taking"]).await;
+    walk.records().await;
     walk.erased_meanwhile().await;
     walk.keys_and_modules().await;
     walk.failing_for_days(&routes["failing"]).await;

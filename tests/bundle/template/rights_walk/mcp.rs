@@ -32,7 +32,9 @@ impl Walk<'_> {
         let event = &agent.output("list_events", json!({ "type": "botstar.subscriber.created" })).await["items"][0];
         agent.output("get_event", json!({ "id": event["id"] })).await;
         agent.output("replay_event", json!({ "id": event["id"], "route": route })).await;
-        let takeover = &agent.output("list_takeovers", json!({})).await["items"][0];
+        // The walk claims and closes the newest over the API.
+        let takeovers = agent.output("list_takeovers", json!({})).await;
+        let takeover = takeovers["items"].as_array().unwrap().last().unwrap();
         for tool in ["claim_takeover", "close_takeover"] {
             agent.output(tool, json!({ "id": takeover["id"] })).await;
         }
