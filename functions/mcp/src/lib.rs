@@ -31,9 +31,10 @@ const MESSAGE: Route =
     });
 
 /// The server sends nothing of its own accord, and has no sessions.
-const LISTEN: Route = Route::get("/mcp", Access::Public, "Rejected: the MCP server opens no streams", |app, request| {
-    Box::pin(reject(app, request))
-});
+const LISTEN: Route =
+    Route::get("/mcp", Access::Public, "Rejected: the MCP server opens no streams", |app, request| {
+        Box::pin(reject(app, request))
+    });
 const END: Route = Route::delete("/mcp", Access::Public, "Rejected: the MCP server has no sessions", |app, request| {
     Box::pin(reject(app, request))
 });

@@ -70,7 +70,8 @@ mod tests {
             assert!(allowed(&laptop, host, None), "{host}");
             assert!(allowed(&laptop, host, Some("http://localhost:9000")), "{host}");
         }
-        for origin in ["http://evil.example", "http://localhost.evil.example", "http://127.0.0.1.evil.example", "null"] {
+        for origin in ["http://evil.example", "http://localhost.evil.example", "http://127.0.0.1.evil.example", "null"]
+        {
             assert!(!allowed(&laptop, "127.0.0.1:9000", Some(origin)), "{origin}");
         }
         for host in ["evil.example:9000", "localhost.evil.example", "a b"] {

@@ -59,7 +59,9 @@ pub fn era(headers: &HeaderMap, message: &Message) -> Result<Era, RpcError> {
 fn check_modern(headers: &HeaderMap, message: &Message, meta: Option<&Value>) -> Result<(), RpcError> {
     match text(headers, &METHOD_HEADER)? {
         Some(method) if method == message.method => {}
-        Some(_) => return Err(RpcError::header_mismatch(format!("the header {METHOD_HEADER} differs from the method"))),
+        Some(_) => {
+            return Err(RpcError::header_mismatch(format!("the header {METHOD_HEADER} differs from the method")));
+        }
         None => return Err(RpcError::header_mismatch(format!("the header {METHOD_HEADER} is missing"))),
     }
     if !meta.and_then(|meta| meta.get(CAPABILITIES_FIELD)).is_some_and(Value::is_object) {

@@ -179,7 +179,11 @@ async fn only_a_post_with_a_key_and_no_foreign_origin_is_served() {
     problem(&unknown, 401, "unauthorized");
     let challenge = unknown.headers["www-authenticate"].to_str().unwrap();
     assert!(challenge.starts_with("Bearer ") && !challenge.contains("resource_metadata"), "{challenge}");
-    problem(&answer(bundle.http.get(format!("{}/.well-known/oauth-protected-resource", bundle.url))).await, 404, "not_found");
+    problem(
+        &answer(bundle.http.get(format!("{}/.well-known/oauth-protected-resource", bundle.url))).await,
+        404,
+        "not_found",
+    );
 
     for origin in [bundle.url.as_str(), "http://localhost:3000"] {
         result(&answer(agent.bare(&ping).header("origin", origin)).await);

@@ -28,8 +28,7 @@ pub struct ApiTool {
     shorten: fn(&mut Value),
 }
 
-const READ: Hints =
-    Hints { is_read_only: true, is_destructive: false, is_idempotent: true, is_open_world: false };
+const READ: Hints = Hints { is_read_only: true, is_destructive: false, is_idempotent: true, is_open_world: false };
 const CHANGE: Hints = Hints { is_read_only: false, ..READ };
 /// Sends events to the targets of routes.
 const SEND: Hints = Hints { is_idempotent: false, is_open_world: true, ..CHANGE };
@@ -105,12 +104,7 @@ pub static API_TOOLS: [ApiTool; 12] = [
         "Lists the answers that people gave at checkpoints of bots, newest first.",
         &checkpoint_records::LIST,
     ),
-    read(
-        "list_takeovers",
-        "List Takeovers",
-        "Lists requests for a human operator, newest first.",
-        &takeovers::LIST,
-    ),
+    read("list_takeovers", "List Takeovers", "Lists requests for a human operator, newest first.", &takeovers::LIST),
     read(
         "list_deliveries",
         "List Deliveries",
@@ -173,8 +167,8 @@ impl ApiTool {
                 none => *none = json!(["id"]),
             }
         }
-        for Query { name, description, value } in self.parameters() {
-            properties.insert((*name).to_owned(), of_query(*value, description));
+        for parameter in self.parameters() {
+            properties.insert(parameter.name.to_owned(), of_query(parameter));
         }
         if let Value::Object(own) = schema["properties"].take() {
             properties.extend(own);

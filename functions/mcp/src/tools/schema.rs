@@ -2,8 +2,7 @@
 //! the root.
 
 use serde_json::{Map, Value, json};
-use web::QueryValue;
-use web::input::MAX_CURSOR;
+use web::{Query, QueryValue};
 
 /// Largest page of a tool. Clients limit the size of results.
 pub const MAX_ITEMS: usize = 20;
@@ -74,22 +73,12 @@ fn merged(alternatives: Vec<Map<String, Value>>) -> Map<String, Value> {
 }
 
 /// Schema of a query parameter as an argument.
-pub fn of_query(value: QueryValue, description: &str) -> Value {
-    let mut schema = match value {
-        QueryValue::Text => json!({ "type": "string", "minLength": 1 }),
-        QueryValue::Id(pattern) => json!({ "type": "string", "pattern": pattern }),
-        QueryValue::OneOf(values) => json!({ "type": "string", "enum": values }),
-        QueryValue::Time => json!({ "type": "string", "format": "date-time" }),
-        QueryValue::Limit => {
-            json!({ "type": "integer", "minimum": 1, "maximum": MAX_ITEMS, "default": MAX_ITEMS })
-        }
-        QueryValue::Cursor => json!({ "type": "string", "minLength": 1, "maxLength": MAX_CURSOR }),
-        QueryValue::Multiple(of, most) => json!({ "type": "integer", "minimum": of, "maximum": most }),
-    };
-    let described = match value {
-        QueryValue::Limit => format!("Number of items per page: 1 to {MAX_ITEMS}, by default {MAX_ITEMS}."),
-        _ => description.to_owned(),
-    };
-    schema["description"] = described.into();
+pub fn of_query(parameter: &Query) -> Value {
+    let mut schema = parameter.value.schema();
+    schema["description"] = parameter.description.into();
+    if let QueryValue::Limit = parameter.value {
+        schema["description"] = format!("Number of items per page: 1 to {MAX_ITEMS}.").into();
+        (schema["maximum"], schema["default"]) = (MAX_ITEMS.into(), MAX_ITEMS.into());
+    }
     schema
 }
