@@ -16,12 +16,17 @@ CONTENT = [
     # Fields that exclude each other, or depend on a value.
     ("invalid_body", "/idempotency_key", "must equal the Idempotency-Key header"),
     ("invalid_body", "/(users|users_bm|platform|confirm_everyone)", "."),
-    ("invalid_body", "", "^has no recipients|^must have (a name or|email or)"),
+    ("invalid_body", "", "^has no recipients|^must have (a name or|email or|a name, a status or)"),
+    ("invalid_body", "/limit", "as for the page before"),
+    ("invalid_body", "/rejected", "must be left out if"),
     ("invalid_body", "/filters/[0-9]+/.*", "."),
     # An action's names and the addresses that may be called.
     ("invalid_body", "/path", "."),
     ("invalid_body", "/credentials/event_url", "."),
     ("invalid_body", "/target/url", "."),
+    ("invalid_body", "/target/(arn|group)", "."),
+    # BotStar's messages, and the fields of its items.
+    ("invalid_body", "/(message|fields)/.*", "."),
     ("invalid_body", "/headers/.*", "is a reserved header"),
     ("invalid_body", "/target/headers/.*", "is a reserved header"),
     # Expressions, and patterns of events that exist.
@@ -36,7 +41,7 @@ FORM = {"bad_json", "invalid_body", "invalid_query"}
 
 def is_content(code, fault):
     return any(
-        code == known and re.fullmatch(pointer, fault["pointer"]) and re.search(words, fault["detail"])
+        code == known and re.fullmatch(pointer, fault["pointer"], re.DOTALL) and re.search(words, fault["detail"])
         for known, pointer, words in CONTENT
     )
 

@@ -16,6 +16,9 @@ def test_no_role_keeps_the_rights_that_moved(cloud, stack):
     roles = [name for of_type, name in stack.resources.values() if of_type == "AWS::IAM::Role"]
     inline = {name: set(iam.list_role_policies(RoleName=name)["PolicyNames"]) for name in roles}
     actions = inline.pop(stack.id("DeliverRole")) - {"lambda"}
+    # Two actions read or write the person that they are about.
+    for action in ["BotdistriktSendMessageRole", "BotdistriktRegisterUserRole"]:
+        assert inline.pop(stack.id(action)) == {"lambda", "records"}
     assert all(policies == {"lambda"} for policies in inline.values()), inline
     assert len(actions) == len([id for id in stack.resources if id.endswith("DeliverPolicy")]) - 1
 

@@ -27,6 +27,7 @@ class Local:
         self.folder, self.log = folder / "data", folder / "local.log"
         self.environment = dict(os.environ, PORT="0", DATA_DIR=str(self.folder), RUST_LOG="error")
         self.environment |= {"CHATBOT_API_URL": sandbox.url, "BOTMOTHER_API_URL": sandbox.url}
+        self.environment |= {"BOTSTAR_API_URL": f"{sandbox.url}/botstar/v1", "BOTDISTRIKT_API_URL": f"{sandbox.url}/botdistrikt/api"}
 
     def start(self):
         with self.log.open("wb") as log:
@@ -48,9 +49,15 @@ class Local:
     def stop(self):
         stop(self.process)
 
+    def get(self, path):
+        return self.ask(path, None)
+
     def post(self, path, body):
+        return self.ask(path, json.dumps(body).encode())
+
+    def ask(self, path, content):
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
+        request = urllib.request.Request(self.url + path, content, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
@@ -75,8 +82,8 @@ def credentials(sandbox):
 
 def with_tokens(local, sandbox):
     """Schemathesis's settings: the token of a hook for each hook's path."""
-    with urllib.request.urlopen(f"{local.url}/v1/openapi.json", timeout=60) as answer:
-        paths = json.load(answer)["paths"]
+    paths = local.get("/v1/openapi.json")["paths"]
+    modules = [module for platform in local.get("/v1/modules")["items"] for module in platform["modules"]]
     settings = ""
     for path in paths:
         found = re.fullmatch(r"/hooks/(\w+)/([\w-]+)/\{token\}", path)
@@ -88,7 +95,7 @@ def with_tokens(local, sandbox):
         new = {"trigger": f"{platform}.watch-{noun}", "name": "Demo", "connection": connection}
         token = local.post("/v1/hooks", new)["url"].rsplit("/", 1)[1]
         settings += f'[[operations]]\ninclude-path = "{path}"\nparameters = {{ "path.token" = "{token}" }}\n\n'
-    assert settings.count("[[operations]]") == 7
+    assert settings.count("[[operations]]") == len([module for module in modules if module["kind"] == "trigger"])
     return settings
 
 
