@@ -20,7 +20,7 @@ pub struct RpcError {
     /// Name in the log.
     pub name: &'static str,
     message: String,
-    data: Option<Value>,
+    data: Option<Box<Value>>,
 }
 
 impl RpcError {
@@ -62,25 +62,25 @@ impl RpcError {
 
     pub fn unsupported_version(supported: &[&str], requested: &str) -> Self {
         let message = "unsupported protocol version".to_owned();
-        let data = Some(json!({ "supported": supported, "requested": requested }));
+        let data = Some(Box::new(json!({ "supported": supported, "requested": requested })));
         Self { data, ..Self::new(StatusCode::BAD_REQUEST, -32022, "unsupported_version", message) }
     }
 }
 
 impl Message {
     /// Parses a body. An error comes with the id of the request, or null if that can't be read.
-    pub fn parse(body: &[u8]) -> Result<Self, (Value, RpcError)> {
-        let value =
-            serde_json::from_slice(body).map_err(|error| (Value::Null, RpcError::unreadable(error.to_string())))?;
+    pub fn parse(body: &[u8]) -> Result<Self, (Box<Value>, RpcError)> {
+        let unreadable = |error: serde_json::Error| (Box::default(), RpcError::unreadable(error.to_string()));
+        let value = serde_json::from_slice(body).map_err(unreadable)?;
         let Value::Object(mut fields) = value else {
             let message = "the body must be one JSON-RPC message; batches are not supported";
-            return Err((Value::Null, RpcError::invalid_request(message)));
+            return Err((Box::default(), RpcError::invalid_request(message)));
         };
         let id = fields.remove("id");
         if id.as_ref().is_some_and(|id| !is_id(id)) {
-            return Err((Value::Null, RpcError::invalid_request("id must be a text or an integer")));
+            return Err((Box::default(), RpcError::invalid_request("id must be a text or an integer")));
         }
-        let answered = id.clone().unwrap_or_default();
+        let answered = id.clone().map(Box::new).unwrap_or_default();
         let invalid = |message: &str| Err((answered.clone(), RpcError::invalid_request(message)));
         if fields.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
             return invalid("jsonrpc must be \"2.0\"");
@@ -110,7 +110,7 @@ pub fn result(id: &Value, result: Map<String, Value>) -> Value {
 pub fn error(id: &Value, error: RpcError) -> Value {
     let mut body = json!({ "code": error.code, "message": error.message });
     if let Some(data) = error.data {
-        body["data"] = data;
+        body["data"] = *data;
     }
     json!({ "jsonrpc": "2.0", "id": id, "error": body })
 }
@@ -122,7 +122,7 @@ mod tests {
     fn rejected(body: &str) -> (Value, i64) {
         let (id, error) = Message::parse(body.as_bytes()).unwrap_err();
         assert_eq!(error.status, StatusCode::BAD_REQUEST, "{body}");
-        (id, error.code)
+        (*id, error.code)
     }
 
     #[test]
