@@ -209,7 +209,9 @@ fn pages_of_other_origins_are_let_in_by_parameter_alone() {
     assert_eq!((&cors[0], &cors[2]), (&json!("HasCors"), &json!({ "Ref": "AWS::NoValue" })));
     let methods: BTreeSet<String> = routes().into_iter().map(|[method, _, _]| method).collect();
     assert_eq!(cors[1]["allowMethods"].as_array().unwrap().iter().map(string).collect::<BTreeSet<_>>(), methods);
-    assert_eq!(cors[1]["allowHeaders"], json!(["authorization", "content-type", "idempotency-key"]));
+    let headers =
+        ["authorization", "content-type", "idempotency-key", "mcp-method", "mcp-name", "mcp-protocol-version"];
+    assert_eq!(cors[1]["allowHeaders"], json!(headers));
 }
 
 #[test]
