@@ -54,7 +54,7 @@ ROWS ?=
 TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 
 # The functions that tests run as on Lambda.
-TESTED_FUNCTIONS := api-keys api-metrics api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
+TESTED_FUNCTIONS := api-keys api-mcp api-metrics api-subscribers botmother-send-event botstar-watch-checkpoint-record chatbot-call-api \
 	chatbot-create-user chatbot-get-user chatbot-watch-message deliver dispatch due
 
 # cargo links only for its own system, so on other systems cargo-lambda builds x86_64 as well.

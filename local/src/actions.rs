@@ -1,11 +1,15 @@
 //! Actions in the same process, in place of invocations of Lambda functions.
 
-use app::App;
-use flow::deliver::actions::{ActionOutcome, Actions, Running};
-use std::sync::Arc;
+use app::{
+    App,
+    actions::{ActionOutcome, Actions, Running},
+};
+use std::sync::Weak;
 use web::{Problem, invoke};
 
-pub struct InProcess(pub Arc<App>);
+/// The app's own actions. The reference is weak, because the app holds its actions.
+#[derive(Clone)]
+pub struct InProcess(pub Weak<App>);
 
 impl Actions for InProcess {
     fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
@@ -14,7 +18,10 @@ impl Actions for InProcess {
             let Some(function) = registry::functions().find(|function| function.name == name) else {
                 return ActionOutcome::NotStarted(format!("unknown function {name}"));
             };
-            match invoke(&*self.0, function, "delivery", input.into()).await {
+            let Some(app) = self.0.upgrade() else {
+                return ActionOutcome::NotStarted("the process is ending".to_owned());
+            };
+            match invoke(&*app, function, "delivery", input.into()).await {
                 Ok(output) => ActionOutcome::Done(output),
                 Err(failed) => match Problem::from_json(failed.problem.as_bytes()) {
                     Some(problem) => ActionOutcome::Failed(problem),

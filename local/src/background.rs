@@ -29,7 +29,9 @@ impl Background {
     pub fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, BoxError> {
         let queue = Arc::new(LocalQueue::new(Arc::clone(&app.clock)));
         app.set_queue(Arc::clone(&queue) as _);
-        let deliverer = Deliverer::new(app, Box::new(InProcess(Arc::clone(app))))?;
+        let actions = InProcess(Arc::downgrade(app));
+        app.set_actions(Arc::new(actions.clone()));
+        let deliverer = Deliverer::new(app, Box::new(actions))?;
         let history = Arc::new(MemoryHistory::default());
         app.set_history(Arc::clone(&history) as _);
         let follower = database.follow(&app.config.tables.events, BATCH)?;

@@ -11,6 +11,7 @@ mod dispatch;
 mod docs;
 mod lambda;
 mod local;
+mod mcp;
 mod platforms;
 mod routes;
 mod sandbox;

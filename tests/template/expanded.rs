@@ -191,8 +191,9 @@ fn every_hook_has_a_bucket_of_its_own_and_no_log_shows_its_token() {
     };
     assert_eq!(properties["DefaultRouteSettings"], rates(""));
     let stated = gateway_routes().into_iter().filter(|[_, path, _]| path.starts_with("/hooks/"));
-    let stated: BTreeMap<String, Value> =
+    let mut stated: BTreeMap<String, Value> =
         stated.map(|[method, path, _]| (format!("{method} {path}"), rates("Hook"))).collect();
+    stated.insert("POST /mcp".to_owned(), json!({ "ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100 }));
     assert_eq!(properties["RouteSettings"], json!(stated));
     let format = string(&properties["AccessLogSettings"]["Format"]);
     assert!(serde_json::from_str::<Value>(&format).unwrap().is_object());

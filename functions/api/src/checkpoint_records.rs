@@ -11,7 +11,7 @@ use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respon
 pub static FUNCTION: Function =
     Function { name: "api-checkpoint-records", routes: &[LIST, GET], direct: None, settings: Vec::new };
 
-const LIST: Route =
+pub const LIST: Route =
     Route::get("/v1/checkpoint-records", READ, "List checkpoint records", |app, request| Box::pin(list(app, request)))
         .with_query(&[
             Query {

@@ -27,7 +27,7 @@ struct NewState {
     state: TakeoverState,
 }
 
-const LIST: Route = Route::get("/v1/takeovers", READ, "List requests for a human operator", |app, request| {
+pub const LIST: Route = Route::get("/v1/takeovers", READ, "List requests for a human operator", |app, request| {
     Box::pin(list(app, request))
 })
 .with_query(&[
@@ -74,7 +74,7 @@ async fn get(app: &App, request: Request) -> Result<Response, Problem> {
     crate::reply_or_id(id.as_str(), "takeover", app.store.record(id.as_str()).await, show)
 }
 
-const CHANGE: Route = Route::patch(
+pub const CHANGE: Route = Route::patch(
     "/v1/takeovers/{id}",
     OPERATE,
     "Claim, close or reopen a request for a human operator",

@@ -23,7 +23,7 @@ pub fn functions() -> impl Iterator<Item = &'static Function> {
     registry::functions()
         .chain(api::FUNCTIONS.iter().copied())
         .chain(FUNCTIONS.iter().copied())
-        .chain([&console::FUNCTION])
+        .chain([&mcp::FUNCTION, &console::FUNCTION])
 }
 
 #[derive(Serialize, JsonSchema)]

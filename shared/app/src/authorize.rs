@@ -52,11 +52,17 @@ async fn authorize(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Know
     if known.has_expired(now) {
         return Err(Problem::unauthorized("the key has expired"));
     }
-    if known.scope < needed {
-        let detail = format!("the key's scope is {:?}; this requires {needed:?}", known.scope).to_lowercase();
-        return Err(Problem::new(Code::Forbidden, detail));
-    }
+    check_scope(&known, needed)?;
     Ok(known)
+}
+
+/// Rejects a key whose scope does not include the needed one.
+pub fn check_scope(known: &KnownKey, needed: Scope) -> Result<(), Problem> {
+    if known.scope >= needed {
+        return Ok(());
+    }
+    let detail = format!("the key's scope is {:?}; this requires {needed:?}", known.scope).to_lowercase();
+    Err(Problem::new(Code::Forbidden, detail))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -22,6 +22,8 @@ pub struct Config {
     pub delivery_allow_cidrs: Vec<IpNet>,
     /// ARNs that routes may target, as they are set. The functions that use them check them at their start.
     pub aws_targets: Vec<String>,
+    /// Origins of web pages that may call the MCP server, in addition to the deployment's own. `*` stands for all.
+    pub cors_allow_origins: Vec<String>,
     pub sealing_key_arn: Option<String>,
     pub sealing_key_file: Option<PathBuf>,
     pub delivery_queue_url: Option<String>,
@@ -62,7 +64,7 @@ const MAX_WAITS: usize = 50;
 
 impl Config {
     /// All variables of [`Config::read`] except those of platforms.
-    pub const VARIABLES: [&'static str; 20] = [
+    pub const VARIABLES: [&'static str; 21] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
@@ -75,6 +77,7 @@ impl Config {
         "ROUTE_FAILS_DAYS",
         "DELIVERY_ALLOW_CIDRS",
         "AWS_TARGETS",
+        "CORS_ALLOW_ORIGINS",
         "SEALING_KEY_ARN",
         "SEALING_KEY_FILE",
         "DELIVERY_QUEUE_URL",
@@ -103,10 +106,8 @@ impl Config {
             retry_schedule: schedule(settings, "RETRY_SCHEDULE", &[5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000])?,
             route_fails_days: settings.number("ROUTE_FAILS_DAYS", 5, 0, MAX_DAYS)?,
             delivery_allow_cidrs: blocks(settings, "DELIVERY_ALLOW_CIDRS")?,
-            aws_targets: settings
-                .get("AWS_TARGETS")
-                .map(|list| list.split(',').map(str::to_owned).collect())
-                .unwrap_or_default(),
+            aws_targets: texts(settings, "AWS_TARGETS"),
+            cors_allow_origins: texts(settings, "CORS_ALLOW_ORIGINS"),
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
             delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),
@@ -118,6 +119,11 @@ impl Config {
             platforms: PlatformSettings::read(settings, platforms)?,
         })
     }
+}
+
+/// Parses comma-separated texts.
+fn texts(settings: &Settings, name: &str) -> Vec<String> {
+    settings.get(name).map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// Parses comma-separated address ranges.

@@ -1,6 +1,7 @@
 //! One process of Switchboard: its configuration, the clients and caches that its handlers share, authorisation, and
 //! the Lambda loop. Architecture invariant: no code here knows a platform.
 
+pub mod actions;
 mod authorize;
 pub mod config;
 pub mod connections;
@@ -8,6 +9,7 @@ pub mod lambda;
 pub mod log;
 mod state;
 
+pub use authorize::check_scope;
 pub use config::Config;
 pub use state::App;
 

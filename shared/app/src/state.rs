@@ -1,6 +1,10 @@
 //! State that the handlers of one process share.
 
-use crate::{Config, connections::OpenConnection};
+use crate::{
+    Config,
+    actions::{Actions, Functions},
+    connections::OpenConnection,
+};
 use aws::{
     history::{CloudWatch, History},
     metrics::Metrics,
@@ -30,6 +34,7 @@ pub struct App {
     sealer: OnceLock<Sealer>,
     http: OnceLock<HttpClient>,
     queue: OnceLock<Arc<dyn Queue>>,
+    actions: OnceLock<Arc<dyn Actions>>,
     history: OnceLock<Arc<dyn History>>,
     aws: OnceLock<SignedClient>,
 }
@@ -55,6 +60,7 @@ impl App {
             sealer: OnceLock::new(),
             http: OnceLock::new(),
             queue: OnceLock::new(),
+            actions: OnceLock::new(),
             history: OnceLock::new(),
             aws: OnceLock::new(),
         }
@@ -97,6 +103,19 @@ impl App {
     /// Sets the delivery queue, unless one is set.
     pub fn set_queue(&self, queue: Arc<dyn Queue>) {
         self.queue.get_or_init(|| queue);
+    }
+
+    /// The actions, created on first use. None in a process that has neither their functions nor their code.
+    pub fn actions(&self) -> Option<&dyn Actions> {
+        if let (None, Some(sdk), Some(prefix)) = (self.actions.get(), &self.sdk, &self.config.action_function_prefix) {
+            self.set_actions(Arc::new(Functions::new(sdk, prefix)));
+        }
+        self.actions.get().map(Arc::as_ref)
+    }
+
+    /// Sets the actions, unless they are set.
+    pub fn set_actions(&self, actions: Arc<dyn Actions>) {
+        self.actions.get_or_init(|| actions);
     }
 
     /// The history of metrics; none if none are emitted.

@@ -4,11 +4,13 @@
 use crate::{
     Problem, Request, Response,
     compression::{Compressor, compressor},
+    input::{DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT},
     settings::Setting,
 };
 use http::StatusCode;
-use models::Scope;
+use models::{Scope, Timestamp};
 use schemars::{JsonSchema, Schema, schema_for};
+use serde_json::{Value, json};
 use std::{future::Future, pin::Pin};
 
 /// One Lambda function, whose handlers share the state `S`.
@@ -167,4 +169,25 @@ pub enum QueryValue {
     Cursor,
     /// A multiple of the first number, at most the second.
     Multiple(u64, u64),
+}
+
+impl QueryValue {
+    /// JSON Schema of the value.
+    pub fn schema(self) -> Value {
+        match self {
+            Self::Text => json!({ "type": "string", "minLength": 1 }),
+            Self::Id(pattern) => json!({ "type": "string", "pattern": pattern }),
+            Self::OneOf(values) => json!({ "type": "string", "enum": values }),
+            Self::Time => json!({ "type": "string", "format": "date-time", "pattern": Timestamp::PATTERN }),
+            Self::Limit => {
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT })
+            }
+            Self::Cursor => {
+                json!({ "type": "string", "minLength": 1, "maxLength": MAX_CURSOR, "pattern": "^[A-Za-z0-9_-]*$" })
+            }
+            Self::Multiple(of, most) => {
+                json!({ "type": "integer", "minimum": of, "maximum": most, "multipleOf": of })
+            }
+        }
+    }
 }

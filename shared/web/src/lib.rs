@@ -7,6 +7,7 @@ pub mod cursor;
 pub mod encoding;
 pub mod function;
 pub mod gateway;
+mod inner;
 pub mod input;
 mod invoke;
 mod outcome;
@@ -20,8 +21,9 @@ pub mod settings;
 
 pub use admission::{Admission, ReceivedBody};
 pub use function::{Access, Body, Function, Handler, Handling, Query, QueryValue, Route};
+pub use inner::{InnerCall, call_route};
 pub use invoke::{InvocationError, invoke};
-pub use outcome::refuse;
+pub use outcome::{log_cause, refuse};
 pub use problem::{Code, Problem};
 pub use request::{Request, RequestExt};
 pub use respond::Response;

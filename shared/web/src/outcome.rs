@@ -13,7 +13,7 @@ pub(crate) fn within_limit(response: Response) -> Result<Response, Problem> {
     Err(Problem::new(Code::AnswerTooLarge, "the call was done, but its answer has more than 4.5 MB"))
 }
 
-pub(crate) fn log_cause(problem: &Problem, request_id: &str, function: &str) {
+pub fn log_cause(problem: &Problem, request_id: &str, function: &str) {
     if problem.source.is_some() {
         tracing::error!(request_id, function, code = problem.code.as_str(), cause = problem.causes(), "failed");
     }

@@ -13,6 +13,7 @@ const SCOPES: [&str; 4] = ["read", "operate", "act", "admin"];
 fn scope(method: &Method, path: &str) -> Option<usize> {
     match path {
         "/v1/openapi.json" | "/v1/health" => None,
+        "/mcp" => (method == Method::POST).then_some(0),
         _ if path.starts_with("/hooks/") || path.starts_with("/console") => None,
         _ if method == Method::GET => Some(0),
         _ if path.starts_with("/v1/actions/") => Some(2),

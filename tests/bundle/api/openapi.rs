@@ -22,9 +22,10 @@ async fn document(bundle: &Bundle) -> Value {
     answer.json()
 }
 
-/// The method and path of every route but the console's, which are no API.
+/// The method and path of every route but those of the console and of the MCP server, which are no REST API.
 fn routes() -> BTreeSet<(Method, &'static str)> {
-    let routes = http_functions().filter(|function| function.name != console::FUNCTION.name);
+    let others = [console::FUNCTION.name, mcp::FUNCTION.name];
+    let routes = http_functions().filter(|function| !others.contains(&function.name));
     let routes = routes.flat_map(|function| function.routes);
     routes.map(|route| (Method::try_from(route.method).unwrap(), route.path)).collect()
 }

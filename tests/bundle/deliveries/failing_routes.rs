@@ -4,8 +4,9 @@ use crate::{
     deliveries::circuit_breaker::{advance, fail, health},
     support::delivery_worker::{self, DeliveryWorker, FAILS},
 };
+use app::actions::ActionOutcome;
 use axum::http::Method;
-use flow::{deliver::actions::ActionOutcome, due};
+use flow::due;
 use models::{
     DeliveryId, DeliveryState,
     delivery::Reason,

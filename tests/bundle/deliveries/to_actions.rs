@@ -1,7 +1,7 @@
 //! Routes to actions: what they are run with, and what is tried again.
 
 use crate::support::delivery_worker::{self, DeliveryWorker};
-use flow::deliver::actions::ActionOutcome;
+use app::actions::ActionOutcome;
 use models::{DeliveryId, DeliveryState, delivery::Reason};
 use serde_json::{Value, json};
 use std::time::Duration;

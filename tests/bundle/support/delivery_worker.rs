@@ -5,13 +5,13 @@ use crate::support::{
     harness::Harness,
     receiver::{Receiver, Scripted},
 };
-use app::App;
-use aws::queue::{Queue, Sending};
-use axum::http::Method;
-use flow::deliver::{
-    Deliverer, DeliveryCheck,
+use app::{
+    App,
     actions::{ActionOutcome, Actions, Running},
 };
+use aws::queue::{Queue, Sending};
+use axum::http::Method;
+use flow::deliver::{Deliverer, DeliveryCheck};
 use models::{
     DeliveryId, DeliveryState, EventId, RouteId, StoredDelivery, Timestamp,
     delivery::{Message, Reason},

@@ -1,7 +1,9 @@
 //! The actions' functions, run in the process.
 
-use app::App;
-use flow::deliver::actions::{ActionOutcome, Actions, Running};
+use app::{
+    App,
+    actions::{ActionOutcome, Actions, Running},
+};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use tests::Bundle;

@@ -1,6 +1,7 @@
 //! Helpers of the tests.
 
 pub mod action_calls;
+pub mod agent;
 pub mod assertions;
 pub mod aws_services;
 pub mod botdistrikt;

@@ -9,7 +9,7 @@ use crate::{
         resources::template,
     },
 };
-use app::{App, Config, Function, Router};
+use app::{App, Config, Function, Router, actions::Functions};
 use aws::signed::SignedClient;
 use axum::{
     body::{Body, to_bytes},
@@ -19,7 +19,7 @@ use axum::{
 use embedded::{Database, Follower, Location};
 use flow::{
     dead_letters::Queue,
-    deliver::{Deliverer, actions::Functions, lambda::take},
+    deliver::{Deliverer, lambda::take},
     dispatch::Dispatcher,
     due,
 };

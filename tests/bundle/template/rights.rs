@@ -23,8 +23,9 @@ use store::{control::Controlled as _, hooks::Hook};
 use tests::binary;
 
 /// Functions whose binaries `make test` builds.
-const BUILT: [&str; 12] = [
+const BUILT: [&str; 13] = [
     "api-keys",
+    "api-mcp",
     "api-metrics",
     "api-subscribers",
     "botmother-send-event",

@@ -2,6 +2,7 @@
 //! what is done only where something comes between.
 
 mod failing;
+mod mcp;
 mod redispatch;
 
 use crate::{
@@ -52,6 +53,7 @@ pub async fn walk(deployment: &Deployment) {
     walk.deliveries().await;
     walk.events(&routes["taking"]).await;
     walk.redispatches().await;
+    walk.tools(&routes["taking"]).await;
     walk.records().await;
     walk.erased_meanwhile().await;
     walk.keys_and_modules().await;

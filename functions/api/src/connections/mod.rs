@@ -114,7 +114,7 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
     respond::json(StatusCode::CREATED, &ConnectionView { generated: given.generated, ..view(connection)? })
 }
 
-const LIST: Route =
+pub const LIST: Route =
     Route::get("/v1/connections", READ, "List connections", |app, request| Box::pin(list(app, request)))
         .with_query(&[LIMIT, CURSOR])
         .answers_with(StatusCode::OK, crate::page_of_any::<ConnectionView>);

@@ -1,8 +1,8 @@
 //! Deliveries: listed, read and retried.
 
 mod expand;
-mod list;
-mod retry;
+pub mod list;
+pub mod retry;
 mod retry_all;
 mod span;
 

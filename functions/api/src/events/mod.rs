@@ -3,7 +3,7 @@
 
 mod plan;
 mod redispatch;
-mod replay;
+pub mod replay;
 mod replay_span;
 
 use crate::{AFTER, BEFORE, CURSOR, LIMIT, READ, VIEW};
@@ -21,7 +21,7 @@ pub static FUNCTION: Function = Function {
     settings: Vec::new,
 };
 
-const LIST: Route = Route::get("/v1/events", READ, "List events", |app, request| Box::pin(list(app, request)))
+pub const LIST: Route = Route::get("/v1/events", READ, "List events", |app, request| Box::pin(list(app, request)))
     .with_query(&[
         Query { name: "hook", description: "Only the events of this hook.", value: QueryValue::Id(HookId::PATTERN) },
         Query {
@@ -63,7 +63,7 @@ fn show(item: Item, is_summary: bool) -> Result<Box<RawValue>, StoreError> {
     Ok(if is_summary { envelope.summary().shown()? } else { envelope.shown()? })
 }
 
-const GET: Route = Route::get("/v1/events/{id}", READ, "Get an event", |app, request| Box::pin(get(app, request)))
+pub const GET: Route = Route::get("/v1/events/{id}", READ, "Get an event", |app, request| Box::pin(get(app, request)))
     .answers_with(StatusCode::OK, crate::schema_or_id::<Envelope<'_>>);
 
 async fn get(app: &App, request: Request) -> Result<Response, Problem> {

@@ -38,7 +38,7 @@ const LIST_QUERY: &[Query] = &[
     CURSOR,
 ];
 
-const LIST: Route =
+pub const LIST: Route =
     Route::get("/v1/subscribers", READ, "List subscribers, the most recently first seen first", |app, request| {
         Box::pin(list(app, request))
     })
@@ -95,7 +95,7 @@ impl SubscriberFilter {
     }
 }
 
-const GET: Route =
+pub const GET: Route =
     Route::get("/v1/subscribers/{id}", READ, "Get a subscriber", |app, request| Box::pin(get(app, request)))
         .answers_with(StatusCode::OK, crate::schema_or_id::<Subscriber>);
 

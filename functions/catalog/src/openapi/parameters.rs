@@ -3,13 +3,10 @@
 use super::RouteInfo;
 use models::{
     ConnectionId, DeliveryId, Effect, EventId, HookId, KeyId, RecordId, RejectedId, RouteId, SubscriberId, TakeoverId,
-    Timestamp, ids::TOKEN_PATTERN,
+    ids::TOKEN_PATTERN,
 };
 use serde_json::{Value, json};
-use web::{
-    Query, QueryValue,
-    input::{DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT},
-};
+use web::Query;
 
 pub fn of(route: &RouteInfo) -> Vec<Value> {
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -18,7 +15,7 @@ pub fn of(route: &RouteInfo) -> Vec<Value> {
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let query = route.query.iter().map(|Query { name, description, value }| {
-        json!({ "name": name, "in": "query", "description": description, "schema": of_query(*value) })
+        json!({ "name": name, "in": "query", "description": description, "schema": value.schema() })
     });
     let keyed = registry::actions().any(|action| action.path == route.path && action.effect != Effect::Safe);
     let header = keyed.then(|| {
@@ -47,21 +44,5 @@ fn path_pattern(path: &str, name: &str) -> &'static str {
         (_, Some("deliveries")) => DeliveryId::PATTERN,
         (_, Some("keys")) => KeyId::PATTERN,
         _ => unreachable!("a test covers every path"),
-    }
-}
-
-fn of_query(value: QueryValue) -> Value {
-    match value {
-        QueryValue::Text => json!({ "type": "string", "minLength": 1 }),
-        QueryValue::Id(pattern) => json!({ "type": "string", "pattern": pattern }),
-        QueryValue::OneOf(values) => json!({ "type": "string", "enum": values }),
-        QueryValue::Time => json!({ "type": "string", "format": "date-time", "pattern": Timestamp::PATTERN }),
-        QueryValue::Limit => json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
-        QueryValue::Cursor => {
-            json!({ "type": "string", "minLength": 1, "maxLength": MAX_CURSOR, "pattern": "^[A-Za-z0-9_-]*$" })
-        }
-        QueryValue::Multiple(of, most) => {
-            json!({ "type": "integer", "minimum": of, "maximum": most, "multipleOf": of })
-        }
     }
 }

@@ -1,17 +1,14 @@
 //! One attempt: a call of the target, and the verdict on its answer.
 
-use super::{
-    Deliverer,
-    actions::{ActionOutcome, problem_text},
-};
+use super::Deliverer;
 use crate::request::Prepared;
-use app::App;
+use app::{App, actions::ActionOutcome};
 use aws::metrics::Metric;
 use bytes::Bytes;
 use client::mask::Secrets;
 use http::HeaderMap;
 use models::{
-    ConnectionId, Effect, StoredDelivery, Timestamp,
+    ConnectionId, Effect, Fault, StoredDelivery, Timestamp,
     delivery::{Attempt, Reason},
 };
 use serde::Deserialize;
@@ -193,6 +190,13 @@ fn judge_action(outcome: ActionOutcome, is_repeatable: bool, now: Timestamp) -> 
             (verdict_of_retry(problem.retry), Some(status), Some(problem_text(&problem)), None)
         }
     }
+}
+
+/// A problem as text, for the list of attempts. Its detail omits the faults if there are several.
+fn problem_text(problem: &Problem) -> String {
+    let several = if problem.errors.len() > 1 { problem.errors.as_slice() } else { &[] };
+    let faults = several.iter().map(|Fault { pointer, detail }| format!("; {pointer}: {detail}"));
+    format!("{}: {}{}", problem.code.as_str(), problem.detail, faults.collect::<String>())
 }
 
 #[cfg(test)]

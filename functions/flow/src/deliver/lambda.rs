@@ -1,6 +1,6 @@
 //! Entry point of `deliver` on Lambda: the event source for SQS, with partial batch responses.
 
-use super::{Deliverer, DeliveryCheck, actions::Functions};
+use super::{Deliverer, DeliveryCheck};
 use crate::{
     aws_target::check_setting,
     batch::BatchResponse,
@@ -8,9 +8,9 @@ use crate::{
 };
 use app::{
     App,
+    actions::Functions,
     lambda::{block_on, run, sdk_config, start},
 };
-use aws::{INVOKE_ATTEMPT_TIMEOUT, with_attempt_timeout};
 use lambda_runtime::{Error, LambdaEvent};
 use models::delivery::Message;
 use serde::Deserialize;
@@ -49,9 +49,7 @@ pub fn serve() -> Result<(), Error> {
         let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url: letters };
         let prefix =
             app.config.action_function_prefix.clone().ok_or_else(|| SettingError::unset("ACTION_FUNCTION_PREFIX"))?;
-        let waiting = with_attempt_timeout(&sdk, INVOKE_ATTEMPT_TIMEOUT);
-        let functions = Functions { client: aws_sdk_lambda::Client::new(&waiting), prefix };
-        let deliverer = Deliverer::new(&app, Box::new(functions))?;
+        let deliverer = Deliverer::new(&app, Box::new(Functions::new(&sdk, &prefix)))?;
         let (app, letters, deliverer) = (&app, &letters, &deliverer);
         run(app, move |event: LambdaEvent<SqsEvent>| async move {
             let (request_id, messages) = (event.context.request_id, event.payload.records.len());

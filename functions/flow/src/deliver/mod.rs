@@ -2,7 +2,6 @@
 //! optimistic lock, so only one of two workers on the same delivery writes, and that one sends the next message or
 //! event.
 
-pub mod actions;
 mod attempt;
 mod aws_targets;
 mod batch;
@@ -16,8 +15,7 @@ use crate::{
     request::{PrepareError, Prepared, ReadyTarget},
     route_cache::RouteCache,
 };
-use actions::Actions;
-use app::App;
+use app::{App, actions::Actions};
 use attempt::Verdict;
 use aws::metrics::Metric;
 use aws_targets::KnownBuses;

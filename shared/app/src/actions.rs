@@ -1,12 +1,13 @@
-//! Invocation of actions. Each action runs in its own Lambda function, so that `deliver` has no access to platforms'
+//! Invocation of actions. Each action runs in its own Lambda function, so that its callers have no access to platforms'
 //! credentials.
 
+use aws::{INVOKE_ATTEMPT_TIMEOUT, with_attempt_timeout};
 use aws_sdk_lambda::{
     error::{ProvideErrorMetadata as _, SdkError},
     operation::invoke::InvokeError,
     primitives::Blob,
 };
-use models::Fault;
+use aws_types::SdkConfig;
 use serde::Deserialize;
 use std::pin::Pin;
 use web::Problem;
@@ -40,6 +41,13 @@ pub struct Functions {
 #[serde(rename_all = "camelCase")]
 struct FunctionError {
     error_message: String,
+}
+
+impl Functions {
+    pub fn new(sdk: &SdkConfig, prefix: &str) -> Self {
+        let waiting = with_attempt_timeout(sdk, INVOKE_ATTEMPT_TIMEOUT);
+        Self { client: aws_sdk_lambda::Client::new(&waiting), prefix: prefix.to_owned() }
+    }
 }
 
 impl Actions for Functions {
@@ -76,11 +84,4 @@ fn not_invoked(error: &SdkError<InvokeError>) -> ActionOutcome {
         SdkError::ConstructionFailure(_) => ActionOutcome::NotStarted("the action could not be invoked".to_owned()),
         _ => ActionOutcome::Unknown("the answer of the action's function was lost".to_owned()),
     }
-}
-
-/// A problem as text, for the list of attempts. Its detail omits the faults if there are several.
-pub fn problem_text(problem: &Problem) -> String {
-    let several = if problem.errors.len() > 1 { problem.errors.as_slice() } else { &[] };
-    let faults = several.iter().map(|Fault { pointer, detail }| format!("; {pointer}: {detail}"));
-    format!("{}: {}{}", problem.code.as_str(), problem.detail, faults.collect::<String>())
 }
