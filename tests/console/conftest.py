@@ -24,6 +24,7 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 TIMEOUT_MS = 10_000
 START_SECONDS = 30
+FOLD_SECONDS = 10
 SIZE = {"width": 1280, "height": 860}
 # Minutes shown by the charts of the shortest period.
 MINUTES_SHOWN = 15
@@ -68,6 +69,14 @@ class Switchboard:
         request = urllib.request.Request(f"{self.url}{path}", content, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or "null")
+
+    def first(self, path):
+        """The first item of a list, once it has one: people and takeovers follow their event after a moment."""
+        ends = time.monotonic() + FOLD_SECONDS
+        while not (items := self.call("GET", path)["items"]):
+            assert time.monotonic() < ends, path
+            time.sleep(0.05)
+        return items[0]
 
     def connection(self, platform, name, **credentials):
         new = {"platform": platform, "name": name, "credentials": credentials}

@@ -67,7 +67,7 @@ def test_no_connection_is_shown_by_what_is_not_its_id(signed_in, switchboard, it
 
 
 def test_every_item_is_shown_at_its_own_address(signed_in, switchboard, items):
-    person = switchboard.call("GET", "/v1/subscribers")["items"][0]["id"]
+    person = switchboard.first("/v1/subscribers")["id"]
     for area, id in {**items, "subscribers": person}.items():
         assert any(f"/v1/{area}/{id}" in url for url in visit(signed_in, switchboard, area, id))
         expect(signed_in.get_by_role("heading", name="Nothing here")).to_have_count(0)

@@ -32,7 +32,7 @@ def test_a_takeover_that_another_was_faster_to_claim_says_by_whom(signed_in, swi
     page.goto(f"{switchboard.url}/console#/takeovers")
     page.get_by_label("State", exact=True).select_option("")
     expect(page.get_by_role("button", name="Claim")).to_be_visible()
-    takeover = switchboard.call("GET", "/v1/takeovers")["items"][0]["id"]
+    takeover = switchboard.first("/v1/takeovers")["id"]
 
     def claim_first(route):
         switchboard.call("PATCH", f"/v1/takeovers/{takeover}", {"state": "claimed"}, key)
