@@ -16,7 +16,7 @@ use crate::{
     request::{PrepareError, Prepared, ReadyTarget},
     route_cache::RouteCache,
 };
-use app::{App, actions::Actions};
+use app::{App, functions::Functions};
 use attempt::Verdict;
 use aws::metrics::Metric;
 use aws_targets::KnownBuses;
@@ -47,7 +47,7 @@ const MAX_HOPS: u8 = 8;
 
 pub struct Deliverer {
     client: WebhookClient,
-    actions: Box<dyn Actions>,
+    functions: Box<dyn Functions>,
     targets: RouteCache<ReadyTarget>,
     buses: KnownBuses,
     failures: Failures,
@@ -70,10 +70,10 @@ struct Due<'a> {
 }
 
 impl Deliverer {
-    pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, rustls::Error> {
+    pub fn new(app: &App, functions: Box<dyn Functions>) -> Result<Self, rustls::Error> {
         let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))?;
         let (targets, buses, failures, group_commit) = Default::default();
-        Ok(Self { client, actions, targets, buses, failures, group_commit })
+        Ok(Self { client, functions, targets, buses, failures, group_commit })
     }
 
     /// Checks a delivery, and attempts it if it is due.

@@ -2,6 +2,7 @@
 
 mod actions;
 mod api;
+mod invoked;
 pub mod schema;
 
 use actions::ActionTool;
