@@ -2,7 +2,7 @@
 
 mod actions;
 mod api;
-mod schema;
+pub mod schema;
 
 use actions::ActionTool;
 use api::{API_TOOLS, ApiTool};
