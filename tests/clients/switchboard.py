@@ -11,7 +11,7 @@ from processes import end_with_parent, stop
 from sandbox import TOKEN
 
 START_SECONDS = 30
-FOLD_SECONDS = 10
+# As the sandbox prints them when it starts.
 BOTSTAR_TOKEN = "sandbox-token-of-botstar-9876543210"
 BOTDISTRIKT_DOMAIN = "sandbox-chat-q7v2mz9x4ktd8hw3rj6yb5nf.invalid"
 
@@ -71,6 +71,12 @@ class Switchboard:
 
     def chatbot(self):
         return self.connection("chatbot", access_token=TOKEN)
+
+    def botstar(self):
+        return self.connection("botstar", api_token=BOTSTAR_TOKEN)
+
+    def botdistrikt(self):
+        return self.connection("botdistrikt", webchat_app_id=4711, domain=BOTDISTRIKT_DOMAIN)
 
     def hook(self, trigger, connection):
         return self.call("POST", "/v1/hooks", {"trigger": trigger, "name": trigger, "connection": connection})
