@@ -16,20 +16,20 @@ const store = {
   delete: async (key) => void subscriptions.delete(key),
 };
 
+const accepted = new Map();
 const webhook = createMCPEventWebhook({
   store,
-  onEvent: async ({ subscription, event }) => report({ event, subscription }),
+  onEvent: async ({ event }) => void accepted.set(event.eventId, event),
   onError: (error) => report({ error: String(error) }),
 });
 
 const server = createServer(async (incoming, outgoing) => {
-  const chunks = await incoming.toArray();
-  const body = Buffer.concat(chunks);
+  const body = Buffer.concat(await incoming.toArray());
   const response = await webhook(
     new Request(`http://127.0.0.1${incoming.url}`, { method: incoming.method, headers: incoming.headers, body }),
   );
-  const { type } = JSON.parse(body);
-  report({ received: type ?? "event", status: response.status, id: incoming.headers["webhook-id"] });
+  const event = accepted.get(incoming.headers["webhook-id"]);
+  report({ received: event ? "event" : JSON.parse(body).type, status: response.status, event });
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
   outgoing.end(Buffer.from(await response.arrayBuffer()));
 });

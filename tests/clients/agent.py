@@ -32,17 +32,16 @@ class Agent:
             preexec_fn=end_with_parent,
         )
         self.replies, self.requests, self.events, self.errors = Queue(), [], [], []
-        self.reader = Thread(target=self.read)
+        self.reader = Thread(target=self.read, daemon=True)
         self.reader.start()
         self.reply()
 
     def read(self):
         for line in self.process.stdout:
             said = json.loads(line)
-            if "event" in said:
-                self.events.append(said["event"])
-            elif "received" in said:
-                self.requests.append(said)
+            if "received" in said:
+                self.requests.append((said["received"], said["status"]))
+                self.events += [said["event"]] if "event" in said else []
             elif "error" in said:
                 self.errors.append(said["error"])
             else:
@@ -72,7 +71,7 @@ class Agent:
         return found[0]
 
     def challenges(self):
-        return [request for request in self.requests if request["received"] == "verification"]
+        return [status for kind, status in self.requests if kind == "verification"]
 
     def stop(self):
         stop(self.process)

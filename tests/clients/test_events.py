@@ -63,7 +63,7 @@ def test_an_event_is_delivered_as_its_type_describes(agent, hook):
     assert event["data"]["takeover"]["reason"] == "Where is my order?"
     jsonschema.validate(event["data"], described["payloadSchema"])
     assert "raw" not in event["data"]
-    assert [(request["received"], request["status"]) for request in one.requests] == [("verification", 200), ("event", 204)]
+    assert one.requests == [("verification", 200), ("event", 204)]
     assert one.errors == []
 
 
@@ -74,7 +74,7 @@ def test_a_subscription_is_refreshed_and_ended(agent, hook, switchboard):
     refreshed = one.ask("refresh", id=subscribed["id"])
     assert refreshed["id"] == subscribed["id"]
     assert refreshed["refreshBefore"] > subscribed["refreshBefore"]
-    assert len(one.challenges()) == 1, "an endpoint proves itself once"
+    assert one.challenges() == [200], "an endpoint proves itself once"
     one.event(request_takeover(hook, "after the refresh"))
     one.ask("unsubscribe", id=subscribed["id"])
     last = request_takeover(hook, "after the end")
