@@ -42,8 +42,6 @@ const client = await createMCPClient({
 const events = client.experimental_events;
 const callback = `http://127.0.0.1:${server.address().port}/events`;
 const commands = {
-  tools: () => client.listTools(),
-  call: (call) => client.callTool(call),
   list: () => events.list(),
   subscribe: ({ url = callback, ...wish }) =>
     events.subscribe({ ...wish, delivery: { mode: "webhook", url, allowInsecureLocalhost: true } }),

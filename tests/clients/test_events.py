@@ -1,13 +1,20 @@
 """The AI SDK subscribes to events, and receives them with its own webhook handler."""
 
 import json
+import re
 import socket
+import subprocess
 import urllib.request
+from pathlib import Path
+from threading import Timer
 
 import jsonschema
 import pytest
-from agent import Agent, Refusal
+from agent import TIMEOUT_SECONDS, Agent, Refusal
+from processes import end_with_parent, stop
 
+HERE = Path(__file__).parent
+DOCUMENT = HERE.parents[1] / "docs/mcp.md"
 TAKEOVER = "botstar.takeover.requested"
 CALLBACK_ENDPOINT = -32015
 ZOE = "9f2c51e07ab84d63a1"
@@ -92,14 +99,35 @@ def test_an_endpoint_that_does_not_answer_gets_no_events(agent, hook):
     assert (refused.value.code, refused.value.data["reason"]) == (CALLBACK_ENDPOINT, "connection_refused")
 
 
-def test_a_takeover_wakes_an_agent_that_then_sends_a_message(agent, hook, switchboard):
+def test_the_agent_of_the_document_sends_a_message_when_a_takeover_arrives(node, hook, switchboard):
     connection = switchboard.botdistrikt()
-    one = agent(TAKEOVER)
-    subscribe(one, hook)
-    event = one.event(request_takeover(hook, "Where is my order?"))
-    zoe = {"connection": connection, "webchat_id": ZOE}
-    registered = one.ask("call", name="botdistrikt_register_user", arguments=zoe)
-    assert not registered["isError"], registered
-    message = f"About '{event['data']['takeover']['reason']}': it left today."
-    sent = one.ask("call", name="botdistrikt_send_message", arguments={**zoe, "message": message})
-    assert sent["structuredContent"]["responses"] == [{"text": f"You said: {message}"}]
+    switchboard.call("POST", "/v1/actions/botdistrikt/register-user", {"connection": connection, "webchat_id": ZOE})
+    settings = {
+        "SWITCHBOARD_URL": switchboard.url,
+        "SWITCHBOARD_KEY": switchboard.key("act", subscribe=[TAKEOVER])[1],
+        "CONNECTION": connection,
+        "WEBCHAT_ID": ZOE,
+        "PORT": "0",
+    }
+    (program,) = re.findall(r"^```js\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    # In this folder, so that it finds the packages.
+    process = subprocess.Popen(
+        [node, "--input-type=module", "--eval", program],
+        cwd=HERE,
+        env=settings,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=end_with_parent,
+    )
+    limit = Timer(TIMEOUT_SECONDS, process.kill)
+    limit.start()
+    try:
+        assert process.stdout.readline() == "waiting for takeovers\n"
+        request_takeover(hook, "Where is my order?")
+        sent = json.loads(process.stdout.readline())
+        assert sent["responses"] == [{"text": "You said: A user asks for a human: Where is my order?"}]
+    finally:
+        limit.cancel()
+        stop(process)
+        process.stdout.close()
