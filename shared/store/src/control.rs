@@ -96,6 +96,10 @@ impl Store {
         limit: usize,
         after: Option<&str>,
     ) -> Result<(Vec<Item>, Option<String>), StoreError> {
+        // A forged position. DynamoDB accepts none outside of the range.
+        if after.is_some_and(|after| after < ids.from || after > ids.to) {
+            return Ok((Vec::new(), None));
+        }
         let start = after.map(|id| Item::from([("pk".to_owned(), text(kind)), ("sk".to_owned(), text(id))]));
         let queried = self
             .client

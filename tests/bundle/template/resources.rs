@@ -27,7 +27,7 @@ const OF_LIBC: &str = "GLIBC_TUNABLES";
 const OWN: [(&str, &[&str]); 7] = [
     ("api-deliveries", &["DELIVERY_QUEUE_URL"]),
     ("api-events", &["DELIVERY_QUEUE_URL"]),
-    ("api-mcp", &["ACTION_FUNCTION_PREFIX", "CORS_ALLOW_ORIGINS", "DELIVERY_QUEUE_URL"]),
+    ("api-mcp", &["ACTION_FUNCTION_PREFIX", "CORS_ALLOW_ORIGINS", "DELIVERY_ALLOW_CIDRS", "DELIVERY_QUEUE_URL"]),
     ("api-routes", &["AWS_TARGETS", "DELIVERY_ALLOW_CIDRS", "ROUTE_FAILS_DAYS"]),
     (
         "deliver",

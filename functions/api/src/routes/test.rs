@@ -132,7 +132,8 @@ pub async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     let options: TestOptions = input::optional_body(&request)?;
     if options.send && !matches!(route.target, Target::Webhook(_)) {
         let instead = match route.target {
-            Target::Aws(_) | Target::Mcp(_) => "replay an event to the route to try its target",
+            Target::Aws(_) => "replay an event to try an AWS target",
+            Target::Mcp(_) => "replay an event to the subscription to try its endpoint",
             Target::Webhook(_) | Target::Action(_) => "call the action itself",
         };
         let fault = Fault::new("/send", format!("is only possible for a webhook; {instead}"));
