@@ -6,14 +6,15 @@ mod events;
 mod message;
 mod methods;
 mod origin;
+mod reply;
 mod tools;
 mod version;
 
 use app::{App, Function, Route};
 use http::{HeaderValue, StatusCode, header};
 use message::{Message, RpcError};
-use methods::Reply;
 use models::Scope;
+use reply::Reply;
 use serde_json::Value;
 use version::Era;
 use web::{

@@ -8,7 +8,7 @@ mod types;
 
 use crate::{
     message::{Message, RpcError},
-    methods::Reply,
+    reply::Reply,
 };
 use app::App;
 use models::{KeyId, RouteId};
