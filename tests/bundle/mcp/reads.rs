@@ -152,7 +152,7 @@ async fn a_function_of_the_api_that_is_invoked_rejects_what_its_route_rejects() 
     let agent = Agent::of(&bundle);
     let unknown = json!({ "id": format!("evt_{}", "0".repeat(42)) });
     agent.failed("replay_event", unknown.clone(), "not_found").await;
-    agent.failed("retry_delivery", json!({ "id": format!("dlv_{}", "0".repeat(42)) }), "not_found").await;
+    agent.failed("retry_delivery", json!({ "id": format!("dlv_{}", "0".repeat(64)) }), "not_found").await;
     for (input, code, faults) in [
         (unknown, "not_found", &[][..]),
         (json!({ "id": "../keys" }), "not_found", &[]),
