@@ -27,7 +27,7 @@ const OF_LIBC: &str = "GLIBC_TUNABLES";
 const OWN: [(&str, &[&str]); 7] = [
     ("api-deliveries", &["DELIVERY_QUEUE_URL"]),
     ("api-events", &["DELIVERY_QUEUE_URL"]),
-    ("api-mcp", &["CORS_ALLOW_ORIGINS", "FUNCTION_PREFIX"]),
+    ("api-mcp", &["CORS_ALLOW_ORIGINS", "DELIVERY_ALLOW_CIDRS", "FUNCTION_PREFIX"]),
     ("api-routes", &["AWS_TARGETS", "DELIVERY_ALLOW_CIDRS", "ROUTE_FAILS_DAYS"]),
     (
         "deliver",

@@ -3,7 +3,7 @@
 mod actions;
 mod api;
 mod invoked;
-mod schema;
+pub mod schema;
 
 use actions::ActionTool;
 use api::{API_TOOLS, ApiTool};
