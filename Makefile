@@ -87,11 +87,12 @@ RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# By default glibc has eight heaps per processor, which take 20 MiB more than two. With one, threads wait for its lock.
 run: need-python3 local-binary ## Run everything in one process on http://127.0.0.1:9000 (PORT, DATA_DIR: see docs/settings.md)
-	@exec "$(TARGET_DIR)/debug/local"
+	@MALLOC_ARENA_MAX=2 exec "$(TARGET_DIR)/debug/local"
 
 demo: demo-binary ## Run everything in memory with made-up people and events, on http://127.0.0.1:9010 (DEMO_PORT)
-	@exec "$(TARGET_DIR)/debug/demo"
+	@MALLOC_ARENA_MAX=2 exec "$(TARGET_DIR)/debug/demo"
 
 sandbox: sandbox-binary ## Simulate the platforms on http://127.0.0.1:9100, to try everything without an account (SANDBOX_PORT)
 	@exec "$(TARGET_DIR)/debug/sandbox"

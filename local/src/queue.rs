@@ -278,7 +278,7 @@ mod tests {
             messages.delay(queued.clone());
         }
         messages.release_due(at(0));
-        let taken: Vec<QueuedMessage> = std::iter::from_fn(|| messages.take()).collect();
+        let taken: Vec<QueuedMessage> = iter::from_fn(|| messages.take()).collect();
         assert_eq!(taken[..6], [&slow[0], &good[0], &slow[1], &good[1], &slow[2], &good[2]].map(Clone::clone));
         assert_eq!(taken.len(), MAX_RUNNING_PER_ROUTE + good.len());
         messages.finish(&slow[0].message.route);

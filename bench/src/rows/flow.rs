@@ -74,7 +74,7 @@ async fn round(binary: &Path) -> Result<Round, BoxError> {
     let folder = TempDir::new()?;
     let data = folder.path().join("data");
     let own = [("PORT", "0"), ("DATA_DIR", path(&data)?), ("ADMIN_KEY", ADMIN_KEY)];
-    let settings = [&own[..], &[("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8")]].concat();
+    let settings = [&own[..], &[("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"), ("MALLOC_ARENA_MAX", "2")]].concat();
     let mut local = Process::spawn_binary(binary, folder.path(), &settings);
     let api = Api::new(&local.listening(), ADMIN_KEY);
     let receiver = Receiver::start().await?;
