@@ -19,6 +19,7 @@ VENV_TEST := .venv-test
 VENV_CHECKOV := .venv-checkov
 VENV_E2E := .venv-e2e
 VENV_CONSOLE := .venv-console
+VENV_CLIENTS := .venv-clients
 SAM := $(VENV_LINT)/bin/sam
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
@@ -32,6 +33,10 @@ CHECKOV_READY := $(VENV_CHECKOV)/.ready
 E2E_READY := $(VENV_E2E)/.ready
 CONSOLE_READY := $(VENV_CONSOLE)/.ready
 CONSOLE := functions/console
+CLIENTS_READY := $(VENV_CLIENTS)/.ready
+# The clients for Node.js, and the Node.js 22 that they require, at the versions of tests/clients/package-lock.json.
+CLIENTS := tests/clients
+NODE_CLIENTS_READY := $(CLIENTS)/node_modules/.package-lock.json
 # Redocly's linter, at the version of tests/openapi/package-lock.json.
 OPENAPI := tests/openapi
 REDOCLY_READY := $(OPENAPI)/node_modules/.package-lock.json
@@ -43,8 +48,10 @@ WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 # once and nothing is built twice.
 FUNCTIONS := --workspace --exclude local --exclude tests --exclude bench --exclude baseline --bins
 
+# The processes that make console-test and make clients start.
+WITH_LOCAL = LOCAL="$(abspath $(TARGET_DIR))/debug/local" SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox"
 # The browser of make console-test.
-WITH_BROWSER = LOCAL="$(abspath $(TARGET_DIR))/debug/local" SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" CHROMIUM="$(CHROMIUM)"
+WITH_BROWSER = $(WITH_LOCAL) CHROMIUM="$(CHROMIUM)"
 CHROMIUM ?= $(shell command -v chromium || command -v google-chrome || command -v chromium-browser)
 
 # Rows that `make bench` prints, for example ROWS="cold local". Default: all.
@@ -81,7 +88,7 @@ RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo sandbox watch test stress check fuzz template e2e console console-test openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: help run demo sandbox watch test stress check fuzz template e2e console console-test clients openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
 .PHONY: bench-binaries bench-binary need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary demo-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
@@ -115,6 +122,7 @@ check: ## Run every suite, as .ci/run does, quick ones first (three quarters of 
 	$(MAKE) test
 	$(MAKE) template
 	$(MAKE) openapi
+	$(MAKE) clients
 	$(MAKE) console-test
 	$(MAKE) fuzz
 	$(MAKE) stress
@@ -140,6 +148,9 @@ console-test: console need-chromium local-binary sandbox-binary $(CONSOLE_READY)
 	@git diff --exit-code --stat -- $(CONSOLE)/built || { \
 		echo "functions/console/built differs from a build of functions/console/web: commit the output of 'make console'" >&2; exit 1; }
 	$(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console
+
+clients: need-linux need-node local-binary sandbox-binary $(CLIENTS_READY) $(NODE_CLIENTS_READY) ## Test the MCP server with other projects' clients and MCP's conformance suite
+	$(WITH_LOCAL) $(VENV_CLIENTS)/bin/pytest -v $(CLIENTS)
 
 openapi: need-node need-python3 local-binary $(REDOCLY_READY) ## Lint the OpenAPI document that `local` serves (Node.js 20.19 or later)
 	@mkdir -p target/openapi
@@ -285,7 +296,7 @@ need-linux:
 
 need-node:
 	@command -v npm >/dev/null || { \
-		echo "npm is missing: Node.js 20.19 or later builds the console's page and lints the OpenAPI document (https://nodejs.org)" >&2; exit 1; }
+		echo "npm is missing: Node.js 20.19 or later builds the console's page, lints the OpenAPI document and installs MCP clients (https://nodejs.org)" >&2; exit 1; }
 
 need-chromium:
 	@test -x "$(CHROMIUM)" || { \
@@ -330,6 +341,13 @@ $(E2E_READY): requirements-e2e.txt | need-python3
 
 $(CONSOLE_READY): requirements-console.txt | need-python3
 	$(call venv,$(VENV_CONSOLE),-r requirements-console.txt)
+
+$(CLIENTS_READY): requirements-clients.txt | need-python3
+	$(call venv,$(VENV_CLIENTS),-r requirements-clients.txt)
+
+$(NODE_CLIENTS_READY): $(CLIENTS)/package-lock.json | need-node
+	cd $(CLIENTS) && npm ci --no-audit --no-fund
+	@touch $@
 
 $(REDOCLY_READY): $(OPENAPI)/package-lock.json | need-node
 	cd $(OPENAPI) && npm ci --no-audit --no-fund

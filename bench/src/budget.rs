@@ -14,13 +14,16 @@ const fn limit(name: &'static str, most: f64, what: &'static str) -> Limit {
     Limit { name, most, what }
 }
 
-/// Largest zip of a function, in MB as the SAM CLI builds it: it is fetched and unpacked at each cold start.
+/// Largest zip of a function, in MB as the SAM CLI builds it: it is fetched and unpacked at each cold start. Agents wait
+/// for the MCP server's.
 fn max_zipped(function: &str) -> f64 {
     let is_of = |module: &str| module.replace('.', "-") == function;
     if registry::triggers().any(|watch| is_of(watch.trigger.name)) {
         3.0
     } else if registry::actions().any(|action| is_of(action.name)) {
         3.4
+    } else if function == mcp::FUNCTION.name {
+        4.0
     } else {
         4.5
     }

@@ -38,6 +38,7 @@ impl AdminKey {
             name: "the first key".to_owned(),
             scope: Scope::Admin,
             sha256: fingerprint(&key.secret),
+            subscribe: Vec::new(),
             created_at: app.now(),
             expires_at: None,
             expires: None,

@@ -1,7 +1,7 @@
 //! The background work that AWS does on its own: the stream reaches dispatch, the queue reaches deliver, a schedule
 //! runs the sweep, time to live deletes items, and CloudWatch stores metrics.
 
-use crate::{BoxError, actions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop};
+use crate::{BoxError, functions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop};
 use app::App;
 use embedded::{Batch, Database, Follower};
 use flow::{
@@ -29,9 +29,9 @@ impl Background {
     pub fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, BoxError> {
         let queue = Arc::new(LocalQueue::new(Arc::clone(&app.clock)));
         app.set_queue(Arc::clone(&queue) as _);
-        let actions = InProcess(Arc::downgrade(app));
-        app.set_actions(Arc::new(actions.clone()));
-        let deliverer = Deliverer::new(app, Box::new(actions))?;
+        let functions = InProcess(Arc::downgrade(app));
+        app.set_functions(Arc::new(functions.clone()));
+        let deliverer = Deliverer::new(app, Box::new(functions))?;
         let history = Arc::new(MemoryHistory::default());
         app.set_history(Arc::clone(&history) as _);
         let follower = database.follow(&app.config.tables.events, BATCH)?;

@@ -1,11 +1,11 @@
 //! All of Switchboard in one process, for a laptop: every function behind one HTTP server, with an embedded DynamoDB.
 //! The handlers are the same as on Lambda; only the server differs.
 
-mod actions;
 mod admin_key;
 mod background;
 mod database;
 mod door;
+mod functions;
 mod history;
 mod open_files;
 mod options;

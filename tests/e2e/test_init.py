@@ -45,7 +45,8 @@ def without(cloud, stack):
         ("Deliver", "SEALING_KEY_ARN"),
         ("Deliver", "DELIVERY_QUEUE_URL"),
         ("Deliver", "DEAD_LETTER_QUEUE_URL"),
-        ("Deliver", "ACTION_FUNCTION_PREFIX"),
+        ("Deliver", "FUNCTION_PREFIX"),
+        ("ApiMcp", "FUNCTION_PREFIX"),
         ("Due", "DELIVERY_QUEUE_URL"),
     ],
 )

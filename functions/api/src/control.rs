@@ -5,7 +5,10 @@ use futures::future::try_join_all;
 use models::{Scope, causes};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
-use store::{control::Controlled, list::stub};
+use store::{
+    control::{Controlled, Ids},
+    list::stub,
+};
 use web::{Problem, Request, RequestExt as _, Response, respond};
 
 /// The item that the path's id names. A malformed id is not found, like an unknown one.
@@ -21,7 +24,17 @@ pub async fn list<T: Controlled, V: Serialize, F: Future<Output = Result<V, Prob
     list: &str,
     view: impl Fn(T) -> F,
 ) -> Result<Response, Problem> {
-    let page = app.store.page::<T>(request.limit()?, request.position(list)?.as_deref()).await?;
+    list_among(app, request, (list, Ids::ALL), view).await
+}
+
+/// A page of the items whose ids are in a range.
+pub async fn list_among<T: Controlled, V: Serialize, F: Future<Output = Result<V, Problem>>>(
+    app: &App,
+    request: &Request,
+    (list, ids): (&str, Ids),
+    view: impl Fn(T) -> F,
+) -> Result<Response, Problem> {
+    let page = app.store.page::<T>(ids, request.limit()?, request.position(list)?.as_deref()).await?;
     let view = &view;
     // All items concurrently, because a view may call KMS.
     let items = page.items.into_iter().map(|item| async move {

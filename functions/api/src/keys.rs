@@ -1,15 +1,21 @@
 //! API keys: created, listed, deleted. A key is shown once, in the answer to its creation. A key may have an end, after
 //! which it is refused.
 
-use crate::{ADMIN, CURSOR, LIMIT, READ, control};
+use crate::{ADMIN, CURSOR, LIMIT, READ, control, routes};
 use app::{App, Function, Route};
+use futures::future::try_join_all;
 use http::StatusCode;
 use models::{Fault, KeyId, Scope, Timestamp, clock::random, fingerprint};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::future::ready;
-use store::{StoreError, keys::Key};
+use store::{
+    StoreError,
+    control::Ids,
+    keys::Key,
+    routes::{EventRoute, Target},
+};
 use web::{Code, Problem, Request, RequestExt as _, Response, input, respond};
 
 pub static FUNCTION: Function = Function {
@@ -28,6 +34,11 @@ struct NewKey {
     scope: Scope,
     /// End of the key, at most ten years ahead. If absent or null, the key has no end.
     expires_at: Option<Timestamp>,
+    /// Types of the events to which the key may subscribe as an MCP client, and which are then sent to URLs of its
+    /// choice; `*` matches any characters. Default: none.
+    #[serde(default)]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 100)))]
+    subscribe: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -37,6 +48,8 @@ struct KeyView {
     scope: Scope,
     /// End of the key; null if it has no end.
     expires_at: Option<Timestamp>,
+    /// Types of the events to which the key may subscribe as an MCP client.
+    subscribe: Vec<String>,
     created_at: Timestamp,
     /// The key itself: shown only when it is created, and null afterwards.
     key: Option<String>,
@@ -44,8 +57,8 @@ struct KeyView {
 
 impl KeyView {
     fn new(key: Key, secret: Option<String>) -> Self {
-        let Key { id, name, scope, expires_at, created_at, .. } = key;
-        Self { id, name, scope, expires_at, created_at, key: secret }
+        let Key { id, name, scope, expires_at, subscribe, created_at, .. } = key;
+        Self { id, name, scope, expires_at, subscribe, created_at, key: secret }
     }
 }
 
@@ -60,7 +73,10 @@ const CREATE: Route = Route::post("/v1/keys", ADMIN, "Create a key", |app, reque
     .creates::<KeyView>();
 
 async fn create(app: &App, request: Request) -> Result<Response, Problem> {
-    let new: NewKey = input::body_with(&request, |body| Ok(end_faults(body, request.now())))?;
+    let new: NewKey = input::body_with(&request, |body| {
+        let faults = end_faults(body, request.now());
+        Ok(faults.into_iter().chain(routes::pattern_faults(body, "subscribe")).collect())
+    })?;
     let secret = format!("{PREFIX}{}", data_encoding::BASE64URL_NOPAD.encode(&random::<32>()?));
     let key = Key {
         id: KeyId::new(request.now(), random()?),
@@ -69,6 +85,7 @@ async fn create(app: &App, request: Request) -> Result<Response, Problem> {
         name: new.name,
         scope: new.scope,
         sha256: fingerprint(&secret),
+        subscribe: new.subscribe,
         created_at: request.now(),
         expires_at: None,
         expires: None,
@@ -105,6 +122,8 @@ struct CurrentKey {
     scope: Scope,
     /// End of the key; null if it has no end.
     expires_at: Option<Timestamp>,
+    /// Types of the events to which the key may subscribe as an MCP client.
+    subscribe: Vec<String>,
     created_at: Timestamp,
 }
 
@@ -117,8 +136,8 @@ async fn current(app: &App, request: Request) -> Result<Response, Problem> {
     let known = request.key().ok_or_else(deleted)?;
     // The request's key may come from the cache, and be deleted meanwhile.
     let key: Key = app.store.find(known.id.as_str()).await?.ok_or_else(deleted)?;
-    let Key { id, name, scope, expires_at, created_at, .. } = key;
-    respond::ok(&CurrentKey { id, name, scope, expires_at, created_at })
+    let Key { id, name, scope, expires_at, subscribe, created_at, .. } = key;
+    respond::ok(&CurrentKey { id, name, scope, expires_at, subscribe, created_at })
 }
 
 const DELETE: Route =
@@ -133,7 +152,17 @@ async fn delete(app: &App, request: Request) -> Result<Response, Problem> {
         _ => app.store.remove_key(&key).await?,
     }
     app.keys.forget(&key.sha256);
+    end_subscriptions(app, &key.id).await?;
     Ok(respond::no_content())
+}
+
+/// Removes the subscriptions of a deleted key. One that is left over after a failure here gets no events either, because
+/// each attempt checks that the key exists.
+async fn end_subscriptions(app: &App, key: &KeyId) -> Result<(), StoreError> {
+    let is_of_key = |route: &EventRoute| matches!(&route.target, Target::Mcp(target) if target.key == *key);
+    let ended = app.store.subscriptions().await?.into_iter().filter(is_of_key);
+    try_join_all(ended.map(|route| async move { app.store.remove_subscription(&route.id).await })).await?;
+    Ok(())
 }
 
 /// Retry limit for concurrent deletions of admin keys.
@@ -158,7 +187,7 @@ async fn remove_admin_key(app: &App, key: &Key) -> Result<(), Problem> {
 async fn other_admin_key(app: &App, id: &KeyId) -> Result<Option<KeyId>, StoreError> {
     let mut after = None;
     loop {
-        let page = app.store.page::<Key>(100, after.as_deref()).await?;
+        let page = app.store.page::<Key>(Ids::ALL, 100, after.as_deref()).await?;
         let mut readable = page.items.into_iter().filter_map(Result::ok);
         let other = readable.find(|key| key.scope == Scope::Admin && key.expires_at.is_none() && key.id != *id);
         match (other, page.next) {

@@ -14,30 +14,40 @@ use store::{StoreError, routes::EventRoute};
 /// Compiled filters; none for a filter that can't be compiled.
 pub type Filters = RouteCache<Option<Expression>>;
 
-/// All routes, with the filters of the enabled ones.
+/// All routes and subscriptions.
 #[derive(Default)]
-pub struct Routes(Vec<(EventRoute, Option<Arc<Option<Expression>>>)>);
+pub struct Routes(Vec<LoadedRoute>);
+
+struct LoadedRoute {
+    route: EventRoute,
+    /// True if it is enabled, and has not ended.
+    is_active: bool,
+    /// The filter of an active route.
+    filter: Option<Arc<Option<Expression>>>,
+}
 
 impl Routes {
     pub async fn load(app: &App, filters: &Filters) -> Result<Self, StoreError> {
-        let with_filter = |route: EventRoute| {
-            let filter = if route.enabled { compiled(&route, filters, app.now()) } else { None };
-            (route, filter)
+        let now = app.now();
+        let load = |route: EventRoute| {
+            let is_active = route.enabled && !route.has_ended(now);
+            let filter = if is_active { compiled(&route, filters, now) } else { None };
+            LoadedRoute { route, is_active, filter }
         };
-        Ok(Self(app.store.readable_routes().await?.into_iter().map(with_filter).collect()))
+        Ok(Self(app.store.readable_routes().await?.into_iter().map(load).collect()))
     }
 
     /// Routes, enabled or not, whose hook and event types fit the event. Their connection and filter are not checked.
     pub fn candidates(&self, event: &EventKey) -> impl Iterator<Item = &EventRoute> {
-        self.0.iter().map(|(route, _)| route).filter(|route| route.may_match(event))
+        self.0.iter().map(|loaded| &loaded.route).filter(|route| route.may_match(event))
     }
 
-    /// Enabled routes that match an event and whose filters it passes.
+    /// Active routes that match an event and whose filters it passes.
     pub fn of(&self, event: &OpenEvent<'_>) -> Result<Vec<&EventRoute>, StoreError> {
         let mut read: Option<EventValues<'_>> = None;
         let mut matching = Vec::new();
-        for (route, filter) in &self.0 {
-            if !route.enabled || !route.matches(&event.key, event.stored.connection.as_ref()) {
+        for LoadedRoute { route, is_active, filter } in &self.0 {
+            if !is_active || !route.matches(&event.key, event.stored.connection.as_ref()) {
                 continue;
             }
             if let Some(filter) = filter {

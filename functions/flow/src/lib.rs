@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod due;
 pub mod erasure;
 pub mod fan_out;
+pub mod mcp;
 pub mod own_events;
 pub mod pending;
 pub mod request;

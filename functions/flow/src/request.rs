@@ -1,6 +1,9 @@
 //! Request of a delivery: a signed webhook call, the input of an action, or a message for an AWS target.
 
-use crate::aws_target::{self, AwsMessage, TargetArn};
+use crate::{
+    aws_target::{self, AwsMessage, TargetArn},
+    mcp,
+};
 use app::App;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
@@ -9,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp, clock::random};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::routes::{ActionTarget, AwsTarget, SealedSecret, Target, WebhookTarget};
+use store::routes::{ActionTarget, AwsTarget, McpTarget, SealedSecret, Target, WebhookTarget};
 use url::Url;
 use web::{HOPS_HEADER, Problem};
 
@@ -62,9 +65,17 @@ pub struct ReadyAws {
 pub struct ReadyWebhook {
     url: Url,
     headers: HeaderMap,
-    body: Option<ReadyFields>,
+    body: WebhookBody,
     /// Secrets, each with its end if one is set.
     secrets: Vec<(webhook::Secret, Option<Timestamp>)>,
+}
+
+enum WebhookBody {
+    /// The event as a CloudEvent.
+    Event,
+    Fields(ReadyFields),
+    /// The event as MCP has it, for this subscription.
+    Mcp(RouteId),
 }
 
 /// Compiled fields, or the reason why they can't be compiled.
@@ -83,8 +94,14 @@ impl ReadyTarget {
             Target::Webhook(webhook) => Self::Webhook(Box::new(ReadyWebhook {
                 url: webhook.url.parse().map_err(Problem::internal)?,
                 headers: route_headers(app, route, webhook).await?,
-                body: webhook.body.as_ref().map(compile),
+                body: webhook.body.as_ref().map_or(WebhookBody::Event, |body| WebhookBody::Fields(compile(body))),
                 secrets: secrets(app, route, &webhook.secrets).await?,
+            })),
+            Target::Mcp(McpTarget { url, secrets: sealed, .. }) => Self::Webhook(Box::new(ReadyWebhook {
+                url: app.sealer()?.open(route.as_str(), url).await?.parse().map_err(Problem::internal)?,
+                headers: HeaderMap::new(),
+                body: WebhookBody::Mcp(route.clone()),
+                secrets: secrets(app, route, sealed).await?,
             })),
             Target::Action(ActionTarget { action, keyed, effect, connection, input }) => Self::Action {
                 action: action.clone(),
@@ -121,8 +138,9 @@ impl ReadyWebhook {
     fn prepare(&self, now: Timestamp, event: Envelope<'_>, hops: u8) -> Result<Prepared, PrepareError> {
         let id = event.id.clone();
         let (media, body) = match &self.body {
-            None => (EVENT, Box::<str>::from(event.shown().map_err(Problem::internal)?).into()),
-            Some(fields) => (JSON, evaluated("the body", fields, &event)?),
+            WebhookBody::Event => (EVENT, Box::<str>::from(event.shown().map_err(Problem::internal)?).into()),
+            WebhookBody::Fields(fields) => (JSON, evaluated("the body", fields, &event)?),
+            WebhookBody::Mcp(_) => (JSON, Box::<str>::from(mcp::body(event).map_err(Problem::internal)?).into()),
         };
         let body = Bytes::from(body);
         let mut headers = self.headers.clone();
@@ -131,8 +149,13 @@ impl ReadyWebhook {
         headers.insert(HOPS_HEADER, u16::from(hops.saturating_add(1)).into());
         let signing = self.secrets.iter().filter(|(_, end)| end.is_none_or(|end| now < end));
         let signing: Vec<webhook::Secret> = signing.map(|(secret, _)| secret.clone()).collect();
-        let signed = webhook::headers(&signing, id.as_str(), now.seconds(), &body).map_err(Problem::internal)?;
-        headers.extend(signed);
+        let signed = match &self.body {
+            WebhookBody::Mcp(subscription) => mcp::headers(subscription, &signing, mcp::message_id(&id), now, &body),
+            WebhookBody::Event | WebhookBody::Fields(_) => {
+                webhook::headers(&signing, id.as_str(), now.seconds(), &body)
+            }
+        };
+        headers.extend(signed.map_err(Problem::internal)?);
         Ok(Prepared::Webhook { url: self.url.clone(), headers, body })
     }
 }

@@ -2,21 +2,23 @@
 //! speaks revision 2026-07-28 and, to older clients, the handshake of 2025-11-25 and 2025-06-18.
 //! <https://modelcontextprotocol.io/specification/2026-07-28>
 
+mod events;
 mod message;
 mod methods;
 mod origin;
+mod reply;
 mod tools;
 mod version;
 
 use app::{App, Function, Route};
 use http::{HeaderValue, StatusCode, header};
 use message::{Message, RpcError};
-use methods::Reply;
 use models::Scope;
+use reply::Reply;
 use serde_json::Value;
 use version::Era;
 use web::{
-    Access, Code, Problem, Request, Response,
+    Access, Code, Problem, Request, RequestExt as _, Response, log_cause,
     respond::{self, Logged},
 };
 
@@ -65,7 +67,12 @@ async fn message(app: &App, request: Request) -> Result<Response, Problem> {
     };
     match replied {
         Ok((era, reply)) => reply_with(id, era, reply),
-        Err(error) => refuse(id, error),
+        Err(error) => {
+            if let Some(cause) = &error.cause {
+                log_cause(cause, request.request_id(), FUNCTION.name);
+            }
+            refuse(id, error)
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! JSON-RPC 2.0 messages, and the errors that MCP defines for them. Each error has its HTTP status here.
 
+use flow::mcp;
 use http::StatusCode;
+use models::Fault;
 use serde_json::{Map, Value, json};
+use web::Problem;
 
 /// A request, or a notification if it has no id.
 #[derive(Debug)]
@@ -21,11 +24,19 @@ pub struct RpcError {
     pub name: &'static str,
     message: String,
     data: Option<Box<Value>>,
+    /// The failure behind the error, for the log.
+    pub cause: Option<Box<Problem>>,
+}
+
+impl<E: Into<Problem>> From<E> for RpcError {
+    fn from(error: E) -> Self {
+        Self::failed(error.into())
+    }
 }
 
 impl RpcError {
     const fn new(status: StatusCode, code: i64, name: &'static str, message: String) -> Self {
-        Self { status, code, name, message, data: None }
+        Self { status, code, name, message, data: None, cause: None }
     }
 
     fn unreadable(message: String) -> Self {
@@ -58,6 +69,52 @@ impl RpcError {
     /// A header that is missing, or differs from the body.
     pub fn header_mismatch(message: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, -32020, "header_mismatch", message)
+    }
+
+    /// Parameters that don't fit their schema. The faults have a JSON Pointer each.
+    pub fn faulty_params(faults: &[Fault]) -> Self {
+        let texts: Vec<String> =
+            faults.iter().map(|Fault { pointer, detail }| format!("{pointer}: {detail}")).collect();
+        let data = Some(Box::new(json!({ "errors": faults })));
+        Self { data, ..Self::invalid_params(texts.join("; ")) }
+    }
+
+    /// A failure of Switchboard or of a service that it needs.
+    fn failed(problem: Problem) -> Self {
+        let data = Some(Box::new(json!({ "code": problem.code.as_str() })));
+        let error = Self::new(problem.code.status(), -32603, problem.code.as_str(), problem.detail.clone());
+        Self { data, cause: Some(Box::new(problem)), ..error }
+    }
+
+    /// A key that was deleted since the request was admitted.
+    pub fn without_key() -> Self {
+        Self::forbidden("no such key")
+    }
+
+    pub fn unknown_event(name: &str) -> Self {
+        Self::new(StatusCode::OK, mcp::NOT_FOUND, "unknown_event", format!("unknown event: {name}"))
+    }
+
+    pub fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::OK, mcp::FORBIDDEN, "forbidden", message.to_owned())
+    }
+
+    /// A limit on subscriptions is reached.
+    pub fn exhausted(of: &str, max: usize) -> Self {
+        let message = format!("{of} has {max} subscriptions, which is the limit");
+        let data = Some(Box::new(json!({ "limit": "subscriptions", "max": max })));
+        Self { data, ..Self::new(StatusCode::OK, mcp::RESOURCE_EXHAUSTED, "too_many_subscriptions", message) }
+    }
+
+    pub fn unsupported(message: &str) -> Self {
+        Self::new(StatusCode::OK, mcp::UNSUPPORTED, "unsupported", message.to_owned())
+    }
+
+    /// An endpoint that did not pass the challenge.
+    pub fn endpoint(reason: &'static str) -> Self {
+        let message = "the endpoint did not repeat the challenge".to_owned();
+        let data = Some(Box::new(json!({ "reason": reason })));
+        Self { data, ..Self::new(StatusCode::OK, mcp::CALLBACK_ENDPOINT, "callback_endpoint", message) }
     }
 
     pub fn unsupported_version(supported: &[&str], requested: &str) -> Self {
@@ -94,6 +151,16 @@ impl Message {
             Some(_) => return invalid("params must be an object"),
         };
         Ok(Self { id, method, params })
+    }
+}
+
+impl Message {
+    /// Fails for a position in a list, as all lists have one page.
+    pub fn check_cursor(&self) -> Result<(), RpcError> {
+        match self.params.get("cursor") {
+            None | Some(Value::Null) => Ok(()),
+            Some(_) => Err(RpcError::invalid_params("cursor: the list has one page".to_owned())),
+        }
     }
 }
 

@@ -28,8 +28,8 @@ pub struct Config {
     pub sealing_key_file: Option<PathBuf>,
     pub delivery_queue_url: Option<String>,
     pub dead_letter_queue_url: Option<String>,
-    /// Prefix of the names of the actions' functions in a deployment.
-    pub action_function_prefix: Option<String>,
+    /// Prefix of the names of a deployment's functions that are invoked.
+    pub function_prefix: Option<String>,
     /// The deployment's name, the dimension of its metrics; without it none are emitted.
     pub stack_name: Option<String>,
     pub log_format: LogFormat,
@@ -82,7 +82,7 @@ impl Config {
         "SEALING_KEY_FILE",
         "DELIVERY_QUEUE_URL",
         "DEAD_LETTER_QUEUE_URL",
-        "ACTION_FUNCTION_PREFIX",
+        "FUNCTION_PREFIX",
         "STACK_NAME",
         "LOG_FORMAT",
         "RUST_LOG",
@@ -112,7 +112,7 @@ impl Config {
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
             delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
-            action_function_prefix: settings.get("ACTION_FUNCTION_PREFIX").map(str::to_owned),
+            function_prefix: settings.get("FUNCTION_PREFIX").map(str::to_owned),
             stack_name: settings.get("STACK_NAME").map(str::to_owned),
             log_format: settings.parse("LOG_FORMAT", "must be json or pretty")?.unwrap_or(LogFormat::Json),
             rust_log,

@@ -32,6 +32,14 @@ pub fn serve_sending(function: &'static Function) -> Result<(), Error> {
     })
 }
 
+/// Serves a function that invokes others. A laptop, whose sealing key is a file, may have no others.
+pub fn serve_invoking(function: &'static Function) -> Result<(), Error> {
+    serve_checked(function, |config| match (&config.sealing_key_arn, &config.function_prefix) {
+        (Some(_), None) => Err(SettingError::unset("FUNCTION_PREFIX")),
+        _ => Ok(()),
+    })
+}
+
 /// Serves a function after a further check of its settings.
 pub fn serve_checked(function: &'static Function, check: fn(&Config) -> Result<(), SettingError>) -> Result<(), Error> {
     block_on(async move {

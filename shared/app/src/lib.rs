@@ -1,10 +1,10 @@
 //! One process of Switchboard: its configuration, the clients and caches that its handlers share, authorisation, and
 //! the Lambda loop. Architecture invariant: no code here knows a platform.
 
-pub mod actions;
 mod authorize;
 pub mod config;
 pub mod connections;
+pub mod functions;
 pub mod lambda;
 pub mod log;
 mod state;

@@ -2,8 +2,8 @@
 
 use crate::{
     Config,
-    actions::{Actions, Functions},
     connections::OpenConnection,
+    functions::{Functions, LambdaFunctions},
 };
 use aws::{
     history::{CloudWatch, History},
@@ -34,7 +34,7 @@ pub struct App {
     sealer: OnceLock<Sealer>,
     http: OnceLock<HttpClient>,
     queue: OnceLock<Arc<dyn Queue>>,
-    actions: OnceLock<Arc<dyn Actions>>,
+    functions: OnceLock<Arc<dyn Functions>>,
     history: OnceLock<Arc<dyn History>>,
     aws: OnceLock<SignedClient>,
 }
@@ -60,7 +60,7 @@ impl App {
             sealer: OnceLock::new(),
             http: OnceLock::new(),
             queue: OnceLock::new(),
-            actions: OnceLock::new(),
+            functions: OnceLock::new(),
             history: OnceLock::new(),
             aws: OnceLock::new(),
         }
@@ -105,17 +105,17 @@ impl App {
         self.queue.get_or_init(|| queue);
     }
 
-    /// The actions, created on first use. None in a process that has neither their functions nor their code.
-    pub fn actions(&self) -> Option<&dyn Actions> {
-        if let (None, Some(sdk), Some(prefix)) = (self.actions.get(), &self.sdk, &self.config.action_function_prefix) {
-            self.set_actions(Arc::new(Functions::new(sdk, prefix)));
+    /// The functions, created on first use. None in a process that has neither their names nor their code.
+    pub fn functions(&self) -> Option<&dyn Functions> {
+        if let (None, Some(sdk), Some(prefix)) = (self.functions.get(), &self.sdk, &self.config.function_prefix) {
+            self.set_functions(Arc::new(LambdaFunctions::new(sdk, prefix)));
         }
-        self.actions.get().map(Arc::as_ref)
+        self.functions.get().map(Arc::as_ref)
     }
 
-    /// Sets the actions, unless they are set.
-    pub fn set_actions(&self, actions: Arc<dyn Actions>) {
-        self.actions.get_or_init(|| actions);
+    /// Sets the functions, unless they are set.
+    pub fn set_functions(&self, functions: Arc<dyn Functions>) {
+        self.functions.get_or_init(|| functions);
     }
 
     /// The history of metrics; none if none are emitted.

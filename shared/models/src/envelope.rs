@@ -54,6 +54,19 @@ impl<'a> Envelope<'a> {
         self
     }
 
+    /// `data` without `raw` and `platform_user`. If it has more than `max` bytes as JSON, its other fields are cut.
+    pub fn data_without_body(self, max: usize) -> Result<Box<RawValue>, serde_json::Error> {
+        let without_body = |envelope: Self| {
+            let mut data = envelope.summary().data;
+            if let View::Map(fields) = &mut data {
+                fields.retain(|(name, _)| name != "raw");
+            }
+            to_raw_value(&data)
+        };
+        let whole = without_body(self.clone())?;
+        if whole.get().len() <= max { Ok(whole) } else { without_body(self.truncated()) }
+    }
+
     fn truncated(mut self) -> Self {
         let groups = &self.groups;
         for (name, field) in fields_of(&mut self.data) {

@@ -316,6 +316,16 @@ impl SubscriberId {
     }
 }
 
+impl RouteId {
+    /// The id of an MCP subscription. It begins with a byte that no time begins with, so subscriptions sort after routes.
+    pub fn of_subscription(key: &KeyId, url: &str, event_type: &str, arguments: &str) -> Self {
+        let parts = [key.as_str(), url, event_type, arguments].map(str::as_bytes);
+        let mut bytes = [0xff; TIME_BYTES + RANDOM_BYTES];
+        bytes[1..].copy_from_slice(&digest::<{ TIME_BYTES + RANDOM_BYTES - 1 }>("", &parts));
+        Self::from_bytes(&bytes)
+    }
+}
+
 impl DeliveryId {
     /// The same event and route give the same delivery, except for replays: each makes its own. An event's deliveries
     /// sort by the time of their replay, after those without one.

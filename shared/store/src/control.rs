@@ -13,6 +13,21 @@ pub trait Controlled: Serialize + DeserializeOwned {
     fn version(&mut self) -> &mut u64;
 }
 
+/// A range of ids.
+#[derive(Debug, Clone, Copy)]
+pub struct Ids {
+    from: &'static str,
+    to: &'static str,
+}
+
+impl Ids {
+    pub const ALL: Self = Self::between("!", "~");
+
+    pub const fn between(from: &'static str, to: &'static str) -> Self {
+        Self { from, to }
+    }
+}
+
 /// A page of items, and the position of the next page. An unreadable item is its id and the error.
 pub struct ControlPage<T> {
     pub items: Vec<Result<T, (String, StoreError)>>,
@@ -53,9 +68,14 @@ impl Store {
         Ok(())
     }
 
-    /// A page of a kind, newest first.
-    pub async fn page<T: Controlled>(&self, limit: usize, after: Option<&str>) -> Result<ControlPage<T>, StoreError> {
-        let (mut items, mut next) = self.control_items(T::KIND, limit + 1, after).await?;
+    /// A page of the items of a kind whose ids are in a range, newest first.
+    pub async fn page<T: Controlled>(
+        &self,
+        ids: Ids,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<ControlPage<T>, StoreError> {
+        let (mut items, mut next) = self.control_items(T::KIND, ids, limit + 1, after).await?;
         // One more than the limit was read, to see if there is a next page.
         if items.len() > limit {
             items.truncate(limit);
@@ -72,17 +92,24 @@ impl Store {
     pub(super) async fn control_items(
         &self,
         kind: &str,
+        ids: Ids,
         limit: usize,
         after: Option<&str>,
     ) -> Result<(Vec<Item>, Option<String>), StoreError> {
+        // A forged position. DynamoDB accepts none outside of the range.
+        if after.is_some_and(|after| after < ids.from || after > ids.to) {
+            return Ok((Vec::new(), None));
+        }
         let start = after.map(|id| Item::from([("pk".to_owned(), text(kind)), ("sk".to_owned(), text(id))]));
         let queried = self
             .client
             .query()
             .table_name(&self.tables.control)
             .consistent_read(true)
-            .key_condition_expression("pk = :kind")
+            .key_condition_expression("pk = :kind AND sk BETWEEN :from AND :to")
             .expression_attribute_values(":kind", text(kind))
+            .expression_attribute_values(":from", text(ids.from))
+            .expression_attribute_values(":to", text(ids.to))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
@@ -96,7 +123,7 @@ impl Store {
     pub async fn all<T: Controlled>(&self) -> Result<Vec<T>, StoreError> {
         let (mut items, mut after) = (Vec::new(), None);
         loop {
-            let page = self.page(100, after.as_deref()).await?;
+            let page = self.page(Ids::ALL, 100, after.as_deref()).await?;
             let read: Result<Vec<T>, _> = page.items.into_iter().collect();
             items.extend(read.map_err(|(_, error)| error)?);
             match page.next {

@@ -31,6 +31,9 @@ pub struct RouteHealth {
     /// `target_refused`, `too_large`, `loop`. Such failures don't count for a route that selects other events.
     #[serde(default)]
     pub by_content: bool,
+    /// Time at which DynamoDB may delete the health of a subscription, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<u64>,
 }
 
 impl Controlled for RouteHealth {
@@ -47,14 +50,14 @@ impl Controlled for RouteHealth {
 }
 
 impl Store {
-    /// Writes a changed health and its event. Fails if the health was changed since it was read, or if the route does
+    /// Writes a changed health and its event, if it has one. Fails if the health was changed since it was read, or if the route does
     /// not allow the transition. To become failing, the route must have the attempted version; to recover, its
     /// generation. A health that was never written has version 0.
     pub async fn change_health(
         &self,
         health: &RouteHealth,
         attempted: &EventRoute,
-        event: &StoredEvent,
+        event: Option<&StoredEvent>,
     ) -> Result<(), StoreError> {
         let route = self.check(EventRoute::KIND, attempted.id.as_str());
         let route = match (health.failing, attempted.generation) {
@@ -70,7 +73,11 @@ impl Store {
                 .expression_attribute_names("#generation", "generation")
                 .expression_attribute_values(":attempted", number(generation)),
         };
-        self.transact(vec![transaction::check(route)?, self.changed_health(health)?, self.new_event(event)?]).await
+        let mut writes = vec![transaction::check(route)?, self.changed_health(health)?];
+        if let Some(event) = event {
+            writes.push(self.new_event(event)?);
+        }
+        self.transact(writes).await
     }
 
     /// Writes a route whose earlier failures no longer count, unless it was changed since it was read. The hook and

@@ -3,7 +3,9 @@
 use super::{
     Store, StoreError,
     control::{Controlled, control_item},
-    from_item, text,
+    from_item,
+    routes::matches_pattern,
+    text,
     transaction::{check, delete, put},
 };
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
@@ -18,6 +20,9 @@ pub struct Key {
     pub name: String,
     pub scope: Scope,
     pub sha256: String,
+    /// Types of the events to which the key may subscribe over MCP; `*` matches any characters.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub subscribe: Vec<String>,
     pub created_at: Timestamp,
     /// End of the key; none if it has no end.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -31,6 +36,11 @@ pub struct Key {
 const LISTED_DAYS: u64 = 30;
 
 impl Key {
+    /// True if the key may subscribe to events of this type.
+    pub fn may_subscribe_to(&self, event_type: &str) -> bool {
+        self.subscribe.iter().any(|pattern| matches_pattern(pattern, event_type))
+    }
+
     /// The same key with an end.
     #[must_use]
     pub fn until(self, expires_at: Option<Timestamp>) -> Self {

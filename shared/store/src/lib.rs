@@ -17,6 +17,7 @@ pub mod references;
 pub mod routes;
 mod statements;
 pub mod subscribers;
+pub mod subscriptions;
 pub mod tables;
 mod transaction;
 pub mod walk;

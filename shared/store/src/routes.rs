@@ -1,7 +1,13 @@
 //! Routes: rules that send matching events to a target.
 
-use super::{Store, StoreError, control::Controlled, from_item, references::Reference, text_of};
-use models::{ConnectionId, Effect, HookId, RouteId, Timestamp, causes, event::EventKey};
+use super::{
+    Store, StoreError,
+    control::{Controlled, Ids},
+    from_item,
+    references::Reference,
+    text_of,
+};
+use models::{ConnectionId, Effect, HookId, KeyId, RouteId, Timestamp, causes, event::EventKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +39,12 @@ pub struct EventRoute {
     pub generation: u64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// End of a subscription; none for any other route.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires_at: Option<Timestamp>,
+    /// Time at which DynamoDB may delete a subscription, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<u64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -59,6 +71,8 @@ pub enum Target {
     Webhook(WebhookTarget),
     Action(ActionTarget),
     Aws(AwsTarget),
+    /// The endpoint of an MCP client that has subscribed to events.
+    Mcp(McpTarget),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -98,6 +112,20 @@ pub struct AwsTarget {
     pub group: Option<String>,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct McpTarget {
+    /// The key that subscribed.
+    pub key: KeyId,
+    /// The endpoint's URL, sealed: its path or query may be a secret.
+    pub url: String,
+    /// The URL's origin, for reads.
+    pub origin: String,
+    /// The subscription's arguments as canonical JSON.
+    pub arguments: String,
+    /// Newest first; the others also sign until they expire.
+    pub secrets: Vec<SealedSecret>,
+}
+
 /// Signing secret of a webhook's requests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SealedSecret {
@@ -107,11 +135,28 @@ pub struct SealedSecret {
 }
 
 impl EventRoute {
-    /// The connections and the hook that the route names.
+    /// Ids of routes that users make.
+    pub const ROUTES: Ids = Ids::between("rt_", "rt_v");
+    /// Ids of subscriptions.
+    pub const SUBSCRIPTIONS: Ids = Ids::between("rt_v", "rt_w");
+
+    /// True for the route of an MCP subscription.
+    pub const fn is_subscription(&self) -> bool {
+        matches!(self.target, Target::Mcp(_))
+    }
+
+    /// True from the end of a subscription on.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// The connections and the hook that must not be deleted while the route names them. A subscription ends by itself,
+    /// so it keeps none.
     pub fn references(&self) -> BTreeSet<Reference> {
         let runs_on = match &self.target {
             Target::Action(target) => Some(&target.connection),
             Target::Webhook(_) | Target::Aws(_) => None,
+            Target::Mcp(_) => return BTreeSet::new(),
         };
         let connections = self.connection.iter().chain(runs_on).map(Reference::from);
         self.hook.iter().map(Reference::from).chain(connections).collect()
@@ -161,11 +206,20 @@ impl Selection<'_> {
 }
 
 impl Store {
-    /// All readable routes. One that can't be read, for example of a later release, must not block the others.
+    /// All readable routes and subscriptions. One that can't be read, for example of a later release, must not block the others.
     pub async fn readable_routes(&self) -> Result<Vec<EventRoute>, StoreError> {
+        self.readable_among(Ids::ALL).await
+    }
+
+    /// All readable subscriptions.
+    pub async fn subscriptions(&self) -> Result<Vec<EventRoute>, StoreError> {
+        self.readable_among(EventRoute::SUBSCRIPTIONS).await
+    }
+
+    async fn readable_among(&self, ids: Ids) -> Result<Vec<EventRoute>, StoreError> {
         let (mut routes, mut after) = (Vec::new(), None);
         loop {
-            let (items, next) = self.control_items(EventRoute::KIND, PAGE, after.as_deref()).await?;
+            let (items, next) = self.control_items(EventRoute::KIND, ids, PAGE, after.as_deref()).await?;
             for item in items {
                 let id = text_of(&item, "sk").to_owned();
                 match from_item(item) {

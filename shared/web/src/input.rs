@@ -69,7 +69,7 @@ pub fn optional_body<T: DeserializeOwned + JsonSchema>(request: &Request) -> Res
     typed(&checked(body, &validator(&schema_for!(T))?, |_| Ok(Vec::new()))?)
 }
 
-fn parse(body: &[u8]) -> Result<Value, Problem> {
+pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
     if body.is_empty() {
         return Err(Problem::new(Code::BadJson, "the body is empty"));
     }

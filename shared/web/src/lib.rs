@@ -21,7 +21,7 @@ pub mod settings;
 
 pub use admission::{Admission, ReceivedBody};
 pub use function::{Access, Body, Function, Handler, Handling, Query, QueryValue, Route};
-pub use inner::{InnerCall, call_route};
+pub use inner::{InnerCall, call_directly, call_route};
 pub use invoke::{InvocationError, invoke};
 pub use outcome::{log_cause, refuse};
 pub use problem::{Code, Problem};

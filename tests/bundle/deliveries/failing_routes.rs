@@ -4,7 +4,7 @@ use crate::{
     deliveries::circuit_breaker::{advance, fail, health},
     support::delivery_worker::{self, DeliveryWorker, FAILS},
 };
-use app::actions::ActionOutcome;
+use app::functions::InvokeOutcome;
 use axum::http::Method;
 use flow::due;
 use models::{
@@ -50,9 +50,9 @@ async fn hopeless(bundle: &Bundle, worker: &DeliveryWorker<'_>, reason: Reason) 
     for _ in 0..40 {
         match reason {
             Reason::ActionRefused => {
-                worker.actions.comes_to(ActionOutcome::Failed(Problem::new(Code::PlatformRejected, "no such user")));
+                worker.actions.comes_to(InvokeOutcome::Failed(Problem::new(Code::PlatformRejected, "no such user")));
             }
-            Reason::UnknownOutcome => worker.actions.comes_to(ActionOutcome::Unknown("lost".to_owned())),
+            Reason::UnknownOutcome => worker.actions.comes_to(InvokeOutcome::Unknown("lost".to_owned())),
             _ => {}
         }
     }

@@ -22,4 +22,5 @@ mod replay;
 mod retry_policy;
 mod slow_target;
 mod standard_webhooks_library;
+mod subscriptions;
 mod to_actions;

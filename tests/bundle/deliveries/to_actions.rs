@@ -1,7 +1,7 @@
 //! Routes to actions: what they are run with, and what is tried again.
 
 use crate::support::delivery_worker::{self, DeliveryWorker};
-use app::actions::ActionOutcome;
+use app::functions::InvokeOutcome;
 use models::{DeliveryId, DeliveryState, delivery::Reason};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -31,11 +31,11 @@ async fn an_action_is_run_with_the_deliverys_own_idempotency_key() {
     let bundle = delivery_worker::bundle().await;
     let (worker, connection) = ban(&bundle).await;
     let delivery = worker.one_delivery().await;
-    worker.actions.comes_to(ActionOutcome::Done(br#"{"id":"u-0","banned":true}"#.to_vec()));
+    worker.actions.comes_to(InvokeOutcome::Done(br#"{"id":"u-0","banned":true}"#.to_vec()));
     worker.deliver(&delivery).await;
     let input = json!({ "user_id": "u-0", "operation": "ban", "connection": connection,
         "idempotency_key": key(&delivery, 0) });
-    assert_eq!(worker.actions.calls(), [("chatbot.ban-user".to_owned(), input)]);
+    assert_eq!(worker.actions.calls(), [("chatbot-ban-user".to_owned(), input)]);
     worker.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
     let attempt = worker.delivery(&delivery).await.attempts.remove(0);
     assert_eq!((attempt.status, attempt.body.as_deref()), (Some(200), Some(r#"{"id":"u-0","banned":true}"#)));
@@ -43,10 +43,10 @@ async fn an_action_is_run_with_the_deliverys_own_idempotency_key() {
     let bundle = delivery_worker::bundle().await;
     let (worker, connection) = self::worker(&bundle, "chatbot.get-user", json!({ "user_id": "'7'" })).await;
     let delivery = worker.one_delivery().await;
-    worker.actions.comes_to(ActionOutcome::Done(b"{}".to_vec()));
+    worker.actions.comes_to(InvokeOutcome::Done(b"{}".to_vec()));
     worker.deliver(&delivery).await;
     let input = json!({ "user_id": "7", "connection": connection });
-    assert_eq!(worker.actions.calls(), [("chatbot.get-user".to_owned(), input)], "what only reads takes no key");
+    assert_eq!(worker.actions.calls(), [("chatbot-get-user".to_owned(), input)], "what only reads takes no key");
 }
 
 #[tokio::test]
@@ -59,16 +59,21 @@ async fn an_action_is_repeated_as_its_problem_says_and_after_an_unknown_outcome_
     let ban = || json!({ "user_id": "data.subscriber.platform_id", "operation": "'ban'" });
     let (ban_user, create_user) = (("chatbot.ban-user", ban()), ("chatbot.create-user", create()));
     for ((action, input), ran, wait, ended) in [
-        (create_user.clone(), ActionOutcome::NotStarted("Lambda did not run the action: x".to_owned()), Some(5), None),
-        (create_user.clone(), ActionOutcome::Failed(no_connection()), Some(5), None),
-        (create_user.clone(), ActionOutcome::Failed(slow()), Some(90), None),
-        (create_user.clone(), ActionOutcome::Failed(unknown()), None, Some(Reason::UnknownOutcome)),
-        (create_user.clone(), ActionOutcome::Unknown("lost".to_owned()), None, Some(Reason::UnknownOutcome)),
-        (create_user.clone(), ActionOutcome::Failed(Problem::partly_done("half")), None, Some(Reason::UnknownOutcome)),
-        (create_user, ActionOutcome::Failed(refused()), None, Some(Reason::ActionRefused)),
-        (ban_user.clone(), ActionOutcome::Failed(unknown()), Some(5), None),
-        (ban_user.clone(), ActionOutcome::Unknown("lost".to_owned()), Some(5), None),
-        (ban_user, ActionOutcome::Failed(refused()), None, Some(Reason::ActionRefused)),
+        (
+            create_user.clone(),
+            InvokeOutcome::NotStarted("Lambda did not run the function: x".to_owned()),
+            Some(5),
+            None,
+        ),
+        (create_user.clone(), InvokeOutcome::Failed(no_connection()), Some(5), None),
+        (create_user.clone(), InvokeOutcome::Failed(slow()), Some(90), None),
+        (create_user.clone(), InvokeOutcome::Failed(unknown()), None, Some(Reason::UnknownOutcome)),
+        (create_user.clone(), InvokeOutcome::Unknown("lost".to_owned()), None, Some(Reason::UnknownOutcome)),
+        (create_user.clone(), InvokeOutcome::Failed(Problem::partly_done("half")), None, Some(Reason::UnknownOutcome)),
+        (create_user, InvokeOutcome::Failed(refused()), None, Some(Reason::ActionRefused)),
+        (ban_user.clone(), InvokeOutcome::Failed(unknown()), Some(5), None),
+        (ban_user.clone(), InvokeOutcome::Unknown("lost".to_owned()), Some(5), None),
+        (ban_user, InvokeOutcome::Failed(refused()), None, Some(Reason::ActionRefused)),
     ] {
         let bundle = delivery_worker::bundle().await;
         let (worker, _) = worker(&bundle, action, input).await;
@@ -93,7 +98,7 @@ async fn an_action_that_another_worker_runs_is_waited_for() {
     let bundle = delivery_worker::bundle().await;
     let (worker, _) = ban(&bundle).await;
     let delivery = worker.one_delivery().await;
-    worker.actions.comes_to(ActionOutcome::Failed(Problem::new(Code::IdempotencyInFlight, "wait")));
+    worker.actions.comes_to(InvokeOutcome::Failed(Problem::new(Code::IdempotencyInFlight, "wait")));
     worker.deliver(&delivery).await;
     assert_eq!(worker.one_sent(), (delivery.clone(), 60));
     let waiting = worker.delivery(&delivery).await;
@@ -103,7 +108,7 @@ async fn an_action_that_another_worker_runs_is_waited_for() {
         "it was no attempt, and nothing undoes what the other writes"
     );
     bundle.clock.advance(Duration::from_secs(60));
-    worker.actions.comes_to(ActionOutcome::Done(b"{}".to_vec()));
+    worker.actions.comes_to(InvokeOutcome::Done(b"{}".to_vec()));
     worker.deliver(&delivery).await;
     worker.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
     let keys: Vec<Value> =

@@ -21,13 +21,18 @@ fn plain(method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params })
 }
 
+/// Events are announced twice, as some clients look for one and some for the other.
+fn capabilities() -> Value {
+    json!({ "tools": {}, "events": {}, "extensions": { "io.modelcontextprotocol/events": {} } })
+}
+
 #[tokio::test]
 async fn a_modern_client_discovers_lists_and_calls() {
     let bundle = Bundle::start().await;
     let agent = Agent::of(&bundle);
     let discovered = agent.result("server/discover", json!({})).await;
     assert_eq!(discovered["supportedVersions"], json!([MODERN, LEGACY[0], LEGACY[1]]));
-    assert_eq!(discovered["capabilities"], json!({ "tools": {} }));
+    assert_eq!(discovered["capabilities"], capabilities());
     assert!(string(&discovered["instructions"]).contains("list_connections"));
     let listed = agent.result("tools/list", json!({})).await;
     assert!(listed["tools"].as_array().unwrap().len() > 30, "{listed}");
@@ -54,7 +59,7 @@ async fn a_legacy_client_shakes_hands_without_a_session() {
         assert!(!answer.headers.contains_key("mcp-session-id"));
         let result = result(&answer);
         assert_eq!(result["protocolVersion"], answered, "{asked}");
-        assert_eq!(result["capabilities"], json!({ "tools": {} }));
+        assert_eq!(result["capabilities"], capabilities());
         assert_eq!(result["serverInfo"]["name"], "switchboard");
     }
     for version in [Some(LEGACY[0]), Some(LEGACY[1]), None] {

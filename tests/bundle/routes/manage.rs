@@ -90,7 +90,8 @@ async fn a_route_shows_its_health_and_is_deleted_with_it() {
     for (failing, state) in [(true, "failing"), (false, "healthy")] {
         let route = id.parse().unwrap();
         let (next_probe_at, by_content) = (since, false);
-        let stored = RouteHealth { id: route, v: 1, version: 1, failing, since, next_probe_at, by_content };
+        let stored =
+            RouteHealth { id: route, v: 1, version: 1, failing, since, next_probe_at, by_content, expires: None };
         store.create(&stored).await.unwrap();
         let disables_at = failing.then_some("2026-01-07T03:04:05.006Z");
         let health = json!({ "state": state, "since": "2026-01-02T03:04:05.006Z", "disables_at": disables_at });

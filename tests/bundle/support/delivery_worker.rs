@@ -7,7 +7,7 @@ use crate::support::{
 };
 use app::{
     App,
-    actions::{ActionOutcome, Actions, Running},
+    functions::{Functions, InvokeOutcome, Invoking},
 };
 use aws::queue::{Queue, Sending};
 use axum::http::Method;
@@ -60,21 +60,21 @@ pub struct Script(Arc<Mutex<Played>>);
 
 #[derive(Default)]
 struct Played {
-    next: VecDeque<ActionOutcome>,
+    next: VecDeque<InvokeOutcome>,
     calls: Vec<(String, Value)>,
 }
 
-impl Actions for Script {
-    fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
+impl Functions for Script {
+    fn invoke<'a>(&'a self, function: &'a str, input: Vec<u8>) -> Invoking<'a> {
         let mut script = self.0.lock().unwrap();
-        script.calls.push((action.to_owned(), serde_json::from_slice(&input).unwrap()));
+        script.calls.push((function.to_owned(), serde_json::from_slice(&input).unwrap()));
         let ran = script.next.pop_front().expect("a scripted end");
         Box::pin(async { ran })
     }
 }
 
 impl Script {
-    pub fn comes_to(&self, ran: ActionOutcome) {
+    pub fn comes_to(&self, ran: InvokeOutcome) {
         self.0.lock().unwrap().next.push_back(ran);
     }
 

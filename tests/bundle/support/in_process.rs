@@ -1,8 +1,8 @@
-//! The actions' functions, run in the process.
+//! Functions, run in the process.
 
 use app::{
     App,
-    actions::{ActionOutcome, Actions, Running},
+    functions::{Functions, InvokeOutcome, Invoking},
 };
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -20,21 +20,20 @@ impl InProcess {
         Self { app: Arc::clone(&bundle.local.app), inputs: Arc::default() }
     }
 
-    /// Inputs of the actions that were run since the last call.
+    /// Inputs of the functions that were invoked since the last call.
     pub fn inputs(&self) -> Vec<Value> {
         std::mem::take(&mut *self.inputs.lock().unwrap())
     }
 }
 
-impl Actions for InProcess {
-    fn run<'a>(&'a self, action: &'a str, input: Vec<u8>) -> Running<'a> {
+impl Functions for InProcess {
+    fn invoke<'a>(&'a self, name: &'a str, input: Vec<u8>) -> Invoking<'a> {
         self.inputs.lock().unwrap().push(serde_json::from_slice(&input).unwrap());
         Box::pin(async move {
-            let name = action.replace('.', "-");
             let function = registry::functions().find(|function| function.name == name).unwrap();
             match invoke(&*self.app, function, "delivery", input.into()).await {
-                Ok(output) => ActionOutcome::Done(output),
-                Err(failed) => ActionOutcome::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
+                Ok(output) => InvokeOutcome::Done(output),
+                Err(failed) => InvokeOutcome::Failed(Problem::from_json(failed.problem.as_bytes()).unwrap()),
             }
         })
     }

@@ -11,6 +11,7 @@ pub mod chatbot;
 pub mod chatbot_hooks;
 pub mod delivery_worker;
 pub mod documents;
+pub mod endpoint;
 pub mod functions;
 pub mod harness;
 pub mod idempotent_calls;

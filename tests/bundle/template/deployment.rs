@@ -9,7 +9,7 @@ use crate::{
         resources::template,
     },
 };
-use app::{App, Config, Function, Router, actions::Functions};
+use app::{App, Config, Function, Router, functions::LambdaFunctions};
 use aws::signed::SignedClient;
 use axum::{
     body::{Body, to_bytes},
@@ -88,9 +88,9 @@ impl Deployment {
             client: aws_sdk_sqs::Client::new(&aws.sdk_config(function)),
             url: apps[function].config.dead_letter_queue_url.clone().unwrap(),
         };
-        let functions = Functions {
+        let functions = LambdaFunctions {
             client: aws_sdk_lambda::Client::new(&aws.sdk_config("deliver")),
-            prefix: apps["deliver"].config.action_function_prefix.clone().unwrap(),
+            prefix: apps["deliver"].config.function_prefix.clone().unwrap(),
         };
         assert_eq!(functions.prefix, format!("{STACK}-"));
         Self {

@@ -27,16 +27,16 @@ const OF_LIBC: &str = "GLIBC_TUNABLES";
 const OWN: [(&str, &[&str]); 7] = [
     ("api-deliveries", &["DELIVERY_QUEUE_URL"]),
     ("api-events", &["DELIVERY_QUEUE_URL"]),
-    ("api-mcp", &["ACTION_FUNCTION_PREFIX", "CORS_ALLOW_ORIGINS", "DELIVERY_QUEUE_URL"]),
+    ("api-mcp", &["CORS_ALLOW_ORIGINS", "DELIVERY_ALLOW_CIDRS", "FUNCTION_PREFIX"]),
     ("api-routes", &["AWS_TARGETS", "DELIVERY_ALLOW_CIDRS", "ROUTE_FAILS_DAYS"]),
     (
         "deliver",
         &[
-            "ACTION_FUNCTION_PREFIX",
             "AWS_TARGETS",
             "DEAD_LETTER_QUEUE_URL",
             "DELIVERY_ALLOW_CIDRS",
             "DELIVERY_QUEUE_URL",
+            "FUNCTION_PREFIX",
             "RETRY_SCHEDULE",
             "ROUTE_FAILS_DAYS",
         ],
@@ -241,19 +241,26 @@ fn a_request_to_aws_that_stalls_twice_fits_into_every_functions_timeout() {
 }
 
 #[test]
-fn actions_have_names_by_which_they_are_invoked_and_nothing_else_has() {
+fn functions_that_are_invoked_have_names_and_no_others_have() {
     let template = template();
-    let name = |action: &str| json!({ "Fn::Join": ["-", [{ "Ref": "AWS::StackName" }, action]] });
+    let name = |function: &str| json!({ "Fn::Join": ["-", [{ "Ref": "AWS::StackName" }, function]] });
     let stated: BTreeMap<String, Value> = registry::actions()
         .map(|action| function_of(action.name))
-        .map(|action| (logical_id(&action), name(&action)))
+        .chain([api::events::NAME, api::deliveries::NAME].map(str::to_owned))
+        .map(|function| (logical_id(&function), name(&function)))
         .collect();
     let named = resources(&template, "AWS::Serverless::Function").into_iter();
     let named =
         named.filter_map(|(id, mut function)| Some((id, function["Properties"].get_mut("FunctionName")?.take())));
     assert_eq!(named.collect::<BTreeMap<_, _>>(), stated);
-    let prefix = &template["Resources"]["Deliver"]["Properties"]["Environment"]["Variables"]["ACTION_FUNCTION_PREFIX"];
-    assert_eq!(*prefix, json!({ "Fn::Sub": "${AWS::StackName}-" }), "deliver puts the action's name behind this");
+    for caller in ["ApiMcp", "Deliver"] {
+        let prefix = &template["Resources"][caller]["Properties"]["Environment"]["Variables"]["FUNCTION_PREFIX"];
+        assert_eq!(
+            *prefix,
+            json!({ "Fn::Sub": "${AWS::StackName}-" }),
+            "{caller} puts the function's name behind this"
+        );
+    }
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub async fn walk(deployment: &Deployment) {
     walk.events(&routes["taking"]).await;
     walk.redispatches().await;
     walk.tools(&routes["taking"]).await;
+    walk.subscriptions().await;
     walk.records().await;
     walk.erased_meanwhile().await;
     walk.keys_and_modules().await;

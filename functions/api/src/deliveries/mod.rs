@@ -10,12 +10,16 @@ use crate::READ;
 use app::{App, Function, Route};
 use models::{DeliveryId, StoredDelivery, delivery::Delivery};
 use serde_json::value::to_raw_value;
-use web::{Problem, Request, RequestExt as _, Response};
+use web::{Problem, Request, RequestExt as _, Response, call_directly};
+
+/// The function's name.
+pub const NAME: &str = "api-deliveries";
 
 pub static FUNCTION: Function = Function {
-    name: "api-deliveries",
+    name: NAME,
     routes: &[list::ROUTE, retry_all::ROUTE, GET, retry::ROUTE],
-    direct: None,
+    // A retry by the MCP server, which has neither the queue nor the rights.
+    direct: Some(|app, request| Box::pin(call_directly(app, &retry::ROUTE, request))),
     settings: Vec::new,
 };
 

@@ -120,7 +120,10 @@ impl Planner<'_> {
         let came = event.key.id.time();
         let kept_millis = self.app.config.delivery_ttl_days * 86_400_000;
         let is_old = self.app.now().millis_since(came) > kept_millis;
-        is_named(route, self.route.as_ref()) && !(self.missing_only && (is_old || came < route.created_at))
+        // A redispatch makes first deliveries, so it includes subscriptions.
+        let is_first = self.missing_only && self.route.is_none();
+        (is_first || is_named(route, self.route.as_ref()))
+            && !(self.missing_only && (is_old || came < route.created_at))
     }
 
     /// Creates deliveries, or only counts them in a dry run. Returns their number.

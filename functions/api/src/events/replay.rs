@@ -66,7 +66,7 @@ pub async fn routes(app: &App, named: Option<&RouteId>) -> Result<Routes, Proble
     Ok(Routes::load(app, &Filters::default()).await?)
 }
 
-/// True if no route is named, or if it is this one.
+/// True for the named route, or without one for all but subscriptions: their clients did not ask for old events.
 pub fn is_named(route: &EventRoute, named: Option<&RouteId>) -> bool {
-    named.is_none_or(|named| *named == route.id)
+    named.map_or_else(|| !route.is_subscription(), |named| *named == route.id)
 }

@@ -81,6 +81,10 @@ pub const ROUTE: Route =
 
 pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     let mut route = control::find::<EventRoute>(app, &request).await?;
+    if route.is_subscription() {
+        let detail = "the route is an MCP client's subscription, which only the client can change; it can be deleted";
+        return Err(Problem::new(Code::Conflict, detail));
+    }
     let change: RouteChange = input::body_with(&request, |body| faults::of(app, body))?;
     let recovery = change.recovery();
     let selects_others = change.selects_others(&route);
@@ -94,7 +98,7 @@ pub async fn change(app: &App, request: Request) -> Result<Response, Problem> {
     if let Some(fields) = change.target {
         let secrets = match route.target {
             Target::Webhook(WebhookTarget { secrets, .. }) => secrets,
-            Target::Action(_) | Target::Aws(_) => Vec::new(),
+            Target::Action(_) | Target::Aws(_) | Target::Mcp(_) => Vec::new(),
         };
         route.target = target::read(app, &route.id, fields, secrets).await?;
     }

@@ -62,6 +62,8 @@ pub async fn create(app: &App, request: Request) -> Result<Response, Problem> {
         generation: 0,
         created_at: request.now(),
         updated_at: request.now(),
+        expires_at: None,
+        expires: None,
     };
     check_size(&route)?;
     let named = route.references();

@@ -14,12 +14,7 @@ use webhook::{guard::Guard, route_header};
 
 /// The faults of a new route's body, or of a change.
 pub fn of(app: &App, body: &Value) -> Result<Vec<Fault>, Problem> {
-    let mut faults = Vec::new();
-    for (at, pattern) in body["events"].as_array().into_iter().flatten().enumerate() {
-        if pattern.as_str().is_some_and(is_of_nothing) {
-            faults.push(Fault::new(format!("/events/{at}"), "matches no event type"));
-        }
-    }
+    let mut faults = pattern_faults(body, "events");
     faults.extend(of_expression(&body["filter"], "/filter"));
     let target = &body["target"];
     match target["type"].as_str() {
@@ -46,6 +41,13 @@ pub fn of(app: &App, body: &Value) -> Result<Vec<Fault>, Problem> {
         _ => {}
     }
     Ok(faults)
+}
+
+/// The faults of a list of event types.
+pub fn pattern_faults(body: &Value, field: &str) -> Vec<Fault> {
+    let patterns = body[field].as_array().into_iter().flatten().enumerate();
+    let faulty = patterns.filter(|(_, pattern)| pattern.as_str().is_some_and(is_of_nothing));
+    faulty.map(|(at, _)| Fault::new(format!("/{field}/{at}"), "matches no event type")).collect()
 }
 
 fn is_of_nothing(pattern: &str) -> bool {

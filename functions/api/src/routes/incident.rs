@@ -43,6 +43,9 @@ pub async fn end(
 /// Deletes a route with its health. A failing one is reported as recovered, because a monitoring tool may wait for the
 /// end of the incident.
 pub async fn delete(app: &App, route: &EventRoute) -> Result<(), Problem> {
+    if route.is_subscription() {
+        return Ok(app.store.remove_subscription(&route.id).await?);
+    }
     for _ in 0..ATTEMPTS {
         let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
         let recovered = health.clone().filter(|health| health.failing).map(|health| healthy(app, health));

@@ -14,12 +14,13 @@ use crate::{
     control::{self, find, sees_secrets},
 };
 use app::{App, Function, Route};
+pub use faults::pattern_faults;
 use http::StatusCode;
 use models::Fault;
 use schemars::{Schema, schema_for};
 use store::routes::EventRoute;
 use view::{RouteView, UrlVisibility};
-use web::{Problem, Request, Response, respond};
+use web::{Problem, Query, QueryValue, Request, RequestExt as _, Response, respond};
 
 pub static FUNCTION: Function = Function {
     name: "api-routes",
@@ -58,12 +59,28 @@ fn check_size(route: &EventRoute) -> Result<(), Problem> {
 }
 
 const LIST: Route = Route::get("/v1/routes", READ, "List routes", |app, request| Box::pin(list(app, request)))
-    .with_query(&[LIMIT, CURSOR])
+    .with_query(&[
+        Query {
+            name: KIND,
+            value: QueryValue::OneOf(&[SUBSCRIPTION]),
+            description: "Only the subscriptions of MCP clients. Default: all routes but those.",
+        },
+        LIMIT,
+        CURSOR,
+    ])
     .answers_with(StatusCode::OK, crate::page_of_any::<RouteView>);
+
+const KIND: &str = "kind";
+const SUBSCRIPTION: &str = "mcp";
 
 async fn list(app: &App, request: Request) -> Result<Response, Problem> {
     let sight = if sees_secrets(&request) { UrlVisibility::Url } else { UrlVisibility::Host };
-    control::list(app, &request, "routes", |route| view::view(app, route, sight)).await
+    let list = match request.query(KIND).as_deref() {
+        None => ("routes", EventRoute::ROUTES),
+        Some(SUBSCRIPTION) => ("subscriptions", EventRoute::SUBSCRIPTIONS),
+        Some(_) => return Err(Problem::invalid_query(KIND, "must be mcp")),
+    };
+    control::list_among(app, &request, list, |route| view::view(app, route, sight)).await
 }
 
 const DELETE: Route =

@@ -133,7 +133,8 @@ pub async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     if options.send && !matches!(route.target, Target::Webhook(_)) {
         let instead = match route.target {
             Target::Aws(_) => "replay an event to try an AWS target",
-            _ => "call the action itself",
+            Target::Mcp(_) => "replay an event to the subscription to try its endpoint",
+            Target::Webhook(_) | Target::Action(_) => "call the action itself",
         };
         let fault = Fault::new("/send", format!("is only possible for a webhook; {instead}"));
         return Err(Problem::invalid_body(vec![fault]));
@@ -144,7 +145,8 @@ pub async fn test(app: &App, request: Request) -> Result<Response, Problem> {
     let target = Some(ReadyTarget::open(app, &route.id, &route.target).await?);
     let (selection, filter) = (route.selection(), route.filter.as_deref());
     let test_of_route = RouteTest { selection, filter, target, route: &route.id, send: options.send };
-    respond::ok(&run(app, test_of_route, options.event, control::sees_secrets(&request)).await?)
+    let shows_url = control::sees_secrets(&request) && !route.is_subscription();
+    respond::ok(&run(app, test_of_route, options.event, shows_url).await?)
 }
 
 pub const TEST_DRAFT: Route = Route::post(

@@ -3,14 +3,15 @@
 use app::App;
 use client::mask::MASK;
 use flow::deliver::breaker;
-use models::{ConnectionId, HookId, RouteId, Timestamp};
+use models::{ConnectionId, HookId, KeyId, RouteId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
 use std::collections::BTreeMap;
 use store::{
     StoreError,
     health::RouteHealth,
-    routes::{ActionTarget, AwsTarget, DisabledReason, EventRoute, Target, WebhookTarget},
+    routes::{ActionTarget, AwsTarget, DisabledReason, EventRoute, McpTarget, Target, WebhookTarget},
 };
 use url::Url;
 use web::Problem;
@@ -83,6 +84,18 @@ pub enum TargetView {
         /// A CEL expression for the message group; null unless the target is a FIFO queue or topic.
         group: Option<String>,
     },
+    /// An MCP client that has subscribed to events.
+    Mcp {
+        /// Without its path: `https://example.com/••••`.
+        url: String,
+        /// The key that subscribed.
+        key: KeyId,
+        /// The subscription's arguments.
+        #[schemars(with = "Map<String, Value>")]
+        arguments: Box<RawValue>,
+        /// End of the subscription, unless the client renews it.
+        expires_at: Timestamp,
+    },
 }
 
 /// The parts of a webhook that a caller may see. A URL may be a secret: anyone who knows a Slack URL can post there.
@@ -101,6 +114,12 @@ pub async fn view(app: &App, route: EventRoute, sight: UrlVisibility) -> Result<
             TargetView::Action { action, connection, input }
         }
         Target::Aws(AwsTarget { arn, input, group }) => TargetView::Aws { arn, input, group },
+        Target::Mcp(McpTarget { key, origin, arguments, .. }) => TargetView::Mcp {
+            url: masked(&origin),
+            key,
+            arguments: RawValue::from_string(arguments).map_err(Problem::internal)?,
+            expires_at: route.expires_at.unwrap_or(now),
+        },
         Target::Webhook(WebhookTarget { url, header_names, body, secrets, .. }) => {
             let newest = secrets.first().filter(|_| sight == UrlVisibility::UrlAndSecret);
             let secret = match newest {
@@ -130,7 +149,10 @@ pub async fn view(app: &App, route: EventRoute, sight: UrlVisibility) -> Result<
 }
 
 pub fn without_path(url: &str) -> String {
-    let origin = url.parse::<Url>().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    masked(&url.parse::<Url>().map(|url| url.origin().ascii_serialization()).unwrap_or_default())
+}
+
+fn masked(origin: &str) -> String {
     format!("{origin}/{MASK}")
 }
 
@@ -138,6 +160,8 @@ async fn health(app: &App, route: &EventRoute) -> Result<HealthView, StoreError>
     let health: Option<RouteHealth> = app.store.find(route.id.as_str()).await?;
     let failing = health.as_ref().filter(|health| health.failing);
     let state = if failing.is_some() { HealthState::Failing } else { HealthState::Healthy };
-    let disables_at = failing.filter(|_| route.enabled).and_then(|health| breaker::disables_at(&app.config, health));
+    let disables_at = failing
+        .filter(|_| route.enabled && !route.is_subscription())
+        .and_then(|health| breaker::disables_at(&app.config, health));
     Ok(HealthView { state, since: health.map(|health| health.since), disables_at })
 }

@@ -7,6 +7,7 @@ use models::{SubscriberId, causes};
 use store::{
     StoreError,
     connections::Connection,
+    control::Ids,
     list::{MAX_PAGE_BYTES, Page, json_or_stub},
 };
 
@@ -25,7 +26,7 @@ pub async fn page(
 ) -> Result<Page, StoreError> {
     let (mut page, mut bytes) = (Page { items: Vec::new(), next: position }, 0);
     for _ in 0..MAX_BATCHES {
-        let batch = app.store.page::<Connection>(BATCH, page.next.as_deref()).await?;
+        let batch = app.store.page::<Connection>(Ids::ALL, BATCH, page.next.as_deref()).await?;
         let connections: Vec<Connection> = batch.items.into_iter().filter_map(readable).collect();
         let wanted = connections.iter().filter(|connection| filter.has_platform(&connection.platform));
         let ids: Vec<_> = wanted

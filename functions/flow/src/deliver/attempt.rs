@@ -2,7 +2,10 @@
 
 use super::Deliverer;
 use crate::request::Prepared;
-use app::{App, actions::ActionOutcome};
+use app::{
+    App,
+    functions::{InvokeOutcome, function_of},
+};
 use aws::metrics::Metric;
 use bytes::Bytes;
 use client::mask::Secrets;
@@ -79,7 +82,7 @@ impl Deliverer {
                 let is_repeatable = effect.of(&method_of(&input)).is_repeatable();
                 let input = input_of(&input, &connection, key.as_deref());
                 let started = Instant::now();
-                let outcome = self.actions.run(&action, input).await;
+                let outcome = self.functions.invoke(&function_of(&action), input).await;
                 Ok(attempted(now, started, judge_action(outcome, is_repeatable, answered_at(now, started))))
             }
             Prepared::Aws(message) => {
@@ -171,7 +174,7 @@ fn verdict_of_answer(outcome: &TargetAnswer, now: Timestamp) -> Verdict {
 }
 
 /// The verdict on an action's outcome. After an unknown outcome, the call is repeated if that does no harm.
-fn judge_action(outcome: ActionOutcome, is_repeatable: bool, now: Timestamp) -> Judged {
+fn judge_action(outcome: InvokeOutcome, is_repeatable: bool, now: Timestamp) -> Judged {
     let verdict_of_retry = |retry| match retry {
         Retry::Never => Verdict::Dead(Reason::ActionRefused),
         Retry::After(0) => Verdict::Failed(None),
@@ -182,10 +185,10 @@ fn judge_action(outcome: ActionOutcome, is_repeatable: bool, now: Timestamp) -> 
         Retry::Done => Verdict::Succeeded,
     };
     match outcome {
-        ActionOutcome::Done(output) => (Verdict::Succeeded, Some(200), None, Some(kept(&output))),
-        ActionOutcome::NotStarted(error) => (verdict_of_retry(Retry::SOON), None, Some(error), None),
-        ActionOutcome::Unknown(error) => (verdict_of_retry(Retry::Unknown), None, Some(error), None),
-        ActionOutcome::Failed(problem) => {
+        InvokeOutcome::Done(output) => (Verdict::Succeeded, Some(200), None, Some(kept(&output))),
+        InvokeOutcome::NotStarted(error) => (verdict_of_retry(Retry::SOON), None, Some(error), None),
+        InvokeOutcome::Unknown(error) => (verdict_of_retry(Retry::Unknown), None, Some(error), None),
+        InvokeOutcome::Failed(problem) => {
             let status = problem.code.status().as_u16();
             (verdict_of_retry(problem.retry), Some(status), Some(problem_text(&problem)), None)
         }
@@ -247,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_actions_problem_is_retried_by_its_verdict() {
-        let failed = |retry| ActionOutcome::Failed(Problem::new(Code::PlatformRejected, "x").retried(retry));
+        let failed = |retry| InvokeOutcome::Failed(Problem::new(Code::PlatformRejected, "x").retried(retry));
         for is_repeatable in [true, false] {
             let unknown = if is_repeatable { Verdict::Failed(None) } else { Verdict::Dead(Reason::UnknownOutcome) };
             for (outcome, verdict) in [
@@ -256,9 +259,9 @@ mod tests {
                 (failed(Retry::Unknown), unknown),
                 (failed(Retry::Running), Verdict::Busy),
                 (failed(Retry::Done), Verdict::Succeeded),
-                (ActionOutcome::NotStarted("x".to_owned()), Verdict::Failed(None)),
-                (ActionOutcome::Unknown("x".to_owned()), unknown),
-                (ActionOutcome::Done(Vec::new()), Verdict::Succeeded),
+                (InvokeOutcome::NotStarted("x".to_owned()), Verdict::Failed(None)),
+                (InvokeOutcome::Unknown("x".to_owned()), unknown),
+                (InvokeOutcome::Done(Vec::new()), Verdict::Succeeded),
             ] {
                 assert_eq!(judge_action(outcome, is_repeatable, NOW).0, verdict);
             }

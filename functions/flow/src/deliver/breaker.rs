@@ -148,12 +148,23 @@ mod tests {
             generation: 0,
             created_at: at(0),
             updated_at: at(0),
+            expires_at: None,
+            expires: None,
         }
     }
 
     fn health(failing: bool, since: u64) -> RouteHealth {
         let (since, next_probe_at) = (at(since), at(since));
-        RouteHealth { id: route(1).id, v: 1, version: 1, failing, since, next_probe_at, by_content: false }
+        RouteHealth {
+            id: route(1).id,
+            v: 1,
+            version: 1,
+            failing,
+            since,
+            next_probe_at,
+            by_content: false,
+            expires: None,
+        }
     }
 
     fn config<const N: usize>(settings: [(&str, &str); N]) -> Config {

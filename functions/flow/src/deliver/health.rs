@@ -46,7 +46,7 @@ impl Deliverer {
         };
         let streak = self.failures.failed(route, known.as_ref(), app.now(), by_content);
         match known {
-            Some(health) if breaker::is_past(&app.config, &health, app.now()) => {
+            Some(health) if !route.is_subscription() && breaker::is_past(&app.config, &health, app.now()) => {
                 disable(app, route, DisabledReason::Failing).await.map(drop)
             }
             known => match streak {
@@ -117,12 +117,14 @@ async fn change(
             since: streak.map_or(now, |streak| streak.since),
             next_probe_at: now.plus_seconds(breaker::probe_seconds(&app.config)),
             by_content: streak.is_some_and(|streak| streak.by_content),
+            expires: route.expires,
         };
         let event = match streak {
-            Some(_) => own_events::of_failing(app, route, &health),
-            None => own_events::of_recovered(app, route, &health, Recovery::Succeeded),
+            _ if route.is_subscription() => None,
+            Some(_) => Some(own_events::of_failing(app, route, &health)),
+            None => Some(own_events::of_recovered(app, route, &health, Recovery::Succeeded)),
         };
-        if is_written(app.store.change_health(&health, route, &event).await)? {
+        if is_written(app.store.change_health(&health, route, event.as_ref()).await)? {
             tracing::warn!(route = route.id.as_str(), failing = health.failing, "the health of a route changed");
             return Ok(());
         }

@@ -9,13 +9,14 @@ pub mod breaker;
 mod group_commit;
 mod health;
 pub mod lambda;
+mod subscriptions;
 
 use crate::{
-    QueueUnavailable, own_events, pending,
+    QueueUnavailable, mcp, own_events, pending,
     request::{PrepareError, Prepared, ReadyTarget},
     route_cache::RouteCache,
 };
-use app::{App, actions::Actions};
+use app::{App, functions::Functions};
 use attempt::Verdict;
 use aws::metrics::Metric;
 use aws_targets::KnownBuses;
@@ -46,7 +47,7 @@ const MAX_HOPS: u8 = 8;
 
 pub struct Deliverer {
     client: WebhookClient,
-    actions: Box<dyn Actions>,
+    functions: Box<dyn Functions>,
     targets: RouteCache<ReadyTarget>,
     buses: KnownBuses,
     failures: Failures,
@@ -69,15 +70,18 @@ struct Due<'a> {
 }
 
 impl Deliverer {
-    pub fn new(app: &App, actions: Box<dyn Actions>) -> Result<Self, rustls::Error> {
+    pub fn new(app: &App, functions: Box<dyn Functions>) -> Result<Self, rustls::Error> {
         let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))?;
         let (targets, buses, failures, group_commit) = Default::default();
-        Ok(Self { client, actions, targets, buses, failures, group_commit })
+        Ok(Self { client, functions, targets, buses, failures, group_commit })
     }
 
     /// Calls the target of a due delivery if its route exists and is enabled.
     async fn deliver_due(&self, app: &App, delivery: StoredDelivery, inputs: &DeliveryInputs) -> Result<(), Problem> {
         match inputs.route(&delivery.route)? {
+            Some(route) if subscriptions::has_ended(app, &route).await? => {
+                skip(app, delivery, Reason::RouteDeleted).await
+            }
             Some(route) if route.enabled => {
                 let health = inputs.health(&delivery.route)?;
                 self.pass_breaker(app, Due { delivery, route, health, inputs }).await
@@ -114,7 +118,12 @@ impl Deliverer {
 
     async fn attempt_due(&self, app: &App, due: Due<'_>, event: &StoredEvent) -> Result<(), Problem> {
         let Due { mut delivery, route, health, .. } = due;
-        let (verdict, attempt) = self.attempt_or_refuse(app, &route, &delivery, event).await?;
+        let (mut verdict, mut attempt) = self.attempt_or_refuse(app, &route, &delivery, event).await?;
+        if route.is_subscription() {
+            // The subscriber chose the URL, and must not read answers through the list of deliveries.
+            attempt.body = None;
+            verdict = subscriptions::verdict(verdict, attempt.status);
+        }
         log(&delivery, verdict, &attempt);
         match verdict.metric() {
             Some(metric) => count(app, &delivery, metric),
@@ -123,7 +132,7 @@ impl Deliverer {
         delivery.record_attempt(attempt);
         let id = delivery.id.clone();
         let gone = DisabledReason::TargetGone;
-        if verdict == (Verdict::Gone { taken: false }) {
+        if verdict == (Verdict::Gone { taken: false }) && !route.is_subscription() {
             // A delivery that an earlier target refused is retried against the target saved since.
             let is_current = health::disable(app, &route, gone).await?;
             let verdict = if is_current { verdict } else { Verdict::Failed(None) };
@@ -132,7 +141,7 @@ impl Deliverer {
         self.conclude(app, &route, event, delivery, verdict).await?;
         // The outcome is written by now. A failure here is only logged: the next attempt has the same effect.
         let health_written = match verdict {
-            Verdict::Gone { .. } => health::disable(app, &route, gone).await.map(drop),
+            Verdict::Gone { .. } if !route.is_subscription() => health::disable(app, &route, gone).await.map(drop),
             _ => self.write_health(app, &route, health, (&id, verdict)).await,
         };
         if let Err(problem) = health_written {
@@ -185,7 +194,7 @@ impl Deliverer {
             }
             Verdict::Gone { taken: false } => skip(app, delivery, Reason::TargetGone).await,
             Verdict::Dead(reason) => make_dead_letter(app, route, event, delivery, reason).await,
-            Verdict::Failed(not_before) => match next_attempt_at(app, &delivery, not_before)? {
+            Verdict::Failed(not_before) => match next_attempt_at(app, route, &delivery, not_before)? {
                 Some(at) => postpone(app, delivery, at).await,
                 None => make_dead_letter(app, route, event, delivery, Reason::AttemptsUsedUp).await,
             },
@@ -221,11 +230,13 @@ fn is_written(written: Result<(), StoreError>) -> Result<bool, StoreError> {
 /// Time of a failed delivery's next attempt; none after its last one.
 fn next_attempt_at(
     app: &App,
+    route: &EventRoute,
     delivery: &StoredDelivery,
     not_before: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, Problem> {
     let tried = usize::try_from(delivery.attempts_made).unwrap_or(usize::MAX);
-    let Some(seconds) = app.config.retry_schedule.get(tried.saturating_sub(1)) else { return Ok(None) };
+    let schedule = if route.is_subscription() { &mcp::RETRY_SECONDS[..] } else { &app.config.retry_schedule };
+    let Some(seconds) = schedule.get(tried.saturating_sub(1)) else { return Ok(None) };
     let now = app.now();
     let at = now.plus_seconds(*seconds);
     let at = not_before.map_or(at, |not_before| at.max(not_before));
@@ -315,7 +326,7 @@ async fn finish(
 }
 
 /// Makes a delivery a dead letter, and stores an event about that unless the delivery carries one of Switchboard's own
-/// events.
+/// events, or is for a subscription.
 async fn make_dead_letter(
     app: &App,
     route: &EventRoute,
@@ -324,13 +335,14 @@ async fn make_dead_letter(
     reason: Reason,
 ) -> Result<(), Problem> {
     delivery.finish(DeliveryState::Dead, Some(reason));
-    let written = if event.is_own() {
+    let written = if event.is_own() || route.is_subscription() {
         app.store.update_delivery(&mut delivery, app.now()).await
     } else {
         let dead = own_events::of_dead(app, route, &delivery, event.hops);
         app.store.put_dead_letter(&mut delivery, app.now(), &dead).await
     };
-    if is_written(written)? {
+    // The alarm is for targets that the operator can mend.
+    if is_written(written)? && !route.is_subscription() {
         app.metrics.count(Metric::Dead);
     }
     Ok(())

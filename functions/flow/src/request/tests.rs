@@ -52,7 +52,7 @@ fn webhook(body: Option<&[(&str, &str)]>) -> ReadyTarget {
     ReadyTarget::Webhook(Box::new(ReadyWebhook {
         url: "https://example.org/".parse().unwrap(),
         headers: HeaderMap::new(),
-        body: body.map(fields),
+        body: body.map_or(WebhookBody::Event, |body| WebhookBody::Fields(fields(body))),
         secrets: Vec::new(),
     }))
 }

@@ -1,5 +1,5 @@
 use app::lambda;
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve_sending(&mcp::FUNCTION)
+    lambda::serve_invoking(&mcp::FUNCTION)
 }

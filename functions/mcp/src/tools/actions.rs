@@ -1,10 +1,10 @@
 //! Actions as tools. Each runs in its own function, which checks the input and opens the connection.
 
-use super::Hints;
-use app::{App, actions::ActionOutcome};
+use super::{Hints, invoked::invoke};
+use app::{App, functions::function_of};
 use models::{Action, Effect, Module, ModuleKind, fingerprint};
 use serde_json::{Map, Value};
-use web::{Code, Problem, Request, RequestExt as _, Retry};
+use web::{Problem, Request, RequestExt as _, Retry};
 
 const KEY_FIELD: &str = "idempotency_key";
 /// Longest idempotency key, in bytes.
@@ -41,20 +41,8 @@ impl ActionTool {
     pub async fn run(&self, app: &App, request: &Request, mut input: Map<String, Value>) -> Result<Value, Problem> {
         self.scope_key(request, &mut input);
         let input = serde_json::to_vec(&input).map_err(Problem::internal)?;
-        let not_started = |reason: String| Problem::internal(reason).retried(Retry::SOON);
-        let actions = app.actions().ok_or_else(|| not_started("ACTION_FUNCTION_PREFIX is not set".to_owned()))?;
-        match actions.run(self.action.name, input).await {
-            ActionOutcome::Done(output) => {
-                serde_json::from_slice(&output).map_err(|error| Problem::internal(error).retried(Retry::Done))
-            }
-            ActionOutcome::Failed(problem) => Err(problem),
-            ActionOutcome::NotStarted(reason) => Err(not_started(reason)),
-            ActionOutcome::Unknown(reason) => {
-                let detail = "check at the platform whether it was done before you repeat the call";
-                let problem = Problem::new(Code::OutcomeUnknown, detail).retried(Retry::Unknown);
-                Err(problem.caused_by(reason))
-            }
-        }
+        let output = invoke(app, &function_of(self.action.name), input).await?;
+        serde_json::from_slice(&output).map_err(|error| Problem::internal(error).retried(Retry::Done))
     }
 
     /// Binds the idempotency key to the caller's API key, because all invocations of an action share one scope. A call

@@ -1,8 +1,9 @@
-//! Reads and operations of the API as tools. A tool calls the handler of the API's route, and its schemas come from the
-//! route's.
+//! Reads and operations of the API as tools. A tool calls the handler of the API's route, in this process or in the API's
+//! function, and its schemas come from the route's.
 
 use super::{
     Hints,
+    invoked::{REPLAY, RETRY},
     schema::{MAX_ITEMS, of_query, rooted},
 };
 use api::{checkpoint_records, connections, deliveries, events, subscribers, takeovers};
@@ -137,7 +138,7 @@ pub static API_TOOLS: [ApiTool; 12] = [
             "retry_delivery",
             "Retry a Delivery",
             "Retries a dead or skipped delivery with all attempts, or attempts a pending one now.",
-            &deliveries::retry::ROUTE,
+            &RETRY,
             DeliveryId::PATTERN,
         )
     },
@@ -147,7 +148,7 @@ pub static API_TOOLS: [ApiTool; 12] = [
             "replay_event",
             "Replay an Event",
             "Delivers an event again to the routes that match it now.",
-            &events::replay::ROUTE,
+            &REPLAY,
             EventId::PATTERN,
         )
     },

@@ -2,7 +2,8 @@
 
 mod actions;
 mod api;
-mod schema;
+mod invoked;
+pub mod schema;
 
 use actions::ActionTool;
 use api::{API_TOOLS, ApiTool};

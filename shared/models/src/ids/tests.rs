@@ -70,6 +70,25 @@ fn a_delivery_id_contains_its_event_and_sorts_by_it() {
 }
 
 #[test]
+fn subscriptions_sort_after_routes_and_have_an_id_for_each_list_of_parts() {
+    let key = |number| KeyId::new(Timestamp::from_millis(1), [number; 10]);
+    let of = |number, url, event_type, arguments| RouteId::of_subscription(&key(number), url, event_type, arguments);
+    let first = of(1, "https://a.example/", "botstar.tag.added", "{}");
+    assert_eq!(first, of(1, "https://a.example/", "botstar.tag.added", "{}"));
+    for other in [
+        of(2, "https://a.example/", "botstar.tag.added", "{}"),
+        of(1, "https://a.example/b", "botstar.tag.added", "{}"),
+        of(1, "https://a.example/", "botstar.tag.adde", "d{}"),
+        of(1, "https://a.example/", "botstar.tag.added", r#"{"tag":"vip"}"#),
+    ] {
+        assert_ne!(first, other);
+    }
+    let latest_route = RouteId::new(Timestamp::from_millis(u64::MAX >> 17), [255; 10]);
+    assert!(latest_route.as_str() < "rt_v" && "rt_v" < first.as_str() && first.as_str() < "rt_w");
+    assert_eq!(first.to_string().parse::<RouteId>().unwrap(), first);
+}
+
+#[test]
 fn shards_are_even() {
     let mut counts = [0_usize; SHARDS];
     for n in 0_u32..16_000 {

@@ -1,11 +1,14 @@
 //! The MCP server: every tool, and the methods that it rejects.
 
 use super::Walk;
-use crate::support::agent::Agent;
+use crate::support::{
+    agent::Agent,
+    endpoint::{Endpoint, REPEATS},
+};
 use models::Effect;
 use reqwest::Method;
-use serde_json::json;
-use tests::answer;
+use serde_json::{Value, json};
+use tests::{answer, string};
 
 impl Walk<'_> {
     pub async fn tools(&self, route: &str) {
@@ -44,5 +47,35 @@ impl Walk<'_> {
         let dead = &agent.output("list_deliveries", json!({ "state": "dead" })).await["items"][0];
         agent.output("retry_delivery", json!({ "id": dead["id"] })).await;
         self.deployment.settle().await;
+    }
+
+    /// Subscriptions: made, renewed, delivered to, ended by the client, by an administrator and with their key.
+    pub async fn subscriptions(&self) {
+        let new = json!({ "name": "Agent", "scope": "read", "subscribe": ["botstar.*"] });
+        let key = self.api.post("/v1/keys", &new, 201).await;
+        let agent = Agent::with_key(self.api, key["key"].as_str().unwrap());
+        let endpoint = Endpoint::start(REPEATS).await;
+        agent.result("events/list", json!({})).await;
+        let hook = &self.hooks["botstar.watch-tag"].id;
+        let asked = |arguments: Value, secret: &str| {
+            let delivery = json!({ "mode": "webhook", "url": endpoint.url, "secret": secret });
+            json!({ "name": "botstar.tag.added", "arguments": arguments, "delivery": delivery })
+        };
+        let (first, second) = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+        let of_origin = json!({ "hook": hook, "connection": self.connections["botstar"] });
+        let mut ids = Vec::new();
+        for arguments in [of_origin.clone(), json!({ "tag": "vip" }), json!({})] {
+            ids.push(agent.result("events/subscribe", asked(arguments, first)).await["id"].clone());
+        }
+        agent.result("events/subscribe", asked(of_origin.clone(), second)).await;
+        self.api.get("/v1/routes?kind=mcp", 200).await;
+        self.sample("botstar.watch-tag").await;
+        self.deployment.settle().await;
+        assert!(endpoint.events().len() >= 3);
+        let ended = json!({ "name": "botstar.tag.added", "arguments": of_origin, "delivery": { "url": endpoint.url } });
+        agent.result("events/unsubscribe", ended).await;
+        self.api.delete(&format!("/v1/routes/{}", string(&ids[1])), 204).await;
+        self.api.delete(&format!("/v1/keys/{}", string(&key["id"])), 204).await;
+        self.api.get(&format!("/v1/routes/{}", string(&ids[2])), 404).await;
     }
 }
