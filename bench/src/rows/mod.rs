@@ -28,7 +28,7 @@ pub struct Row {
     pub measure: for<'a> fn(&'a mut Table) -> Measuring<'a>,
 }
 
-pub const ROWS: [Row; 9] = [
+pub const ROWS: [Row; 10] = [
     Row { name: "start", is_repeatable: true, measure: |table| Box::pin(cold::instructions(table)) },
     Row { name: "cold", is_repeatable: false, measure: |table| Box::pin(cold::times(table)) },
     Row { name: "instructions", is_repeatable: true, measure: |table| Box::pin(instructions::count(table)) },

@@ -46,9 +46,9 @@ use stream_rows::{Durability, StreamRows};
 /// File name of the database.
 pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
-/// Number of concurrent operations. SQLite serializes them, so more would only be waiting threads, each with its
-/// memory.
-const MAX_OPERATIONS: usize = 2;
+/// Number of concurrent operations. SQLite serializes them: while one uses it, the others parse requests and write
+/// answers. More would only be waiting threads, each with its memory.
+const MAX_OPERATIONS: usize = 4;
 
 /// Location of the data.
 #[derive(Clone, Debug)]
