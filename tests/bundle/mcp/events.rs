@@ -182,6 +182,32 @@ async fn an_ended_subscription_gets_no_events_and_can_be_made_again() {
 }
 
 #[tokio::test]
+async fn an_ended_subscription_takes_neither_retries_nor_replays() {
+    let bundle = Bundle::start_with(&[ALLOW]).await;
+    let (_, key) = subscriber_key(&bundle, &["*"]).await;
+    let (agent, endpoint) = (Agent::with_key(&bundle, &key), Endpoint::start(REPEATS).await);
+    bundle.clock.hold();
+    let asked = with(subscription("botstar.tag.added", &endpoint), "/ttlMs", json!(60_000));
+    let id = string(&agent.result("events/subscribe", asked).await["id"]);
+    endpoint.answers_events(413);
+    let hook = bundle.hook("botstar.watch-tag").await;
+    let event = bundle.accept(&hook, &json!({ "user": { "id": "u-1" }, "tag": "vip" })).await;
+    endpoint.event().await;
+    let dead = bundle.until_count(&format!("/v1/deliveries?state=dead&route={id}"), 1).await.remove(0);
+    bundle.clock.advance(Duration::from_secs(61));
+    for (path, body) in [
+        (format!("/v1/deliveries/{}/retry", string(&dead["id"])), json!({})),
+        (format!("/v1/events/{event}/replay"), json!({ "route": id })),
+    ] {
+        let problem = bundle.post(&path, &body, 409).await;
+        assert!(problem["detail"].as_str().unwrap().ends_with("subscription has ended"), "{problem}");
+    }
+    let retried = bundle.post("/v1/deliveries/retry", &json!({ "route": id }), 200).await;
+    assert_eq!((&retried["retried"], &retried["left"]), (&json!(0), &json!(1)));
+    assert_eq!(endpoint.events().len(), 0);
+}
+
+#[tokio::test]
 async fn arguments_select_events() {
     let bundle = Bundle::start_with(&[ALLOW]).await;
     let (_, key) = subscriber_key(&bundle, &["*"]).await;
