@@ -30,7 +30,7 @@ class Listener:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers["webhook-id"].startswith("msg_verification_"):
+                if self.headers.get("webhook-id", "").startswith("msg_verification_"):
                     return self.repeat(json.loads(body)["challenge"])
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 listener.deliveries.append(Delivery(self.path, headers, body))
