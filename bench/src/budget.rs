@@ -29,9 +29,10 @@ fn max_zipped(function: &str) -> f64 {
     }
 }
 
-pub const BUDGET: [Limit; 13] = [
+pub const BUDGET: [Limit; 14] = [
     limit("accept.ratio", 1.2, "a warm accept, in instructions, relative to a function that only puts such an item"),
     limit("start.ratio", 0.6, "the start of a hook function, in instructions, relative to an SDK client with defaults"),
+    limit("start.deliver", 5e6, "the start of deliver, in instructions"),
     limit("accept.requests", 100.0, "DynamoDB requests of 100 accepts"),
     limit("dispatch.BatchExecuteStatement.records.known", 4.0, "batch writes of 100 people by dispatch"),
     limit("deliver.ratio", 1.2, "a delivery, in instructions, relative to a function that only puts such an item"),

@@ -19,7 +19,7 @@ use std::{
     },
 };
 use tempfile::TempDir;
-use tests::{ADMIN_KEY, Api, Sandbox, lambda::http_event, string};
+use tests::{ADMIN_KEY, Api, Sandbox, lambda::http_event, string, subscription};
 use tokio::net::TcpListener;
 use web::settings::{SettingKind, Settings};
 
@@ -49,7 +49,8 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub async fn prepare() -> Result<Self, BoxError> {
+    /// Prepares all with a number of subscriptions to the hook's events.
+    pub async fn prepare(subscriptions: usize) -> Result<Self, BoxError> {
         let folder = folder()?;
         let data = folder.path().join("data");
         let sandbox = Sandbox::start(0).await?;
@@ -73,6 +74,10 @@ impl Setup {
         let target = json!({ "type": "webhook", "url": receiver });
         let route = json!({ "name": "Demo", "events": ["botstar.*"], "target": target });
         api.post("/v1/routes", &route, 201).await;
+        let until = local.app.now().plus_seconds(86_400);
+        for number in 0..subscriptions {
+            local.app.store.create(&subscription(number, "botstar.checkpoint_record.created", until)).await?;
+        }
         let tables = local.app.config.tables.clone();
         local.stop().await?;
 

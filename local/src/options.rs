@@ -100,6 +100,7 @@ impl Options {
             ("DELIVERIES_TABLE", "switchboard-deliveries".to_owned()),
             ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
             ("SEALING_KEY_FILE", sealing_key.display().to_string()),
+            ("TRUSTED_ROOTS", "system".to_owned()),
             ("LOG_FORMAT", "pretty".to_owned()),
         ];
         self.settings.with_defaults(defaults)

@@ -7,10 +7,12 @@ pub mod demo;
 pub mod lambda;
 mod process;
 pub mod sandbox;
+mod subscriptions;
 
 pub use lambda::Lambda;
 pub use process::{Process, binary};
 pub use sandbox::Sandbox;
+pub use subscriptions::subscription;
 
 use local::{Local, Options};
 use models::{

@@ -12,7 +12,7 @@ const CALLS: usize = 1_000;
 const ROUNDS: usize = 5;
 
 pub async fn times(table: &mut Table) -> Result<(), BoxError> {
-    let setup = Setup::prepare().await?;
+    let setup = Setup::prepare(0).await?;
     let (mut bare, mut hook) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         for (name, micros) in [(PUT_ITEM, &mut bare), (HOOK, &mut hook)] {

@@ -13,7 +13,7 @@ const ROUNDS: usize = 15;
 
 /// Instructions until a function asks for its first invocation. It starts as on AWS, where it must load certificates.
 pub async fn instructions(table: &mut Table) -> Result<(), BoxError> {
-    let setup = Setup::prepare().await?;
+    let setup = Setup::prepare(0).await?;
     let mut starts = BTreeMap::new();
     for (name, what) in [
         (NO_OP, "instructions to start a function that does nothing"),
@@ -34,7 +34,7 @@ pub async fn instructions(table: &mut Table) -> Result<(), BoxError> {
 
 /// Start times of all functions in turn, round by round, so that a busy moment affects all.
 pub async fn times(table: &mut Table) -> Result<(), BoxError> {
-    let mut setup = Setup::prepare().await?;
+    let mut setup = Setup::prepare(0).await?;
     queue_deliveries(&mut setup, ROUNDS).await?;
     let messages = setup.queue_batches(1);
     let mut times: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();

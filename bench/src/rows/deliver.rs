@@ -13,7 +13,7 @@ const DELIVERIES: usize = 2_000;
 const PARTS: usize = 5;
 
 pub async fn times(table: &mut Table) -> Result<(), BoxError> {
-    let mut setup = Setup::prepare().await?;
+    let mut setup = Setup::prepare(0).await?;
     queue_deliveries(&mut setup, DELIVERIES + STREAM_BATCH).await?;
     let mut deliver = setup.start("deliver", Profiler::Nothing).await?;
     let batches = setup.queue_batches(QUEUE_BATCH);

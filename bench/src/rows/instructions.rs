@@ -1,21 +1,19 @@
 //! Instructions of the most frequent operations of a warm process: an accept and a delivery, compared with a function
 //! that only puts an item.
 
-use super::{queue_deliveries, succeeded};
+use super::{of_one, queue_deliveries};
 use crate::{
     BoxError,
-    function::Profiler,
     setup::{HOOK, PUT_ITEM, QUEUE_BATCH, Setup},
     table::Table,
 };
-use serde_json::Value;
 
 /// The cost of one operation is the difference between many and few of them.
 const FEW: usize = 20;
 const MANY: usize = 220;
 
 pub async fn count(table: &mut Table) -> Result<(), BoxError> {
-    let setup = Setup::prepare().await?;
+    let setup = Setup::prepare(0).await?;
     let bare = of_accept(&setup, PUT_ITEM).await?;
     let accept = of_accept(&setup, HOOK).await?;
     let delivery = of_delivery().await?;
@@ -37,22 +35,9 @@ async fn of_accept(setup: &Setup, name: &str) -> Result<f64, BoxError> {
 }
 
 async fn of_delivery() -> Result<f64, BoxError> {
-    let mut setup = Setup::prepare().await?;
+    let mut setup = Setup::prepare(0).await?;
     queue_deliveries(&mut setup, FEW + MANY).await?;
     let mut few = setup.queue_batches(QUEUE_BATCH);
     let many = few.split_off(FEW / QUEUE_BATCH);
     Ok(of_one(&setup, "deliver", few, many).await? / (MANY - FEW) as f64)
-}
-
-/// The difference in cost between many invocations and a few.
-async fn of_one(setup: &Setup, name: &str, few: Vec<Value>, many: Vec<Value>) -> Result<f64, BoxError> {
-    let mut counts = Vec::new();
-    for invocations in [few, many] {
-        let mut function = setup.start(name, Profiler::Callgrind).await?;
-        for event in invocations {
-            succeeded(name, &function.invoke(&event).await?)?;
-        }
-        counts.push(function.instructions()?);
-    }
-    Ok(counts[1] - counts[0])
 }

@@ -7,6 +7,7 @@ mod instructions;
 mod local;
 mod requests;
 mod sizes;
+mod subscriptions;
 
 use crate::{
     BoxError,
@@ -26,12 +27,13 @@ pub struct Row {
     pub measure: for<'a> fn(&'a mut Table) -> Measuring<'a>,
 }
 
-pub const ROWS: [Row; 8] = [
+pub const ROWS: [Row; 9] = [
     Row { name: "start", is_repeatable: true, measure: |table| Box::pin(cold::instructions(table)) },
     Row { name: "cold", is_repeatable: false, measure: |table| Box::pin(cold::times(table)) },
     Row { name: "instructions", is_repeatable: true, measure: |table| Box::pin(instructions::count(table)) },
     Row { name: "accept", is_repeatable: false, measure: |table| Box::pin(accept::times(table)) },
     Row { name: "requests", is_repeatable: true, measure: |table| Box::pin(requests::count(table)) },
+    Row { name: "subscriptions", is_repeatable: true, measure: |table| Box::pin(subscriptions::count(table)) },
     Row { name: "deliver", is_repeatable: false, measure: |table| Box::pin(deliver::times(table)) },
     Row { name: "local", is_repeatable: false, measure: |table| Box::pin(local::accept(table)) },
     Row { name: "sizes", is_repeatable: true, measure: |table| Box::pin(sizes::measure(table)) },
@@ -63,6 +65,19 @@ async fn accepted(setup: &Setup, function: &mut Function, name: &str, calls: usi
 fn succeeded(name: &str, answer: &Value) -> Result<(), BoxError> {
     let is_done = answer["statusCode"] == 200 || answer["batchItemFailures"] == json!([]);
     if is_done { Ok(()) } else { Err(format!("{name} answered {answer}").into()) }
+}
+
+/// The difference in instructions between many invocations and a few.
+async fn of_one(setup: &Setup, name: &str, few: Vec<Value>, many: Vec<Value>) -> Result<f64, BoxError> {
+    let mut counts = Vec::new();
+    for invocations in [few, many] {
+        let mut function = setup.start(name, Profiler::Callgrind).await?;
+        for event in invocations {
+            succeeded(name, &function.invoke(&event).await?)?;
+        }
+        counts.push(function.instructions()?);
+    }
+    Ok(counts[1] - counts[0])
 }
 
 /// Accepts and dispatches a number of events, so that their deliveries are in the queue.

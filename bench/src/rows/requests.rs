@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub async fn count(table: &mut Table) -> Result<(), BoxError> {
-    let mut setup = Setup::prepare().await?;
+    let mut setup = Setup::prepare(0).await?;
     let mut hook = setup.start(HOOK, Profiler::Nothing).await?;
     let mut dispatch = setup.start("dispatch", Profiler::Nothing).await?;
     let mut deliver = setup.start("deliver", Profiler::Nothing).await?;

@@ -88,6 +88,9 @@ async fn call_tool(app: &App, request: &Request, message: &Message) -> Result<Re
         Ok(()) => tool.run(app, request, arguments).await.and_then(written),
         Err(problem) => Err(problem),
     };
+    let code = outcome.as_ref().err().map_or("done", |problem| problem.code.as_str());
+    let key = request.key().map(|key| key.id.as_str());
+    tracing::info!(request_id = request.request_id(), key, tool = tool.name(), outcome = code, "a tool was called");
     Ok(match outcome {
         Ok((output, text)) => Reply::of(json!({
             "content": [{ "type": "text", "text": text }],

@@ -1,6 +1,7 @@
 //! Configuration of a process, read once from its settings at start.
 
 use ipnet::IpNet;
+use roots::TrustedRoots;
 use std::{path::PathBuf, str::FromStr};
 use store::Tables;
 use url::Url;
@@ -20,6 +21,8 @@ pub struct Config {
     pub route_fails_days: u64,
     /// Ranges that routes may target in addition to globally reachable addresses.
     pub delivery_allow_cidrs: Vec<IpNet>,
+    /// Certificate authorities that platforms and targets are verified against.
+    pub trusted_roots: TrustedRoots,
     /// ARNs that routes may target, as they are set. The functions that use them check them at their start.
     pub aws_targets: Vec<String>,
     /// Origins of web pages that may call the MCP server, in addition to the deployment's own. `*` stands for all.
@@ -64,7 +67,7 @@ const MAX_WAITS: usize = 50;
 
 impl Config {
     /// All variables of [`Config::read`] except those of platforms.
-    pub const VARIABLES: [&'static str; 21] = [
+    pub const VARIABLES: [&'static str; 22] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
@@ -76,6 +79,7 @@ impl Config {
         "RETRY_SCHEDULE",
         "ROUTE_FAILS_DAYS",
         "DELIVERY_ALLOW_CIDRS",
+        "TRUSTED_ROOTS",
         "AWS_TARGETS",
         "CORS_ALLOW_ORIGINS",
         "SEALING_KEY_ARN",
@@ -106,6 +110,9 @@ impl Config {
             retry_schedule: schedule(settings, "RETRY_SCHEDULE", &[5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000])?,
             route_fails_days: settings.number("ROUTE_FAILS_DAYS", 5, 0, MAX_DAYS)?,
             delivery_allow_cidrs: blocks(settings, "DELIVERY_ALLOW_CIDRS")?,
+            trusted_roots: settings
+                .parse("TRUSTED_ROOTS", "must be bundled or system")?
+                .unwrap_or(TrustedRoots::Bundled),
             aws_targets: texts(settings, "AWS_TARGETS"),
             cors_allow_origins: texts(settings, "CORS_ALLOW_ORIGINS"),
             sealing_key_arn: settings.get("SEALING_KEY_ARN").map(str::to_owned),
@@ -181,6 +188,7 @@ mod tests {
         assert!(config.public_url.is_none() && config.delivery_allow_cidrs.is_empty());
         assert_eq!(config.retry_schedule, [5, 60, 300, 1800, 7200, 18000, 36000, 36000]);
         assert_eq!((config.delivery_ttl_days, config.route_fails_days), (30, 5));
+        assert_eq!(config.trusted_roots, TrustedRoots::Bundled);
     }
 
     #[test]
@@ -217,6 +225,7 @@ mod tests {
             ("PREFIX", "v2", "must begin with /"),
             ("PREFIX", "/v2/../x", "must be one path segment of letters, digits, - and _"),
             ("LOG_FORMAT", "xml", "must be json or pretty"),
+            ("TRUSTED_ROOTS", "mozilla", "must be bundled or system"),
             ("RUST_LOG", "a=b=c", "must be a level or a list of target=level"),
             ("EVENTS_TABLE", "", "is not set"),
         ] {

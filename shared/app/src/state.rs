@@ -159,6 +159,6 @@ impl App {
 
     /// The HTTP client for platforms, created on first use.
     pub fn http(&self) -> &HttpClient {
-        self.http.get_or_init(|| HttpClient::new(Arc::clone(&self.clock)))
+        self.http.get_or_init(|| HttpClient::new(Arc::clone(&self.clock), self.config.trusted_roots))
     }
 }

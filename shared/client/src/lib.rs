@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use models::{Timestamp, clock::Clock};
 pub use reqwest::RequestBuilder;
+use roots::{TrustedRoots, client_config};
 use serde::de::DeserializeOwned;
 use std::{
     error::Error as _,
@@ -41,6 +42,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 pub struct HttpClient {
     clock: Arc<dyn Clock>,
+    roots: TrustedRoots,
     /// Keeps connections alive, for requests that change nothing.
     pooled: OnceLock<reqwest::Client>,
     /// Opens a connection for each request. The platform may close a kept one while a request is written, and it is
@@ -60,8 +62,8 @@ pub struct Answer {
 }
 
 impl HttpClient {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, pooled: OnceLock::new(), unpooled: OnceLock::new() }
+    pub fn new(clock: Arc<dyn Clock>, roots: TrustedRoots) -> Self {
+        Self { clock, roots, pooled: OnceLock::new(), unpooled: OnceLock::new() }
     }
 
     pub fn request(&self, method: http::Method, url: url::Url) -> Result<RequestBuilder, Problem> {
@@ -74,6 +76,7 @@ impl HttpClient {
             return Ok(client);
         }
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls()?)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(idle)
@@ -88,6 +91,13 @@ impl HttpClient {
         // No request is sent without a client.
         let client = client.map_err(|error| Problem::internal(error).retried(Retry::SOON))?;
         Ok(made.get_or_init(|| client))
+    }
+
+    fn tls(&self) -> Result<rustls::ClientConfig, Problem> {
+        let config = self.roots.verifier(Vec::new()).and_then(client_config);
+        let mut config = config.map_err(|error| Problem::internal(error).retried(Retry::SOON))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
     }
 
     /// Sends a request and reads the answer, up to its size limit. A retry is only made if it is safe: if no connection
@@ -319,7 +329,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_platform_that_does_not_answer_in_time_is_a_timeout() {
-        let client = HttpClient::new(Arc::new(SystemClock));
+        let client = HttpClient::new(Arc::new(SystemClock), TrustedRoots::Bundled);
         // The operating system accepts the connection, but nobody reads from it.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let problem = get(&client, &silent).await;

@@ -14,6 +14,7 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
+use roots::TrustedRoots;
 use rustls::pki_types::CertificateDer;
 use std::{
     error::Error,
@@ -38,9 +39,10 @@ type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 pub fn clients(
     guard: &Arc<Guard>,
     times: Timeouts,
+    roots: TrustedRoots,
     issuers: Vec<CertificateDer<'static>>,
 ) -> Result<(HttpClient, Option<HttpClient>), rustls::Error> {
-    let config = tls::config(issuers)?;
+    let config = tls::config(roots, issuers)?;
     let client = |plain: bool| {
         let mut http = HttpConnector::new_with_resolver(Checked { guard: guard.clone(), plain });
         http.enforce_http(false);

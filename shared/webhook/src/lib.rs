@@ -22,6 +22,7 @@ use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
+use roots::TrustedRoots;
 use rustls::pki_types::CertificateDer;
 pub use signing::{Secret, sign};
 use std::{sync::Arc, time::Duration};
@@ -59,14 +60,19 @@ pub struct WebhookClient {
 }
 
 impl WebhookClient {
-    pub fn new(guard: Guard) -> Result<Self, rustls::Error> {
-        Self::build(guard, TIMES, Vec::new())
+    pub fn new(guard: Guard, roots: TrustedRoots) -> Result<Self, rustls::Error> {
+        Self::build(guard, TIMES, roots, Vec::new())
     }
 
-    /// A client that trusts these issuers in addition to the system's.
-    fn build(guard: Guard, times: Timeouts, issuers: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
+    /// A client that trusts these issuers in addition to the roots.
+    fn build(
+        guard: Guard,
+        times: Timeouts,
+        roots: TrustedRoots,
+        issuers: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, rustls::Error> {
         let guard = Arc::new(guard);
-        let (https, plain) = connect::clients(&guard, times, issuers)?;
+        let (https, plain) = connect::clients(&guard, times, roots, issuers)?;
         Ok(Self { guard, times, https, plain })
     }
 

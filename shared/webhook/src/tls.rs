@@ -1,24 +1,20 @@
-//! TLS with targets: certificates are verified against the system's roots, and faults are described in plain words.
+//! TLS with targets: certificates are verified against the trusted roots, and faults are described in plain words.
 
+use roots::{TrustedRoots, client_config};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, PeerIncompatible, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use rustls_platform_verifier::Verifier;
 use std::sync::Arc;
 use webpki::EndEntityCert;
 
 /// Largest number of a certificate's names in a message.
 const MAX_NAMES: usize = 3;
 
-/// A configuration that trusts these issuers in addition to the system's.
-pub fn config(issuers: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(default_provider());
-    let verifier = SelfSignedAware(Verifier::new_with_extra_roots(issuers, provider.clone())?);
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+/// A configuration that trusts these issuers in addition to the roots.
+pub fn config(roots: TrustedRoots, issuers: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
+    client_config(Arc::new(SelfSignedAware(roots.verifier(issuers)?)))
 }
 
 /// The rejected certificate is self-signed.
@@ -28,7 +24,7 @@ struct SelfSigned;
 
 /// A verifier that reports self-signed certificates. The inner one reports an unknown issuer.
 #[derive(Debug)]
-struct SelfSignedAware(Verifier);
+struct SelfSignedAware(Arc<dyn ServerCertVerifier>);
 
 impl ServerCertVerifier for SelfSignedAware {
     fn verify_server_cert(

@@ -1,5 +1,6 @@
-//! Servers that a function accepts as AWS: those that the system trusts, and no other.
+//! Servers that a function accepts: as AWS those that the system trusts, as a platform those that `TRUSTED_ROOTS` trusts.
 
+use crate::support::chatbot::ChatBot;
 use data_encoding::BASE64;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
@@ -30,7 +31,7 @@ fn certificates() -> (String, Arc<ServerConfig>) {
     (root, Arc::new(config.with_no_client_auth().with_single_cert(vec![server.der().clone()], key).unwrap()))
 }
 
-/// A message of HTTP with a content-length; none at the end.
+/// A message of HTTP, without a body unless it has a content-length; none at the end.
 fn message(stream: &mut impl Read) -> Option<Vec<u8>> {
     let (mut message, mut byte) = (Vec::new(), [0]);
     while !message.ends_with(b"\r\n\r\n") {
@@ -38,14 +39,14 @@ fn message(stream: &mut impl Read) -> Option<Vec<u8>> {
         message.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&message).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"))?.trim().parse().ok()?;
-    let mut body = vec![0; length];
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).unwrap_or("0");
+    let mut body = vec![0; length.trim().parse().ok()?];
     stream.read_exact(&mut body).ok()?;
     message.extend(body);
     Some(message)
 }
 
-/// Serves the database at `behind` over TLS.
+/// Serves the server at `behind` over TLS.
 fn serve(config: Arc<ServerConfig>, behind: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
@@ -54,10 +55,10 @@ fn serve(config: Arc<ServerConfig>, behind: String) -> String {
             let (config, behind) = (Arc::clone(&config), behind.clone());
             thread::spawn(move || {
                 let mut door = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
-                let mut database = TcpStream::connect(behind).unwrap();
+                let mut plain = TcpStream::connect(behind).unwrap();
                 while let Some(request) = message(&mut door) {
-                    database.write_all(&request).unwrap();
-                    let answer = message(&mut database).unwrap();
+                    plain.write_all(&request).unwrap();
+                    let answer = message(&mut plain).unwrap();
                     if door.write_all(&answer).is_err() {
                         return;
                     }
@@ -92,6 +93,31 @@ async fn a_server_that_only_the_system_trusts_is_aws_and_one_that_nobody_trusts_
             let event = http_event("POST", path, &json!({ "n": [number, trusted] }).to_string());
             let answer = function.invoke(&event).await.answer();
             assert_eq!(answer["statusCode"], status, "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_only_the_system_trusts_is_reached_with_the_system_s_roots_alone() {
+    let chatbot = ChatBot::start().await;
+    let (root, config) = certificates();
+    let plain = chatbot.sandbox.chatbot_url();
+    let (behind, path) = plain.trim_start_matches("http://").split_once('/').unwrap_or((&plain[7..], ""));
+    let url = format!("{}/{path}", serve(config, behind.to_owned()));
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("root.pem");
+    std::fs::write(&file, root).unwrap();
+
+    let input = chatbot.input(json!({ "user_id": chatbot.ava() }));
+    for (roots, is_trusted) in [("system", true), ("bundled", false), ("", false)] {
+        let settings =
+            [("CHATBOT_API_URL", url.as_str()), ("SSL_CERT_FILE", file.to_str().unwrap()), ("TRUSTED_ROOTS", roots)];
+        let mut function = Lambda::start("chatbot-get-user", &chatbot.bundle, &settings).await;
+        let called = function.invoke(&input).await;
+        if is_trusted {
+            assert_eq!(called.answer()["id"], json!(chatbot.ava()));
+        } else {
+            called.problem("platform_unavailable");
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::support::{
     agent::{Agent, MODERN, rejected},
     endpoint::{Endpoint, REPEATS},
+    log::Log,
     target::ALLOW,
 };
 use reqwest::Method;
@@ -264,4 +265,27 @@ async fn a_key_is_made_for_events_that_exist() {
     assert_eq!((&current["subscribe"], &made["subscribe"]), (&json!([]), &json!([])));
     let agent = Agent::with_key(&bundle, made["key"].as_str().unwrap());
     assert_eq!(agent.result("server/discover", json!({})).await["supportedVersions"][0], MODERN);
+}
+
+#[tokio::test]
+async fn a_log_names_tools_and_subscriptions_and_no_secret_or_person() {
+    let log = Log::start();
+    let bundle = Bundle::start_with(&[ALLOW]).await;
+    let (key_id, key) = subscriber_key(&bundle, &["botstar.*"]).await;
+    let (agent, endpoint) = (Agent::with_key(&bundle, &key), Endpoint::start(REPEATS).await);
+    let asked =
+        with(subscription("botstar.tag.added", &endpoint), "/arguments", json!({ "tag": "word-of-an-argument" }));
+    let id = string(&agent.result("events/subscribe", asked).await["id"]);
+    let hook = bundle.hook("botstar.watch-tag").await;
+    let body = json!({ "user": { "id": "u-1", "name": "name-of-a-person" }, "tag": "word-of-an-argument" });
+    bundle.accept(&hook, &body).await;
+    endpoint.event().await;
+    agent.failed("get_subscriber", json!({ "id": "name-of-a-person" }), "invalid_body").await;
+    let text = log.text();
+    for part in [&id, &key_id, r#""tool":"get_subscriber""#, r#""outcome":"invalid_body""#] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for secret in ["word-of-an-argument", "name-of-a-person", "secret-of-the-url", &SECRET[6..], &key] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
 }

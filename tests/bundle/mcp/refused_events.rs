@@ -10,11 +10,10 @@ use axum::{
     response::IntoResponse as _,
 };
 use data_encoding::BASE64;
-use models::{KeyId, RouteId, Timestamp};
+use models::Timestamp;
 use serde_json::{Value, json};
 use std::net::TcpListener;
-use store::routes::{EventRoute, McpTarget, Target};
-use tests::{Bundle, string};
+use tests::{Bundle, string, subscription};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NOT_FOUND: i64 = -32011;
@@ -202,36 +201,11 @@ async fn a_deployment_has_at_most_five_hundred_subscriptions() {
     let bundle = Bundle::start_with(&[ALLOW]).await;
     let (key, endpoint) = (key(&bundle, &["*"]).await, Endpoint::start(REPEATS).await);
     let agent = Agent::with_key(&bundle, &key);
-    let now = Timestamp::from_millis(1);
-    let made = |number: u64, expires_at| EventRoute {
-        id: RouteId::of_subscription(&KeyId::new(now, [1; 10]), &number.to_string(), "x", "{}"),
-        v: 1,
-        version: 1,
-        name: "x".to_owned(),
-        events: vec!["x".to_owned()],
-        hook: None,
-        connection: None,
-        filter: None,
-        target: Target::Mcp(McpTarget {
-            key: KeyId::new(now, [1; 10]),
-            url: String::new(),
-            origin: "https://example.com".to_owned(),
-            arguments: "{}".to_owned(),
-            secrets: Vec::new(),
-        }),
-        enabled: true,
-        disabled_reason: None,
-        generation: 0,
-        created_at: now,
-        updated_at: now,
-        expires_at: Some(expires_at),
-        expires: None,
-    };
     let later = bundle.local.app.now().plus_seconds(3_600);
     for number in 0..499 {
-        bundle.local.app.store.create(&made(number, later)).await.unwrap();
+        bundle.local.app.store.create(&subscription(number, "botstar.tag.added", later)).await.unwrap();
     }
-    bundle.local.app.store.create(&made(499, now)).await.unwrap();
+    bundle.local.app.store.create(&subscription(499, "botstar.tag.added", Timestamp::from_millis(2))).await.unwrap();
     agent.result("events/subscribe", asked(&endpoint.url)).await;
     let mut other = asked(&endpoint.url);
     other["arguments"] = json!({ "tag": "vip" });

@@ -199,8 +199,9 @@ async fn run(
             let address = if shows_url { url.to_string() } else { without_path(url.as_str()) };
             request = Some(shown(address, &headers, &body)?);
             if test_of_route.send {
-                let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))
-                    .map_err(Problem::internal)?;
+                let client =
+                    WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()), app.config.trusted_roots)
+                        .map_err(Problem::internal)?;
                 attempt = Some(post(&client, app.now(), &url, headers, body).await.1);
             }
         }

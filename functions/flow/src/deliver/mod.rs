@@ -71,7 +71,7 @@ struct Due<'a> {
 
 impl Deliverer {
     pub fn new(app: &App, functions: Box<dyn Functions>) -> Result<Self, rustls::Error> {
-        let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()))?;
+        let client = WebhookClient::new(Guard::new(app.config.delivery_allow_cidrs.clone()), app.config.trusted_roots)?;
         let (targets, buses, failures, group_commit) = Default::default();
         Ok(Self { client, functions, targets, buses, failures, group_commit })
     }

@@ -42,7 +42,7 @@ async fn challenge(app: &App, subscription: &RouteId, url: &Url, secret: &Secret
         .map_err(Problem::internal)?;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let guard = Guard::new(app.config.delivery_allow_cidrs.clone());
-    let client = WebhookClient::new(guard).map_err(Problem::internal)?;
+    let client = WebhookClient::new(guard, app.config.trusted_roots).map_err(Problem::internal)?;
     match timeout(TIME, client.post(url, headers, body)).await {
         Err(_) => Err(RpcError::endpoint("timeout")),
         Ok(Err(failure)) => Err(RpcError::endpoint(reason_of(&failure))),

@@ -36,6 +36,8 @@ pub async fn subscribe(app: &App, request: &Request, message: &Message) -> Resul
     let subscription = subscription::of(app, key, event_type, asked).await?;
     let truncated = subscription.is_resumed;
     let granted = subscription.grant(app).await?;
+    let (request_id, subscription) = (request.request_id(), granted.id.as_str());
+    tracing::info!(request_id, subscription, until = granted.until.to_string(), "subscribed");
     Ok(Reply::of(json!({
         "id": granted.id,
         "refreshBefore": granted.until,
@@ -54,6 +56,7 @@ pub async fn unsubscribe(app: &App, request: &Request, message: &Message) -> Res
     if let Ok(url) = guard.check_url(&asked.delivery.url) {
         let id = RouteId::of_subscription(key, url.as_str(), &asked.name, &arguments);
         app.store.remove_subscription(&id).await?;
+        tracing::info!(request_id = request.request_id(), subscription = id.as_str(), "unsubscribed");
     }
     Ok(Reply::of(json!({})))
 }

@@ -18,13 +18,14 @@ pub enum Reason {
     Unmappable,
     /// Dead: the AWS service rejected the event for its content.
     TargetRefused,
-    /// Dead: the message is larger than its AWS service takes.
+    /// Dead: the message is larger than its AWS service takes, or an MCP client answered 413.
     TooLarge,
     /// Dead: the event passed through more than eight routes in a row, each posting to the hook of the next.
     Loop,
-    /// Skipped: the target refused further events, by a 410 or by `webhook-delivery: disable`.
+    /// Skipped: the target refused further events, by a 410 or by `webhook-delivery: disable`. An MCP client's 410
+    /// refuses this event alone.
     TargetGone,
-    /// Skipped: the route was deleted.
+    /// Skipped: the route was deleted, or the subscription has ended.
     RouteDeleted,
     /// Dead: the route was disabled after failing for `ROUTE_FAILS_DAYS`. Skipped: it was disabled for another reason.
     RouteDisabled,

@@ -71,7 +71,7 @@ fn built(
 ) -> WebhookClient {
     let allow = allow.iter().map(|block| block.parse().unwrap()).collect();
     let guard = Guard::new(allow).with_lookup(Names::of(names), Duration::from_millis(100));
-    WebhookClient::build(guard, times, issuers).unwrap()
+    WebhookClient::build(guard, times, TrustedRoots::Bundled, issuers).unwrap()
 }
 
 async fn post(client: &WebhookClient, url: &str) -> Result<TargetAnswer, CallFailure> {

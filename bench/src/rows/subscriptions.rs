@@ -1,0 +1,48 @@
+//! Dispatch with as many subscriptions of MCP clients as a deployment may have, all to the type of the events and each
+//! with a filter that no event passes.
+
+use super::{accepted, of_one, succeeded};
+use crate::{
+    BoxError,
+    function::Profiler,
+    setup::{HOOK, STREAM_BATCH, Setup},
+    table::Table,
+};
+
+const SUBSCRIPTIONS: usize = 500;
+/// Numbers of batches, whose difference is the cost of a batch.
+const FEW: usize = 1;
+const MANY: usize = 3;
+
+pub async fn count(table: &mut Table) -> Result<(), BoxError> {
+    let (without, with) = (of_event(0).await?, of_event(SUBSCRIPTIONS).await?);
+    let mut setup = Setup::prepare(SUBSCRIPTIONS).await?;
+    let mut hook = setup.start(HOOK, Profiler::Nothing).await?;
+    let mut dispatch = setup.start("dispatch", Profiler::Nothing).await?;
+    accepted(&setup, &mut hook, HOOK, STREAM_BATCH).await?;
+    setup.aws.asked();
+    succeeded("dispatch", &dispatch.invoke(&setup.stream_batch().await?).await?)?;
+    let requests = setup.aws.asked().values().map(|asks| asks.requests).sum();
+    for (name, what, figure, unit) in [
+        ("requests", "dispatch, 100 events, 500 subscriptions: requests", requests, ""),
+        ("memory", "the most memory of dispatch with 500 subscriptions", dispatch.peak_mib()?, "MiB"),
+        ("instructions", "instructions of dispatching an event with 500 subscriptions", with, ""),
+        ("ratio", "that to dispatching an event without any", with / without, ""),
+    ] {
+        table.count("subscriptions", &format!("subscriptions.{name}"), what, figure, unit);
+    }
+    Ok(())
+}
+
+/// Instructions of dispatching one event of a full batch.
+async fn of_event(subscriptions: usize) -> Result<f64, BoxError> {
+    let mut setup = Setup::prepare(subscriptions).await?;
+    let mut hook = setup.start(HOOK, Profiler::Nothing).await?;
+    accepted(&setup, &mut hook, HOOK, STREAM_BATCH * (FEW + MANY)).await?;
+    let mut few = Vec::new();
+    for _ in 0..FEW + MANY {
+        few.push(setup.stream_batch().await?);
+    }
+    let many = few.split_off(FEW);
+    Ok(of_one(&setup, "dispatch", few, many).await? / ((MANY - FEW) * STREAM_BATCH) as f64)
+}
