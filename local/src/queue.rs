@@ -12,6 +12,7 @@ use models::{
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,11 +22,14 @@ use tokio::{
     task::JoinSet,
     time,
 };
+use web::Problem;
 
 /// Limit on running deliveries per route: Lambda's batch size.
 const MAX_RUNNING_PER_ROUTE: usize = 10;
 /// Limit on running deliveries of all routes.
 const MAX_RUNNING: usize = 250;
+/// Limit on deliveries whose items are read together.
+const MAX_BATCH: usize = 25;
 /// Interval of clock checks, because the clock may be changed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -74,9 +78,9 @@ impl LocalQueue {
         let mut running = JoinSet::new();
         loop {
             tokio::select! {
-                queued = self.next(), if running.len() < MAX_RUNNING => {
-                    let (queue, app, deliverer) = (Arc::clone(&self), Arc::clone(&app), Arc::clone(&deliverer));
-                    running.spawn(async move { queue.handle(&app, &deliverer, queued).await });
+                // The next batch is what has come while this one is read.
+                batch = self.next(MAX_RUNNING - running.len()), if running.len() < MAX_RUNNING => {
+                    self.start(&app, &deliverer, batch, &mut running).await;
                 }
                 Some(ended) = running.join_next() => {
                     if let Err(error) = ended {
@@ -89,13 +93,36 @@ impl LocalQueue {
         while running.join_next().await.is_some() {}
     }
 
-    async fn handle(
-        &self,
-        app: &App,
-        deliverer: &Deliverer,
-        QueuedMessage { message, is_redelivered, tries }: QueuedMessage,
+    /// Reads the items of a batch together, and starts its deliveries.
+    async fn start(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        deliverer: &Arc<Deliverer>,
+        batch: Vec<QueuedMessage>,
+        running: &mut JoinSet<()>,
     ) {
-        let handled = deliverer.deliver(app, DeliveryCheck { message: message.clone(), is_redelivered }).await;
+        let inputs = match app.store.load_delivery_inputs(batch.iter().map(|queued| &queued.message)).await {
+            Ok(inputs) => Arc::new(inputs),
+            Err(error) => {
+                let problem = Problem::from(error);
+                batch.into_iter().for_each(|queued| self.end(queued, Err(&problem)));
+                return;
+            }
+        };
+        for queued in batch {
+            let (queue, app, deliverer) = (Arc::clone(self), Arc::clone(app), Arc::clone(deliverer));
+            let inputs = Arc::clone(&inputs);
+            running.spawn(async move {
+                let QueuedMessage { message, is_redelivered, .. } = &queued;
+                let check = DeliveryCheck { message: message.clone(), is_redelivered: *is_redelivered };
+                let handled = deliverer.deliver_one(&app, &check, &inputs).await;
+                queue.end(queued, handled.as_ref().copied());
+            });
+        }
+    }
+
+    /// Ends a delivery: queues it again if its message failed, and makes room for another of its route.
+    fn end(&self, QueuedMessage { message, tries, .. }: QueuedMessage, handled: Result<(), &Problem>) {
         let route = message.route.clone();
         if let Err(problem) = handled {
             let (delivery, cause) = (message.delivery.as_str(), problem.causes());
@@ -129,16 +156,18 @@ impl LocalQueue {
         Ok(())
     }
 
-    /// The next message that is due and whose route is below its limit; waits until there is one.
-    async fn next(&self) -> QueuedMessage {
+    /// The next messages, up to this number, that are due and whose routes are below their limit; waits until there is
+    /// one.
+    async fn next(&self, room: usize) -> Vec<QueuedMessage> {
         loop {
             let changed = self.changed.notified();
             let now = self.clock.now();
             let wait = {
                 let mut messages = self.messages();
                 messages.release_due(now);
-                if let Some(queued) = messages.take() {
-                    return queued;
+                let batch: Vec<_> = iter::from_fn(|| messages.take()).take(room.min(MAX_BATCH)).collect();
+                if !batch.is_empty() {
+                    return batch;
                 }
                 messages.delayed.first_key_value().map(|((at, _), _)| Duration::from_millis(at.millis_since(now)))
             };
@@ -249,7 +278,7 @@ mod tests {
             messages.delay(queued.clone());
         }
         messages.release_due(at(0));
-        let taken: Vec<QueuedMessage> = std::iter::from_fn(|| messages.take()).collect();
+        let taken: Vec<QueuedMessage> = iter::from_fn(|| messages.take()).collect();
         assert_eq!(taken[..6], [&slow[0], &good[0], &slow[1], &good[1], &slow[2], &good[2]].map(Clone::clone));
         assert_eq!(taken.len(), MAX_RUNNING_PER_ROUTE + good.len());
         messages.finish(&slow[0].message.route);

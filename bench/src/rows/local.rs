@@ -59,7 +59,7 @@ async fn round(on_file: bool, connections: usize) -> Result<Round, BoxError> {
     let data = folder.path().join("data");
     let data_dir = if on_file { path(&data)? } else { ":memory:" };
     let own = [("PORT", "0"), ("DATA_DIR", data_dir), ("ADMIN_KEY", ADMIN_KEY), ("LOG_FORMAT", "pretty")];
-    let settings = [&own[..], &[("MALLOC_ARENA_MAX", "1")]].concat();
+    let settings = [&own[..], &[("MALLOC_ARENA_MAX", "2")]].concat();
     let mut local = Process::spawn_binary(&env::current_exe()?.with_file_name("local"), folder.path(), &settings);
     let api = Api::new(&local.listening(), ADMIN_KEY);
     let hook = api.hook("botstar.watch-checkpoint-record").await;

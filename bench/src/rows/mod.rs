@@ -3,6 +3,7 @@
 mod accept;
 mod cold;
 mod deliver;
+mod flow;
 mod instructions;
 mod local;
 mod requests;
@@ -27,7 +28,7 @@ pub struct Row {
     pub measure: for<'a> fn(&'a mut Table) -> Measuring<'a>,
 }
 
-pub const ROWS: [Row; 9] = [
+pub const ROWS: [Row; 10] = [
     Row { name: "start", is_repeatable: true, measure: |table| Box::pin(cold::instructions(table)) },
     Row { name: "cold", is_repeatable: false, measure: |table| Box::pin(cold::times(table)) },
     Row { name: "instructions", is_repeatable: true, measure: |table| Box::pin(instructions::count(table)) },
@@ -36,6 +37,7 @@ pub const ROWS: [Row; 9] = [
     Row { name: "subscriptions", is_repeatable: true, measure: |table| Box::pin(subscriptions::count(table)) },
     Row { name: "deliver", is_repeatable: false, measure: |table| Box::pin(deliver::times(table)) },
     Row { name: "local", is_repeatable: false, measure: |table| Box::pin(local::accept(table)) },
+    Row { name: "flow", is_repeatable: false, measure: |table| Box::pin(flow::events(table)) },
     Row { name: "sizes", is_repeatable: true, measure: |table| Box::pin(sizes::measure(table)) },
 ];
 

@@ -11,13 +11,14 @@
 //! - an index on the stream records. Without it and the deletion, every put would read all earlier stream records of its
 //!   table.
 //!
-//! Invariant: a write is acknowledged after SQLite has synced it to disk ([`Location::Directory`]). The engine's own
-//! connection keeps its `synchronous = FULL`; only [`Location::Temporary`] turns that off.
+//! Invariant: every answer, also a read's, waits until all that it reports is synced to disk (`log_sync`). Only
+//! [`Location::Temporary`] turns that off.
 //!
 //! Deliberately absent: `Scan` and all operations that Switchboard does not use. They are rejected, as by a function's
 //! policy on AWS.
 
 mod client;
+mod log_sync;
 mod operations;
 mod server;
 mod stream_rows;
@@ -39,14 +40,15 @@ pub use server::serve;
 pub use streams::{Batch, Follower, Position};
 pub use tables::{IndexSpec, TableSpec};
 
+use log_sync::{LogSync, Write};
 use stream_rows::{Durability, StreamRows};
 
 /// File name of the database.
 pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
-/// Number of concurrent operations. SQLite serializes them, so more would only be waiting threads, each with its
-/// memory.
-const MAX_OPERATIONS: usize = 2;
+/// Number of concurrent operations. SQLite serializes them: while one uses it, the others parse requests and write
+/// answers. More would only be waiting threads, each with its memory.
+const MAX_OPERATIONS: usize = 4;
 
 /// Location of the data.
 #[derive(Clone, Debug)]
@@ -93,8 +95,11 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Database(Arc<Inner>);
 
-// Drop order: both connections are closed before the lock is released and the directory is removed.
+// Drop order: the syncing ends before both connections are closed, and they before the lock is released and the
+// directory is removed.
 struct Inner {
+    /// None if nothing is synced.
+    log_sync: Option<LogSync>,
     engine: dynoxide::Database,
     stream_rows: StreamRows,
     hands: Arc<Semaphore>,
@@ -122,10 +127,17 @@ impl Database {
             engine.enable_bulk_loading()?;
             Durability::None
         } else {
+            // Sets `synchronous = NORMAL`, and the defaults of all else.
+            engine.disable_bulk_loading()?;
             Durability::Kept
         };
         let stream_rows = StreamRows::open(&file, durability)?;
+        let log_sync = match durability {
+            Durability::Kept => Some(LogSync::start(&file).map_err(unusable)?),
+            Durability::None => None,
+        };
         Ok(Self(Arc::new(Inner {
+            log_sync,
             engine,
             stream_rows,
             hands: Arc::new(Semaphore::new(MAX_OPERATIONS)),
@@ -146,9 +158,29 @@ impl Database {
     /// Deletes expired items with their stream records, and returns their number. DynamoDB does this on its own; the
     /// engine only when called, so a timer must call it. Blocks: call it from a blocking thread.
     pub fn sweep_expired(&self) -> Result<usize, Error> {
+        let turn = self.begin_write();
         let deleted = self.0.engine.sweep_ttl()?;
+        drop(turn);
         self.0.written.notify_waiters();
         Ok(deleted)
+    }
+
+    /// Starts a write of the engine, which is counted for the next sync, and holds the lock for writers until it ends.
+    fn begin_write(&self) -> (Option<Write<'_>>, MutexGuard<'_, ()>) {
+        let turn = self.lock_for_write();
+        (self.0.log_sync.as_ref().map(LogSync::begin), turn)
+    }
+
+    /// The last write that an operation which has just ended may report.
+    fn last_seen(&self) -> u64 {
+        self.0.log_sync.as_ref().map_or(0, LogSync::begun)
+    }
+
+    /// Resolves when this write and all before it are on disk.
+    async fn synced(&self, write: u64) {
+        if let Some(log_sync) = &self.0.log_sync {
+            log_sync.reached(write).await;
+        }
     }
 
     /// Lock for writers. The two connections would work without it, but SQLite has no queue for its lock: waiting

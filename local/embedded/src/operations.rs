@@ -21,21 +21,28 @@ pub struct Reply {
 
 impl Database {
     /// Runs the operation in `X-Amz-Target`. Once started it completes on a blocking thread even if the caller stops
-    /// waiting, as over a network.
+    /// waiting, as over a network. Returns once all that the answer reports is on disk.
     pub async fn answer(&self, target: &str, body: Vec<u8>) -> Reply {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default().to_owned();
         let database = self.clone();
         let hand = Arc::clone(&self.0.hands).acquire_owned().await;
         let task = tokio::task::spawn_blocking(move || {
             let _hand = hand;
-            database.answer_operation(&operation, &body)
+            let reply = database.answer_operation(&operation, &body);
+            (reply, database.last_seen())
         });
-        task.await.unwrap_or_else(|died| Reply::failure(&DynoxideError::InternalServerError(died.to_string())))
+        match task.await {
+            Ok((reply, write)) => {
+                self.synced(write).await;
+                reply
+            }
+            Err(died) => Reply::failure(&DynoxideError::InternalServerError(died.to_string())),
+        }
     }
 
     fn answer_operation(&self, operation: &str, body: &[u8]) -> Reply {
         let writes = !is_read(operation);
-        let turn = writes.then(|| self.lock_for_write());
+        let turn = writes.then(|| self.begin_write());
         let result = self.run(operation, body);
         drop(turn);
 

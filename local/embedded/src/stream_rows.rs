@@ -26,8 +26,8 @@ const PRUNE: &str = "DELETE FROM _stream_records
 /// Data that a power failure may lose.
 #[derive(Clone, Copy)]
 pub(crate) enum Durability {
-    /// At most the last prunings, so that some events are processed again. The engine's writes are synced by its own
-    /// connection, and each of its syncs covers earlier entries of this connection in the write-ahead log.
+    /// At most the last prunings, so that some events are processed again. Each sync of the engine's writes covers
+    /// earlier entries of this connection in the write-ahead log.
     Kept,
     /// Everything.
     None,
@@ -39,8 +39,8 @@ impl StreamRows {
     pub(crate) fn open(file: &Path, durability: Durability) -> rusqlite::Result<Self> {
         let connection = Connection::open(file)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // With NORMAL a pruning needs no sync of its own, while a checkpoint still syncs the log before it copies it
-        // into the database. OFF would skip that as well and endanger the engine's writes.
+        // With NORMAL a checkpoint still syncs the log before it copies it into the database. OFF would skip that as
+        // well and endanger the engine's writes.
         let synchronous = match durability {
             Durability::Kept => "NORMAL",
             Durability::None => "OFF",

@@ -107,7 +107,11 @@ impl Follower {
     async fn read(&self) -> Result<(Vec<Value>, Position), Error> {
         let (database, table) = (self.database.clone(), self.table.clone());
         let (after, limit) = (self.position, self.batch);
-        spawn_blocking(move || database.read(&table, after, limit)).await?
+        let read = move || (database.read(&table, after, limit), database.last_seen());
+        let (read, write) = spawn_blocking(read).await?;
+        // An event that a power failure may still undo must not reach anyone.
+        self.database.synced(write).await;
+        read
     }
 
     /// Marks all records up to this position as handled, and deletes them. The table's newest record is kept, so it is

@@ -31,6 +31,7 @@ impl Database {
     /// missing time to live is turned on, because the process may have ended between the two steps.
     pub fn create_tables(&self, tables: &[TableSpec]) -> Result<(), Error> {
         let engine = &self.0.engine;
+        let _turn = self.begin_write();
         for table in tables {
             let existing = engine.get_table_metadata(&table.name)?;
             if existing.is_none() {

@@ -1,5 +1,6 @@
 //! CEL expressions over an event, for the filters and mappings of routes.
 
+mod equality;
 mod fields;
 mod functions;
 mod json;
@@ -22,6 +23,7 @@ pub use output::MAX_OUTPUT_BYTES;
 pub use values::EventValues;
 
 use cel::{IdedExpr, ParseError, ParseErrors, parser::PrattParser};
+use equality::Equalities;
 use needs::Need;
 use pattern::Pattern;
 use std::sync::Arc;
@@ -63,6 +65,8 @@ pub struct Expression {
     patterns: Arc<[Pattern]>,
     /// The parts of `data` that it uses.
     data: Need,
+    /// The whole expression, if it only compares texts.
+    equalities: Option<Equalities>,
 }
 
 /// The reason why a text is not a valid expression.
@@ -89,11 +93,12 @@ impl Expression {
         }
         nesting::check(text)?;
         let mut tree = parse(text).map_err(|errors| syntax(text, &errors))?;
+        let equalities = Equalities::of(&tree);
         let mut walk = Rewriter::new(times);
         walk.root(&mut tree).map_err(|bad| BadExpression {
             detail: format!("{}: {}", place(text, offset(text, bad.id)), bad.detail),
         })?;
-        Ok(Self { text: text.to_owned(), tree, patterns: walk.patterns.into(), data: walk.data })
+        Ok(Self { text: text.to_owned(), tree, patterns: walk.patterns.into(), data: walk.data, equalities })
     }
 
     /// The value for an event as JSON of at most 1 MB, or the reason why there is none. The reason contains no data of
@@ -107,7 +112,10 @@ impl Expression {
     /// True for an event that passes a filter. False if the expression fails on it, for example because of a missing
     /// field.
     pub fn matches(&self, event: &EventValues<'_>) -> bool {
-        self.evaluate(event).as_deref() == Ok("true")
+        match &self.equalities {
+            Some(equalities) => equalities.hold(event.data()),
+            None => self.evaluate(event).as_deref() == Ok("true"),
+        }
     }
 
     /// Writes the value to the output of the work.

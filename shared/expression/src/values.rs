@@ -29,6 +29,11 @@ impl<'a> EventValues<'a> {
         ])
     }
 
+    pub fn data(&self) -> &View<'a> {
+        let [.., data] = &self.0;
+        data
+    }
+
     #[cfg(test)]
     pub fn of_json(event: &'a Value) -> Self {
         Self(VARIABLES.map(|name| View::Of(&event[name])))

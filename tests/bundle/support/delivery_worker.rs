@@ -190,19 +190,23 @@ impl<'b> DeliveryWorker<'b> {
 
     /// Hands over the latest message to this app for the first time.
     pub async fn hand_over(&self, app: &App, id: &DeliveryId) -> Result<(), Problem> {
-        self.deliverer.deliver(app, DeliveryCheck { message: self.message(id), is_redelivered: false }).await
+        self.check(app, DeliveryCheck { message: self.message(id), is_redelivered: false }).await
+    }
+
+    async fn check(&self, app: &App, check: DeliveryCheck) -> Result<(), Problem> {
+        self.deliverer.deliver_all(app, vec![check]).await?.into_iter().collect()
     }
 
     /// Hands over a message that may have been handled in part.
     pub async fn deliver(&self, id: &DeliveryId) {
         let look = DeliveryCheck { message: self.message(id), is_redelivered: true };
-        self.deliverer.deliver(&self.harness.app, look).await.unwrap();
+        self.check(&self.harness.app, look).await.unwrap();
     }
 
     /// Hands over a message that is for the attempt of this instant, for the first time.
     pub async fn deliver_planned(&self, id: &DeliveryId, at: Timestamp) {
         let look = DeliveryCheck { message: Message { at, ..self.message(id) }, is_redelivered: false };
-        self.deliverer.deliver(&self.harness.app, look).await.unwrap();
+        self.check(&self.harness.app, look).await.unwrap();
     }
 
     pub fn set_queue_down(&self, is_down: bool) {

@@ -27,7 +27,8 @@ impl Deliverer {
         Ok(join_all(checks.iter().map(|check| self.deliver_one(app, check, inputs))).await)
     }
 
-    async fn deliver_one(&self, app: &App, check: &DeliveryCheck, inputs: &DeliveryInputs) -> Result<(), Problem> {
+    /// Checks one delivery of a batch, and attempts it if it is due. `inputs` are those of the batch, read before.
+    pub async fn deliver_one(&self, app: &App, check: &DeliveryCheck, inputs: &DeliveryInputs) -> Result<(), Problem> {
         let Some(delivery) = find(app, check, inputs).await? else { return Ok(()) };
         let Some(next_attempt_at) = delivery.next_attempt_at else {
             self.check_streak(app, &delivery.route, inputs).await?;

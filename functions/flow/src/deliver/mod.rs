@@ -76,11 +76,6 @@ impl Deliverer {
         Ok(Self { client, functions, targets, buses, failures, group_commit })
     }
 
-    /// Checks a delivery, and attempts it if it is due.
-    pub async fn deliver(&self, app: &App, check: DeliveryCheck) -> Result<(), Problem> {
-        self.deliver_all(app, vec![check]).await?.into_iter().collect()
-    }
-
     /// Calls the target of a due delivery if its route exists and is enabled.
     async fn deliver_due(&self, app: &App, delivery: StoredDelivery, inputs: &DeliveryInputs) -> Result<(), Problem> {
         match inputs.route(&delivery.route)? {
