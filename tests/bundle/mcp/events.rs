@@ -52,7 +52,8 @@ async fn a_key_lists_the_events_that_it_may_subscribe_to() {
                 assert_eq!(event[schema]["type"], "object", "{event}");
                 jsonschema::validator_for(&event[schema]).unwrap();
             }
-            assert!(event["payloadSchema"]["properties"].get("raw").is_none());
+            let properties = &event["payloadSchema"]["properties"];
+            assert!(properties.get("raw").is_none() && !properties["truncated"].to_string().contains("raw"), "{event}");
         }
     }
 }
@@ -106,6 +107,33 @@ async fn a_client_subscribes_and_gets_events_until_it_unsubscribes() {
     let later = bundle.accept(&hook, &json!({ "user": { "id": "u-2" }, "tag": "vip" })).await;
     bundle.until_count("/v1/subscribers", 2).await;
     assert_eq!(bundle.all(&format!("/v1/deliveries?event={later}")).await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn switchboards_own_events_are_as_their_schemas_say() {
+    let bundle = Bundle::start_with(&[ALLOW]).await;
+    let (_, key) = subscriber_key(&bundle, &["switchboard.*"]).await;
+    let (agent, endpoint) = (Agent::with_key(&bundle, &key), Endpoint::start(REPEATS).await);
+    let target = Endpoint::start(REPEATS).await;
+    target.answers_events(410);
+    let hook = bundle.hook("botstar.watch-tag").await;
+    for (event_type, field, body) in [
+        ("switchboard.delivery.dead", "delivery", json!({ "text": "data.unknown.field" })),
+        ("switchboard.route.disabled", "reason", json!({ "text": "data.tag" })),
+    ] {
+        agent.result("events/subscribe", subscription(event_type, &endpoint)).await;
+        let target = json!({ "type": "webhook", "url": target.url, "body": body });
+        let route = json!({ "name": "Tags", "events": ["botstar.*"], "target": target });
+        let route = bundle.post("/v1/routes", &route, 201).await;
+        bundle.accept(&hook, &json!({ "user": { "id": "u-1" }, "tag": event_type })).await;
+        let sent: Value = serde_json::from_slice(&endpoint.event().await.body).unwrap();
+        bundle.delete(&format!("/v1/routes/{}", string(&route["id"])), 204).await;
+        let listed = agent.result("events/list", json!({})).await;
+        let listed = listed["events"].as_array().unwrap().iter().find(|known| known["name"] == event_type).unwrap();
+        assert_eq!(sent["name"], event_type);
+        assert!(listed["payloadSchema"]["required"].as_array().unwrap().contains(&json!(field)), "{listed}");
+        jsonschema::validator_for(&listed["payloadSchema"]).unwrap().validate(&sent["data"]).unwrap();
+    }
 }
 
 #[tokio::test]
