@@ -15,7 +15,7 @@ const STEP: Duration = Duration::from_micros(50);
 async fn at_once(requests: Vec<RequestBuilder>, round: usize) -> Vec<u16> {
     let count = requests.len();
     let send = async |(at, request): (usize, RequestBuilder)| {
-        let distance = u32::try_from((at + round) % count * (round % ROUNDS) << (round / 10)).unwrap();
+        let distance = u32::try_from(((at + round) % count * (round % ROUNDS)) << (round / 10)).unwrap();
         tokio::time::sleep(STEP * distance).await;
         answer(request).await.status.as_u16()
     };
