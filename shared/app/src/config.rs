@@ -69,7 +69,7 @@ const MAX_WAITS: usize = 50;
 
 impl Config {
     /// All variables of [`Config::read`] except those of platforms.
-    pub const VARIABLES: [&'static str; 22] = [
+    pub const VARIABLES: [&'static str; 24] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
