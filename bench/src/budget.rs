@@ -29,7 +29,7 @@ fn max_zipped(function: &str) -> f64 {
     }
 }
 
-pub const BUDGET: [Limit; 14] = [
+pub const BUDGET: [Limit; 17] = [
     limit("accept.ratio", 1.2, "a warm accept, in instructions, relative to a function that only puts such an item"),
     limit("start.ratio", 0.6, "the start of a hook function, in instructions, relative to an SDK client with defaults"),
     limit("start.deliver", 5e6, "the start of deliver, in instructions"),
@@ -38,6 +38,9 @@ pub const BUDGET: [Limit; 14] = [
     limit("deliver.ratio", 1.2, "a delivery, in instructions, relative to a function that only puts such an item"),
     limit("dispatch.SendMessageBatch.queue.known", 10.0, "sends of 100 deliveries to the queue"),
     limit("dispatch.requests", 20.0, "AWS requests of dispatch for 100 events"),
+    limit("subscriptions.requests", 20.0, "AWS requests of dispatch for 100 events with 500 subscriptions"),
+    limit("subscriptions.memory", 16.0, "the memory of dispatch with 500 subscriptions, in MiB"),
+    limit("subscriptions.instructions", 5_000.0, "the instructions that a subscription's filter adds to an event"),
     limit("deliver.requests", 60.0, "DynamoDB requests of deliver for 100 deliveries, ten at a time"),
     limit("memory.hook", 14.0, "the memory of a hook function, in MiB"),
     limit("memory.dispatch", 14.0, "the memory of dispatch, in MiB"),
