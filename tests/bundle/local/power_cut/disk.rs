@@ -49,7 +49,7 @@ enum Edit<'a> {
     Rename { from: &'a str, to: &'a str, file: usize },
 }
 
-/// How much of the unsynced changes a power cut leaves.
+/// Share of the unsynced changes that a power cut leaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss {
     kept_percent: u64,
