@@ -50,11 +50,16 @@ def filled(switchboard, listener, post):
     event = switchboard.call("GET", "/v1/events?type=botstar.checkpoint_record.created")["items"][0]
     other = switchboard.call("GET", "/v1/events?type=botstar.takeover.requested")["items"][0]
     delivery = switchboard.call("GET", "/v1/deliveries")["items"][0]
+    agent = switchboard.agent("N" * 200, "botstar.*", *("*" * length for length in range(1, 40)))
+    subscription = switchboard.subscription(agent, "botstar.tag.added", f"{listener.url}/agent", tag="t" * 200, connection=connection)
     hook = f"hooks/{orders['id']}"
     return [
         f"connections/{connection}",
         *(hook + tab for tab in ["", "?tab=rejected", "?tab=mapping", "?tab=settings"]),
         *(f"routes/{route['id']}{tab}" for tab in ["", "?tab=facts", "?tab=builder"]),
+        "routes?tab=subscriptions",
+        f"routes/{subscription}",
+        f"keys/{agent['id']}",
         f"events/{event['id']}",
         f"events?open={event['id']}",
         f"compare?a={event['id']}&b={other['id']}",
@@ -108,6 +113,22 @@ def test_no_dialog_has_a_serious_fault(signed_in, switchboard, filled, scheme):
         assert faults(signed_in) == [], place
         signed_in.keyboard.press("Escape")
         expect(signed_in.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_form_of_a_key_has_no_serious_fault(signed_in, switchboard, width):
+    signed_in.set_viewport_size({"width": width, "height": 740})
+    signed_in.goto(f"{switchboard.url}/console#/keys")
+    signed_in.get_by_role("button", name="Create a key").click()
+    signed_in.get_by_text("Events that it may subscribe to").click()
+    signed_in.get_by_label("Name").fill("Agent")
+    signed_in.get_by_label("Scope").select_option("read")
+    signed_in.get_by_label("Or types").fill("viber." + "x" * 90)
+    signed_in.get_by_role("button", name="Create the key").click()
+    expect(signed_in.get_by_text("matches no event type")).to_have_count(1)
+    expect(signed_in.get_by_label("Or types")).to_be_focused()
+    assert faults(signed_in) == []
+    assert signed_in.evaluate(WIDER) == []
 
 
 def test_a_form_with_faults_has_no_serious_fault(signed_in, switchboard):

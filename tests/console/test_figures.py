@@ -115,6 +115,7 @@ def test_values_of_a_row_have_their_column_s_title_on_a_phone(signed_in, hook, p
     post(hook["url"], order(1))
     area(page, "Events")
     row = page.get_by_role("table").locator("tbody tr").first
+    expect(row).to_be_visible()
     labels = row.locator("td").evaluate_all(
         """cells => cells.map((cell) => getComputedStyle(cell, "::before"))
             .filter(({ content, display }) => content !== "none" && display !== "none").map(({ content }) => content)"""

@@ -1,5 +1,6 @@
 """A target of routes, and what it was sent."""
 
+import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -20,7 +21,7 @@ class Delivery:
 
 
 class Listener:
-    """Answers each path with the status that was set for it, or 204."""
+    """Answers each path with the status that was set for it, or 204; and as the endpoint of an MCP client, a challenge."""
 
     def __init__(self):
         self.deliveries, self.statuses = [], {}
@@ -29,11 +30,20 @@ class Listener:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers.get("webhook-id", "").startswith("msg_verification_"):
+                    return self.repeat(json.loads(body)["challenge"])
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 listener.deliveries.append(Delivery(self.path, headers, body))
                 self.send_response(listener.statuses.get(self.path, 204))
                 self.send_header("content-length", "0")
                 self.end_headers()
+
+            def repeat(self, challenge):
+                answer = json.dumps({"challenge": challenge}).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
 
             def log_message(self, *_):
                 pass

@@ -47,6 +47,8 @@ def without(cloud, stack):
         ("Deliver", "DEAD_LETTER_QUEUE_URL"),
         ("Deliver", "FUNCTION_PREFIX"),
         ("ApiMcp", "FUNCTION_PREFIX"),
+        ("ApiMcp", "EVENTS_FUNCTION"),
+        ("ApiMcp", "DELIVERIES_FUNCTION"),
         ("Due", "DELIVERY_QUEUE_URL"),
     ],
 )

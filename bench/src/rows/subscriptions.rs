@@ -9,7 +9,7 @@ use crate::{
     table::Table,
 };
 
-const MOST: usize = 500;
+const MAX: usize = 500;
 /// Number whose instructions are counted. Reading more of them takes longer under callgrind than a request may.
 const COUNTED: usize = 50;
 /// Numbers of batches, whose difference is the cost of a batch.
@@ -18,7 +18,7 @@ const MANY: usize = 3;
 
 pub async fn count(table: &mut Table) -> Result<(), BoxError> {
     let (without, with) = (of_event(0).await?, of_event(COUNTED).await?);
-    let mut setup = Setup::prepare(MOST).await?;
+    let mut setup = Setup::prepare(MAX).await?;
     let mut hook = setup.start(HOOK, Profiler::Nothing).await?;
     let mut dispatch = setup.start("dispatch", Profiler::Nothing).await?;
     accepted(&setup, &mut hook, HOOK, STREAM_BATCH).await?;

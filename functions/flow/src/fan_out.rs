@@ -20,7 +20,6 @@ pub struct Routes(Vec<LoadedRoute>);
 
 struct LoadedRoute {
     route: EventRoute,
-    /// True if it is enabled, and has not ended.
     is_active: bool,
     /// The filter of an active route.
     filter: Option<Arc<Option<Expression>>>,
@@ -30,7 +29,7 @@ impl Routes {
     pub async fn load(app: &App, filters: &Filters) -> Result<Self, StoreError> {
         let now = app.now();
         let load = |route: EventRoute| {
-            let is_active = route.enabled && !route.has_ended(now);
+            let is_active = route.is_active(now);
             let filter = if is_active { compiled(&route, filters, now) } else { None };
             LoadedRoute { route, is_active, filter }
         };

@@ -165,7 +165,12 @@ impl Message {
 }
 
 fn is_id(id: &Value) -> bool {
-    id.is_string() || id.is_i64() || id.is_u64()
+    match id {
+        Value::String(_) => true,
+        // An integer may have any number of digits.
+        Value::Number(number) => !number.as_str().contains(['.', 'e', 'E']),
+        _ => false,
+    }
 }
 
 /// The answer with a result.
@@ -192,9 +197,14 @@ mod tests {
         (*id, error.code)
     }
 
+    /// An integer of more than 64 bits.
+    const LONG: &str = "123456789012345678901234567890";
+
     #[test]
     fn a_message_has_an_id_unless_it_is_a_notification() {
-        for (id, expected) in [("\"a\"", json!("a")), ("0", json!(0)), ("-7", json!(-7))] {
+        for (id, expected) in
+            [("\"a\"", json!("a")), ("0", json!(0)), ("-7", json!(-7)), (LONG, serde_json::from_str(LONG).unwrap())]
+        {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
             assert_eq!(Message::parse(body.as_bytes()).unwrap().id, Some(expected));
         }
@@ -213,7 +223,7 @@ mod tests {
         for body in ["[]", "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]", "null", "\"x\"", "1", "{}"] {
             assert_eq!(rejected(body), (Value::Null, -32600), "{body}");
         }
-        for id in ["null", "1.5", "true", "[]", "{}"] {
+        for id in ["null", "1.5", "1e3", "true", "[]", "{}"] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
             assert_eq!(rejected(&body), (Value::Null, -32600), "{id}");
         }

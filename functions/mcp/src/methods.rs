@@ -110,7 +110,8 @@ fn allow(request: &Request, needed: Scope) -> Result<(), Problem> {
 fn written(output: Value) -> Result<(Value, String), Problem> {
     let text = output.to_string();
     if text.len() > MAX_OUTPUT_BYTES {
-        return Err(Problem::new(Code::AnswerTooLarge, "the call was done, but its output has more than 1 MB"));
+        let detail = "the call was done, but its output has more than 1 MB; a list is shorter with a smaller `limit`";
+        return Err(Problem::new(Code::AnswerTooLarge, detail));
     }
     Ok((output, text))
 }

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use roots::TrustedRoots;
-use std::{path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 use store::Tables;
 use url::Url;
 use web::settings::{PlatformSettings, Setting, SettingError, Settings};
@@ -33,6 +33,8 @@ pub struct Config {
     pub dead_letter_queue_url: Option<String>,
     /// Prefix of the names of a deployment's functions that are invoked.
     pub function_prefix: Option<String>,
+    /// Names of functions of the API that are invoked, which the stack gives them.
+    pub api_functions: BTreeMap<&'static str, String>,
     /// The deployment's name, the dimension of its metrics; without it none are emitted.
     pub stack_name: Option<String>,
     pub log_format: LogFormat,
@@ -67,7 +69,7 @@ const MAX_WAITS: usize = 50;
 
 impl Config {
     /// All variables of [`Config::read`] except those of platforms.
-    pub const VARIABLES: [&'static str; 22] = [
+    pub const VARIABLES: [&'static str; 24] = [
         "CONTROL_TABLE",
         "EVENTS_TABLE",
         "RECORDS_TABLE",
@@ -87,6 +89,8 @@ impl Config {
         "DELIVERY_QUEUE_URL",
         "DEAD_LETTER_QUEUE_URL",
         "FUNCTION_PREFIX",
+        "EVENTS_FUNCTION",
+        "DELIVERIES_FUNCTION",
         "STACK_NAME",
         "LOG_FORMAT",
         "RUST_LOG",
@@ -120,6 +124,10 @@ impl Config {
             delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
             function_prefix: settings.get("FUNCTION_PREFIX").map(str::to_owned),
+            api_functions: [("api-events", "EVENTS_FUNCTION"), ("api-deliveries", "DELIVERIES_FUNCTION")]
+                .into_iter()
+                .filter_map(|(function, setting)| Some((function, settings.get(setting)?.to_owned())))
+                .collect(),
             stack_name: settings.get("STACK_NAME").map(str::to_owned),
             log_format: settings.parse("LOG_FORMAT", "must be json or pretty")?.unwrap_or(LogFormat::Json),
             rust_log,

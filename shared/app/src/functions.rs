@@ -9,7 +9,7 @@ use aws_sdk_lambda::{
 };
 use aws_types::SdkConfig;
 use serde::Deserialize;
-use std::pin::Pin;
+use std::{collections::BTreeMap, pin::Pin};
 use web::Problem;
 
 /// Outcome of invoking a function.
@@ -35,10 +35,12 @@ pub fn function_of(action: &str) -> String {
     action.replace('.', "-")
 }
 
-/// Lambda functions, each named after a prefix.
+/// Lambda functions.
 pub struct LambdaFunctions {
     pub client: aws_sdk_lambda::Client,
+    /// Prefix of the names of all but the named ones.
     pub prefix: String,
+    pub named: BTreeMap<&'static str, String>,
 }
 
 /// A function's error, as Lambda serializes it.
@@ -49,16 +51,17 @@ struct FunctionError {
 }
 
 impl LambdaFunctions {
-    pub fn new(sdk: &SdkConfig, prefix: &str) -> Self {
+    pub fn new(sdk: &SdkConfig, prefix: &str, named: &BTreeMap<&'static str, String>) -> Self {
         let waiting = with_attempt_timeout(sdk, INVOKE_ATTEMPT_TIMEOUT);
-        Self { client: aws_sdk_lambda::Client::new(&waiting), prefix: prefix.to_owned() }
+        let client = aws_sdk_lambda::Client::new(&waiting);
+        Self { client, prefix: prefix.to_owned(), named: named.clone() }
     }
 }
 
 impl Functions for LambdaFunctions {
     fn invoke<'a>(&'a self, function: &'a str, input: Vec<u8>) -> Invoking<'a> {
         Box::pin(async move {
-            let name = format!("{}{function}", self.prefix);
+            let name = self.named.get(function).cloned().unwrap_or_else(|| format!("{}{function}", self.prefix));
             match self.client.invoke().function_name(name).payload(Blob::new(input)).send().await {
                 Ok(answer) => {
                     let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();

@@ -150,6 +150,11 @@ impl EventRoute {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
+    /// True if events are delivered to it: it is enabled, and has not ended.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.enabled && !self.has_ended(now)
+    }
+
     /// The connections and the hook that must not be deleted while the route names them. A subscription ends by itself,
     /// so it keeps none.
     pub fn references(&self) -> BTreeSet<Reference> {

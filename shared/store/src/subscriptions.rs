@@ -8,7 +8,7 @@ use super::{
     routes::EventRoute,
     text, transaction,
 };
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, builders::DeleteBuilder};
 use models::{KeyId, RouteId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -87,10 +87,25 @@ impl Store {
 
     /// Deletes a subscription with its health, if it exists.
     pub async fn remove_subscription(&self, id: &RouteId) -> Result<(), StoreError> {
-        let removed = |kind: &str| {
-            let delete = Delete::builder().table_name(&self.tables.control);
-            transaction::delete(delete.key("pk", text(kind)).key("sk", text(id.as_str())))
-        };
-        self.transact(vec![removed(EventRoute::KIND)?, removed(RouteHealth::KIND)?]).await
+        let delete = self.delete_of(EventRoute::KIND, id);
+        self.transact(vec![transaction::delete(delete)?, self.delete_of_health(id)?]).await
+    }
+
+    /// Deletes a subscription that has ended, with its health. Fails if it was made again since it was read.
+    pub async fn remove_ended_subscription(&self, read: &EventRoute) -> Result<(), StoreError> {
+        let delete = self
+            .delete_of(EventRoute::KIND, &read.id)
+            .condition_expression("#version = :read")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":read", number(read.version));
+        self.transact(vec![transaction::delete(delete)?, self.delete_of_health(&read.id)?]).await
+    }
+
+    fn delete_of(&self, kind: &str, id: &RouteId) -> DeleteBuilder {
+        Delete::builder().table_name(&self.tables.control).key("pk", text(kind)).key("sk", text(id.as_str()))
+    }
+
+    fn delete_of_health(&self, id: &RouteId) -> Result<TransactWriteItem, StoreError> {
+        transaction::delete(self.delete_of(RouteHealth::KIND, id))
     }
 }

@@ -52,7 +52,8 @@ async fn a_key_lists_the_events_that_it_may_subscribe_to() {
                 assert_eq!(event[schema]["type"], "object", "{event}");
                 jsonschema::validator_for(&event[schema]).unwrap();
             }
-            assert!(event["payloadSchema"]["properties"].get("raw").is_none());
+            let properties = &event["payloadSchema"]["properties"];
+            assert!(properties.get("raw").is_none() && !properties["truncated"].to_string().contains("raw"), "{event}");
         }
     }
 }
@@ -109,6 +110,33 @@ async fn a_client_subscribes_and_gets_events_until_it_unsubscribes() {
 }
 
 #[tokio::test]
+async fn switchboards_own_events_are_as_their_schemas_say() {
+    let bundle = Bundle::start_with(&[ALLOW]).await;
+    let (_, key) = subscriber_key(&bundle, &["switchboard.*"]).await;
+    let (agent, endpoint) = (Agent::with_key(&bundle, &key), Endpoint::start(REPEATS).await);
+    let target = Endpoint::start(REPEATS).await;
+    target.answers_events(410);
+    let hook = bundle.hook("botstar.watch-tag").await;
+    for (event_type, field, body) in [
+        ("switchboard.delivery.dead", "delivery", json!({ "text": "data.unknown.field" })),
+        ("switchboard.route.disabled", "reason", json!({ "text": "data.tag" })),
+    ] {
+        agent.result("events/subscribe", subscription(event_type, &endpoint)).await;
+        let target = json!({ "type": "webhook", "url": target.url, "body": body });
+        let route = json!({ "name": "Tags", "events": ["botstar.*"], "target": target });
+        let route = bundle.post("/v1/routes", &route, 201).await;
+        bundle.accept(&hook, &json!({ "user": { "id": "u-1" }, "tag": event_type })).await;
+        let sent: Value = serde_json::from_slice(&endpoint.event().await.body).unwrap();
+        bundle.delete(&format!("/v1/routes/{}", string(&route["id"])), 204).await;
+        let listed = agent.result("events/list", json!({})).await;
+        let listed = listed["events"].as_array().unwrap().iter().find(|known| known["name"] == event_type).unwrap();
+        assert_eq!(sent["name"], event_type);
+        assert!(listed["payloadSchema"]["required"].as_array().unwrap().contains(&json!(field)), "{listed}");
+        jsonschema::validator_for(&listed["payloadSchema"]).unwrap().validate(&sent["data"]).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_renewal_keeps_the_id_needs_no_challenge_and_may_bring_a_secret() {
     let bundle = Bundle::start_with(&[ALLOW]).await;
     let (_, key) = subscriber_key(&bundle, &["*"]).await;
@@ -151,6 +179,32 @@ async fn an_ended_subscription_gets_no_events_and_can_be_made_again() {
     assert_eq!(first["id"], again["id"]);
     let event = bundle.accept(&hook, &json!({ "user": { "id": "u-2" }, "tag": "vip" })).await;
     assert_eq!(endpoint.event().await.id(), event);
+}
+
+#[tokio::test]
+async fn an_ended_subscription_takes_neither_retries_nor_replays() {
+    let bundle = Bundle::start_with(&[ALLOW]).await;
+    let (_, key) = subscriber_key(&bundle, &["*"]).await;
+    let (agent, endpoint) = (Agent::with_key(&bundle, &key), Endpoint::start(REPEATS).await);
+    bundle.clock.hold();
+    let asked = with(subscription("botstar.tag.added", &endpoint), "/ttlMs", json!(60_000));
+    let id = string(&agent.result("events/subscribe", asked).await["id"]);
+    endpoint.answers_events(413);
+    let hook = bundle.hook("botstar.watch-tag").await;
+    let event = bundle.accept(&hook, &json!({ "user": { "id": "u-1" }, "tag": "vip" })).await;
+    endpoint.event().await;
+    let dead = bundle.until_count(&format!("/v1/deliveries?state=dead&route={id}"), 1).await.remove(0);
+    bundle.clock.advance(Duration::from_secs(61));
+    for (path, body) in [
+        (format!("/v1/deliveries/{}/retry", string(&dead["id"])), json!({})),
+        (format!("/v1/events/{event}/replay"), json!({ "route": id })),
+    ] {
+        let problem = bundle.post(&path, &body, 409).await;
+        assert!(problem["detail"].as_str().unwrap().ends_with("subscription has ended"), "{problem}");
+    }
+    let retried = bundle.post("/v1/deliveries/retry", &json!({ "route": id }), 200).await;
+    assert_eq!((&retried["retried"], &retried["left"]), (&json!(0), &json!(1)));
+    assert_eq!(endpoint.events().len(), 0);
 }
 
 #[tokio::test]

@@ -89,6 +89,23 @@ async fn pages_are_small_and_follow_each_other() {
 }
 
 #[tokio::test]
+async fn a_list_of_more_than_1_mb_is_read_with_a_smaller_limit() {
+    let bundle = Bundle::start().await;
+    let agent = Agent::of(&bundle);
+    let hook = bundle.hook("botstar.watch-tag").await;
+    for number in 0..5 {
+        let mut user: Value = (0..100).map(|field| (format!("field {field}"), json!("x".repeat(2_200)))).collect();
+        user["id"] = json!(format!("u-{number}"));
+        bundle.accept(&hook, &json!({ "user": user, "tag": "vip" })).await;
+    }
+    bundle.until_count("/v1/subscribers", 5).await;
+    let failed = agent.failed("list_subscribers", json!({}), "answer_too_large").await;
+    assert!(failed["detail"].as_str().unwrap().ends_with("a smaller `limit`"), "{failed}");
+    let page = output(&agent, "list_subscribers", json!({ "limit": 4 })).await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn arguments_are_held_against_the_schema() {
     let bundle = Bundle::start().await;
     let agent = Agent::of(&bundle);

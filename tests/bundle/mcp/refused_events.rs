@@ -181,12 +181,16 @@ async fn a_key_has_at_most_fifty_subscriptions_also_at_once() {
         params["arguments"] = json!({ "tag": format!("tag-{number}") });
         params
     };
-    for number in 0..46 {
+    for number in 0..30 {
         agent.result("events/subscribe", wish(number)).await;
     }
-    let at_once = futures::future::join_all((46..56).map(|number| agent.ask("events/subscribe", wish(number)))).await;
-    let granted = at_once.iter().filter(|answer| answer.json().get("result").is_some()).count();
-    assert_eq!((granted, bundle.all("/v1/routes?kind=mcp").await.len()), (4, 50));
+    let at_once = futures::future::join_all((30..56).map(|number| agent.ask("events/subscribe", wish(number)))).await;
+    let (granted, refused): (Vec<_>, Vec<_>) =
+        at_once.into_iter().partition(|answer| answer.json().get("result").is_some());
+    assert_eq!((granted.len(), bundle.all("/v1/routes?kind=mcp").await.len()), (20, 50));
+    for answer in &refused {
+        rejected(answer, 200, RESOURCE_EXHAUSTED);
+    }
     let error = rejected(&agent.ask("events/subscribe", wish(60)).await, 200, RESOURCE_EXHAUSTED);
     assert_eq!(error["data"], json!({ "limit": "subscriptions", "max": 50 }));
     agent.result("events/subscribe", wish(0)).await;
@@ -211,4 +215,23 @@ async fn a_deployment_has_at_most_five_hundred_subscriptions() {
     other["arguments"] = json!({ "tag": "vip" });
     let error = rejected(&agent.ask("events/subscribe", other).await, 200, RESOURCE_EXHAUSTED);
     assert_eq!(error["data"], json!({ "limit": "subscriptions", "max": 500 }));
+}
+
+#[tokio::test]
+async fn a_new_subscription_takes_the_place_of_the_one_that_ended_first() {
+    let bundle = Bundle::start_with(&[ALLOW]).await;
+    let (key, endpoint) = (key(&bundle, &["*"]).await, Endpoint::start(REPEATS).await);
+    let ended = |number: u64| {
+        subscription(number.try_into().unwrap(), "botstar.tag.added", Timestamp::from_millis(1_000 - number))
+    };
+    for number in 0..500 {
+        bundle.local.app.store.create(&ended(number)).await.unwrap();
+    }
+    let granted = Agent::with_key(&bundle, &key).result("events/subscribe", asked(&endpoint.url)).await;
+    let stored: Vec<String> =
+        bundle.all("/v1/routes?kind=mcp").await.iter().map(|route| string(&route["id"])).collect();
+    assert_eq!((stored.len(), stored.contains(&string(&granted["id"]))), (500, true));
+    for (number, is_left) in [(499, false), (498, true), (0, true)] {
+        assert_eq!(stored.iter().any(|id| *id == ended(number).id.as_str()), is_left, "{number}");
+    }
 }

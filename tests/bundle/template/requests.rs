@@ -65,10 +65,15 @@ pub fn asks(target: &str, path: &str, body: &Value) -> Vec<Ask> {
     }
 }
 
-/// The function that a path of Lambda's invokes: an action, or an ARN.
+/// The function that a path of Lambda's invokes: one whose name begins with the stack's, one that the stack has named,
+/// which is its logical id here, or an ARN.
 pub fn invoked(path: &str) -> Option<String> {
     let name = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?.replace("%3A", ":");
-    if name.starts_with("arn:") { Some(name) } else { Some(name.strip_prefix(STACK)?.strip_prefix('-')?.to_owned()) }
+    if name.starts_with("arn:") {
+        return Some(name);
+    }
+    let of_api = [api::events::NAME, api::deliveries::NAME].into_iter().find(|known| logical_id(known) == name);
+    of_api.or_else(|| name.strip_prefix(STACK)?.strip_prefix('-')).map(str::to_owned)
 }
 
 fn of_key(operation: &str, body: &Value) -> Ask {

@@ -27,7 +27,10 @@ const OF_LIBC: &str = "GLIBC_TUNABLES";
 const OWN: [(&str, &[&str]); 7] = [
     ("api-deliveries", &["DELIVERY_QUEUE_URL"]),
     ("api-events", &["DELIVERY_QUEUE_URL"]),
-    ("api-mcp", &["CORS_ALLOW_ORIGINS", "DELIVERY_ALLOW_CIDRS", "FUNCTION_PREFIX"]),
+    (
+        "api-mcp",
+        &["CORS_ALLOW_ORIGINS", "DELIVERIES_FUNCTION", "DELIVERY_ALLOW_CIDRS", "EVENTS_FUNCTION", "FUNCTION_PREFIX"],
+    ),
     ("api-routes", &["AWS_TARGETS", "DELIVERY_ALLOW_CIDRS", "ROUTE_FAILS_DAYS"]),
     (
         "deliver",
@@ -246,7 +249,6 @@ fn functions_that_are_invoked_have_names_and_no_others_have() {
     let name = |function: &str| json!({ "Fn::Join": ["-", [{ "Ref": "AWS::StackName" }, function]] });
     let stated: BTreeMap<String, Value> = registry::actions()
         .map(|action| function_of(action.name))
-        .chain([api::events::NAME, api::deliveries::NAME].map(str::to_owned))
         .map(|function| (logical_id(&function), name(&function)))
         .collect();
     let named = resources(&template, "AWS::Serverless::Function").into_iter();

@@ -4,7 +4,7 @@ use crate::OPERATE;
 use app::{App, Route};
 use flow::pending;
 use models::{
-    DeliveryId, DeliveryState, StoredDelivery,
+    DeliveryId, DeliveryState, StoredDelivery, Timestamp,
     delivery::{Delivery, DeliveryTimes, Reason},
 };
 use std::slice;
@@ -23,7 +23,7 @@ pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
     let id: DeliveryId = request.id("delivery")?;
     let mut delivery = app.store.delivery(&id).await?.ok_or_else(|| Problem::not_found("delivery"))?;
     let route: Option<EventRoute> = app.store.find(delivery.route.as_str()).await?;
-    if let Some(why) = not_retryable(&delivery, route.as_ref()) {
+    if let Some(why) = not_retryable(&delivery, route.as_ref(), request.now()) {
         return Err(Problem::new(Code::Conflict, why));
     }
     restart(&mut delivery, pending::with_message(app, request.now()));
@@ -34,10 +34,11 @@ pub async fn retry(app: &App, request: Request) -> Result<Response, Problem> {
 }
 
 /// The reason why a delivery can't be retried, or would only be skipped again.
-fn not_retryable(delivery: &StoredDelivery, route: Option<&EventRoute>) -> Option<&'static str> {
+fn not_retryable(delivery: &StoredDelivery, route: Option<&EventRoute>, now: Timestamp) -> Option<&'static str> {
     match (delivery.state, route) {
         (DeliveryState::Succeeded, _) => Some("the delivery succeeded; to deliver the event again, replay the event"),
         (_, None) => Some("its route was deleted"),
+        (_, Some(route)) if route.has_ended(now) => Some("its subscription has ended"),
         (_, Some(route)) if !route.enabled => Some("its route is disabled; enable it first"),
         _ if is_past(delivery) => Some("its event has expired, or the event's person was erased"),
         _ => None,

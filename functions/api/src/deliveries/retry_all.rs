@@ -104,7 +104,7 @@ pub async fn retry_all(app: &App, request: Request) -> Result<Response, Problem>
     let filter: RetryFilter = input::body_with(&request, |body| Ok(span_faults(body)))?;
     // The cursor is bound to the filter.
     let list = format!("retry {}", serde_json::to_string(&filter).map_err(Problem::internal)?);
-    let routes = enabled(app).await?;
+    let routes = active(app).await?;
     let mut source = filter.source(app, request.position(&list)?).await?;
     let mut retried = Retried::default();
     while let Some(items) = source.next(filter.route.as_ref()).await? {
@@ -119,9 +119,9 @@ pub async fn retry_all(app: &App, request: Request) -> Result<Response, Problem>
     respond::ok(&retried)
 }
 
-async fn enabled(app: &App) -> Result<BTreeSet<RouteId>, StoreError> {
+async fn active(app: &App) -> Result<BTreeSet<RouteId>, StoreError> {
     let routes = app.store.readable_routes().await?;
-    Ok(routes.into_iter().filter(|route| route.enabled).map(|route| route.id).collect())
+    Ok(routes.into_iter().filter(|route| route.is_active(app.now())).map(|route| route.id).collect())
 }
 
 impl RetryFilter {

@@ -55,11 +55,15 @@ pub async fn replay(app: &App, request: Request) -> Result<Response, Problem> {
     respond::of_event(id, &Replayed { replay, deliveries })
 }
 
-/// The routes of a replay. A route that is named must be enabled.
+/// The routes of a replay. A route that is named must be active.
 pub async fn routes(app: &App, named: Option<&RouteId>) -> Result<Routes, Problem> {
     if let Some(id) = named {
         let route: Option<EventRoute> = app.store.find(id.as_str()).await?;
-        if !route.ok_or_else(|| Problem::not_found("route"))?.enabled {
+        let route = route.ok_or_else(|| Problem::not_found("route"))?;
+        if route.has_ended(app.now()) {
+            return Err(Problem::new(Code::Conflict, "the subscription has ended"));
+        }
+        if !route.enabled {
             return Err(Problem::new(Code::Conflict, "the route is disabled; enable it first"));
         }
     }

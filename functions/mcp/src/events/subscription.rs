@@ -10,7 +10,7 @@ use app::App;
 use models::{Fault, RouteId, Timestamp};
 use serde_json::{Map, Value};
 use store::{
-    StoreError,
+    StoreError, back_off,
     connections::Connection,
     hooks::Hook,
     keys::Key,
@@ -30,10 +30,10 @@ const DEFAULT_TTL_SECONDS: u64 = 3_600;
 const GRACE_SECONDS: u64 = 300;
 /// Largest number of secrets that sign at a time.
 const MAX_SECRETS: usize = 5;
-/// Time for which DynamoDB keeps a subscription that has ended.
+/// Time for which a subscription that has ended is listed, unless a new one takes its place.
 const LISTED_SECONDS: u64 = 3_600;
 /// Retry limit for concurrent changes.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: u32 = 20;
 
 pub struct Subscription {
     id: RouteId,
@@ -116,7 +116,7 @@ impl Subscription {
             self.check_limits(app).await?;
         }
         challenge::pass(app, &self.key.id, &self.id, &self.url, &self.secret).await?;
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let written = match self.stored(app).await? {
                 Some(route) => self.renew(app, route).await?,
                 None => self.create(app).await?,
@@ -124,7 +124,10 @@ impl Subscription {
             match written {
                 Ok(()) => return Ok(Granted { id: self.id, until: self.until }),
                 // Another write came first, or the key was deleted.
-                Err(StoreError::Condition(_)) => drop(super::stored_key(app, &self.key.id).await?),
+                Err(StoreError::Condition(_)) => {
+                    super::stored_key(app, &self.key.id).await?;
+                    back_off(attempt).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -137,22 +140,31 @@ impl Subscription {
         Ok(found.filter(|route| !route.has_ended(app.now())))
     }
 
-    async fn check_limits(&self, app: &App) -> Result<(), RpcError> {
-        let mut subscriptions = app.store.subscriptions().await?;
-        subscriptions.retain(|route| !route.has_ended(app.now()));
+    /// Fails if a limit is reached. Returns the ended subscriptions that a new one takes the place of.
+    async fn check_limits(&self, app: &App) -> Result<Vec<EventRoute>, RpcError> {
+        let stored = app.store.subscriptions().await?;
+        // `dispatch` also loads those that have ended, until DynamoDB deletes them.
+        let excess = (stored.len() + 1).saturating_sub(MAX_OF_DEPLOYMENT);
+        let (mut ended, running): (Vec<_>, Vec<_>) = stored.into_iter().partition(|route| route.has_ended(app.now()));
         let is_of_key = |route: &&EventRoute| matches!(&route.target, Target::Mcp(target) if target.key == self.key.id);
-        if subscriptions.iter().filter(is_of_key).count() >= MAX_OF_KEY {
+        if running.iter().filter(is_of_key).count() >= MAX_OF_KEY {
             return Err(RpcError::exhausted("the key", MAX_OF_KEY));
         }
-        if subscriptions.len() >= MAX_OF_DEPLOYMENT {
+        if running.len() >= MAX_OF_DEPLOYMENT {
             return Err(RpcError::exhausted("the deployment", MAX_OF_DEPLOYMENT));
         }
-        Ok(())
+        ended.sort_by_key(|route| route.expires_at);
+        ended.truncate(excess);
+        Ok(ended)
     }
 
     async fn create(&self, app: &App) -> Result<Result<(), StoreError>, RpcError> {
         let lock: Option<SubscriptionLock> = app.store.find(SubscriptionLock::ID).await?;
-        self.check_limits(app).await?;
+        for ended in self.check_limits(app).await? {
+            if let Err(error) = app.store.remove_ended_subscription(&ended).await {
+                return Ok(Err(error));
+            }
+        }
         let route = self.route(app).await?;
         Ok(app.store.create_subscription(&route, &self.key.id, &lock.unwrap_or_default()).await)
     }

@@ -2,10 +2,10 @@
 
 use crate::tools::schema::rooted;
 use models::{
-    ConnectionId, HookId, Module, ModuleKind, Trigger, envelope,
+    ConnectionId, HookId, Module, ModuleKind, Timestamp, Trigger, envelope,
     own_event::{DELIVERY_DEAD, ROUTE_DISABLED, ROUTE_FAILING, ROUTE_RECOVERED},
 };
-use schemars::Schema;
+use schemars::{Schema, schema_for};
 use serde_json::{Map, Value, json};
 
 /// Longest value of an argument that is compared with an event's text.
@@ -24,6 +24,8 @@ const OWN: [(&str, &str); 4] = [
     (ROUTE_DISABLED, "Switchboard has disabled a route."),
     (DELIVERY_DEAD, "A delivery is dead: it is not attempted again by itself."),
 ];
+
+const TRUNCATED: &str = "True for an event over 255 KB: its texts and maps are cut to 4 KB each.";
 
 /// A field of the events of some types that a subscription can select by.
 const TEXTS: [(&str, &str, &str); 2] = [
@@ -94,13 +96,14 @@ impl EventType {
     fn payload(&self) -> Value {
         let schema: Schema = match self.trigger {
             Some((_, module)) => (module.output)(),
-            None => envelope::schema(self.name, json!({ "route": own_route() })),
+            None => envelope::schema(self.name, own_fields(self.name)),
         };
         let mut schema = schema.to_value();
         let definitions = schema["$defs"].take();
         let mut data = schema["properties"]["data"].take();
         if let Some(properties) = data["properties"].as_object_mut() {
             properties.shift_remove("raw");
+            properties["truncated"]["description"] = TRUNCATED.into();
         }
         if let Some(required) = data["required"].as_array_mut() {
             required.retain(|name| name != "raw");
@@ -112,10 +115,23 @@ impl EventType {
     }
 }
 
-fn own_route() -> Value {
-    json!({
-        "type": "object",
-        "required": ["id", "name"],
-        "properties": { "id": { "type": "string" }, "name": { "type": "string" } },
-    })
+/// The fields that Switchboard's own events of a type have beside those of all events.
+fn own_fields(event_type: &str) -> Value {
+    let text = json!({ "type": "string" });
+    let route = object_of(json!({ "id": text, "name": text }));
+    if event_type == DELIVERY_DEAD {
+        let (attempts, status) = (json!({ "type": "integer" }), json!({ "type": ["integer", "null"] }));
+        let delivery = json!({ "id": text, "event": text, "reason": text, "attempts": attempts, "status": status });
+        return json!({ "route": route, "delivery": object_of(delivery) });
+    }
+    let mut fields = json!({ "route": route, "since": schema_for!(Timestamp) });
+    if event_type != ROUTE_FAILING {
+        fields["reason"] = text;
+    }
+    fields
+}
+
+fn object_of(fields: Value) -> Value {
+    let required: Value = fields.as_object().into_iter().flat_map(Map::keys).map(String::as_str).collect();
+    json!({ "type": "object", "required": required, "properties": fields })
 }

@@ -104,11 +104,11 @@ export function query(path: string, parameters: Record<string, string | number |
 }
 
 /** All items of a short list, such as hooks; without those that are too large to show. */
-export async function all<T>(path: string): Promise<T[]> {
+export async function all<T>(path: string, filters: Record<string, string> = {}): Promise<T[]> {
   const items: T[] = [];
   let cursor: string | null = null;
   do {
-    const page: Page<T> = await get(query(path, { limit: 100, cursor }));
+    const page: Page<T> = await get(query(path, { ...filters, limit: 100, cursor }));
     items.push(...page.items.filter((item): item is T => !isStub(item)));
     cursor = page.next;
   } while (cursor);

@@ -1,6 +1,6 @@
 // Pages that belong to an id, for the search and for links.
 
-import { isId, type Kind } from "./paths";
+import { isId, isOfSubscription, type Kind } from "./paths";
 import { at } from "./router.svelte";
 
 const PAGES: [Kind, string, string][] = [
@@ -20,6 +20,6 @@ export function pageOf(id: string): { kind: string; to: string } | null {
   if (isId("takeovers", id)) return { kind: "Takeover", to: at("events", id.replace(/^tko_/, "evt_")) };
   const found = PAGES.find(([kind]) => isId(kind, id));
   if (!found) return null;
-  const [kind, page, words] = found;
-  return { kind: words, to: kind === "keys" ? at(page) : at(page, id) };
+  const [, page, words] = found;
+  return { kind: isOfSubscription(id) ? "MCP subscription" : words, to: at(page, id) };
 }

@@ -3,6 +3,7 @@
 import { resource } from "./aws";
 import { feeds } from "./wiring";
 import { at } from "./router.svelte";
+import { host } from "./target";
 import type { Hook, Platform, Route } from "./types";
 
 export interface Node {
@@ -81,8 +82,8 @@ function health({ enabled, health, filter }: Route): string {
 
 function target({ target }: Route, module: (name: string) => { label: string; platform: string } | undefined): [string, string, string] {
   if (target.type === "webhook") {
-    const host = URL.canParse(target.url) ? new URL(target.url).host : target.url;
-    return [host, host, "webhook"];
+    const name = host(target.url);
+    return [name, name, "webhook"];
   }
   if (target.type === "aws") {
     const { kind, name } = resource(target.arn);

@@ -2,7 +2,8 @@
 
 import { all } from "./api";
 import { platforms } from "./catalogue";
-import type { Connection, Hook, Module, Platform, Route } from "./types";
+import { isOfSubscription } from "./paths";
+import type { Connection, Hook, Key, Module, Platform, Route, Subscription } from "./types";
 
 /** Labels of the product's own event types. */
 export const OWN_TYPES: Record<string, string> = {
@@ -12,11 +13,19 @@ export const OWN_TYPES: Record<string, string> = {
   "switchboard.route.disabled": "Route was disabled",
 };
 
+async function set<T>(list: Promise<T>, keep: (list: T) => void) {
+  keep(await list);
+}
+
 class Names {
   hooks = $state.raw<Hook[] | null>(null);
   routes = $state.raw<Route[] | null>(null);
   connections = $state.raw<Connection[] | null>(null);
   platforms = $state.raw<Platform[] | null>(null);
+  /** Loaded at their first use, because there may be hundreds; and with them the keys, to which they belong. */
+  subscriptions = $state.raw<Subscription[] | null>(null);
+  keys = $state.raw<Key[] | null>(null);
+  #hasSubscriptions = false;
   #loading: Promise<void> | null = null;
   #missed = new Set<string>();
 
@@ -25,27 +34,59 @@ class Names {
     return (this.#loading ??= this.#fetch().finally(() => (this.#loading = null)));
   }
 
+  /** Loads the subscriptions and the keys, and from now on again with each load. */
+  async loadSubscriptions() {
+    if (this.#hasSubscriptions) return;
+    this.#hasSubscriptions = true;
+    await Promise.allSettled(this.#fetchSubscriptions());
+  }
+
+  #fetchSubscriptions(): Promise<void>[] {
+    return [
+      set(all<Subscription>("/v1/routes", { kind: "mcp" }), (list) => (this.subscriptions = list)),
+      set(all<Key>("/v1/keys"), (list) => (this.keys = list)),
+    ];
+  }
+
   async #fetch() {
-    const set = async <T>(list: Promise<T>, keep: (list: T) => void) => keep(await list);
     await Promise.allSettled([
       set(all<Hook>("/v1/hooks"), (list) => (this.hooks = list)),
       set(all<Route>("/v1/routes"), (list) => (this.routes = list)),
       set(all<Connection>("/v1/connections"), (list) => (this.connections = list)),
       this.platforms ? null : set(platforms(), (list) => (this.platforms = list)),
+      ...(this.#hasSubscriptions ? this.#fetchSubscriptions() : []),
     ]);
   }
 
   /** Forgets everything at the sign-out. */
   clear() {
-    [this.hooks, this.routes, this.connections] = [null, null, null];
+    [this.hooks, this.routes, this.connections, this.subscriptions, this.keys] = [null, null, null, null, null];
+    this.#hasSubscriptions = false;
   }
 
   hook(id: string): string {
     return this.#name(this.hooks, id, "a deleted hook");
   }
 
+  /** The name of a route, or of a subscription. */
   route(id: string): string {
-    return this.#name(this.routes, id, "a deleted route");
+    if (!isOfSubscription(id)) return this.#name(this.routes, id, "a deleted route");
+    return this.#name(this.#subscriptions(), id, "an ended subscription");
+  }
+
+  key(id: string): string {
+    void this.#subscriptions();
+    return this.#name(this.keys, id, "a deleted key");
+  }
+
+  /** A route or a subscription, if it is loaded. */
+  findRoute(id: string): Route | Subscription | undefined {
+    return (isOfSubscription(id) ? this.#subscriptions() : this.routes)?.find((route) => route.id === id);
+  }
+
+  #subscriptions(): Subscription[] | null {
+    if (!this.#hasSubscriptions) setTimeout(() => void this.loadSubscriptions());
+    return this.subscriptions;
   }
 
   connection(id: string): string {

@@ -21,6 +21,9 @@ export function isId(kind: Kind, text: string): boolean {
   return text.startsWith(prefix) && /^[0-9a-v]+$/.test(text.slice(prefix.length));
 }
 
+/** True for a route's id that belongs to an MCP client's subscription. Ids of other routes begin with their time. */
+export const isOfSubscription = (route: string) => route.startsWith("rt_v");
+
 export class NotAnId extends Error {}
 
 function checked(kind: Kind, id: string): string {

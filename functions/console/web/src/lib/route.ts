@@ -65,11 +65,15 @@ function fields(pairs: Pair[]): Record<string, string> {
   return Object.fromEntries(pairs.filter(({ name }) => name.trim()).map(({ name, value }) => [name.trim(), value]));
 }
 
+/** Types of events: the checked ones, and those that were typed. */
+export function chosen(types: string[], patterns: string): string[] {
+  return [...types, ...patterns.split("\n").map((line) => line.trim()).filter(Boolean)];
+}
+
 /** The route's selection of events. */
 export function selection(draft: RouteDraft) {
-  const patterns = draft.patterns.split("\n").map((line) => line.trim());
   return {
-    events: [...draft.types, ...patterns.filter(Boolean)],
+    events: chosen(draft.types, draft.patterns),
     hook: draft.hook || null,
     connection: draft.connection || null,
     filter: draft.filter.trim() || null,

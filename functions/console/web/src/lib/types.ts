@@ -158,6 +158,15 @@ export interface Route {
   created_at: string;
 }
 
+/** An MCP client's subscription: a route that only the client makes and renews. */
+export interface Subscription extends Omit<Route, "target"> {
+  target: { type: "mcp"; url: string; key: string; arguments: Record<string, Json>; expires_at: string };
+}
+
+export function isSubscription(route: Route | Subscription): route is Subscription {
+  return route.target.type === "mcp";
+}
+
 /** Outcome of testing a route with an event. */
 export interface Tried {
   event: Event;
@@ -205,6 +214,8 @@ export interface Key {
   scope: Scope;
   created_at: string;
   expires_at: string | null;
+  /** Types of events to which it may subscribe as an MCP client. */
+  subscribe: string[];
   /** Only in the answer to its creation. */
   key?: string | null;
 }

@@ -5,6 +5,7 @@ import Connection from "./Connection.svelte";
 import Connections from "./Connections.svelte";
 import Hook from "./Hook.svelte";
 import Hooks from "./Hooks.svelte";
+import Key from "./Key.svelte";
 import Keys from "./Keys.svelte";
 import Module from "./Module.svelte";
 import Modules from "./Modules.svelte";
@@ -39,4 +40,5 @@ export const ITEMS = {
   routes: Route,
   subscribers: Subscriber,
   records: Record,
+  keys: Key,
 };
