@@ -115,7 +115,7 @@ test: need-python3 test-binaries $(TEST_READY) ## Run the tests (with cargo-next
 	fi
 
 stress: test-binaries ## Run the tests under load at full scale: power cuts, a slow target (some minutes)
-	STRESS=1 cargo test --workspace --test bundle -- --nocapture --test-threads 1 process_kill:: slow_target::
+	STRESS=1 cargo test --workspace --test bundle -- --nocapture --test-threads 1 power_cut:: process_kill:: slow_target::
 
 check: ## Run every suite, as .ci/run does, quick ones first (three quarters of an hour)
 	$(MAKE) lint

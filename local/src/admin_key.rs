@@ -1,6 +1,6 @@
 //! The first admin key: given as `ADMIN_KEY`, or created once and stored beside the database for its owner alone.
 
-use crate::{BoxError, Options, admin_key_file};
+use crate::{BoxError, Options, admin_key_file, sync_folder};
 use app::App;
 use models::{KeyId, Scope, Timestamp, clock::random, fingerprint};
 use std::{
@@ -70,6 +70,7 @@ impl AdminKey {
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         writeln!(file, "{secret}")?;
         file.sync_all()?;
+        sync_folder(folder)?;
         Ok(Self { secret, is_new: true })
     }
 }

@@ -19,7 +19,7 @@ use embedded::{Database, Location};
 use models::clock::Clock;
 use std::{
     error::Error,
-    fs::DirBuilder,
+    fs::{DirBuilder, File},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -139,7 +139,14 @@ fn prepare_sealing_key(folder: &Path, key: &Path) -> Result<(), BoxError> {
     }
     KeyFile::create(key)?;
     KeyFile::read(key)?;
-    Ok(())
+    // Before the database exists: with it alone on disk after a power failure, the next start would be refused.
+    sync_folder(folder)
+}
+
+/// Makes new files in a folder outlive a power failure. Syncing a file doesn't include its name.
+fn sync_folder(folder: &Path) -> Result<(), BoxError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(synced.map_err(|error| format!("cannot sync the directory {}: {error}", folder.display()))?)
 }
 
 /// The path of a folder's admin key.

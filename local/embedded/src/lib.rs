@@ -18,6 +18,7 @@
 //! policy on AWS.
 
 mod client;
+mod first_start;
 mod log_sync;
 mod operations;
 mod server;
@@ -40,6 +41,7 @@ pub use server::serve;
 pub use streams::{Batch, Follower, Position};
 pub use tables::{IndexSpec, TableSpec};
 
+use first_start::FirstStart;
 use log_sync::{LogSync, Write};
 use stream_rows::{Durability, StreamRows};
 
@@ -85,6 +87,8 @@ pub enum Error {
     Prune(#[from] rusqlite::Error),
     #[error("the table {table} is absent or has no stream")]
     NoStream { table: String },
+    #[error("cannot sync the new tables")]
+    Sync(#[from] io::Error),
     #[error("cannot turn a stream record into JSON")]
     Record(#[from] serde_json::Error),
     #[error("a database task panicked")]
@@ -106,6 +110,7 @@ struct Inner {
     writing: Mutex<()>,
     written: Notify,
     calls: Mutex<BTreeMap<(String, String), u64>>,
+    first_start: Option<FirstStart>,
     _lock: File,
     _temporary: Option<TempDir>,
 }
@@ -115,7 +120,11 @@ impl Database {
         let (directory, temporary) = prepare(location)?;
         let lock = lock(&directory)?;
         let file = directory.join(DATABASE_FILE);
-        let unusable = |source| OpenError::Directory { path: directory.clone(), source };
+        let unusable = |source: io::Error| OpenError::Directory { path: directory.clone(), source };
+        let first_start = match &temporary {
+            Some(_) => None,
+            None => FirstStart::prepare(&file).map_err(unusable)?,
+        };
         // SQLite gives its other files the same mode.
         private_file(&file).map_err(unusable)?;
         let name = file
@@ -144,6 +153,7 @@ impl Database {
             writing: Mutex::default(),
             written: Notify::new(),
             calls: Mutex::default(),
+            first_start,
             _lock: lock,
             _temporary: temporary,
         })))

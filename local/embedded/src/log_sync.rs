@@ -40,16 +40,25 @@ struct Counts {
 /// A running write, ended on drop.
 pub(crate) struct Write<'a>(&'a Writes);
 
+/// Syncs all writes that have ended, and the entries of new files in their directory. Returns the log.
+pub(crate) fn sync_now(database: &Path) -> io::Result<File> {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    let log = File::open(log)?;
+    log.sync_data()?;
+    database.parent().map_or(Ok(()), sync_directory)?;
+    Ok(log)
+}
+
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
 impl LogSync {
     /// Starts to sync the log of a database that is open. An earlier process may have died between a write and its
     /// sync, so the log is synced once before this returns.
     pub(crate) fn start(database: &Path) -> io::Result<Self> {
-        let mut log = database.as_os_str().to_owned();
-        log.push("-wal");
-        let log = File::open(log)?;
-        log.sync_data()?;
-        // The entries of new files in their directory.
-        database.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())?;
+        let log = sync_now(database)?;
         let (sender, synced) = watch::channel(0);
         let writes = Arc::new(Writes::default());
         let of_thread = Arc::clone(&writes);

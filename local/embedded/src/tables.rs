@@ -4,7 +4,7 @@ use dynoxide::DynoxideError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{Database, Error, operations::malformed};
+use crate::{Database, Error, first_start::FirstStart, operations::malformed};
 
 /// A table with string keys, billed per request, whose stream has both images.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Database {
     /// missing time to live is turned on, because the process may have ended between the two steps.
     pub fn create_tables(&self, tables: &[TableSpec]) -> Result<(), Error> {
         let engine = &self.0.engine;
-        let _turn = self.begin_write();
+        let turn = self.begin_write();
         for table in tables {
             let existing = engine.get_table_metadata(&table.name)?;
             if existing.is_none() {
@@ -46,7 +46,8 @@ impl Database {
                 }))?)?;
             }
         }
-        Ok(())
+        drop(turn);
+        Ok(self.0.first_start.as_ref().map_or(Ok(()), FirstStart::end)?)
     }
 }
 

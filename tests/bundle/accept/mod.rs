@@ -5,5 +5,4 @@ mod dedupe;
 mod fuzz;
 mod kept_bodies;
 mod odd_bodies;
-mod process_kill;
 mod webhooks;

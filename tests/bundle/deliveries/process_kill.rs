@@ -1,4 +1,4 @@
-//! Deliveries after a power cut: `local` is killed repeatedly while events come in and go out. In the end, every route
+//! Deliveries after a crash: `local` is killed repeatedly while events come in and go out. In the end, every route
 //! has received every acknowledged event.
 
 use crate::support::{
@@ -127,7 +127,7 @@ async fn acknowledged_events_reach_every_route_although_the_process_is_killed() 
             lane(&api, "failing half the time", failing).await,
             lane(&api, "dead at first", dead).await,
         ];
-        (lanes, Load::new(&hook.url[api.url.len()..], sent, body))
+        (lanes, Load::new(&hook.url[api.url.len()..], sent, body, |_| ()))
     };
 
     // Some while events come in, then one when all are there, then one among the last deliveries.

@@ -1,5 +1,6 @@
 //! A load of posts to one hook, which goes on where it was when the process behind it is killed and started again.
 
+use axum::http::StatusCode;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,6 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(240);
 pub struct Load {
     hook_path: String,
     body: fn(usize) -> Value,
+    learn: Box<dyn Fn(&str) + Send + Sync>,
     posts: Mutex<Posts>,
 }
 
@@ -27,13 +29,19 @@ struct Posts {
 }
 
 impl Load {
-    /// Prepares this many posts to a hook. The body of each is made from its number.
-    pub fn new(hook_path: &str, count: usize, body: fn(usize) -> Value) -> Arc<Self> {
+    /// Prepares this many posts to a hook. The body of each is made from its number. `learn` is called with the event of
+    /// each as soon as it is acknowledged.
+    pub fn new(
+        hook_path: &str,
+        count: usize,
+        body: fn(usize) -> Value,
+        learn: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Arc<Self> {
         let posts = Mutex::new(Posts { waiting: (0..count).collect(), acknowledged: BTreeMap::new() });
-        Arc::new(Self { hook_path: hook_path.to_owned(), body, posts })
+        Arc::new(Self { hook_path: hook_path.to_owned(), body, learn: Box::new(learn), posts })
     }
 
-    /// Posts until all are acknowledged or the server is gone.
+    /// Posts until all are acknowledged, or the server or its disk is gone.
     pub fn post(self: &Arc<Self>, api: &Arc<Api>) -> JoinSet<()> {
         let mut posting = JoinSet::new();
         for _ in 0..CONNECTIONS {
@@ -54,12 +62,15 @@ impl Load {
                 }
                 Err(error) => Err(error),
             };
-            let Ok((status, receipt)) = receipt else {
+            let gone = |(status, _): &(StatusCode, Value)| *status == StatusCode::SERVICE_UNAVAILABLE;
+            let Some((status, receipt)) = receipt.ok().filter(|answer| !gone(answer)) else {
                 self.posts.lock().unwrap().waiting.push_back(number);
                 return;
             };
             assert_eq!(status, 200, "{receipt}");
-            self.posts.lock().unwrap().acknowledged.insert(number, string(&receipt["event"]));
+            let event = string(&receipt["event"]);
+            (self.learn)(&event);
+            self.posts.lock().unwrap().acknowledged.insert(number, event);
         }
     }
 
@@ -74,12 +85,17 @@ impl Load {
 
 /// Waits until something has become so many, and kills the process there.
 pub async fn kill_at(process: Process, count: usize, so_far: impl Fn() -> usize) {
+    reached(count, so_far).await;
+    process.signal("KILL");
+}
+
+/// Waits until something has become so many.
+pub async fn reached(count: usize, so_far: impl Fn() -> usize) {
     let start = Instant::now();
     while so_far() < count {
         assert!(start.elapsed() < DEADLINE, "there are {} of {count} after {DEADLINE:?}", so_far());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    process.signal("KILL");
 }
 
 /// Waits until nobody posts any more.
