@@ -102,7 +102,7 @@ impl Setup {
             ("SEALING_KEY_FILE", path(&sealing_key)?),
             ("DELIVERY_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries"),
             ("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/letters"),
-            ("FUNCTION_PREFIX", "switchboard-"),
+            ("ACTION_FUNCTION_PREFIX", "switchboard-"),
             ("STACK_NAME", "switchboard"),
             ("LOG_FORMAT", "json"),
             ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=127"),

@@ -31,7 +31,7 @@ CONTENT = [
     ("invalid_body", "/target/headers/.*", "is a reserved header"),
     # Expressions, and patterns of events that exist.
     ("invalid_body", "/filter|/target/(body|input)/.*", "."),
-    ("invalid_body", "/events/[0-9]+", "matches no event type"),
+    ("invalid_body", "/(events|subscribe)/[0-9]+", "matches no event type"),
     # A hook's settings and a connection's credentials depend on what it was made for.
     ("invalid_body", "/settings/.*|/credentials.*|/generate", "."),
     ("invalid_body", "/target", "takes [0-9]+ bytes to store"),

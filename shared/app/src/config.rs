@@ -32,7 +32,7 @@ pub struct Config {
     pub delivery_queue_url: Option<String>,
     pub dead_letter_queue_url: Option<String>,
     /// Prefix of the names of a deployment's functions that are invoked.
-    pub function_prefix: Option<String>,
+    pub action_function_prefix: Option<String>,
     /// Names of functions of the API that are invoked, which the stack gives them.
     pub api_functions: BTreeMap<&'static str, String>,
     /// The deployment's name, the dimension of its metrics; without it none are emitted.
@@ -88,7 +88,7 @@ impl Config {
         "SEALING_KEY_FILE",
         "DELIVERY_QUEUE_URL",
         "DEAD_LETTER_QUEUE_URL",
-        "FUNCTION_PREFIX",
+        "ACTION_FUNCTION_PREFIX",
         "EVENTS_FUNCTION",
         "DELIVERIES_FUNCTION",
         "STACK_NAME",
@@ -123,7 +123,7 @@ impl Config {
             sealing_key_file: settings.get("SEALING_KEY_FILE").map(PathBuf::from),
             delivery_queue_url: settings.get("DELIVERY_QUEUE_URL").map(str::to_owned),
             dead_letter_queue_url: settings.get("DEAD_LETTER_QUEUE_URL").map(str::to_owned),
-            function_prefix: settings.get("FUNCTION_PREFIX").map(str::to_owned),
+            action_function_prefix: settings.get("ACTION_FUNCTION_PREFIX").map(str::to_owned),
             api_functions: [("api-events", "EVENTS_FUNCTION"), ("api-deliveries", "DELIVERIES_FUNCTION")]
                 .into_iter()
                 .filter_map(|(function, setting)| Some((function, settings.get(setting)?.to_owned())))

@@ -34,8 +34,8 @@ pub fn serve_sending(function: &'static Function) -> Result<(), Error> {
 
 /// Serves a function that invokes others. A laptop, whose sealing key is a file, may have no others.
 pub fn serve_invoking(function: &'static Function) -> Result<(), Error> {
-    serve_checked(function, |config| match (&config.sealing_key_arn, &config.function_prefix) {
-        (Some(_), None) => Err(SettingError::unset("FUNCTION_PREFIX")),
+    serve_checked(function, |config| match (&config.sealing_key_arn, &config.action_function_prefix) {
+        (Some(_), None) => Err(SettingError::unset("ACTION_FUNCTION_PREFIX")),
         (Some(_), _) if !config.api_functions.contains_key("api-events") => Err(SettingError::unset("EVENTS_FUNCTION")),
         (Some(_), _) if !config.api_functions.contains_key("api-deliveries") => {
             Err(SettingError::unset("DELIVERIES_FUNCTION"))

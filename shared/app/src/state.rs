@@ -107,7 +107,8 @@ impl App {
 
     /// The functions, created on first use. None in a process that has neither their names nor their code.
     pub fn functions(&self) -> Option<&dyn Functions> {
-        if let (None, Some(sdk), Some(prefix)) = (self.functions.get(), &self.sdk, &self.config.function_prefix) {
+        if let (None, Some(sdk), Some(prefix)) = (self.functions.get(), &self.sdk, &self.config.action_function_prefix)
+        {
             self.set_functions(Arc::new(LambdaFunctions::new(sdk, prefix, &self.config.api_functions)));
         }
         self.functions.get().map(Arc::as_ref)

@@ -40,7 +40,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 fn every_module_setting_and_problem_is_named() {
     let documents: String = documents().into_iter().map(|(_, text)| text).collect();
     // Those of the deployment alone name its own resources.
-    let deployed = ["_TABLE", "_QUEUE_URL", "SEALING_", "FUNCTION_PREFIX", "_FUNCTION"];
+    let deployed = ["_TABLE", "_QUEUE_URL", "SEALING_", "ACTION_FUNCTION_PREFIX", "_FUNCTION"];
     let settings = variables().filter(|name| !deployed.iter().any(|part| name.contains(part)));
     let modules = registry::modules().map(|(_, module)| module.name());
     let problems = Code::ALL.iter().map(|code| code.as_str());

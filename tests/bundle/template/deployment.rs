@@ -90,7 +90,7 @@ impl Deployment {
         };
         let functions = LambdaFunctions {
             client: aws_sdk_lambda::Client::new(&aws.sdk_config("deliver")),
-            prefix: apps["deliver"].config.function_prefix.clone().unwrap(),
+            prefix: apps["deliver"].config.action_function_prefix.clone().unwrap(),
             named: BTreeMap::new(),
         };
         assert_eq!(functions.prefix, format!("{STACK}-"));

@@ -29,7 +29,13 @@ const OWN: [(&str, &[&str]); 7] = [
     ("api-events", &["DELIVERY_QUEUE_URL"]),
     (
         "api-mcp",
-        &["CORS_ALLOW_ORIGINS", "DELIVERIES_FUNCTION", "DELIVERY_ALLOW_CIDRS", "EVENTS_FUNCTION", "FUNCTION_PREFIX"],
+        &[
+            "CORS_ALLOW_ORIGINS",
+            "DELIVERIES_FUNCTION",
+            "DELIVERY_ALLOW_CIDRS",
+            "EVENTS_FUNCTION",
+            "ACTION_FUNCTION_PREFIX",
+        ],
     ),
     ("api-routes", &["AWS_TARGETS", "DELIVERY_ALLOW_CIDRS", "ROUTE_FAILS_DAYS"]),
     (
@@ -39,7 +45,7 @@ const OWN: [(&str, &[&str]); 7] = [
             "DEAD_LETTER_QUEUE_URL",
             "DELIVERY_ALLOW_CIDRS",
             "DELIVERY_QUEUE_URL",
-            "FUNCTION_PREFIX",
+            "ACTION_FUNCTION_PREFIX",
             "RETRY_SCHEDULE",
             "ROUTE_FAILS_DAYS",
         ],
@@ -256,7 +262,7 @@ fn functions_that_are_invoked_have_names_and_no_others_have() {
         named.filter_map(|(id, mut function)| Some((id, function["Properties"].get_mut("FunctionName")?.take())));
     assert_eq!(named.collect::<BTreeMap<_, _>>(), stated);
     for caller in ["ApiMcp", "Deliver"] {
-        let prefix = &template["Resources"][caller]["Properties"]["Environment"]["Variables"]["FUNCTION_PREFIX"];
+        let prefix = &template["Resources"][caller]["Properties"]["Environment"]["Variables"]["ACTION_FUNCTION_PREFIX"];
         assert_eq!(
             *prefix,
             json!({ "Fn::Sub": "${AWS::StackName}-" }),

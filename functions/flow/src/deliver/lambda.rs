@@ -47,7 +47,8 @@ pub fn serve() -> Result<(), Error> {
         let letters =
             app.config.dead_letter_queue_url.clone().ok_or_else(|| SettingError::unset("DEAD_LETTER_QUEUE_URL"))?;
         let letters = Queue { client: aws_sdk_sqs::Client::new(&sdk), url: letters };
-        let prefix = app.config.function_prefix.clone().ok_or_else(|| SettingError::unset("FUNCTION_PREFIX"))?;
+        let prefix =
+            app.config.action_function_prefix.clone().ok_or_else(|| SettingError::unset("ACTION_FUNCTION_PREFIX"))?;
         let deliverer = Deliverer::new(&app, Box::new(LambdaFunctions::new(&sdk, &prefix, &app.config.api_functions)))?;
         let (app, letters, deliverer) = (&app, &letters, &deliverer);
         run(app, move |event: LambdaEvent<SqsEvent>| async move {

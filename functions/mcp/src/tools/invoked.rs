@@ -28,7 +28,7 @@ async fn forward(app: &App, function: &str, request: Request) -> Result<Response
 /// Invokes a function, and returns its output as JSON.
 pub async fn invoke(app: &App, function: &str, input: Vec<u8>) -> Result<Vec<u8>, Problem> {
     let not_started = |reason: String| Problem::internal(reason).retried(Retry::SOON);
-    let functions = app.functions().ok_or_else(|| not_started("FUNCTION_PREFIX is not set".to_owned()))?;
+    let functions = app.functions().ok_or_else(|| not_started("ACTION_FUNCTION_PREFIX is not set".to_owned()))?;
     match functions.invoke(function, input).await {
         InvokeOutcome::Done(output) => Ok(output),
         InvokeOutcome::Failed(problem) => Err(problem),
