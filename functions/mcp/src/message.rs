@@ -152,9 +152,7 @@ impl Message {
         };
         Ok(Self { id, method, params })
     }
-}
 
-impl Message {
     /// Fails for a position in a list, as all lists have one page.
     pub fn check_cursor(&self) -> Result<(), RpcError> {
         match self.params.get("cursor") {

@@ -211,7 +211,8 @@ impl Selection<'_> {
 }
 
 impl Store {
-    /// All readable routes and subscriptions. One that can't be read, for example of a later release, must not block the others.
+    /// All readable routes and subscriptions. One that can't be read, for example of a later release, must not block the
+    /// others.
     pub async fn readable_routes(&self) -> Result<Vec<EventRoute>, StoreError> {
         self.readable_among(Ids::ALL).await
     }
