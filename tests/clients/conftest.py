@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from sandbox import Sandbox  # noqa: E402
-from switchboard import Switchboard  # noqa: E402
+from server import Server  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def sandbox(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def switchboard(tmp_path_factory, sandbox):
-    switchboard = Switchboard(tmp_path_factory.mktemp("switchboard"), sandbox)
+    switchboard = Server(tmp_path_factory.mktemp("switchboard"), sandbox)
     switchboard.start()
     yield switchboard
     switchboard.stop()

@@ -23,7 +23,7 @@ SCENARIOS = [
 @pytest.fixture(scope="module")
 def proxied(switchboard):
     """The server's address for clients without a key."""
-    proxy = Proxy(switchboard.mcp_url, switchboard.admin_key)
+    proxy = Proxy(switchboard.mcp_url, switchboard.key)
     proxy.start()
     yield proxy.url
     proxy.stop()

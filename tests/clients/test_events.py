@@ -26,7 +26,7 @@ def agent(node, switchboard):
     agents = []
 
     def agent(*types):
-        _, key = switchboard.key("act", subscribe=types)
+        _, key = switchboard.new_key("act", subscribe=types)
         agents.append(Agent(node, switchboard.mcp_url, key))
         return agents[-1]
 
@@ -37,7 +37,7 @@ def agent(node, switchboard):
 
 @pytest.fixture
 def hook(switchboard):
-    return switchboard.hook("botstar.watch-human-takeover", switchboard.botstar())
+    return switchboard.hook("botstar.watch-human-takeover", "Takeovers", switchboard.botstar())
 
 
 def request_takeover(hook, reason):
@@ -104,7 +104,7 @@ def test_the_agent_of_the_document_sends_a_message_when_a_takeover_arrives(node,
     switchboard.call("POST", "/v1/actions/botdistrikt/register-user", {"connection": connection, "webchat_id": ZOE})
     settings = {
         "SWITCHBOARD_URL": switchboard.url,
-        "SWITCHBOARD_KEY": switchboard.key("act", subscribe=[TAKEOVER])[1],
+        "SWITCHBOARD_KEY": switchboard.new_key("act", subscribe=[TAKEOVER])[1],
         "CONNECTION": connection,
         "WEBCHAT_ID": ZOE,
         "PORT": "0",

@@ -60,7 +60,7 @@ async def output(client, tool, arguments):
 
 
 async def test_both_modes_find_the_server_and_its_tools(client, mode, switchboard):
-    async with client(switchboard.admin_key) as client:
+    async with client(switchboard.key) as client:
         assert client.protocol_version == REVISIONS[mode]
         assert client.server_info.name == "switchboard"
         assert "list_connections" in client.instructions
@@ -75,7 +75,7 @@ async def test_both_modes_find_the_server_and_its_tools(client, mode, switchboar
 
 async def test_an_action_and_a_read_return_validated_output(client, switchboard):
     connection = switchboard.chatbot()
-    async with client(switchboard.key("act")[1]) as client:
+    async with client(switchboard.new_key("act")[1]) as client:
         await client.list_tools()
         connections = await output(client, "list_connections", {})
         assert connection in [one["id"] for one in connections["items"]]
@@ -88,7 +88,7 @@ async def test_an_action_and_a_read_return_validated_output(client, switchboard)
 
 async def test_a_failed_call_is_a_result_that_the_model_can_correct(client, switchboard):
     connection = switchboard.chatbot()
-    async with client(switchboard.key("act")[1]) as client:
+    async with client(switchboard.new_key("act")[1]) as client:
         await client.list_tools()
         missing = await client.call_tool("chatbot_get_user", {"connection": connection, "user_id": "nobody"})
         assert problem(missing)["retry"] == "never"
@@ -102,14 +102,14 @@ async def test_a_failed_call_is_a_result_that_the_model_can_correct(client, swit
 
 async def test_a_key_has_the_tools_of_its_scope(client, switchboard):
     connection = switchboard.chatbot()
-    async with client(switchboard.key("read")[1]) as client:
+    async with client(switchboard.new_key("read")[1]) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == READS
         refused = await client.call_tool("chatbot_get_user", {"connection": connection, "user_id": "u-1"})
     assert problem(refused)["code"] == "forbidden"
 
 
 async def test_a_deleted_key_opens_nothing(client, switchboard):
-    key, text = switchboard.key("read")
+    key, text = switchboard.new_key("read")
     switchboard.call("DELETE", f"/v1/keys/{key}")
     statuses = []
 

@@ -1,10 +1,7 @@
 """The console in headless Chromium, served by `local` as `make run` serves it, with a listener for what routes carry on."""
 
-import json
 import math
 import os
-import re
-import subprocess
 import sys
 import time
 import urllib.request
@@ -18,84 +15,15 @@ sys.path.insert(0, str(REPOSITORY / "tests/e2e"))
 
 from listener import Listener  # noqa: E402
 from sandbox import TOKEN, Sandbox  # noqa: E402
+from switchboard import Switchboard  # noqa: E402
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 # As root, and in a machine without a network.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 TIMEOUT_MS = 10_000
-START_SECONDS = 30
-FOLD_SECONDS = 10
 SIZE = {"width": 1280, "height": 860}
 # Minutes shown by the charts of the shortest period.
 MINUTES_SHOWN = 15
-
-
-class Switchboard:
-    """A `local` of its own, on a database in a folder."""
-
-    def __init__(self, folder, sandbox):
-        self.folder, self.sandbox, self.process, self.url = folder, sandbox, None, None
-
-    def start(self, port="0"):
-        settings = {
-            "PORT": port,
-            "DATA_DIR": str(self.folder / "data"),
-            "CHATBOT_API_URL": f"{self.sandbox.url}/chatbot",
-            "DELIVERY_ALLOW_CIDRS": "127.0.0.0/8",
-            "RETRY_SCHEDULE": "1,1",
-        }
-        log = self.folder / "log"
-        with log.open("w") as file:
-            self.process = subprocess.Popen([os.environ["LOCAL"]], env={**os.environ, **settings}, stderr=file)
-        ends = time.monotonic() + START_SECONDS
-        while not (listening := re.search(r"^listening on (\S+)$", log.read_text(), re.MULTILINE)):
-            if self.process.poll() is not None or time.monotonic() > ends:
-                raise RuntimeError(f"local does not listen: {log.read_text()}")
-            time.sleep(0.05)
-        self.url = listening[1]
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-    @property
-    def key(self):
-        return (self.folder / "data/admin-key").read_text().strip()
-
-    def call(self, method, path, body=None, key=None, **more):
-        """The API's answer."""
-        content = None if body is None else json.dumps(body).encode()
-        headers = {"authorization": f"Bearer {key or self.key}", "content-type": "application/json", **more}
-        request = urllib.request.Request(f"{self.url}{path}", content, headers, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or "null")
-
-    def first(self, path):
-        """The first item of a list, once it has one: people and takeovers follow their event after a moment."""
-        ends = time.monotonic() + FOLD_SECONDS
-        while not (items := self.call("GET", path)["items"]):
-            assert time.monotonic() < ends, path
-            time.sleep(0.05)
-        return items[0]
-
-    def connection(self, platform, name, **credentials):
-        new = {"platform": platform, "name": name, "credentials": credentials}
-        return self.call("POST", "/v1/connections", new)["id"]
-
-    def hook(self, trigger, name, connection):
-        return self.call("POST", "/v1/hooks", {"trigger": trigger, "name": name, "connection": connection})
-
-    def agent(self, name, *types):
-        """A key that may subscribe to these types of events."""
-        return self.call("POST", "/v1/keys", {"name": name, "scope": "read", "subscribe": types})
-
-    def subscription(self, agent, event_type, url, **arguments):
-        """The id of a subscription that a client makes with an agent's key."""
-        delivery = {"mode": "webhook", "url": url, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
-        params = {"name": event_type, "arguments": arguments, "cursor": None, "delivery": delivery}
-        body = {"jsonrpc": "2.0", "id": 1, "method": "events/subscribe", "params": params}
-        accepted = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
-        return self.call("POST", "/mcp", body, agent["key"], **accepted)["result"]["id"]
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +42,7 @@ def chatbot(switchboard):
 
 @pytest.fixture
 def switchboard(tmp_path, sandbox):
-    switchboard = Switchboard(tmp_path, sandbox)
+    switchboard = Switchboard(tmp_path, CHATBOT_API_URL=f"{sandbox.url}/chatbot", RETRY_SCHEDULE="1,1")
     switchboard.start()
     yield switchboard
     switchboard.stop()
