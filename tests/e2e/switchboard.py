@@ -45,10 +45,10 @@ class Switchboard:
         """The first key."""
         return (self.folder / "data/admin-key").read_text().strip()
 
-    def call(self, method, path, body=None, key=None):
+    def call(self, method, path, body=None, key=None, **headers):
         """The API's answer."""
         content = None if body is None else json.dumps(body).encode()
-        headers = {"authorization": f"Bearer {key or self.key}", "content-type": "application/json"}
+        headers |= {"authorization": f"Bearer {key or self.key}", "content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}{path}", content, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or "null")
@@ -67,3 +67,15 @@ class Switchboard:
 
     def hook(self, trigger, name, connection):
         return self.call("POST", "/v1/hooks", {"trigger": trigger, "name": name, "connection": connection})
+
+    def agent(self, name, *types):
+        """A key that may subscribe to these types of events."""
+        return self.call("POST", "/v1/keys", {"name": name, "scope": "read", "subscribe": types})
+
+    def subscription(self, agent, event_type, url, **arguments):
+        """The id of a subscription that a client makes with an agent's key."""
+        delivery = {"mode": "webhook", "url": url, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+        params = {"name": event_type, "arguments": arguments, "cursor": None, "delivery": delivery}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "events/subscribe", "params": params}
+        accepted = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+        return self.call("POST", "/mcp", body, agent["key"], **accepted)["result"]["id"]
