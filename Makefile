@@ -88,7 +88,7 @@ RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo sandbox watch test stress check fuzz template e2e console console-test clients openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: help run demo sandbox watch test stress soak check fuzz template e2e console console-test clients openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
 .PHONY: bench-binaries bench-binary need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary demo-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
@@ -117,6 +117,14 @@ test: need-python3 test-binaries $(TEST_READY) ## Run the tests (with cargo-next
 stress: test-binaries ## Run the tests under load at full scale: power cuts, a slow target (some minutes)
 	STRESS=1 cargo test --workspace --test bundle -- --nocapture --test-threads 1 power_cut:: process_kill:: slow_target::
 
+# Seconds, events a second and seed of make soak. A random seed is printed.
+SOAK_SECONDS ?= 60
+SOAK_RATE ?= 200
+SOAK_SEED ?=
+
+soak: bench-binary ## Run `local` under load while it is killed at random, and check that nothing is lost (SOAK_SECONDS, SOAK_RATE, SOAK_SEED)
+	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RATE=$(SOAK_RATE) SOAK_SEED=$(SOAK_SEED) "$(TARGET_DIR)/debug/bench" soak
+
 check: ## Run every suite, as .ci/run does, quick ones first (three quarters of an hour)
 	$(MAKE) lint
 	$(MAKE) test
@@ -126,6 +134,7 @@ check: ## Run every suite, as .ci/run does, quick ones first (three quarters of 
 	$(MAKE) console-test
 	$(MAKE) fuzz
 	$(MAKE) stress
+	$(MAKE) soak
 	$(MAKE) e2e
 	$(MAKE) bench-check
 

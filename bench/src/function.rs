@@ -1,6 +1,6 @@
 //! A function as a process, run as by Lambda, optionally under callgrind.
 
-use crate::BoxError;
+use crate::{BoxError, proc};
 use serde_json::Value;
 use std::{
     fs,
@@ -94,7 +94,7 @@ impl Function {
 
     /// Its peak memory, in MiB.
     pub fn peak_mib(&self) -> Result<f64, BoxError> {
-        peak_mib(&self.proc("status"))
+        proc::peak_mib(self.child.id())
     }
 
     fn proc(&self, file: &str) -> PathBuf {
@@ -120,11 +120,4 @@ impl Drop for Function {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Peak memory of a process, by its `/proc/…/status`.
-pub fn peak_mib(status: &Path) -> Result<f64, BoxError> {
-    let status = fs::read_to_string(status)?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(line.trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
 }

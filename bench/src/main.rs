@@ -1,7 +1,7 @@
 //! Measures the Lambda functions and `local`, and compares figures that need no quiet machine with a budget.
 //!
 //! usage: `bench [row ...]` prints the table, or only these rows; `bench check` prints the figures over budget, and
-//! fails if there are any; `bench cost` prints the cost of a million events.
+//! fails if there are any; `bench cost` prints the cost of a million events; `bench soak` runs `local` under load.
 
 #![expect(clippy::print_stdout, reason = "the table is its output")]
 
@@ -9,8 +9,11 @@ mod aws;
 mod budget;
 mod cost;
 mod function;
+mod proc;
+mod receiver;
 mod rows;
 mod setup;
+mod soak;
 mod table;
 
 use rows::Row;
@@ -25,6 +28,7 @@ async fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check().await,
         ["cost"] => cost().await,
+        ["soak"] => soak::run().await,
         names => measure(names).await,
     };
     done.unwrap_or_else(|failure| {

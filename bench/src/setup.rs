@@ -199,7 +199,7 @@ fn binary(name: &str) -> PathBuf {
 
 /// A webhook body of a checkpoint record, for a person's number and visit.
 pub fn body(number: usize, visit: usize) -> String {
-    let body = |note: &str| {
+    padded(BODY_BYTES, |note| {
         json!({
             "user": {
                 "id": format!("u-{number}"), "first_name": "Ava", "last_name": "Chen", "name": "Ava Chen",
@@ -214,9 +214,13 @@ pub fn body(number: usize, visit: usize) -> String {
             },
         })
         .to_string()
-    };
+    })
+}
+
+/// A body with a note that makes it this large.
+pub fn padded(bytes: usize, body: impl Fn(&str) -> String) -> String {
     let sentence = "Please ring twice at the side door, the front one sticks in the rain. ";
-    let room = BODY_BYTES.saturating_sub(body("").len());
+    let room = bytes.saturating_sub(body("").len());
     body(&sentence.chars().cycle().take(room).collect::<String>())
 }
 

@@ -205,14 +205,21 @@ impl Api {
 
     /// Every item of a list, page by page.
     pub async fn all(&self, path: &str) -> Vec<Value> {
-        let (mut items, mut cursor) = (Vec::new(), String::new());
+        let mut items = Vec::new();
+        self.each(path, |item| items.push(item.clone())).await;
+        items
+    }
+
+    /// Calls a function with every item of a list, page by page.
+    pub async fn each(&self, path: &str, mut item: impl FnMut(&Value)) {
+        let mut cursor = String::new();
         loop {
             let joint = if path.contains('?') { '&' } else { '?' };
             let page = self.get(&format!("{path}{joint}limit=100{cursor}"), 200).await;
-            items.extend(page["items"].as_array().cloned().unwrap_or_default());
+            page["items"].as_array().into_iter().flatten().for_each(&mut item);
             match page["next"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
-                None => return items,
+                None => return,
             }
         }
     }

@@ -1,15 +1,13 @@
 //! Throughput of `local`, as started by `make run`.
 
 use crate::{
-    BoxError,
-    function::peak_mib,
+    BoxError, proc,
     setup::{body, path},
     table::Table,
 };
 use futures::future::try_join_all;
 use std::{
     env,
-    path::Path,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -68,7 +66,7 @@ async fn round(on_file: bool, connections: usize) -> Result<Round, BoxError> {
     let elapsed = started.elapsed();
     let mut latencies = latencies.concat();
     latencies.sort_unstable();
-    let mib = peak_mib(Path::new(&format!("/proc/{}/status", local.id())))?;
+    let mib = proc::peak_mib(local.id())?;
     Ok(Round { elapsed, latencies, mib })
 }
 

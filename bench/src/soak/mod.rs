@@ -1,0 +1,219 @@
+//! `local` under a steady load, as `make run` starts it, killed at random.
+//!
+//! A run has four quarters. In the first and in the last one process lives, so that the memory of two equal lifetimes can
+//! be compared; in the half between them it is killed at random. At the end, nothing may be lost, every record must be
+//! right, and memory and the database's size must be within their limits.
+
+mod file;
+mod load;
+mod memory;
+mod process;
+mod records;
+
+use crate::{
+    BoxError,
+    receiver::{Answers, Receiver, TAKES_ALL},
+};
+use axum::http::StatusCode;
+use fastrand::Rng;
+use load::Load;
+use process::Supervised;
+use serde_json::json;
+use std::{
+    env,
+    process::ExitCode,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tests::{ADMIN_KEY, Api, string};
+use tokio::time;
+
+const DEFAULT_SECONDS: u64 = 60;
+const DEFAULT_RATE: u32 = 200;
+/// A shorter run would have no room for a kill between its quarters.
+const MIN_SECONDS: u64 = 20;
+/// Limits of a process's lifetime between two kills. In a short run, the longest is an eighth of the run.
+const SHORTEST_LIFE: Duration = Duration::from_secs(2);
+const LONGEST_LIFE: Duration = Duration::from_secs(60);
+/// Interval between measurements of memory.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// Time that the slow target takes for an answer. `local` has ten deliveries of a route in progress at once, so such a
+/// route can keep up with 250 events a second.
+const SLOW: Duration = Duration::from_millis(40);
+
+/// The routes by name, with the answers of their targets. Each selects all events.
+const ROUTES: [(&str, Answers); 3] = [
+    ("quick", TAKES_ALL),
+    ("slow", |_| (StatusCode::OK, SLOW)),
+    ("failing", |calls| {
+        let status = if calls.is_multiple_of(2) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        (status, Duration::ZERO)
+    }),
+];
+
+struct Options {
+    length: Duration,
+    /// Events a second.
+    rate: u32,
+    seed: u64,
+}
+
+/// A route and its target.
+struct Lane {
+    name: &'static str,
+    route: String,
+    receiver: Receiver,
+}
+
+/// Prints a line for each check, and counts those that failed.
+#[derive(Default)]
+struct Verdict {
+    failed: usize,
+}
+
+pub async fn run() -> Result<ExitCode, BoxError> {
+    let options = Options::read()?;
+    println!(
+        "{} s at {} events a second; SOAK_SEED={} repeats the kills",
+        options.length.as_secs(),
+        options.rate,
+        options.seed
+    );
+    let mut local = Supervised::start()?;
+    let api = Arc::new(Api::new(&local.url, ADMIN_KEY));
+    let hook = api.hook("botstar.watch-checkpoint-record").await;
+    let lanes = lanes(&api).await?;
+    let load = Load::new(&api, &hook.url);
+    under_load(&options, &mut local, &load, &lanes).await?;
+
+    let mut verdict = Verdict::default();
+    let events = load.acknowledged();
+    verdict.add("nothing is lost", arrived(&lanes, events.len()).await);
+    println!("{}", progress(&options.length, &local, &load, &lanes)?);
+    verdict.add("targets got the acknowledged events alone", records::targets(&lanes, &events));
+    verdict.add("each delivery succeeded, once", records::deliveries(&api, &lanes, &events).await);
+    let counts = records::checkpoint_records(&api, &events).await;
+    verdict.add("each event is one checkpoint record", counts.as_ref().map(records::total).map_err(Clone::clone));
+    verdict.add("subscribers are right", records::subscribers(&api, &events, &counts.unwrap_or_default()).await);
+    verdict.add("memory is within its limit", memory::within_limit(local.peak_mib()?));
+    if memory::can_compare(options.length) {
+        verdict.add("memory is flat", memory::flat(local.samples(), options.length));
+    } else {
+        println!("not checked: that memory is flat, which takes SOAK_SECONDS={} or more", memory::COMPARED_SECONDS);
+    }
+    verdict.add("the database is small", file::size(&local.stop(), events.len(), lanes.len()));
+    Ok(verdict.end())
+}
+
+impl Options {
+    fn read() -> Result<Self, BoxError> {
+        let seconds = setting("SOAK_SECONDS")?.unwrap_or(DEFAULT_SECONDS);
+        let rate = setting("SOAK_RATE")?.unwrap_or(DEFAULT_RATE);
+        if seconds < MIN_SECONDS || rate == 0 {
+            return Err(format!("SOAK_SECONDS must be at least {MIN_SECONDS}, and SOAK_RATE at least 1").into());
+        }
+        let seed = setting("SOAK_SEED")?.unwrap_or_else(|| u64::from(fastrand::u32(..)));
+        Ok(Self { length: Duration::from_secs(seconds), rate, seed })
+    }
+
+    /// The times of the kills since the start, within the second and third quarter.
+    fn kills(&self) -> Vec<Duration> {
+        let (from, until) = (self.length / 4, self.length * 3 / 4);
+        let longest = LONGEST_LIFE.min(self.length / 8);
+        let mut random = Rng::with_seed(self.seed);
+        let (mut kills, mut at) = (Vec::new(), from);
+        while at < until {
+            kills.push(at);
+            at += SHORTEST_LIFE + longest.mul_f64(random.f64());
+        }
+        kills
+    }
+}
+
+/// A setting from the environment; none if it is unset or empty.
+fn setting<T: FromStr>(name: &str) -> Result<Option<T>, BoxError> {
+    match env::var(name).unwrap_or_default().as_str() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| format!("{name} must be a whole number, not {text:?}").into()),
+    }
+}
+
+async fn lanes(api: &Api) -> Result<Vec<Lane>, BoxError> {
+    let mut lanes = Vec::new();
+    for (name, answers) in ROUTES {
+        let receiver = Receiver::start(answers).await?;
+        let target = json!({ "type": "webhook", "url": receiver.url });
+        let route = json!({ "name": name, "events": ["botstar.*"], "target": target });
+        let route = string(&api.post("/v1/routes", &route, 201).await["id"]);
+        lanes.push(Lane { name, route, receiver });
+    }
+    Ok(lanes)
+}
+
+/// Sends events until the time is up and all are acknowledged, and kills the process as planned.
+async fn under_load(
+    options: &Options,
+    local: &mut Supervised,
+    load: &Arc<Load>,
+    lanes: &[Lane],
+) -> Result<(), BoxError> {
+    let start = Instant::now();
+    let mut kills = options.kills().into_iter().peekable();
+    let (mut samples, mut lines) = (time::interval(SAMPLE_EVERY), time::interval(PROGRESS_EVERY));
+    lines.tick().await;
+    let mut sending = tokio::spawn(Arc::clone(load).send(options.rate, options.length));
+    loop {
+        let kill = start + kills.peek().copied().unwrap_or(Duration::MAX / 4).min(options.length * 2);
+        tokio::select! {
+            sent = &mut sending => return sent?,
+            _ = samples.tick() => local.sample(start.elapsed())?,
+            _ = lines.tick() => println!("{}", progress(&start.elapsed(), local, load, lanes)?),
+            () = time::sleep_until(kill.into()), if kills.peek().is_some() => {
+                kills.next();
+                local.restart()?;
+            }
+        }
+    }
+}
+
+fn progress(at: &Duration, local: &Supervised, load: &Load, lanes: &[Lane]) -> Result<String, BoxError> {
+    let (sent, acknowledged) = load.counts();
+    let delivered: Vec<String> = lanes.iter().map(|lane| format!("{} {}", lane.name, lane.receiver.count())).collect();
+    let waiting = acknowledged * lanes.len() - lanes.iter().map(|lane| lane.receiver.count()).sum::<usize>();
+    Ok(format!(
+        "{:>5} s: {sent} sent, {acknowledged} acknowledged; delivered: {}; {waiting} waiting; {} kills; {:.1} MiB; {:.0} bytes of database an event",
+        at.as_secs(),
+        delivered.join(", "),
+        local.kills(),
+        local.allocated_mib()?,
+        local.database_bytes()? as f64 / acknowledged.max(1) as f64,
+    ))
+}
+
+/// Waits until each route's target has taken all events.
+async fn arrived(lanes: &[Lane], events: usize) -> Result<String, String> {
+    for lane in lanes {
+        lane.receiver.received_all(events).await.map_err(|error| format!("route {}: {error}", lane.name))?;
+    }
+    Ok(format!("{events} events at {} routes", lanes.len()))
+}
+
+impl Verdict {
+    fn add(&mut self, what: &str, result: Result<String, String>) {
+        match result {
+            Ok(figures) => println!("ok: {what}: {figures}"),
+            Err(fault) => {
+                self.failed += 1;
+                println!("FAILED: {what}: {fault}");
+            }
+        }
+    }
+
+    fn end(&self) -> ExitCode {
+        println!("{} checks failed", self.failed);
+        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
