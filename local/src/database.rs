@@ -22,6 +22,7 @@ pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), BoxErro
             .collect(),
         ttl: table.ttl,
         stream: table.stream,
+        is_clustered: *table == DELIVERIES,
     };
     Ok(database.create_tables(&[
         spec(&CONTROL, &tables.control),

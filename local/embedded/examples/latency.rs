@@ -35,6 +35,7 @@ async fn main() -> Result<()> {
         indexes: vec![IndexSpec { name: "by_user", key: "user", sort: Some("pk") }],
         ttl: None,
         stream: true,
+        is_clustered: false,
     }])?;
     let client = Client::from_conf(database.sdk_config());
     let (put, handled) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -18,6 +18,7 @@
 //! policy on AWS.
 
 mod client;
+mod clustered;
 mod first_start;
 mod log_sync;
 mod operations;
@@ -83,8 +84,8 @@ pub enum OpenError {
 pub enum Error {
     #[error("the embedded database failed")]
     Engine(#[from] DynoxideError),
-    #[error("cannot prune the stream")]
-    Prune(#[from] rusqlite::Error),
+    #[error("cannot prune the stream or prepare a table")]
+    Rows(#[from] rusqlite::Error),
     #[error("the table {table} is absent or has no stream")]
     NoStream { table: String },
     #[error("cannot sync the new tables")]

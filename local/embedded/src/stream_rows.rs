@@ -5,7 +5,7 @@
 //! queries into searches; pruning keeps the file from growing without limit.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -52,8 +52,11 @@ impl StreamRows {
 
     /// Deletes the records of `table` up to and including `position`, except the newest one.
     pub(crate) fn prune(&self, table: &str, position: i64) -> rusqlite::Result<usize> {
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        connection.prepare_cached(PRUNE)?.execute(params![table, position])
+        self.connection().prepare_cached(PRUNE)?.execute(params![table, position])
+    }
+
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

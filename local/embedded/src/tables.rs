@@ -4,7 +4,7 @@ use dynoxide::DynoxideError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{Database, Error, first_start::FirstStart, operations::malformed};
+use crate::{Database, Error, clustered::cluster, first_start::FirstStart, operations::malformed};
 
 /// A table with string keys, billed per request, whose stream has both images.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct TableSpec {
     /// The attribute with an item's expiry in seconds.
     pub ttl: Option<&'static str>,
     pub stream: bool,
+    /// True for items of up to 1 KB that are often rewritten: they are stored in the order of their keys.
+    pub is_clustered: bool,
 }
 
 /// A global keys-only index.
@@ -36,6 +38,9 @@ impl Database {
             let existing = engine.get_table_metadata(&table.name)?;
             if existing.is_none() {
                 engine.create_table(request(table.creation())?)?;
+                if table.is_clustered {
+                    cluster(&mut self.0.stream_rows.connection(), &table.name)?;
+                }
             }
             if let Some(attribute) = table.ttl
                 && !existing.is_some_and(|metadata| metadata.ttl_enabled)

@@ -1,6 +1,7 @@
 //! Deliveries: one event on its way to one route's target, with its attempts.
 
 mod reason;
+mod stored;
 
 pub use reason::Reason;
 
@@ -12,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the stored shape. A reader accepts every version up to this one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Number of attempts that are kept, the latest ones.
 const KEPT_ATTEMPTS: usize = 20;
@@ -97,12 +98,13 @@ pub struct StoredDelivery {
     pub state: DeliveryState,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
+    #[serde(with = "stored::attempts", skip_serializing_if = "Vec::is_empty", default)]
     pub attempts: Vec<Attempt>,
     /// Number of attempts since the delivery was created or last retried by hand.
     #[serde(rename = "tried")]
     pub attempts_made: u32,
     /// Number of manual retries.
-    #[serde(rename = "retried")]
+    #[serde(rename = "retried", skip_serializing_if = "is_zero", default)]
     pub manual_retries: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt_at: Option<Timestamp>,
@@ -119,13 +121,30 @@ pub struct StoredDelivery {
     /// Sort key of that index: `<id> <route>`. Lists sort and filter by it without reading the delivery.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     sort: Option<String>,
+    #[serde(with = "stored::millis")]
     pub created_at: Timestamp,
+    #[serde(with = "stored::millis")]
     pub updated_at: Timestamp,
-    /// Expiry of the event, in seconds since the epoch.
+    /// Expiry of the event, in seconds since the epoch; the largest number if the event is kept for good.
+    #[serde(skip_serializing_if = "is_never", default = "never")]
     event_expires: u64,
     /// Expiry of the delivery, in seconds since the epoch. A pending delivery moves it on, so that it is not deleted
     /// while it waits. It is never later than the event's, because an erasure finds deliveries by their event.
     pub expires: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_never(expires: &u64) -> bool {
+    *expires == never()
+}
+
+const fn never() -> u64 {
+    u64::MAX
 }
 
 /// The event, route and replay that a delivery belongs to.
@@ -196,7 +215,7 @@ impl StoredDelivery {
     /// Raises the version for a write, and returns the version before it, the write's condition.
     pub const fn bump_version(&mut self, now: Timestamp) -> u64 {
         let read = self.version;
-        (self.version, self.updated_at) = (read + 1, now);
+        (self.v, self.version, self.updated_at) = (VERSION, read + 1, now);
         read
     }
 

@@ -182,6 +182,7 @@ pub fn create(database: &Database, table: &Table, name: &str) {
         indexes: indexes.map(|index| IndexSpec { name: index.name, key: index.key, sort: Some(index.sort) }).collect(),
         ttl: table.ttl,
         stream: table.stream,
+        is_clustered: *table == DELIVERIES,
     };
     database.create_tables(&[spec]).expect("a table");
 }

@@ -21,6 +21,7 @@ fn events() -> TableSpec {
         indexes: vec![IndexSpec { name: "by_user", key: "user", sort: Some("sk") }],
         ttl: Some("expires"),
         stream: true,
+        is_clustered: false,
     }
 }
 
