@@ -87,7 +87,7 @@ pub async fn run() -> Result<ExitCode, BoxError> {
     let hook = api.hook("botstar.watch-checkpoint-record").await;
     let lanes = lanes(&api).await?;
     let load = Load::new(&api, &hook.url);
-    under_load(&options, &mut local, &load, &lanes).await?;
+    let waited = under_load(&options, &mut local, &load, &lanes).await?;
 
     let mut verdict = Verdict::default();
     let events = load.acknowledged();
@@ -95,16 +95,16 @@ pub async fn run() -> Result<ExitCode, BoxError> {
     println!("{}", progress(&options.length, &local, &load, &lanes)?);
     verdict.add("targets got the acknowledged events alone", records::targets(&lanes, &events));
     verdict.add("each delivery succeeded, once", records::deliveries(&api, &lanes, &events).await);
-    let counts = records::checkpoint_records(&api, &events).await;
-    verdict.add("each event is one checkpoint record", counts.as_ref().map(records::total).map_err(Clone::clone));
-    verdict.add("subscribers are right", records::subscribers(&api, &events, &counts.unwrap_or_default()).await);
+    let (counts, result) = records::checkpoint_records(&api, &events).await;
+    verdict.add("each event is one checkpoint record", result);
+    verdict.add("subscribers are right", records::subscribers(&api, &events, &counts).await);
     verdict.add("memory is within its limit", memory::within_limit(local.peak_mib()?));
     if memory::can_compare(options.length) {
         verdict.add("memory is flat", memory::flat(local.samples(), options.length));
     } else {
         println!("not checked: that memory is flat, which takes SOAK_SECONDS={} or more", memory::COMPARED_SECONDS);
     }
-    verdict.add("the database is small", file::size(&local.stop(), events.len(), lanes.len()));
+    verdict.add("the database is small", file::size(&local.stop(), events.len(), lanes.len(), waited));
     Ok(verdict.end())
 }
 
@@ -153,14 +153,15 @@ async fn lanes(api: &Api) -> Result<Vec<Lane>, BoxError> {
     Ok(lanes)
 }
 
-/// Sends events until the time is up and all are acknowledged, and kills the process as planned.
+/// Sends events until the time is up and all are acknowledged, and kills the process as planned. Returns the largest
+/// number of deliveries that waited at once.
 async fn under_load(
     options: &Options,
     local: &mut Supervised,
     load: &Arc<Load>,
     lanes: &[Lane],
-) -> Result<(), BoxError> {
-    let start = Instant::now();
+) -> Result<usize, BoxError> {
+    let (start, mut waited) = (Instant::now(), 0);
     let mut kills = options.kills().into_iter().peekable();
     let (mut samples, mut lines) = (time::interval(SAMPLE_EVERY), time::interval(PROGRESS_EVERY));
     lines.tick().await;
@@ -168,8 +169,14 @@ async fn under_load(
     loop {
         let kill = start + kills.peek().copied().unwrap_or(Duration::MAX / 4).min(options.length * 2);
         tokio::select! {
-            sent = &mut sending => return sent?,
-            _ = samples.tick() => local.sample(start.elapsed())?,
+            sent = &mut sending => {
+                sent??;
+                return Ok(waited.max(waiting(load, lanes)));
+            }
+            _ = samples.tick() => {
+                local.sample(start.elapsed())?;
+                waited = waited.max(waiting(load, lanes));
+            }
             _ = lines.tick() => println!("{}", progress(&start.elapsed(), local, load, lanes)?),
             () = time::sleep_until(kill.into()), if kills.peek().is_some() => {
                 kills.next();
@@ -179,10 +186,17 @@ async fn under_load(
     }
 }
 
+/// Number of acknowledged events' deliveries that have not arrived.
+fn waiting(load: &Load, lanes: &[Lane]) -> usize {
+    let (_, acknowledged) = load.counts();
+    // A delivery may arrive before its event's acknowledgement.
+    lanes.iter().map(|lane| acknowledged.saturating_sub(lane.receiver.count())).sum()
+}
+
 fn progress(at: &Duration, local: &Supervised, load: &Load, lanes: &[Lane]) -> Result<String, BoxError> {
     let (sent, acknowledged) = load.counts();
     let delivered: Vec<String> = lanes.iter().map(|lane| format!("{} {}", lane.name, lane.receiver.count())).collect();
-    let waiting = acknowledged * lanes.len() - lanes.iter().map(|lane| lane.receiver.count()).sum::<usize>();
+    let waiting = waiting(load, lanes);
     Ok(format!(
         "{:>5} s: {sent} sent, {acknowledged} acknowledged; delivered: {}; {waiting} waiting; {} kills; {:.1} MiB; {:.0} bytes of database an event",
         at.as_secs(),

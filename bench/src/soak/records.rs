@@ -5,8 +5,15 @@ use super::{
     load::{self, PEOPLE},
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::{Duration, Instant},
+};
 use tests::Api;
+use tokio::time;
+
+/// Time for the outcomes of the last deliveries.
+const OUTCOMES: Duration = Duration::from_secs(30);
 
 /// Numbers of the acknowledged events, by id.
 type Events = HashMap<String, usize>;
@@ -27,7 +34,13 @@ pub fn targets(lanes: &[Lane], events: &Events) -> Result<String, String> {
 
 /// Each event has one delivery to each route, and it succeeded.
 pub async fn deliveries(api: &Api, lanes: &[Lane], events: &Events) -> Result<String, String> {
-    api.until_count("/v1/deliveries?state=pending", 0).await;
+    let started = Instant::now();
+    while let Some(pending) = api.get("/v1/deliveries?state=pending&limit=1", 200).await["items"].get(0) {
+        if started.elapsed() > OUTCOMES {
+            return Err(format!("a delivery is still pending: {pending}"));
+        }
+        time::sleep(Duration::from_millis(100)).await;
+    }
     let routes: HashMap<&str, usize> = lanes.iter().enumerate().map(|(at, lane)| (lane.route.as_str(), at)).collect();
     let (mut found, mut attempts, mut faults) = (HashSet::new(), 0, Vec::new());
     api.each("/v1/deliveries", |delivery| {
@@ -48,8 +61,8 @@ pub async fn deliveries(api: &Api, lanes: &[Lane], events: &Events) -> Result<St
     }
 }
 
-/// Each event is one checkpoint record, with its values. Returns their number by subscriber.
-pub async fn checkpoint_records(api: &Api, events: &Events) -> Result<Counts, String> {
+/// Each event is one checkpoint record, with its values. Returns their number by subscriber as well.
+pub async fn checkpoint_records(api: &Api, events: &Events) -> (Counts, Result<String, String>) {
     let (mut found, mut counts, mut faults) = (HashSet::new(), Counts::new(), Vec::new());
     api.each("/v1/checkpoint-records", |record| {
         let number = events.get(text(&record["event"])).copied();
@@ -60,15 +73,12 @@ pub async fn checkpoint_records(api: &Api, events: &Events) -> Result<Counts, St
         *counts.entry(text(&record["subscriber"]).to_owned()).or_default() += 1;
     })
     .await;
-    match faults.first() {
+    let result = match faults.first() {
         Some(fault) => Err(format!("{} records are wrong or there twice, such as {fault}", faults.len())),
         None if found.len() != events.len() => Err(format!("{} of {} are there", found.len(), events.len())),
-        None => Ok(counts),
-    }
-}
-
-pub fn total(counts: &Counts) -> String {
-    format!("{} records of {} people", counts.values().sum::<usize>(), counts.len())
+        None => Ok(format!("{} records of {} people", found.len(), counts.len())),
+    };
+    (counts, result)
 }
 
 /// Each person is one subscriber, with the values of the latest event, and as many checkpoint records as events.
