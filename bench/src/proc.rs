@@ -22,10 +22,9 @@ pub fn peak_mib(process: u32) -> Result<f64, BoxError> {
     mib(process, "VmHWM:")
 }
 
-/// Resident memory that a process has allocated, in MiB: without the pages of its binary, which the kernel loads and
-/// drops as it likes.
-pub fn allocated_mib(process: u32) -> Result<f64, BoxError> {
-    mib(process, "RssAnon:")
+/// Resident memory of a process, in MiB.
+pub fn resident_mib(process: u32) -> Result<f64, BoxError> {
+    mib(process, "VmRSS:")
 }
 
 fn mib(process: u32, name: &str) -> Result<f64, BoxError> {

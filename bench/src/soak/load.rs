@@ -1,4 +1,4 @@
-//! Events sent at fixed times, whether or not earlier ones were answered. An event that was not acknowledged is sent
+//! Events sent at fixed times, also while earlier ones are unanswered. An event that was not acknowledged is sent
 //! again, as platforms do.
 
 use crate::{BoxError, setup::padded};

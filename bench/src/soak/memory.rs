@@ -1,4 +1,4 @@
-//! Whether memory stays flat.
+//! Comparison of memory over the run.
 //!
 //! A kill frees all memory. So a leak shows only within one lifetime, and what grows with the database only between
 //! lifetimes of equal age. The first and the last quarter of a run are one lifetime each. Their first third is warm-up:
@@ -11,10 +11,10 @@ use std::{collections::BTreeSet, time::Duration};
 pub const COMPARED_SECONDS: u64 = 600;
 /// The most growth between two windows.
 const MAX_GROWTH: f64 = 0.05;
-/// The most resident memory at any time, also just after a kill, with the pages of the binary.
+/// The most resident memory at any time, also just after a kill.
 const MAX_MIB: f64 = 100.0;
 
-/// Allocated memory at a time since the start of the load.
+/// Resident memory at a time since the start of the load.
 pub struct Sample {
     pub at: Duration,
     /// Number of the process.

@@ -202,7 +202,7 @@ fn progress(at: &Duration, local: &Supervised, load: &Load, lanes: &[Lane]) -> R
         at.as_secs(),
         delivered.join(", "),
         local.kills(),
-        local.allocated_mib()?,
+        local.resident_mib()?,
         local.database_bytes()? as f64 / acknowledged.max(1) as f64,
     ))
 }

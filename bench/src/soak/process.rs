@@ -51,7 +51,7 @@ impl Supervised {
     }
 
     pub fn sample(&mut self, at: Duration) -> Result<(), BoxError> {
-        self.samples.push(Sample { at, process: self.kills, mib: self.allocated_mib()? });
+        self.samples.push(Sample { at, process: self.kills, mib: self.resident_mib()? });
         Ok(())
     }
 
@@ -63,8 +63,8 @@ impl Supervised {
         self.kills
     }
 
-    pub fn allocated_mib(&self) -> Result<f64, BoxError> {
-        proc::allocated_mib(self.id()?).map_err(|error| format!("`local` ended by itself: {error}").into())
+    pub fn resident_mib(&self) -> Result<f64, BoxError> {
+        proc::resident_mib(self.id()?).map_err(|error| format!("`local` ended by itself: {error}").into())
     }
 
     /// The most resident memory of all processes.
