@@ -1,8 +1,9 @@
 //! Tables whose rows are in the B-tree of their key, in the order of the key (`WITHOUT ROWID`).
 //!
 //! The engine's tables have rows in the order of their writes, and an index of the keys beside them. A rewritten item is
-//! deleted and appended, which leaves a hole in its page until all of the page's items are gone. In the order of the key, an item is rewritten in its place, and there is no
-//! second index. It suits items of up to 1 KB: SQLite gives a larger one a page of its own.
+//! deleted and appended, which leaves a hole in its page until all of the page's items are gone. In the order of the key,
+//! an item is rewritten in its place, and there is no second index. It suits items of up to 1 KB: SQLite gives a larger
+//! one a page of its own.
 //! <https://www.sqlite.org/withoutrowid.html>
 
 use rusqlite::{Connection, params};
