@@ -15,7 +15,7 @@ use models::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, slice, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeSet, slice, time::Duration};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

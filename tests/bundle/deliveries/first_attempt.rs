@@ -13,11 +13,7 @@ use axum::http::Method;
 use flow::due;
 use models::{DeliveryId, DeliveryState};
 use serde_json::json;
-use std::{
-    slice,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{slice, sync::Arc, time::Duration};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
