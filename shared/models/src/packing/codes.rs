@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         Self { bytes, pending: 0, count: 0, added: 0 }
     }
 
-    /// Makes the next 32 bits available. Fails once bits after the end were used.
+    /// Makes the next 32 bits available.
     fn fill(&mut self) -> Result<(), Corrupt> {
         while self.count <= 32 {
             let byte = match self.bytes.split_first() {
@@ -108,6 +108,11 @@ impl<'a> Reader<'a> {
             self.pending = self.pending << 8 | u64::from(byte);
             self.count += 8;
         }
+        self.finish()
+    }
+
+    /// Fails if bits after the end were read.
+    pub const fn finish(&self) -> Result<(), Corrupt> {
         if self.added > self.count { Err(Corrupt) } else { Ok(()) }
     }
 

@@ -17,6 +17,8 @@ pub const MAX_BYTES: usize = 512 * 1024;
 
 /// Shortest match, in bytes.
 const SHORTEST: usize = 4;
+/// Longest match, in bytes. A longer one becomes several.
+const LONGEST: usize = 1 << 17;
 /// Symbol of the shortest match lengths, after those of the bytes.
 const MATCH: usize = 256;
 /// Bits of a stated length.
@@ -70,7 +72,7 @@ pub fn pack(reading: &str, body: &[u8]) -> Option<Vec<u8>> {
             at += 1;
             continue;
         }
-        let pairs = text[earlier..].iter().zip(&text[at..]);
+        let pairs = text[earlier..].iter().zip(&text[at..]).take(LONGEST);
         let matched = pairs.take_while(|(earlier, now)| earlier == now).count();
         writer.write_number(symbols, MATCH, (matched - SHORTEST + 1) as u32);
         writer.write_number(distances, 0, (at - earlier) as u32);
@@ -107,6 +109,7 @@ pub fn unpack(packed: &[u8]) -> Result<(String, Vec<u8>), Corrupt> {
             }
         }
     }
+    reader.finish()?;
     let body = text.split_off(body_at);
     let reading = text.split_off(DICTIONARY.len());
     Ok((String::from_utf8(reading).map_err(|_| Corrupt)?, body))
