@@ -26,8 +26,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub struct Background([JoinHandle<()>; 5]);
 
 impl Background {
-    pub fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, BoxError> {
-        let queue = Arc::new(LocalQueue::new(Arc::clone(&app.clock)));
+    pub async fn start(app: &Arc<App>, database: &Database, stopped: watch::Receiver<bool>) -> Result<Self, BoxError> {
+        let queue = Arc::new(LocalQueue::load(Arc::clone(&app.clock), database.clone()).await?);
         app.set_queue(Arc::clone(&queue) as _);
         let functions = InProcess(Arc::downgrade(app));
         app.set_functions(Arc::new(functions.clone()));

@@ -44,7 +44,7 @@ pub async fn serve_database(
     let endpoint = format!("http://{}", listener.local_addr()?);
     let access_key = data_encoding::BASE32_NOPAD.encode(&random::<20>()?);
     let (stop, stopped) = watch::channel(false);
-    let background = Background::start(&ground.app, &ground.database, stopped)?;
+    let background = Background::start(&ground.app, &ground.database, stopped).await?;
     let config = &ground.app.config;
     let sealing_key = config.sealing_key_file.as_ref().map(fs::canonicalize).transpose()?.unwrap_or_default();
     let public_url = config.public_url.as_ref().map_or_else(String::new, ToString::to_string);

@@ -98,7 +98,7 @@ impl Local {
         let functions: Vec<_> = catalog::functions().collect();
         let router = Router::new(&functions)?;
         let (stop, stopped) = watch::channel(false);
-        let background = Background::start(&environment.app, &environment.database, stopped.clone())?;
+        let background = Background::start(&environment.app, &environment.database, stopped.clone()).await?;
         let limits = Limits { connections: make_room(options.limits.connections), ..options.limits };
         let door = tokio::spawn(door::serve(listener, Arc::clone(&environment.app), router, limits, stopped));
         Ok(Self {

@@ -1,22 +1,18 @@
-//! The delivery queue in memory, rebuilt from the table at each start. Routes take turns, and the number of running
-//! deliveries per route is limited, so that a slow target delays no other.
+//! The delivery queue. Its messages are in memory, and on disk until they are handled. Routes take turns, and the number
+//! of running deliveries per route is limited, so that a slow target delays no other.
 
-use crate::stop::stop;
+use crate::{BoxError, stop::stop};
 use app::App;
 use aws::queue::{Queue, Sending};
+use embedded::{Database, MessageNumber};
 use flow::deliver::{Deliverer, DeliveryCheck};
-use models::{
-    RouteId, Timestamp, causes,
-    clock::Clock,
-    delivery::{DeliveryKey, Message},
-};
+use models::{RouteId, Timestamp, causes, clock::Clock, delivery::Message};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    iter,
+    iter, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::StoreError;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -32,6 +28,8 @@ const MAX_RUNNING: usize = 250;
 const MAX_BATCH: usize = 25;
 /// Interval of clock checks, because the clock may be changed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval at which handled messages are deleted, if no new ones are stored with that write.
+const DELETE_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_AFTER_SECONDS: u64 = 5;
 /// Retry limit, as on AWS. After it, the sweep finds the delivery in the table.
 const MAX_TRIES: u32 = 10;
@@ -39,6 +37,7 @@ const MAX_TRIES: u32 = 10;
 /// A message in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct QueuedMessage {
+    number: MessageNumber,
     message: Message,
     /// The message may have been handled in part.
     is_redelivered: bool,
@@ -47,6 +46,14 @@ struct QueuedMessage {
 
 pub struct LocalQueue {
     clock: Arc<dyn Clock>,
+    database: Database,
+    waiting: Arc<Waiting>,
+    /// Messages to delete.
+    handled: Mutex<Vec<MessageNumber>>,
+}
+
+#[derive(Default)]
+struct Waiting {
     messages: Mutex<Messages>,
     changed: Notify,
 }
@@ -63,21 +70,24 @@ struct Messages {
 }
 
 impl LocalQueue {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, messages: Mutex::default(), changed: Notify::new() }
+    /// A queue with the messages that an earlier process left.
+    pub async fn load(clock: Arc<dyn Clock>, database: Database) -> Result<Self, BoxError> {
+        let (waiting, handled) = Default::default();
+        let queue = Self { clock, database, waiting, handled };
+        for (number, body) in queue.database.messages().await? {
+            let message = serde_json::from_str(&body)?;
+            queue.messages().delay(QueuedMessage { number, message, is_redelivered: true, tries: 0 });
+        }
+        Ok(queue)
     }
 
     /// Delivers messages until it is stopped, then finishes the running deliveries.
     pub async fn serve(self: Arc<Self>, app: Arc<App>, deliverer: Arc<Deliverer>, mut stopped: watch::Receiver<bool>) {
-        if let Err(error) = self.rebuild(&app).await {
-            tracing::error!(
-                cause = causes(&error),
-                "the queue was not rebuilt; the sweep finds pending deliveries within an hour"
-            );
-        }
         let mut running = JoinSet::new();
+        let mut deletions = time::interval(DELETE_INTERVAL);
         loop {
             tokio::select! {
+                _ = deletions.tick() => self.delete_handled().await,
                 // The next batch is what has come while this one is read.
                 batch = self.next(MAX_RUNNING - running.len()), if running.len() < MAX_RUNNING => {
                     self.start(&app, &deliverer, batch, &mut running).await;
@@ -91,6 +101,7 @@ impl LocalQueue {
             }
         }
         while running.join_next().await.is_some() {}
+        self.delete_handled().await;
     }
 
     /// Reads the items of a batch together, and starts its deliveries.
@@ -122,7 +133,8 @@ impl LocalQueue {
     }
 
     /// Ends a delivery: queues it again if its message failed, and makes room for another of its route.
-    fn end(&self, QueuedMessage { message, tries, .. }: QueuedMessage, handled: Result<(), &Problem>) {
+    fn end(&self, queued: QueuedMessage, handled: Result<(), &Problem>) {
+        let QueuedMessage { number, message, tries, .. } = queued;
         let route = message.route.clone();
         if let Err(problem) = handled {
             let (delivery, cause) = (message.delivery.as_str(), problem.causes());
@@ -132,35 +144,53 @@ impl LocalQueue {
                 cause,
                 "a message failed and will be delivered again"
             );
+        }
+        if handled.is_err() && tries < MAX_TRIES {
             let at = self.clock.now().plus_seconds(RETRY_AFTER_SECONDS << tries);
-            if tries < MAX_TRIES {
-                self.messages().delay(QueuedMessage {
-                    message: Message { at, ..message },
-                    is_redelivered: true,
-                    tries: tries + 1,
-                });
-            }
+            let message = Message { at, ..message };
+            self.messages().delay(QueuedMessage { number, message, is_redelivered: true, tries: tries + 1 });
+        } else {
+            self.handled().push(number);
         }
         self.messages().finish(&route);
-        self.changed.notify_one();
+        self.waiting.changed.notify_one();
     }
 
-    /// Queues messages for all pending deliveries in the table. Early ones are delayed when they are handled.
-    async fn rebuild(&self, app: &App) -> Result<(), StoreError> {
-        let mut entries = app.store.entries(app.store.pending_deliveries(None), 400).await?;
-        while let Some(entry) = entries.next().await? {
-            let Some(key) = DeliveryKey::parse(&entry.sort) else { continue };
-            let message = Message { delivery: key.id, route: key.route, at: self.clock.now(), is_first: false };
-            self.messages().delay(QueuedMessage { message, is_redelivered: true, tries: 0 });
+    /// Stores messages and deletes handled ones, in one write.
+    async fn write(&self, messages: Vec<Message>) -> Result<(), BoxError> {
+        let handled = mem::take(&mut *self.handled());
+        let bodies = messages.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        let waiting = Arc::clone(&self.waiting);
+        let written = move |numbers: Vec<MessageNumber>| {
+            let mut queue = waiting.lock();
+            for (number, message) in numbers.into_iter().zip(messages) {
+                queue.delay(QueuedMessage { number, message, is_redelivered: false, tries: 0 });
+            }
+            drop(queue);
+            waiting.changed.notify_one();
+        };
+        if let Err(error) = self.database.write_messages(bodies, handled.clone(), written).await {
+            self.handled().extend(handled);
+            return Err(error.into());
         }
         Ok(())
+    }
+
+    /// If it fails, the next write tries it again.
+    async fn delete_handled(&self) {
+        if self.handled().is_empty() {
+            return;
+        }
+        if let Err(error) = self.write(Vec::new()).await {
+            tracing::error!(cause = causes(error.as_ref()), "handled messages can't be deleted");
+        }
     }
 
     /// The next messages, up to this number, that are due and whose routes are below their limit; waits until there is
     /// one.
     async fn next(&self, room: usize) -> Vec<QueuedMessage> {
         loop {
-            let changed = self.changed.notified();
+            let changed = self.waiting.changed.notified();
             let now = self.clock.now();
             let wait = {
                 let mut messages = self.messages();
@@ -181,8 +211,18 @@ impl LocalQueue {
         }
     }
 
-    /// No code panics while it holds the lock, so the data of a poisoned lock is intact.
     fn messages(&self) -> MutexGuard<'_, Messages> {
+        self.waiting.lock()
+    }
+
+    fn handled(&self) -> MutexGuard<'_, Vec<MessageNumber>> {
+        self.handled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// No code panics while it holds the lock, so the data of a poisoned lock is intact.
+    fn lock(&self) -> MutexGuard<'_, Messages> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -233,19 +273,7 @@ impl Messages {
 
 impl Queue for LocalQueue {
     fn send(&self, messages: Vec<Message>) -> Sending<'_> {
-        Box::pin(async move {
-            let mut queue = self.messages();
-            for message in messages {
-                queue.delay(QueuedMessage { message, is_redelivered: false, tries: 0 });
-            }
-            drop(queue);
-            self.changed.notify_one();
-            Ok(())
-        })
-    }
-
-    fn is_durable(&self) -> bool {
-        false
+        Box::pin(self.write(messages))
     }
 }
 
@@ -262,11 +290,8 @@ mod tests {
         let route = RouteId::new(at(0), [route; 10]);
         let event = EventId::new(at(0), ContentKey::digest(&HookId::new(at(0), [0; 10]), &[&[number]]));
         let delivery = DeliveryId::derive(&event, &route, None);
-        QueuedMessage {
-            message: Message { delivery, route, at: at(millis), is_first: false },
-            is_redelivered: false,
-            tries: 0,
-        }
+        let message = Message { delivery, route, at: at(millis), is_first: false };
+        QueuedMessage { number: i64::from(number), message, is_redelivered: false, tries: 0 }
     }
 
     #[test]

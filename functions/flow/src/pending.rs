@@ -1,10 +1,10 @@
 //! Pending deliveries. Each is found again by its message in the queue, or else by its entry in the index of due
-//! deliveries. A first attempt is not stored if the queue is durable, so that a delivery that succeeds immediately is
-//! written once. It is stored as soon as its message can't be sent or fails.
+//! deliveries. A first attempt with a message is not stored, so that a delivery that succeeds immediately is written
+//! once. It is stored as soon as its message can't be sent or fails.
 
 use crate::QueueUnavailable;
 use app::App;
-use aws::queue::{MAX_DELAY_SECONDS, Queue};
+use aws::queue::MAX_DELAY_SECONDS;
 use models::{
     StoredDelivery, Timestamp,
     delivery::{DeliveryTimes, Message},
@@ -25,11 +25,6 @@ pub fn with_message(app: &App, next_attempt_at: Timestamp) -> DeliveryTimes {
 pub fn without_message(app: &App, next_attempt_at: Timestamp) -> DeliveryTimes {
     let expires = next_attempt_at.plus_seconds(app.config.delivery_ttl_days * 86_400);
     DeliveryTimes { next_attempt_at, due_at: next_attempt_at, expires }
-}
-
-/// True if the queue is durable, so that first attempts need not be stored.
-pub fn is_queue_durable(app: &App) -> bool {
-    app.queue().is_some_and(Queue::is_durable)
 }
 
 /// Sends messages for pending deliveries, except for those left to the sweep.
@@ -68,9 +63,10 @@ pub async fn store_and_send(app: &App, deliveries: &mut [StoredDelivery]) -> Res
     Ok(stored)
 }
 
-/// Starts new deliveries: a durable queue gets their messages alone. If sending fails, they are stored for the sweep.
+/// Starts new deliveries: the queue gets their messages alone. Without a queue, or if sending fails, they are stored for
+/// the sweep.
 pub async fn start(app: &App, deliveries: &mut [StoredDelivery]) -> Result<(), StoreError> {
-    if !is_queue_durable(app) {
+    if app.queue().is_none() {
         store_and_send(app, deliveries).await?;
         return Ok(());
     }

@@ -6,6 +6,7 @@
 //!   laptop can read it;
 //! - [`Database::follow`]: reads a table's stream in batches, like Lambda's event source mapping; handled records are
 //!   deleted;
+//! - [`Database::write_messages`]: a queue's messages, which outlive the process;
 //! - [`serve`]: the same operations over HTTP, protected by a random key, for functions that run as processes of their
 //!   own;
 //! - an index on the stream records. Without it and the deletion, every put would read all earlier stream records of its
@@ -21,6 +22,8 @@ mod client;
 mod first_start;
 mod log_sync;
 mod operations;
+mod queue_rows;
+mod second_connection;
 mod server;
 mod stream_rows;
 mod streams;
@@ -37,13 +40,16 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore};
 
 pub use operations::{CONTENT_TYPE, Reply};
+pub use queue_rows::MessageNumber;
 pub use server::serve;
 pub use streams::{Batch, Follower, Position};
 pub use tables::{IndexSpec, TableSpec};
 
 use first_start::FirstStart;
 use log_sync::{LogSync, Write};
-use stream_rows::{Durability, StreamRows};
+use queue_rows::QueueRows;
+use second_connection::{Durability, second_connection};
+use stream_rows::StreamRows;
 
 /// File name of the database.
 pub const DATABASE_FILE: &str = "switchboard.db";
@@ -73,9 +79,9 @@ pub enum OpenError {
     /// The file is not a database, or was written by a newer engine.
     #[error("cannot open the database")]
     Engine(#[from] DynoxideError),
-    /// The second connection, which prunes the streams, can't be created.
-    #[error("cannot prepare the streams")]
-    StreamRows(#[from] rusqlite::Error),
+    /// The second connection, for the streams and the queue, can't be created.
+    #[error("cannot prepare the streams and the queue")]
+    SecondConnection(#[from] rusqlite::Error),
 }
 
 /// An error outside the operations of the SDK.
@@ -83,8 +89,8 @@ pub enum OpenError {
 pub enum Error {
     #[error("the embedded database failed")]
     Engine(#[from] DynoxideError),
-    #[error("cannot prune the stream")]
-    Prune(#[from] rusqlite::Error),
+    #[error("cannot change the stream or the queue")]
+    SecondConnection(#[from] rusqlite::Error),
     #[error("the table {table} is absent or has no stream")]
     NoStream { table: String },
     #[error("cannot sync the new tables")]
@@ -106,6 +112,7 @@ struct Inner {
     log_sync: Option<LogSync>,
     engine: dynoxide::Database,
     stream_rows: StreamRows,
+    queue_rows: QueueRows,
     hands: Arc<Semaphore>,
     writing: Mutex<()>,
     written: Notify,
@@ -140,7 +147,9 @@ impl Database {
             engine.disable_bulk_loading()?;
             Durability::Kept
         };
-        let stream_rows = StreamRows::open(&file, durability)?;
+        let connection = Arc::new(Mutex::new(second_connection(&file, durability)?));
+        let stream_rows = StreamRows::new(Arc::clone(&connection))?;
+        let queue_rows = QueueRows::new(connection)?;
         let log_sync = match durability {
             Durability::Kept => Some(LogSync::start(&file).map_err(unusable)?),
             Durability::None => None,
@@ -149,6 +158,7 @@ impl Database {
             log_sync,
             engine,
             stream_rows,
+            queue_rows,
             hands: Arc::new(Semaphore::new(MAX_OPERATIONS)),
             writing: Mutex::default(),
             written: Notify::new(),

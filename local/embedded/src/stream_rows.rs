@@ -1,17 +1,12 @@
-//! The engine's table of stream records, on a second connection to the same file.
+//! The engine's table of stream records.
 //!
 //! The engine never deletes a record, and numbers each new one by the maximum of a cast over all the table's records:
 //! with 25,000 events a put takes twenty times as long as with none. An index on that cast turns the engine's two
 //! queries into searches; pruning keeps the file from growing without limit.
 
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
-
-/// The engine waits as long for this connection.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const CREATE_INDEX: &str = "CREATE INDEX IF NOT EXISTS switchboard_stream_position
     ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
@@ -23,31 +18,12 @@ const PRUNE: &str = "DELETE FROM _stream_records
       AND CAST(sequence_number AS INTEGER) <
           (SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records WHERE table_name = ?1)";
 
-/// Data that a power failure may lose.
-#[derive(Clone, Copy)]
-pub(crate) enum Durability {
-    /// At most the last prunings, so that some events are processed again. Each sync of the engine's writes covers
-    /// earlier entries of this connection in the write-ahead log.
-    Kept,
-    /// Everything.
-    None,
-}
-
-pub(crate) struct StreamRows(Mutex<Connection>);
+pub(crate) struct StreamRows(Arc<Mutex<Connection>>);
 
 impl StreamRows {
-    pub(crate) fn open(file: &Path, durability: Durability) -> rusqlite::Result<Self> {
-        let connection = Connection::open(file)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        // With NORMAL a checkpoint still syncs the log before it copies it into the database. OFF would skip that as
-        // well and endanger the engine's writes.
-        let synchronous = match durability {
-            Durability::Kept => "NORMAL",
-            Durability::None => "OFF",
-        };
-        connection.pragma_update(None, "synchronous", synchronous)?;
-        connection.execute(CREATE_INDEX, [])?;
-        Ok(Self(Mutex::new(connection)))
+    pub(crate) fn new(connection: Arc<Mutex<Connection>>) -> rusqlite::Result<Self> {
+        connection.lock().unwrap_or_else(PoisonError::into_inner).execute(CREATE_INDEX, [])?;
+        Ok(Self(connection))
     }
 
     /// Deletes the records of `table` up to and including `position`, except the newest one.
@@ -63,6 +39,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::second_connection::{Durability, second_connection};
 
     // From `storage.rs` of dynoxide-rs 3.2.0.
     const NEXT_SEQUENCE_NUMBER: &str = "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 \
@@ -76,7 +53,8 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("test.db");
         drop(dynoxide::Database::new(file.to_str().unwrap()).unwrap());
-        let rows = StreamRows::open(&file, Durability::None).unwrap();
+        let connection = second_connection(&file, Durability::None).unwrap();
+        let rows = StreamRows::new(Arc::new(Mutex::new(connection))).unwrap();
         (directory, rows)
     }
 

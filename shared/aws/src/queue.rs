@@ -1,6 +1,5 @@
-//! The delivery queue: SQS on AWS, in memory on a laptop. Messages contain ids only, and may be repeated or reordered.
-//! For a stored delivery, the table is authoritative, not its message. The queue in memory loses its messages when the
-//! process ends.
+//! The delivery queue: SQS on AWS, rows of the database on a laptop. Messages contain ids only, and may be repeated or
+//! reordered. For a stored delivery, the table is authoritative, not its message.
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_types::SdkConfig;
@@ -21,11 +20,8 @@ const CONCURRENCY: usize = 8;
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'a>>;
 
 pub trait Queue: Send + Sync {
-    /// Sends all messages. After an error, some may have been sent.
+    /// Sends all messages. Those that were sent outlive the process. After an error, some may have been sent.
     fn send(&self, messages: Vec<Message>) -> Sending<'_>;
-
-    /// True if messages survive the end of the process, so that first attempts need not be stored.
-    fn is_durable(&self) -> bool;
 }
 
 pub struct SqsQueue {
@@ -70,9 +66,5 @@ impl Queue for SqsQueue {
                 stream::iter(messages.chunks(BATCH).map(<[_]>::to_vec)).map(|batch| self.send_batch(batch, now));
             batches.buffer_unordered(CONCURRENCY).try_collect().await
         })
-    }
-
-    fn is_durable(&self) -> bool {
-        true
     }
 }

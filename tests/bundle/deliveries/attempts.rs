@@ -308,17 +308,19 @@ async fn a_store_that_fails_loses_no_delivery() {
 async fn a_message_that_was_lost_is_missed_after_an_hour() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
-    worker.queue.may_lose.store(true, Ordering::SeqCst);
     worker.route(json!({})).await;
     let delivery = worker.one_delivery().await;
-    bundle.clock.advance(seconds(3_500));
+    worker.target.answers([FAILS]);
+    worker.deliver(&delivery).await;
+    let (_, wait) = worker.one_sent();
+    bundle.clock.advance(seconds(wait + 3_500));
     assert_eq!(due::sweep(&worker.harness.app).await.unwrap(), 0);
     bundle.clock.advance(seconds(100));
     assert_eq!(due::sweep(&worker.harness.app).await.unwrap(), 1);
     assert_eq!(worker.one_sent(), (delivery.clone(), 0));
     assert_eq!(due::sweep(&worker.harness.app).await.unwrap(), 0);
     worker.deliver(&delivery).await;
-    worker.assert_ended(&delivery, DeliveryState::Succeeded, None, 1).await;
+    worker.assert_ended(&delivery, DeliveryState::Succeeded, None, 2).await;
     bundle.clock.advance(seconds(10_000));
     assert_eq!(due::sweep(&worker.harness.app).await.unwrap(), 0);
     assert!(worker.own_events(ROUTE_FAILING).await.is_empty());

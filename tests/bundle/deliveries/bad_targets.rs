@@ -199,8 +199,8 @@ async fn bad_targets_fail_in_words_and_keep_no_other_waiting() {
         events.push(bundle.accept(&hook, &json!({ "user": { "id": "u-1" }, "tag": format!("{number}") })).await);
     }
     eventually(|| async { (good.taken() == EVENTS).then_some(()) }).await;
-    let hanging = delivery(&bundle, &events[0], &routes[0]).await.unwrap();
-    assert_eq!(hanging.attempts, [], "the good target had to wait for the one that hangs");
+    let hanging = delivery(&bundle, &events[0], &routes[0]).await;
+    assert_eq!(hanging, None, "the good target had to wait for the one that hangs");
 
     for (bad, route) in bad.iter().zip(&routes) {
         for event in &events {

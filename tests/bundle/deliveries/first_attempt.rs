@@ -44,17 +44,15 @@ async fn is_stored(worker: &DeliveryWorker<'_>, id: &DeliveryId) -> bool {
 }
 
 #[tokio::test]
-async fn a_delivery_is_stored_only_if_the_queue_may_lose_its_message() {
+async fn a_delivery_is_not_stored_before_its_first_attempt() {
     let bundle = delivery_worker::bundle().await;
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;
     let kept = worker.one_delivery().await;
-    worker.queue.may_lose.store(true, Ordering::SeqCst);
-    let lost = worker.one_delivery().await;
-    assert!(!is_stored(&worker, &kept).await && is_stored(&worker, &lost).await);
+    assert!(!is_stored(&worker, &kept).await);
     let first = worker.message(&kept);
     bundle.clock.advance(HOUR);
-    assert_eq!((swept(&worker).await, worker.one_sent().0), (1, lost));
+    assert_eq!(swept(&worker).await, 0);
     worker.deliver_planned(&kept, first.at).await;
     worker.assert_ended(&kept, DeliveryState::Succeeded, None, 1).await;
     let delivery = worker.delivery(&kept).await;

@@ -35,8 +35,6 @@ pub struct Kept {
     /// Latest message of each delivery, sent or not.
     latest: Mutex<HashMap<DeliveryId, Message>>,
     pub is_down: AtomicBool,
-    /// Makes the queue report that it may lose messages.
-    pub may_lose: AtomicBool,
 }
 
 impl Queue for Kept {
@@ -47,10 +45,6 @@ impl Queue for Kept {
             self.messages.lock().unwrap().extend(messages);
         }
         Box::pin(async move { if is_down { Err("the queue is down".into()) } else { Ok(()) } })
-    }
-
-    fn is_durable(&self) -> bool {
-        !self.may_lose.load(Ordering::SeqCst)
     }
 }
 

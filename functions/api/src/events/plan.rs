@@ -112,7 +112,7 @@ impl Planner<'_> {
     fn may_be_queued(&self, event: &OpenEvent<'_>, route: &EventRoute) -> bool {
         let came = event.key.id.time();
         let is_lost = self.app.now().millis_since(came) > LOST_AFTER_SECONDS * 1000;
-        pending::is_queue_durable(self.app) && !is_lost && route.updated_at <= came
+        self.app.queue().is_some() && !is_lost && route.updated_at <= came
     }
 
     /// True if a matching route gets the event.

@@ -260,7 +260,7 @@ fn deliveries_of(app: &App, routes: &Routes, change: &Change, event: &OpenEvent<
 /// Schedules another check of an erased event's deliveries, for a time when no earlier attempt can still be running. A
 /// delivery before its first attempt is not stored yet, so the erasure could not find it.
 async fn check_later(app: &App, routes: &Routes, event: &OpenEvent<'_>) -> Result<(), StoreError> {
-    let Some(queue) = app.queue().filter(|queue| queue.is_durable()) else { return Ok(()) };
+    let Some(queue) = app.queue() else { return Ok(()) };
     let at = app.now().plus_seconds(ATTEMPTS_END_SECONDS);
     let message = |route: &EventRoute| {
         let delivery = DeliveryId::derive(&event.key.id, &route.id, None);
