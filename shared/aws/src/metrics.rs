@@ -141,7 +141,8 @@ impl Metrics {
 
     /// Adds a duration.
     pub fn time(&self, metric: Metric, millis: u64) {
-        if let MetricValue::Times(times) = locked(&self.counts).entry(metric).or_insert_with(|| MetricValue::Times(Vec::new()))
+        if let MetricValue::Times(times) =
+            locked(&self.counts).entry(metric).or_insert_with(|| MetricValue::Times(Vec::new()))
         {
             times.push(millis);
         }
@@ -188,7 +189,6 @@ impl Metrics {
         let line = serde_json::to_string(&Line { metadata, stack, counts: &counts, fields }).ok()?;
         Some(line + "\n")
     }
-
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -74,8 +74,11 @@ mod tests {
 
     #[test]
     fn an_event_is_packed_only_if_that_saves_a_unit_and_is_read_as_before() {
-        let text = |bytes: usize| "The second parcel has not arrived so far; please check. ".chars().cycle().take(bytes);
-        let random = |bytes: u32| (0..bytes).map(|n| char::from(b' ' + 2 + (n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 26) as u8));
+        let text =
+            |bytes: usize| "The second parcel has not arrived so far; please check. ".chars().cycle().take(bytes);
+        let random = |bytes: u32| {
+            (0..bytes).map(|n| char::from(b' ' + 2 + (n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 26) as u8))
+        };
         for (note, is_packed) in [
             (text(100).collect::<String>(), false),
             (text(1_000).collect(), true),

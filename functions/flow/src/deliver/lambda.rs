@@ -56,7 +56,8 @@ pub fn serve() -> Result<(), Error> {
             let (request_id, messages) = (event.context.request_id, event.payload.records.len());
             let response = take(app, letters, deliverer, event.payload).await;
             let failed = response.failed();
-            let log = json!({ "message": "delivered", "request_id": request_id, "messages": messages, "failed": failed });
+            let log =
+                json!({ "message": "delivered", "request_id": request_id, "messages": messages, "failed": failed });
             if !log_with_metrics(app, &log) {
                 tracing::info!(request_id, messages, failed, "delivered");
             }
