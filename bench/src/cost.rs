@@ -2,6 +2,7 @@
 
 use crate::{
     BoxError,
+    function::BYTES_OF_A_LINE,
     setup::{QUEUE_BATCH, STREAM_BATCH},
     table::Table,
 };
@@ -9,7 +10,16 @@ use serde::Deserialize;
 use std::{collections::BTreeMap, fs};
 
 const PRICES: &str = "bench/prices.json";
+const TEMPLATE: &str = "template.yaml";
 const MILLION: f64 = 1e6;
+
+/// Values of the access log's variables for an accepted webhook.
+const ACCESS_LOG: &[(&str, &str)] = &[
+    ("$context.requestId", "JKJaXmPLvHcESHA="),
+    ("$context.routeKey", "POST /hooks/botstar/checkpoint-record/{token}"),
+    ("$context.status", "200"),
+    ("$context.integrationErrorMessage", "-"),
+];
 
 #[derive(Deserialize)]
 struct Prices {
@@ -96,6 +106,19 @@ impl Bill {
     }
 }
 
+/// Bytes of a line of API Gateway's access log, in the template's format.
+fn access_log_bytes() -> Result<usize, BoxError> {
+    let template = fs::read_to_string(TEMPLATE)?;
+    let (_, after) = template.split_once("AccessLogSettings:").ok_or("the template has no access log")?;
+    let (_, after) = after.split_once(" Format: '").ok_or("the access log has no format")?;
+    let (format, _) = after.split_once('\'').ok_or("the access log's format has no end")?;
+    let line = ACCESS_LOG.iter().fold(format.to_owned(), |line, (name, value)| line.replace(name, value));
+    match line.contains('$') {
+        true => Err(format!("the access log has a variable without a value in ACCESS_LOG: {line}").into()),
+        false => Ok(line.len() + BYTES_OF_A_LINE),
+    }
+}
+
 /// Prices the measured counts, adds the sum to the figures, and returns the table.
 pub fn bill(counted: &mut Table) -> Result<String, BoxError> {
     let prices: Prices = serde_json::from_slice(&fs::read(PRICES)?)?;
@@ -111,8 +134,7 @@ pub fn bill(counted: &mut Table) -> Result<String, BoxError> {
         let bytes = counted.figure(&format!("{step}.log")).ok_or("the logs were not measured")?;
         bill.add(&format!("logs: {step}"), "log_byte", bytes * MILLION)?;
     }
-    let access = bill.assumed("access_log_bytes")?;
-    bill.add("logs: API Gateway's access log", "log_byte", access * MILLION)?;
+    bill.add("logs: API Gateway's access log", "log_byte", access_log_bytes()? as f64 * MILLION)?;
     let unnamed = bill.lines.iter().filter(|(what, ..)| what.contains(NO_PURPOSE)).count();
     counted.count("cost", "cost.unnamed", "kinds of request without a stated purpose", unnamed as f64, "");
     let sum: f64 = bill.lines.iter().map(|(.., dollars)| dollars).sum();

@@ -219,10 +219,16 @@ pub fn body(number: usize, visit: usize) -> String {
 
 /// A body with a note that makes it this large.
 pub fn padded(bytes: usize, body: impl Fn(&str) -> String) -> String {
-    let sentence = "Please ring twice at the side door, the front one sticks in the rain. ";
     let room = bytes.saturating_sub(body("").len());
-    body(&sentence.chars().cycle().take(room).collect::<String>())
+    body(&NOTE.chars().cycle().take(room).collect::<String>())
 }
+
+/// Text of a body, longer than one of 1 KB needs: repeated text would be packed better than a person's.
+const NOTE: &str = "Please ring twice at the side door, the front one sticks in the rain. Two of these were ordered last \
+    Tuesday, but only one has arrived so far: could you check with the courier if the second parcel was left somewhere \
+    else? The tracking page says it was handed over at noon, when nobody was home. If it is lost, a refund to my card would \
+    be fine, or simply send another to the office instead. My manager Mr. Okafor can sign for it between nine and half \
+    past five. Thanks a lot, and have a nice weekend. PS: is there a spare lid for the grinder that we bought in spring?";
 
 /// A target that accepts everything.
 async fn receiver() -> Result<String, BoxError> {

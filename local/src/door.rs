@@ -129,7 +129,12 @@ impl Door {
         }
         // A task of its own: a started request completes, as on Lambda, even if its client has disconnected.
         let door = Arc::clone(self);
-        let answered = tokio::spawn(async move { admission.answer(&door.app, body).await }).await;
+        let working = async move {
+            let (response, log) = admission.answer(&door.app, body).await;
+            log.write();
+            response
+        };
+        let answered = tokio::spawn(working).await;
         let mut response = answered.unwrap_or_else(|died| refuse(&Problem::internal(died)));
         if !is_read {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -5,6 +5,7 @@
 use models::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::{
     collections::BTreeMap,
     io::{self, Write as _},
@@ -86,6 +87,8 @@ pub struct Metrics {
     /// The stack's name, the dimension; without it no line is written.
     stack: Option<String>,
     counts: Mutex<Counts>,
+    /// Further fields of the next line.
+    fields: Mutex<Map<String, Value>>,
 }
 
 /// A line of the embedded metric format. Members that `_aws` names are dimensions or values; others are plain
@@ -98,6 +101,8 @@ struct Line<'a> {
     stack: &'a str,
     #[serde(flatten)]
     counts: &'a Counts,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -123,28 +128,40 @@ struct Definition {
 }
 
 impl Metrics {
-    pub const fn new(stack: Option<String>) -> Self {
-        Self { stack, counts: Mutex::new(BTreeMap::new()) }
+    pub fn new(stack: Option<String>) -> Self {
+        Self { stack, counts: Mutex::new(BTreeMap::new()), fields: Mutex::new(Map::new()) }
     }
 
     /// Counts one occurrence.
     pub fn count(&self, metric: Metric) {
-        if let MetricValue::Sum(sum) = self.counts().entry(metric).or_insert(MetricValue::Sum(0)) {
+        if let MetricValue::Sum(sum) = locked(&self.counts).entry(metric).or_insert(MetricValue::Sum(0)) {
             *sum += 1;
         }
     }
 
     /// Adds a duration.
     pub fn time(&self, metric: Metric, millis: u64) {
-        if let MetricValue::Times(times) = self.counts().entry(metric).or_insert_with(|| MetricValue::Times(Vec::new()))
+        if let MetricValue::Times(times) =
+            locked(&self.counts).entry(metric).or_insert_with(|| MetricValue::Times(Vec::new()))
         {
             times.push(millis);
         }
     }
 
+    /// Adds the fields of an object to the next line. False if there is none: nothing was counted, or is ever written.
+    pub fn add_fields(&self, fields: &impl Serialize) -> bool {
+        match serde_json::to_value(fields) {
+            Ok(Value::Object(fields)) if self.stack.is_some() && !locked(&self.counts).is_empty() => {
+                locked(&self.fields).extend(fields);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Takes the counts since the last call.
     pub fn take(&self) -> Counts {
-        mem::take(&mut *self.counts())
+        mem::take(&mut *locked(&self.counts))
     }
 
     /// Writes the counts since the last flush in a single write, so that it can't interleave with log lines.
@@ -168,19 +185,20 @@ impl Metrics {
         // Each value of a dimension creates further metrics that are billed, so there is one dimension with one value.
         let directive = Directive { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
         let metadata = Metadata { timestamp: now.millis(), cloud_watch_metrics: [directive] };
-        let line = serde_json::to_string(&Line { metadata, stack, counts: &counts }).ok()?;
+        let fields = mem::take(&mut *locked(&self.fields));
+        let line = serde_json::to_string(&Line { metadata, stack, counts: &counts, fields }).ok()?;
         Some(line + "\n")
     }
+}
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
     fn counted(metrics: &[Metric]) -> Metrics {
@@ -241,6 +259,22 @@ mod tests {
         assert_eq!((&line["Delivered"], &line["Failed"], &line["Latency"]), (&json!(1), &json!(2), &json!([7, 7])));
         assert_eq!(line["Stack"], "switchboard");
         assert_eq!(metrics.line(NOW), None);
+    }
+
+    #[test]
+    fn a_line_has_the_fields_that_were_added_and_the_next_one_does_not() {
+        let metrics = counted(&[Metric::Accepted]);
+        assert!(metrics.add_fields(&json!({ "status": 200, "event": "evt_1" })));
+        let line: Value = serde_json::from_str(&metrics.line(NOW).unwrap()).unwrap();
+        assert_eq!(keys(&line), ["_aws", "Stack", "Accepted", "status", "event"]);
+        assert_eq!((&line["status"], &line["event"]), (&json!(200), &json!("evt_1")));
+        metrics.count(Metric::Accepted);
+        let line: Value = serde_json::from_str(&metrics.line(NOW).unwrap()).unwrap();
+        assert_eq!(keys(&line), ["_aws", "Stack", "Accepted"]);
+        assert!(!metrics.add_fields(&json!({})), "nothing was counted since");
+        let without_stack = Metrics::new(None);
+        without_stack.count(Metric::Accepted);
+        assert!(!without_stack.add_fields(&json!({})));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Events as they are stored.
 
+mod packed;
+
 use crate::{
     envelope::Envelope,
     ids::{ConnectionId, ContentKey, EventId, HookId, RouteId, SubscriberId},
@@ -15,11 +17,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// Version of the stored shape. A reader accepts every version up to this one.
-pub const VERSION: u32 = 1;
+/// Version of an event whose `raw` is the body.
+pub const PLAIN: u32 = 1;
+/// Version of an event whose `raw` is its packed reading and body. A reader accepts every version up to this one.
+pub const PACKED: u32 = 2;
 
 /// An event as DynamoDB stores it. One item is the stored event, its dedupe record and its outbox entry.
+/// A packed one is unpacked as it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StoredEvent {
     /// The content key, or the event's id once a later event has taken that key.
     pub pk: String,
@@ -193,7 +199,7 @@ impl StoredEvent {
         let key = EventKey { id, event_type: accepted.event_type.to_owned(), origin };
         let mut event = Self {
             pk: accepted.key.to_string(),
-            v: VERSION,
+            v: PLAIN,
             list,
             sort: key.sort(),
             person: None,
@@ -252,7 +258,7 @@ impl StoredEvent {
     }
 
     pub fn key(&self) -> Result<EventKey, Malformed> {
-        if self.v > VERSION {
+        if self.v > PACKED {
             return Err(Malformed::Version(self.v));
         }
         EventKey::parse(&self.sort).ok_or(Malformed::Sort)

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod key;
 pub mod module;
 pub mod own_event;
+pub mod packing;
 pub mod records;
 pub mod subscriber;
 pub mod time;

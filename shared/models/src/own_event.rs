@@ -1,7 +1,7 @@
 //! Switchboard's own events, about its routes and deliveries.
 
 use crate::{
-    event::{EventKey, Origin, StoredEvent, VERSION, list_key},
+    event::{EventKey, Origin, PLAIN, StoredEvent, list_key},
     ids::{ContentKey, EventId, RouteId},
     time::Timestamp,
 };
@@ -34,7 +34,7 @@ impl StoredEvent {
         let sort = EventKey { id, event_type: content.event_type.to_owned(), origin }.sort();
         Self {
             pk: key.to_string(),
-            v: VERSION,
+            v: PLAIN,
             list,
             sort,
             person: None,

@@ -4,6 +4,7 @@ use super::{
     Item, Store, StoreError, from_item,
     list::{HIGHEST_SORT_KEY, Listing},
     number,
+    packed_events::event_item,
     tables::{BY_PERSON, BY_TIME},
     text, to_item, transaction,
 };
@@ -56,7 +57,7 @@ impl Store {
     /// content was stored before the window: then the earlier event moves to its own id, and both are kept.
     pub async fn accept(&self, event: &StoredEvent, window_millis: u64) -> Result<AcceptOutcome, StoreError> {
         for _ in 0..ATTEMPTS {
-            let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(event)?));
+            let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(event_item(event)?));
             let put = put
                 .condition_expression("attribute_not_exists(pk)")
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -76,7 +77,7 @@ impl Store {
             if !old.is_erased() && id.time().millis_since(old_id.time()) < window_millis {
                 return Ok(AcceptOutcome::Duplicate(old_id));
             }
-            match self.replace(&old, earlier, to_item(event)?).await {
+            match self.replace(&old, earlier, event_item(event)?).await {
                 Ok(()) => return Ok(AcceptOutcome::Accepted),
                 Err(StoreError::Condition(_)) => {}
                 Err(error) => return Err(error),
@@ -134,7 +135,7 @@ impl Store {
 
     /// The write of a new event, for a transaction.
     pub(super) fn new_event(&self, event: &StoredEvent) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder().table_name(&self.tables.events).set_item(Some(to_item(event)?));
+        let put = Put::builder().table_name(&self.tables.events).set_item(Some(event_item(event)?));
         transaction::put(put.condition_expression("attribute_not_exists(pk)"))
     }
 
@@ -154,7 +155,7 @@ impl Store {
 
     /// Writes a new revision of an event, unless it was changed.
     pub async fn revise(&self, event: &StoredEvent) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(to_item(event)?));
+        let put = self.client.put_item().table_name(&self.tables.events).set_item(Some(event_item(event)?));
         put.condition_expression("#sort = :sort AND #rev = :read")
             .expression_attribute_names("#sort", "sort")
             .expression_attribute_names("#rev", "rev")

@@ -12,6 +12,7 @@ pub mod hooks;
 pub mod idempotency;
 pub mod keys;
 pub mod list;
+mod packed_events;
 pub mod records;
 pub mod references;
 pub mod routes;

@@ -3,9 +3,9 @@
 use crate::{
     Code, MAX_API_BODY_BYTES, MAX_WEBHOOK_BODY_BYTES, Problem, Request, Response, Router, Service,
     input::check_query,
-    outcome::{finish, log_cause, new_request_id, within_limit},
+    outcome::{AnswerLog, finish, log_cause, new_request_id, within_limit},
     request::{Context, Params, RequestId},
-    respond::{self, Logged},
+    respond,
     router::Endpoint,
 };
 use bytes::Bytes;
@@ -45,8 +45,8 @@ impl ReceivedBody {
 }
 
 impl<S: Service> Router<S> {
-    /// Answers a request in every case, and logs it in one line.
-    pub async fn answer(&self, state: &S, mut request: Request) -> Response {
+    /// Answers a request in every case, with the one line for the log.
+    pub async fn answer(&self, state: &S, mut request: Request) -> (Response, AnswerLog) {
         let body = ReceivedBody::whole(mem::take(request.body_mut()));
         let (parts, _) = request.into_parts();
         self.admit(state, parts).await.answer(state, Ok(body)).await
@@ -82,8 +82,9 @@ impl<S: Service> Admission<S> {
         }
     }
 
-    /// Answers the request in every case, and logs one line. A rejection takes precedence over a fault of the body.
-    pub async fn answer(self, state: &S, body: Result<ReceivedBody, Problem>) -> Response {
+    /// Answers the request in every case, with the one line for the log. A rejection takes precedence over a fault of the
+    /// body.
+    pub async fn answer(self, state: &S, body: Result<ReceivedBody, Problem>) -> (Response, AnswerLog) {
         let started = Instant::now();
         let Self { request_id, parts, endpoint, verdict, spent } = self;
         let is_head = parts.method == Method::HEAD;
@@ -105,16 +106,13 @@ impl<S: Service> Admission<S> {
             response = encode(response);
         }
         let elapsed = spent + started.elapsed();
-        let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let route =
-            endpoint.map_or("-".to_owned(), |Endpoint { route, .. }| format!("{} {}", route.method, route.path));
-        let status = response.status().as_u16();
-        let Logged { outcome, event } = response.extensions_mut().remove().unwrap_or_default();
-        tracing::info!(request_id, route, status, outcome, event, duration_ms, "answered");
-        if endpoint.is_some_and(|endpoint| endpoint.route.is_webhook()) {
+        let mut response = finish(response, &request_id);
+        let route = endpoint.map(|endpoint| endpoint.route);
+        let log = AnswerLog::new(request_id, route, &mut response, elapsed);
+        if log.is_webhook {
             state.count_webhook(response.status(), elapsed);
         }
-        finish(response, &request_id)
+        (response, log)
     }
 }
 

@@ -23,7 +23,7 @@ pub use admission::{Admission, ReceivedBody};
 pub use function::{Access, Body, Function, Handler, Handling, Query, QueryValue, Route};
 pub use inner::{InnerCall, call_directly, call_route};
 pub use invoke::{InvocationError, invoke};
-pub use outcome::{log_cause, refuse};
+pub use outcome::{AnswerLog, log_cause, refuse};
 pub use problem::{Code, Problem};
 pub use request::{Request, RequestExt};
 pub use respond::Response;

@@ -1,9 +1,14 @@
 //! End of a call: size limit, log, and headers of its answer.
 
-use crate::{Code, MAX_ANSWER_BYTES, Problem, REQUEST_ID, Response, respond};
+use crate::{
+    Code, MAX_ANSWER_BYTES, Problem, REQUEST_ID, Response, Route,
+    respond::{self, Logged},
+};
 use data_encoding::BASE32_DNSSEC;
 use http::{HeaderValue, header};
 use models::clock::random;
+use serde::Serialize;
+use std::time::Duration;
 
 /// Rejects an answer that is too large. The call itself was done.
 pub(crate) fn within_limit(response: Response) -> Result<Response, Problem> {
@@ -11,6 +16,54 @@ pub(crate) fn within_limit(response: Response) -> Result<Response, Problem> {
         return Ok(response);
     }
     Err(Problem::new(Code::AnswerTooLarge, "the call was done, but its answer has more than 4.5 MB"))
+}
+
+/// The log line of an answer.
+#[derive(Debug, Serialize)]
+pub struct AnswerLog {
+    message: &'static str,
+    request_id: String,
+    /// Method of the route. A trigger's function has one path.
+    method: &'static str,
+    #[serde(skip)]
+    path: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    #[serde(skip)]
+    duration_ms: u64,
+    #[serde(skip)]
+    pub is_webhook: bool,
+}
+
+impl AnswerLog {
+    pub(crate) fn new<S>(
+        request_id: String,
+        route: Option<&Route<S>>,
+        response: &mut Response,
+        elapsed: Duration,
+    ) -> Self {
+        let Logged { outcome, event } = response.extensions_mut().remove().unwrap_or_default();
+        Self {
+            message: "answered",
+            request_id,
+            method: route.map_or("-", |route| route.method),
+            path: route.map_or("", |route| route.path),
+            status: response.status().as_u16(),
+            outcome,
+            event,
+            duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            is_webhook: route.is_some_and(Route::is_webhook),
+        }
+    }
+
+    pub fn write(self) {
+        let Self { message, request_id, method, path, status, outcome, event, duration_ms, .. } = self;
+        let route = format!("{method} {path}");
+        tracing::info!(request_id, route = route.trim_end(), status, outcome, event, duration_ms, "{message}");
+    }
 }
 
 pub fn log_cause(problem: &Problem, request_id: &str, function: &str) {

@@ -101,7 +101,7 @@ impl<'b> Harness<'b> {
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().expect("a path");
         request.headers_mut().insert(header::AUTHORIZATION, bearer);
-        let (parts, body) = self.router.answer(&self.app, request).await.into_parts();
+        let (parts, body) = self.router.answer(&self.app, request).await.0.into_parts();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(body).expect("text") }
     }
 

@@ -218,5 +218,5 @@ async fn answer(app: &App, function: &'static Function, request: HttpRequest<Bod
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let request = Request::from_parts(parts, body);
-    Router::new(&[function]).unwrap().answer(app, request).await.map(Body::from)
+    Router::new(&[function]).unwrap().answer(app, request).await.0.map(Body::from)
 }

@@ -9,11 +9,12 @@ use crate::{
 use app::{
     App,
     functions::LambdaFunctions,
-    lambda::{block_on, run, sdk_config, start},
+    lambda::{block_on, log_with_metrics, run, sdk_config, start},
 };
 use lambda_runtime::{Error, LambdaEvent};
 use models::delivery::Message;
 use serde::Deserialize;
+use serde_json::json;
 use web::{Problem, settings::SettingError};
 
 /// The batch of messages that Lambda passes in.
@@ -55,7 +56,11 @@ pub fn serve() -> Result<(), Error> {
             let (request_id, messages) = (event.context.request_id, event.payload.records.len());
             let response = take(app, letters, deliverer, event.payload).await;
             let failed = response.failed();
-            tracing::info!(request_id, messages, failed, "delivered");
+            let log =
+                json!({ "message": "delivered", "request_id": request_id, "messages": messages, "failed": failed });
+            if !log_with_metrics(app, &log) {
+                tracing::info!(request_id, messages, failed, "delivered");
+            }
             Ok::<_, Error>(response)
         })
         .await

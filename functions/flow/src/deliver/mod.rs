@@ -23,7 +23,7 @@ use aws_targets::KnownBuses;
 use breaker::Failures;
 use group_commit::GroupCommit;
 use models::{
-    DeliveryState, StoredDelivery, StoredEvent, Timestamp,
+    DeliveryState, ReplayId, StoredDelivery, StoredEvent, Timestamp,
     clock::random,
     delivery::{Attempt, Message, Reason},
 };
@@ -278,12 +278,14 @@ fn count(app: &App, delivery: &StoredDelivery, metric: Metric) {
     }
 }
 
+/// Logs an attempt: event, route and replay give the delivery, and the first attempt has no number.
 fn log(delivery: &StoredDelivery, verdict: Verdict, attempt: &Attempt) {
+    let number = delivery.attempts_made + 1;
     tracing::info!(
-        delivery = delivery.id.as_str(),
         event = delivery.event.as_str(),
         route = delivery.route.as_str(),
-        attempt = delivery.attempts_made + 1,
+        replay = delivery.replay.as_ref().map(ReplayId::as_str),
+        attempt = (number > 1).then_some(number),
         status = attempt.status,
         duration_ms = attempt.duration_ms,
         verdict = verdict.as_str(),

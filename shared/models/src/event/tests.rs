@@ -72,6 +72,6 @@ fn a_scrubbed_event_keeps_only_its_envelope() {
 
 #[test]
 fn an_event_of_a_later_release_is_refused() {
-    let event = StoredEvent { v: VERSION + 1, ..stored(b"{}") };
-    assert!(matches!(event.open(), Err(Malformed::Version(2))));
+    let event = StoredEvent { v: PACKED + 1, ..stored(b"{}") };
+    assert!(matches!(event.open(), Err(Malformed::Version(3))));
 }
