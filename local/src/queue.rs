@@ -20,10 +20,10 @@ use tokio::{
 };
 use web::Problem;
 
-/// Limit on running deliveries per route: Lambda's batch size.
-const MAX_RUNNING_PER_ROUTE: usize = 10;
+/// Limit on running deliveries per route.
+const MAX_RUNNING_PER_ROUTE: usize = 25;
 /// Limit on running deliveries of all routes.
-const MAX_RUNNING: usize = 250;
+const MAX_RUNNING: usize = 500;
 /// Limit on deliveries whose items are read together.
 const MAX_BATCH: usize = 25;
 /// Interval of clock checks, because the clock may be changed.

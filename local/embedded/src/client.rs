@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::Config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -24,12 +24,12 @@ impl Database {
         SharedHttpConnector::new(Connector(self.clone()))
     }
 
-    /// Configuration for `aws_sdk_dynamodb::Client::from_conf` with this database. The credentials and the endpoint are
-    /// dummies: the former are not checked, the latter is never resolved.
+    /// Configuration for `aws_sdk_dynamodb::Client::from_conf` with this database. Nothing is signed, and
+    /// the endpoint is a dummy, which is never resolved.
     pub fn sdk_config(&self) -> Config {
         Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded"))
+            .allow_no_auth()
             .region(Region::new("local"))
             .endpoint_url("http://embedded.invalid")
             .retry_config(RetryConfig::standard())
