@@ -31,7 +31,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval at which handled messages are deleted, if no new ones are stored with that write.
 const DELETE_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_AFTER_SECONDS: u64 = 5;
-/// Retry limit, as on AWS. After it, the sweep finds the delivery in the table.
+/// Retry limit, as on AWS. After it, the message waits on disk for the next start.
 const MAX_TRIES: u32 = 10;
 
 /// A message in the queue.
@@ -125,7 +125,8 @@ impl LocalQueue {
             let inputs = Arc::clone(&inputs);
             running.spawn(async move {
                 let QueuedMessage { message, is_redelivered, .. } = &queued;
-                let check = DeliveryCheck { message: message.clone(), is_redelivered: *is_redelivered };
+                let message = message.clone();
+                let check = DeliveryCheck { message, is_redelivered: *is_redelivered, may_be_dropped: false };
                 let handled = deliverer.deliver_one(&app, &check, &inputs).await;
                 queue.end(queued, handled.as_ref().copied());
             });
@@ -136,21 +137,24 @@ impl LocalQueue {
     fn end(&self, queued: QueuedMessage, handled: Result<(), &Problem>) {
         let QueuedMessage { number, message, tries, .. } = queued;
         let route = message.route.clone();
-        if let Err(problem) = handled {
-            let (delivery, cause) = (message.delivery.as_str(), problem.causes());
-            tracing::error!(
-                delivery,
-                code = problem.code.as_str(),
-                cause,
-                "a message failed and will be delivered again"
-            );
-        }
-        if handled.is_err() && tries < MAX_TRIES {
-            let at = self.clock.now().plus_seconds(RETRY_AFTER_SECONDS << tries);
-            let message = Message { at, ..message };
-            self.messages().delay(QueuedMessage { number, message, is_redelivered: true, tries: tries + 1 });
-        } else {
-            self.handled().push(number);
+        match handled {
+            Ok(()) => self.handled().push(number),
+            Err(problem) => {
+                let (delivery, code, cause) = (message.delivery.as_str(), problem.code.as_str(), problem.causes());
+                let is_last = tries == MAX_TRIES;
+                tracing::error!(
+                    delivery,
+                    code,
+                    cause,
+                    is_last,
+                    "a message failed; it is delivered again, at the latest after a restart"
+                );
+                if !is_last {
+                    let at = self.clock.now().plus_seconds(RETRY_AFTER_SECONDS << tries);
+                    let message = Message { at, ..message };
+                    self.messages().delay(QueuedMessage { number, message, is_redelivered: true, tries: tries + 1 });
+                }
+            }
         }
         self.messages().finish(&route);
         self.waiting.changed.notify_one();
@@ -307,7 +311,7 @@ mod tests {
         assert_eq!(taken[..6], [&slow[0], &good[0], &slow[1], &good[1], &slow[2], &good[2]].map(Clone::clone));
         assert_eq!(taken.len(), MAX_RUNNING_PER_ROUTE + good.len());
         messages.finish(&slow[0].message.route);
-        assert_eq!(messages.take(), Some(slow[10].clone()));
+        assert_eq!(messages.take(), Some(slow[MAX_RUNNING_PER_ROUTE].clone()));
         assert_eq!(messages.take(), None);
     }
 

@@ -184,7 +184,7 @@ impl<'b> DeliveryWorker<'b> {
 
     /// Hands over the latest message to this app for the first time.
     pub async fn hand_over(&self, app: &App, id: &DeliveryId) -> Result<(), Problem> {
-        self.check(app, DeliveryCheck { message: self.message(id), is_redelivered: false }).await
+        self.check(app, DeliveryCheck { message: self.message(id), is_redelivered: false, may_be_dropped: false }).await
     }
 
     async fn check(&self, app: &App, check: DeliveryCheck) -> Result<(), Problem> {
@@ -193,13 +193,14 @@ impl<'b> DeliveryWorker<'b> {
 
     /// Hands over a message that may have been handled in part.
     pub async fn deliver(&self, id: &DeliveryId) {
-        let look = DeliveryCheck { message: self.message(id), is_redelivered: true };
+        let look = DeliveryCheck { message: self.message(id), is_redelivered: true, may_be_dropped: true };
         self.check(&self.harness.app, look).await.unwrap();
     }
 
     /// Hands over a message that is for the attempt of this instant, for the first time.
     pub async fn deliver_planned(&self, id: &DeliveryId, at: Timestamp) {
-        let look = DeliveryCheck { message: Message { at, ..self.message(id) }, is_redelivered: false };
+        let look =
+            DeliveryCheck { message: Message { at, ..self.message(id) }, is_redelivered: false, may_be_dropped: false };
         self.check(&self.harness.app, look).await.unwrap();
     }
 

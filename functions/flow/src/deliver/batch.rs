@@ -70,8 +70,7 @@ async fn find(app: &App, check: &DeliveryCheck, inputs: &DeliveryInputs) -> Resu
         return Ok(Some(StoredDelivery::clone(&stored)));
     }
     let Some(first) = first(app, &check.message, inputs).await else { return Ok(None) };
-    // A redelivered message may end in the dead-letter queue, so the delivery is stored first.
-    Ok(Some(if check.is_redelivered { store(app, first).await? } else { first }))
+    Ok(Some(if check.may_be_dropped { store(app, first).await? } else { first }))
 }
 
 /// A delivery before its first attempt. None if it may have been attempted and have expired since.

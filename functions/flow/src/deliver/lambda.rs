@@ -96,7 +96,7 @@ pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, e
 fn parse_message(message: &SqsMessage) -> Result<DeliveryCheck, String> {
     let is_redelivered = message.attributes.approximate_receive_count != "1";
     let message: Message = serde_json::from_str(&message.body).map_err(|error| error.to_string())?;
-    Ok(DeliveryCheck { message, is_redelivered })
+    Ok(DeliveryCheck { message, is_redelivered, may_be_dropped: is_redelivered })
 }
 
 /// Sends a malformed message to the dead-letter queue. Returns its id if that fails.

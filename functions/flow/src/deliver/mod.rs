@@ -59,6 +59,8 @@ pub struct DeliveryCheck {
     pub message: Message,
     /// True for a redelivered message, or for one sent by the sweep in place of a lost one.
     pub is_redelivered: bool,
+    /// True if the queue may drop the message after this time. Then a delivery is stored before its first attempt.
+    pub may_be_dropped: bool,
 }
 
 /// A due delivery whose route is enabled.
