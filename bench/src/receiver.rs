@@ -19,6 +19,10 @@ const STALLED: Duration = Duration::from_secs(30);
 pub type Answers = fn(usize) -> (StatusCode, Duration);
 
 pub const TAKES_ALL: Answers = |_| (StatusCode::OK, Duration::ZERO);
+pub const FAILS_EVERY_OTHER: Answers = |calls| {
+    let status = if calls.is_multiple_of(2) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Duration::ZERO)
+};
 
 pub struct Receiver {
     pub url: String,

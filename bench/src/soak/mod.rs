@@ -12,7 +12,7 @@ mod records;
 
 use crate::{
     BoxError,
-    receiver::{Answers, Receiver, TAKES_ALL},
+    receiver::{Answers, FAILS_EVERY_OTHER, Receiver, TAKES_ALL},
 };
 use axum::http::StatusCode;
 use fastrand::Rng;
@@ -45,14 +45,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 const SLOW: Duration = Duration::from_millis(75);
 
 /// The routes by name, with the answers of their targets. Each selects all events.
-const ROUTES: [(&str, Answers); 3] = [
-    ("quick", TAKES_ALL),
-    ("slow", |_| (StatusCode::OK, SLOW)),
-    ("failing", |calls| {
-        let status = if calls.is_multiple_of(2) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-        (status, Duration::ZERO)
-    }),
-];
+const ROUTES: [(&str, Answers); 3] =
+    [("quick", TAKES_ALL), ("slow", |_| (StatusCode::OK, SLOW)), ("failing", FAILS_EVERY_OTHER)];
 
 struct Options {
     length: Duration,
