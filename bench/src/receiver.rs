@@ -19,6 +19,8 @@ const STALLED: Duration = Duration::from_secs(30);
 pub type Answers = fn(usize) -> (StatusCode, Duration);
 
 pub const TAKES_ALL: Answers = |_| (StatusCode::OK, Duration::ZERO);
+/// Waits between attempts for a target that fails every other time: an event may meet several failures in a row.
+pub const RETRY_SECONDS: [&str; 50] = ["1"; 50];
 pub const FAILS_EVERY_OTHER: Answers = |calls| {
     let status = if calls.is_multiple_of(2) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Duration::ZERO)

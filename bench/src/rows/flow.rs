@@ -6,7 +6,7 @@
 
 use crate::{
     BoxError, proc,
-    receiver::{Answers, FAILS_EVERY_OTHER, Receiver, TAKES_ALL},
+    receiver::{Answers, FAILS_EVERY_OTHER, RETRY_SECONDS, Receiver, TAKES_ALL},
     setup::{body, path},
     table::Table,
 };
@@ -106,9 +106,9 @@ impl Started {
     async fn of(binary: &Path, targets: &[Answers]) -> Result<Self, BoxError> {
         let folder = TempDir::new()?;
         let data = folder.path().join("data");
+        let waits = RETRY_SECONDS.join(",");
         let own = [("PORT", "0"), ("DATA_DIR", path(&data)?), ("ADMIN_KEY", ADMIN_KEY)];
-        let shared =
-            [("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"), ("MALLOC_ARENA_MAX", "2"), ("RETRY_SCHEDULE", "1,1,1,1,1")];
+        let shared = [("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"), ("MALLOC_ARENA_MAX", "2"), ("RETRY_SCHEDULE", &waits)];
         let mut process = Process::spawn_binary(binary, folder.path(), &[&own[..], &shared].concat());
         let api = Api::new(&process.listening(), ADMIN_KEY);
         let hook = api.hook("botstar.watch-checkpoint-record").await;

@@ -1,15 +1,12 @@
 //! The process under load: killed, started again on the same folder and port, and measured.
 
 use super::memory::Sample;
-use crate::{BoxError, proc, setup::path};
+use crate::{BoxError, proc, receiver::RETRY_SECONDS, setup::path};
 use embedded::DATABASE_FILE;
 use std::{env, fs, path::Path, time::Duration};
 use tempfile::TempDir;
 use tests::{ADMIN_KEY, Process};
 use tokio::task::block_in_place;
-
-/// Waits between the attempts of a delivery, short enough for retries to end within the run.
-const RETRY_SECONDS: [&str; 50] = ["1"; 50];
 
 pub struct Supervised {
     pub url: String,
