@@ -76,12 +76,13 @@ async fn round(binary: &Path) -> Result<Round, BoxError> {
     local.post_all(EVENTS, Duration::ZERO).await?;
     let accepted = started.elapsed();
     let (cpu_ms, delivered) = local.cpu_ms(before, EVENTS).await?;
-    let events = EVENTS as f64;
+    let (events, mib) = (EVENTS as f64, proc::peak_mib(local.process.id())?);
+    drop(local);
     Ok(Round {
         accepted: events / accepted.as_secs_f64(),
         delivered: events / (delivered - started).as_secs_f64(),
         cpu_ms,
-        mib: proc::peak_mib(local.process.id())?,
+        mib,
         steady_cpu_ms: steady_cpu_ms(binary).await?,
     })
 }
