@@ -24,8 +24,8 @@ impl Database {
         SharedHttpConnector::new(Connector(self.clone()))
     }
 
-    /// Configuration for `aws_sdk_dynamodb::Client::from_conf` with this database. Nothing is signed, and
-    /// the endpoint is a dummy, which is never resolved.
+    /// Configuration for `aws_sdk_dynamodb::Client::from_conf` with this database. Nothing is signed, and the
+    /// endpoint is a dummy, which is never resolved.
     pub fn sdk_config(&self) -> Config {
         Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())

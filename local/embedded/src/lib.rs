@@ -49,7 +49,7 @@ pub use tables::{IndexSpec, TableSpec};
 use first_start::FirstStart;
 use log_sync::{LogSync, Write};
 use queue_rows::QueueRows;
-use second_connection::{Durability, second_connection};
+use second_connection::{Durability, SecondConnection};
 use stream_rows::StreamRows;
 
 /// File name of the database.
@@ -112,6 +112,7 @@ struct Inner {
     /// None if nothing is synced.
     log_sync: Option<LogSync>,
     engine: dynoxide::Database,
+    second_connection: SecondConnection,
     stream_rows: StreamRows,
     queue_rows: QueueRows,
     hands: Arc<Semaphore>,
@@ -148,9 +149,9 @@ impl Database {
             engine.disable_bulk_loading()?;
             Durability::Kept
         };
-        let connection = Arc::new(Mutex::new(second_connection(&file, durability)?));
-        let stream_rows = StreamRows::new(Arc::clone(&connection))?;
-        let queue_rows = QueueRows::new(connection)?;
+        let second_connection = SecondConnection::open(&file, durability)?;
+        let stream_rows = StreamRows::new(second_connection.clone())?;
+        let queue_rows = QueueRows::new(second_connection.clone())?;
         let log_sync = match durability {
             Durability::Kept => Some(LogSync::start(&file).map_err(unusable)?),
             Durability::None => None,
@@ -158,6 +159,7 @@ impl Database {
         Ok(Self(Arc::new(Inner {
             log_sync,
             engine,
+            second_connection,
             stream_rows,
             queue_rows,
             hands: Arc::new(Semaphore::new(MAX_OPERATIONS)),

@@ -1,11 +1,9 @@
 //! Messages of a queue, in a table beside the engine's. They outlive the process as the engine's items do.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Transaction, params};
 use tokio::task::spawn_blocking;
 
-use crate::{Database, Error};
+use crate::{Database, Error, second_connection::SecondConnection};
 
 const CREATE_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS switchboard_messages (number INTEGER PRIMARY KEY, body TEXT NOT NULL)";
@@ -16,16 +14,16 @@ const SELECT: &str = "SELECT number, body FROM switchboard_messages ORDER BY num
 /// Number of a stored message.
 pub type MessageNumber = i64;
 
-pub(crate) struct QueueRows(Arc<Mutex<Connection>>);
+pub(crate) struct QueueRows(SecondConnection);
 
 impl QueueRows {
-    pub(crate) fn new(connection: Arc<Mutex<Connection>>) -> rusqlite::Result<Self> {
-        connection.lock().unwrap_or_else(PoisonError::into_inner).execute(CREATE_TABLE, [])?;
+    pub(crate) fn new(connection: SecondConnection) -> rusqlite::Result<Self> {
+        connection.lock().execute(CREATE_TABLE, [])?;
         Ok(Self(connection))
     }
 
     fn write(&self, bodies: &[String], handled: &[MessageNumber]) -> rusqlite::Result<Vec<MessageNumber>> {
-        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.0.lock();
         let transaction = connection.transaction()?;
         for number in handled {
             transaction.prepare_cached(DELETE)?.execute(params![number])?;
@@ -36,7 +34,7 @@ impl QueueRows {
     }
 
     fn read(&self) -> rusqlite::Result<Vec<(MessageNumber, String)>> {
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.0.lock();
         let mut statement = connection.prepare(SELECT)?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }

@@ -1,6 +1,7 @@
 //! A connection to the engine's file beside its own, for tables and rows that the engine doesn't manage.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -17,15 +18,24 @@ pub(crate) enum Durability {
     None,
 }
 
-pub(crate) fn second_connection(file: &Path, durability: Durability) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(file)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    // With NORMAL a checkpoint still syncs the log before it copies it into the database. OFF would skip that as well
-    // and endanger the engine's writes.
-    let synchronous = match durability {
-        Durability::Kept => "NORMAL",
-        Durability::None => "OFF",
-    };
-    connection.pragma_update(None, "synchronous", synchronous)?;
-    Ok(connection)
+#[derive(Clone)]
+pub(crate) struct SecondConnection(Arc<Mutex<Connection>>);
+
+impl SecondConnection {
+    pub(crate) fn open(file: &Path, durability: Durability) -> rusqlite::Result<Self> {
+        let connection = Connection::open(file)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // With NORMAL a checkpoint still syncs the log before it copies it into the database. OFF would skip that as
+        // well and endanger the engine's writes.
+        let synchronous = match durability {
+            Durability::Kept => "NORMAL",
+            Durability::None => "OFF",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

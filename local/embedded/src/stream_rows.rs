@@ -4,9 +4,9 @@
 //! with 25,000 events a put takes twenty times as long as with none. An index on that cast turns the engine's two
 //! queries into searches; pruning keeps the file from growing without limit.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use rusqlite::params;
 
-use rusqlite::{Connection, params};
+use crate::second_connection::SecondConnection;
 
 const CREATE_INDEX: &str = "CREATE INDEX IF NOT EXISTS switchboard_stream_position
     ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
@@ -18,31 +18,27 @@ const PRUNE: &str = "DELETE FROM _stream_records
       AND CAST(sequence_number AS INTEGER) <
           (SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records WHERE table_name = ?1)";
 
-pub(crate) struct StreamRows(Arc<Mutex<Connection>>);
+pub(crate) struct StreamRows(SecondConnection);
 
 impl StreamRows {
-    pub(crate) fn new(connection: Arc<Mutex<Connection>>) -> rusqlite::Result<Self> {
-        connection.lock().unwrap_or_else(PoisonError::into_inner).execute(CREATE_INDEX, [])?;
+    pub(crate) fn new(connection: SecondConnection) -> rusqlite::Result<Self> {
+        connection.lock().execute(CREATE_INDEX, [])?;
         Ok(Self(connection))
     }
 
     /// Deletes the records of `table` up to and including `position`, except the newest one.
     pub(crate) fn prune(&self, table: &str, position: i64) -> rusqlite::Result<usize> {
-        self.connection().prepare_cached(PRUNE)?.execute(params![table, position])
-    }
-
-    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().prepare_cached(PRUNE)?.execute(params![table, position])
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::StatementStatus;
+    use rusqlite::{Connection, StatementStatus};
     use tempfile::TempDir;
 
     use super::*;
-    use crate::second_connection::{Durability, second_connection};
+    use crate::second_connection::Durability;
 
     // From `storage.rs` of dynoxide-rs 3.2.0.
     const NEXT_SEQUENCE_NUMBER: &str = "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 \
@@ -56,13 +52,12 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("test.db");
         drop(dynoxide::Database::new(file.to_str().unwrap()).unwrap());
-        let connection = second_connection(&file, Durability::None).unwrap();
-        let rows = StreamRows::new(Arc::new(Mutex::new(connection))).unwrap();
+        let rows = StreamRows::new(SecondConnection::open(&file, Durability::None).unwrap()).unwrap();
         (directory, rows)
     }
 
     fn fill(rows: &StreamRows, table: &str, count: i64) {
-        let connection = rows.0.lock().unwrap();
+        let connection = rows.0.lock();
         let insert = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
              INSERT INTO _stream_records (table_name, event_name, keys_json, sequence_number, shard_id, created_at)
              SELECT ?1, 'INSERT', '{}', CAST(i AS TEXT), 'shard', 0 FROM n";
@@ -77,7 +72,7 @@ mod tests {
 
     /// Number of virtual machine steps of the statement, which grows with the rows it reads.
     fn steps(rows: &StreamRows, sql: &str, parameters: impl rusqlite::Params) -> i32 {
-        let connection = rows.0.lock().unwrap();
+        let connection = rows.0.lock();
         let mut statement = connection.prepare(sql).unwrap();
         let mut found = statement.query(parameters).unwrap();
         while found.next().unwrap().is_some() {}
@@ -88,7 +83,7 @@ mod tests {
     #[test]
     fn the_engines_queries_search_the_index() {
         let (_directory, rows) = open();
-        let connection = rows.0.lock().unwrap();
+        let connection = rows.0.lock();
         let number = plan(&connection, NEXT_SEQUENCE_NUMBER, params!["t"]);
         assert_eq!(number, "SEARCH _stream_records USING COVERING INDEX switchboard_stream_position (table_name=?)");
         let range = "SEARCH _stream_records USING INDEX switchboard_stream_position (table_name=? AND <expr>>?)";
@@ -119,7 +114,7 @@ mod tests {
         assert_eq!(rows.prune("one", 4).unwrap(), 4);
         assert_eq!(rows.prune("one", 100).unwrap(), 5);
         assert_eq!(rows.prune("one", 100).unwrap(), 0);
-        let connection = rows.0.lock().unwrap();
+        let connection = rows.0.lock();
         let left = "SELECT group_concat(table_name || ':' || n, ' ')
              FROM (SELECT table_name, count(*) AS n FROM _stream_records GROUP BY table_name)";
         assert_eq!(connection.query_row(left, [], |row| row.get::<_, String>(0)).unwrap(), "one:1 two:10");

@@ -39,7 +39,7 @@ impl Database {
             if existing.is_none() {
                 engine.create_table(request(table.creation())?)?;
                 if table.is_clustered {
-                    cluster(&mut self.0.stream_rows.connection(), &table.name)?;
+                    cluster(&mut self.0.second_connection.lock(), &table.name)?;
                 }
             }
             if let Some(attribute) = table.ttl
