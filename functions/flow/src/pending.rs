@@ -28,13 +28,13 @@ pub fn without_message(app: &App, next_attempt_at: Timestamp) -> DeliveryTimes {
 }
 
 /// Sends messages for pending deliveries, except for those left to the sweep.
-pub async fn send(app: &App, deliveries: &[StoredDelivery]) -> Result<(), QueueUnavailable> {
+pub async fn send(app: &App, deliveries: impl IntoIterator<Item = &StoredDelivery>) -> Result<(), QueueUnavailable> {
     let message = |delivery: &StoredDelivery| {
         let at = delivery.next_attempt_at.filter(|_| !delivery.is_left_to_sweep())?;
         let is_first = delivery.version == 0;
         Some(Message { delivery: delivery.id.clone(), route: delivery.route.clone(), at, is_first })
     };
-    let messages: Vec<Message> = deliveries.iter().filter_map(message).collect();
+    let messages: Vec<Message> = deliveries.into_iter().filter_map(message).collect();
     match app.queue() {
         Some(queue) if !messages.is_empty() => queue.send(messages).await.map_err(QueueUnavailable),
         _ => Ok(()),
@@ -70,7 +70,7 @@ pub async fn start(app: &App, deliveries: &mut [StoredDelivery]) -> Result<(), S
         store_and_send(app, deliveries).await?;
         return Ok(());
     }
-    if let Err(QueueUnavailable(cause)) = send(app, deliveries).await {
+    if let Err(QueueUnavailable(cause)) = send(app, &*deliveries).await {
         tracing::error!(
             count = deliveries.len(),
             cause = cause.to_string(),

@@ -133,6 +133,9 @@ pub struct StoredDelivery {
     pub expires: u64,
 }
 
+/// Attributes that a later write of a delivery may remove.
+pub const REMOVABLE: [&str; 6] = ["reason", "next_attempt_at", "due", "due_at", "dead", "sort"];
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
@@ -316,6 +319,7 @@ pub struct Message {
 mod tests {
     use super::*;
     use crate::ids::{ContentKey, HookId};
+    use std::collections::BTreeMap;
 
     fn ids() -> (EventId, RouteId) {
         let at = Timestamp::from_millis(1_767_225_600_000);
@@ -344,6 +348,27 @@ mod tests {
         let all = [id(&route, None), id(&other, None), id(&route, Some(&replay)), id(&other, Some(&replay))];
         assert!(all.iter().enumerate().all(|(n, id)| !all[..n].contains(id)), "{all:?}");
         assert!(all[0] < all[2], "a replay is listed as newer than what came before it");
+    }
+
+    #[test]
+    fn an_attribute_that_only_some_states_have_is_removable() {
+        let (event, route) = ids();
+        let pending = StoredDelivery::new(of(&event, &route, None), Timestamp::from_millis(7), at(8));
+        let mut names = BTreeMap::<String, usize>::new();
+        for finished in [None, Some((DeliveryState::Succeeded, None)), Some((DeliveryState::Dead, Some(Reason::Loop)))]
+        {
+            let mut delivery = pending.clone();
+            if let Some((state, reason)) = finished {
+                delivery.finish(state, reason);
+            }
+            for name in serde_json::to_value(&delivery).unwrap().as_object().unwrap().keys() {
+                *names.entry(name.clone()).or_default() += 1;
+            }
+        }
+        let some: Vec<&str> = names.iter().filter(|(_, states)| **states < 3).map(|(name, _)| name.as_str()).collect();
+        let mut removable = REMOVABLE;
+        removable.sort_unstable();
+        assert_eq!(some, removable);
     }
 
     #[test]

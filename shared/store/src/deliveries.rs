@@ -1,17 +1,19 @@
 //! Reads and writes of deliveries.
 
 use super::{
-    Item, Store, StoreError, back_off, from_item,
+    Item, Store, StoreError, back_off,
+    batch_get::Key,
+    from_item,
     list::{Entry, HIGHEST_SORT_KEY, Listing},
     number,
-    statements::insertion,
+    statements::{Statement, change, insertion},
     tables::{DEAD, DUE, Index},
     text, to_item,
 };
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use models::{
     DeliveryId, EventId, StoredDelivery, StoredEvent, Timestamp,
-    delivery::{VERSION, dead_key, due_key, shards},
+    delivery::{REMOVABLE, VERSION, dead_key, due_key, shards},
 };
 
 /// Retry limit for conflicts with a transaction.
@@ -43,26 +45,50 @@ impl Store {
         deliveries: &mut [StoredDelivery],
         now: Timestamp,
     ) -> Result<Vec<bool>, StoreError> {
-        self.create_each(deliveries, now).await.into_iter().collect()
+        let new = |table: &str, item, _| insertion(table, item);
+        self.write_each(deliveries, now, new).await.into_iter().collect()
     }
 
-    /// Stores new deliveries, each independently of the others' failures.
-    pub async fn create_each(
+    /// Writes deliveries, each on its own: a changed one, unless it was changed since it was read; a new one, unless it
+    /// exists. Returns for each whether it was written.
+    pub async fn write_deliveries(
         &self,
         deliveries: &mut [StoredDelivery],
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
-        let inserted = deliveries.iter_mut().map(|delivery| {
-            delivery.bump_version(now);
-            insertion(&self.tables.deliveries, to_item(delivery)?)
-        });
-        let inserted = self.execute(inserted.collect()).await;
-        let is_new = |inserted| match inserted {
+        let new_or_changed = |table: &str, item, read| match read {
+            0 => insertion(table, item),
+            read => change(table, item, read, &REMOVABLE),
+        };
+        self.write_each(deliveries, now, new_or_changed).await
+    }
+
+    /// Writes deliveries by statements, which are made of the table, the item and the version that was read.
+    async fn write_each(
+        &self,
+        deliveries: &mut [StoredDelivery],
+        now: Timestamp,
+        statement: impl Fn(&str, Item, u64) -> Statement,
+    ) -> Vec<Result<bool, StoreError>> {
+        let statement = |delivery: &mut StoredDelivery| {
+            let read = delivery.bump_version(now);
+            statement(&self.tables.deliveries, to_item(delivery)?, read)
+        };
+        let written = self.execute(deliveries.iter_mut().map(statement).collect()).await;
+        let is_written = |written| match written {
             Ok(()) => Ok(true),
             Err(StoreError::Condition(_)) => Ok(false),
             Err(error) => Err(error),
         };
-        inserted.into_iter().map(is_new).collect()
+        written.into_iter().map(is_written).collect()
+    }
+
+    /// True if the delivery is stored as it is here.
+    pub async fn is_stored(&self, delivery: &StoredDelivery) -> Result<bool, StoreError> {
+        let key = Key::with(delivery.event.as_str(), delivery.id.as_str());
+        let stored = self.get_all(&self.tables.deliveries, vec![key]).await?;
+        let stored = stored.into_iter().map(stored_delivery).collect::<Result<Vec<_>, _>>()?;
+        Ok(stored.iter().any(|stored| stored == delivery))
     }
 
     /// Writes a delivery: a changed one, unless it was changed since it was read; a new one, unless it exists.

@@ -89,7 +89,7 @@ impl Store {
             let item = subscriber_item(id, subscriber)?;
             match subscriber.version {
                 1 => insertion(table, item),
-                version => change(table, item, version - 1),
+                version => change(table, item, version - 1, &[]),
             }
         };
         self.execute(subscribers.iter().map(statement).collect()).await

@@ -93,17 +93,22 @@ pub(super) fn insertion(table: &str, item: Item) -> Statement {
     statement(format!("INSERT INTO \"{table}\" VALUE {{{}}}", fields.join(", ")), values)
 }
 
-/// Updates an item, on condition that it has the version that was read. Attributes that are not in `item` stay.
+/// Updates an item, on condition that it has the version that was read. Attributes that are not in `item` stay, except
+/// for `removable` ones.
 ///
 /// A missing item also fails the condition, and is not created:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.update.html>.
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.update.html>.
-pub(super) fn change(table: &str, mut item: Item, read: u64) -> Statement {
-    let key = item.remove("pk").ok_or_else(|| StoreError::Refused("the item has no key".into()))?;
+pub(super) fn change(table: &str, mut item: Item, read: u64, removable: &[&str]) -> Statement {
+    let keys = ["pk", "sk"].into_iter().filter_map(|name| Some((name, item.remove(name)?)));
+    let (conditions, of_conditions): (Vec<&str>, Vec<AttributeValue>) = keys.chain([("version", number(read))]).unzip();
+    let removed = removable.iter().filter(|name| !item.contains_key(**name)).map(|name| format!("REMOVE \"{name}\""));
+    let removed: Vec<String> = removed.collect();
     let (names, mut values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
-    let fields: Vec<String> = names.iter().map(|name| format!("SET \"{name}\" = ?")).collect();
-    values.extend([key, number(read)]);
-    statement(format!("UPDATE \"{table}\" {} WHERE \"pk\" = ? AND \"version\" = ?", fields.join(" ")), values)
+    let set = names.iter().map(|name| format!("SET \"{name}\" = ?"));
+    let clauses: Vec<String> = set.chain(removed).collect();
+    let conditions: Vec<String> = conditions.iter().map(|name| format!("\"{name}\" = ?")).collect();
+    values.extend(of_conditions);
+    statement(format!("UPDATE \"{table}\" {} WHERE {}", clauses.join(" "), conditions.join(" AND ")), values)
 }
 
 fn statement(statement: String, parameters: Vec<AttributeValue>) -> Statement {

@@ -4,7 +4,7 @@
 use crate::{
     deliveries::batch::hand_over,
     support::{
-        delivery_worker::{self, DeliveryWorker},
+        delivery_worker::{self, DeliveryWorker, is_outcome},
         harness::{Fault, Harness},
     },
 };
@@ -110,11 +110,12 @@ async fn a_failed_or_repeated_delivery_is_stored_and_due() {
     let worker = DeliveryWorker::of(&bundle).await;
     worker.route(json!({})).await;
     let [fails, dies, unread] = [worker.one_delivery().await, worker.one_delivery().await, worker.one_delivery().await];
-    let puts_fail = |operation: &str, _: &str| if operation == "PutItem" { Fault::Unreached } else { Fault::None };
+    let outcomes_fail =
+        |operation: &str, body: &str| if is_outcome(operation, body) { Fault::Unreached } else { Fault::None };
 
     // Its attempt can't be written.
     worker.target.says(500, "");
-    let flaky = failing(&worker, puts_fail);
+    let flaky = failing(&worker, outcomes_fail);
     worker.hand_over(&flaky.app, &fails).await.unwrap_err();
     assert_eq!(worker.delivery(&fails).await.state, DeliveryState::Pending);
 

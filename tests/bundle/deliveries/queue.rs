@@ -1,7 +1,7 @@
 //! The queue of deliveries: what a failing one loses, what Lambda hands over, and what is found without it.
 
 use crate::support::{
-    delivery_worker::{self, DeliveryWorker},
+    delivery_worker::{self, DeliveryWorker, is_outcome},
     harness::Fault,
     sqs::sqs_event,
 };
@@ -75,7 +75,7 @@ async fn a_failing_message_comes_again_and_an_invalid_one_is_set_aside() {
     ]);
     let failing = bad.to_string();
     let flaky = worker.harness.failing(RetryConfig::disabled(), move |operation, body| {
-        if operation == "PutItem" && body.contains(&failing) { Fault::Unreached } else { Fault::None }
+        if is_outcome(operation, body) && body.contains(&failing) { Fault::Unreached } else { Fault::None }
     });
     let letters = Letters::default();
     let response = take(&flaky.app, &letters, &worker.deliverer, serde_json::from_value(event).unwrap()).await;

@@ -77,6 +77,11 @@ impl Script {
     }
 }
 
+/// True for a request that writes outcomes of attempts.
+pub fn is_outcome(operation: &str, body: &str) -> bool {
+    operation == "BatchExecuteStatement" && body.contains("attempts")
+}
+
 /// An answer that is a failed attempt.
 pub const FAILS: Scripted = (500, &[]);
 

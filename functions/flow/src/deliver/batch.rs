@@ -11,7 +11,6 @@ use models::{
     StoredDelivery, causes,
     delivery::{DeliveryOrigin, DeliveryTimes, Message},
 };
-use std::slice;
 use store::{StoreError, delivery_inputs::DeliveryInputs};
 use web::Problem;
 
@@ -37,7 +36,7 @@ impl Deliverer {
         if app.now() < next_attempt_at {
             // The message is for an earlier attempt. The next attempt has a message of its own.
             let is_overtaken = !check.is_redelivered && check.message.at != next_attempt_at;
-            return if is_overtaken { Ok(()) } else { Ok(pending::send(app, slice::from_ref(&delivery)).await?) };
+            return if is_overtaken { Ok(()) } else { Ok(pending::send(app, [&delivery]).await?) };
         }
         let unstored = (delivery.version == 0).then(|| delivery.clone());
         let delivered = self.deliver_due(app, delivery, inputs).await;

@@ -27,7 +27,7 @@ use models::{
     clock::random,
     delivery::{Attempt, Message, Reason},
 };
-use std::{slice, sync::Arc};
+use std::sync::Arc;
 use store::{
     StoreError,
     delivery_inputs::DeliveryInputs,
@@ -109,7 +109,7 @@ impl Deliverer {
             let may_probe = now >= health.next_probe_at;
             health.next_probe_at = now.plus_seconds(breaker::probe_seconds(&app.config));
             if !may_probe || !is_written(app.store.update(health).await)? {
-                return postpone(app, due.delivery, next_check_at).await;
+                return self.postpone(app, due.delivery, next_check_at).await;
             }
         }
         match current_event(app, due.delivery, due.inputs).await? {
@@ -187,21 +187,24 @@ impl Deliverer {
         verdict: Verdict,
     ) -> Result<(), Problem> {
         match verdict {
-            Verdict::Succeeded | Verdict::Gone { taken: true } if delivery.version == 0 => {
-                delivery.finish(DeliveryState::Succeeded, None);
-                Ok(self.group_commit.store(app, delivery).await?)
-            }
             Verdict::Succeeded | Verdict::Gone { taken: true } => {
-                finish(app, delivery, DeliveryState::Succeeded, None).await
+                delivery.finish(DeliveryState::Succeeded, None);
+                self.group_commit.write(app, delivery).await
             }
             Verdict::Gone { taken: false } => skip(app, delivery, Reason::TargetGone).await,
             Verdict::Dead(reason) => make_dead_letter(app, route, event, delivery, reason).await,
             Verdict::Failed(not_before) => match next_attempt_at(app, route, &delivery, not_before)? {
-                Some(at) => postpone(app, delivery, at).await,
+                Some(at) => self.postpone(app, delivery, at).await,
                 None => make_dead_letter(app, route, event, delivery, Reason::AttemptsUsedUp).await,
             },
             Verdict::Busy => Ok(()),
         }
+    }
+
+    /// Makes a delivery wait.
+    async fn postpone(&self, app: &App, mut delivery: StoredDelivery, at: Timestamp) -> Result<(), Problem> {
+        delivery.set_pending(pending::with_message(app, at));
+        self.group_commit.write(app, delivery).await
     }
 
     /// A route's target, ready for use. It is cached for each version of the route, for five minutes.
@@ -305,26 +308,8 @@ async fn check_later(app: &App, delivery: StoredDelivery) -> Result<(), Problem>
     Ok(queue.send(vec![message]).await.map_err(QueueUnavailable)?)
 }
 
-/// Makes a delivery wait. On a conflict, the other writer has taken care of it.
-async fn postpone(app: &App, mut delivery: StoredDelivery, at: Timestamp) -> Result<(), Problem> {
-    delivery.set_pending(pending::with_message(app, at));
-    if is_written(app.store.update_delivery(&mut delivery, app.now()).await)? {
-        pending::send(app, slice::from_ref(&delivery)).await?;
-    }
-    Ok(())
-}
-
-async fn skip(app: &App, delivery: StoredDelivery, reason: Reason) -> Result<(), Problem> {
-    finish(app, delivery, DeliveryState::Skipped, Some(reason)).await
-}
-
-async fn finish(
-    app: &App,
-    mut delivery: StoredDelivery,
-    state: DeliveryState,
-    reason: Option<Reason>,
-) -> Result<(), Problem> {
-    delivery.finish(state, reason);
+async fn skip(app: &App, mut delivery: StoredDelivery, reason: Reason) -> Result<(), Problem> {
+    delivery.finish(DeliveryState::Skipped, Some(reason));
     is_written(app.store.update_delivery(&mut delivery, app.now()).await)?;
     Ok(())
 }
