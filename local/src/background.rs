@@ -14,10 +14,16 @@ use models::{DeadLetterId, Timestamp, causes, clock::random};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use store::control::Controlled;
-use tokio::{sync::watch, task::JoinHandle, time};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{self, Instant},
+};
 
 /// The same as in the template's event source.
 const BATCH: usize = 100;
+/// Time from one batch to the next, unless a batch was full: under a steady load, events share requests.
+const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 const EXPIRED_EVERY: Duration = Duration::from_secs(60);
 /// Functions that run as processes of their own have no queue: the sweep finds their deliveries.
 const DUE_EVERY: Duration = Duration::from_secs(5);
@@ -57,27 +63,37 @@ impl Background {
 async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Receiver<bool>) {
     let dispatcher = Dispatcher::new(Arc::new(StoredDeadLetters(Arc::clone(&app))));
     while !*stopped.borrow() {
-        let handled = match follower.next_unless(stop(&mut stopped)).await {
-            Ok(None) => return,
-            Ok(Some(batch)) => handle(&app, &dispatcher, &follower, batch).await,
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = handled {
-            tracing::error!(cause = causes(error.as_ref()), "the stream can't be read; retrying");
-            tokio::select! {
-                () = time::sleep(RETRY_AFTER) => {}
-                () = stop(&mut stopped) => return,
+        let Some(batch) = follower.next_unless(stop(&mut stopped)).await.transpose() else { return };
+        let read_at = Instant::now();
+        let next_at = match handle(&app, &dispatcher, &follower, batch).await {
+            Ok(BATCH) => continue,
+            Ok(_) => read_at + BATCH_INTERVAL,
+            Err(error) => {
+                tracing::error!(cause = causes(&error), "the stream can't be read; retrying");
+                Instant::now() + RETRY_AFTER
             }
+        };
+        tokio::select! {
+            () = time::sleep_until(next_at) => {}
+            () = stop(&mut stopped) => return,
         }
     }
 }
 
-/// Handles a batch until each record is handled or set aside. Until then the records stay in the stream.
-async fn handle(app: &App, dispatcher: &Dispatcher, follower: &Follower, batch: Batch) -> Result<(), BoxError> {
+/// Handles a batch until each record is handled or set aside. Until then the records stay in the stream. Returns their
+/// number.
+async fn handle(
+    app: &App,
+    dispatcher: &Dispatcher,
+    follower: &Follower,
+    batch: Result<Batch, embedded::Error>,
+) -> Result<usize, embedded::Error> {
+    let batch = batch?;
     while !dispatcher.dispatch(app, batch.records.clone()).await.is_empty() {
         time::sleep(RETRY_AFTER).await;
     }
-    Ok(follower.done(&batch.position).await?)
+    follower.done(&batch.position).await?;
+    Ok(batch.records.len())
 }
 
 async fn send_due(app: Arc<App>, mut stopped: watch::Receiver<bool>) {

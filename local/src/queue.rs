@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     iter, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{Notify, watch},
@@ -26,6 +26,8 @@ const MAX_RUNNING_PER_ROUTE: usize = 25;
 const MAX_RUNNING: usize = 500;
 /// Limit on deliveries whose items are read together.
 const MAX_BATCH: usize = 25;
+/// Time from one release of delayed messages to the next: under a steady load, retries share requests.
+const RELEASE_INTERVAL: Duration = Duration::from_millis(250);
 /// Interval of clock checks, because the clock may be changed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval at which handled messages are deleted, if no new ones are stored with that write.
@@ -63,6 +65,8 @@ struct Messages {
     /// Delayed messages by their due time. The number distinguishes messages of one instant.
     delayed: BTreeMap<(Timestamp, u64), QueuedMessage>,
     count: u64,
+    /// Time of the last release of delayed messages.
+    released_at: Option<Instant>,
     ready: HashMap<RouteId, VecDeque<QueuedMessage>>,
     /// Routes with messages that are ready, in the order of their turns.
     turns: VecDeque<RouteId>,
@@ -70,13 +74,21 @@ struct Messages {
 }
 
 impl LocalQueue {
-    /// A queue with the messages that an earlier process left.
+    /// A queue with the messages that an earlier process left. One that can't be read stays on disk, for a release that
+    /// can.
     pub async fn load(clock: Arc<dyn Clock>, database: Database) -> Result<Self, BoxError> {
         let (waiting, handled) = Default::default();
         let queue = Self { clock, database, waiting, handled };
         for (number, body) in queue.database.messages().await? {
-            let message = serde_json::from_str(&body)?;
-            queue.messages().delay(QueuedMessage { number, message, is_redelivered: true, tries: 0 });
+            match serde_json::from_str(&body) {
+                Ok(message) => {
+                    let queued = QueuedMessage { number, message, is_redelivered: true, tries: 0 };
+                    queue.messages().add(queued, queue.clock.now());
+                }
+                Err(error) => {
+                    tracing::error!(number, cause = causes(&error), "a message of the queue can't be read; it is kept");
+                }
+            }
         }
         Ok(queue)
     }
@@ -164,11 +176,11 @@ impl LocalQueue {
     async fn write(&self, messages: Vec<Message>) -> Result<(), BoxError> {
         let handled = mem::take(&mut *self.handled());
         let bodies = messages.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-        let waiting = Arc::clone(&self.waiting);
+        let (waiting, clock) = (Arc::clone(&self.waiting), Arc::clone(&self.clock));
         let written = move |numbers: Vec<MessageNumber>| {
             let mut queue = waiting.lock();
             for (number, message) in numbers.into_iter().zip(messages) {
-                queue.delay(QueuedMessage { number, message, is_redelivered: false, tries: 0 });
+                queue.add(QueuedMessage { number, message, is_redelivered: false, tries: 0 }, clock.now());
             }
             drop(queue);
             waiting.changed.notify_one();
@@ -198,12 +210,12 @@ impl LocalQueue {
             let now = self.clock.now();
             let wait = {
                 let mut messages = self.messages();
-                messages.release_due(now);
+                let wait = messages.release_due(now, Instant::now());
                 let batch: Vec<_> = iter::from_fn(|| messages.take()).take(room.min(MAX_BATCH)).collect();
                 if !batch.is_empty() {
                     return batch;
                 }
-                messages.delayed.first_key_value().map(|((at, _), _)| Duration::from_millis(at.millis_since(now)))
+                wait
             };
             match wait {
                 // On timeout or wake-up, it checks again.
@@ -232,21 +244,42 @@ impl Waiting {
 }
 
 impl Messages {
+    fn add(&mut self, queued: QueuedMessage, now: Timestamp) {
+        if queued.message.at <= now {
+            self.make_ready(queued);
+        } else {
+            self.delay(queued);
+        }
+    }
+
     fn delay(&mut self, queued: QueuedMessage) {
         self.count += 1;
         self.delayed.insert((queued.message.at, self.count), queued);
     }
 
-    /// Makes due messages ready.
-    fn release_due(&mut self, now: Timestamp) {
-        while let Some(first) = self.delayed.first_entry().filter(|first| first.key().0 <= now) {
-            let queued = first.remove();
-            let ready = self.ready.entry(queued.message.route.clone()).or_default();
-            if ready.is_empty() {
-                self.turns.push_back(queued.message.route.clone());
+    /// Makes due messages ready, unless some were a moment ago. Returns the time until the next ones are.
+    fn release_due(&mut self, now: Timestamp, instant: Instant) -> Option<Duration> {
+        if self.pause(instant).is_zero() {
+            while let Some(first) = self.delayed.first_entry().filter(|first| first.key().0 <= now) {
+                let queued = first.remove();
+                self.make_ready(queued);
+                self.released_at = Some(instant);
             }
-            ready.push_back(queued);
         }
+        let ((at, _), _) = self.delayed.first_key_value()?;
+        Some(Duration::from_millis(at.millis_since(now)).max(self.pause(instant)))
+    }
+
+    fn pause(&self, instant: Instant) -> Duration {
+        self.released_at.map_or(Duration::ZERO, |at| RELEASE_INTERVAL.saturating_sub(instant - at))
+    }
+
+    fn make_ready(&mut self, queued: QueuedMessage) {
+        let ready = self.ready.entry(queued.message.route.clone()).or_default();
+        if ready.is_empty() {
+            self.turns.push_back(queued.message.route.clone());
+        }
+        ready.push_back(queued);
     }
 
     /// Takes a message of the first route below its limit, and moves the route behind the others.
@@ -306,7 +339,7 @@ mod tests {
         for queued in slow.iter().chain(&good) {
             messages.delay(queued.clone());
         }
-        messages.release_due(at(0));
+        messages.release_due(at(0), Instant::now());
         let taken: Vec<QueuedMessage> = iter::from_fn(|| messages.take()).collect();
         assert_eq!(taken[..6], [&slow[0], &good[0], &slow[1], &good[1], &slow[2], &good[2]].map(Clone::clone));
         assert_eq!(taken.len(), MAX_RUNNING_PER_ROUTE + good.len());
@@ -316,18 +349,32 @@ mod tests {
     }
 
     #[test]
-    fn a_delayed_message_is_released_when_due() {
-        let mut messages = Messages::default();
-        let (late, early) = (queued(1, 1, 20), queued(1, 2, 10));
-        for queued in [&late, &early] {
+    fn delayed_messages_are_released_when_due_and_then_at_intervals() {
+        let (mut messages, start) = (Messages::default(), Instant::now());
+        let release = |messages: &mut Messages, millis: u64| {
+            let wait = messages.release_due(at(millis), start + Duration::from_millis(millis));
+            (iter::from_fn(|| messages.take()).collect::<Vec<_>>(), wait.map(|wait| wait.as_millis()))
+        };
+        let [first, second, third, last] = [10, 11, 200, 900].map(|millis| queued(1, 1, millis));
+        for queued in [&last, &second, &first, &third] {
             messages.delay(queued.clone());
         }
-        messages.release_due(at(9));
-        assert_eq!(messages.take(), None);
-        messages.release_due(at(10));
-        assert_eq!((messages.take(), messages.take()), (Some(early), None));
-        messages.release_due(at(30));
-        assert_eq!(messages.take(), Some(late));
+        assert_eq!(release(&mut messages, 9), (vec![], Some(1)));
+        assert_eq!(release(&mut messages, 10), (vec![first], Some(250)));
+        assert_eq!(release(&mut messages, 100), (vec![], Some(160)));
+        assert_eq!(release(&mut messages, 260), (vec![second, third], Some(640)));
+        assert_eq!(release(&mut messages, 900), (vec![last], None));
         assert!(messages.delayed.is_empty() && messages.ready.is_empty() && messages.turns.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_is_due_when_it_comes_is_ready() {
+        let mut messages = Messages { released_at: Some(Instant::now()), ..Messages::default() };
+        let (due, delayed) = (queued(1, 1, 10), queued(1, 2, 11));
+        for queued in [&delayed, &due] {
+            messages.add(queued.clone(), at(10));
+        }
+        assert_eq!((messages.take(), messages.take()), (Some(due), None));
+        assert_eq!(messages.delayed.len(), 1);
     }
 }
