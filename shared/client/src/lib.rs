@@ -32,7 +32,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
 const MAX_MESSAGE_CHARS: usize = 500;
-const MAX_HEADERS: usize = 10_000;
+/// Limit on the header lines of an answer, each of which allocates room for so many.
+const MAX_HEADERS: usize = 2_000;
 /// Time limit for the body of an answer with an error status.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The platform is asked not to compress; a compressed answer is read all the same.

@@ -25,7 +25,7 @@ pub enum CallFailure {
     /// With the reason of HTTP/2's error code.
     #[error("the target aborted the request: {0}")]
     BrokenOff(String),
-    #[error("the answer's headers have more than 10,000 lines or 400 KB")]
+    #[error("the answer's headers have more than 2,000 lines or 400 KB")]
     HeadTooLarge,
     #[error("the answer is not HTTP: {0}")]
     BadAnswer(String),

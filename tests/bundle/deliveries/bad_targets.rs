@@ -105,7 +105,7 @@ fn without_answer() -> Vec<Bad> {
         failing(
             "huge header",
             plain(|mut stream| answer(&mut stream, "HTTP/1.1 200 OK\r\nx-big: ", HUGE)),
-            "the answer's headers have more than 10,000 lines or 400 KB",
+            "the answer's headers have more than 2,000 lines or 400 KB",
         ),
         failing("refuses", refusing.url, "cannot connect: connection refused"),
         failing(
