@@ -19,7 +19,7 @@ use std::{
     },
 };
 use tempfile::TempDir;
-use tests::{ADMIN_KEY, Api, Sandbox, lambda::http_event, string, subscription};
+use tests::{ADMIN_KEY, Api, Process, Sandbox, lambda::http_event, string, subscription};
 use tokio::net::TcpListener;
 use web::settings::{SettingKind, Settings};
 
@@ -183,6 +183,12 @@ impl Setup {
 fn folder() -> std::io::Result<TempDir> {
     let memory = Path::new("/dev/shm");
     TempDir::new_in(if memory.is_dir() { memory.to_owned() } else { env::temp_dir() })
+}
+
+/// Starts `local` as `make run` does.
+pub fn spawn_local(binary: &Path, folder: &Path, settings: &[(&str, &str)]) -> Process {
+    let shared = [("ADMIN_KEY", ADMIN_KEY), ("MALLOC_ARENA_MAX", "2")];
+    Process::spawn_binary(binary, folder, &[settings, &shared].concat())
 }
 
 pub fn path(path: &Path) -> Result<&str, BoxError> {

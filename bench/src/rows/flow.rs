@@ -7,7 +7,7 @@
 use crate::{
     BoxError, proc,
     receiver::{Answers, FAILS_EVERY_OTHER, RETRY_SECONDS, Receiver, TAKES_ALL},
-    setup::{body, path},
+    setup::{body, path, spawn_local},
     table::Table,
 };
 use futures::future::try_join_all;
@@ -108,9 +108,13 @@ impl Started {
         let folder = TempDir::new()?;
         let data = folder.path().join("data");
         let waits = RETRY_SECONDS.join(",");
-        let own = [("PORT", "0"), ("DATA_DIR", path(&data)?), ("ADMIN_KEY", ADMIN_KEY)];
-        let shared = [("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"), ("MALLOC_ARENA_MAX", "2"), ("RETRY_SCHEDULE", &waits)];
-        let mut process = Process::spawn_binary(binary, folder.path(), &[&own[..], &shared].concat());
+        let settings = [
+            ("PORT", "0"),
+            ("DATA_DIR", path(&data)?),
+            ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"),
+            ("RETRY_SCHEDULE", &waits),
+        ];
+        let mut process = spawn_local(binary, folder.path(), &settings);
         let api = Api::new(&process.listening(), ADMIN_KEY);
         let hook = api.hook("botstar.watch-checkpoint-record").await;
         let mut receivers = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::{
     BoxError, proc,
-    setup::{body, path},
+    setup::{body, path, spawn_local},
     table::Table,
 };
 use futures::future::try_join_all;
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tests::{ADMIN_KEY, Api, Process};
+use tests::{ADMIN_KEY, Api};
 
 const ROUNDS: usize = 3;
 const ACCEPTS: usize = 1_500;
@@ -56,9 +56,8 @@ async fn round(on_file: bool, connections: usize) -> Result<Round, BoxError> {
     let folder = TempDir::new()?;
     let data = folder.path().join("data");
     let data_dir = if on_file { path(&data)? } else { ":memory:" };
-    let own = [("PORT", "0"), ("DATA_DIR", data_dir), ("ADMIN_KEY", ADMIN_KEY), ("LOG_FORMAT", "pretty")];
-    let settings = [&own[..], &[("MALLOC_ARENA_MAX", "2")]].concat();
-    let mut local = Process::spawn_binary(&env::current_exe()?.with_file_name("local"), folder.path(), &settings);
+    let settings = [("PORT", "0"), ("DATA_DIR", data_dir), ("LOG_FORMAT", "pretty")];
+    let mut local = spawn_local(&env::current_exe()?.with_file_name("local"), folder.path(), &settings);
     let api = Api::new(&local.listening(), ADMIN_KEY);
     let hook = api.hook("botstar.watch-checkpoint-record").await;
     let (next, started) = (AtomicUsize::new(0), Instant::now());

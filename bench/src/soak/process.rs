@@ -1,11 +1,15 @@
 //! The process under load: killed, started again on the same folder and port, and measured.
 
 use super::memory::Sample;
-use crate::{BoxError, proc, receiver::RETRY_SECONDS, setup::path};
+use crate::{
+    BoxError, proc,
+    receiver::RETRY_SECONDS,
+    setup::{path, spawn_local},
+};
 use embedded::DATABASE_FILE;
 use std::{env, fs, path::Path, time::Duration};
 use tempfile::TempDir;
-use tests::{ADMIN_KEY, Process};
+use tests::Process;
 use tokio::task::block_in_place;
 
 pub struct Supervised {
@@ -97,12 +101,10 @@ fn spawn(folder: &Path, port: &str) -> Result<(Process, String), BoxError> {
     let settings = [
         ("PORT", port),
         ("DATA_DIR", path(&data)?),
-        ("ADMIN_KEY", ADMIN_KEY),
         ("DELIVERY_ALLOW_CIDRS", "127.0.0.0/8"),
-        ("MALLOC_ARENA_MAX", "2"),
         ("RETRY_SCHEDULE", &waits),
     ];
-    let mut process = Process::spawn_binary(&env::current_exe()?.with_file_name("local"), folder, &settings);
+    let mut process = spawn_local(&env::current_exe()?.with_file_name("local"), folder, &settings);
     let url = block_in_place(|| process.listening());
     Ok((process, url))
 }
