@@ -65,7 +65,11 @@ async fn follow(app: Arc<App>, mut follower: Follower, mut stopped: watch::Recei
     while !*stopped.borrow() {
         let Some(batch) = follower.next_unless(stop(&mut stopped)).await.transpose() else { return };
         let read_at = Instant::now();
-        let next_at = match handle(&app, &dispatcher, &follower, batch).await {
+        let handled = match batch {
+            Ok(batch) => handle(&app, &dispatcher, &follower, batch).await,
+            Err(error) => Err(error),
+        };
+        let next_at = match handled {
             Ok(BATCH) => continue,
             Ok(_) => read_at + BATCH_INTERVAL,
             Err(error) => {
@@ -86,9 +90,8 @@ async fn handle(
     app: &App,
     dispatcher: &Dispatcher,
     follower: &Follower,
-    batch: Result<Batch, embedded::Error>,
+    batch: Batch,
 ) -> Result<usize, embedded::Error> {
-    let batch = batch?;
     while !dispatcher.dispatch(app, batch.records.clone()).await.is_empty() {
         time::sleep(RETRY_AFTER).await;
     }
