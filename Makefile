@@ -127,7 +127,7 @@ soak: bench-binary ## Run `local` under load while it is killed at random, and c
 	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RATE=$(SOAK_RATE) SOAK_SEED=$(SOAK_SEED) "$(TARGET_DIR)/debug/bench" soak
 
 # Suites that mostly wait run two at a time. Those that load or measure the machine run alone.
-check: ## Run every suite, as .ci/run does (three quarters of an hour)
+check: ## Run every suite, as .ci/run does (about an hour)
 	$(MAKE) lint
 	$(MAKE) test
 	$(MAKE) --jobs 2 e2e template openapi clients fuzz

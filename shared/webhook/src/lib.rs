@@ -37,7 +37,7 @@ pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 const TIMES: Timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
 /// Limit on the lines of an answer's head over HTTP/1, the same as in Node.js. Each answer allocates room for so many. The
 /// HTTP library limits them to 400 KB.
-/// <https://nodejs.org/api/http.html#servermaxheaderscount>
+/// <https://nodejs.org/api/http.html#requestmaxheaderscount>
 const MAX_HEAD_LINES: usize = 2_000;
 const MAX_HTTP2_HEAD_BYTES: u32 = 400 * 1024;
 /// Limit on the bytes that an HTTP/2 target may send ahead of the reader.
