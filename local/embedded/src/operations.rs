@@ -41,19 +41,10 @@ impl Database {
     }
 
     fn answer_operation(&self, operation: &str, body: &[u8]) -> Reply {
-        let writes = !is_read(operation);
-        let turn = writes.then(|| self.begin_write());
-        let result = self.run(operation, body);
-        drop(turn);
-
-        let Some(result) = result else {
+        let Some(result) = self.run(operation, body) else {
             return Reply::refusal(400, "UnknownOperationException", &format!("{operation} is not supported"));
         };
         self.count(operation, body);
-        if writes {
-            // Also after a failure: a batch may have been partly written.
-            self.0.written.notify_waiters();
-        }
         match result {
             Ok(body) => Reply { status: 200, body },
             Err(error) => Reply::failure(&error),
@@ -64,19 +55,35 @@ impl Database {
     fn run(&self, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
         let engine = &self.0.engine;
         Some(match operation {
-            "BatchExecuteStatement" => call(body, |request| engine.batch_execute_statement(request)),
+            "BatchExecuteStatement" => self.write(body, |request| engine.batch_execute_statement(request)),
             "BatchGetItem" => call(body, |request| engine.batch_get_item(request)),
-            "BatchWriteItem" => call(body, |request| engine.batch_write_item(request)),
-            "DeleteItem" => call(body, |request| engine.delete_item(request)),
+            "BatchWriteItem" => self.write(body, |request| engine.batch_write_item(request)),
+            "DeleteItem" => self.write(body, |request| engine.delete_item(request)),
             "DescribeTable" => call(body, |request| engine.describe_table(request)),
-            "ExecuteStatement" => call(body, |request| engine.execute_statement(request)),
+            "ExecuteStatement" => self.write(body, |request| engine.execute_statement(request)),
             "GetItem" => call(body, |request| engine.get_item(request)),
-            "PutItem" => call(body, |request| engine.put_item(request)),
+            "PutItem" => self.write(body, |request| engine.put_item(request)),
             "Query" => call(body, |request| engine.query(request)),
             "TransactGetItems" => call(body, |request| engine.transact_get_items(request)),
-            "TransactWriteItems" => call(body, |request| engine.transact_write_items(request)),
-            "UpdateItem" => call(body, |request| engine.update_item(request)),
+            "TransactWriteItems" => self.write(body, |request| engine.transact_write_items(request)),
+            "UpdateItem" => self.write(body, |request| engine.update_item(request)),
             _ => return None,
+        })
+    }
+
+    /// Calls an operation as the only writer. Others parse and format meanwhile.
+    fn write<Q: DeserializeOwned, A: Serialize>(
+        &self,
+        body: &[u8],
+        operation: impl FnOnce(Q) -> Result<A, DynoxideError>,
+    ) -> Result<String, DynoxideError> {
+        call(body, |request| {
+            let turn = self.begin_write();
+            let answer = operation(request);
+            drop(turn);
+            // Also after a failure: a batch may have been partly written.
+            self.0.written.notify_waiters();
+            answer
         })
     }
 
@@ -85,10 +92,6 @@ impl Database {
         let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls.entry((operation.to_owned(), named.joined())).or_default() += 1;
     }
-}
-
-fn is_read(operation: &str) -> bool {
-    matches!(operation, "BatchGetItem" | "DescribeTable" | "GetItem" | "Query" | "TransactGetItems")
 }
 
 fn call<Q: DeserializeOwned, A: Serialize>(

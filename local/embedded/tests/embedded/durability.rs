@@ -105,5 +105,5 @@ async fn the_write_ahead_log_stays_small() {
     assert!(!following.is_finished(), "the follower failed");
     following.abort();
     let log = directory.path().join("switchboard.db-wal").metadata().unwrap().len();
-    assert!(log < 12_000_000, "{log} bytes after 40 MB were written");
+    assert!(log < 20_000_000, "{log} bytes after 40 MB were written");
 }

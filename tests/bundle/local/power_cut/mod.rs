@@ -12,8 +12,9 @@ use crate::support::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use disk::{Disk, Files, Loss, Random};
+use embedded::DATABASE_FILE;
 use models::clock::random;
-use recording::{Fact, Position, Recording, changes, files};
+use recording::{Fact, Position, Recording, changes, files, writes_to};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -232,6 +233,10 @@ async fn a_power_cut_loses_nothing_that_was_answered_or_sent() {
     let bytes = recording.bytes();
     let changes: Vec<_> = changes(&bytes).collect();
     println!("{} changes and {} facts recorded in {:.1?}", changes.len(), facts.len(), began.elapsed());
+    let first_fact = facts.values().min().copied().unwrap();
+    let copied = writes_to(DATABASE_FILE, &changes, first_fact);
+    println!("{copied} writes of checkpoints under load");
+    assert!(copied >= scale(0, 100), "the load must be long enough for a checkpoint");
 
     let seed = u64::from_ne_bytes(random().unwrap());
     let mut random = Random(seed);

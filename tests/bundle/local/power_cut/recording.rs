@@ -5,7 +5,7 @@
 
 use crate::support::{functions::root, target::ALLOW};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -157,4 +157,15 @@ pub fn changes(recording: &[u8]) -> impl Iterator<Item = (Position, Change<'_>)>
         rest = after;
         Some((recording.len() - rest.len(), change))
     })
+}
+
+/// Number of writes to the file of this name after this position.
+pub fn writes_to(name: &str, changes: &[(Position, Change<'_>)], after: Position) -> usize {
+    let opened = |(_, change): &(Position, Change<'_>)| match change {
+        Change::Opened { handle, name: opened, .. } if *opened == name => Some(*handle),
+        _ => None,
+    };
+    let handles: BTreeSet<u64> = changes.iter().filter_map(opened).collect();
+    let later = changes.iter().filter(|(end, _)| *end > after);
+    later.filter(|(_, change)| matches!(change, Change::Written { handle, .. } if handles.contains(handle))).count()
 }
