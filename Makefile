@@ -126,12 +126,13 @@ SOAK_SEED ?=
 soak: bench-binary ## Run `local` under load while it is killed at random, and check that nothing is lost (SOAK_SECONDS, SOAK_RATE, SOAK_SEED)
 	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RATE=$(SOAK_RATE) SOAK_SEED=$(SOAK_SEED) "$(TARGET_DIR)/debug/bench" soak
 
-# Suites that mostly wait run two at a time. Those that load or measure the machine run alone.
+# Builds take all processors, so they come first. Suites that mostly wait run two at a time. Those that load or measure the
+# machine run alone.
 check: ## Run every suite, as .ci/run does (about an hour)
 	$(MAKE) lint
 	$(MAKE) test
-	$(MAKE) --jobs 2 e2e template openapi clients fuzz
-	$(MAKE) console-test
+	$(MAKE) bench-binaries
+	$(MAKE) --jobs 2 e2e template openapi clients fuzz console-test
 	$(MAKE) stress
 	$(MAKE) soak
 	$(MAKE) bench-check
@@ -322,7 +323,7 @@ define venv
 	@python3 -m venv $(1) || { rm -rf $(1); \
 		echo "could not create $(1): python3 lacks its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "installing $(2) into $(1), once"
-	@$(1)/bin/pip install --quiet --disable-pip-version-check $(2) || { \
+	@$(1)/bin/pip install --quiet --no-compile --disable-pip-version-check $(2) || { \
 		echo "could not install $(2) into $(1): see pip's error above; it needs a package index" >&2; exit 1; }
 	@touch $@
 endef
