@@ -78,7 +78,7 @@ def updated(cloud, sandbox, template):
         "DeliveryAllowCidrs": "127.0.0.0/8",
         "RetrySchedule": "1,1",
     }
-    stack = Stack(cloud, packaged_without_loops(cloud), STACK, parameters)
+    stack = Stack(cloud, packaged_without_loops(cloud, template), STACK, parameters)
     stack.deploy()
     api = Api(cloud.port, urlsplit(stack.outputs["ApiUrl"]).netloc, json.loads(make(cloud, "key"))["key"])
     before = Before(api, stack)

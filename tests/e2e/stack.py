@@ -35,6 +35,8 @@ SAM = REPOSITORY / ".venv-lint/bin/sam"
 # Of samconfig.toml.
 ENVIRONMENT = "dev"
 DEPLOY_SECONDS = 300
+# A function in the text of a template, up to its code.
+FUNCTION = re.compile(r"^(?P<before>  (?P<name>\w+):\n(?:(?:    .*)?\n)*?      CodeUri: )\S+$", re.MULTILINE)
 WITHOUT_LOOPS = Path(__file__).parent / "fixtures/template-without-loops.yaml.gz"
 
 
@@ -47,11 +49,14 @@ def packaged(cloud):
     return uploaded(cloud, folder)
 
 
-def packaged_without_loops(cloud):
-    """The template before it had loops, a deployment of which has to survive an update. tests/e2e/fixtures says more."""
+def packaged_without_loops(cloud, template):
+    """The template before it had loops, a deployment of which has to survive an update (tests/e2e/fixtures). Its functions
+    have the code that is in the bucket for the other template."""
     folder = cloud.folder / "without-loops"
     folder.mkdir()
-    (folder / "template.yaml").write_bytes(gzip.decompress(WITHOUT_LOOPS.read_bytes()))
+    text = gzip.decompress(WITHOUT_LOOPS.read_bytes()).decode()
+    text = FUNCTION.sub(lambda found: found["before"] + code(template, found["name"])["CodeUri"], text)
+    (folder / "template.yaml").write_text(text)
     return uploaded(cloud, folder)
 
 
@@ -91,6 +96,13 @@ def run(command, environment, answers=""):
     if ran.returncode != 0:
         raise RuntimeError(f"{command} failed:\n{ran.stdout[-4000:]}\n{ran.stderr[-4000:]}")
     return ran.stdout
+
+
+def code(template, function):
+    """Where a template has a function's code, as the object that holds its CodeUri: a mapping's, for one of a loop."""
+    mappings = template["Mappings"].values()
+    of_loops = [mapping[function] for mapping in mappings if "CodeUri" in mapping.get(function, {})]
+    return of_loops[0] if of_loops else template["Resources"][function]["Properties"]
 
 
 def bridge(template):
@@ -194,10 +206,7 @@ class Stack:
         return {one["LogicalResourceId"]: (one["ResourceType"], one["PhysicalResourceId"]) for one in resources}
 
     def code(self, function):
-        """Where the template has a function's code, as the object that holds its CodeUri: a mapping's, for one of a loop."""
-        mappings = self.template["Mappings"].values()
-        of_loops = [mapping[function] for mapping in mappings if "CodeUri" in mapping.get(function, {})]
-        return of_loops[0] if of_loops else self.template["Resources"][function]["Properties"]
+        return code(self.template, function)
 
     def arn(self, function):
         return self.function(function)["FunctionArn"]
