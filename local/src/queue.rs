@@ -15,13 +15,13 @@ use std::{
 };
 use tokio::{
     sync::{Notify, watch},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time,
 };
 use web::Problem;
 
 /// Limit on running deliveries per route.
-const MAX_RUNNING_PER_ROUTE: usize = 25;
+const MAX_RUNNING_PER_ROUTE: usize = 50;
 /// Limit on running deliveries of all routes.
 const MAX_RUNNING: usize = 500;
 /// Limit on deliveries whose items are read together.
@@ -98,17 +98,17 @@ impl LocalQueue {
         let mut running = JoinSet::new();
         let mut deletions = time::interval(DELETE_INTERVAL);
         loop {
+            // All of them: ended deliveries that are still in the set leave less room for others.
+            while let Some(ended) = running.try_join_next() {
+                log_panic(ended);
+            }
             tokio::select! {
                 _ = deletions.tick() => self.delete_handled().await,
                 // The next batch is what has come while this one is read.
                 batch = self.next(MAX_RUNNING - running.len()), if running.len() < MAX_RUNNING => {
                     self.start(&app, &deliverer, batch, &mut running).await;
                 }
-                Some(ended) = running.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(cause = causes(&error), "a delivery panicked; the sweep finds it within an hour");
-                    }
-                }
+                Some(ended) = running.join_next() => log_panic(ended),
                 () = stop(&mut stopped) => break,
             }
         }
@@ -236,6 +236,12 @@ impl LocalQueue {
     }
 }
 
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(cause = causes(&error), "a delivery panicked; the sweep finds it within an hour");
+    }
+}
+
 impl Waiting {
     /// No code panics while it holds the lock, so the data of a poisoned lock is intact.
     fn lock(&self) -> MutexGuard<'_, Messages> {
@@ -334,7 +340,7 @@ mod tests {
     #[test]
     fn routes_take_turns_and_none_exceeds_its_limit_of_running_deliveries() {
         let mut messages = Messages::default();
-        let slow: Vec<QueuedMessage> = (0..30).map(|number| queued(1, number, 0)).collect();
+        let slow: Vec<QueuedMessage> = (0..55).map(|number| queued(1, number, 0)).collect();
         let good: Vec<QueuedMessage> = (0..3).map(|number| queued(2, number, 0)).collect();
         for queued in slow.iter().chain(&good) {
             messages.delay(queued.clone());

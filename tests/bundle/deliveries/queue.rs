@@ -4,6 +4,7 @@ use crate::support::{
     delivery_worker::{self, DeliveryWorker, is_outcome},
     harness::Fault,
     sqs::sqs_event,
+    target::{ALLOW, TAKES_ALL, Target, route_to},
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use axum::http::Method;
@@ -19,7 +20,7 @@ use models::{
 };
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
-use tests::Bundle;
+use tests::{Bundle, eventually};
 
 #[derive(Default)]
 struct Letters(Mutex<Vec<DeadLetter>>);
@@ -126,4 +127,30 @@ async fn no_delivery_outlives_its_event() {
     let (delivery, event) = (worker.delivery(&id).await, id.event());
     let stored = worker.harness.app.store.event(&event).await.unwrap().unwrap();
     assert_eq!(Some(delivery.expires), stored.expires);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_are_still_read_in_batches_after_many() {
+    const ROUTES: usize = 30;
+    const EVENTS: usize = 60;
+    let target = Target::start(TAKES_ALL).await;
+    let bundle = Bundle::start_with(&[ALLOW]).await;
+    for _ in 0..ROUTES {
+        route_to(&bundle, "botstar.tag.added", &target.url).await;
+    }
+    let hook = bundle.hook("botstar.watch-tag").await;
+    for number in 0..EVENTS {
+        bundle.accept(&hook, &json!({ "user": { "id": "u-1" }, "tag": format!("tag {number}") })).await;
+    }
+    eventually(|| async { (target.count() == ROUTES * EVENTS).then_some(()) }).await;
+    let table = &bundle.local.app.config.tables.deliveries;
+    let reads: u64 = bundle
+        .local
+        .database
+        .calls()
+        .iter()
+        .filter(|((operation, tables), _)| operation == "BatchGetItem" && tables.contains(table))
+        .map(|(_, count)| count)
+        .sum();
+    assert!((1..450).contains(&reads), "{reads} reads for {} deliveries", ROUTES * EVENTS);
 }
