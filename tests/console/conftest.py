@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 REPOSITORY = Path(__file__).parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests/e2e"))
@@ -21,6 +21,7 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 # As root, and in a machine without a network.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 TIMEOUT_MS = 10_000
+expect.set_options(timeout=TIMEOUT_MS)
 SIZE = {"width": 1280, "height": 860}
 # Minutes shown by the charts of the shortest period.
 MINUTES_SHOWN = 15

@@ -157,6 +157,7 @@ def test_a_body_is_built_of_texts_expressions_and_objects(signed_in, switchboard
     page.get_by_label("New Checkpoint Record").check()
     page.get_by_label("URL").fill(f"{listener.url}/nested")
     page.get_by_label("Custom fields").check()
+    expect(page.get_by_role("region", name="Test").get_by_text("{}")).to_be_visible()
     page.get_by_role("button", name="Add field", exact=True).click()
     page.get_by_label("Name of field 1").fill("note")
     page.get_by_label("Kind of Value of field note").select_option("text")
