@@ -145,7 +145,7 @@ async fn a_target_that_asks_for_time_is_given_it() {
     worker.deliver(&delivery).await;
     let wait = worker.one_sent().1;
     assert!((600..=660).contains(&wait), "{wait}");
-    bundle.clock.advance(seconds(660));
+    bundle.clock.advance(seconds(661));
     worker.deliver(&delivery).await;
     let wait = worker.one_sent().1;
     assert!((60..=66).contains(&wait), "no sooner than the schedule: {wait}");
