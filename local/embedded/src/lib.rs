@@ -55,9 +55,11 @@ use stream_rows::StreamRows;
 /// File name of the database.
 pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
-/// Number of concurrent operations. SQLite serializes them: while one uses it, the others parse requests and write
-/// answers. More would only be waiting threads, each with its memory.
-const MAX_OPERATIONS: usize = 4;
+/// Number of concurrent writes. SQLite serializes them: while one uses it, the others parse requests and format answers.
+/// More would only be waiting threads, each with its memory.
+const MAX_WRITES: usize = 3;
+/// Number of concurrent reads. They have a connection of their own, and wait for no write.
+const MAX_READS: usize = 2;
 
 /// Location of the data.
 #[derive(Clone, Debug)]
@@ -112,10 +114,13 @@ struct Inner {
     /// None if nothing is synced.
     log_sync: Option<LogSync>,
     engine: dynoxide::Database,
+    /// The engine on a connection of its own, for reads.
+    reader: dynoxide::Database,
     second_connection: SecondConnection,
     stream_rows: StreamRows,
     queue_rows: QueueRows,
-    hands: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
     writing: Mutex<()>,
     written: Notify,
     calls: Mutex<BTreeMap<(String, String), u64>>,
@@ -149,6 +154,7 @@ impl Database {
             engine.disable_bulk_loading()?;
             Durability::Kept
         };
+        let reader = dynoxide::Database::new(name)?;
         let second_connection = SecondConnection::open(&file, durability)?;
         let stream_rows = StreamRows::new(second_connection.clone())?;
         let queue_rows = QueueRows::new(second_connection.clone())?;
@@ -159,10 +165,12 @@ impl Database {
         Ok(Self(Arc::new(Inner {
             log_sync,
             engine,
+            reader,
             second_connection,
             stream_rows,
             queue_rows,
-            hands: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+            writes: Arc::new(Semaphore::new(MAX_WRITES)),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
             writing: Mutex::default(),
             written: Notify::new(),
             calls: Mutex::default(),

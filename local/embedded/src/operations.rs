@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::Database;
+use crate::{Database, Inner};
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 pub const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
@@ -25,9 +25,10 @@ impl Database {
     pub async fn answer(&self, target: &str, body: Vec<u8>) -> Reply {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default().to_owned();
         let database = self.clone();
-        let hand = Arc::clone(&self.0.hands).acquire_owned().await;
+        let permits = if is_read(&operation) { &self.0.reads } else { &self.0.writes };
+        let permit = Arc::clone(permits).acquire_owned().await;
         let task = tokio::task::spawn_blocking(move || {
-            let _hand = hand;
+            let _permit = permit;
             let reply = database.answer_operation(&operation, &body);
             (reply, database.last_seen())
         });
@@ -53,18 +54,18 @@ impl Database {
 
     /// `None` for an operation that Switchboard does not use, including `Scan`.
     fn run(&self, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
-        let engine = &self.0.engine;
+        let Inner { engine, reader, .. } = &*self.0;
         Some(match operation {
             "BatchExecuteStatement" => self.write(body, |request| engine.batch_execute_statement(request)),
-            "BatchGetItem" => call(body, |request| engine.batch_get_item(request)),
+            "BatchGetItem" => call(body, |request| reader.batch_get_item(request)),
             "BatchWriteItem" => self.write(body, |request| engine.batch_write_item(request)),
             "DeleteItem" => self.write(body, |request| engine.delete_item(request)),
-            "DescribeTable" => call(body, |request| engine.describe_table(request)),
+            "DescribeTable" => call(body, |request| reader.describe_table(request)),
             "ExecuteStatement" => self.write(body, |request| engine.execute_statement(request)),
-            "GetItem" => call(body, |request| engine.get_item(request)),
+            "GetItem" => call(body, |request| reader.get_item(request)),
             "PutItem" => self.write(body, |request| engine.put_item(request)),
-            "Query" => call(body, |request| engine.query(request)),
-            "TransactGetItems" => call(body, |request| engine.transact_get_items(request)),
+            "Query" => call(body, |request| reader.query(request)),
+            "TransactGetItems" => call(body, |request| reader.transact_get_items(request)),
             "TransactWriteItems" => self.write(body, |request| engine.transact_write_items(request)),
             "UpdateItem" => self.write(body, |request| engine.update_item(request)),
             _ => return None,
@@ -92,6 +93,10 @@ impl Database {
         let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls.entry((operation.to_owned(), named.joined())).or_default() += 1;
     }
+}
+
+fn is_read(operation: &str) -> bool {
+    matches!(operation, "BatchGetItem" | "DescribeTable" | "GetItem" | "Query" | "TransactGetItems")
 }
 
 fn call<Q: DeserializeOwned, A: Serialize>(
