@@ -1,7 +1,7 @@
 //! `local` under a steady load, as `make run` starts it, killed at random.
 //!
-//! A run has four quarters. In the first and in the last one process lives, so that the memory of two equal lifetimes can
-//! be compared; in the half between them it is killed at random. At the end, nothing may be lost, every record must be
+//! A run has four quarters. In the first and in the last, one process lives on after a kill, so that the memory of two equal
+//! lifetimes can be compared. Between them it is killed at random. At the end, nothing may be lost, every record must be
 //! right, and memory and the database's size must be within their limits.
 
 mod file;
@@ -31,7 +31,7 @@ use tokio::time;
 
 const DEFAULT_SECONDS: u64 = 60;
 const DEFAULT_RATE: u32 = 200;
-/// A shorter run would have no room for a kill between its quarters.
+/// In a shorter run, kills would be closer than a process takes to start.
 const MIN_SECONDS: u64 = 20;
 /// Limits of a process's lifetime between two kills. In a short run, the longest is an eighth of the run.
 const SHORTEST_LIFE: Duration = Duration::from_secs(2);
@@ -40,8 +40,8 @@ const LONGEST_LIFE: Duration = Duration::from_secs(60);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// Time that the slow target takes for an answer. `local` has 50 deliveries of a route in progress at once, so such a
-/// route can keep up with 600 events a second.
+/// Time that the slow target takes for an answer. `local` has 100 deliveries of a route in progress at once, so such a
+/// route can keep up with 1,300 events a second.
 const SLOW: Duration = Duration::from_millis(75);
 
 /// The routes by name, with the answers of their targets. Each selects all events.
@@ -113,16 +113,18 @@ impl Options {
         Ok(Self { length: Duration::from_secs(seconds), rate, seed })
     }
 
-    /// The times of the kills since the start, within the second and third quarter.
+    /// The times of the kills since the start: one before each lifetime whose memory is compared, with the steady load
+    /// before it, and random ones between.
     fn kills(&self) -> Vec<Duration> {
-        let (from, until) = (self.length / 4, self.length * 3 / 4);
+        let (first, from, until, last) = (self.length / 24, self.length / 4, self.length * 2 / 3, self.length * 3 / 4);
         let longest = LONGEST_LIFE.min(self.length / 8);
         let mut random = Rng::with_seed(self.seed);
-        let (mut kills, mut at) = (Vec::new(), from);
+        let (mut kills, mut at) = (vec![first], from);
         while at < until {
             kills.push(at);
             at += SHORTEST_LIFE + longest.mul_f64(random.f64());
         }
+        kills.push(last);
         kills
     }
 }
