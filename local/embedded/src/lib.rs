@@ -26,6 +26,7 @@ mod operations;
 mod queue_rows;
 mod second_connection;
 mod server;
+mod statements;
 mod stream_rows;
 mod streams;
 mod tables;

@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Database, Inner};
+use crate::{Database, Inner, statements};
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 pub const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
@@ -56,7 +56,7 @@ impl Database {
     fn run(&self, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
         let Inner { engine, reader, .. } = &*self.0;
         Some(match operation {
-            "BatchExecuteStatement" => self.write(body, |request| engine.batch_execute_statement(request)),
+            "BatchExecuteStatement" => self.write(body, |request| statements::execute(engine, request)),
             "BatchGetItem" => call(body, |request| reader.batch_get_item(request)),
             "BatchWriteItem" => self.write(body, |request| engine.batch_write_item(request)),
             "DeleteItem" => self.write(body, |request| engine.delete_item(request)),

@@ -114,11 +114,18 @@ async fn batches_read_items_and_run_statements() {
         let statement = format!("UPDATE {TABLE} SET seen = 'yes' WHERE pk = 'p' AND sk = '{sk}'");
         BatchStatementRequest::builder().statement(statement).build().unwrap()
     };
-    let batch = client.batch_execute_statement().statements(statement("00001")).statements(statement("00009"));
-    let answer = batch.send().await.unwrap();
-    let codes: Vec<_> =
-        answer.responses().iter().map(|one| one.error().map(|error| error.code().unwrap().as_str())).collect();
-    assert_eq!(codes, [None, Some("ConditionalCheckFailed")]);
+    // One that fails leaves the others.
+    for (batch, expected) in [
+        ([statement("00001"), statement("00009")], [None, Some("ConditionalCheckFailed")]),
+        ([statement("00001"), statement("00002")], [None, None]),
+    ] {
+        let answer = client.batch_execute_statement().set_statements(Some(batch.into())).send().await.unwrap();
+        let codes: Vec<_> =
+            answer.responses().iter().map(|one| one.error().map(|error| error.code().unwrap().as_str())).collect();
+        assert_eq!(codes, expected);
+        let item = client.get_item().table_name(TABLE).key("pk", text("p")).key("sk", text("00001")).send().await;
+        assert_eq!(item.unwrap().item.unwrap()["seen"], text("yes"));
+    }
 }
 
 #[tokio::test]
