@@ -21,9 +21,9 @@ use tokio::{
 use web::Problem;
 
 /// Limit on running deliveries per route.
-const MAX_RUNNING_PER_ROUTE: usize = 100;
+const MAX_RUNNING_PER_ROUTE: usize = 50;
 /// Limit on running deliveries of all routes.
-const MAX_RUNNING: usize = 1_000;
+const MAX_RUNNING: usize = 500;
 /// Limit on deliveries whose items are read together.
 const MAX_BATCH: usize = 25;
 /// Time from one release of delayed messages to the next: under a steady load, retries share requests.
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn routes_take_turns_and_none_exceeds_its_limit_of_running_deliveries() {
         let mut messages = Messages::default();
-        let slow: Vec<QueuedMessage> = (0..105).map(|number| queued(1, number, 0)).collect();
+        let slow: Vec<QueuedMessage> = (0..55).map(|number| queued(1, number, 0)).collect();
         let good: Vec<QueuedMessage> = (0..3).map(|number| queued(2, number, 0)).collect();
         for queued in slow.iter().chain(&good) {
             messages.delay(queued.clone());

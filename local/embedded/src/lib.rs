@@ -58,7 +58,7 @@ pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
 /// Number of concurrent writes. SQLite serializes them: while one uses it, the others parse requests and format answers.
 /// More would only be waiting threads, each with its memory.
-const MAX_WRITES: usize = 3;
+const MAX_WRITES: usize = 4;
 /// Number of concurrent reads. They have a connection of their own, and wait for no write.
 const MAX_READS: usize = 2;
 
