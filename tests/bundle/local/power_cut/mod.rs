@@ -226,7 +226,7 @@ async fn assert_kept(files: &Files, folder: &Path, facts: &[&Fact]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_power_cut_loses_nothing_that_was_answered_or_sent() {
-    let (began, events) = (Instant::now(), scale(60, 150));
+    let (began, events) = (Instant::now(), scale(60, 200));
     let recording = Recording::prepare(folder());
     let ready = record(&recording, events).await;
     let facts = recording.facts();
