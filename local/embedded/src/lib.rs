@@ -109,7 +109,7 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Database(Arc<Inner>);
 
-// Drop order: the syncing ends before both connections are closed, and they before the lock is released and the
+// Drop order: the syncing ends before the connections are closed, and they before the lock is released and the
 // directory is removed.
 struct Inner {
     /// None if nothing is synced.
@@ -215,7 +215,7 @@ impl Database {
         }
     }
 
-    /// Lock for writers. The two connections would work without it, but SQLite has no queue for its lock: waiting
+    /// Lock for writers. The two connections that write work without it, but SQLite has no queue for its lock: waiting
     /// writers poll at growing intervals, and eight busy writers delayed the pruning for seconds.
     fn lock_for_write(&self) -> MutexGuard<'_, ()> {
         self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,14 +6,14 @@ use dynoxide::actions::batch_execute_statement::{
 use dynoxide::actions::execute_transaction::{ExecuteTransactionRequest, ItemResponse, ParameterizedStatement};
 use dynoxide::{Database, DynoxideError};
 
-/// Executes a batch in one transaction of SQLite, because the engine has one for each statement. If a statement fails, the
+/// Executes a batch in one transaction of SQLite, because the engine has one for each statement. If one fails, the
 /// transaction writes nothing, and each statement is executed on its own.
 pub(crate) fn execute(
     engine: &Database,
     request: BatchExecuteStatementRequest,
 ) -> Result<BatchExecuteStatementResponse, DynoxideError> {
-    let (count, counts_capacity) = (request.statements.len(), request.return_consumed_capacity.is_some());
-    if count > 1 && !counts_capacity {
+    let count = request.statements.len();
+    if count > 1 && request.return_consumed_capacity.is_none() {
         let transact_statements = request.statements.iter().map(parameterized).collect();
         let transaction = ExecuteTransactionRequest { transact_statements, ..Default::default() };
         if let Ok(executed) = engine.execute_transaction(transaction) {
