@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, future::pending, io, net::Ipv4Addr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     time,
 };
 use web::{Problem, ReceivedBody, refuse};
@@ -27,6 +27,8 @@ use web::{Problem, ReceivedBody, refuse};
 const MAX_BUFFER_BYTES: usize = 32 * 1024;
 /// Pause after a failed accept, for example because of too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Limit on events that are stored at once. The database stores one after another, so more would only take memory.
+const MAX_ACCEPTS: usize = 64;
 /// The path of the console.
 pub const CONSOLE: &str = "/console";
 /// Connections that the system queues until they are accepted. Beyond this, clients retry after a second.
@@ -36,6 +38,7 @@ struct Door {
     app: Arc<App>,
     router: Router,
     limits: Limits,
+    accepts: Semaphore,
     /// Closed once all connections and requests have ended.
     _working: mpsc::Sender<()>,
 }
@@ -59,7 +62,7 @@ pub async fn serve(
 ) {
     let (working, mut finished) = mpsc::channel(1);
     let connections = Connections::new(limits.connections);
-    let door = Arc::new(Door { app, router, limits, _working: working });
+    let door = Arc::new(Door { app, router, limits, accepts: Semaphore::new(MAX_ACCEPTS), _working: working });
     loop {
         let next = async { (accept(&listener).await, connections.enter().await) };
         let (stream, slot) = tokio::select! {
@@ -87,7 +90,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 
 impl Door {
     async fn serve_connection(self: Arc<Self>, stream: TcpStream, slot: Slot, mut stopped: watch::Receiver<bool>) {
-        let service = service_fn(async |request| Ok::<_, Infallible>(self.answer(&slot, request).await));
+        // Boxed: an idle connection keeps room for the future of a request.
+        let service = service_fn(|request| Box::pin(async { Ok::<_, Infallible>(self.answer(&slot, request).await) }));
         let mut http = http1::Builder::new();
         // The timeout covers a whole header section, and the wait for the next request on a kept connection.
         http.timer(TokioTimer::new()).header_read_timeout(self.limits.header_timeout);
@@ -127,6 +131,7 @@ impl Door {
         if !slot.enter(Stage::Working) {
             return pending().await;
         }
+        let _accept = if admission.is_webhook() { self.accepts.acquire().await.ok() } else { None };
         // A task of its own: a started request completes, as on Lambda, even if its client has disconnected.
         let door = Arc::clone(self);
         let working = async move {

@@ -73,11 +73,16 @@ impl<S: Service> Admission<S> {
         self.verdict.is_err()
     }
 
+    /// True if the route is a hook's.
+    pub fn is_webhook(&self) -> bool {
+        self.endpoint.is_some_and(|endpoint| endpoint.route.is_webhook())
+    }
+
     /// Largest body that the answer depends on, in bytes.
     pub fn max_body_bytes(&self) -> u64 {
         match &self.endpoint {
             _ if self.is_refused() => 0,
-            Some(endpoint) if endpoint.route.is_webhook() => MAX_WEBHOOK_BODY_BYTES as u64,
+            _ if self.is_webhook() => MAX_WEBHOOK_BODY_BYTES as u64,
             _ => MAX_API_BODY_BYTES as u64,
         }
     }
