@@ -1,8 +1,8 @@
 //! `local` under a steady load, as `make run` starts it, killed at random.
 //!
-//! A run has four quarters. In the first and in the last, one process lives on after a kill, so that the memory of two equal
-//! lifetimes can be compared. Between them it is killed at random. At the end, nothing may be lost, every record must be
-//! right, and memory and the database's size must be within their limits.
+//! A run has four quarters. In the first and in the last, one process lives on after a kill and a pause, so that the memory of
+//! two equal lifetimes can be compared. Between them it is killed at random. At the end, nothing may be lost, every record must
+//! be right, and memory and the database's size must be within their limits.
 
 mod file;
 mod load;
@@ -36,6 +36,8 @@ const MIN_SECONDS: u64 = 20;
 /// Limits of a process's lifetime between two kills. In a short run, the longest is an eighth of the run.
 const SHORTEST_LIFE: Duration = Duration::from_secs(2);
 const LONGEST_LIFE: Duration = Duration::from_secs(60);
+/// Length of a pause. Its backlog takes all the memory that a backlog may take, because what is in progress at once is limited.
+const PAUSE: Duration = Duration::from_secs(3);
 /// Interval between measurements of memory.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
@@ -53,6 +55,12 @@ struct Options {
     /// Events a second.
     rate: u32,
     seed: u64,
+}
+
+enum Disturbance {
+    Kill,
+    Pause,
+    Resume,
 }
 
 /// A route and its target.
@@ -113,19 +121,25 @@ impl Options {
         Ok(Self { length: Duration::from_secs(seconds), rate, seed })
     }
 
-    /// The times of the kills since the start: one before each lifetime whose memory is compared, with the steady load
-    /// before it, and random ones between.
-    fn kills(&self) -> Vec<Duration> {
+    /// The disturbances by their time since the start: a kill and a pause before each lifetime whose memory is compared, and
+    /// random kills between.
+    fn disturbances(&self) -> Vec<(Duration, Disturbance)> {
         let (first, from, until, last) = (self.length / 24, self.length / 4, self.length * 2 / 3, self.length * 3 / 4);
         let longest = LONGEST_LIFE.min(self.length / 8);
         let mut random = Rng::with_seed(self.seed);
-        let (mut kills, mut at) = (vec![first], from);
+        let mut all = self.kill_and_pause(first);
+        let mut at = from;
         while at < until {
-            kills.push(at);
+            all.push((at, Disturbance::Kill));
             at += SHORTEST_LIFE + longest.mul_f64(random.f64());
         }
-        kills.push(last);
-        kills
+        all.extend(self.kill_and_pause(last));
+        all
+    }
+
+    fn kill_and_pause(&self, at: Duration) -> Vec<(Duration, Disturbance)> {
+        let pause = at + self.length / 48;
+        vec![(at, Disturbance::Kill), (pause, Disturbance::Pause), (pause + PAUSE, Disturbance::Resume)]
     }
 }
 
@@ -149,7 +163,7 @@ async fn lanes(api: &Api) -> Result<Vec<Lane>, BoxError> {
     Ok(lanes)
 }
 
-/// Sends events until the time is up and all are acknowledged, and kills the process as planned. Returns the largest
+/// Sends events until the time is up and all are acknowledged, with the planned disturbances. Returns the largest
 /// number of deliveries that waited at once.
 async fn under_load(
     options: &Options,
@@ -158,12 +172,12 @@ async fn under_load(
     lanes: &[Lane],
 ) -> Result<usize, BoxError> {
     let (start, mut waited) = (Instant::now(), 0);
-    let mut kills = options.kills().into_iter().peekable();
+    let mut disturbances = options.disturbances().into_iter().peekable();
     let (mut samples, mut lines) = (time::interval(SAMPLE_EVERY), time::interval(PROGRESS_EVERY));
     lines.tick().await;
     let mut sending = tokio::spawn(Arc::clone(load).send(options.rate, options.length));
     loop {
-        let kill = start + kills.peek().copied().unwrap_or(Duration::MAX / 4).min(options.length * 2);
+        let next = disturbances.peek().map(|(at, _)| start + *at);
         tokio::select! {
             sent = &mut sending => {
                 sent??;
@@ -174,10 +188,12 @@ async fn under_load(
                 waited = waited.max(waiting(load, lanes));
             }
             _ = lines.tick() => println!("{}", progress(&start.elapsed(), local, load, lanes)?),
-            () = time::sleep_until(kill.into()), if kills.peek().is_some() => {
-                kills.next();
-                local.restart()?;
-            }
+            () = time::sleep_until(next.unwrap_or(start).into()), if next.is_some() => match disturbances.next() {
+                Some((_, Disturbance::Kill)) => local.restart()?,
+                Some((_, Disturbance::Pause)) => local.signal("STOP"),
+                Some((_, Disturbance::Resume)) => local.signal("CONT"),
+                None => {}
+            },
         }
     }
 }

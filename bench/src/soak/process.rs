@@ -42,6 +42,12 @@ impl Supervised {
         Ok(())
     }
 
+    pub fn signal(&self, name: &str) {
+        if let Some(process) = &self.process {
+            process.signal(name);
+        }
+    }
+
     /// Stops the process, which merges SQLite's log into the database. Returns the folder.
     pub fn stop(self) -> TempDir {
         if let Some(process) = self.process {
