@@ -60,8 +60,9 @@ impl Receiver {
         locked(&self.arrivals).ids.len()
     }
 
-    pub fn took(&self, event: &str) -> bool {
-        locked(&self.arrivals).ids.contains(event)
+    /// The ids of the events that it has taken so far.
+    pub fn ids(&self) -> HashSet<String> {
+        locked(&self.arrivals).ids.clone()
     }
 
     /// Waits until so many events have arrived, and returns the time of the last.
