@@ -38,7 +38,7 @@ struct Door {
     app: Arc<App>,
     router: Router,
     limits: Limits,
-    accepts: Semaphore,
+    accepts: Arc<Semaphore>,
     /// Closed once all connections and requests have ended.
     _working: mpsc::Sender<()>,
 }
@@ -62,7 +62,8 @@ pub async fn serve(
 ) {
     let (working, mut finished) = mpsc::channel(1);
     let connections = Connections::new(limits.connections);
-    let door = Arc::new(Door { app, router, limits, accepts: Semaphore::new(MAX_ACCEPTS), _working: working });
+    let accepts = Arc::new(Semaphore::new(MAX_ACCEPTS));
+    let door = Arc::new(Door { app, router, limits, accepts, _working: working });
     loop {
         let next = async { (accept(&listener).await, connections.enter().await) };
         let (stream, slot) = tokio::select! {
@@ -131,10 +132,11 @@ impl Door {
         if !slot.enter(Stage::Working) {
             return pending().await;
         }
-        let _accept = if admission.is_webhook() { self.accepts.acquire().await.ok() } else { None };
+        let permit = if admission.is_webhook() { Arc::clone(&self.accepts).acquire_owned().await.ok() } else { None };
         // A task of its own: a started request completes, as on Lambda, even if its client has disconnected.
         let door = Arc::clone(self);
         let working = async move {
+            let _permit = permit;
             let (response, log) = admission.answer(&door.app, body).await;
             log.write();
             response

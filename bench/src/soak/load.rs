@@ -16,7 +16,7 @@ use tokio::{sync::Semaphore, task::JoinSet, time};
 pub const PEOPLE: usize = 500;
 /// Size of an event's body.
 const BODY_BYTES: usize = 400;
-/// Limit on concurrent posts, as a platform has one. It is only reached while `local` is down or too slow.
+/// Limit on concurrent posts. It is only reached while `local` is down or too slow.
 const MAX_POSTS: usize = 64;
 const RESEND_AFTER: Duration = Duration::from_millis(250);
 /// Time after which an event that is not acknowledged ends the run. Deduplication takes longer.

@@ -3,8 +3,8 @@
 //! A kill frees all memory. So a leak shows only within one lifetime, and what grows with the database only between
 //! lifetimes of equal age. The first and the last quarter of a run have one lifetime each, which begins with a kill and a pause
 //! under load: a backlog takes more memory than the steady load, and leaves its heap fragmented. Their first third is warm-up:
-//! caches fill, and the backlog is delivered. Of the rest, three pairs of windows are compared by their highest sample: the second with the first window of
-//! each lifetime, and the last lifetime with the first one.
+//! caches fill, and the backlog is delivered. Of the rest, three pairs of windows are compared by their highest sample: the
+//! second with the first window of each lifetime, and the last lifetime with the first one.
 
 use std::{collections::BTreeSet, time::Duration};
 

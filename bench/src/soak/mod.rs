@@ -36,7 +36,7 @@ const MIN_SECONDS: u64 = 20;
 /// Limits of a process's lifetime between two kills. In a short run, the longest is an eighth of the run.
 const SHORTEST_LIFE: Duration = Duration::from_secs(2);
 const LONGEST_LIFE: Duration = Duration::from_secs(60);
-/// Length of a pause. Its backlog takes all the memory that a backlog may take, because what is in progress at once is limited.
+/// Length of a pause. After it, as many events and deliveries are in progress at once as there may be.
 const PAUSE: Duration = Duration::from_secs(3);
 /// Interval between measurements of memory.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -163,8 +163,8 @@ async fn lanes(api: &Api) -> Result<Vec<Lane>, BoxError> {
     Ok(lanes)
 }
 
-/// Sends events until the time is up and all are acknowledged, with the planned disturbances. Returns the largest
-/// number of deliveries that waited at once.
+/// Sends events until the time is up and all are acknowledged, with the planned disturbances. Returns the largest number
+/// of deliveries that waited at once.
 async fn under_load(
     options: &Options,
     local: &mut Supervised,
