@@ -119,9 +119,7 @@ async fn delete_expired(database: Database, mut stopped: watch::Receiver<bool>) 
             _ = timer.tick() => {}
             () = stop(&mut stopped) => return,
         }
-        let database = database.clone();
-        let swept = tokio::task::spawn_blocking(move || database.sweep_expired()).await;
-        if let Ok(Err(error)) = swept {
+        if let Err(error) = database.sweep_expired().await {
             tracing::error!(cause = causes(&error), "expired items can't be deleted");
         }
     }

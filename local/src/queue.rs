@@ -21,7 +21,7 @@ use tokio::{
 use web::Problem;
 
 /// Limit on running deliveries per route.
-const MAX_RUNNING_PER_ROUTE: usize = 50;
+const MAX_RUNNING_PER_ROUTE: usize = 100;
 /// Limit on running deliveries of all routes.
 const MAX_RUNNING: usize = 500;
 /// Limit on deliveries whose items are read together.

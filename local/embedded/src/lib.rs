@@ -30,16 +30,17 @@ mod statements;
 mod stream_rows;
 mod streams;
 mod tables;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dynoxide::DynoxideError;
 use tempfile::TempDir;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 pub use operations::{CONTENT_TYPE, Reply};
 pub use queue_rows::MessageNumber;
@@ -48,19 +49,15 @@ pub use streams::{Batch, Follower, Position};
 pub use tables::{IndexSpec, TableSpec};
 
 use first_start::FirstStart;
-use log_sync::{LogSync, Write};
+use log_sync::LogSync;
 use queue_rows::QueueRows;
 use second_connection::{Durability, SecondConnection};
 use stream_rows::StreamRows;
+use worker::Worker;
 
 /// File name of the database.
 pub const DATABASE_FILE: &str = "switchboard.db";
 const LOCK_FILE: &str = "switchboard.lock";
-/// Number of concurrent writes. SQLite serializes them: while one uses it, the others parse requests and format answers.
-/// More would only be waiting threads, each with its memory.
-const MAX_WRITES: usize = 4;
-/// Number of concurrent reads. They have a connection of their own, and wait for no write.
-const MAX_READS: usize = 2;
 
 /// Location of the data.
 #[derive(Clone, Debug)]
@@ -101,8 +98,8 @@ pub enum Error {
     Sync(#[from] io::Error),
     #[error("cannot turn a stream record into JSON")]
     Record(#[from] serde_json::Error),
-    #[error("a database task panicked")]
-    Task(#[from] tokio::task::JoinError),
+    #[error("an operation of the database panicked")]
+    Panic,
 }
 
 /// A handle to the database of this process; clones share it.
@@ -120,9 +117,10 @@ struct Inner {
     second_connection: SecondConnection,
     stream_rows: StreamRows,
     queue_rows: QueueRows,
-    writes: Arc<Semaphore>,
-    reads: Arc<Semaphore>,
-    writing: Mutex<()>,
+    /// Runs all that writes: the engine and the second connection share SQLite's one lock for writers.
+    writes: Worker,
+    /// Runs reads, which wait for no write.
+    reads: Worker,
     written: Notify,
     calls: Mutex<BTreeMap<(String, String), u64>>,
     first_start: Option<FirstStart>,
@@ -170,9 +168,8 @@ impl Database {
             second_connection,
             stream_rows,
             queue_rows,
-            writes: Arc::new(Semaphore::new(MAX_WRITES)),
-            reads: Arc::new(Semaphore::new(MAX_READS)),
-            writing: Mutex::default(),
+            writes: Worker::start("database-write").map_err(unusable)?,
+            reads: Worker::start("database-read").map_err(unusable)?,
             written: Notify::new(),
             calls: Mutex::default(),
             first_start,
@@ -188,24 +185,44 @@ impl Database {
     }
 
     /// Deletes expired items with their stream records, and returns their number. DynamoDB does this on its own; the
-    /// engine only when called, so a timer must call it. Blocks: call it from a blocking thread.
-    pub fn sweep_expired(&self) -> Result<usize, Error> {
-        let turn = self.begin_write();
-        let deleted = self.0.engine.sweep_ttl()?;
-        drop(turn);
-        self.0.written.notify_waiters();
-        Ok(deleted)
+    /// engine only when called, so a timer must call it.
+    pub async fn sweep_expired(&self) -> Result<usize, Error> {
+        Ok(self.write_items(|engine| engine.sweep_ttl()).await??)
     }
 
-    /// Starts a write of the engine, which is counted for the next sync, and holds the lock for writers until it ends.
-    fn begin_write(&self) -> (Option<Write<'_>>, MutexGuard<'_, ()>) {
-        let turn = self.lock_for_write();
-        (self.0.log_sync.as_ref().map(LogSync::begin), turn)
+    /// Runs a write of the engine, and wakes the followers of streams. Returns once it is on disk.
+    async fn write_items<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&dynoxide::Database) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.write(|inner| {
+            let result = write(&inner.engine);
+            // Also after a failure: a batch may have been partly written.
+            inner.written.notify_waiters();
+            result
+        })
+        .await
     }
 
-    /// The last write that an operation which has just ended may report.
-    fn last_seen(&self) -> u64 {
-        self.0.log_sync.as_ref().map_or(0, LogSync::begun)
+    /// Runs a write. Once begun it completes, even if the caller stops waiting. Returns once it is on disk.
+    async fn write<T: Send + 'static>(&self, write: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T, Error> {
+        let database = self.clone();
+        let job = move || (database.0.count_write(write), database.0.last_seen());
+        let (result, seen) = self.0.writes.run(job).await?;
+        self.synced(seen).await;
+        Ok(result)
+    }
+
+    /// Runs a read. Returns once all that it may have seen is on disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dynoxide::Database) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let database = self.clone();
+        let job = move || (read(&database.0.reader), database.0.last_seen());
+        let (result, seen) = self.0.reads.run(job).await?;
+        self.synced(seen).await;
+        Ok(result)
     }
 
     /// Resolves when this write and all before it are on disk.
@@ -214,11 +231,18 @@ impl Database {
             log_sync.reached(write).await;
         }
     }
+}
 
-    /// Lock for writers. The two connections that write work without it, but SQLite has no queue for its lock: waiting
-    /// writers poll at growing intervals, and eight busy writers delayed the pruning for seconds.
-    fn lock_for_write(&self) -> MutexGuard<'_, ()> {
-        self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
+impl Inner {
+    /// Runs a write that is counted for the next sync. One write at a time: other than here, they run on `writes`.
+    fn count_write<T>(&self, write: impl FnOnce(&Self) -> T) -> T {
+        let _counted = self.log_sync.as_ref().map(LogSync::begin);
+        write(self)
+    }
+
+    /// The last write that an operation which has just ended may report.
+    fn last_seen(&self) -> u64 {
+        self.log_sync.as_ref().map_or(0, LogSync::begun)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Operations in their wire form: a target and a JSON body in, a status and a JSON body out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
-use dynoxide::DynoxideError;
+use dynoxide::{Database as Engine, DynoxideError};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Database, Inner, statements};
+use crate::{Database, Error, statements};
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 pub const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
@@ -20,32 +20,14 @@ pub struct Reply {
 }
 
 impl Database {
-    /// Runs the operation in `X-Amz-Target`. Once started it completes on a blocking thread even if the caller stops
-    /// waiting, as over a network. Returns once all that the answer reports is on disk.
+    /// Runs the operation in `X-Amz-Target`. Once begun it completes even if the caller stops waiting, as over a network.
+    /// Returns once all that the answer reports is on disk.
     pub async fn answer(&self, target: &str, body: Vec<u8>) -> Reply {
-        let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default().to_owned();
-        let database = self.clone();
-        let permits = if is_read(&operation) { &self.0.reads } else { &self.0.writes };
-        let permit = Arc::clone(permits).acquire_owned().await;
-        let task = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let reply = database.answer_operation(&operation, &body);
-            (reply, database.last_seen())
-        });
-        match task.await {
-            Ok((reply, write)) => {
-                self.synced(write).await;
-                reply
-            }
-            Err(died) => Reply::failure(&DynoxideError::InternalServerError(died.to_string())),
-        }
-    }
-
-    fn answer_operation(&self, operation: &str, body: &[u8]) -> Reply {
-        let Some(result) = self.run(operation, body) else {
+        let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
+        let Some(result) = self.run(operation, &body).await else {
             return Reply::refusal(400, "UnknownOperationException", &format!("{operation} is not supported"));
         };
-        self.count(operation, body);
+        self.count(operation, &body);
         match result {
             Ok(body) => Reply { status: 200, body },
             Err(error) => Reply::failure(&error),
@@ -53,39 +35,41 @@ impl Database {
     }
 
     /// `None` for an operation that Switchboard does not use, including `Scan`.
-    fn run(&self, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
-        let Inner { engine, reader, .. } = &*self.0;
+    async fn run(&self, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
         Some(match operation {
-            "BatchExecuteStatement" => self.write(body, |request| statements::execute(engine, request)),
-            "BatchGetItem" => call(body, |request| reader.batch_get_item(request)),
-            "BatchWriteItem" => self.write(body, |request| engine.batch_write_item(request)),
-            "DeleteItem" => self.write(body, |request| engine.delete_item(request)),
-            "DescribeTable" => call(body, |request| reader.describe_table(request)),
-            "ExecuteStatement" => self.write(body, |request| engine.execute_statement(request)),
-            "GetItem" => call(body, |request| reader.get_item(request)),
-            "PutItem" => self.write(body, |request| engine.put_item(request)),
-            "Query" => call(body, |request| reader.query(request)),
-            "TransactGetItems" => call(body, |request| reader.transact_get_items(request)),
-            "TransactWriteItems" => self.write(body, |request| engine.transact_write_items(request)),
-            "UpdateItem" => self.write(body, |request| engine.update_item(request)),
+            "BatchExecuteStatement" => self.change(body, statements::execute).await,
+            "BatchGetItem" => self.find(body, Engine::batch_get_item).await,
+            "BatchWriteItem" => self.change(body, Engine::batch_write_item).await,
+            "DeleteItem" => self.change(body, Engine::delete_item).await,
+            "DescribeTable" => self.find(body, Engine::describe_table).await,
+            "ExecuteStatement" => self.change(body, Engine::execute_statement).await,
+            "GetItem" => self.find(body, Engine::get_item).await,
+            "PutItem" => self.change(body, Engine::put_item).await,
+            "Query" => self.find(body, Engine::query).await,
+            "TransactGetItems" => self.find(body, Engine::transact_get_items).await,
+            "TransactWriteItems" => self.change(body, Engine::transact_write_items).await,
+            "UpdateItem" => self.change(body, Engine::update_item).await,
             _ => return None,
         })
     }
 
-    /// Calls an operation as the only writer. Others parse and format meanwhile.
-    fn write<Q: DeserializeOwned, A: Serialize>(
+    /// Bodies are parsed and formatted here, while other operations run.
+    async fn change<Q: DeserializeOwned + Send + 'static, A: Serialize + Send + 'static>(
         &self,
         body: &[u8],
-        operation: impl FnOnce(Q) -> Result<A, DynoxideError>,
+        operation: fn(&Engine, Q) -> Result<A, DynoxideError>,
     ) -> Result<String, DynoxideError> {
-        call(body, |request| {
-            let turn = self.begin_write();
-            let answer = operation(request);
-            drop(turn);
-            // Also after a failure: a batch may have been partly written.
-            self.0.written.notify_waiters();
-            answer
-        })
+        let request = parse(body)?;
+        format(self.write_items(move |engine| operation(engine, request)).await)
+    }
+
+    async fn find<Q: DeserializeOwned + Send + 'static, A: Serialize + Send + 'static>(
+        &self,
+        body: &[u8],
+        operation: fn(&Engine, Q) -> Result<A, DynoxideError>,
+    ) -> Result<String, DynoxideError> {
+        let request = parse(body)?;
+        format(self.read(move |engine| operation(engine, request)).await)
     }
 
     fn count(&self, operation: &str, body: &[u8]) {
@@ -95,16 +79,14 @@ impl Database {
     }
 }
 
-fn is_read(operation: &str) -> bool {
-    matches!(operation, "BatchGetItem" | "DescribeTable" | "GetItem" | "Query" | "TransactGetItems")
+fn parse<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, DynoxideError> {
+    serde_json::from_slice(body).map_err(malformed)
 }
 
-fn call<Q: DeserializeOwned, A: Serialize>(
-    body: &[u8],
-    operation: impl FnOnce(Q) -> Result<A, DynoxideError>,
-) -> Result<String, DynoxideError> {
-    let answer = operation(serde_json::from_slice(body).map_err(malformed)?)?;
-    serde_json::to_string(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+fn format<A: Serialize>(answer: Result<Result<A, DynoxideError>, Error>) -> Result<String, DynoxideError> {
+    let internal = |error: &dyn std::error::Error| DynoxideError::InternalServerError(error.to_string());
+    let answer = answer.map_err(|error| internal(&error))??;
+    serde_json::to_string(&answer).map_err(|error| internal(&error))
 }
 
 /// The engine's types mark the exception for a bad value in the message, as in `VALIDATION:text`.

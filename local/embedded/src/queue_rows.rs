@@ -1,9 +1,8 @@
 //! Messages of a queue, in a table beside the engine's. They outlive the process as the engine's items do.
 
 use rusqlite::{Transaction, params};
-use tokio::task::spawn_blocking;
 
-use crate::{Database, Error, second_connection::SecondConnection};
+use crate::{Database, Error, Inner, second_connection::SecondConnection};
 
 const CREATE_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS switchboard_messages (number INTEGER PRIMARY KEY, body TEXT NOT NULL)";
@@ -53,23 +52,13 @@ impl Database {
         handled: Vec<MessageNumber>,
         written: impl FnOnce(Vec<MessageNumber>) + Send + 'static,
     ) -> Result<(), Error> {
-        let database = self.clone();
-        let write = move || {
-            let turn = database.begin_write();
-            let numbers = database.0.queue_rows.write(&bodies, &handled)?;
-            drop(turn);
-            written(numbers);
-            Ok::<_, Error>(database.last_seen())
-        };
-        let write = spawn_blocking(write).await??;
-        self.synced(write).await;
-        Ok(())
+        let write = move |inner: &Inner| inner.queue_rows.write(&bodies, &handled).map(written);
+        Ok(self.write(write).await??)
     }
 
     /// All stored messages, the oldest first.
     pub async fn messages(&self) -> Result<Vec<(MessageNumber, String)>, Error> {
-        let database = self.clone();
-        Ok(spawn_blocking(move || database.0.queue_rows.read()).await??)
+        Ok(self.write(|inner| inner.queue_rows.read()).await??)
     }
 }
 

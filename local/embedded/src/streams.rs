@@ -11,7 +11,6 @@ use dynoxide::actions::get_records::GetRecordsRequest;
 use dynoxide::actions::get_shard_iterator::{decode_shard_iterator, encode_shard_iterator};
 use dynoxide::streams::{shard_id, stream_arn};
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::{Database, Error};
@@ -58,17 +57,6 @@ impl Database {
             position: Position(0),
         })
     }
-
-    fn read(&self, table: &str, after: Position, limit: usize) -> Result<(Vec<Value>, Position), Error> {
-        let answer = self.0.engine.get_records(GetRecordsRequest {
-            shard_iterator: encode_shard_iterator(table, &shard_id(table), after.0),
-            limit: Some(limit),
-        })?;
-        let next = answer.next_shard_iterator.as_deref().and_then(decode_shard_iterator);
-        let position = next.map_or(after, |(_, _, position)| Position(position));
-        let records = answer.records.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
-        Ok((records, position))
-    }
 }
 
 impl Follower {
@@ -105,24 +93,24 @@ impl Follower {
     }
 
     async fn read(&self) -> Result<(Vec<Value>, Position), Error> {
-        let (database, table) = (self.database.clone(), self.table.clone());
-        let (after, limit) = (self.position, self.batch);
-        let read = move || (database.read(&table, after, limit), database.last_seen());
-        let (read, write) = spawn_blocking(read).await?;
+        let Position(after) = self.position;
+        let shard_iterator = encode_shard_iterator(&self.table, &shard_id(&self.table), after);
+        let request = GetRecordsRequest { shard_iterator, limit: Some(self.batch) };
         // An event that a power failure may still undo must not reach anyone.
-        self.database.synced(write).await;
-        read
+        let answer = self.database.read(move |engine| engine.get_records(request)).await??;
+        let next = answer.next_shard_iterator.as_deref().and_then(decode_shard_iterator);
+        let position = next.map_or(self.position, |(_, _, position)| Position(position));
+        let records = answer.records.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        Ok((records, position))
     }
 
     /// Marks all records up to this position as handled, and deletes them. The table's newest record is kept, so it is
     /// processed again after a restart.
     pub async fn done(&self, position: &Position) -> Result<(), Error> {
         let (database, table, Position(position)) = (self.database.clone(), self.table.clone(), *position);
-        let prune = move || {
-            let _turn = database.lock_for_write();
-            database.0.stream_rows.prune(&table, position)
-        };
-        spawn_blocking(prune).await??;
+        // Its sync is not waited for: records that come back are handled again.
+        let prune = move || database.0.stream_rows.prune(&table, position);
+        self.database.0.writes.run(prune).await??;
         Ok(())
     }
 }

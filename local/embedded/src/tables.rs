@@ -4,7 +4,7 @@ use dynoxide::DynoxideError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{Database, Error, clustered::cluster, first_start::FirstStart, operations::malformed};
+use crate::{Database, Error, Inner, clustered::cluster, first_start::FirstStart, operations::malformed};
 
 /// A table with string keys, billed per request, whose stream has both images.
 #[derive(Clone, Debug)]
@@ -30,29 +30,32 @@ pub struct IndexSpec {
 
 impl Database {
     /// Creates missing tables. Existing ones stay unchanged even if they differ from their specification. Only a
-    /// missing time to live is turned on, because the process may have ended between the two steps.
+    /// missing time to live is turned on, because the process may have ended between the two steps. Blocks, and must be
+    /// called while nothing else is written.
     pub fn create_tables(&self, tables: &[TableSpec]) -> Result<(), Error> {
-        let engine = &self.0.engine;
-        let turn = self.begin_write();
-        for table in tables {
-            let existing = engine.get_table_metadata(&table.name)?;
-            if existing.is_none() {
-                engine.create_table(request(table.creation())?)?;
-                if table.is_clustered {
-                    cluster(&mut self.0.second_connection.lock(), &table.name)?;
-                }
-            }
-            if let Some(attribute) = table.ttl
-                && !existing.is_some_and(|metadata| metadata.ttl_enabled)
-            {
-                engine.update_time_to_live(request(json!({
-                    "TableName": table.name,
-                    "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
-                }))?)?;
+        self.0.count_write(|inner| tables.iter().try_for_each(|table| inner.create_table(table)))?;
+        Ok(self.0.first_start.as_ref().map_or(Ok(()), FirstStart::end)?)
+    }
+}
+
+impl Inner {
+    fn create_table(&self, table: &TableSpec) -> Result<(), Error> {
+        let existing = self.engine.get_table_metadata(&table.name)?;
+        if existing.is_none() {
+            self.engine.create_table(request(table.creation())?)?;
+            if table.is_clustered {
+                cluster(&mut self.second_connection.lock(), &table.name)?;
             }
         }
-        drop(turn);
-        Ok(self.0.first_start.as_ref().map_or(Ok(()), FirstStart::end)?)
+        if let Some(attribute) = table.ttl
+            && !existing.is_some_and(|metadata| metadata.ttl_enabled)
+        {
+            self.engine.update_time_to_live(request(json!({
+                "TableName": table.name,
+                "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
+            }))?)?;
+        }
+        Ok(())
     }
 }
 

@@ -136,8 +136,8 @@ async fn an_expired_item_is_swept_and_leaves_a_record() {
         let item = client.put_item().table_name(TABLE).item("pk", text("p")).item("sk", text(sk));
         item.item("expires", AttributeValue::N(expires.to_string())).send().await.unwrap();
     }
-    assert_eq!(database.sweep_expired().unwrap(), 1);
-    assert_eq!(database.sweep_expired().unwrap(), 0);
+    assert_eq!(database.sweep_expired().await.unwrap(), 1);
+    assert_eq!(database.sweep_expired().await.unwrap(), 0);
 
     let batch = database.follow(TABLE, 10).unwrap().next().await.unwrap();
     let removed = batch.records.last().unwrap();
