@@ -92,7 +92,7 @@ RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run demo sandbox watch test stress soak check fuzz template e2e schemathesis console console-test clients openapi screenshots bench bench-check cost fmt lint build package deploy parameters key destroy adopt clean
-.PHONY: check-local nice-build bench-binaries bench-binary need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary demo-binary sandbox-binary test-binaries target-arm64 target-x86_64
+.PHONY: check-local nice-build bench-binaries bench-binary need-valgrind need-config-env need-account need-cargo need-cc need-python3 need-linux need-node need-chromium need-architecture local-binary demo-binary function-binaries sandbox-binary test-binaries target-arm64 target-x86_64
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -129,22 +129,22 @@ SOAK_SEED ?=
 soak: bench-binary ## Run `local` under load while it is killed at random, and check that nothing is lost (SOAK_SECONDS, SOAK_RATE, SOAK_SEED)
 	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RATE=$(SOAK_RATE) SOAK_SEED=$(SOAK_SEED) "$(TARGET_DIR)/debug/bench" soak
 
-# A build takes all processors, and most suites wait more than they compute. So the functions are built at the lowest priority
-# while suites run that don't need them. Those that load or measure the machine run alone.
+# Most suites wait at times. So the functions are built at the lowest priority while checks run that don't need them. Those that
+# load or measure the machine run alone.
 check: ## Run every suite, as .ci/run does (about 50 minutes)
-	$(MAKE) lint
 	$(MAKE) --jobs 2 check-local nice-build
 	$(MAKE) --jobs 2 e2e bench-check fuzz template
 	$(MAKE) stress
 	$(MAKE) soak
 
 check-local:
+	$(MAKE) lint
 	$(MAKE) test
 	$(MAKE) console-test
 	$(MAKE) schemathesis clients openapi
 
 nice-build:
-	nice -n 19 $(MAKE) bench-binaries
+	nice -n 19 $(MAKE) function-binaries
 
 # Seconds and seed of make fuzz.
 FUZZ_SECONDS ?= 60
@@ -191,8 +191,10 @@ bench-check: bench-binaries ## Compare counts (instructions, requests, sizes, li
 cost: bench-binaries ## Price a million events: the bench's counts at AWS's list prices (bench/prices.json)
 	@"$(TARGET_DIR)/debug/bench" cost
 
-# The functions as deployed to this processor, the baselines, and the bench itself.
-bench-binaries: need-linux need-valgrind bench-binary
+bench-binaries: need-valgrind bench-binary function-binaries
+
+# The functions as deployed to this processor, and the baselines.
+function-binaries: need-linux need-cargo need-cc
 	@$(MAKE) build ARCH=$(HOST_ARCH)
 	RUSTFLAGS="$$RUSTFLAGS $(call release_flags,$(HOST_ARCH))" cargo build --release --target $(BASELINE_TARGET) \
 		$(ON_LAMBDA) $(BASELINES:%=--bin baseline-%)
