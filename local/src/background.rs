@@ -1,9 +1,9 @@
 //! The background work that AWS does on its own: the stream reaches dispatch, the queue reaches deliver, a schedule
 //! runs the sweep, time to live deletes items, and CloudWatch stores metrics.
 
-use crate::{BoxError, functions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop};
+use crate::{BoxError, database::tables, functions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop};
 use app::App;
-use embedded::{Batch, Database, Follower};
+use embedded::{Batch, Database, Follower, TableSpec};
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
     deliver::Deliverer,
@@ -24,7 +24,10 @@ use tokio::{
 const BATCH: usize = 100;
 /// Time from one batch to the next, unless a batch was full: under a steady load, events share requests.
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
-const EXPIRED_EVERY: Duration = Duration::from_secs(60);
+/// Wait after each table.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(15);
+/// Wait after each page, in times of the page, so that expiry takes a fiftieth of the time for reads.
+const EXPIRY_PAUSE: u32 = 49;
 /// Functions that run as processes of their own have no queue: the sweep finds their deliveries.
 const DUE_EVERY: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -45,7 +48,7 @@ impl Background {
             tokio::spawn(follow(Arc::clone(app), follower, stopped.clone())),
             tokio::spawn(queue.serve(Arc::clone(app), Arc::new(deliverer), stopped.clone())),
             tokio::spawn(send_due(Arc::clone(app), stopped.clone())),
-            tokio::spawn(delete_expired(database.clone(), stopped.clone())),
+            tokio::spawn(delete_expired(database.clone(), tables(&app.config.tables), stopped.clone())),
             tokio::spawn(history.keep(Arc::clone(app), stopped)),
         ]))
     }
@@ -112,15 +115,27 @@ async fn send_due(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn delete_expired(database: Database, mut stopped: watch::Receiver<bool>) {
-    let mut timer = time::interval(EXPIRED_EVERY);
-    loop {
-        tokio::select! {
-            _ = timer.tick() => {}
-            () = stop(&mut stopped) => return,
-        }
-        if let Err(error) = database.sweep_expired().await {
-            tracing::error!(cause = causes(&error), "expired items can't be deleted");
+/// Deletes expired items, page by page.
+async fn delete_expired(database: Database, tables: [TableSpec; 4], mut stopped: watch::Receiver<bool>) {
+    for table in tables.iter().cycle() {
+        let mut start = None;
+        loop {
+            let begun = Instant::now();
+            match database.delete_expired(table, start).await {
+                Ok(page) => start = page.next,
+                Err(error) => {
+                    tracing::error!(table = table.name, cause = causes(&error), "expired items can't be deleted");
+                    start = None;
+                }
+            }
+            let pause = if start.is_some() { begun.elapsed() * EXPIRY_PAUSE } else { EXPIRY_INTERVAL };
+            tokio::select! {
+                () = time::sleep(pause) => {}
+                () = stop(&mut stopped) => return,
+            }
+            if start.is_none() {
+                break;
+            }
         }
     }
 }

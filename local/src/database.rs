@@ -1,7 +1,7 @@
 //! The tables, and the database on its own for functions that run as processes of their own.
 
 use crate::{BoxError, Environment, Options, background::Background};
-use embedded::{Database, IndexSpec, TableSpec};
+use embedded::{IndexSpec, TableSpec};
 use models::clock::{SystemClock, random};
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
 use store::{
@@ -10,7 +10,7 @@ use store::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
-pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), BoxError> {
+pub fn tables(names: &Tables) -> [TableSpec; 4] {
     let spec = |table: &Table, name: &str| TableSpec {
         name: name.to_owned(),
         key: table.key,
@@ -24,12 +24,12 @@ pub fn create_tables(database: &Database, tables: &Tables) -> Result<(), BoxErro
         stream: table.stream,
         is_clustered: *table == DELIVERIES,
     };
-    Ok(database.create_tables(&[
-        spec(&CONTROL, &tables.control),
-        spec(&EVENTS, &tables.events),
-        spec(&RECORDS, &tables.records),
-        spec(&DELIVERIES, &tables.deliveries),
-    ])?)
+    [
+        spec(&CONTROL, &names.control),
+        spec(&EVENTS, &names.events),
+        spec(&RECORDS, &names.records),
+        spec(&DELIVERIES, &names.deliveries),
+    ]
 }
 
 /// Serves only the database, over HTTP with a random key, and dispatches its stream. When it is ready, `env_file`

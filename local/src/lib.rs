@@ -70,7 +70,7 @@ impl Environment {
         prepare_sealing_key(&folder, &sealing_key)?;
         let database = Database::open(location)?;
         let config = Config::read(&options.settings(port, &sealing_key), &registry::settings())?;
-        database::create_tables(&database, &config.tables)?;
+        database.create_tables(&database::tables(&config.tables))?;
         let client = aws_sdk_dynamodb::Client::from_conf(database.sdk_config());
         flow::aws_target::check_setting(&config)?;
         let app = Arc::new(App::new(config, client, None, clock));

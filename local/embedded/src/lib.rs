@@ -20,6 +20,7 @@
 
 mod client;
 mod clustered;
+mod expiry;
 mod first_start;
 mod log_sync;
 mod operations;
@@ -42,6 +43,7 @@ use dynoxide::DynoxideError;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+pub use expiry::{ExpiryPage, PageStart};
 pub use operations::{CONTENT_TYPE, Reply};
 pub use queue_rows::MessageNumber;
 pub use server::serve;
@@ -182,12 +184,6 @@ impl Database {
     /// is the names of all its tables, joined by `+`. For PartiQL the table is empty.
     pub fn calls(&self) -> BTreeMap<(String, String), u64> {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Deletes expired items with their stream records, and returns their number. DynamoDB does this on its own; the
-    /// engine only when called, so a timer must call it.
-    pub async fn sweep_expired(&self) -> Result<usize, Error> {
-        Ok(self.write_items(|engine| engine.sweep_ttl()).await??)
     }
 
     /// Runs a write of the engine, and wakes the followers of streams. Returns once it is on disk.

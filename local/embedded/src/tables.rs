@@ -29,9 +29,8 @@ pub struct IndexSpec {
 }
 
 impl Database {
-    /// Creates missing tables. Existing ones stay unchanged even if they differ from their specification. Only a
-    /// missing time to live is turned on, because the process may have ended between the two steps. Blocks, and must be
-    /// called while nothing else is written.
+    /// Creates missing tables. Existing ones stay unchanged even if they differ from their specification. Blocks, and must
+    /// be called while nothing else is written.
     pub fn create_tables(&self, tables: &[TableSpec]) -> Result<(), Error> {
         self.0.count_write(|inner| tables.iter().try_for_each(|table| inner.create_table(table)))?;
         Ok(self.0.first_start.as_ref().map_or(Ok(()), FirstStart::end)?)
@@ -40,20 +39,12 @@ impl Database {
 
 impl Inner {
     fn create_table(&self, table: &TableSpec) -> Result<(), Error> {
-        let existing = self.engine.get_table_metadata(&table.name)?;
-        if existing.is_none() {
-            self.engine.create_table(request(table.creation())?)?;
-            if table.is_clustered {
-                cluster(&mut self.second_connection.lock(), &table.name)?;
-            }
+        if self.engine.get_table_metadata(&table.name)?.is_some() {
+            return Ok(());
         }
-        if let Some(attribute) = table.ttl
-            && !existing.is_some_and(|metadata| metadata.ttl_enabled)
-        {
-            self.engine.update_time_to_live(request(json!({
-                "TableName": table.name,
-                "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
-            }))?)?;
+        self.engine.create_table(request(table.creation())?)?;
+        if table.is_clustered {
+            cluster(&mut self.second_connection.lock(), &table.name)?;
         }
         Ok(())
     }
@@ -104,6 +95,6 @@ fn key_schema(key: &str, sort: Option<&str>) -> Value {
     [Some(element(key, "HASH")), sort.map(|name| element(name, "RANGE"))].into_iter().flatten().collect()
 }
 
-fn request<T: DeserializeOwned>(body: Value) -> Result<T, DynoxideError> {
+pub(crate) fn request<T: DeserializeOwned>(body: Value) -> Result<T, DynoxideError> {
     serde_json::from_value(body).map_err(malformed)
 }

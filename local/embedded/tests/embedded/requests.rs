@@ -129,21 +129,34 @@ async fn batches_read_items_and_run_statements() {
 }
 
 #[tokio::test]
-async fn an_expired_item_is_swept_and_leaves_a_record() {
+async fn expired_items_are_deleted_page_by_page_and_leave_records() {
     let (database, client) = open(Location::Temporary);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    for (sk, expires) in [("old", now - 60), ("new", now + 600)] {
-        let item = client.put_item().table_name(TABLE).item("pk", text("p")).item("sk", text(sk));
-        item.item("expires", AttributeValue::N(expires.to_string())).send().await.unwrap();
+    let expiries = [now - 60, now, now + 600];
+    for number in 0..250 {
+        let item = client.put_item().table_name(TABLE).item("pk", text("p")).item("sk", text(format!("{number:03}")));
+        let expires = AttributeValue::N(expiries[number % 3].to_string());
+        item.item("expires", expires).send().await.unwrap();
     }
-    assert_eq!(database.sweep_expired().await.unwrap(), 1);
-    assert_eq!(database.sweep_expired().await.unwrap(), 0);
+    put(&client, 1000).await;
 
-    let batch = database.follow(TABLE, 10).unwrap().next().await.unwrap();
+    let (mut deleted, mut start) = (Vec::new(), None);
+    loop {
+        let page = database.delete_expired(&events(), start).await.unwrap();
+        deleted.push(page.deleted);
+        start = page.next;
+        if start.is_none() {
+            break;
+        }
+    }
+    assert_eq!((deleted.len(), deleted.iter().sum::<usize>()), (3, 167), "{deleted:?}");
+    let again = database.delete_expired(&events(), None).await.unwrap();
+    assert_eq!(again.deleted, 0);
+
+    let batch = database.follow(TABLE, 1_000).unwrap().next().await.unwrap();
     let removed = batch.records.last().unwrap();
     assert_eq!(removed["eventName"], "REMOVE");
-    assert_eq!(removed["dynamodb"]["Keys"]["sk"]["S"], "old");
-    assert_eq!(removed["userIdentity"]["principalId"], "dynamodb.amazonaws.com");
+    assert_eq!(removed["dynamodb"]["Keys"]["sk"]["S"], "249");
 }
 
 #[tokio::test]
