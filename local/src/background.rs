@@ -1,7 +1,7 @@
 //! The background work that AWS does on its own: the stream reaches dispatch, the queue reaches deliver, a schedule
 //! runs the sweep, time to live deletes items, and CloudWatch stores metrics.
 
-use crate::{BoxError, database::tables, functions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop};
+use crate::{BoxError, functions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop, tables};
 use app::App;
 use embedded::{Batch, Database, Follower, TableSpec};
 use flow::{
@@ -48,7 +48,7 @@ impl Background {
             tokio::spawn(follow(Arc::clone(app), follower, stopped.clone())),
             tokio::spawn(queue.serve(Arc::clone(app), Arc::new(deliverer), stopped.clone())),
             tokio::spawn(send_due(Arc::clone(app), stopped.clone())),
-            tokio::spawn(delete_expired(database.clone(), tables(&app.config.tables), stopped.clone())),
+            tokio::spawn(delete_expired(database.clone(), tables::specs(&app.config.tables), stopped.clone())),
             tokio::spawn(history.keep(Arc::clone(app), stopped)),
         ]))
     }

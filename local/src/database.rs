@@ -1,36 +1,9 @@
-//! The tables, and the database on its own for functions that run as processes of their own.
+//! The database on its own, for functions that run as processes of their own.
 
 use crate::{BoxError, Environment, Options, background::Background};
-use embedded::{IndexSpec, TableSpec};
 use models::clock::{SystemClock, random};
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
-use store::{
-    Tables,
-    tables::{CONTROL, DELIVERIES, EVENTS, RECORDS, Table},
-};
 use tokio::{net::TcpListener, sync::watch};
-
-pub fn tables(names: &Tables) -> [TableSpec; 4] {
-    let spec = |table: &Table, name: &str| TableSpec {
-        name: name.to_owned(),
-        key: table.key,
-        sort: table.sort,
-        indexes: table
-            .indexes
-            .iter()
-            .map(|index| IndexSpec { name: index.name, key: index.key, sort: Some(index.sort) })
-            .collect(),
-        ttl: table.ttl,
-        stream: table.stream,
-        is_clustered: *table == DELIVERIES,
-    };
-    [
-        spec(&CONTROL, &names.control),
-        spec(&EVENTS, &names.events),
-        spec(&RECORDS, &names.records),
-        spec(&DELIVERIES, &names.deliveries),
-    ]
-}
 
 /// Serves only the database, over HTTP with a random key, and dispatches its stream. When it is ready, `env_file`
 /// contains the functions' settings as shell assignments.

@@ -11,6 +11,7 @@ mod open_files;
 mod options;
 mod queue;
 mod stop;
+mod tables;
 
 use app::{App, Config, Router};
 use aws::seal::KeyFile;
@@ -70,7 +71,7 @@ impl Environment {
         prepare_sealing_key(&folder, &sealing_key)?;
         let database = Database::open(location)?;
         let config = Config::read(&options.settings(port, &sealing_key), &registry::settings())?;
-        database.create_tables(&database::tables(&config.tables))?;
+        database.create_tables(&tables::specs(&config.tables))?;
         let client = aws_sdk_dynamodb::Client::from_conf(database.sdk_config());
         flow::aws_target::check_setting(&config)?;
         let app = Arc::new(App::new(config, client, None, clock));
