@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn routes_take_turns_and_none_exceeds_its_limit_of_running_deliveries() {
         let mut messages = Messages::default();
-        let slow: Vec<QueuedMessage> = (0..55).map(|number| queued(1, number, 0)).collect();
+        let slow: Vec<QueuedMessage> = (0..105).map(|number| queued(1, number, 0)).collect();
         let good: Vec<QueuedMessage> = (0..3).map(|number| queued(2, number, 0)).collect();
         for queued in slow.iter().chain(&good) {
             messages.delay(queued.clone());

@@ -225,6 +225,7 @@ async fn workers_at_one_delivery_end_as_one() {
     worker.route(json!({})).await;
     let delivery = worker.one_delivery().await;
     worker.target.says(500, "");
+    worker.target.answers_together(5);
     join_all((0..5).map(|_| worker.deliver(&delivery))).await;
     assert_eq!(worker.sent().len(), 1, "one message follows");
     let delivered = worker.delivery(&delivery).await;

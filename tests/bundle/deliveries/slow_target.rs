@@ -55,9 +55,9 @@ fn p99(mut times: Vec<Duration>) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_target_delays_no_other() {
-    let slow = Target::start(|_| (StatusCode::NO_CONTENT, Duration::from_secs(10))).await;
+    let slow = Target::start(|_| (StatusCode::NO_CONTENT, Duration::from_secs(12))).await;
     let quick = Target::start(TAKES_ALL).await;
-    let (waiting, events) = (scale(800, 2_000), scale(400, 700));
+    let (waiting, events) = (scale(1_200, 3_000), scale(400, 700));
     let (beside, alone) = (Lane::start(&slow, waiting).await, Lane::start(&quick, waiting).await);
     eventually(|| async { (quick.count() == waiting && slow.count() >= 10).then_some(()) }).await;
 

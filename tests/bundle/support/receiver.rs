@@ -11,7 +11,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tests::{Bundle, eventually, string};
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{
+    net::TcpListener,
+    sync::{Barrier, Notify},
+};
 
 /// A request as it was received.
 pub type Received = (HeaderMap, Bytes);
@@ -31,6 +34,8 @@ struct Script {
     received: Vec<Received>,
     /// Gate that holds up the next request.
     gate: Option<Arc<Gate>>,
+    /// Holds up requests until as many have come.
+    barrier: Option<Arc<Barrier>>,
 }
 
 #[derive(Default)]
@@ -42,8 +47,14 @@ struct Gate {
 impl Receiver {
     /// Starts it; its URL besides.
     pub async fn start() -> (Self, String) {
-        let script =
-            Script { next: VecDeque::new(), status: 202, body: "taken".to_owned(), received: Vec::new(), gate: None };
+        let script = Script {
+            next: VecDeque::new(),
+            status: 202,
+            body: "taken".to_owned(),
+            received: Vec::new(),
+            gate: None,
+            barrier: None,
+        };
         let receiver = Self(Arc::new(Mutex::new(script)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/in?key=1", listener.local_addr().unwrap());
@@ -69,6 +80,11 @@ impl Receiver {
         std::mem::take(&mut self.0.lock().unwrap().received)
     }
 
+    /// It answers requests only once so many of them are under way.
+    pub fn answers_together(&self, count: usize) {
+        self.0.lock().unwrap().barrier = Some(Arc::new(Barrier::new(count)));
+    }
+
     /// Has something done while the next request of what calls is under way.
     pub async fn meanwhile(&self, calls: impl Future<Output = ()>, done: impl Future<Output = ()>) {
         let gate = Arc::new(Gate::default());
@@ -86,6 +102,10 @@ impl Receiver {
         if let Some(gate) = gate {
             gate.came.notify_one();
             gate.go.notified().await;
+        }
+        let barrier = receiver.0.lock().unwrap().barrier.clone();
+        if let Some(barrier) = barrier {
+            barrier.wait().await;
         }
         let mut script = receiver.0.lock().unwrap();
         script.received.push((headers, body));
