@@ -26,8 +26,9 @@ const BATCH: usize = 100;
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// Wait after each table.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(15);
-/// Wait after each page, in times of the page, so that expiry takes a fiftieth of the time for reads.
-const EXPIRY_PAUSE: u32 = 49;
+/// Wait after each page, in times of the page, so that expiry takes half a percent of the time for reads. DynamoDB may take days.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html>
+const EXPIRY_PAUSE: u32 = 199;
 /// Functions that run as processes of their own have no queue: the sweep finds their deliveries.
 const DUE_EVERY: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
