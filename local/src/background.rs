@@ -3,7 +3,7 @@
 
 use crate::{BoxError, functions::InProcess, history::MemoryHistory, queue::LocalQueue, stop::stop, tables};
 use app::App;
-use embedded::{Batch, Database, Follower, TableSpec};
+use embedded::{Batch, Database, ExpiryPage, Follower, TableSpec};
 use flow::{
     dead_letters::{DeadLetter, DeadLetters, SettingAside},
     deliver::Deliverer,
@@ -26,7 +26,8 @@ const BATCH: usize = 100;
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// Wait after each table.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(15);
-/// Wait after each page, in times of the page, so that expiry takes half a percent of the time for reads. DynamoDB may take days.
+/// Wait after each page, in times of its read, so that expiry takes half a percent of the time for reads. Deletions don't count:
+/// they must keep up with the writes. DynamoDB may take days.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html>
 const EXPIRY_PAUSE: u32 = 199;
 /// Functions that run as processes of their own have no queue: the sweep finds their deliveries.
@@ -121,15 +122,12 @@ async fn delete_expired(database: Database, tables: [TableSpec; 4], mut stopped:
     for table in tables.iter().cycle() {
         let mut start = None;
         loop {
-            let begun = Instant::now();
-            match database.delete_expired(table, start).await {
-                Ok(page) => start = page.next,
-                Err(error) => {
-                    tracing::error!(table = table.name, cause = causes(&error), "expired items can't be deleted");
-                    start = None;
-                }
-            }
-            let pause = if start.is_some() { begun.elapsed() * EXPIRY_PAUSE } else { EXPIRY_INTERVAL };
+            let page = database.delete_expired(table, start).await.unwrap_or_else(|error| {
+                tracing::error!(table = table.name, cause = causes(&error), "expired items can't be deleted");
+                ExpiryPage::default()
+            });
+            start = page.next;
+            let pause = if start.is_some() { page.read_in * EXPIRY_PAUSE } else { EXPIRY_INTERVAL };
             tokio::select! {
                 () = time::sleep(pause) => {}
                 () = stop(&mut stopped) => return,

@@ -1,4 +1,4 @@
-//! The tables.
+//! The database's tables, as in the template.
 
 use embedded::{IndexSpec, TableSpec};
 use store::{

@@ -6,6 +6,7 @@
 //!   laptop can read it;
 //! - [`Database::follow`]: reads a table's stream in batches, like Lambda's event source mapping; handled records are
 //!   deleted;
+//! - [`Database::delete_expired`]: time to live, without stopping all writes meanwhile;
 //! - [`Database::write_messages`]: a queue's messages, which outlive the process;
 //! - [`serve`]: the same operations over HTTP, protected by a random key, for functions that run as processes of their
 //!   own;
