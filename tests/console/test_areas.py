@@ -189,13 +189,37 @@ def test_a_route_whose_headers_are_sealed_keeps_them_unless_its_target_changes(s
     expect(page.get_by_text("Headers: a value is required")).to_be_visible()
     page.get_by_label("Value of header 1").fill("again")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("button", name="Save", exact=True)).to_be_hidden()
+    expect(page.get_by_role("tab", name="Deliveries")).to_have_attribute("aria-selected", "true")
     tab(page, "Target")
     expect(page.get_by_text(f"{listener.url}/b")).to_be_visible()
     tab(page, "Builder and test")
     act(page, "Send it to the saved target")
     expect(page.get_by_text("The target answered 204.")).to_be_visible()
     assert listener.at("/b")[0].headers["x-key"] == "again"
+
+
+def test_an_answer_does_not_move_a_reader_who_has_gone_on(signed_in, switchboard, listener, act, tab):
+    page = signed_in
+    target = {"type": "webhook", "url": f"{listener.url}/a"}
+    path = f"/v1/routes/{switchboard.call('POST', '/v1/routes', {'name': 'Slow', 'events': ['botstar.*'], 'target': target})['id']}"
+    held = []
+    page.route(f"**{path}", lambda route: route.continue_() if route.request.method == "GET" else held.append(route))
+    page.goto(f"{switchboard.url}/console#{path.removeprefix('/v1')}")
+    page.get_by_role("button", name="Change").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("Renamed")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("button", name="Working…")).to_be_visible()
+    tab(page, "Target")
+    held.pop().continue_()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_role("tab", name="Target")).to_have_attribute("aria-selected", "true")
+
+    act(page, "Delete Renamed")
+    expect(page.get_by_role("button", name="Delete Renamed")).to_have_text("Working…")
+    page.get_by_role("link", name="Events", exact=True).click()
+    held.pop().continue_()
+    expect(page.get_by_text("Renamed is deleted.")).to_be_visible()
+    expect(page).to_have_url(f"{switchboard.url}/console#/events")
 
 
 def test_the_builder_of_routes_shows_faults_and_drops_outdated_answers(signed_in, switchboard, chatbot):

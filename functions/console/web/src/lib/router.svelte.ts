@@ -61,6 +61,18 @@ export function go(...steps: string[]) {
   location.hash = at(...steps);
 }
 
+/** The same after a call that was begun on the current page. A reader who has left that page by then stays where they are. */
+export function goAfter(): (...steps: string[]) => void {
+  const isHere = stays();
+  return (...steps) => isHere() && go(...steps);
+}
+
+/** A check for later: is the reader still on the current page, with whatever filters? */
+export function stays(): () => boolean {
+  const page = at(...place.steps);
+  return () => at(...place.steps) === page;
+}
+
 /** Changes values of the current page in place: Back leads to the page before, not to the former values. */
 export function change(values: Values) {
   const all = { ...Object.fromEntries(place.values), ...values };
