@@ -129,11 +129,11 @@ SOAK_SEED ?=
 soak: bench-binary ## Run `local` under load while it is killed at random, and check that nothing is lost (SOAK_SECONDS, SOAK_RATE, SOAK_SEED)
 	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RATE=$(SOAK_RATE) SOAK_SEED=$(SOAK_SEED) "$(TARGET_DIR)/debug/bench" soak
 
-# Most suites wait at times. So the functions are built at the lowest priority while checks run that don't need them. Those that
-# load or measure the machine run alone.
+# The functions are built at the lowest priority while tests run that don't need them. The suites beside e2e, which mostly waits,
+# begin with those that build nothing. Those that load or measure the machine run alone.
 check: ## Run every suite, as .ci/run does (about 50 minutes)
 	$(MAKE) --jobs 2 check-local nice-build
-	$(MAKE) --jobs 2 e2e bench-check fuzz template
+	$(MAKE) --jobs 2 e2e schemathesis clients openapi fuzz template bench-check
 	$(MAKE) stress
 	$(MAKE) soak
 
@@ -141,10 +141,9 @@ check-local:
 	$(MAKE) lint
 	$(MAKE) test
 	$(MAKE) console-test
-	$(MAKE) schemathesis clients openapi
 
 nice-build:
-	nice -n 19 $(MAKE) function-binaries
+	nice -n 19 $(MAKE) build ARCH=$(HOST_ARCH)
 
 # Seconds and seed of make fuzz.
 FUZZ_SECONDS ?= 60
