@@ -207,15 +207,15 @@ def test_an_answer_does_not_move_a_reader_who_has_gone_on(signed_in, switchboard
     page.goto(f"{switchboard.url}/console#{path.removeprefix('/v1')}")
     page.get_by_role("button", name="Change").click()
     page.get_by_role("textbox", name="Name", exact=True).fill("Renamed")
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("button", name="Working…")).to_be_visible()
+    with page.expect_request(lambda request: request.method == "PATCH"):
+        page.get_by_role("button", name="Save", exact=True).click()
     tab(page, "Target")
     held.pop().continue_()
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(page.get_by_role("tab", name="Target")).to_have_attribute("aria-selected", "true")
 
-    act(page, "Delete Renamed")
-    expect(page.get_by_role("button", name="Delete Renamed")).to_have_text("Working…")
+    with page.expect_request(lambda request: request.method == "DELETE"):
+        act(page, "Delete Renamed")
     page.get_by_role("link", name="Events", exact=True).click()
     held.pop().continue_()
     expect(page.get_by_text("Renamed is deleted.")).to_be_visible()
