@@ -9,7 +9,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use expression::{EventValues, Expression, Fields};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use models::{ConnectionId, Effect, Envelope, RouteId, Timestamp, clock::random};
+use models::{ConnectionId, Effect, Envelope, EventId, RouteId, Timestamp, clock::random};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use store::routes::{ActionTarget, AwsTarget, McpTarget, SealedSecret, Target, WebhookTarget};
@@ -132,6 +132,14 @@ impl ReadyTarget {
             Self::Aws(aws) => aws.prepare(event),
         }
     }
+
+    /// The webhook, if it sends events as they are, without a body of its own.
+    pub fn plain_webhook(&self) -> Option<&ReadyWebhook> {
+        match self {
+            Self::Webhook(webhook) if matches!(webhook.body, WebhookBody::Event) => Some(webhook),
+            Self::Webhook(_) | Self::Action { .. } | Self::Aws(_) => None,
+        }
+    }
 }
 
 impl ReadyWebhook {
@@ -142,7 +150,21 @@ impl ReadyWebhook {
             WebhookBody::Fields(fields) => (JSON, evaluated("the body", fields, &event)?),
             WebhookBody::Mcp(_) => (JSON, Box::<str>::from(mcp::body(event).map_err(Problem::internal)?).into()),
         };
-        let body = Bytes::from(body);
+        self.signed(now, &id, (media, Bytes::from(body)), hops)
+    }
+
+    /// Builds the request of a plain webhook: its body is the event as a CloudEvent, `json`.
+    pub fn prepare_plain(&self, now: Timestamp, id: &EventId, json: Bytes, hops: u8) -> Result<Prepared, PrepareError> {
+        self.signed(now, id, (EVENT, json), hops)
+    }
+
+    fn signed(
+        &self,
+        now: Timestamp,
+        id: &EventId,
+        (media, body): (HeaderValue, Bytes),
+        hops: u8,
+    ) -> Result<Prepared, PrepareError> {
         let mut headers = self.headers.clone();
         headers.insert(header::CONTENT_TYPE, media);
         headers.insert(TRACEPARENT, traceparent()?);
@@ -150,7 +172,7 @@ impl ReadyWebhook {
         let signing = self.secrets.iter().filter(|(_, end)| end.is_none_or(|end| now < end));
         let signing: Vec<webhook::Secret> = signing.map(|(secret, _)| secret.clone()).collect();
         let signed = match &self.body {
-            WebhookBody::Mcp(subscription) => mcp::headers(subscription, &signing, mcp::message_id(&id), now, &body),
+            WebhookBody::Mcp(subscription) => mcp::headers(subscription, &signing, mcp::message_id(id), now, &body),
             WebhookBody::Event | WebhookBody::Fields(_) => {
                 webhook::headers(&signing, id.as_str(), now.seconds(), &body)
             }

@@ -11,18 +11,27 @@ use super::{
     routes::EventRoute,
     text_of,
 };
+use bytes::Bytes;
 use models::{DeliveryId, EventId, RouteId, StoredDelivery, StoredEvent, delivery::Message};
-use serde::de::DeserializeOwned;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 /// An item, or the reason why it can't be read.
 type Read<T> = Result<Arc<T>, Arc<StoreError>>;
+
+/// An event of a batch. The deliveries that send it whole share its JSON.
+pub struct SharedEvent {
+    pub stored: StoredEvent,
+    json: OnceLock<Bytes>,
+}
 
 /// Items read for a batch of deliveries. Each route is read once, however many deliveries it has.
 pub struct DeliveryInputs {
     /// By sort key.
     deliveries: HashMap<String, Read<StoredDelivery>>,
-    events: HashMap<String, Read<StoredEvent>>,
+    events: HashMap<String, Read<SharedEvent>>,
     routes: HashMap<String, Read<EventRoute>>,
     healths: HashMap<String, Read<RouteHealth>>,
 }
@@ -56,7 +65,7 @@ impl Store {
         let (routes, healths) = control.into_iter().partition(|item| text_of(item, "pk") == EventRoute::KIND);
         Ok(DeliveryInputs {
             deliveries: read(deliveries, "sk", stored_delivery),
-            events: read(events, "pk", from_item),
+            events: read(events, "pk", |item| from_item(item).map(SharedEvent::new)),
             routes: read(routes, "sk", from_item),
             healths: read(healths, "sk", from_item),
         })
@@ -67,13 +76,28 @@ impl Store {
         &self,
         inputs: &DeliveryInputs,
         id: &EventId,
-    ) -> Result<Option<Arc<StoredEvent>>, StoreError> {
+    ) -> Result<Option<Arc<SharedEvent>>, StoreError> {
         if let Some(event) = found(&inputs.events, &id.key().to_string())?
-            && event.key()?.id == *id
+            && event.stored.key()?.id == *id
         {
             return Ok(Some(event));
         }
-        Ok(self.event(id).await?.map(Arc::new))
+        Ok(self.event(id).await?.map(SharedEvent::new).map(Arc::new))
+    }
+}
+
+impl SharedEvent {
+    fn new(stored: StoredEvent) -> Self {
+        Self { stored, json: OnceLock::new() }
+    }
+
+    /// The event as a CloudEvent, for all deliveries that send it.
+    pub fn json(&self) -> Result<Bytes, StoreError> {
+        if let Some(json) = self.json.get() {
+            return Ok(json.clone());
+        }
+        let json = Bytes::from(Box::<str>::from(self.stored.open()?.envelope()?.shown()?).into_boxed_bytes());
+        Ok(self.json.get_or_init(|| json).clone())
     }
 }
 
@@ -91,11 +115,7 @@ impl DeliveryInputs {
     }
 }
 
-fn read<T: DeserializeOwned>(
-    items: Vec<Item>,
-    key: &str,
-    of: impl Fn(Item) -> Result<T, StoreError>,
-) -> HashMap<String, Read<T>> {
+fn read<T>(items: Vec<Item>, key: &str, of: impl Fn(Item) -> Result<T, StoreError>) -> HashMap<String, Read<T>> {
     let read = |item: Item| (text_of(&item, key).to_owned(), of(item).map(Arc::new).map_err(Arc::new));
     items.into_iter().map(read).collect()
 }

@@ -55,7 +55,7 @@ impl Deliverer {
 async fn scrub_if_erased(app: &App, delivery: StoredDelivery, inputs: &DeliveryInputs) -> Result<(), Problem> {
     if delivery.has_target_text() {
         let event = app.store.event_of(inputs, &delivery.event).await?;
-        if event.is_some_and(|event| event.is_erased()) {
+        if event.is_some_and(|event| event.stored.is_erased()) {
             // If another write came first, it was the erasure.
             scrub_delivery(app, delivery).await?;
         }
@@ -81,7 +81,7 @@ async fn first(app: &App, message: &Message, inputs: &DeliveryInputs) -> Option<
     let event = message.delivery.event();
     // If the event can't be read now, the attempt reports the error.
     let stored = app.store.event_of(inputs, &event).await.ok().flatten();
-    let event_expires = stored.and_then(|event| event.expires).unwrap_or(u64::MAX);
+    let event_expires = stored.and_then(|event| event.stored.expires).unwrap_or(u64::MAX);
     let of = DeliveryOrigin { event: &event, event_expires, route: &message.route, replay: None };
     let due_at = app.now().plus_seconds(LOST_AFTER_SECONDS);
     Some(StoredDelivery::new(of, message.at, DeliveryTimes { next_attempt_at: message.at, due_at, expires }))

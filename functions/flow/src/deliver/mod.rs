@@ -30,7 +30,7 @@ use models::{
 use std::sync::Arc;
 use store::{
     StoreError,
-    delivery_inputs::DeliveryInputs,
+    delivery_inputs::{DeliveryInputs, SharedEvent},
     health::RouteHealth,
     routes::{DisabledReason, EventRoute},
 };
@@ -91,7 +91,7 @@ impl Deliverer {
             Some(route) if route.disabled_reason == Some(DisabledReason::Failing) => {
                 match current_event(app, delivery, inputs).await? {
                     Some((delivery, event)) => {
-                        make_dead_letter(app, &route, &event, delivery, Reason::RouteDisabled).await
+                        make_dead_letter(app, &route, &event.stored, delivery, Reason::RouteDisabled).await
                     }
                     None => Ok(()),
                 }
@@ -118,7 +118,7 @@ impl Deliverer {
         }
     }
 
-    async fn attempt_due(&self, app: &App, due: Due<'_>, event: &StoredEvent) -> Result<(), Problem> {
+    async fn attempt_due(&self, app: &App, due: Due<'_>, event: &SharedEvent) -> Result<(), Problem> {
         let Due { mut delivery, route, health, .. } = due;
         let (mut verdict, mut attempt) = self.attempt_or_refuse(app, &route, &delivery, event).await?;
         if route.is_subscription() {
@@ -138,9 +138,9 @@ impl Deliverer {
             // A delivery that an earlier target refused is retried against the target saved since.
             let is_current = health::disable(app, &route, gone).await?;
             let verdict = if is_current { verdict } else { Verdict::Failed(None) };
-            return self.conclude(app, &route, event, delivery, verdict).await;
+            return self.conclude(app, &route, &event.stored, delivery, verdict).await;
         }
-        self.conclude(app, &route, event, delivery, verdict).await?;
+        self.conclude(app, &route, &event.stored, delivery, verdict).await?;
         // The outcome is written by now. A failure here is only logged: the next attempt has the same effect.
         let health_written = match verdict {
             Verdict::Gone { .. } if !route.is_subscription() => health::disable(app, &route, gone).await.map(drop),
@@ -162,9 +162,9 @@ impl Deliverer {
         app: &App,
         route: &EventRoute,
         delivery: &StoredDelivery,
-        event: &StoredEvent,
+        event: &SharedEvent,
     ) -> Result<(Verdict, Attempt), Problem> {
-        if event.hops > MAX_HOPS {
+        if event.stored.hops > MAX_HOPS {
             let message = format!("the event passed through more than {MAX_HOPS} routes in a row");
             return Ok((Verdict::Dead(Reason::Loop), not_sent(app.now(), &message)));
         }
@@ -219,8 +219,12 @@ impl Deliverer {
 }
 
 /// The request of a delivery. The parsed event takes many times its size, so it is dropped before the request is sent.
-fn prepare(app: &App, target: &ReadyTarget, event: &StoredEvent) -> Result<Result<Prepared, PrepareError>, StoreError> {
-    Ok(target.prepare(app.now(), event.open()?.envelope()?, event.hops))
+fn prepare(app: &App, target: &ReadyTarget, event: &SharedEvent) -> Result<Result<Prepared, PrepareError>, StoreError> {
+    let (now, stored) = (app.now(), &event.stored);
+    Ok(match target.plain_webhook() {
+        Some(webhook) => webhook.prepare_plain(now, &stored.key()?.id, event.json()?, stored.hops),
+        None => target.prepare(now, stored.open()?.envelope()?, stored.hops),
+    })
 }
 
 /// True if a conditional write succeeded, false on a conflict.
@@ -261,9 +265,9 @@ async fn current_event(
     app: &App,
     mut delivery: StoredDelivery,
     inputs: &DeliveryInputs,
-) -> Result<Option<(StoredDelivery, Arc<StoredEvent>)>, Problem> {
+) -> Result<Option<(StoredDelivery, Arc<SharedEvent>)>, Problem> {
     let reason = match app.store.event_of(inputs, &delivery.event).await? {
-        Some(event) if event.is_erased() => {
+        Some(event) if event.stored.is_erased() => {
             delivery.remove_target_text();
             Reason::PersonErased
         }
