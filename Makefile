@@ -164,8 +164,11 @@ e2e: need-linux local-binary sandbox-binary $(LINT_READY) $(E2E_READY) $(WATCH_R
 schemathesis: need-linux local-binary sandbox-binary $(E2E_READY) ## Send `local` requests made from its OpenAPI document, with Schemathesis
 	SANDBOX="$(abspath $(TARGET_DIR))/debug/sandbox" $(VENV_E2E)/bin/pytest -v tests/schemathesis
 
+# An unchanged page is left alone, because cargo would build what contains it again.
 console: need-node ## Build the console's page from functions/console/web (Node.js 20 or later) into functions/console/built
 	cd $(CONSOLE)/web && npm ci --no-audit --no-fund && npm run check && npm run build
+	@diff -r $(CONSOLE)/web/dist $(CONSOLE)/built >/dev/null || { \
+		rm -rf $(CONSOLE)/built && cp -R $(CONSOLE)/web/dist $(CONSOLE)/built; }
 
 console-test: console need-chromium local-binary sandbox-binary $(CONSOLE_READY) ## Compare the built page with its source, and test it in headless Chromium (CHROMIUM)
 	@git diff --exit-code --stat -- $(CONSOLE)/built || { \

@@ -8,8 +8,6 @@ export default defineConfig({
   base: "/console/",
   plugins: [svelte()],
   build: {
-    outDir: "../built",
-    emptyOutDir: true,
     // The content security policy allows only our own files.
     assetsInlineLimit: 0,
     modulePreload: false,
