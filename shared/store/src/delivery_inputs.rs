@@ -128,3 +128,26 @@ fn found<T>(all: &HashMap<String, Read<T>>, key: &str) -> Result<Option<Arc<T>>,
         Some(Err(error)) => Err(StoreError::Malformed(Box::new(Arc::clone(error)))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::{
+        Timestamp,
+        ids::ContentKey,
+        own_event::{ROUTE_FAILING, RouteEvent},
+    };
+    use serde_json::{Map, Value};
+
+    #[test]
+    fn the_deliveries_of_an_event_share_its_json() {
+        let at = Timestamp::from_millis(1_767_225_600_000);
+        let route = RouteId::new(at, [1; 10]);
+        let of = RouteEvent { route: &route, event_type: ROUTE_FAILING, data: Map::new(), expires: at };
+        let event = SharedEvent::new(StoredEvent::of_route(at, ContentKey::of_route(&route, &[b"1"]), of));
+        let [first, second] = [event.json().unwrap(), event.json().unwrap()];
+        assert_eq!(first.as_ptr(), second.as_ptr());
+        let shown: Value = serde_json::from_slice(&first).unwrap();
+        assert_eq!(shown["type"], ROUTE_FAILING);
+    }
+}
