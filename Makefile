@@ -90,6 +90,10 @@ export SAM_CLI_TELEMETRY := 0
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
+# uv doesn't read pip's variable.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
 
 # By file: cargo-fmt finds no file that a macro declares, and the platforms' modules are declared by one.
 RUSTFMT := rustfmt --edition 2024 --config-path rustfmt.toml
