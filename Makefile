@@ -369,7 +369,7 @@ define venv
 	@rm -rf $(1)
 	@$(UV) venv --quiet --python "$$(command -v python3)" $(1)
 	@$(UV) pip install --quiet --system-certs --python $(1) $(2) || { \
-		echo "could not install $(2) into $(1): see uv's error above; it needs a package index (PyPI, or UV_DEFAULT_INDEX)" >&2; exit 1; }
+		echo "could not install $(2) into $(1): see uv's error above; it needs a package index (PyPI unless UV_DEFAULT_INDEX is set)" >&2; exit 1; }
 	@touch $@
 endef
 
