@@ -72,9 +72,9 @@ pub async fn take(app: &App, letters: &dyn DeadLetters, deliverer: &Deliverer, e
     let (mut ids, mut checks, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for message in event.records {
         match parse_message(&message) {
-            Ok(parse_message) => {
+            Ok(check) => {
                 ids.push(message.message_id);
-                checks.push(parse_message);
+                checks.push(check);
             }
             Err(reason) => again.extend(set_aside(letters, message.message_id, reason).await),
         }
