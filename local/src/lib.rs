@@ -16,17 +16,15 @@ mod tables;
 use app::{App, Config, Router};
 use aws::seal::KeyFile;
 use background::Background;
-use embedded::{Database, Location};
+use embedded::{Database, Directory, Location};
 use models::clock::Clock;
 use std::{
     error::Error,
-    fs::{DirBuilder, File},
-    os::unix::fs::DirBuilderExt as _,
+    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle, time};
 
 pub use admin_key::AdminKey;
@@ -47,7 +45,6 @@ pub struct Local {
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
     background: Background,
-    _keeps: Option<TempDir>,
 }
 
 /// State before serving: the database with its tables, and the keys.
@@ -55,21 +52,16 @@ struct Environment {
     app: Arc<App>,
     database: Database,
     admin_key: AdminKey,
-    keeps: Option<TempDir>,
 }
 
 impl Environment {
     async fn prepare(options: &Options, port: u16, clock: Arc<dyn Clock>) -> Result<Self, BoxError> {
-        let (location, folder, keeps) = match &options.data_dir {
-            Some(folder) => (Location::Directory(folder.clone()), folder.clone(), None),
-            None => {
-                let keeps = TempDir::new()?;
-                (Location::Temporary, keeps.path().to_owned(), Some(keeps))
-            }
-        };
+        let location = options.data_dir.clone().map_or(Location::Temporary, Location::Directory);
+        let directory = Directory::lock(location)?;
+        let folder = directory.path().to_owned();
         let sealing_key = folder.join("sealing-key");
         prepare_sealing_key(&folder, &sealing_key)?;
-        let database = Database::open(location)?;
+        let database = Database::open_in(directory)?;
         let config = Config::read(&options.settings(port, &sealing_key), &registry::settings())?;
         database.create_tables(&tables::specs(&config.tables))?;
         let client = aws_sdk_dynamodb::Client::from_conf(database.sdk_config());
@@ -79,7 +71,7 @@ impl Environment {
             app.set_aws(client);
         }
         let admin_key = AdminKey::prepare(&app, options, &folder).await?;
-        Ok(Self { app, database, admin_key, keeps })
+        Ok(Self { app, database, admin_key })
     }
 }
 
@@ -110,7 +102,6 @@ impl Local {
             stop,
             door,
             background,
-            _keeps: environment.keeps,
         })
     }
 
@@ -130,10 +121,8 @@ impl Local {
     }
 }
 
-/// Creates the sealing key, before anything is sealed.
+/// Creates the sealing key, before anything is sealed. The folder is locked: of two keys, one would be lost.
 fn prepare_sealing_key(folder: &Path, key: &Path) -> Result<(), BoxError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| format!("cannot use the directory {}: {error}", folder.display()))?;
     if folder.join(embedded::DATABASE_FILE).exists() && !key.exists() {
         let text = "is missing; the database's secrets can't be decrypted without it; restore it";
         return Err(format!("{} {text}", key.display()).into());

@@ -104,6 +104,10 @@ impl Process {
         assert!(kill.status().expect("a shell").success(), "SIG{name} can't be sent");
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
     /// Waits until the process exits. Returns its status and all of its standard error.
     pub fn ended(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + DEADLINE;

@@ -1,7 +1,7 @@
 //! HTTP client for `aws-sdk-dynamodb` in the same process, without a socket.
 
 use aws_sdk_dynamodb::Config;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -32,7 +32,8 @@ impl Database {
             .allow_no_auth()
             .region(Region::new("local"))
             .endpoint_url("http://embedded.invalid")
-            .retry_config(RetryConfig::standard())
+            // There is no connection that could be replaced, which the SDK would log as an error.
+            .retry_config(RetryConfig::standard().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
             .http_client(self.http_client())
             .build()
     }

@@ -21,6 +21,7 @@
 
 mod client;
 mod clustered;
+mod directory;
 mod expiry;
 mod first_start;
 mod log_sync;
@@ -35,15 +36,14 @@ mod tables;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dynoxide::DynoxideError;
-use tempfile::TempDir;
 use tokio::sync::Notify;
 
+pub use directory::{Directory, Location};
 pub use expiry::{ExpiryPage, PageStart};
 pub use operations::{CONTENT_TYPE, Reply};
 pub use queue_rows::MessageNumber;
@@ -51,6 +51,7 @@ pub use server::serve;
 pub use streams::{Batch, Follower, Position};
 pub use tables::{IndexSpec, TableSpec};
 
+use directory::private_file;
 use first_start::FirstStart;
 use log_sync::LogSync;
 use queue_rows::QueueRows;
@@ -60,16 +61,6 @@ use worker::Worker;
 
 /// File name of the database.
 pub const DATABASE_FILE: &str = "switchboard.db";
-const LOCK_FILE: &str = "switchboard.lock";
-
-/// Location of the data.
-#[derive(Clone, Debug)]
-pub enum Location {
-    /// In this directory. If it does not exist, it is created, and only its owner can access it (mode 0700).
-    Directory(PathBuf),
-    /// Deleted with the last clone of the [`Database`]. Nothing is synced to disk, so tests are fast.
-    Temporary,
-}
 
 /// The reason why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +100,8 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Database(Arc<Inner>);
 
-// Drop order: the syncing ends before the connections are closed, and they before the lock is released and the
-// directory is removed.
+// Drop order: the syncing ends before the connections are closed, and they before the directory is unlocked and, if it is
+// temporary, removed.
 struct Inner {
     /// None if nothing is synced.
     log_sync: Option<LogSync>,
@@ -127,20 +118,18 @@ struct Inner {
     written: Notify,
     calls: Mutex<BTreeMap<(String, String), u64>>,
     first_start: Option<FirstStart>,
-    _lock: File,
-    _temporary: Option<TempDir>,
+    _directory: Directory,
 }
 
 impl Database {
     pub fn open(location: Location) -> Result<Self, OpenError> {
-        let (directory, temporary) = prepare(location)?;
-        let lock = lock(&directory)?;
-        let file = directory.join(DATABASE_FILE);
-        let unusable = |source: io::Error| OpenError::Directory { path: directory.clone(), source };
-        let first_start = match &temporary {
-            Some(_) => None,
-            None => FirstStart::prepare(&file).map_err(unusable)?,
-        };
+        Self::open_in(Directory::lock(location)?)
+    }
+
+    pub fn open_in(directory: Directory) -> Result<Self, OpenError> {
+        let file = directory.path().join(DATABASE_FILE);
+        let unusable = |source: io::Error| OpenError::Directory { path: directory.path().to_owned(), source };
+        let first_start = if directory.is_temporary() { None } else { FirstStart::prepare(&file).map_err(unusable)? };
         // SQLite gives its other files the same mode.
         private_file(&file).map_err(unusable)?;
         let name = file
@@ -148,7 +137,7 @@ impl Database {
             .ok_or_else(|| unusable(io::Error::new(io::ErrorKind::InvalidFilename, "the path is not UTF-8")))?;
 
         let engine = dynoxide::Database::new(name)?;
-        let durability = if temporary.is_some() {
+        let durability = if directory.is_temporary() {
             engine.enable_bulk_loading()?;
             Durability::None
         } else {
@@ -176,8 +165,7 @@ impl Database {
             written: Notify::new(),
             calls: Mutex::default(),
             first_start,
-            _lock: lock,
-            _temporary: temporary,
+            _directory: directory,
         })))
     }
 
@@ -240,46 +228,5 @@ impl Inner {
     /// The last write that an operation which has just ended may report.
     fn last_seen(&self) -> u64 {
         self.log_sync.as_ref().map_or(0, LogSync::begun)
-    }
-}
-
-fn prepare(location: Location) -> Result<(PathBuf, Option<TempDir>), OpenError> {
-    match location {
-        Location::Directory(path) => match private_directory(&path) {
-            Ok(()) => Ok((path, None)),
-            Err(source) => Err(OpenError::Directory { path, source }),
-        },
-        Location::Temporary => {
-            let temporary =
-                TempDir::new().map_err(|source| OpenError::Directory { path: std::env::temp_dir(), source })?;
-            Ok((temporary.path().to_owned(), Some(temporary)))
-        }
-    }
-}
-
-fn private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
-}
-
-/// Opens a file. If it does not exist, it is created for its owner alone.
-fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.append(true).create(true).open(path)
-}
-
-/// Takes the operating system's lock on the directory, which is released however the process ends.
-fn lock(directory: &Path) -> Result<File, OpenError> {
-    let path = || directory.to_owned();
-    let file =
-        private_file(&directory.join(LOCK_FILE)).map_err(|source| OpenError::Directory { path: path(), source })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path() }),
-        Err(TryLockError::Error(source)) => Err(OpenError::Directory { path: path(), source }),
     }
 }

@@ -8,6 +8,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -109,6 +110,28 @@ fn a_second_process_on_the_same_folder_is_refused() {
         data.display()
     );
     assert_eq!(output, expected);
+}
+
+#[test]
+fn of_two_processes_started_at_once_on_a_new_folder_one_is_refused() {
+    for _ in 0..5 {
+        let (_folder, data) = folder();
+        let settings = [("PORT", "0"), ("DATA_DIR", data.to_str().unwrap())];
+        let [mut one, mut other] = [(); 2].map(|()| Process::spawn(data.parent().unwrap(), &settings));
+        let refused = loop {
+            match (one.has_ended(), other.has_ended()) {
+                (true, _) => break one,
+                (_, true) => break other,
+                _ => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let (status, output) = refused.ended();
+        assert_eq!(status.code(), Some(1));
+        assert!(
+            output.ends_with("is in use by another process; stop that one or choose another directory"),
+            "{output}"
+        );
+    }
 }
 
 #[test]
