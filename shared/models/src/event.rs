@@ -154,6 +154,11 @@ impl EventKey {
         parts.next().is_none().then_some(key)
     }
 
+    /// The id alone, also of a key that can't be parsed as a whole.
+    pub fn parse_id(sort: &str) -> Option<EventId> {
+        sort.split(' ').next()?.parse().ok()
+    }
+
     pub fn sort(&self) -> String {
         format!("{} {} {}", self.id, self.event_type, self.origin.id())
     }

@@ -1,7 +1,7 @@
 //! Changes of events, parsed from stream records.
 
 use crate::dead_letters::DeadLetter;
-use models::{EventId, StoredEvent};
+use models::{EventId, StoredEvent, event::EventKey};
 use serde::Deserialize;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::Value;
@@ -38,11 +38,6 @@ struct Images {
     old_image: Option<Item>,
 }
 
-/// The event's id, the beginning of its sort key.
-fn event_id(sort: &str) -> Option<String> {
-    sort.split(' ').next()?.parse::<EventId>().ok().map(String::from)
-}
-
 impl Change {
     /// Parses a record. None if it changes no event.
     pub fn read(record: Value) -> Result<Option<Self>, MalformedRecord> {
@@ -65,7 +60,7 @@ impl Change {
             return Ok(None);
         }
         let id = match new.get("sort") {
-            Some(AttributeValue::S(sort)) => event_id(sort).unwrap_or(pk),
+            Some(AttributeValue::S(sort)) => EventKey::parse_id(sort).map_or(pk, String::from),
             _ => pk,
         };
         let new: StoredEvent = serde_dynamo::from_item(new).map_err(|error| malformed(id, &error))?;
@@ -76,7 +71,7 @@ impl Change {
 
     /// The event's id, for a redispatch.
     pub fn event_id(&self) -> String {
-        event_id(&self.new.sort).unwrap_or_else(|| self.new.pk.clone())
+        EventKey::parse_id(&self.new.sort).map_or_else(|| self.new.pk.clone(), String::from)
     }
 
     /// Bytes of the event that are parsed.

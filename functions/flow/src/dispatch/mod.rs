@@ -200,7 +200,7 @@ fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
 }
 
 fn retry_record(change: &Change, error: &StoreError) -> String {
-    tracing::warn!(event = change.new.pk, cause = causes(error), "an event failed and will be dispatched again");
+    tracing::warn!(event = change.event_id(), cause = causes(error), "an event failed and will be dispatched again");
     change.sequence_number.clone()
 }
 

@@ -75,3 +75,13 @@ fn an_event_of_a_later_release_is_refused() {
     let event = StoredEvent { v: PACKED + 1, ..stored(b"{}") };
     assert!(matches!(event.open(), Err(Malformed::Version(3))));
 }
+
+#[test]
+fn a_key_of_a_later_release_still_has_its_id() {
+    let sort = stored(b"[1]").sort;
+    let id = EventKey::parse(&sort).unwrap().id;
+    let later = format!("{sort} more");
+    assert!(EventKey::parse(&later).is_none());
+    assert_eq!(EventKey::parse_id(&later), Some(id));
+    assert_eq!(EventKey::parse_id("evt_x a b"), None);
+}
