@@ -274,7 +274,11 @@ fn environment(value: &Value) -> Option<&'static str> {
 
 /// A number as a text, if 64 bits or a double hold it exactly. A longer one has several spellings.
 fn number_text(number: &Number) -> Option<Cow<'_, str>> {
-    if number.is_i64() || number.is_u64() {
+    // -0 is 0.
+    if let Some(integer) = number.as_i64() {
+        return Some(Cow::Owned(integer.to_string()));
+    }
+    if number.is_u64() {
         return Some(Cow::Owned(number.to_string()));
     }
     // Platforms that count in doubles write 42 as 42.0.

@@ -168,9 +168,18 @@ fn an_id_is_an_unambiguous_text() {
         let (_, body) = crate::body::read(format!(r#"{{"id":{lossy}}}"#).as_bytes(), None).unwrap();
         assert_eq!(resolve(FIELDS, &Mapping::new(), &body).get("subscriber.id", &body), None, "{lossy}");
     }
-    for (number, text) in
-        [("42", "42"), ("42.0", "42"), ("4.2e1", "42"), ("-0.0", "0"), ("1e15", "1000000000000000"), ("1.5", "1.5")]
-    {
+    for (number, text) in [
+        ("42", "42"),
+        ("42.0", "42"),
+        ("4.2e1", "42"),
+        ("0", "0"),
+        ("-0", "0"),
+        ("-0.0", "0"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("1e15", "1000000000000000"),
+        ("1.5", "1.5"),
+    ] {
         assert_eq!(id(number), Some(text.into()), "{number}");
     }
     assert_eq!(id("9007199254740992.0"), None);
