@@ -254,7 +254,7 @@ impl<E: Failure> From<E> for Problem {
                     .retried(Retry::After(1))
             }
             FailureKind::StoreUnavailable(Service::DynamoDb) => {
-                Self::new(Code::StoreUnavailable, unavailable("DynamoDB")).caused_by(error)
+                Self::new(Code::StoreUnavailable, unavailable("the database")).caused_by(error)
             }
             // Nothing was sealed or decrypted, so a retry repeats nothing.
             FailureKind::StoreUnavailable(Service::Kms) => {

@@ -38,7 +38,7 @@ async fn serve() -> Result<(), String> {
     let sandbox = Sandbox::start(port)
         .await
         .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}; stop what does, or set SANDBOX_PORT"))?;
-    say("ChatBot, BotDistrikt and Botmother are played here; everything is made up. Start Switchboard with");
+    say("BotStar, ChatBot, BotDistrikt and Botmother are simulated; everything is made up. Start Switchboard with");
     say(&sandbox.settings());
     say("and give a connection");
     say(&sandbox.credentials());
