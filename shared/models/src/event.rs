@@ -262,6 +262,11 @@ impl StoredEvent {
         Self { rev: self.rev + 1, raw: None, query: None, reading, expires: Some(expires), ..self.clone() }
     }
 
+    /// The event's id, or its partition key if the sort key has no id.
+    pub fn id_or_key(&self) -> String {
+        EventKey::parse_id(&self.sort).map_or_else(|| self.pk.clone(), String::from)
+    }
+
     pub fn key(&self) -> Result<EventKey, Malformed> {
         if self.v > PACKED {
             return Err(Malformed::Version(self.v));

@@ -9,7 +9,7 @@ use crate::{CURSOR, OPERATE, batches::Batches, span_faults};
 use app::{App, Route};
 use flow::dispatch::{self, Redispatched};
 use futures::{StreamExt as _, stream};
-use models::{EventId, HookId, StoredEvent, SubscriberId, Timestamp, causes, event::EventKey};
+use models::{EventId, HookId, StoredEvent, SubscriberId, Timestamp, causes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,8 +175,11 @@ impl<'a> Redispatch<'a> {
         match self.fold(&events).await {
             Ok(folded) => self.finish(events, folded, tally).await,
             Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
-                let id = EventKey::parse_id(&events[0].sort).map_or_else(|| "unknown".to_owned(), String::from);
-                tracing::error!(event = id, cause = causes(&error), "an event can't be redispatched");
+                tracing::error!(
+                    event = events[0].id_or_key(),
+                    cause = causes(&error),
+                    "an event can't be redispatched"
+                );
                 Ok(())
             }
             Err(error) => Err(error.into()),

@@ -69,11 +69,6 @@ impl Change {
         Ok(Some(Self { sequence_number: images.sequence_number, new, old }))
     }
 
-    /// The event's id, for a redispatch.
-    pub fn event_id(&self) -> String {
-        EventKey::parse_id(&self.new.sort).map_or_else(|| self.new.pk.clone(), String::from)
-    }
-
     /// Bytes of the event that are parsed.
     pub fn bytes(&self) -> usize {
         self.new.raw.as_ref().map_or(0, Vec::len) + self.new.reading.len()

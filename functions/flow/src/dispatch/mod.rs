@@ -137,7 +137,7 @@ impl Dispatcher {
         match handle(app, routes, slice::from_ref(change)).await {
             Ok(deliveries) => handled.deliveries.extend(deliveries),
             Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_))) => {
-                let letter = DeadLetter { event: change.event_id(), reason: causes(&error) };
+                let letter = DeadLetter { event: change.new.id_or_key(), reason: causes(&error) };
                 handled.failed.extend(self.set_aside(letter, change.sequence_number.clone()).await);
             }
             Err(error) => handled.failed.push(retry_record(change, &error)),
@@ -200,7 +200,11 @@ fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
 }
 
 fn retry_record(change: &Change, error: &StoreError) -> String {
-    tracing::warn!(event = change.event_id(), cause = causes(error), "an event failed and will be dispatched again");
+    tracing::warn!(
+        event = change.new.id_or_key(),
+        cause = causes(error),
+        "an event failed and will be dispatched again"
+    );
     change.sequence_number.clone()
 }
 
