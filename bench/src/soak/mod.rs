@@ -42,8 +42,8 @@ const PAUSE: Duration = Duration::from_secs(3);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// Time that the slow target takes for an answer. `local` has 50 deliveries of a route in progress at once, so such a
-/// route can keep up with 600 events a second.
+/// Time that the slow target takes for an answer. `local` has 100 deliveries of a route in progress at once, so such
+/// a route can keep up with 1,300 events a second.
 const SLOW: Duration = Duration::from_millis(75);
 
 /// The routes by name, with the answers of their targets. Each selects all events.

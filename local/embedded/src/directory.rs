@@ -29,6 +29,7 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// Creates the directory if needed. Fails with [`OpenError::InUse`] if another process has locked it.
     pub fn lock(location: Location) -> Result<Self, OpenError> {
         let (path, temporary) = match location {
             Location::Directory(path) => (path, None),

@@ -122,10 +122,12 @@ struct Inner {
 }
 
 impl Database {
+    /// Locks the directory and opens its database.
     pub fn open(location: Location) -> Result<Self, OpenError> {
         Self::open_in(Directory::lock(location)?)
     }
 
+    /// Opens the database of a directory that the caller has locked, for example to write other files there first.
     pub fn open_in(directory: Directory) -> Result<Self, OpenError> {
         let file = directory.path().join(DATABASE_FILE);
         let unusable = |source: io::Error| OpenError::Directory { path: directory.path().to_owned(), source };
